@@ -1,0 +1,66 @@
+use std::borrow::Cow;
+
+use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, Schema, Source};
+
+/// The samples of one source, then those of another of the same schema.
+#[derive(Debug, Clone)]
+pub struct Concat<A, B> {
+    first: A,
+    second: B,
+}
+
+impl<A: Source, B: Source> Concat<A, B> {
+    pub(super) fn new(first: A, second: B) -> Result<Self> {
+        if first.schema() != second.schema() {
+            let message = format!("found {}, expected {}", second.schema(), first.schema());
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+        }
+        Ok(Self { first, second })
+    }
+
+    /// Runs `then` on the source that has sample `index`, with its index there.
+    fn at<'a, R>(&'a self, index: usize, then: impl FnOnce(&'a dyn Source, usize) -> R) -> R {
+        match index.checked_sub(self.first.len()) {
+            None => then(&self.first, index),
+            Some(rest) => then(&self.second, rest),
+        }
+    }
+}
+
+impl<A: Source, B: Source> Source for Concat<A, B> {
+    fn schema(&self) -> &Schema {
+        self.first.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.second.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        self.at(index, |source, at| source.read(at, row)).map_err(|e| e.with_index(index))
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.at(index, |source, at| source.name(at))
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("concat").with(self.first.fingerprint());
+        start.with(self.second.fingerprint()).finish()
+    }
+
+    fn extents(&self, index: usize) -> Vec<Extent> {
+        self.at(index, |source, at| source.extents(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::counting;
+    use crate::SourceExt;
+
+    #[test]
+    fn other_schemas_are_refused() {
+        assert!(counting("a", 0, 3).concat(counting("b", 0, 4)).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Mutex;
+
+use crate::{Extent, Fingerprint, Result, Row, RowBuffer, RowView, Schema, Source};
+
+/// A source whose samples a closure rewrites.
+///
+/// Unlike a transform of the loader, a map is part of the source: [`super::Cache`] keeps what it
+/// made, and it has no random numbers, since a source gives the same bytes whenever it is asked.
+pub struct Map<S, F> {
+    source: S,
+    schema: Schema,
+    map: F,
+    /// Rows that were read into before, at most one a thread.
+    spare: Mutex<Vec<RowBuffer>>,
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for Map<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Map");
+        debug.field("source", &self.source).field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl<S: Source, F> Map<S, F>
+where
+    F: Fn(RowView<'_>, &mut Row<'_>) -> Result<()> + Send + Sync,
+{
+    pub(super) fn new(source: S, schema: Schema, map: F) -> Self {
+        Self { source, schema, map, spare: Mutex::default() }
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<RowBuffer>> {
+        // A list of buffers is whole whatever panicked while it was locked.
+        self.spare.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl<S: Source, F> Source for Map<S, F>
+where
+    F: Fn(RowView<'_>, &mut Row<'_>) -> Result<()> + Send + Sync,
+{
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        let spare = self.spare().pop();
+        let mut buffer = match spare {
+            Some(buffer) => buffer,
+            None => RowBuffer::new(self.source.schema())?,
+        };
+        let mut raw = buffer.row(row.stop());
+        self.source.read(index, &mut raw)?;
+        raw.finish().map_err(|error| error.with_index(index))?;
+        let result = (self.map)(buffer.view(), row).map_err(|error| error.with_index(index));
+        self.spare().push(buffer);
+        result
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.source.name(index)
+    }
+
+    /// The source's and the schema; what the closure does cannot be known.
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("map").with(self.source.fingerprint());
+        start.text(&self.schema.to_string()).finish()
+    }
+
+    fn extents(&self, index: usize) -> Vec<Extent> {
+        self.source.extents(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::counting;
+    use crate::{Field, RowDType, Schema, SourceExt, testing};
+
+    #[test]
+    fn it_conforms_and_rewrites_every_sample() {
+        let schema = Schema::new(vec![Field::new("half", RowDType::F32, &[2])]).unwrap();
+        let source = counting("a", 3, 20).map(schema, |raw, row| {
+            let value = raw.field(0).as_slice::<u32>()?[0] as f32;
+            row.field(0).copy_from_slice(&[value, value / 2.0])
+        });
+        testing::check_source(&source);
+    }
+}

@@ -1,0 +1,70 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, Schema, Source};
+
+/// Some samples of a source, in an order of one's own.
+#[derive(Debug, Clone)]
+pub struct Subset<S> {
+    source: S,
+    indices: Arc<[usize]>,
+}
+
+impl<S: Source> Subset<S> {
+    pub(super) fn new(source: S, indices: Vec<usize>) -> Result<Self> {
+        match indices.iter().find(|&&index| index >= source.len()) {
+            None => Ok(Self::of_checked(source, indices)),
+            Some(index) => {
+                let message = format!("index {index} in a subset of {} samples", source.len());
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
+    }
+
+    pub(super) fn of_checked(source: S, indices: Vec<usize>) -> Self {
+        Self { source, indices: indices.into() }
+    }
+
+    /// The samples of the source that this one has.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+impl<S: Source> Source for Subset<S> {
+    fn schema(&self) -> &Schema {
+        self.source.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        self.source.read(self.indices[index], row).map_err(|error| error.with_index(index))
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.source.name(self.indices[index])
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("subset").with(self.source.fingerprint());
+        self.indices.iter().fold(start, |print, &index| print.number(index as u64)).finish()
+    }
+
+    fn extents(&self, index: usize) -> Vec<Extent> {
+        self.source.extents(self.indices[index])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::counting;
+    use crate::SourceExt;
+
+    #[test]
+    fn an_index_outside_the_source_is_refused() {
+        assert!(counting("a", 0, 3).subset([0, 3]).is_err());
+    }
+}

@@ -1,0 +1,66 @@
+use std::borrow::Cow;
+
+use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, Schema, Source};
+
+/// The fields of two sources of the same length, sample by sample.
+#[derive(Debug, Clone)]
+pub struct Zip<A, B> {
+    first: A,
+    second: B,
+    schema: Schema,
+}
+
+impl<A: Source, B: Source> Zip<A, B> {
+    pub(super) fn new(first: A, second: B) -> Result<Self> {
+        if first.len() != second.len() {
+            let message = format!("sources of {} and {} samples", first.len(), second.len());
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let fields = [first.schema().fields(), second.schema().fields()].concat();
+        let schema = Schema::new(fields)?;
+        Ok(Self { first, second, schema })
+    }
+}
+
+impl<A: Source, B: Source> Source for Zip<A, B> {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.first.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        let (first, second) = (self.first.schema(), self.second.schema());
+        let middle = first.fields().len();
+        self.first.read(index, &mut row.part(0..middle, first))?;
+        let end = middle + second.fields().len();
+        self.second.read(index, &mut row.part(middle..end, second))
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.first.name(index)
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("zip").with(self.first.fingerprint());
+        start.with(self.second.fingerprint()).finish()
+    }
+
+    fn extents(&self, index: usize) -> Vec<Extent> {
+        [self.first.extents(index), self.second.extents(index)].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::counting;
+    use crate::SourceExt;
+
+    #[test]
+    fn other_lengths_and_equal_names_are_refused() {
+        assert!(counting("a", 0, 3).zip(counting("b", 0, 4)).is_err());
+        assert!(counting("a", 0, 3).zip(counting("a", 0, 3)).is_err());
+    }
+}

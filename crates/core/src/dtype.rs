@@ -1,0 +1,135 @@
+use std::fmt;
+
+use candle_core::DType;
+
+/// The element type of a row as a source writes it: what candle can hold, and `u16`.
+///
+/// candle has no `u16`, yet 16-bit images and token files are common and should cost two bytes an
+/// element on their way: such a field is delivered as `u32` unless a transform consumes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RowDType {
+    /// 8-bit unsigned integer; also how booleans are held.
+    U8,
+    /// 16-bit unsigned integer, delivered as `u32`.
+    U16,
+    /// 32-bit unsigned integer.
+    U32,
+    /// 16-bit signed integer; also how 8-bit signed integers are held.
+    I16,
+    /// 32-bit signed integer.
+    I32,
+    /// 64-bit signed integer; also how 64-bit unsigned integers are held, where they fit.
+    I64,
+    /// bfloat16.
+    BF16,
+    /// IEEE half precision.
+    F16,
+    /// IEEE single precision.
+    F32,
+    /// IEEE double precision.
+    F64,
+    /// 8-bit float, 4 bits of exponent and 3 of mantissa.
+    F8E4M3,
+}
+
+impl RowDType {
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::F8E4M3 => 1,
+            Self::U16 | Self::I16 | Self::BF16 | Self::F16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::I64 | Self::F64 => 8,
+        }
+    }
+
+    /// The candle type of the delivered tensor.
+    pub fn delivered(self) -> DType {
+        match self {
+            Self::U8 => DType::U8,
+            Self::U16 | Self::U32 => DType::U32,
+            Self::I16 => DType::I16,
+            Self::I32 => DType::I32,
+            Self::I64 => DType::I64,
+            Self::BF16 => DType::BF16,
+            Self::F16 => DType::F16,
+            Self::F32 => DType::F32,
+            Self::F64 => DType::F64,
+            Self::F8E4M3 => DType::F8E4M3,
+        }
+    }
+
+    /// The row type that holds candle's `dtype`; `None` for its sub-byte types.
+    pub fn of(dtype: DType) -> Option<Self> {
+        Some(match dtype {
+            DType::U8 => Self::U8,
+            DType::U32 => Self::U32,
+            DType::I16 => Self::I16,
+            DType::I32 => Self::I32,
+            DType::I64 => Self::I64,
+            DType::BF16 => Self::BF16,
+            DType::F16 => Self::F16,
+            DType::F32 => Self::F32,
+            DType::F64 => Self::F64,
+            DType::F8E4M3 => Self::F8E4M3,
+            _ => return None,
+        })
+    }
+
+    /// The name, as candle and the command line spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::BF16 => "bf16",
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::F8E4M3 => "f8e4m3",
+        }
+    }
+}
+
+impl fmt::Display for RowDType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An element of a row: plain old data with a [`RowDType`].
+pub trait Element: bytemuck::Pod + Send + Sync {
+    /// The row type of this element.
+    const DTYPE: RowDType;
+}
+
+macro_rules! elements {
+    ($($element:ty => $dtype:ident),* $(,)?) => {
+        $(impl Element for $element {
+            const DTYPE: RowDType = RowDType::$dtype;
+        })*
+    };
+}
+
+elements!(
+    u8 => U8, u16 => U16, u32 => U32, i16 => I16, i32 => I32, i64 => I64,
+    half::bf16 => BF16, half::f16 => F16, f32 => F32, f64 => F64,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_agree_with_candle_except_where_u16_widens() {
+        for dtype in [DType::U8, DType::U32, DType::I16, DType::I32, DType::I64, DType::F8E4M3] {
+            let row = RowDType::of(dtype).unwrap();
+            assert_eq!((row.size(), row.delivered()), (dtype.size_in_bytes(), dtype));
+        }
+        assert_eq!((RowDType::U16.size(), RowDType::U16.delivered()), (2, DType::U32));
+    }
+}

@@ -1,0 +1,285 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, where, what was found and what was expected.
+///
+/// The message is one line, lower case and without a full stop, so that it reads well after
+/// "failed to": control characters and bytes that are not UTF-8 in a path are escaped. The kind is
+/// for programs, the rest is for people.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    path: Option<PathBuf>,
+    field: Option<String>,
+    index: Option<usize>,
+    offset: Option<u64>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The kinds of error, as a program tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused: opening, reading or listing failed.
+    Io,
+    /// A directory, FIFO, socket or device where a regular file was expected.
+    NotRegular,
+    /// A file holds less than its header claims.
+    Truncated,
+    /// A file is empty.
+    Empty,
+    /// A file is of another format than its name says.
+    Foreign,
+    /// A header is malformed.
+    Header,
+    /// An element type that candle cannot hold exactly.
+    UnsupportedDtype,
+    /// An element type other than the one the schema declares.
+    DtypeMismatch,
+    /// A shape other than the one the schema declares.
+    ShapeMismatch,
+    /// A size above a limit, or one that does not fit the address space.
+    TooLarge,
+    /// A value that the declared element type cannot hold.
+    OutOfRange,
+    /// A file changed while it was being read.
+    Changed,
+    /// A sample has no partner in another folder.
+    Unpaired,
+    /// Two files, tensors or fields have the same name.
+    Duplicate,
+    /// A source returned without having written the whole of a field.
+    Incomplete,
+    /// User code failed.
+    User,
+    /// A configuration that cannot work.
+    Config,
+    /// A saved state that belongs to something else.
+    State,
+    /// The loader was stopped while a read was under way.
+    Stopped,
+}
+
+impl ErrorKind {
+    /// The kind in words, as `bench-loader check` lists it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Io => "i/o error",
+            Self::NotRegular => "not a regular file",
+            Self::Truncated => "truncated",
+            Self::Empty => "empty",
+            Self::Foreign => "foreign format",
+            Self::Header => "malformed header",
+            Self::UnsupportedDtype => "unsupported dtype",
+            Self::DtypeMismatch => "dtype mismatch",
+            Self::ShapeMismatch => "shape mismatch",
+            Self::TooLarge => "too large",
+            Self::OutOfRange => "value out of range",
+            Self::Changed => "changed while reading",
+            Self::Unpaired => "unpaired",
+            Self::Duplicate => "duplicate",
+            Self::Incomplete => "incomplete row",
+            Self::User => "user code failed",
+            Self::Config => "configuration",
+            Self::State => "state mismatch",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Error {
+    /// An error of `kind`; `message` tells what was found and what was expected.
+    #[cold]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            path: None,
+            field: None,
+            index: None,
+            offset: None,
+            source: None,
+        }))
+    }
+
+    /// An error of user code, for closures and sources that fail in ways of their own.
+    #[cold]
+    pub fn user(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let source = error.into();
+        Self::new(ErrorKind::User, source.to_string()).with_source(source)
+    }
+
+    #[cold]
+    pub(crate) fn io(doing: &str, error: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, format!("cannot {doing}: {error}")).with_source(error)
+    }
+
+    /// Names the file.
+    pub fn with_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.path.get_or_insert(path.into());
+        self
+    }
+
+    /// Names the field.
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.0.field.get_or_insert(field.into());
+        self
+    }
+
+    /// Names the sample. The outermost source has the last word, since its numbering is the
+    /// one that the caller knows.
+    pub fn with_index(mut self, index: usize) -> Self {
+        self.0.index = Some(index);
+        self
+    }
+
+    /// Names the byte of the file.
+    pub fn with_offset(mut self, offset: u64) -> Self {
+        self.0.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Keeps the error that caused this one.
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was found and what was expected, without the place.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The file, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The field, where one is known.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// The sample's index, where one is known.
+    pub fn index(&self) -> Option<usize> {
+        self.0.index
+    }
+
+    /// The byte offset in the file, where one is known.
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(path) = &inner.path {
+            // `Debug` of a path escapes control characters and bytes that are not UTF-8.
+            write!(f, "{path:?}: ")?;
+        }
+        write!(f, "{}: {}", inner.kind, inner.message.escape_control())?;
+        let mut places = Vec::new();
+        if let Some(field) = &inner.field {
+            places.push(format!("field {field:?}"));
+        }
+        if let Some(index) = inner.index {
+            places.push(format!("sample {index}"));
+        }
+        if let Some(offset) = inner.offset {
+            places.push(format!("byte {offset}"));
+        }
+        if places.is_empty() { Ok(()) } else { write!(f, " ({})", places.join(", ")) }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<Error> for candle_core::Error {
+    fn from(error: Error) -> Self {
+        candle_core::Error::wrap(error)
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Error::user(error)
+    }
+}
+
+/// Text from files and user code, with its control characters made visible: an error is one line.
+trait EscapeControl {
+    fn escape_control(&self) -> String;
+}
+
+impl EscapeControl for String {
+    fn escape_control(&self) -> String {
+        let mut out = String::with_capacity(self.len());
+        for c in self.chars() {
+            if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+        }
+        out
+    }
+}
+
+/// The first of many names, and how many there are.
+pub(crate) fn list_names<S: fmt::Display>(names: impl ExactSizeIterator<Item = S>) -> String {
+    const SHOWN_NAMES: usize = 10;
+    let total = names.len();
+    let mut shown: Vec<String> = names.take(SHOWN_NAMES).map(|name| name.to_string()).collect();
+    if total > SHOWN_NAMES {
+        shown.push(format!(".. {total} in all"));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_line_that_names_everything() {
+        let error = Error::new(ErrorKind::Truncated, "holds 3 bytes,\nexpected 4")
+            .with_path("a\n/b.npy")
+            .with_field("input")
+            .with_index(7)
+            .with_offset(128);
+        assert_eq!(
+            error.to_string(),
+            "\"a\\n/b.npy\": truncated: holds 3 bytes,\\nexpected 4 \
+             (field \"input\", sample 7, byte 128)"
+        );
+    }
+
+    #[test]
+    fn long_lists_of_names_are_cut_with_their_total() {
+        assert_eq!(list_names(["a", "b"].iter()), "a, b");
+        let many: Vec<usize> = (0..12).collect();
+        assert_eq!(list_names(many.iter()), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, .. 12 in all");
+    }
+}

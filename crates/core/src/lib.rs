@@ -1,0 +1,47 @@
+//! The nouns of Tallow, without threads and devices: a [`Source`] writes samples into rows
+//! ([`Row`]) of a declared [`Schema`], a [`Sampler`] yields for each epoch an [`Order`] from
+//! position to sample index, [`Batching`] cuts the order into batches and ranks, and every random
+//! number comes from a [`Key`].
+//!
+//! An epoch is a function rather than an iteration, which is what makes resuming a number,
+//! sharding arithmetic, and the delivered stream independent of how many workers there are. The
+//! rejected alternative, an iterator that workers advance, makes each of these a protocol.
+//!
+//! Nothing here starts a thread (the conformance suite in [`testing`] excepted) and nothing knows
+//! of CUDA; the `unsafe` code is in `row.rs` alone.
+
+mod adapters;
+mod batching;
+mod dtype;
+mod error;
+mod fingerprint;
+mod key;
+mod npy;
+mod permutation;
+mod philox;
+mod row;
+mod sampler;
+mod samplers;
+mod schema;
+mod source;
+mod sources;
+pub mod testing;
+mod transform;
+mod widening;
+
+pub use adapters::{Cache, Concat, Map, SourceExt, Subset, Zip};
+pub use batching::{BatchRows, Batching, LastBatch};
+pub use dtype::{Element, RowDType};
+pub use error::{Error, ErrorKind, Result};
+pub use fingerprint::{Fingerprint, FingerprintBuilder};
+pub use key::{Draws, Key, Purpose, Stream};
+pub use philox::philox4x32_10;
+pub use row::{FieldMut, FieldView, Row, RowBuffer, RowSlots, RowView};
+pub use sampler::{Order, Sampler};
+pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
+pub use schema::{Dim, Field, MAX_RANK, Schema};
+pub use source::{Extent, Source};
+pub use sources::{
+    FromFn, Limits, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,
+};
+pub use transform::{Engine, RowKey, Shapes, Transform};

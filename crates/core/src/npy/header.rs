@@ -1,0 +1,301 @@
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use npyz::{NpyHeader, TypeChar};
+
+use super::admission::Admitted;
+use crate::schema::checked_bytes;
+use crate::sources::Limits;
+use crate::widening::Widening;
+use crate::{Error, ErrorKind, Result, RowDType};
+
+/// A header that has been checked, and what it takes to make a row of its payload.
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// The bytes from the beginning of the file to the payload.
+    pub(crate) text: Vec<u8>,
+    /// The type of the row.
+    pub(crate) dtype: RowDType,
+    pub(crate) shape: Vec<usize>,
+    /// Bytes of one element in the file.
+    pub(crate) stored_size: usize,
+    /// Whether the payload is column-major in a way that matters.
+    pub(crate) fortran_order: bool,
+    /// Whether the bytes of each element stand in the other order than this machine's.
+    pub(crate) swapped: bool,
+    pub(crate) widening: Widening,
+}
+
+impl Header {
+    const MAGIC: &'static [u8] = b"\x93NUMPY";
+
+    /// Reads the header of `file`, which is `file_bytes` long.
+    ///
+    /// The order of the checks matters: nothing is allocated from a number in the file before it
+    /// was compared with the length of the file and with the limits.
+    pub(crate) fn read(file: &File, file_bytes: u64, limits: &Limits) -> Result<Self> {
+        let (start, len) = Self::text_range(file, file_bytes)?;
+        let end = start as u64 + len;
+        if len > limits.header_bytes as u64 {
+            let message = format!("a header of {len} bytes, at most {}", limits.header_bytes);
+            return Err(Error::new(ErrorKind::TooLarge, message).with_offset(8));
+        }
+        if end > file_bytes {
+            let message = format!("the header ends at byte {end}, the file at {file_bytes}");
+            return Err(Error::new(ErrorKind::Truncated, message).with_offset(8));
+        }
+        let mut text = vec![0; end as usize];
+        file.read_exact_at(&mut text, 0).map_err(|e| Error::io("read the header", e))?;
+        let header = Self::parse(text, start)?;
+        header.check_sizes(file_bytes)?;
+        Ok(header)
+    }
+
+    /// Where the header's text begins and how long it claims to be.
+    fn text_range(file: &File, file_bytes: u64) -> Result<(usize, u64)> {
+        const PREFIX_BYTES: usize = 12;
+        if file_bytes == 0 {
+            return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
+        }
+        let mut prefix = [0u8; PREFIX_BYTES];
+        let known = PREFIX_BYTES.min(usize::try_from(file_bytes).unwrap_or(usize::MAX));
+        file.read_exact_at(&mut prefix[..known], 0).map_err(|e| Error::io("read the header", e))?;
+        if !prefix.starts_with(&Self::MAGIC[..known.min(Self::MAGIC.len())]) {
+            let found = prefix[..known.min(6)].escape_ascii();
+            let message = format!("begins with \"{found}\", expected \"\\x93NUMPY\"");
+            return Err(Error::new(ErrorKind::Foreign, message).with_offset(0));
+        }
+        let (start, len) = match (prefix[6], prefix[7]) {
+            (1, 0) => (10, u64::from(u16::from_le_bytes([prefix[8], prefix[9]]))),
+            (2 | 3, 0) => {
+                let len = u32::from_le_bytes([prefix[8], prefix[9], prefix[10], prefix[11]]);
+                (12, u64::from(len))
+            }
+            (major, minor) if known >= 8 => {
+                let message = format!("version {major}.{minor}, expected 1.0, 2.0 or 3.0");
+                return Err(Error::new(ErrorKind::Header, message).with_offset(6));
+            }
+            _ => (PREFIX_BYTES, 0),
+        };
+        if known < start {
+            let message = format!("the file ends after {known} bytes, inside its header");
+            return Err(Error::new(ErrorKind::Truncated, message).with_offset(known as u64));
+        }
+        Ok((start, len))
+    }
+
+    fn parse(text: Vec<u8>, start: usize) -> Result<Self> {
+        let admitted = Admitted::scan(&text[start..], start)?;
+        let descr = canonical_descr(&admitted.descr);
+        let at_descr = |error: Error| error.with_offset(start as u64);
+        let dtype = parse_descr(&descr, &admitted.descr).map_err(at_descr)?;
+        let longer_dims = admitted.shape.iter().filter(|&&len| len > 1).count();
+        Ok(Self {
+            text,
+            dtype: dtype.row,
+            stored_size: dtype.stored_size,
+            swapped: dtype.big_endian != cfg!(target_endian = "big") && dtype.stored_size > 1,
+            widening: dtype.widening,
+            // With at most one longer dimension both orders are the same bytes.
+            fortran_order: admitted.fortran_order && longer_dims > 1,
+            shape: admitted.shape,
+        })
+    }
+
+    fn check_sizes(&self, file_bytes: u64) -> Result<()> {
+        let stored = checked_bytes(self.shape.iter().copied(), self.stored_size);
+        let held = checked_bytes(self.shape.iter().copied(), self.dtype.size());
+        let (Some(stored), Some(_)) = (stored, held) else {
+            let message = format!("shape {:?} does not fit the address space", self.shape);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        };
+        let available = file_bytes - self.payload_offset();
+        if stored as u64 > available {
+            let message = format!(
+                "shape {:?} of {} takes {stored} bytes, the file holds {available}",
+                self.shape, self.dtype
+            );
+            return Err(
+                Error::new(ErrorKind::Truncated, message).with_offset(self.payload_offset())
+            );
+        }
+        Ok(())
+    }
+
+    /// Where the payload begins.
+    pub(crate) fn payload_offset(&self) -> u64 {
+        self.text.len() as u64
+    }
+
+    /// Whether the payload is a row as it stands.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.fortran_order && !self.swapped && self.widening == Widening::None
+    }
+
+    /// Bytes of a payload of `shape`, which has been checked.
+    pub(crate) fn stored_bytes(&self, shape: &[usize]) -> usize {
+        shape.iter().product::<usize>() * self.stored_size
+    }
+}
+
+struct Dtype {
+    row: RowDType,
+    stored_size: usize,
+    big_endian: bool,
+    widening: Widening,
+}
+
+/// The one spelling that we parse, of the many that numpy reads: a byte order mark, a letter, a
+/// size.
+fn canonical_descr(descr: &str) -> String {
+    const ALIASES: [(&str, &str); 26] = [
+        ("?", "b1"),
+        ("bool", "b1"),
+        ("b", "i1"),
+        ("int8", "i1"),
+        ("B", "u1"),
+        ("uint8", "u1"),
+        ("h", "i2"),
+        ("int16", "i2"),
+        ("H", "u2"),
+        ("uint16", "u2"),
+        ("i", "i4"),
+        ("int32", "i4"),
+        ("I", "u4"),
+        ("uint32", "u4"),
+        ("q", "i8"),
+        ("int64", "i8"),
+        ("Q", "u8"),
+        ("uint64", "u8"),
+        ("e", "f2"),
+        ("float16", "f2"),
+        ("f", "f4"),
+        ("float32", "f4"),
+        ("d", "f8"),
+        ("float64", "f8"),
+        ("O", "O8"),
+        ("object", "O8"),
+    ];
+    let (mark, rest) = match descr.as_bytes().first() {
+        Some(b'<' | b'>' | b'=' | b'|') => (&descr[..1], &descr[1..]),
+        _ => ("=", descr),
+    };
+    let kind = ALIASES.iter().find(|(alias, _)| *alias == rest).map_or(rest, |(_, kind)| kind);
+    let native = if cfg!(target_endian = "big") { ">" } else { "<" };
+    let mark = match (mark, kind) {
+        (_, "b1" | "i1" | "u1" | "O8") => "|",
+        ("=" | "|", _) => native,
+        (mark, _) => mark,
+    };
+    format!("{mark}{kind}")
+}
+
+/// Parses our canonical rendering, which is flat and short, with `npyz`.
+fn parse_descr(descr: &str, found: &str) -> Result<Dtype> {
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (), }}\n");
+    let mut rendering = b"\x93NUMPY\x01\x00".to_vec();
+    rendering.extend((text.len() as u16).to_le_bytes());
+    rendering.extend(text.as_bytes());
+    let header = NpyHeader::from_reader(&rendering[..]).ok();
+    let plain = header.map(|header| header.dtype());
+    let Some(npyz::DType::Plain(kind)) = plain else {
+        return Err(unsupported(found));
+    };
+    let (row, widening) = match (kind.type_char(), kind.size_field()) {
+        (TypeChar::Bool, 1) | (TypeChar::Uint, 1) => (RowDType::U8, Widening::None),
+        (TypeChar::Int, 1) => (RowDType::I16, Widening::I8ToI16),
+        (TypeChar::Int, 2) => (RowDType::I16, Widening::None),
+        (TypeChar::Uint, 2) => (RowDType::U16, Widening::None),
+        (TypeChar::Int, 4) => (RowDType::I32, Widening::None),
+        (TypeChar::Uint, 4) => (RowDType::U32, Widening::None),
+        (TypeChar::Int, 8) => (RowDType::I64, Widening::None),
+        (TypeChar::Uint, 8) => (RowDType::I64, Widening::U64ToI64),
+        (TypeChar::Float, 2) => (RowDType::F16, Widening::None),
+        (TypeChar::Float, 4) => (RowDType::F32, Widening::None),
+        (TypeChar::Float, 8) => (RowDType::F64, Widening::None),
+        _ => return Err(unsupported(found)),
+    };
+    let stored_size = kind.size_field() as usize;
+    Ok(Dtype { row, stored_size, big_endian: descr.starts_with('>'), widening })
+}
+
+/// What to do about a dtype that is not read.
+#[cold]
+fn unsupported(descr: &str) -> Error {
+    let kind = descr.trim_start_matches(['<', '>', '=', '|']);
+    let advice = match (kind.as_bytes().first(), kind) {
+        (Some(b'O'), _) | (_, "object") => {
+            "object arrays hold pickled Python objects, which are never loaded; save a numeric \
+             array, say arr.astype(np.float32)"
+        }
+        (Some(b'c'), _) | (_, "F" | "D" | "G") => {
+            "save real and imaginary parts as a last axis, arr.view(np.float32)"
+        }
+        (_, "V2") => {
+            "numpy writes bfloat16 as V2 without saying so; save float32, or bfloat16 in a \
+             .safetensors file"
+        }
+        (_, "V1" | "f1") => "numpy writes 8-bit floats this way; save float16 or float32",
+        (Some(b'V'), _) => "save each field of the array as a .npy file of its own",
+        (Some(b'S' | b'U' | b'a'), _) => "save text as numbers, say token ids",
+        (Some(b'M' | b'm'), _) => "save dates as int64, arr.view(np.int64)",
+        (_, "f16" | "f12" | "g" | "longdouble") => "save float64",
+        _ => "save one of bool, int8..64, uint8..64, float16, float32, float64",
+    };
+    Error::new(ErrorKind::UnsupportedDtype, format!("dtype {descr:?}; {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(descr: &str) -> Option<(RowDType, usize, bool)> {
+        let canonical = canonical_descr(descr);
+        parse_descr(&canonical, descr).ok().map(|d| (d.row, d.stored_size, d.big_endian))
+    }
+
+    #[test]
+    fn every_numeric_dtype_has_a_row_type_that_holds_it() {
+        for (descr, expected, size) in [
+            ("?", RowDType::U8, 1),
+            ("|b1", RowDType::U8, 1),
+            ("|i1", RowDType::I16, 1),
+            ("|u1", RowDType::U8, 1),
+            ("<i2", RowDType::I16, 2),
+            ("<u2", RowDType::U16, 2),
+            ("i4", RowDType::I32, 4),
+            ("=u4", RowDType::U32, 4),
+            ("int64", RowDType::I64, 8),
+            ("<u8", RowDType::I64, 8),
+            ("<f2", RowDType::F16, 2),
+            ("|f4", RowDType::F32, 4),
+            ("float64", RowDType::F64, 8),
+        ] {
+            assert_eq!(row(descr), Some((expected, size, false)), "{descr}");
+        }
+        assert_eq!(row(">f8"), Some((RowDType::F64, 8, true)));
+        assert_eq!(row(">b1"), Some((RowDType::U8, 1, false)));
+    }
+
+    #[test]
+    fn other_dtypes_are_refused_with_advice() {
+        for (descr, advice) in [
+            ("|O", "pickled"),
+            ("<c8", "imaginary"),
+            ("<V2", "bfloat16"),
+            ("<f16", "float64"),
+            ("<U5", "text"),
+            ("|S5", "text"),
+            ("<M8[ns]", "dates"),
+            ("|V8", "of its own"),
+            ("<f1", "8-bit floats"),
+            ("", "save one of"),
+            ("<f4<f4", "save one of"),
+            ("<é", "save one of"),
+        ] {
+            assert_eq!(row(descr), None, "{descr}");
+            let error = unsupported(descr);
+            assert!(error.message().contains(advice), "{error}");
+        }
+    }
+}

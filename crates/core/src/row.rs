@@ -1,0 +1,606 @@
+//! The row: where a source writes one sample, and the only unsafe code between a file and a batch.
+//!
+//! A row's memory is not initialised: zeroing it first would cost a third of the throughput of a
+//! page-cache-hot epoch, and a batch of large samples would be touched twice. Each field therefore
+//! keeps count of the bytes written from its beginning (`filled`), everything that hands out a
+//! reference zeroes what is missing first, and a field that is not wholly written when
+//! [`crate::Source::read`] returns is an error.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{Element, Error, ErrorKind, Field, Result, Schema};
+
+/// The most that one system call reads, so that stopping never waits for more than this.
+pub(crate) const PIECE_BYTES_MAX: usize = 16 << 20;
+
+/// Where one field of a row goes.
+///
+/// Invariants: `memory` is valid for writes of `capacity` bytes and for nobody else while a
+/// [`Row`] is made from the slot, it is aligned for the field's element type, and its first
+/// `filled` bytes are initialised.
+#[derive(Debug)]
+struct Slot {
+    memory: *mut u8,
+    capacity: usize,
+    /// Bytes of this sample: fixed for a regular field, known after `set_shape` for a ragged one.
+    expected: Option<usize>,
+    filled: usize,
+    shape: Vec<usize>,
+}
+
+/// The slots of one row, made once for a schema and aimed at one row's memory after another.
+#[derive(Debug)]
+pub struct RowSlots {
+    slots: Vec<Slot>,
+}
+
+// SAFETY: the pointers are addresses that are written through only by the row made from
+// `&mut self`; whoever aims them promises that the memory is the row's alone, on any thread.
+unsafe impl Send for RowSlots {}
+// SAFETY: through `&RowSlots` nothing can be read or written but plain numbers.
+unsafe impl Sync for RowSlots {}
+
+impl RowSlots {
+    /// Slots for the fields of `schema`, aimed at nothing.
+    pub fn new(schema: &Schema) -> Self {
+        let slot = |field: &Field| Slot {
+            memory: std::ptr::null_mut(),
+            capacity: 0,
+            expected: None,
+            filled: 0,
+            shape: field.max_shape(),
+        };
+        Self { slots: schema.fields().iter().map(slot).collect() }
+    }
+
+    /// Aims field `field` at `bytes` bytes from `memory` on.
+    ///
+    /// # Safety
+    ///
+    /// `memory` must be aligned for the field's element type, valid for writes of `bytes` bytes,
+    /// and read or written by nobody else, until the slot is aimed elsewhere or dropped.
+    pub unsafe fn aim(&mut self, field: usize, memory: *mut u8, bytes: usize) {
+        let slot = &mut self.slots[field];
+        (slot.memory, slot.capacity) = (memory, bytes);
+    }
+
+    /// An empty row over the memory that the slots are aimed at.
+    ///
+    /// # Panics
+    ///
+    /// When `schema` is not the one that the slots were made for, or a slot is aimed at too
+    /// little memory.
+    pub fn row<'a>(&'a mut self, schema: &'a Schema, stop: Option<&'a AtomicBool>) -> Row<'a> {
+        let fields = schema.fields();
+        assert_eq!(fields.len(), self.slots.len(), "slots of another schema");
+        for (slot, field) in self.slots.iter_mut().zip(fields) {
+            slot.reset(field);
+        }
+        Row { fields, slots: &mut self.slots, stop }
+    }
+}
+
+impl Slot {
+    fn reset(&mut self, field: &Field) {
+        let max_bytes = field.max_bytes();
+        assert!(max_bytes <= self.capacity, "a slot smaller than its field");
+        self.filled = 0;
+        self.expected = (!field.is_ragged()).then_some(max_bytes);
+    }
+
+    /// The bytes that this sample may still take.
+    fn limit(&self) -> usize {
+        self.expected.unwrap_or(self.capacity)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.expected == Some(self.filled)
+    }
+
+    /// Initialises the rest of the field.
+    fn zero_rest(&mut self, expected: usize) {
+        if self.filled < expected {
+            // SAFETY: `filled < expected <= capacity`, for which `memory` is valid.
+            unsafe { self.memory.add(self.filled).write_bytes(0, expected - self.filled) };
+            self.filled = expected;
+        }
+    }
+
+    fn written(&self) -> &[u8] {
+        let len = self.filled.min(self.limit());
+        if len == 0 {
+            return &[];
+        }
+        // SAFETY: the first `filled` bytes are initialised, and `&self` keeps writers away.
+        unsafe { std::slice::from_raw_parts(self.memory, len) }
+    }
+}
+
+/// One sample as it is being written: write-only, field by field.
+#[derive(Debug)]
+pub struct Row<'a> {
+    fields: &'a [Field],
+    slots: &'a mut [Slot],
+    stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> Row<'a> {
+    /// The number of fields.
+    pub fn fields(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Field `index`, to be written.
+    ///
+    /// # Panics
+    ///
+    /// When the schema has no such field.
+    pub fn field(&mut self, index: usize) -> FieldMut<'_> {
+        FieldMut { field: &self.fields[index], slot: &mut self.slots[index], stop: self.stop }
+    }
+
+    /// The fields of `range` as a row of their own, for a source that stands behind another.
+    ///
+    /// # Panics
+    ///
+    /// When `schema` differs from these fields in more than their names.
+    pub fn part<'b>(&'b mut self, range: Range<usize>, schema: &'b Schema) -> Row<'b> {
+        let fields = schema.fields();
+        let own = &self.fields[range.clone()];
+        let same = |(a, b): (&Field, &Field)| a.dtype() == b.dtype() && a.dims() == b.dims();
+        assert!(own.len() == fields.len() && own.iter().zip(fields).all(same), "another schema");
+        Row { fields, slots: &mut self.slots[range], stop: self.stop }
+    }
+
+    /// Copies a whole sample of the same schema.
+    ///
+    /// # Errors
+    ///
+    /// When a field differs in dtype or shape.
+    pub fn copy_from(&mut self, sample: &RowView<'_>) -> Result<()> {
+        (0..self.fields()).try_for_each(|i| self.field(i).copy_from_view(&sample.field(i)))
+    }
+
+    /// Whether the loader has been told to stop: long work of one's own should look now and then.
+    pub fn is_stopped(&self) -> bool {
+        is_stopped(self.stop)
+    }
+
+    /// The loader's stop flag, for rows read on the way to this one.
+    pub fn stop(&self) -> Option<&'a AtomicBool> {
+        self.stop
+    }
+
+    /// Whether every field is wholly written.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], naming the first field that is not.
+    pub fn finish(&self) -> Result<()> {
+        match self.slots.iter().position(|slot| !slot.is_whole()) {
+            None => Ok(()),
+            Some(i) => Err(incomplete(&self.fields[i], &self.slots[i])),
+        }
+    }
+}
+
+#[cold]
+fn incomplete(field: &Field, slot: &Slot) -> Error {
+    let message = match slot.expected {
+        Some(expected) => {
+            format!("the source wrote {} of {expected} bytes of the field", slot.filled)
+        }
+        None => "the source did not set the shape of a ragged field".to_owned(),
+    };
+    Error::new(ErrorKind::Incomplete, message).with_field(field.name())
+}
+
+fn is_stopped(stop: Option<&AtomicBool>) -> bool {
+    stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+}
+
+/// One field of a row, to be written wholly by one of its methods.
+#[derive(Debug)]
+pub struct FieldMut<'a> {
+    field: &'a Field,
+    slot: &'a mut Slot,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> FieldMut<'a> {
+    /// The field as the schema declares it.
+    pub fn declared(&self) -> &'a Field {
+        self.field
+    }
+
+    /// Bytes of this sample; `None` for a ragged field whose shape is not set yet.
+    pub fn bytes(&self) -> Option<usize> {
+        self.slot.expected
+    }
+
+    /// Whether the loader has been told to stop.
+    pub fn is_stopped(&self) -> bool {
+        is_stopped(self.stop)
+    }
+
+    /// The loader's stop flag, apart from the borrow of the field.
+    pub(crate) fn stop_flag(&self) -> impl Fn() -> bool + use<'a> {
+        let stop = self.stop;
+        move || is_stopped(stop)
+    }
+
+    /// Sets the shape of this sample. Needed for ragged fields only, a check for others.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ShapeMismatch`] when the schema does not admit the shape.
+    pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
+        if !self.field.admits(shape) {
+            let message = format!("found shape {shape:?}, expected {}", self.field);
+            return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(self.field.name()));
+        }
+        self.slot.shape.clear();
+        self.slot.shape.extend_from_slice(shape);
+        let expected = shape.iter().product::<usize>() * self.field.dtype().size();
+        self.slot.expected = Some(expected);
+        self.slot.filled = self.slot.filled.min(expected);
+        Ok(())
+    }
+
+    /// Forgets what was written, to begin again.
+    pub fn restart(&mut self) {
+        self.slot.reset(self.field);
+    }
+
+    /// Reads the whole field from `offset` of `file`, in pieces of at most 16 MiB between which a
+    /// loader can stop it. The one copy of the sample, from the page cache into the batch.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Truncated`] when the file ends first, [`ErrorKind::Io`] when it cannot be
+    /// read.
+    pub fn read_at(&mut self, file: &File, offset: u64) -> Result<()> {
+        self.slot.filled = 0;
+        self.read_rest(file, offset)
+    }
+
+    /// Reads `head.len()` bytes from the beginning of `file` into `head` and what follows into
+    /// the field, with one system call where it fits a piece; returns how many bytes there were.
+    /// A header and a payload in one call are what makes small files cheap.
+    pub(crate) fn read_after_head(&mut self, file: &File, head: &mut [u8]) -> Result<usize> {
+        debug_assert_eq!(self.slot.filled, 0);
+        let piece = self.slot.limit().min(PIECE_BYTES_MAX);
+        let parts = [
+            libc::iovec { iov_base: head.as_mut_ptr().cast(), iov_len: head.len() },
+            libc::iovec { iov_base: self.slot.memory.cast(), iov_len: piece },
+        ];
+        // SAFETY: `head` is a unique borrow of its length, and `memory` is valid for writes of
+        // `piece <= capacity` bytes; the kernel writes at most that much into each.
+        let got = retry_interrupted(|| unsafe {
+            libc::preadv(file.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int, 0)
+        })?;
+        self.slot.filled = got.saturating_sub(head.len());
+        Ok(got)
+    }
+
+    /// Reads what is missing of the field, the next byte of which is at `offset` of `file`.
+    pub(crate) fn read_rest(&mut self, file: &File, mut offset: u64) -> Result<()> {
+        let Some(expected) = self.slot.expected else {
+            return Err(incomplete(self.field, self.slot));
+        };
+        while self.slot.filled < expected {
+            if is_stopped(self.stop) {
+                return Err(Error::new(ErrorKind::Stopped, "the loader was stopped"));
+            }
+            let piece = (expected - self.slot.filled).min(PIECE_BYTES_MAX);
+            // SAFETY: `filled + piece <= expected <= capacity`, for which `memory` is valid.
+            let got = retry_interrupted(|| unsafe {
+                let memory = self.slot.memory.add(self.slot.filled);
+                libc::pread(file.as_raw_fd(), memory.cast(), piece, offset as libc::off_t)
+            })?;
+            if got == 0 {
+                return Err(self.truncated(expected));
+            }
+            self.slot.filled += got;
+            offset += got as u64;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn truncated(&self, expected: usize) -> Error {
+        let found = self.slot.filled;
+        let message = format!("found {found} bytes of data, expected {expected}");
+        Error::new(ErrorKind::Truncated, message).with_field(self.field.name())
+    }
+
+    /// Copies the whole field from `elements`.
+    ///
+    /// # Errors
+    ///
+    /// When the element type is not the field's, or the number of elements is not the shape's.
+    pub fn copy_from_slice<T: Element>(&mut self, elements: &[T]) -> Result<()> {
+        self.check_dtype::<T>()?;
+        self.copy_from_bytes(bytemuck::cast_slice(elements))
+    }
+
+    /// Copies the whole field from the bytes of its elements, in the machine's byte order.
+    ///
+    /// # Errors
+    ///
+    /// When the number of bytes is not the shape's.
+    pub fn copy_from_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let expected = self.expected()?;
+        if bytes.len() != expected {
+            let message = format!("found {} bytes, expected {expected}", bytes.len());
+            return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(self.field.name()));
+        }
+        if expected > 0 {
+            // SAFETY: `memory` is valid for `expected <= capacity` bytes and is nobody else's, so
+            // it cannot overlap a live slice.
+            unsafe { self.slot.memory.copy_from_nonoverlapping(bytes.as_ptr(), expected) };
+        }
+        self.slot.filled = expected;
+        Ok(())
+    }
+
+    /// Copies a field of another row, its shape included.
+    ///
+    /// # Errors
+    ///
+    /// When dtype or shape are not admitted by this field.
+    pub fn copy_from_view(&mut self, view: &FieldView<'_>) -> Result<()> {
+        if view.dtype() != self.field.dtype() {
+            return Err(self.wrong_dtype(view.dtype()));
+        }
+        self.set_shape(view.shape())?;
+        self.copy_from_bytes(view.bytes())
+    }
+
+    /// The field's elements in row-major order, zero where nothing has been written. The zeroing
+    /// costs a pass over the memory: prefer the copying methods where they fit.
+    ///
+    /// # Errors
+    ///
+    /// When the element type is not the field's, or the shape of a ragged field is not set.
+    pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T]> {
+        self.check_dtype::<T>()?;
+        let bytes = self.as_mut_bytes()?;
+        Ok(bytemuck::cast_slice_mut(bytes))
+    }
+
+    /// The bytes of the field, zero where nothing has been written.
+    ///
+    /// # Errors
+    ///
+    /// When the shape of a ragged field is not set.
+    pub fn as_mut_bytes(&mut self) -> Result<&mut [u8]> {
+        let expected = self.expected()?;
+        self.slot.zero_rest(expected);
+        if expected == 0 {
+            return Ok(&mut []);
+        }
+        // SAFETY: all `expected <= capacity` bytes are initialised now, and `&mut self` is the
+        // only way to them.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.slot.memory, expected) })
+    }
+
+    fn expected(&self) -> Result<usize> {
+        self.slot.expected.ok_or_else(|| incomplete(self.field, self.slot))
+    }
+
+    fn check_dtype<T: Element>(&self) -> Result<()> {
+        if T::DTYPE == self.field.dtype() { Ok(()) } else { Err(self.wrong_dtype(T::DTYPE)) }
+    }
+
+    #[cold]
+    fn wrong_dtype(&self, found: crate::RowDType) -> Error {
+        let message = format!("found {found}, expected {}", self.field.dtype());
+        Error::new(ErrorKind::DtypeMismatch, message).with_field(self.field.name())
+    }
+}
+
+/// Runs a system call that returns a byte count, again while a signal interrupts it.
+fn retry_interrupted(mut call: impl FnMut() -> isize) -> Result<usize> {
+    loop {
+        if let Ok(bytes) = usize::try_from(call()) {
+            return Ok(bytes);
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(Error::io("read", error));
+        }
+    }
+}
+
+/// Memory of its own for one row of a schema: scratch for transforms and adapters.
+#[derive(Debug)]
+pub struct RowBuffer {
+    schema: Schema,
+    slots: RowSlots,
+    /// Every field from an 8-byte boundary on, which suits every element type.
+    memory: Vec<MaybeUninit<u64>>,
+}
+
+impl RowBuffer {
+    /// Memory for the largest sample of `schema`, not initialised.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] when there is not that much.
+    pub fn new(schema: &Schema) -> Result<Self> {
+        let total = Self::bytes_for(schema) / size_of::<u64>();
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(total).map_err(|_| {
+            let bytes = total * size_of::<u64>();
+            Error::new(ErrorKind::TooLarge, format!("no memory for a row of {bytes} bytes"))
+        })?;
+        memory.resize(total, MaybeUninit::uninit());
+        let mut slots = RowSlots::new(schema);
+        let mut at = 0;
+        for (i, field) in schema.fields().iter().enumerate() {
+            let words = field.max_bytes().div_ceil(size_of::<u64>());
+            let part = &mut memory[at..at + words];
+            // SAFETY: the part is aligned to 8, large enough, disjoint from the other parts, and
+            // owned by this buffer, whose `memory` is reached in no other way and never resized.
+            unsafe { slots.aim(i, part.as_mut_ptr().cast(), size_of_val(part)) };
+            at += words;
+        }
+        Ok(Self { schema: schema.clone(), slots, memory })
+    }
+
+    /// Bytes that a buffer for `schema` holds.
+    pub fn bytes_for(schema: &Schema) -> usize {
+        let word = size_of::<u64>();
+        schema.fields().iter().map(|field| field.max_bytes().div_ceil(word) * word).sum()
+    }
+
+    /// Bytes that this buffer holds.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.len() * size_of::<u64>()
+    }
+
+    /// An empty row over the buffer.
+    pub fn row<'a>(&'a mut self, stop: Option<&'a AtomicBool>) -> Row<'a> {
+        self.slots.row(&self.schema, stop)
+    }
+
+    /// What was written last.
+    pub fn view(&self) -> RowView<'_> {
+        RowView { fields: self.schema.fields(), slots: &self.slots.slots }
+    }
+}
+
+/// One sample, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct RowView<'a> {
+    fields: &'a [Field],
+    slots: &'a [Slot],
+}
+
+impl<'a> RowView<'a> {
+    /// The number of fields.
+    pub fn fields(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Field `index`.
+    ///
+    /// # Panics
+    ///
+    /// When the schema has no such field.
+    pub fn field(&self, index: usize) -> FieldView<'a> {
+        FieldView { field: &self.fields[index], slot: &self.slots[index] }
+    }
+}
+
+/// One field of a sample, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldView<'a> {
+    field: &'a Field,
+    slot: &'a Slot,
+}
+
+impl<'a> FieldView<'a> {
+    /// The field's name.
+    pub fn name(&self) -> &'a str {
+        self.field.name()
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> crate::RowDType {
+        self.field.dtype()
+    }
+
+    /// The shape of this sample.
+    pub fn shape(&self) -> &'a [usize] {
+        &self.slot.shape
+    }
+
+    /// The bytes of the elements, row-major, in the machine's byte order.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.slot.written()
+    }
+
+    /// The elements, row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::DtypeMismatch`] when the element type is not the field's.
+    pub fn as_slice<T: Element>(&self) -> Result<&'a [T]> {
+        if T::DTYPE != self.dtype() {
+            let message = format!("asked for {}, the field is {}", T::DTYPE, self.dtype());
+            return Err(Error::new(ErrorKind::DtypeMismatch, message).with_field(self.field.name()));
+        }
+        Ok(bytemuck::cast_slice(self.bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dim, RowDType};
+
+    fn schema() -> Schema {
+        let ragged = Field::with_dims("b", RowDType::F32, vec![Dim::Ragged { max: 3 }]);
+        Schema::new(vec![Field::new("a", RowDType::U16, &[2]), ragged]).unwrap()
+    }
+
+    #[test]
+    fn a_field_not_wholly_written_is_named() {
+        let mut buffer = RowBuffer::new(&schema()).unwrap();
+        let mut row = buffer.row(None);
+        assert_eq!(row.finish().unwrap_err().field(), Some("a"));
+        row.field(0).copy_from_slice(&[1u16, 2]).unwrap();
+        assert_eq!(row.finish().unwrap_err().field(), Some("b"));
+        row.field(1).set_shape(&[1]).unwrap();
+        assert_eq!(row.finish().unwrap_err().kind(), ErrorKind::Incomplete);
+        row.field(1).as_mut_slice::<f32>().unwrap();
+        row.finish().unwrap();
+    }
+
+    #[test]
+    fn a_slice_is_zeroed_on_demand_even_where_an_earlier_row_stood() {
+        let mut buffer = RowBuffer::new(&schema()).unwrap();
+        buffer.row(None).field(0).copy_from_slice(&[7u16, 7]).unwrap();
+        assert_eq!(buffer.row(None).field(0).as_mut_slice::<u16>().unwrap(), [0, 0]);
+    }
+
+    #[test]
+    fn wrong_types_and_lengths_are_refused() {
+        let mut buffer = RowBuffer::new(&schema()).unwrap();
+        let mut row = buffer.row(None);
+        let kind = |result: Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(row.field(0).copy_from_slice(&[1u8, 2])), ErrorKind::DtypeMismatch);
+        assert_eq!(kind(row.field(0).copy_from_slice(&[1u16])), ErrorKind::ShapeMismatch);
+        assert_eq!(kind(row.field(1).set_shape(&[4])), ErrorKind::ShapeMismatch);
+        assert_eq!(kind(row.field(1).copy_from_slice(&[1f32])), ErrorKind::Incomplete);
+    }
+
+    #[test]
+    fn a_ragged_sample_keeps_its_shape() {
+        let mut buffer = RowBuffer::new(&schema()).unwrap();
+        let mut row = buffer.row(None);
+        row.field(0).copy_from_slice(&[1u16, 2]).unwrap();
+        row.field(1).set_shape(&[2]).unwrap();
+        row.field(1).copy_from_slice(&[0.5f32, 1.5]).unwrap();
+        row.finish().unwrap();
+        let view = buffer.view();
+        assert_eq!(view.field(1).shape(), [2]);
+        assert_eq!(view.field(1).as_slice::<f32>().unwrap(), [0.5, 1.5]);
+    }
+
+    #[test]
+    fn a_stopped_read_ends_with_its_own_kind() {
+        let mut buffer = RowBuffer::new(&schema()).unwrap();
+        let stop = AtomicBool::new(true);
+        let mut row = buffer.row(Some(&stop));
+        let file = File::open("/dev/null").unwrap();
+        let error = row.field(0).read_at(&file, 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Stopped);
+    }
+}

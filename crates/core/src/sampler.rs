@@ -1,0 +1,83 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Fingerprint, Result};
+
+/// Which samples an epoch visits, and in which order.
+///
+/// # Contract
+///
+/// - A sampler is a pure function: the same samples, seed and epoch give the same order, on any
+///   machine. It keeps no state between epochs.
+/// - The order's length is `len(samples)`, whatever seed and epoch.
+/// - Every index of an order is below `samples`.
+///
+/// [`crate::testing::check_sampler`] tests all of it.
+pub trait Sampler: Send + Sync {
+    /// Positions of an epoch over `samples` samples.
+    ///
+    /// # Errors
+    ///
+    /// When this sampler cannot serve so many samples.
+    fn len(&self, samples: usize) -> Result<usize>;
+
+    /// The order of epoch `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// When this sampler cannot serve so many samples.
+    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>>;
+
+    /// What a saved state remembers of the sampler.
+    fn fingerprint(&self) -> Fingerprint;
+}
+
+/// One epoch as a function from position to sample index, computable at any position without the
+/// positions before it.
+pub trait Order: Send + Sync + fmt::Debug {
+    /// The number of positions.
+    fn len(&self) -> usize;
+
+    /// The sample at `position`.
+    ///
+    /// # Panics
+    ///
+    /// May panic when `position` is not below `len`.
+    fn index(&self, position: usize) -> usize;
+
+    /// Whether there is no position.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether an index may come more than once. The key of a row then depends on its position
+    /// too, so that the repetitions are augmented differently.
+    fn repeats(&self) -> bool {
+        false
+    }
+
+    /// Bytes of tables that the order holds.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+}
+
+macro_rules! forward_sampler {
+    ($($pointer:ty),*) => {
+        $(impl<S: Sampler + ?Sized> Sampler for $pointer {
+            fn len(&self, samples: usize) -> Result<usize> {
+                (**self).len(samples)
+            }
+            fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+                (**self).order(samples, seed, epoch)
+            }
+            fn fingerprint(&self) -> Fingerprint {
+                (**self).fingerprint()
+            }
+        })*
+    };
+}
+
+forward_sampler!(&S, Arc<S>, Box<S>);
+
+fn _assert_trait_objects(_: &dyn Sampler, _: &dyn Order) {}

@@ -1,0 +1,13 @@
+//! The samplers: one file each.
+
+mod sequential;
+mod shuffle;
+mod subset;
+mod weighted;
+mod with_replacement;
+
+pub use self::sequential::Sequential;
+pub use self::shuffle::Shuffle;
+pub use self::subset::SubsetSampler;
+pub use self::weighted::Weighted;
+pub use self::with_replacement::WithReplacement;

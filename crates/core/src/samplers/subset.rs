@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use crate::permutation::Permutation;
+use crate::{Error, ErrorKind, Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
+
+/// The samples of a list, in its order or shuffled anew each epoch. An index may stand in the list
+/// more than once.
+#[derive(Debug, Clone)]
+pub struct SubsetSampler {
+    indices: Arc<[usize]>,
+    repeats: bool,
+    shuffled: bool,
+}
+
+impl SubsetSampler {
+    /// The samples `indices`, in this order.
+    pub fn new(indices: impl Into<Arc<[usize]>>) -> Self {
+        let indices = indices.into();
+        let mut sorted = indices.to_vec();
+        sorted.sort_unstable();
+        let repeats = sorted.windows(2).any(|pair| pair[0] == pair[1]);
+        Self { indices, repeats, shuffled: false }
+    }
+
+    /// In an order drawn anew for each epoch.
+    #[must_use]
+    pub fn shuffled(mut self) -> Self {
+        self.shuffled = true;
+        self
+    }
+}
+
+impl Sampler for SubsetSampler {
+    fn len(&self, samples: usize) -> Result<usize> {
+        match self.indices.iter().find(|&&index| index >= samples) {
+            None => Ok(self.indices.len()),
+            Some(index) => {
+                let message = format!("index {index} in a subset of {samples} samples");
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
+    }
+
+    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+        let len = self.len(samples)?;
+        let stream = Stream::new("subset", 0, Purpose::Order);
+        let permuted = self.shuffled.then(|| Permutation::new(len, Key::new(seed, epoch), stream));
+        Ok(Arc::new(SubsetOrder { indices: self.indices.clone(), permuted, repeats: self.repeats }))
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("subset").number(u64::from(self.shuffled));
+        self.indices.iter().fold(start, |print, &index| print.number(index as u64)).finish()
+    }
+}
+
+#[derive(Debug)]
+struct SubsetOrder {
+    indices: Arc<[usize]>,
+    permuted: Option<Permutation>,
+    repeats: bool,
+}
+
+impl Order for SubsetOrder {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn index(&self, position: usize) -> usize {
+        let permuted = self.permuted.as_ref().map_or(position, |order| order.index(position));
+        self.indices[permuted]
+    }
+
+    fn repeats(&self) -> bool {
+        self.repeats
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let permuted = self.permuted.as_ref().map_or(0, Order::memory_bytes);
+        size_of_val(&self.indices[..]) + permuted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_conforms() {
+        crate::testing::check_sampler(&SubsetSampler::new([3, 1, 4, 1]), 5);
+        crate::testing::check_sampler(&SubsetSampler::new([3, 1, 4]).shuffled(), 5);
+    }
+
+    #[test]
+    fn only_a_list_with_repetitions_repeats() {
+        let repeats = |list: &[usize]| SubsetSampler::new(list).order(9, 0, 0).unwrap().repeats();
+        assert!(repeats(&[1, 2, 1]) && !repeats(&[1, 2, 3]));
+    }
+
+    #[test]
+    fn an_index_outside_the_source_is_refused() {
+        assert!(SubsetSampler::new([0, 5]).len(5).is_err());
+    }
+}

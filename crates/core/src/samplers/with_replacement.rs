@@ -1,0 +1,90 @@
+use std::sync::Arc;
+
+use crate::{Error, ErrorKind, Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
+
+/// Samples drawn uniformly and independently: some come twice in an epoch, some not at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WithReplacement {
+    draws: Option<usize>,
+}
+
+impl WithReplacement {
+    /// As many draws an epoch as there are samples.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `draws` draws an epoch.
+    pub fn draws(draws: usize) -> Self {
+        Self { draws: Some(draws) }
+    }
+}
+
+impl Sampler for WithReplacement {
+    fn len(&self, samples: usize) -> Result<usize> {
+        match self.draws.unwrap_or(samples) {
+            0 => Ok(0),
+            _ if samples == 0 => {
+                Err(Error::new(ErrorKind::Config, "cannot draw from a source of no samples"))
+            }
+            draws => Ok(draws),
+        }
+    }
+
+    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+        let len = self.len(samples)?;
+        Ok(Arc::new(Independent { len, samples: samples as u64, key: Key::new(seed, epoch) }))
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let draws = self.draws.map_or(0, |draws| draws as u64 + 1);
+        Fingerprint::of("with_replacement").number(draws).finish()
+    }
+}
+
+#[derive(Debug)]
+struct Independent {
+    len: usize,
+    samples: u64,
+    key: Key,
+}
+
+impl Order for Independent {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn index(&self, position: usize) -> usize {
+        let stream = Stream::new("with_replacement", 0, Purpose::Order);
+        self.key.draws(stream, position as u64).below(self.samples) as usize
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_conforms() {
+        crate::testing::check_sampler(&WithReplacement::new(), 100);
+        crate::testing::check_sampler(&WithReplacement::draws(250), 100);
+    }
+
+    #[test]
+    fn every_sample_is_as_likely() {
+        let order = WithReplacement::draws(50_000).order(10, 1, 0).unwrap();
+        let mut counts = [0f64; 10];
+        (0..50_000).for_each(|position| counts[order.index(position)] += 1.0);
+        let chi2: f64 = counts.iter().map(|c| (c - 5e3).powi(2) / 5e3).sum();
+        assert!(chi2 < 27.9, "chi squared {chi2} with 9 degrees of freedom (p = 0.001)");
+    }
+
+    #[test]
+    fn drawing_from_nothing_is_refused() {
+        assert!(WithReplacement::draws(3).len(0).is_err());
+    }
+}

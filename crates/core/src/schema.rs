@@ -1,0 +1,227 @@
+use std::fmt;
+
+use crate::{Error, ErrorKind, Result, RowDType};
+
+/// The highest rank of a field. numpy's own limit.
+pub const MAX_RANK: usize = 64;
+
+/// One dimension of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dim {
+    /// The same for every sample.
+    Fixed(usize),
+    /// Any length up to `max`, from sample to sample.
+    Ragged {
+        /// The longest that is accepted.
+        max: usize,
+    },
+}
+
+impl Dim {
+    /// The largest length of this dimension.
+    pub fn max(self) -> usize {
+        match self {
+            Self::Fixed(len) => len,
+            Self::Ragged { max } => max,
+        }
+    }
+
+    /// Whether `len` is a length of this dimension.
+    pub fn admits(self, len: usize) -> bool {
+        match self {
+            Self::Fixed(expected) => len == expected,
+            Self::Ragged { max } => len <= max,
+        }
+    }
+}
+
+/// One named part of every sample: a dtype and a shape.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Field {
+    name: String,
+    dtype: RowDType,
+    dims: Vec<Dim>,
+}
+
+impl Field {
+    /// A field whose samples all have `shape`; `[]` is a scalar.
+    pub fn new(name: impl Into<String>, dtype: RowDType, shape: &[usize]) -> Self {
+        let dims = shape.iter().map(|&len| Dim::Fixed(len)).collect();
+        Self { name: name.into(), dtype, dims }
+    }
+
+    /// A field with dimensions of its own making.
+    pub fn with_dims(name: impl Into<String>, dtype: RowDType, dims: Vec<Dim>) -> Self {
+        Self { name: name.into(), dtype, dims }
+    }
+
+    /// The same field under another name.
+    pub fn renamed(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The field's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The element type of the row.
+    pub fn dtype(&self) -> RowDType {
+        self.dtype
+    }
+
+    /// The dimensions, outermost first.
+    pub fn dims(&self) -> &[Dim] {
+        &self.dims
+    }
+
+    /// The shape with every ragged dimension at its longest.
+    pub fn max_shape(&self) -> Vec<usize> {
+        self.dims.iter().map(|dim| dim.max()).collect()
+    }
+
+    /// Elements of the largest sample. Does not overflow for a field of a [`Schema`].
+    pub fn max_elements(&self) -> usize {
+        self.dims.iter().map(|dim| dim.max()).product()
+    }
+
+    /// Bytes of the largest sample. Does not overflow for a field of a [`Schema`].
+    pub fn max_bytes(&self) -> usize {
+        self.max_elements() * self.dtype.size()
+    }
+
+    /// Whether any dimension is ragged.
+    pub fn is_ragged(&self) -> bool {
+        self.dims.iter().any(|dim| matches!(dim, Dim::Ragged { .. }))
+    }
+
+    /// Whether a sample of `shape` belongs to this field.
+    pub fn admits(&self, shape: &[usize]) -> bool {
+        shape.len() == self.dims.len()
+            && self.dims.iter().zip(shape).all(|(dim, &len)| dim.admits(len))
+    }
+
+    /// Bytes of a sample, or `None` when the sizes do not fit `isize`.
+    fn checked_bytes(&self) -> Option<usize> {
+        checked_bytes(self.dims.iter().map(|dim| dim.max()), self.dtype.size())
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}[", self.name, self.dtype)?;
+        for (i, dim) in self.dims.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            match dim {
+                Dim::Fixed(len) => write!(f, "{comma}{len}")?,
+                Dim::Ragged { max } => write!(f, "{comma}..={max}")?,
+            }
+        }
+        f.write_str("]")
+    }
+}
+
+/// Elements times size, checked also where a dimension is 0; `None` above `isize::MAX`.
+pub(crate) fn checked_bytes(dims: impl Iterator<Item = usize>, size: usize) -> Option<usize> {
+    let mut bytes = size;
+    let mut zero = false;
+    for len in dims {
+        zero |= len == 0;
+        bytes = bytes.checked_mul(len.max(1))?;
+    }
+    (bytes <= isize::MAX as usize).then_some(if zero { 0 } else { bytes })
+}
+
+/// The fields of every sample of a source, known before anything is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Schema(Vec<Field>);
+
+impl Schema {
+    /// A schema of `fields`, in the order in which they are read and delivered.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: no field, an empty or repeated name, a rank above [`MAX_RANK`], a
+    /// sample that does not fit the address space.
+    pub fn new(fields: Vec<Field>) -> Result<Self> {
+        let mut problems = Vec::new();
+        if fields.is_empty() {
+            problems.push("a schema needs at least one field".to_owned());
+        }
+        for (i, field) in fields.iter().enumerate() {
+            if field.name.is_empty() {
+                problems.push(format!("field {i} has an empty name"));
+            }
+            if fields[..i].iter().any(|other| other.name == field.name) {
+                problems.push(format!("two fields are named {:?}", field.name));
+            }
+            if field.dims.len() > MAX_RANK {
+                let rank = field.dims.len();
+                problems.push(format!("{:?} has rank {rank}, at most {MAX_RANK}", field.name));
+            }
+            if field.checked_bytes().is_none() {
+                problems.push(format!("a sample of {field} does not fit the address space"));
+            }
+        }
+        let total = fields.iter().try_fold(0usize, |sum, f| sum.checked_add(f.checked_bytes()?));
+        if problems.is_empty() && total.is_none_or(|total| total > isize::MAX as usize) {
+            problems.push("a sample does not fit the address space".to_owned());
+        }
+        if problems.is_empty() {
+            Ok(Self(fields))
+        } else {
+            Err(Error::new(ErrorKind::Config, problems.join("; ")))
+        }
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> &[Field] {
+        &self.0
+    }
+
+    /// Where the field called `name` stands.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|field| field.name == name)
+    }
+
+    /// Bytes of the largest sample.
+    pub fn max_bytes(&self) -> usize {
+        self.0.iter().map(Field::max_bytes).sum()
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, field) in self.0.iter().enumerate() {
+            write!(f, "{}{field}", if i == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_of_a_schema_is_listed() {
+        let huge = Field::new("a", RowDType::F64, &[usize::MAX, 0, 2]);
+        let error = Schema::new(vec![huge, Field::new("a", RowDType::U8, &[0; 65])]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("two fields") && text.contains("rank 65"), "{text}");
+        assert!(text.contains("address space"), "a zero must not hide an overflow: {text}");
+    }
+
+    #[test]
+    fn display_shows_shapes_and_ragged_maxima() {
+        let dims = vec![Dim::Ragged { max: 400 }, Dim::Fixed(80)];
+        let fields = vec![
+            Field::with_dims("input", RowDType::F32, dims),
+            Field::new("target", RowDType::I64, &[]),
+        ];
+        let schema = Schema::new(fields).unwrap();
+        assert_eq!(schema.to_string(), "input: f32[..=400, 80]; target: i64[]");
+        assert_eq!(schema.max_bytes(), 400 * 80 * 4 + 8);
+    }
+}

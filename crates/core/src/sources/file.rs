@@ -1,0 +1,181 @@
+//! Opening files that nothing is known of, and seeing that they stay as they are.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::Errno;
+
+use crate::schema::Field;
+use crate::{Error, ErrorKind, Result};
+
+/// How much a file may claim. A file whose header asks for more is refused before anything is
+/// allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a `.npy` header: 64 KiB. numpy writes 128 bytes and refuses above 10,000.
+    pub header_bytes: usize,
+    /// Bytes of a `.safetensors` header: 16 MiB. The format allows 100 MB.
+    pub safetensors_header_bytes: usize,
+    /// Bytes of one sample: just under 1 GiB.
+    pub sample_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 << 10,
+            safetensors_header_bytes: 16 << 20,
+            sample_bytes: (1 << 30) - 1,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether one sample of `field` is small enough.
+    pub(crate) fn check_sample(&self, field: &Field) -> Result<()> {
+        if field.max_bytes() <= self.sample_bytes {
+            return Ok(());
+        }
+        let (found, most) = (field.max_bytes(), self.sample_bytes);
+        let message = format!("a sample of {field} takes {found} bytes, at most {most}");
+        Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
+    }
+}
+
+/// What tells that a file was written to: its length and times. The same descriptor serves header
+/// and payload, so a file replaced by renaming stays the old one throughout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp of an open file, which must be a regular one.
+    pub(crate) fn of_regular(file: &File) -> Result<Self> {
+        let stat = fstat(file).map_err(|e| Error::io("look at the file", e.into()))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(Self {
+                bytes: stat.st_size.try_into().unwrap_or(0),
+                modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+                changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            }),
+            other => Err(not_regular(other)),
+        }
+    }
+
+    /// Whether the contents are as they were at `earlier`. Renaming or linking a file changes its
+    /// status but not this.
+    pub(crate) fn same_contents(&self, earlier: &Self) -> bool {
+        (self.bytes, self.modified) == (earlier.bytes, earlier.modified)
+    }
+}
+
+#[cold]
+fn not_regular(found: FileType) -> Error {
+    let found = match found {
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
+    };
+    Error::new(ErrorKind::NotRegular, format!("found {found}, expected a regular file"))
+}
+
+/// Opens a folder, below which files are then found by their own names: the kernel does not walk
+/// the folder's path again for each of them, and renaming the folder disturbs nothing.
+pub(crate) fn open_folder(path: &Path) -> Result<OwnedFd> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| Error::io("open the folder", e.into()).with_path(path))
+}
+
+/// Opens a file for reading by its path.
+pub(crate) fn open_path(path: &Path) -> Result<File> {
+    let flags = open_flags();
+    let file = openat(CWD, path, flags, Mode::empty()).map_err(open_error)?;
+    Ok(file.into())
+}
+
+fn open_flags() -> OFlags {
+    // Without blocking, because a FIFO would otherwise hold its reader for ever; regular files
+    // do not know the difference.
+    OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY
+}
+
+#[cold]
+fn open_error(errno: Errno) -> Error {
+    match errno {
+        Errno::NXIO => not_regular(FileType::Socket),
+        Errno::MFILE | Errno::NFILE => {
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+            let limit = limit.map_or("no limit".to_owned(), |limit| limit.to_string());
+            let message = format!("cannot open: {} (RLIMIT_NOFILE is {limit})", io(errno));
+            Error::new(ErrorKind::Io, message).with_source(io(errno))
+        }
+        _ => Error::io("open", io(errno)),
+    }
+}
+
+fn io(errno: Errno) -> std::io::Error {
+    errno.into()
+}
+
+/// Opens file `name` below `folder`, hands it to `read`, and closes it: descriptors in flight are
+/// never more than readers.
+///
+/// What may pass by itself is tried again, everything else surfaces at once: a stale or missing
+/// file (a network file system shows the one as the other) and a file that changed, once; too
+/// many open files, until a deadline, since other readers will close theirs.
+pub(crate) fn read_file(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    is_stopped: impl Fn() -> bool,
+    mut read: impl FnMut(&File) -> Result<()>,
+) -> Result<()> {
+    let mut again = true;
+    let mut waited: Option<Instant> = None;
+    loop {
+        let error = match openat(folder, name, open_flags(), Mode::empty()) {
+            Ok(file) => match read(&file.into()) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            },
+            Err(Errno::MFILE | Errno::NFILE) if wait_for_descriptor(&mut waited, &is_stopped) => {
+                continue;
+            }
+            Err(errno) => open_error(errno),
+        };
+        if !(std::mem::take(&mut again) && may_pass(&error)) {
+            return Err(error);
+        }
+    }
+}
+
+/// Sleeps a little, until the deadline for a descriptor has passed.
+#[cold]
+fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bool) -> bool {
+    const DEADLINE: Duration = Duration::from_secs(5);
+    const NAP: Duration = Duration::from_millis(2);
+    let since = since.get_or_insert_with(Instant::now);
+    let wait = since.elapsed() < DEADLINE && !is_stopped();
+    if wait {
+        std::thread::sleep(NAP);
+    }
+    wait
+}
+
+#[cold]
+fn may_pass(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let errno = source
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .and_then(|error| Errno::from_io_error(error));
+    error.kind() == ErrorKind::Changed || matches!(errno, Some(Errno::STALE | Errno::NOENT))
+}

@@ -1,0 +1,17 @@
+//! The sources: one file each, and what those that read files share.
+
+mod file;
+mod from_fn;
+mod memory;
+mod names;
+mod npy_file;
+mod npy_folders;
+mod safetensors;
+
+pub use self::file::Limits;
+pub(crate) use self::file::Stamp;
+pub use self::from_fn::{FromFn, from_fn};
+pub use self::memory::Memory;
+pub use self::npy_file::NpyFile;
+pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder, Survey};
+pub use self::safetensors::Safetensors;

@@ -1,0 +1,330 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+use super::file::open_path;
+use super::names::list;
+use crate::sources::{Limits, Stamp};
+use crate::widening::Widening;
+use crate::{
+    Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, FingerprintBuilder, Result, Row,
+    RowDType, Schema, Source,
+};
+
+/// A `.safetensors` file, or a folder of such files: every named tensor is a field, and the first
+/// axis of each is the sample axis. Fields are ordered by name; the shards of a folder, ordered by
+/// the bytes of their names, follow one another and must hold the same fields.
+///
+/// Only the headers are read when the source is opened; a sample is one read a field. `U16` is
+/// delivered as `u32`, `BOOL` held as `u8`, `I8` as `i16`, `U64` as `i64` where the values fit.
+#[derive(Debug)]
+pub struct Safetensors {
+    schema: Schema,
+    shards: Vec<Shard>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    /// The open file; `None` for shards beyond [`Shard::HELD_MAX`], which are opened for each
+    /// read, so that a folder of many shards does not use up the process's descriptors.
+    file: Option<File>,
+    stamp: Stamp,
+    header_hash: Fingerprint,
+    /// The first sample of this shard.
+    start: usize,
+    samples: usize,
+    tensors: Vec<TensorPlace>,
+}
+
+/// Where the rows of a field lie in a shard.
+#[derive(Debug, Clone, Copy)]
+struct TensorPlace {
+    offset: u64,
+    /// Bytes of one sample in the file.
+    stored_bytes: usize,
+    widening: Widening,
+}
+
+impl Safetensors {
+    /// Opens a file or a folder with the default [`Limits`].
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a file, its name included; [`ErrorKind::ShapeMismatch`] when tensors
+    /// have no common first axis or shards hold different fields; [`ErrorKind::Empty`] for a
+    /// folder without such files.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::with_limits(path, Limits::default())
+    }
+
+    /// Opens a file or a folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn with_limits(path: impl AsRef<Path>, limits: Limits) -> Result<Self> {
+        let path = path.as_ref();
+        let paths = if path.is_dir() { shard_paths(path)? } else { vec![path.to_owned()] };
+        let mut shards: Vec<Shard> = Vec::new();
+        let mut schema: Option<Schema> = None;
+        for (i, path) in paths.iter().enumerate() {
+            let start = shards.last().map_or(0, |shard| shard.start + shard.samples);
+            let place = |error: Error| error.with_path(path);
+            let (shard, fields) = Shard::open(path, start, i, &limits).map_err(place)?;
+            match &schema {
+                None => schema = Some(fields),
+                Some(expected) if *expected == fields => {}
+                Some(expected) => return Err(place(other_fields(&fields, expected, &paths[0]))),
+            }
+            shards.push(shard);
+        }
+        let empty = || Error::new(ErrorKind::Empty, "no .safetensors file").with_path(path);
+        let schema = schema.ok_or_else(empty)?;
+        let len = shards.last().map_or(0, |shard| shard.start + shard.samples);
+        Ok(Self { schema, shards, len })
+    }
+}
+
+fn other_fields(found: &Schema, expected: &Schema, first: &Path) -> Error {
+    let message = format!("found fields {found}, expected {expected} as in {first:?}");
+    Error::new(ErrorKind::ShapeMismatch, message)
+}
+
+fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = list(folder, "safetensors", false)?;
+    Ok((0..listing.names.len()).map(|i| folder.join(listing.names.path(i))).collect())
+}
+
+impl Source for Safetensors {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        let shard = self.shard(index);
+        let place = |error: Error| error.with_path(&shard.path).with_index(index);
+        shard.read(index - shard.start, row).map_err(place)
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        let shard = self.shard(index);
+        Cow::Owned(format!("{}[{}]", shard.path.display(), index - shard.start))
+    }
+
+    /// The headers and lengths of all shards stand for their contents.
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("safetensors").text(&self.schema.to_string());
+        let add = |print: FingerprintBuilder, shard: &Shard| {
+            print.with(shard.header_hash).number(shard.stamp.bytes)
+        };
+        self.shards.iter().fold(start, add).finish()
+    }
+
+    fn extents(&self, index: usize) -> Vec<Extent> {
+        let shard = self.shard(index);
+        let extent = |place: &TensorPlace| Extent {
+            path: shard.path.clone(),
+            offset: place.offset_of(index - shard.start),
+            bytes: place.stored_bytes,
+            whole_file: false,
+        };
+        shard.tensors.iter().map(extent).collect()
+    }
+}
+
+impl Safetensors {
+    fn shard(&self, index: usize) -> &Shard {
+        assert!(index < self.len, "sample {index} of {}", self.len);
+        &self.shards[self.shards.partition_point(|shard| shard.start + shard.samples <= index)]
+    }
+}
+
+impl Shard {
+    /// Shards whose files stay open.
+    const HELD_MAX: usize = 64;
+
+    fn open(path: &Path, start: usize, at: usize, limits: &Limits) -> Result<(Self, Schema)> {
+        let file = open_path(path)?;
+        let stamp = Stamp::of_regular(&file)?;
+        let header = read_header(&file, stamp.bytes, limits)?;
+        let metadata = parse_header(&header)?;
+        let data_start = 8 + header.len() as u64;
+        let end = data_start + metadata.data_len() as u64;
+        if end != stamp.bytes {
+            let message = format!("the tensors end at byte {end}, the file at {}", stamp.bytes);
+            return Err(Error::new(ErrorKind::Truncated, message));
+        }
+        let mut fields = Vec::new();
+        let mut tensors = Vec::new();
+        let mut samples = None;
+        let named: BTreeMap<String, &TensorInfo> = metadata.tensors().into_iter().collect();
+        for (name, info) in named {
+            let (field, len, place) = tensor(&name, info, data_start)?;
+            limits.check_sample(&field)?;
+            let expected = *samples.get_or_insert(len);
+            if len != expected {
+                let message = format!("found {len} samples, expected {expected} as in the others");
+                return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(name));
+            }
+            fields.push(field);
+            tensors.push(place);
+        }
+        let header_hash = Fingerprint::of("header").bytes(&header).finish();
+        let file = (at < Self::HELD_MAX).then_some(file);
+        let samples = samples.unwrap_or(0);
+        let path = path.to_owned();
+        Ok((Self { path, file, stamp, header_hash, start, samples, tensors }, Schema::new(fields)?))
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        let opened;
+        let file = match &self.file {
+            Some(file) => file,
+            None => {
+                opened = open_path(&self.path)?;
+                &opened
+            }
+        };
+        for (i, place) in self.tensors.iter().enumerate() {
+            place.read(file, index, &mut row.field(i))?;
+        }
+        if Stamp::of_regular(file)?.same_contents(&self.stamp) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Changed, "the file was written to since it was opened"))
+    }
+}
+
+impl TensorPlace {
+    fn offset_of(&self, index: usize) -> u64 {
+        self.offset + (index * self.stored_bytes) as u64
+    }
+
+    fn read(&self, file: &File, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
+        let offset = self.offset_of(index);
+        if self.widening == Widening::None && cfg!(target_endian = "little") {
+            return field.read_at(file, offset).map_err(|error| error.with_offset(offset));
+        }
+        let mut stored = vec![0; self.stored_bytes];
+        file.read_exact_at(&mut stored, offset).map_err(|e| Error::io("read the tensor", e))?;
+        if cfg!(target_endian = "big") {
+            let elements = field.declared().max_elements().max(1);
+            stored.chunks_exact_mut(self.stored_bytes / elements).for_each(<[u8]>::reverse);
+        }
+        let name = field.declared().name();
+        field.copy_from_bytes(&self.widening.apply(stored).map_err(|e| e.with_field(name))?)
+    }
+}
+
+fn tensor(name: &str, info: &TensorInfo, start: u64) -> Result<(Field, usize, TensorPlace)> {
+    let Some((dtype, widening)) = row_dtype(info.dtype) else {
+        let message = format!("dtype {:?}; save a type that candle holds", info.dtype);
+        return Err(Error::new(ErrorKind::UnsupportedDtype, message).with_field(name));
+    };
+    let Some((&samples, shape)) = info.shape.split_first() else {
+        let message = "found a scalar, expected a first axis of samples";
+        return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(name));
+    };
+    let field = Field::new(name, dtype, shape);
+    let (begin, end) = info.data_offsets;
+    let stored_bytes = (end - begin).checked_div(samples).unwrap_or(0);
+    let place = TensorPlace { offset: start + begin as u64, stored_bytes, widening };
+    Ok((field, samples, place))
+}
+
+fn row_dtype(dtype: Dtype) -> Option<(RowDType, Widening)> {
+    let row = match dtype {
+        Dtype::BOOL | Dtype::U8 => RowDType::U8,
+        Dtype::I8 => return Some((RowDType::I16, Widening::I8ToI16)),
+        Dtype::U64 => return Some((RowDType::I64, Widening::U64ToI64)),
+        Dtype::U16 => RowDType::U16,
+        Dtype::U32 => RowDType::U32,
+        Dtype::I16 => RowDType::I16,
+        Dtype::I32 => RowDType::I32,
+        Dtype::I64 => RowDType::I64,
+        Dtype::F16 => RowDType::F16,
+        Dtype::BF16 => RowDType::BF16,
+        Dtype::F32 => RowDType::F32,
+        Dtype::F64 => RowDType::F64,
+        Dtype::F8_E4M3 => RowDType::F8E4M3,
+        _ => return None,
+    };
+    Some((row, Widening::None))
+}
+
+/// The JSON of the header, its length checked before it is allocated.
+fn read_header(file: &File, file_bytes: u64, limits: &Limits) -> Result<Vec<u8>> {
+    if file_bytes == 0 {
+        return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
+    }
+    if file_bytes < 8 {
+        let message = format!("{file_bytes} bytes, expected at least the 8 of a header's length");
+        return Err(Error::new(ErrorKind::Truncated, message));
+    }
+    let mut len = [0; 8];
+    file.read_exact_at(&mut len, 0).map_err(|e| Error::io("read the header", e))?;
+    let len = u64::from_le_bytes(len);
+    if len > limits.safetensors_header_bytes as u64 {
+        let most = limits.safetensors_header_bytes;
+        let message = format!("a header of {len} bytes, at most {most}");
+        return Err(Error::new(ErrorKind::TooLarge, message).with_offset(0));
+    }
+    if len > file_bytes - 8 {
+        let message = format!("a header of {len} bytes in a file of {file_bytes}");
+        return Err(Error::new(ErrorKind::Truncated, message).with_offset(0));
+    }
+    let mut header = vec![0; len as usize];
+    file.read_exact_at(&mut header, 8).map_err(|e| Error::io("read the header", e))?;
+    Ok(header)
+}
+
+/// Parses a header with the format's own reader, once its names are known to be unique: that
+/// reader lets the last of several equal names win.
+fn parse_header(header: &[u8]) -> Result<Metadata> {
+    if header.first() != Some(&b'{') {
+        let message = "the header does not begin with '{'";
+        return Err(Error::new(ErrorKind::Foreign, message).with_offset(8));
+    }
+    let malformed = |error: serde_json::Error| {
+        Error::new(ErrorKind::Header, error.to_string()).with_offset(8).with_source(error)
+    };
+    let mut json = serde_json::Deserializer::from_slice(header);
+    json.deserialize_map(UniqueNames).map_err(malformed)?;
+    serde_json::from_slice(header).map_err(malformed)
+}
+
+struct UniqueNames;
+
+impl<'de> Visitor<'de> for UniqueNames {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = std::collections::HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            map.next_value::<IgnoredAny>()?;
+            if !names.insert(name.clone()) {
+                let message = format!("two tensors are named {name:?}");
+                return Err(serde::de::Error::custom(message));
+            }
+        }
+        Ok(())
+    }
+}

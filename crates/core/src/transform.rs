@@ -1,0 +1,108 @@
+use crate::{Draws, Fingerprint, Key, Result, Row, RowView, Schema, Stream};
+
+/// A step between a source's raw rows and the rows that are delivered.
+///
+/// A transform is a description; [`bind`](Self::bind) makes the engine that does the work for one
+/// schema. Transforms and the loader know each other through this trait alone.
+pub trait Transform: Send + Sync {
+    /// An engine for rows of `schema`.
+    ///
+    /// # Errors
+    ///
+    /// When the transform cannot work on this schema, saying why.
+    fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>>;
+
+    /// What a saved state remembers of the transform: it changes with everything that changes the
+    /// delivered bytes.
+    fn fingerprint(&self) -> Fingerprint;
+}
+
+/// A transform bound to a schema.
+///
+/// # Contract
+///
+/// - *Threads.* All methods are called from many threads at once.
+/// - *Determinism.* `plan` is a pure function of key and shapes, and `run` of plan and raw row.
+/// - *Fields.* `run` writes every field of the output row wholly.
+pub trait Engine: Send + Sync {
+    /// The fields that `run` writes.
+    fn schema(&self) -> &Schema;
+
+    /// Executes a plan: reads the raw row, writes the output row. `scratch` is
+    /// [`scratch_bytes`](Self::scratch_bytes) bytes of any content.
+    ///
+    /// # Errors
+    ///
+    /// When this sample cannot be transformed.
+    fn run(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()>;
+
+    /// Writes the plan of one sample: all its random numbers, drawn. Runs once the raw row is
+    /// there, since the shapes of a ragged field are known only then. `plan` is zeroed.
+    ///
+    /// # Errors
+    ///
+    /// When the shapes cannot be transformed.
+    fn plan(&self, key: RowKey, shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
+        let _ = (key, shapes, plan);
+        Ok(())
+    }
+
+    /// Bytes of a plan.
+    fn plan_bytes(&self) -> usize {
+        0
+    }
+
+    /// Bytes of scratch memory that `run` wants.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+
+    /// The streams that `plan` draws from; two steps of one loader may not share any.
+    fn streams(&self) -> &[Stream] {
+        &[]
+    }
+}
+
+/// What the random numbers of one row depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowKey {
+    /// Seed and epoch, and the position where the order can repeat an index.
+    pub key: Key,
+    /// The sample.
+    pub index: u64,
+}
+
+impl RowKey {
+    /// The draws of `stream` for this row.
+    pub fn draws(self, stream: Stream) -> Draws {
+        self.key.draws(stream, self.index)
+    }
+}
+
+/// The shapes of a raw row, without its values.
+#[derive(Debug, Clone, Copy)]
+pub struct Shapes<'a>(RowView<'a>);
+
+impl<'a> Shapes<'a> {
+    /// The shapes of `row`.
+    pub fn of(row: RowView<'a>) -> Self {
+        Self(row)
+    }
+
+    /// The shape of field `field`.
+    ///
+    /// # Panics
+    ///
+    /// When the schema has no such field.
+    pub fn shape(&self, field: usize) -> &'a [usize] {
+        self.0.field(field).shape()
+    }
+}
+
+fn _assert_trait_objects(_: &dyn Transform, _: &dyn Engine) {}
