@@ -1,1 +1,27 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+#[doc(no_inline)]
+pub use candle_core as candle;
+pub use tallow_core::{
+    BatchRows, Batching, Cache, Concat, Dim, Draws, Element, Engine, Error, ErrorKind, Extent,
+    Field, FieldMut, FieldView, Fingerprint, FingerprintBuilder, FromFn, Key, LastBatch, Limits,
+    MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Order, Purpose,
+    Result, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView, Safetensors, Sampler, Schema,
+    Sequential, Shapes, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey,
+    Transform, Weighted, WithReplacement, Zip, from_fn, philox4x32_10, testing,
+};
+pub use tallow_loader::{
+    Batch, BatchId, Batches, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault, Loader,
+    LoaderBuilder, OnError, Plan, Report, Stage, State, Waits,
+};
+pub use tallow_transforms::{Map, map};
+
+/// What a training loop needs: `use tallow::prelude::*`.
+pub mod prelude {
+    pub use tallow_core::{
+        LastBatch, Memory, NpyFile, NpyFolders, Safetensors, Sampler, Source, SourceExt,
+    };
+    pub use tallow_loader::{Batch, Loader, OnError, State};
+    pub use tallow_transforms::map;
+}

@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! `bench-loader`: tells whether training waits for its data, why, and what mends it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tallow_cli::main()
+}

@@ -84,6 +84,11 @@ impl Batching {
         }
     }
 
+    /// A batch without rows, for what stands in the place of one.
+    pub fn no_rows(&self) -> BatchRows {
+        BatchRows { first: self.rank, step: self.world.get(), samples: 0, rows: 0 }
+    }
+
     /// The rows of batch `batch` that are this rank's, of an epoch of `positions` positions.
     ///
     /// # Panics

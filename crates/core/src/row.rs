@@ -287,8 +287,8 @@ impl<'a> FieldMut<'a> {
         Ok(got)
     }
 
-    /// Reads what is missing of the field, the next byte of which is at `offset` of `file`.
-    pub(crate) fn read_rest(&mut self, file: &File, mut offset: u64) -> Result<()> {
+    /// Reads what is missing of the field, which begins at `start` of `file`.
+    pub(crate) fn read_rest(&mut self, file: &File, start: u64) -> Result<()> {
         let Some(expected) = self.slot.expected else {
             return Err(incomplete(self.field, self.slot));
         };
@@ -297,6 +297,7 @@ impl<'a> FieldMut<'a> {
                 return Err(Error::new(ErrorKind::Stopped, "the loader was stopped"));
             }
             let piece = (expected - self.slot.filled).min(PIECE_BYTES_MAX);
+            let offset = start + self.slot.filled as u64;
             // SAFETY: `filled + piece <= expected <= capacity`, for which `memory` is valid.
             let got = retry_interrupted(|| unsafe {
                 let memory = self.slot.memory.add(self.slot.filled);
@@ -306,7 +307,6 @@ impl<'a> FieldMut<'a> {
                 return Err(self.truncated(expected));
             }
             self.slot.filled += got;
-            offset += got as u64;
         }
         Ok(())
     }

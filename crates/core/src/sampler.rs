@@ -30,6 +30,12 @@ pub trait Sampler: Send + Sync {
 
     /// What a saved state remembers of the sampler.
     fn fingerprint(&self) -> Fingerprint;
+
+    /// Bytes of tables that each order over `samples` samples holds.
+    fn order_bytes(&self, samples: usize) -> usize {
+        let _ = samples;
+        0
+    }
 }
 
 /// One epoch as a function from position to sample index, computable at any position without the
@@ -55,11 +61,6 @@ pub trait Order: Send + Sync + fmt::Debug {
     fn repeats(&self) -> bool {
         false
     }
-
-    /// Bytes of tables that the order holds.
-    fn memory_bytes(&self) -> usize {
-        0
-    }
 }
 
 macro_rules! forward_sampler {
@@ -73,6 +74,9 @@ macro_rules! forward_sampler {
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()
+            }
+            fn order_bytes(&self, samples: usize) -> usize {
+                (**self).order_bytes(samples)
             }
         })*
     };

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::{Error, ErrorKind, Result, RowDType};
@@ -103,7 +104,7 @@ impl Field {
     }
 
     /// Bytes of a sample, or `None` when the sizes do not fit `isize`.
-    fn checked_bytes(&self) -> Option<usize> {
+    pub(crate) fn checked_bytes(&self) -> Option<usize> {
         checked_bytes(self.dims.iter().map(|dim| dim.max()), self.dtype.size())
     }
 }
@@ -146,6 +147,8 @@ impl Schema {
     /// sample that does not fit the address space.
     pub fn new(fields: Vec<Field>) -> Result<Self> {
         let mut problems = Vec::new();
+        // A file may hold hundreds of thousands of tensors: each name is looked up once.
+        let mut names = HashSet::new();
         if fields.is_empty() {
             problems.push("a schema needs at least one field".to_owned());
         }
@@ -153,7 +156,7 @@ impl Schema {
             if field.name.is_empty() {
                 problems.push(format!("field {i} has an empty name"));
             }
-            if fields[..i].iter().any(|other| other.name == field.name) {
+            if !names.insert(field.name.as_str()) {
                 problems.push(format!("two fields are named {:?}", field.name));
             }
             if field.dims.len() > MAX_RANK {

@@ -1,4 +1,4 @@
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, FieldMut, Result};
 
 /// How an element type that candle lacks becomes one that holds all of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,17 +12,27 @@ pub(crate) enum Widening {
 }
 
 impl Widening {
-    /// Widens elements in this machine's byte order.
-    pub(crate) fn apply(self, payload: Vec<u8>) -> Result<Vec<u8>> {
+    /// Writes the stored elements, in this machine's byte order, into `field`, widened.
+    pub(crate) fn write(self, stored: &[u8], field: &mut FieldMut<'_>) -> Result<()> {
         match self {
-            Self::None => Ok(payload),
-            Self::I8ToI16 => {
-                let wide = payload.iter().flat_map(|&byte| i16::from(byte as i8).to_ne_bytes());
-                Ok(wide.collect())
+            Self::None => field.copy_from_bytes(stored),
+            Self::I8ToI16 => write_i16(stored, field),
+            Self::U64ToI64 => {
+                check_fits_i64(stored)?;
+                field.copy_from_bytes(stored)
             }
-            Self::U64ToI64 => check_fits_i64(&payload).map(|()| payload),
         }
     }
+}
+
+fn write_i16(stored: &[u8], field: &mut FieldMut<'_>) -> Result<()> {
+    let wide = field.as_mut_slice::<i16>()?;
+    if wide.len() != stored.len() {
+        let message = format!("found {} elements, expected {}", stored.len(), wide.len());
+        return Err(Error::new(ErrorKind::ShapeMismatch, message));
+    }
+    wide.iter_mut().zip(stored).for_each(|(wide, &byte)| *wide = i16::from(byte as i8));
+    Ok(())
 }
 
 fn check_fits_i64(payload: &[u8]) -> Result<()> {
@@ -40,15 +50,33 @@ fn check_fits_i64(payload: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Element, Field, RowBuffer, RowDType, Schema};
+
+    fn widened<T: Element>(widening: Widening, dtype: RowDType, stored: &[u8]) -> Result<Vec<T>> {
+        let schema = Schema::new(vec![Field::new("x", dtype, &[2])])?;
+        let mut buffer = RowBuffer::new(&schema)?;
+        widening.write(stored, &mut buffer.row(None).field(0))?;
+        Ok(buffer.view().field(0).as_slice::<T>()?.to_vec())
+    }
 
     #[test]
     fn widening_keeps_every_value_or_names_the_one_it_cannot() {
-        let widened = Widening::I8ToI16.apply(vec![0x80, 0x7f]).unwrap();
-        assert_eq!(widened, [(-128i16).to_ne_bytes(), 127i16.to_ne_bytes()].concat());
-        let fits = u64::to_ne_bytes(i64::MAX as u64).to_vec();
-        assert!(Widening::U64ToI64.apply(fits).is_ok());
-        let too_large = [u64::to_ne_bytes(1), u64::to_ne_bytes(1 << 63)].concat();
-        let error = Widening::U64ToI64.apply(too_large).unwrap_err();
+        let i8s = widened::<i16>(Widening::I8ToI16, RowDType::I16, &[0x80, 0x7f]).unwrap();
+        assert_eq!(i8s, [-128, 127]);
+        let widen = |values: [u64; 2]| {
+            let stored = values.map(u64::to_ne_bytes).concat();
+            widened::<i64>(Widening::U64ToI64, RowDType::I64, &stored)
+        };
+        assert_eq!(widen([0, i64::MAX as u64]).unwrap(), [0, i64::MAX]);
+        let error = widen([1, 1 << 63]).unwrap_err();
         assert!(error.message().starts_with("element 1 is 9223372036854775808"), "{error}");
+    }
+
+    #[test]
+    fn another_number_of_elements_is_refused() {
+        for stored in [&[1][..], &[1, 2, 3]] {
+            let result = widened::<i16>(Widening::I8ToI16, RowDType::I16, stored);
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::ShapeMismatch);
+        }
     }
 }

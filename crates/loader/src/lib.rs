@@ -1,1 +1,37 @@
-//! placeholder
+//! From a source to batches of tensors: slabs, workers, delivery in order, state and report.
+//!
+//! A *slab* is the memory of one batch. Workers claim its rows and the source reads into them; when
+//! the last row is written the slab's buffers become the tensors, with no copy. Slabs are admitted
+//! whole and delivered in order, so memory is bounded and nothing the consumer sees depends on
+//! timing. The unsafe code is in `column.rs` and `slab.rs`, and one line of `worker.rs`.
+//!
+//! The rejected alternative, workers that each make whole batches, needs a slab a worker before
+//! the first batch is there, and lets one slow sample hold up a whole batch.
+
+mod batch;
+mod batches;
+mod builder;
+mod column;
+mod delivery;
+mod engines;
+mod error;
+mod loader;
+mod pipeline;
+mod plan;
+mod policy;
+mod report;
+mod slab;
+mod stages;
+mod state;
+mod worker;
+
+pub use batch::Batch;
+pub use batches::Batches;
+pub use builder::LoaderBuilder;
+pub use error::{BatchId, Error, ErrorKind, Result};
+pub use loader::Loader;
+pub use plan::Plan;
+pub use policy::{Fault, OnError};
+pub use report::{Report, Waits};
+pub use stages::Stage;
+pub use state::State;

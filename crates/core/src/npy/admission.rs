@@ -40,7 +40,7 @@ impl Scan<'_> {
                 "descr" => descr.replace(self.descr()?).is_some(),
                 "fortran_order" => fortran_order.replace(self.boolean()?).is_some(),
                 "shape" => shape.replace(self.tuple()?).is_some(),
-                _ => return Err(self.error_at(key_at, format!("unknown key {key:?}"))),
+                _ => return Err(self.error_at(key_at, format!("unknown key {}", quoted(&key)))),
             };
             if repeated {
                 return Err(self.error_at(key_at, format!("key {key:?} comes twice")));
@@ -79,11 +79,9 @@ impl Scan<'_> {
 
     /// A quoted string without escapes, Python 2's `u` prefix included.
     fn string(&mut self) -> Result<String> {
-        if self.peek() == Some(b'u') {
-            self.at += 1;
-        }
-        let quote = match self.peek() {
-            Some(quote @ (b'\'' | b'"')) => quote,
+        self.at += usize::from(self.peek() == Some(b'u'));
+        let quote = match self.text.get(self.at) {
+            Some(&quote @ (b'\'' | b'"')) => quote,
             _ => return Err(self.error("expected a quoted string")),
         };
         let rest = &self.text[self.at + 1..];
@@ -143,6 +141,9 @@ impl Scan<'_> {
         if len == 0 {
             return Err(self.error("expected a decimal number"));
         }
+        if len > 1 && digits.starts_with('0') {
+            return Err(self.error("expected a decimal number without leading zeros"));
+        }
         let Ok(number) = digits.parse::<usize>() else {
             return Err(self.error("a length that does not fit 64 bits"));
         };
@@ -193,6 +194,15 @@ impl Scan<'_> {
     }
 }
 
+/// Text from a file as an error shows it: escaped, and short whatever the file holds.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN_CHARS: usize = 60;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        None => format!("{text:?}"),
+        Some((at, _)) => format!("{:?}.. of {} bytes", &text[..at], text.len()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +238,8 @@ mod tests {
             ("{'shape': (3)}", 23, "expected a tuple"),
             ("{'shape': [3]}", 20, "expected '('"),
             ("{'shape': (-3,)}", 21, "decimal"),
+            ("{'shape': (03,)}", 21, "leading zeros"),
+            ("{u 'shape': (3,)}", 12, "expected a quoted string"),
             ("{'shape': (3.0,)}", 22, "',' or ')'"),
             ("{'shape': (99999999999999999999,)}", 21, "does not fit"),
             ("{'shape': (np.int64(3),)}", 21, "np.save"),

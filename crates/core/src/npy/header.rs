@@ -3,7 +3,7 @@ use std::os::unix::fs::FileExt;
 
 use npyz::{NpyHeader, TypeChar};
 
-use super::admission::Admitted;
+use super::admission::{Admitted, quoted};
 use crate::schema::checked_bytes;
 use crate::sources::Limits;
 use crate::widening::Widening;
@@ -102,7 +102,8 @@ impl Header {
         })
     }
 
-    fn check_sizes(&self, file_bytes: u64) -> Result<()> {
+    /// Whether the file is as long as its header claims.
+    pub(crate) fn check_sizes(&self, file_bytes: u64) -> Result<()> {
         let stored = checked_bytes(self.shape.iter().copied(), self.stored_size);
         let held = checked_bytes(self.shape.iter().copied(), self.dtype.size());
         let (Some(stored), Some(_)) = (stored, held) else {
@@ -191,7 +192,17 @@ fn canonical_descr(descr: &str) -> String {
 }
 
 /// Parses our canonical rendering, which is flat and short, with `npyz`.
+///
+/// What is rendered must be letters and digits: a quote in a `descr` would end the string, and what
+/// follows it would reach a parser that takes exponential time on nested brackets.
 fn parse_descr(descr: &str, found: &str) -> Result<Dtype> {
+    /// Longer than any `descr` that is read.
+    const DESCR_BYTES_MAX: usize = 8;
+    let kind = descr.trim_start_matches(['<', '>', '|']);
+    let plain = kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !plain || descr.len() > DESCR_BYTES_MAX {
+        return Err(unsupported(found));
+    }
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (), }}\n");
     let mut rendering = b"\x93NUMPY\x01\x00".to_vec();
     rendering.extend((text.len() as u16).to_le_bytes());
@@ -242,7 +253,7 @@ fn unsupported(descr: &str) -> Error {
         (_, "f16" | "f12" | "g" | "longdouble") => "save float64",
         _ => "save one of bool, int8..64, uint8..64, float16, float32, float64",
     };
-    Error::new(ErrorKind::UnsupportedDtype, format!("dtype {descr:?}; {advice}"))
+    Error::new(ErrorKind::UnsupportedDtype, format!("dtype {}; {advice}", quoted(descr)))
 }
 
 #[cfg(test)]
@@ -292,6 +303,8 @@ mod tests {
             ("", "save one of"),
             ("<f4<f4", "save one of"),
             ("<é", "save one of"),
+            ("<f4', 'x': '", "save one of"),
+            ("<f4', 'x': [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "save one of"),
         ] {
             assert_eq!(row(descr), None, "{descr}");
             let error = unsupported(descr);

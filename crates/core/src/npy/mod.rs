@@ -5,4 +5,4 @@ mod header;
 mod reader;
 
 pub(crate) use self::header::Header;
-pub(crate) use self::reader::{NpyReader, read_converted};
+pub(crate) use self::reader::NpyReader;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use super::header::Header;
-use crate::row::PIECE_BYTES_MAX;
-use crate::sources::{Limits, Stamp};
+use crate::sources::{Limits, Stamp, read_stored, reserve};
 use crate::{Error, ErrorKind, FieldMut, Result};
 
 /// Reads whole `.npy` files into a field, all of them like a first one.
@@ -50,34 +49,39 @@ impl NpyReader {
     }
 
     fn read_between(&self, file: &File, file_bytes: u64, field: &mut FieldMut<'_>) -> Result<()> {
-        if self.read_plain(file, field)? {
-            return Ok(());
-        }
-        field.restart();
-        let header = Arc::new(Header::read(file, file_bytes, &self.limits)?);
-        self.check(&header, field)?;
-        self.remember(&header);
+        let header = match self.read_known(file, field)? {
+            Some(header) => header,
+            None => {
+                field.restart();
+                let header = Arc::new(Header::read(file, file_bytes, &self.limits)?);
+                self.check(&header, field)?;
+                self.remember(&header);
+                header
+            }
+        };
         field.set_shape(&header.shape)?;
         if header.is_plain() {
             return field.read_rest(file, header.payload_offset());
         }
+        header.check_sizes(file_bytes)?;
         convert(file, &header, field)
     }
 
-    /// The short way; `false` if the header is not one that was seen, or needs converting.
-    fn read_plain(&self, file: &File, field: &mut FieldMut<'_>) -> Result<bool> {
+    /// The short way: the header, if it is one that was seen, and where rows need no converting
+    /// the payload with it. Only headers as long as the first one's are found.
+    fn read_known(&self, file: &File, field: &mut FieldMut<'_>) -> Result<Option<Arc<Header>>> {
         let mut head = [0u8; Self::HEAD_BYTES_MAX];
-        let Some(head) = head.get_mut(..self.first.text.len()) else { return Ok(false) };
-        let got = field.read_after_head(file, head)?;
-        if got < head.len() {
-            return Ok(false);
+        let Some(head) = head.get_mut(..self.first.text.len()) else { return Ok(None) };
+        if self.first.is_plain() {
+            if field.read_after_head(file, head)? < head.len() {
+                return Ok(None);
+            }
+        } else if file.read_exact_at(head, 0).is_err() {
+            // The long way says what is wrong.
+            return Ok(None);
         }
-        let header =
-            if *head == *self.first.text { Some(self.first.clone()) } else { self.known(head) };
-        let Some(header) = header.filter(|header| header.is_plain()) else { return Ok(false) };
-        field.set_shape(&header.shape)?;
-        field.read_rest(file, got as u64)?;
-        Ok(true)
+        let is_first = *head == *self.first.text;
+        Ok(if is_first { Some(self.first.clone()) } else { self.known(head) })
     }
 
     fn known(&self, head: &[u8]) -> Option<Arc<Header>> {
@@ -114,49 +118,32 @@ impl NpyReader {
 /// Reads a payload that is not a row as it stands: the other byte order, column-major, or of an
 /// element type that candle lacks. Costs a second buffer and a pass; rows as they stand do not.
 fn convert(file: &File, header: &Header, field: &mut FieldMut<'_>) -> Result<()> {
-    let payload = read_converted(file, header, &|| field.is_stopped())?;
-    field.copy_from_bytes(&payload)
-}
-
-/// The whole payload as row-major elements of the row type, in this machine's byte order.
-pub(crate) fn read_converted(
-    file: &File,
-    header: &Header,
-    is_stopped: &dyn Fn() -> bool,
-) -> Result<Vec<u8>> {
     let bytes = header.stored_bytes(&header.shape);
-    let mut payload = Vec::new();
-    payload.try_reserve_exact(bytes).map_err(|_| {
-        Error::new(ErrorKind::TooLarge, format!("no memory for a payload of {bytes} bytes"))
-    })?;
-    payload.resize(bytes, 0);
-    for (i, piece) in payload.chunks_mut(PIECE_BYTES_MAX).enumerate() {
-        if is_stopped() {
-            return Err(Error::new(ErrorKind::Stopped, "the loader was stopped"));
-        }
-        let offset = header.payload_offset() + (i * PIECE_BYTES_MAX) as u64;
-        file.read_exact_at(piece, offset).map_err(|error| short_payload(error, bytes))?;
-    }
-    if header.swapped {
-        payload.chunks_exact_mut(header.stored_size).for_each(<[u8]>::reverse);
-    }
-    if header.fortran_order {
-        payload = row_major(&payload, &header.shape, header.stored_size);
-    }
-    header.widening.apply(payload)
+    let stored = read_stored(file, header.payload_offset(), bytes, || field.is_stopped())?;
+    header.widening.write(&header.straightened(stored)?, field)
 }
 
-#[cold]
-fn short_payload(error: std::io::Error, bytes: usize) -> Error {
-    if error.kind() != std::io::ErrorKind::UnexpectedEof {
-        return Error::io("read the payload", error);
+impl Header {
+    /// A stored payload as row-major elements in this machine's byte order, not yet widened.
+    pub(crate) fn straightened(&self, mut payload: Vec<u8>) -> Result<Vec<u8>> {
+        self.swap(&mut payload);
+        if self.fortran_order {
+            row_major(&payload, &self.shape, self.stored_size)
+        } else {
+            Ok(payload)
+        }
     }
-    let message = format!("the file ends inside its payload of {bytes} bytes");
-    Error::new(ErrorKind::Truncated, message)
+
+    /// Turns the bytes of each element round, if they stand in the other order.
+    pub(crate) fn swap(&self, elements: &mut [u8]) {
+        if self.swapped {
+            elements.chunks_exact_mut(self.stored_size).for_each(<[u8]>::reverse);
+        }
+    }
 }
 
 /// Column-major to row-major, element by element.
-fn row_major(payload: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
+fn row_major(payload: &[u8], shape: &[usize], size: usize) -> Result<Vec<u8>> {
     let strides: Vec<usize> = shape
         .iter()
         .scan(size, |stride, &len| {
@@ -165,7 +152,7 @@ fn row_major(payload: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
             Some(this)
         })
         .collect();
-    let mut out = Vec::with_capacity(payload.len());
+    let mut out = reserve(payload.len())?;
     let mut index = vec![0; shape.len()];
     let mut at = 0;
     while out.len() < payload.len() {
@@ -180,7 +167,7 @@ fn row_major(payload: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
             index[axis] = 0;
         }
     }
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -190,8 +177,8 @@ mod tests {
     #[test]
     fn column_major_becomes_row_major() {
         // shape (2, 3): columns (1, 4), (2, 5), (3, 6)
-        assert_eq!(row_major(&[1, 4, 2, 5, 3, 6], &[2, 3], 1), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(row_major(&[1, 4, 2, 5, 3, 6], &[2, 3], 1).unwrap(), [1, 2, 3, 4, 5, 6]);
         let column_major: Vec<u8> = vec![0, 4, 2, 6, 1, 5, 3, 7];
-        assert_eq!(row_major(&column_major, &[2, 2, 2], 1), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(row_major(&column_major, &[2, 2, 2], 1).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

@@ -21,6 +21,10 @@ impl Sampler for Shuffle {
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("shuffle").finish()
     }
+
+    fn order_bytes(&self, samples: usize) -> usize {
+        Permutation::bytes_for(samples)
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,10 @@ impl Sampler for SubsetSampler {
         let start = Fingerprint::of("subset").number(u64::from(self.shuffled));
         self.indices.iter().fold(start, |print, &index| print.number(index as u64)).finish()
     }
+
+    fn order_bytes(&self, _samples: usize) -> usize {
+        if self.shuffled { Permutation::bytes_for(self.indices.len()) } else { 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -73,11 +77,6 @@ impl Order for SubsetOrder {
 
     fn repeats(&self) -> bool {
         self.repeats
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let permuted = self.permuted.as_ref().map_or(0, Order::memory_bytes);
-        size_of_val(&self.indices[..]) + permuted
     }
 }
 

@@ -135,10 +135,6 @@ impl Order for WeightedOrder {
     fn repeats(&self) -> bool {
         true
     }
-
-    fn memory_bytes(&self) -> usize {
-        size_of_val(self.table.columns.as_slice())
-    }
 }
 
 #[cfg(test)]

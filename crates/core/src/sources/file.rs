@@ -3,12 +3,14 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
+use crate::row::PIECE_BYTES_MAX;
 use crate::schema::Field;
 use crate::{Error, ErrorKind, Result};
 
@@ -38,11 +40,13 @@ impl Default for Limits {
 impl Limits {
     /// Whether one sample of `field` is small enough.
     pub(crate) fn check_sample(&self, field: &Field) -> Result<()> {
-        if field.max_bytes() <= self.sample_bytes {
-            return Ok(());
-        }
-        let (found, most) = (field.max_bytes(), self.sample_bytes);
-        let message = format!("a sample of {field} takes {found} bytes, at most {most}");
+        let most = self.sample_bytes;
+        // Checked, since this comes before a schema has vouched for the field.
+        let message = match field.checked_bytes() {
+            Some(found) if found <= most => return Ok(()),
+            Some(found) => format!("a sample of {field} takes {found} bytes, at most {most}"),
+            None => format!("a sample of {field} does not fit the address space"),
+        };
         Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
     }
 }
@@ -75,6 +79,15 @@ impl Stamp {
     pub(crate) fn same_contents(&self, earlier: &Self) -> bool {
         (self.bytes, self.modified) == (earlier.bytes, earlier.modified)
     }
+
+    /// The result of reading `file`, unless it was written to since it had this stamp: then
+    /// whatever came of it, an error included, is of no file that anybody meant to write.
+    pub(crate) fn vouch_for<T>(&self, file: &File, result: Result<T>) -> Result<T> {
+        if Self::of_regular(file)?.same_contents(self) {
+            return result;
+        }
+        Err(Error::new(ErrorKind::Changed, "the file was written to since it was opened"))
+    }
 }
 
 #[cold]
@@ -92,15 +105,36 @@ fn not_regular(found: FileType) -> Error {
 /// Opens a folder, below which files are then found by their own names: the kernel does not walk
 /// the folder's path again for each of them, and renaming the folder disturbs nothing.
 pub(crate) fn open_folder(path: &Path) -> Result<OwnedFd> {
-    openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    retry_on_intr(|| openat(CWD, path, flags, Mode::empty()))
         .map_err(|e| Error::io("open the folder", e.into()).with_path(path))
 }
 
 /// Opens a file for reading by its path.
 pub(crate) fn open_path(path: &Path) -> Result<File> {
-    let flags = open_flags();
-    let file = openat(CWD, path, flags, Mode::empty()).map_err(open_error)?;
-    Ok(file.into())
+    open(|flags| openat(CWD, path, flags, Mode::empty()), &|| true)
+}
+
+/// Like [`open_path`], waiting for a descriptor if there is none: for files that are opened for
+/// each read, by readers who close theirs soon.
+pub(crate) fn open_path_waiting(path: &Path, is_stopped: &impl Fn() -> bool) -> Result<File> {
+    open(|flags| openat(CWD, path, flags, Mode::empty()), is_stopped)
+}
+
+/// Opens with `call`, again while a signal interrupts it and until a deadline while there are too
+/// many open files.
+fn open(
+    call: impl Fn(OFlags) -> rustix::io::Result<OwnedFd>,
+    is_stopped: &impl Fn() -> bool,
+) -> Result<File> {
+    let mut waited = None;
+    loop {
+        match retry_on_intr(|| call(open_flags())) {
+            Ok(file) => return Ok(file.into()),
+            Err(Errno::MFILE | Errno::NFILE) if wait_for_descriptor(&mut waited, is_stopped) => {}
+            Err(errno) => return Err(open_error(errno)),
+        }
+    }
 }
 
 fn open_flags() -> OFlags {
@@ -140,17 +174,11 @@ pub(crate) fn read_file(
     mut read: impl FnMut(&File) -> Result<()>,
 ) -> Result<()> {
     let mut again = true;
-    let mut waited: Option<Instant> = None;
     loop {
-        let error = match openat(folder, name, open_flags(), Mode::empty()) {
-            Ok(file) => match read(&file.into()) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            },
-            Err(Errno::MFILE | Errno::NFILE) if wait_for_descriptor(&mut waited, &is_stopped) => {
-                continue;
-            }
-            Err(errno) => open_error(errno),
+        let file = open(|flags| openat(folder, name, flags, Mode::empty()), &is_stopped);
+        let error = match file.and_then(|file| read(&file)) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
         };
         if !(std::mem::take(&mut again) && may_pass(&error)) {
             return Err(error);
@@ -178,4 +206,42 @@ fn may_pass(error: &Error) -> bool {
         .and_then(|source| source.downcast_ref::<std::io::Error>())
         .and_then(|error| Errno::from_io_error(error));
     error.kind() == ErrorKind::Changed || matches!(errno, Some(Errno::STALE | Errno::NOENT))
+}
+
+/// Reads `bytes` bytes from `offset` of `file` into memory of their own, in pieces between which a
+/// loader can stop it.
+pub(crate) fn read_stored(
+    file: &File,
+    offset: u64,
+    bytes: usize,
+    is_stopped: impl Fn() -> bool,
+) -> Result<Vec<u8>> {
+    let mut stored = reserve(bytes)?;
+    stored.resize(bytes, 0);
+    for (i, piece) in stored.chunks_mut(PIECE_BYTES_MAX).enumerate() {
+        if is_stopped() {
+            return Err(Error::new(ErrorKind::Stopped, "the loader was stopped"));
+        }
+        let at = offset + (i * PIECE_BYTES_MAX) as u64;
+        file.read_exact_at(piece, at).map_err(|error| short(error, offset, bytes))?;
+    }
+    Ok(stored)
+}
+
+/// An empty `Vec` with room for `bytes`, or an error where there is no such memory.
+pub(crate) fn reserve(bytes: usize) -> Result<Vec<u8>> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(bytes).map_err(|_| {
+        Error::new(ErrorKind::TooLarge, format!("no memory for a payload of {bytes} bytes"))
+    })?;
+    Ok(memory)
+}
+
+#[cold]
+fn short(error: std::io::Error, offset: u64, bytes: usize) -> Error {
+    if error.kind() != std::io::ErrorKind::UnexpectedEof {
+        return Error::io("read", error).with_offset(offset);
+    }
+    let message = format!("the file ends within the {bytes} bytes of data expected");
+    Error::new(ErrorKind::Truncated, message).with_offset(offset)
 }

@@ -9,7 +9,7 @@ mod npy_folders;
 mod safetensors;
 
 pub use self::file::Limits;
-pub(crate) use self::file::Stamp;
+pub(crate) use self::file::{Stamp, read_stored, reserve};
 pub use self::from_fn::{FromFn, from_fn};
 pub use self::memory::Memory;
 pub use self::npy_file::NpyFile;

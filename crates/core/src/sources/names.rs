@@ -1,11 +1,13 @@
 //! The names of a folder's files: listed, sorted, and held without an allocation each.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
+use rustix::io::retry_on_intr;
 
 use super::file::open_folder;
 use crate::error::list_names;
@@ -87,9 +89,11 @@ pub(super) struct Listing {
 /// a directory or FIFO in the place of a sample is an error of that sample and not a gap.
 pub(super) fn list(folder: &Path, extension: &str, recursive: bool) -> Result<Listing> {
     let root = open_folder(folder)?;
-    let mut scan = Scan { extension, recursive, bytes: Vec::new(), starts: Vec::new(), ignored: 0 };
-    scan.folder(root.as_fd(), &mut Vec::new(), &mut Vec::new())
-        .map_err(|error| error.with_path(folder))?;
+    let mut scan = Scan::new(extension, recursive);
+    let mut prefix = Vec::new();
+    // What was under way when it failed is below the prefix.
+    scan.folder(root.as_fd(), &mut prefix, &mut Vec::new())
+        .map_err(|error| error.with_path(folder.join(OsStr::from_bytes(&prefix))))?;
     let Scan { bytes, mut starts, ignored, .. } = scan;
     let name = |start: &usize| CStr::from_bytes_until_nul(&bytes[*start..]).unwrap_or_default();
     starts.sort_unstable_by(|a, b| name(a).cmp(name(b)));
@@ -99,15 +103,44 @@ pub(super) fn list(folder: &Path, extension: &str, recursive: bool) -> Result<Li
 /// Each level holds a descriptor while what is below it is listed.
 const DEPTH_MAX: usize = 64;
 
+/// Folders that are listed again because another link leads to them.
+const REPEATED_MAX: usize = 4096;
+
 struct Scan<'a> {
     extension: &'a str,
     recursive: bool,
     bytes: Vec<u8>,
     starts: Vec<usize>,
     ignored: usize,
+    /// The folders listed so far, and how many came a second time, by another link.
+    seen: HashSet<(u64, u64)>,
+    repeated: usize,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(extension: &'a str, recursive: bool) -> Self {
+        Self {
+            extension,
+            recursive,
+            bytes: Vec::new(),
+            starts: Vec::new(),
+            ignored: 0,
+            seen: HashSet::new(),
+            repeated: 0,
+        }
+    }
+
+    /// Counts a folder. Links may lead to one folder by several names, each of which counts; but
+    /// folders that all link to each other have more paths than could ever be listed.
+    fn enter(&mut self, identity: (u64, u64)) -> Result<()> {
+        self.repeated += usize::from(!self.seen.insert(identity));
+        if self.repeated <= REPEATED_MAX {
+            return Ok(());
+        }
+        let message = format!("links lead to the same folders more than {REPEATED_MAX} times");
+        Err(Error::new(ErrorKind::TooLarge, message))
+    }
+
     /// Adds what is in `folder`, whose path below the root is `prefix`. `above` are the folders
     /// on the way here, by device and inode: a link to one of them would lead round for ever.
     fn folder(
@@ -125,6 +158,7 @@ impl Scan<'_> {
             let message = format!("folders nested more than {DEPTH_MAX} deep");
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        self.enter(identity)?;
         above.push(identity);
         let entries = Dir::read_from(folder).map_err(|e| Error::io("list the folder", e.into()))?;
         for entry in entries {
@@ -173,9 +207,8 @@ impl Scan<'_> {
         let len = prefix.len();
         prefix.extend_from_slice(name.to_bytes());
         prefix.push(b'/');
-        let path = || Path::new(OsStr::from_bytes(name.to_bytes())).to_owned();
-        let child = openat(folder, name, flags, Mode::empty())
-            .map_err(|e| Error::io("open the folder", e.into()).with_path(path()))?;
+        let child = retry_on_intr(|| openat(folder, name, flags, Mode::empty()))
+            .map_err(|e| Error::io("open the folder", e.into()))?;
         self.folder(child.as_fd(), prefix, above)?;
         prefix.truncate(len);
         Ok(())

@@ -3,17 +3,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::file::open_path;
-use crate::npy::{Header, read_converted};
-use crate::sources::{Limits, Stamp};
-use crate::{Error, ErrorKind, Extent, Field, Fingerprint, Result, Row, Schema, Source};
+use crate::npy::Header;
+use crate::sources::{Limits, Stamp, read_stored};
+use crate::{Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, Result, Row, Schema, Source};
 
 /// One `.npy` file whose first axis is the sample axis, as the field `input` unless
 /// [renamed](Self::named).
 ///
-/// The file is opened once and read where a sample lies, with one system call. A file that is not
-/// stored as rows that can be used as they are (Fortran order, the other byte order, `int8`,
-/// `uint64`) is converted once, when it is opened, and then held in memory: that is refused above
+/// The file is opened once and read where a sample lies, with one system call; rows of the other
+/// byte order, of `int8` or of `uint64` are converted as they are read. A file in Fortran order has
+/// no rows: it is turned once, when it is opened, and then held in memory, which is refused above
 /// [`Limits::sample_bytes`].
+///
+/// A file that is written to after it was opened is [`ErrorKind::Changed`] from then on, unless it
+/// is held in memory.
 #[derive(Debug)]
 pub struct NpyFile {
     path: PathBuf,
@@ -22,8 +25,8 @@ pub struct NpyFile {
     header: Header,
     schema: Schema,
     len: usize,
-    /// The payload, where it had to be converted.
-    converted: Option<Vec<u8>>,
+    /// The rows, not widened, of a file that has none.
+    turned: Option<Vec<u8>>,
 }
 
 impl NpyFile {
@@ -50,7 +53,7 @@ impl NpyFile {
     fn open_limited(path: &Path, limits: Limits) -> Result<Self> {
         let file = open_path(path)?;
         let stamp = Stamp::of_regular(&file)?;
-        let header = Header::read(&file, stamp.bytes, &limits)?;
+        let header = stamp.vouch_for(&file, Header::read(&file, stamp.bytes, &limits))?;
         let Some((&len, shape)) = header.shape.split_first() else {
             let message = "found a scalar, expected a first axis of samples";
             return Err(Error::new(ErrorKind::ShapeMismatch, message));
@@ -58,9 +61,12 @@ impl NpyFile {
         let field = Field::new("input", header.dtype, shape);
         limits.check_sample(&field)?;
         let schema = Schema::new(vec![field])?;
-        let converted =
-            if header.is_plain() { None } else { Some(convert(&file, &header, &limits)?) };
-        Ok(Self { path: path.to_owned(), file, stamp, schema, len, converted, header })
+        let turned = if header.fortran_order {
+            Some(stamp.vouch_for(&file, turn(&file, &header, &limits))?)
+        } else {
+            None
+        };
+        Ok(Self { path: path.to_owned(), file, stamp, schema, len, turned, header })
     }
 
     /// The same source with its field called `name`.
@@ -73,35 +79,46 @@ impl NpyFile {
         Ok(self)
     }
 
-    fn row_bytes(&self) -> usize {
-        self.schema.max_bytes()
+    /// Bytes of one sample in the file.
+    fn stored_bytes(&self) -> usize {
+        self.header.stored_bytes(&self.header.shape[1..])
     }
 
-    fn read_row(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        let bytes = self.row_bytes();
-        if let Some(payload) = &self.converted {
-            return row.field(0).copy_from_bytes(&payload[index * bytes..][..bytes]);
+    fn offset_of(&self, index: usize) -> u64 {
+        self.header.payload_offset() + (index * self.stored_bytes()) as u64
+    }
+
+    fn read_row(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
+        if let Some(rows) = &self.turned {
+            let bytes = self.stored_bytes();
+            return self.header.widening.write(&rows[index * bytes..][..bytes], field);
         }
-        let offset = self.header.payload_offset() + (index * bytes) as u64;
-        row.field(0).read_at(&self.file, offset).map_err(|error| error.with_offset(offset))?;
-        if Stamp::of_regular(&self.file)?.same_contents(&self.stamp) {
-            return Ok(());
+        let result = self.read_stored_row(self.offset_of(index), field);
+        self.stamp.vouch_for(&self.file, result)
+    }
+
+    fn read_stored_row(&self, offset: u64, field: &mut FieldMut<'_>) -> Result<()> {
+        if self.header.is_plain() {
+            return field.read_at(&self.file, offset).map_err(|error| error.with_offset(offset));
         }
-        Err(Error::new(ErrorKind::Changed, "the file was written to since it was opened"))
+        let stopped = field.stop_flag();
+        let mut stored = read_stored(&self.file, offset, self.stored_bytes(), stopped)?;
+        self.header.swap(&mut stored);
+        self.header.widening.write(&stored, field)
     }
 }
 
-fn convert(file: &File, header: &Header, limits: &Limits) -> Result<Vec<u8>> {
+fn turn(file: &File, header: &Header, limits: &Limits) -> Result<Vec<u8>> {
     let bytes = header.stored_bytes(&header.shape);
     if bytes > limits.sample_bytes {
         let message = format!(
-            "{bytes} bytes in an order or type that must be converted in memory, at most {}; \
-             save np.ascontiguousarray(arr) in this machine's byte order",
+            "{bytes} bytes in Fortran order, which must be held in memory, at most {}; save \
+             np.ascontiguousarray(arr)",
             limits.sample_bytes
         );
         return Err(Error::new(ErrorKind::TooLarge, message));
     }
-    read_converted(file, header, &|| false)
+    header.straightened(read_stored(file, header.payload_offset(), bytes, || false)?)
 }
 
 impl Source for NpyFile {
@@ -115,8 +132,10 @@ impl Source for NpyFile {
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
         assert!(index < self.len, "sample {index} of {}", self.len);
-        let place = |error: Error| error.with_path(&self.path).with_index(index);
-        self.read_row(index, row).map_err(place)
+        let mut field = row.field(0);
+        let name = field.declared().name();
+        let place = |e: Error| e.with_path(&self.path).with_field(name).with_index(index);
+        self.read_row(index, &mut field).map_err(place)
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
@@ -130,8 +149,7 @@ impl Source for NpyFile {
     }
 
     fn extents(&self, index: usize) -> Vec<Extent> {
-        let bytes = self.header.stored_bytes(&self.header.shape[1..]);
-        let offset = self.header.payload_offset() + (index * bytes) as u64;
+        let (offset, bytes) = (self.offset_of(index), self.stored_bytes());
         vec![Extent { path: self.path.clone(), offset, bytes, whole_file: false }]
     }
 }

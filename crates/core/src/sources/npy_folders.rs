@@ -269,7 +269,7 @@ impl NpyFoldersBuilder {
 
     fn column(&self, name: &str, root: &Path, names: Arc<Names>) -> Result<(Column, Field)> {
         let folder = open_folder(root)?;
-        let (at, first) = first_header(&folder, root, &names, &self.limits)?;
+        let (at, first) = first_header(name, &folder, root, &names, &self.limits)?;
         let dims = self.dims(name, &first.shape)?;
         let field = Field::with_dims(name, first.dtype, dims);
         let reader = NpyReader::new(first, root.join(names.path(at)), self.limits);
@@ -308,6 +308,7 @@ fn shared_names(listings: &[Names], indices: Option<Vec<Vec<usize>>>) -> Vec<Arc
 /// The header that the others are expected to have: of the first file, or, so that one bad file
 /// is an error in its own place and not of the whole folder, of the first of some that has one.
 fn first_header(
+    field: &str,
     folder: &OwnedFd,
     root: &Path,
     names: &Names,
@@ -324,7 +325,9 @@ fn first_header(
             || false,
             |file| {
                 let stamp = Stamp::of_regular(file)?;
-                header = Some(Header::read(file, stamp.bytes, limits)?);
+                let read = stamp.vouch_for(file, Header::read(file, stamp.bytes, limits))?;
+                limits.check_sample(&Field::new(field, read.dtype, &read.shape))?;
+                header = Some(read);
                 Ok(())
             },
         );

@@ -10,9 +10,9 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-use super::file::open_path;
+use super::file::{open_path, open_path_waiting};
 use super::names::list;
-use crate::sources::{Limits, Stamp};
+use crate::sources::{Limits, Stamp, read_stored};
 use crate::widening::Widening;
 use crate::{
     Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, FingerprintBuilder, Result, Row,
@@ -35,8 +35,8 @@ pub struct Safetensors {
 #[derive(Debug)]
 struct Shard {
     path: PathBuf,
-    /// The open file; `None` for shards beyond [`Shard::HELD_MAX`], which are opened for each
-    /// read, so that a folder of many shards does not use up the process's descriptors.
+    /// The open file; `None` for shards beyond [`held_max`], which are opened for each read, so
+    /// that a folder of many shards does not use up the process's descriptors.
     file: Option<File>,
     stamp: Stamp,
     header_hash: Fingerprint,
@@ -77,10 +77,11 @@ impl Safetensors {
         let paths = if path.is_dir() { shard_paths(path)? } else { vec![path.to_owned()] };
         let mut shards: Vec<Shard> = Vec::new();
         let mut schema: Option<Schema> = None;
+        let held_max = held_max();
         for (i, path) in paths.iter().enumerate() {
             let start = shards.last().map_or(0, |shard| shard.start + shard.samples);
             let place = |error: Error| error.with_path(path);
-            let (shard, fields) = Shard::open(path, start, i, &limits).map_err(place)?;
+            let (shard, fields) = Shard::open(path, start, i < held_max, &limits).map_err(place)?;
             match &schema {
                 None => schema = Some(fields),
                 Some(expected) if *expected == fields => {}
@@ -153,21 +154,21 @@ impl Safetensors {
     }
 }
 
-impl Shard {
-    /// Shards whose files stay open.
-    const HELD_MAX: usize = 64;
+/// How many shards keep their files open: few enough to leave most descriptors to the process.
+fn held_max() -> usize {
+    const HELD_MAX: u64 = 64;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(HELD_MAX, |limit| HELD_MAX.min(limit / 4)) as usize
+}
 
-    fn open(path: &Path, start: usize, at: usize, limits: &Limits) -> Result<(Self, Schema)> {
+impl Shard {
+    fn open(path: &Path, start: usize, hold: bool, limits: &Limits) -> Result<(Self, Schema)> {
         let file = open_path(path)?;
         let stamp = Stamp::of_regular(&file)?;
-        let header = read_header(&file, stamp.bytes, limits)?;
+        let header = stamp.vouch_for(&file, read_header(&file, stamp.bytes, limits))?;
         let metadata = parse_header(&header)?;
         let data_start = 8 + header.len() as u64;
-        let end = data_start + metadata.data_len() as u64;
-        if end != stamp.bytes {
-            let message = format!("the tensors end at byte {end}, the file at {}", stamp.bytes);
-            return Err(Error::new(ErrorKind::Truncated, message));
-        }
+        check_end(data_start, metadata.data_len() as u64, stamp.bytes)?;
         let mut fields = Vec::new();
         let mut tensors = Vec::new();
         let mut samples = None;
@@ -183,8 +184,11 @@ impl Shard {
             fields.push(field);
             tensors.push(place);
         }
+        if fields.is_empty() {
+            return Err(Error::new(ErrorKind::Empty, "the file holds no tensor"));
+        }
         let header_hash = Fingerprint::of("header").bytes(&header).finish();
-        let file = (at < Self::HELD_MAX).then_some(file);
+        let file = hold.then_some(file);
         let samples = samples.unwrap_or(0);
         let path = path.to_owned();
         Ok((Self { path, file, stamp, header_hash, start, samples, tensors }, Schema::new(fields)?))
@@ -195,18 +199,26 @@ impl Shard {
         let file = match &self.file {
             Some(file) => file,
             None => {
-                opened = open_path(&self.path)?;
+                opened = open_path_waiting(&self.path, &|| row.is_stopped())?;
                 &opened
             }
         };
-        for (i, place) in self.tensors.iter().enumerate() {
-            place.read(file, index, &mut row.field(i))?;
-        }
-        if Stamp::of_regular(file)?.same_contents(&self.stamp) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Changed, "the file was written to since it was opened"))
+        let mut places = self.tensors.iter().enumerate();
+        let result = places.try_for_each(|(i, place)| place.read(file, index, &mut row.field(i)));
+        self.stamp.vouch_for(file, result)
     }
+}
+
+/// Whether the tensors end where the file does: the format has neither holes nor a tail.
+fn check_end(data_start: u64, data_bytes: u64, file_bytes: u64) -> Result<()> {
+    let kind = match data_start.checked_add(data_bytes) {
+        Some(end) if end == file_bytes => return Ok(()),
+        Some(end) if end < file_bytes => ErrorKind::Header,
+        _ => ErrorKind::Truncated,
+    };
+    let available = file_bytes - data_start;
+    let message = format!("the tensors take {data_bytes} bytes, the file holds {available}");
+    Err(Error::new(kind, message).with_offset(data_start))
 }
 
 impl TensorPlace {
@@ -216,17 +228,23 @@ impl TensorPlace {
 
     fn read(&self, file: &File, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
         let offset = self.offset_of(index);
+        let name = field.declared().name();
+        let place = |error: Error| error.with_field(name).with_offset(offset);
         if self.widening == Widening::None && cfg!(target_endian = "little") {
-            return field.read_at(file, offset).map_err(|error| error.with_offset(offset));
+            return field.read_at(file, offset).map_err(place);
         }
-        let mut stored = vec![0; self.stored_bytes];
-        file.read_exact_at(&mut stored, offset).map_err(|e| Error::io("read the tensor", e))?;
+        self.read_converted(file, offset, field).map_err(place)
+    }
+
+    fn read_converted(&self, file: &File, offset: u64, field: &mut FieldMut<'_>) -> Result<()> {
+        let mut stored = read_stored(file, offset, self.stored_bytes, field.stop_flag())?;
         if cfg!(target_endian = "big") {
             let elements = field.declared().max_elements().max(1);
-            stored.chunks_exact_mut(self.stored_bytes / elements).for_each(<[u8]>::reverse);
+            stored
+                .chunks_exact_mut((self.stored_bytes / elements).max(1))
+                .for_each(<[u8]>::reverse);
         }
-        let name = field.declared().name();
-        field.copy_from_bytes(&self.widening.apply(stored).map_err(|e| e.with_field(name))?)
+        self.widening.write(&stored, field)
     }
 }
 

@@ -1,0 +1,351 @@
+//! The command line as data.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
+use tallow::{LastBatch, OnError};
+
+use crate::npy::NpyDtype;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.";
+
+/// Tells whether training waits for its data, why, and what mends it.
+#[derive(Debug, Parser)]
+#[command(name = "bench-loader", version, after_help = EXIT_CODES)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) demo: DemoArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load real handwritten digits and report on it (the default)
+    Demo(DemoArgs),
+    /// Write pairs of .npy files with random contents
+    Gen(GenArgs),
+    /// Print schema, count, bytes, smallest and largest sample
+    Inspect(InspectArgs),
+    /// Read every sample and list every problem
+    Check(CheckArgs),
+    /// Load epochs and report throughput, waits, stages, CPU and memory
+    Run(RunArgs),
+    /// Print one hash of the whole delivered stream
+    Digest(DigestArgs),
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct DemoArgs {
+    /// Epochs to load
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epochs: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct GenArgs {
+    /// Where input/ and output/ are written
+    pub(crate) dir: PathBuf,
+    /// Pairs to write
+    #[arg(long, value_parser = parse_positive)]
+    pub(crate) samples: usize,
+    /// Shape of an input, like 3,32,32, or "scalar"
+    #[arg(long)]
+    pub(crate) shape: ShapeArg,
+    /// Element type of the inputs
+    #[arg(long)]
+    pub(crate) dtype: NpyDtype,
+    /// Shape of a target
+    #[arg(long, value_name = "SHAPE", default_value = "scalar")]
+    pub(crate) target_shape: ShapeArg,
+    /// Element type of the targets
+    #[arg(long, value_name = "DTYPE", default_value = "i64")]
+    pub(crate) target_dtype: NpyDtype,
+    /// The same seed writes the same bytes
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Threads that read, or auto for one a core
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    pub(crate) workers: Workers,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// Epochs to load [default: 1, or 3 with --ceiling, which never takes fewer]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epochs: Option<u64>,
+    /// Also measure, taking turns, what the machine could do at most: as many threads that open,
+    /// read and close the same files in the same order, and nothing else
+    #[arg(long, conflicts_with = "start_batch")]
+    pub(crate) ceiling: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct DigestArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// Epochs to load
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epochs: u64,
+    /// Before it one line a batch: epoch, batch, hash
+    #[arg(long)]
+    pub(crate) per_batch: bool,
+    /// Before it one line a sample: epoch, position, index, hash
+    #[arg(long)]
+    pub(crate) per_sample: bool,
+    /// Print one JSON object in the place of the hash
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where the samples are.
+#[derive(Debug, Flags)]
+pub(crate) struct SourceArgs {
+    /// A folder of .npy files; a folder that holds input/ and output/; one .npy file; a
+    /// .safetensors file or a folder of them
+    #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
+    pub(crate) source: Option<PathBuf>,
+    /// A folder of .npy files as the field NAME; repeated, the folders are paired by file stem
+    #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
+    pub(crate) fields: Vec<(String, PathBuf)>,
+    /// Take the folders below the folders too
+    #[arg(long)]
+    pub(crate) recursive: bool,
+}
+
+/// How they are loaded.
+#[derive(Debug, Flags)]
+pub(crate) struct LoadArgs {
+    /// Rows of a batch, over all ranks
+    #[arg(long, default_value_t = 32, value_parser = parse_positive)]
+    pub(crate) batch_size: usize,
+    /// Threads that read; 0 reads inside next()
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    pub(crate) workers: Workers,
+    /// Batches that may be ready before they are wanted [default: enough for the workers]
+    #[arg(long)]
+    pub(crate) prefetch: Option<usize>,
+    /// Visit the samples in an order drawn anew for each epoch
+    #[arg(long)]
+    pub(crate) shuffle: bool,
+    /// What every random number is drawn from
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What becomes of the samples that do not fill the last batch
+    #[arg(long, value_enum, default_value_t = Last::Keep)]
+    pub(crate) last: Last,
+    /// This rank
+    #[arg(long, default_value_t = 0, requires = "world")]
+    pub(crate) rank: usize,
+    /// How many ranks there are
+    #[arg(long, default_value_t = 1, value_parser = parse_positive)]
+    pub(crate) world: usize,
+    /// The first epoch to load
+    #[arg(long, value_name = "E", default_value_t = 0)]
+    pub(crate) first_epoch: u64,
+    /// Begin the first epoch at this batch, as after resuming there
+    #[arg(long, value_name = "K")]
+    pub(crate) start_batch: Option<usize>,
+    /// What to do about a sample that cannot be read: fail, skip:N or substitute:N, where N is
+    /// how many an epoch may have
+    #[arg(long, value_name = "POLICY", default_value = "fail", value_parser = parse_on_error)]
+    pub(crate) on_error: OnError,
+    /// Where the tensors go: cpu, cuda:N or metal:N
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: DeviceArg,
+}
+
+/// How many threads read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    Auto,
+    Count(usize),
+}
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.parse().map(Self::Count).map_err(|_| "expected a number or auto".to_owned())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Last {
+    /// The last batch is smaller
+    Keep,
+    /// They are left out
+    Drop,
+    /// Rows of zeros fill it up
+    Pad,
+}
+
+impl From<Last> for LastBatch {
+    fn from(last: Last) -> Self {
+        match last {
+            Last::Keep => Self::Keep,
+            Last::Drop => Self::Drop,
+            Last::Pad => Self::Pad,
+        }
+    }
+}
+
+/// A device by name; opened only when the loader is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeviceArg {
+    Cpu,
+    Cuda(usize),
+    Metal(usize),
+}
+
+impl FromStr for DeviceArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, ordinal) = text.split_once(':').unwrap_or((text, "0"));
+        let ordinal = ordinal.parse().map_err(|_| format!("{ordinal:?} is no device number"))?;
+        match name {
+            "cpu" if !text.contains(':') => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(ordinal)),
+            "metal" => Ok(Self::Metal(ordinal)),
+            _ => Err("expected cpu, cuda:N or metal:N".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Metal(ordinal) => write!(f, "metal:{ordinal}"),
+        }
+    }
+}
+
+/// A shape like `3,32,32`. A type of its own because clap takes a bare `Vec` for a repeated flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShapeArg(Vec<usize>);
+
+impl Deref for ShapeArg {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl FromStr for ShapeArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text == "scalar" {
+            return Ok(Self(Vec::new()));
+        }
+        let number = |part: &str| {
+            part.trim().parse().map_err(|_| format!("{part:?} is no length; expected like 3,32,32"))
+        };
+        text.split(',').map(number).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn parse_positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+fn parse_on_error(text: &str) -> Result<OnError, String> {
+    let budget = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number of samples"));
+    match text.split_once(':') {
+        None if text == "fail" => Ok(OnError::Fail),
+        Some(("skip", count)) => Ok(OnError::Skip { budget: budget(count)? }),
+        Some(("substitute", count)) => Ok(OnError::Substitute { budget: budget(count)? }),
+        _ => Err("expected fail, skip:N or substitute:N".to_owned()),
+    }
+}
+
+/// Splits at the first `=`, in bytes: a folder's name need not be UTF-8.
+fn field_parser() -> impl clap::builder::TypedValueParser<Value = (String, PathBuf)> {
+    OsStringValueParser::new().try_map(|text: OsString| {
+        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        let bytes = text.as_bytes();
+        let at = bytes.iter().position(|&byte| byte == b'=');
+        let at = at.filter(|&at| at > 0 && at + 1 < bytes.len()).ok_or("expected NAME=FOLDER")?;
+        let name = String::from_utf8(bytes[..at].to_vec()).map_err(|_| "a name in UTF-8")?;
+        Ok::<_, &str>((name, PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec()))))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn shapes_and_devices_are_parsed() {
+        let shape = |text: &str| text.parse::<ShapeArg>().map(|shape| shape.0);
+        assert_eq!(shape("3,32,32"), Ok(vec![3, 32, 32]));
+        assert_eq!((shape("scalar"), shape("")), (Ok(vec![]), Ok(vec![])));
+        assert!(shape("3,,2").is_err() && shape("-1").is_err());
+        assert_eq!("cuda:1".parse(), Ok(DeviceArg::Cuda(1)));
+        assert_eq!("cuda".parse(), Ok(DeviceArg::Cuda(0)));
+        assert!("cpu:0".parse::<DeviceArg>().is_err() && "tpu".parse::<DeviceArg>().is_err());
+    }
+
+    #[test]
+    fn a_field_is_split_at_its_first_equals_sign() {
+        let args = Args::try_parse_from(["x", "inspect", "--field", "a=b=c"]).unwrap();
+        let Some(Command::Inspect(args)) = args.command else { panic!("{args:?}") };
+        assert_eq!(args.source.fields, [("a".to_owned(), PathBuf::from("b=c"))]);
+        assert!(Args::try_parse_from(["x", "inspect", "--field", "=b"]).is_err());
+    }
+}

@@ -1,0 +1,206 @@
+//! The ceiling: what the machine could do at most, measured beside what the loader does.
+//!
+//! As many threads as the loader has, at least one, open, read and close the same files in the
+//! same order, into one buffer of their own each, and do nothing else: no pairing, no checks, no
+//! tensors, no fresh memory. Samples that share a file are read from it where they lie, the file
+//! being open already. The definition is that of the figures that other loaders are compared by,
+//! so the files are opened by their paths, although a loader may know a shorter way to them.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tallow::{Batching, Order, Source};
+
+/// Samples that a thread claims at once: few enough that the threads end together, enough that
+/// the counter they claim from is not what is measured.
+const CLAIM_MAX: usize = 16;
+
+/// The reads of every sample of a source, ready to be done again and again.
+#[derive(Debug)]
+pub(crate) struct Ceiling {
+    /// All paths in one piece, so that preparing a million files costs little memory.
+    paths: Vec<u8>,
+    files: Vec<File>,
+    reads: Vec<Read>,
+    /// Where the reads of each sample begin; one more than there are samples.
+    starts: Vec<usize>,
+    largest: usize,
+}
+
+#[derive(Debug)]
+struct Read {
+    from: From,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+enum From {
+    /// A file of its own, by the range of its path.
+    Path(Range<usize>),
+    /// A place in a file that is open.
+    File { file: usize, offset: u64 },
+}
+
+impl Ceiling {
+    /// Asks the source where its samples lie, and opens what they share.
+    ///
+    /// # Errors
+    ///
+    /// In words, when the samples do not lie in files or a file cannot be opened.
+    pub(crate) fn new(source: &dyn Source) -> Result<Self, String> {
+        let mut this = Self {
+            paths: Vec::new(),
+            files: Vec::new(),
+            reads: Vec::new(),
+            starts: vec![0],
+            largest: 0,
+        };
+        let mut shared = HashMap::new();
+        for index in 0..source.len() {
+            for extent in source.extents(index) {
+                this.largest = this.largest.max(extent.bytes);
+                let from = if extent.whole_file {
+                    this.path(&extent.path)
+                } else {
+                    let file = this.file(extent.path, &mut shared)?;
+                    From::File { file, offset: extent.offset }
+                };
+                this.reads.push(Read { from, bytes: extent.bytes });
+            }
+            this.starts.push(this.reads.len());
+        }
+        if this.reads.is_empty() {
+            return Err("no ceiling, since no sample of this source lies in a file".to_owned());
+        }
+        Ok(this)
+    }
+
+    fn path(&mut self, path: &Path) -> From {
+        let start = self.paths.len();
+        self.paths.extend_from_slice(path.as_os_str().as_bytes());
+        From::Path(start..self.paths.len())
+    }
+
+    fn file(&mut self, path: PathBuf, at: &mut HashMap<PathBuf, usize>) -> Result<usize, String> {
+        if let Some(&file) = at.get(&path) {
+            return Ok(file);
+        }
+        let file = File::open(&path).map_err(|error| format!("cannot open {path:?}: {error}"))?;
+        self.files.push(file);
+        at.insert(path, self.files.len() - 1);
+        Ok(self.files.len() - 1)
+    }
+
+    /// Reads the samples of `order` with `threads` threads. The clock runs from when all threads
+    /// stand ready to when the last has read its last.
+    ///
+    /// # Errors
+    ///
+    /// In words, when a file cannot be read.
+    pub(crate) fn pass(&self, order: &[usize], threads: usize) -> Result<Duration, String> {
+        let claim = (order.len() / (threads * CLAIM_MAX)).clamp(1, CLAIM_MAX);
+        let next = AtomicUsize::new(0);
+        let ready = Barrier::new(threads + 1);
+        let work = || {
+            // Written to, because pages that are only promised would be measured as reading.
+            let mut buffer = vec![1; self.largest];
+            ready.wait();
+            loop {
+                let start = next.fetch_add(claim, Ordering::Relaxed);
+                let Some(rest) = order.get(start..).filter(|rest| !rest.is_empty()) else {
+                    return Ok(());
+                };
+                for &index in &rest[..claim.min(rest.len())] {
+                    self.read_sample(index, &mut buffer)?;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            ready.wait();
+            let started = Instant::now();
+            for thread in threads {
+                thread.join().unwrap_or_else(|_| Err("a thread that reads panicked".to_owned()))?;
+            }
+            Ok(started.elapsed())
+        })
+    }
+
+    fn read_sample(&self, index: usize, buffer: &mut [u8]) -> Result<(), String> {
+        for read in &self.reads[self.starts[index]..self.starts[index + 1]] {
+            self.read(read, &mut buffer[..read.bytes])
+                .map_err(|error| format!("the ceiling cannot read sample {index}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, read: &Read, buffer: &mut [u8]) -> io::Result<()> {
+        let got = match &read.from {
+            From::Path(range) => {
+                let path = Path::new(OsStr::from_bytes(&self.paths[range.clone()]));
+                File::open(path)?.read(buffer)?
+            }
+            From::File { file, offset } => self.files[*file].read_at(buffer, *offset)?,
+        };
+        // A file whose header is shorter than that of the others holds less than was asked for.
+        if got == 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+}
+
+/// The samples of an epoch in the order in which a rank is given them.
+pub(crate) fn visited(order: &dyn Order, batching: &Batching) -> Vec<usize> {
+    let positions = order.len();
+    let batches = 0..batching.batches(positions);
+    let rows = batches.map(|batch| batching.rows(positions, batch));
+    let visited = rows.flat_map(|rows| (0..rows.samples()).map(move |row| rows.position(row)));
+    visited.map(|position| order.index(position)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tallow::{LastBatch, NpyFile, NpyFolders, Sampler as _, Sequential};
+
+    use super::*;
+    use crate::npy::{self, NpyDtype};
+
+    #[test]
+    fn whole_files_and_shared_ones_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = npy::header(NpyDtype::U8, &[5, 3]);
+        bytes.extend([7; 15]);
+        for name in ["a.npy", "b.npy", "c.npy"] {
+            npy::write(&dir.path().join(name), &bytes).unwrap();
+        }
+        let folder = NpyFolders::open(dir.path()).unwrap();
+        let ceiling = Ceiling::new(&folder).unwrap();
+        ceiling.pass(&[2, 0, 1, 2], 3).unwrap();
+        ceiling.pass(&[], 1).unwrap();
+        let file = NpyFile::open(dir.path().join("a.npy")).unwrap();
+        Ceiling::new(&file).unwrap().pass(&[4, 0], 2).unwrap();
+        fs::remove_file(dir.path().join("b.npy")).unwrap();
+        assert!(ceiling.pass(&[0, 1], 2).unwrap_err().contains("sample 1"));
+    }
+
+    #[test]
+    fn a_rank_visits_its_own_rows() {
+        let order = Sequential.order(7, 0, 0).unwrap();
+        let rank = |rank, last| visited(&*order, &Batching::new(4, last, rank, 2).unwrap());
+        assert_eq!(rank(1, LastBatch::Keep), [1, 3, 5]);
+        assert_eq!(rank(0, LastBatch::Pad), [0, 2, 4, 6]);
+        assert_eq!(rank(0, LastBatch::Drop), [0, 2]);
+    }
+}

@@ -1,0 +1,140 @@
+//! `demo`: real handwritten digits, from `.npy` pairs to batches.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use tallow::{Loader, NpyFolders};
+
+use super::generate::numbered;
+use crate::args::DemoArgs;
+use crate::console::Console;
+use crate::exit::{Failure, Result};
+use crate::measure::Meter;
+use crate::npy::{self, NpyDtype};
+use crate::report::{self, human};
+use crate::{commands, process};
+
+/// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` says where they are from.
+const IMAGES: &[u8] = include_bytes!("../../data/digits/images.npy");
+const LABELS: &[u8] = include_bytes!("../../data/digits/labels.npy");
+const SAMPLES: usize = 1797;
+const IMAGE_SHAPE: [usize; 2] = [8, 8];
+const IMAGE_BYTES: usize = 64;
+const LABEL_BYTES: usize = 8;
+
+pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
+    let folder = tempfile::tempdir()
+        .map_err(|error| Failure::failed(format!("cannot make a temporary folder: {error}")))?;
+    let started = Instant::now();
+    write_pairs(folder.path()).map_err(Failure::Failed)?;
+    if !args.json {
+        let (out, took) = (console.out(), human::duration(started.elapsed()));
+        let samples = human::count(SAMPLES as u64);
+        writeln!(out, "Wrote {samples} handwritten digits as pairs of .npy files in {took}.")?;
+        writeln!(out, "Loading them, shuffled, {} times:\n", args.epochs)?;
+    }
+    let report = load(folder.path(), args.epochs, console)?;
+    commands::run::conclude(&report, args.json, console)?;
+    if !args.json {
+        write_next(console)?;
+    }
+    Ok(())
+}
+
+/// The digits as a folder of inputs and one of targets, one sample a file.
+fn write_pairs(folder: &Path) -> Result<(), String> {
+    let part = |name: &str| {
+        let folder = folder.join(name);
+        fs::create_dir(&folder).map_err(|error| format!("cannot make {folder:?}: {error}"))?;
+        Ok::<_, String>(folder)
+    };
+    let (inputs, outputs) = (part("input")?, part("output")?);
+    let image_header = npy::header(NpyDtype::U8, &IMAGE_SHAPE);
+    let label_header = npy::header(NpyDtype::I64, &[]);
+    let images = payload(IMAGES, SAMPLES * IMAGE_BYTES).chunks_exact(IMAGE_BYTES);
+    let labels = payload(LABELS, SAMPLES * LABEL_BYTES).chunks_exact(LABEL_BYTES);
+    for (index, (image, label)) in images.zip(labels).enumerate() {
+        let name = numbered(index, SAMPLES);
+        npy::write(&inputs.join(&name), &[&image_header, image].concat())?;
+        npy::write(&outputs.join(&name), &[&label_header, label].concat())?;
+    }
+    Ok(())
+}
+
+/// What follows the header of a `.npy` file: its end, the length of which is known here.
+fn payload(file: &[u8], bytes: usize) -> &[u8] {
+    &file[file.len() - bytes..]
+}
+
+fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
+    let started = Instant::now();
+    let source = NpyFolders::pairs(folder)?;
+    let opening = started.elapsed();
+    let started = Instant::now();
+    let loader = Loader::builder(source).batch_size(64).shuffle().build()?;
+    let building = started.elapsed();
+    let progress = console.progress("loading", loader.batches_per_epoch() as u64 * epochs);
+    let mut meter = Meter::default();
+    meter.take(&loader, 0..epochs, &progress);
+    progress.finish_and_clear();
+    Ok(report::Run {
+        source: folder.display().to_string(),
+        opening,
+        building,
+        schema: loader.schema().clone(),
+        plan: loader.plan().clone(),
+        epochs,
+        meter,
+        loader: loader.report(),
+        peak_rss_bytes: process::peak_rss_bytes(),
+        rounds: Vec::new(),
+    })
+}
+
+fn write_next(console: &mut Console) -> Result {
+    let program = human::program();
+    let example = std::env::temp_dir().join("tallow-example");
+    let example = example.display();
+    let out = console.out();
+    writeln!(out, "\nThat was what one epoch costs before any training. Try next:\n")?;
+    writeln!(out, "  {program} gen {example} --samples 20000 --shape 3,32,32 --dtype f32")?;
+    writeln!(out, "  {program} run {example} --shuffle --batch-size 256 --ceiling")?;
+    writeln!(out, "  {program} check {example}")?;
+    writeln!(out, "\nor `run` and `check` on a folder of your own .npy files.")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tallow::{NpyFile, RowBuffer, Source};
+
+    use super::*;
+
+    #[test]
+    fn the_pairs_are_the_digits() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits");
+        let images = NpyFile::open(data.join("images.npy")).unwrap();
+        let labels = NpyFile::open(data.join("labels.npy")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write_pairs(folder.path()).unwrap();
+        let pairs = NpyFolders::pairs(folder.path()).unwrap();
+        assert_eq!((images.len(), labels.len(), pairs.len()), (SAMPLES, SAMPLES, SAMPLES));
+        let mut counts = [0; 10];
+        for index in 0..SAMPLES {
+            let pair = read(&pairs, index);
+            assert_eq!(pair[0], read(&images, index)[0]);
+            assert_eq!(pair[1], read(&labels, index)[0]);
+            assert!(pair[0].iter().all(|&pixel| pixel <= 16));
+            counts[pair[1][0] as usize] += 1;
+        }
+        assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
+    }
+
+    fn read(source: &dyn Source, index: usize) -> Vec<Vec<u8>> {
+        let mut buffer = RowBuffer::new(source.schema()).unwrap();
+        source.read(index, &mut buffer.row(None)).unwrap();
+        let view = buffer.view();
+        (0..view.fields()).map(|field| view.field(field).bytes().to_vec()).collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! `inspect`: what there is, without reading it.
+
+use std::fs;
+
+use tallow::{Error, ErrorKind, Source};
+
+use crate::args::InspectArgs;
+use crate::console::Console;
+use crate::exit::Result;
+use crate::plan;
+use crate::report::{self, SampleSize, human, json};
+
+pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
+    let (place, opened) = plan::open(&args.source)?;
+    let source = &*opened.source;
+    let sizes = Sizes::of(source)?;
+    let name = |size: Option<(u64, usize)>| {
+        size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })
+    };
+    let report = report::Inspect {
+        source: place.to_string(),
+        schema: source.schema().clone(),
+        samples: source.len(),
+        bytes: sizes.total,
+        smallest: name(sizes.smallest),
+        largest: name(sizes.largest),
+        ignored: opened.ignored,
+    };
+    let out = console.out();
+    if args.json {
+        json::print(out, &json::inspect(&report))?
+    } else {
+        human::inspect(out, &report)?
+    }
+    Ok(())
+}
+
+/// Bytes in files, and the samples that take the fewest and the most.
+#[derive(Debug, Default)]
+struct Sizes {
+    total: u64,
+    smallest: Option<(u64, usize)>,
+    largest: Option<(u64, usize)>,
+}
+
+impl Sizes {
+    fn of(source: &dyn Source) -> tallow::Result<Self> {
+        let mut this = Self::default();
+        for index in 0..source.len() {
+            let bytes = sample_bytes(source, index)?;
+            this.total += bytes;
+            // Of equals the first is named.
+            if this.smallest.is_none_or(|(smallest, _)| bytes < smallest) {
+                this.smallest = Some((bytes, index));
+            }
+            if this.largest.is_none_or(|(largest, _)| bytes > largest) {
+                this.largest = Some((bytes, index));
+            }
+        }
+        Ok(this)
+    }
+}
+
+/// The bytes of one sample in files: of a file of its own all of it, as the file system has it.
+fn sample_bytes(source: &dyn Source, index: usize) -> tallow::Result<u64> {
+    let mut bytes = 0;
+    for extent in source.extents(index) {
+        if !extent.whole_file {
+            bytes += extent.bytes as u64;
+            continue;
+        }
+        let metadata = fs::metadata(&extent.path).map_err(|error| {
+            let message = format!("cannot look at the file: {error}");
+            Error::new(ErrorKind::Io, message).with_path(&extent.path).with_index(index)
+        })?;
+        bytes += metadata.len();
+    }
+    Ok(bytes)
+}

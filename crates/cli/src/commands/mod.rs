@@ -1,0 +1,30 @@
+//! The commands: one file each.
+
+mod check;
+mod demo;
+mod digest;
+mod generate;
+mod inspect;
+mod run;
+
+use crate::args::{Args, Command};
+use crate::console::Console;
+use crate::exit::Result;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
+    match &args.command {
+        None => demo::run(&args.demo, console),
+        Some(Command::Demo(args)) => demo::run(args, console),
+        Some(Command::Gen(args)) => generate::run(args, console),
+        Some(Command::Inspect(args)) => inspect::run(args, console),
+        Some(Command::Check(args)) => check::run(args, console),
+        Some(Command::Run(args)) => run::run(args, console),
+        Some(Command::Digest(args)) => digest::run(args, console),
+    }
+}
+
+/// The threads to use for work that is this program's own.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

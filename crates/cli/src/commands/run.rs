@@ -1,0 +1,116 @@
+//! `run`: loads epochs and reports what that cost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tallow::{Loader, Sampler, Sequential, Shuffle, Source};
+
+use crate::args::{LoadArgs, RunArgs};
+use crate::ceiling::{self, Ceiling};
+use crate::console::Console;
+use crate::exit::{Failure, Result};
+use crate::measure::{Meter, rate};
+use crate::report::{self, Round, human, json};
+use crate::{plan, process};
+
+/// Rounds with `--ceiling`: the fewest that have a median which is none of the extremes.
+const ROUNDS_MIN: u64 = 3;
+
+pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
+    let started = Instant::now();
+    let (place, opened) = plan::open(&args.source)?;
+    let opening = started.elapsed();
+    let started = Instant::now();
+    let loader = plan::build(opened.source.clone(), &args.load)?;
+    let building = started.elapsed();
+    let (meter, epochs, rounds) = if args.ceiling {
+        with_ceiling(&loader, &opened.source, args, console)?
+    } else {
+        plain(&loader, args, console)?
+    };
+    let report = report::Run {
+        source: place.to_string(),
+        opening,
+        building,
+        schema: loader.schema().clone(),
+        plan: loader.plan().clone(),
+        epochs,
+        meter,
+        loader: loader.report(),
+        peak_rss_bytes: process::peak_rss_bytes(),
+        rounds,
+    };
+    conclude(&report, args.json, console)
+}
+
+/// Prints the report and what failed.
+pub(crate) fn conclude(report: &report::Run, json: bool, console: &mut Console) -> Result {
+    let out = console.out();
+    if json {
+        json::print(out, &json::run(report))?
+    } else {
+        human::run(out, report)?
+    }
+    let (errors, faults) = (&report.meter.errors, &report.meter.faults);
+    console.tell_some("passed over", &faults.first, faults.total);
+    console.tell_some("error", &errors.first, errors.total);
+    if errors.total > 0 { Err(Failure::Told) } else { Ok(()) }
+}
+
+type Measured = (Meter, u64, Vec<Round>);
+
+fn plain(loader: &Loader, args: &RunArgs, console: &Console) -> Result<Measured> {
+    let count = args.epochs.unwrap_or(1);
+    let epochs = plan::epochs(loader, &args.load, count)?;
+    let batches = loader.batches_per_epoch() as u64 * count;
+    let skipped = args.load.start_batch.unwrap_or(0) as u64;
+    let progress = console.progress("loading", batches.saturating_sub(skipped));
+    let mut meter = Meter::default();
+    meter.take(loader, epochs, &progress);
+    progress.finish_and_clear();
+    Ok((meter, count, Vec::new()))
+}
+
+/// Epochs and passes of the ceiling by turns, after one epoch that is not counted: it fetches the
+/// files from the disk, and shows whether all of them can be read.
+fn with_ceiling(
+    loader: &Loader,
+    source: &Arc<dyn Source>,
+    args: &RunArgs,
+    console: &mut Console,
+) -> Result<Measured> {
+    let count = args.epochs.unwrap_or(ROUNDS_MIN).max(ROUNDS_MIN);
+    let epochs = plan::epochs(loader, &args.load, count)?;
+    let progress = console.progress("loading", loader.batches_per_epoch() as u64 * (count + 1));
+    let mut warming = Meter::default();
+    warming.take(loader, epochs.start..epochs.start + 1, &progress);
+    if warming.errors.total + warming.faults.total > 0 {
+        progress.finish_and_clear();
+        console.tell_some("passed over", &warming.faults.first, warming.faults.total);
+        console.tell_some("error", &warming.errors.first, warming.errors.total);
+        let message = "no ceiling of samples that cannot be read; see `bench-loader check`";
+        return Err(Failure::failed(message));
+    }
+    let ceiling = Ceiling::new(source).map_err(Failure::Failed)?;
+    let threads = loader.plan().workers().max(1);
+    let mut all = Meter::default();
+    let mut rounds = Vec::new();
+    for epoch in epochs {
+        let order = visited(source.len(), &args.load, epoch)?;
+        let mut meter = Meter::default();
+        meter.take(loader, epoch..epoch + 1, &progress);
+        let wall: Duration = ceiling.pass(&order, threads).map_err(Failure::Failed)?;
+        let ceiling = rate(order.len() as u64, wall);
+        rounds.push(Round { loader: meter.samples_per_second(), ceiling });
+        all.merge(meter);
+    }
+    progress.finish_and_clear();
+    Ok((all, count, rounds))
+}
+
+/// The samples that the loader delivers in an epoch, in that order.
+fn visited(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Vec<usize>> {
+    let sampler: &dyn Sampler = if args.shuffle { &Shuffle } else { &Sequential };
+    let order = sampler.order(samples, args.seed, epoch)?;
+    Ok(ceiling::visited(&*order, &plan::batching(args)?))
+}

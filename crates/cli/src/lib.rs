@@ -1,0 +1,40 @@
+//! The program `bench-loader`: arguments become a plan, the plan is run, the run becomes a report.
+//!
+//! Everything that it knows of data loading comes through [`tallow`], so that what it shows is
+//! what a program of one's own can do. The commands are one file each; each gathers typed data,
+//! which `report` shows to people or to machines.
+//!
+//! Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be
+//! obeyed. A reader that closes the pipe early is no error.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod ceiling;
+mod commands;
+mod console;
+mod exit;
+mod measure;
+mod npy;
+mod place;
+mod plan;
+mod process;
+mod report;
+mod rows;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Parses the command line, runs the command, and says how it went.
+pub fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return exit::of_parser(&error),
+    };
+    let mut console = console::Console::new();
+    let result = commands::run(&args, &mut console);
+    // Flushed in any case, so that what was found comes before what is said of it.
+    let flushed = console.finish();
+    exit::of(result.and(flushed))
+}

@@ -1,0 +1,191 @@
+//! Taking batches and noting what that cost.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use tallow::{Batch, Loader, Schema, Stage};
+
+use crate::process;
+
+/// What loading has cost and brought so far. The clock runs from the first `next()` to the drop
+/// of the last batch; whatever lies between two measurements is not counted.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) samples: u64,
+    pub(crate) batches: u64,
+    pub(crate) wall: Duration,
+    /// Time inside `next()`.
+    pub(crate) wait: Duration,
+    pub(crate) cpu: Duration,
+    /// The wait for each batch: 4 bytes each, so that even a million batches are a small matter.
+    waits_us: Vec<f32>,
+    /// Time of all workers in each of their stages.
+    pub(crate) stages: Vec<(Stage, Duration)>,
+    /// Time inside `next()` in which slabs were made tensors.
+    pub(crate) hand_over: Duration,
+    /// Rows that were skipped or substituted.
+    pub(crate) faults: Tally,
+    pub(crate) errors: Tally,
+}
+
+impl Meter {
+    /// Takes every batch of these epochs and drops it at once. Errors are noted and the rest is
+    /// taken all the same.
+    pub(crate) fn take(&mut self, loader: &Loader, epochs: Range<u64>, progress: &ProgressBar) {
+        let before = loader.report();
+        let cpu = process::cpu_time();
+        let started = Instant::now();
+        let mut batches = loader.epochs(epochs);
+        loop {
+            let asked = Instant::now();
+            let next = batches.next();
+            let waited = asked.elapsed();
+            self.wait += waited;
+            let Some(batch) = next else { break };
+            self.batches += 1;
+            self.waits_us.push(waited.as_secs_f32() * 1e6);
+            match batch {
+                Ok(batch) => {
+                    self.samples += batch.len() as u64;
+                    self.faults.add_faults(&batch);
+                }
+                Err(error) => self.errors.add(error),
+            }
+            progress.inc(1);
+        }
+        self.wall += started.elapsed();
+        self.cpu += process::cpu_time().saturating_sub(cpu);
+        let after = loader.report();
+        self.hand_over += after.hand_over.saturating_sub(before.hand_over);
+        for (stage, time) in &after.stages {
+            self.add_stage(*stage, time.saturating_sub(before.stage(*stage)));
+        }
+    }
+
+    fn add_stage(&mut self, stage: Stage, time: Duration) {
+        match self.stages.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, sum)) => *sum += time,
+            None => self.stages.push((stage, time)),
+        }
+    }
+
+    /// Adds what another meter has measured.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.batches += other.batches;
+        self.wall += other.wall;
+        self.wait += other.wait;
+        self.cpu += other.cpu;
+        self.waits_us.extend(other.waits_us);
+        self.hand_over += other.hand_over;
+        other.stages.into_iter().for_each(|(stage, time)| self.add_stage(stage, time));
+        self.faults.merge(other.faults);
+        self.errors.merge(other.errors);
+    }
+
+    pub(crate) fn samples_per_second(&self) -> f64 {
+        rate(self.samples, self.wall)
+    }
+
+    /// The share of the wall time that the consumer waited.
+    pub(crate) fn wait_fraction(&self) -> f64 {
+        if self.wall.is_zero() { 0.0 } else { self.wait.div_duration_f64(self.wall) }
+    }
+
+    /// The wait that the given share of the batches did not exceed, in microseconds.
+    pub(crate) fn batch_waits_us<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        let mut sorted = self.waits_us.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        shares.map(|share| {
+            let at = (share * sorted.len() as f64).ceil() as usize;
+            sorted.get(at.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0.0).into()
+        })
+    }
+}
+
+/// How many there were, and the first of them in words.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) total: usize,
+    pub(crate) first: Vec<String>,
+}
+
+impl Tally {
+    /// As many as anyone reads.
+    const SHOWN_MAX: usize = 10;
+
+    pub(crate) fn add(&mut self, what: impl fmt::Display) {
+        self.total += 1;
+        if self.first.len() < Self::SHOWN_MAX {
+            self.first.push(what.to_string());
+        }
+    }
+
+    /// The reads of a batch that were passed over.
+    pub(crate) fn add_faults(&mut self, batch: &Batch) {
+        for fault in batch.faults() {
+            let (epoch, position) = (batch.epoch(), fault.position);
+            self.add(format_args!("epoch {epoch}, position {position}: {}", fault.error));
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.total += other.total;
+        self.first.extend(other.first);
+        self.first.truncate(Self::SHOWN_MAX);
+    }
+}
+
+/// So many in so long, per second; 0 where no time passed.
+pub(crate) fn rate(count: u64, wall: Duration) -> f64 {
+    if wall.is_zero() { 0.0 } else { count as f64 / wall.as_secs_f64() }
+}
+
+/// Of an even number, the mean of the two in the middle; 0 of none.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => 0.0,
+        len if len % 2 == 1 => sorted[middle],
+        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
+}
+
+/// Bytes of one row as it is delivered.
+pub(crate) fn delivered_row_bytes(schema: &Schema) -> u64 {
+    let fields = schema.fields().iter();
+    fields.map(|f| (f.max_elements() * f.dtype().delivered().size_in_bytes()) as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_waits_that_occurred() {
+        let meter = Meter { waits_us: vec![4., 1., 3., 2.], ..Meter::default() };
+        assert_eq!(meter.batch_waits_us([0.0, 0.5, 0.75, 0.99, 1.0]), [1., 2., 3., 4., 4.]);
+        assert_eq!(Meter::default().batch_waits_us([0.5]), [0.]);
+    }
+
+    #[test]
+    fn medians_of_few() {
+        assert_eq!(median([]), 0.);
+        assert_eq!(median([3., 1., 2.]), 2.);
+        assert_eq!(median([4., 1.]), 2.5);
+    }
+
+    #[test]
+    fn a_tally_keeps_the_first_and_counts_all() {
+        let mut tally = Tally::default();
+        (0..12).for_each(|i| tally.add(i));
+        let mut other = Tally::default();
+        other.add("x");
+        other.merge(tally);
+        assert_eq!((other.total, other.first.len(), other.first[0].as_str()), (13, 10, "x"));
+    }
+}

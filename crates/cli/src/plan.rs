@@ -1,0 +1,86 @@
+//! From options to a loader.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tallow::candle::Device;
+use tallow::{Batching, Loader, Source};
+
+use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
+use crate::exit::{Failure, Result};
+use crate::place::{Opened, Place};
+
+/// Opens SOURCE, whatever it is.
+pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
+    let place = Place::of(args)??;
+    let opened = place.open()?;
+    Ok((place, opened))
+}
+
+/// Builds the loader that the options ask for, set to where it is to begin.
+pub(crate) fn build(source: Arc<dyn Source>, args: &LoadArgs) -> Result<Loader> {
+    batching(args)?;
+    let mut builder = Loader::builder(source)
+        .batch_size(args.batch_size)
+        .seed(args.seed)
+        .last_batch(args.last.into())
+        .rank(args.rank, args.world)
+        .on_error(args.on_error)
+        .device(device(args.device)?);
+    if let Workers::Count(count) = args.workers {
+        builder = builder.workers(count);
+    }
+    if let Some(batches) = args.prefetch {
+        builder = builder.prefetch(batches);
+    }
+    if args.shuffle {
+        builder = builder.shuffle();
+    }
+    let loader = builder.build()?;
+    start_at(&loader, args)?;
+    Ok(loader)
+}
+
+/// How the options cut epochs into batches.
+pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
+    let batching = Batching::new(args.batch_size, args.last.into(), args.rank, args.world);
+    // In this program's words a configuration is a command line.
+    batching.map_err(|error| Failure::usage(error.message()))
+}
+
+/// The epochs that the options ask for. A first epoch that begins at its end has nothing left.
+pub(crate) fn epochs(loader: &Loader, args: &LoadArgs, count: u64) -> Result<Range<u64>> {
+    let end = args.first_epoch.checked_add(count);
+    let end = end.ok_or_else(|| Failure::usage("there are no epochs beyond 2^64 - 1"))?;
+    let is_over = args.start_batch.is_some_and(|batch| batch == loader.batches_per_epoch());
+    Ok(args.first_epoch + u64::from(is_over)..end)
+}
+
+/// Makes the first epoch begin at `--start-batch`, as a training run that is resumed does.
+fn start_at(loader: &Loader, args: &LoadArgs) -> Result {
+    let Some(batch) = args.start_batch else { return Ok(()) };
+    let batches = loader.batches_per_epoch();
+    if batch > batches {
+        let message = format!("--start-batch {batch}, but an epoch has {batches} batches");
+        return Err(Failure::Usage(message));
+    }
+    let state = loader.state_at(args.first_epoch, batch)?;
+    Ok(loader.resume(&state)?)
+}
+
+/// Opens a device. One that this program was not built for is a matter of the command line.
+fn device(device: DeviceArg) -> Result<Device> {
+    let opened = match device {
+        DeviceArg::Cpu => Ok(Device::Cpu),
+        DeviceArg::Cuda(_) if !cfg!(feature = "cuda") => return Err(not_built(device, "cuda")),
+        DeviceArg::Metal(_) if !cfg!(feature = "metal") => return Err(not_built(device, "metal")),
+        DeviceArg::Cuda(ordinal) => Device::new_cuda(ordinal),
+        DeviceArg::Metal(ordinal) => Device::new_metal(ordinal),
+    };
+    opened.map_err(|error| Failure::Failed(format!("cannot open device {device}: {error}")))
+}
+
+fn not_built(device: DeviceArg, feature: &str) -> Failure {
+    let message = format!("--device {device} needs a bench-loader built with --features {feature}");
+    Failure::Usage(message)
+}

@@ -1,0 +1,25 @@
+//! What this process has cost the machine.
+
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+/// CPU time of all threads so far, in user and kernel mode.
+pub(crate) fn cpu_time() -> Duration {
+    let seconds = |time: TimeVal| {
+        let micros = time.tv_sec() * 1_000_000 + i64::from(time.tv_usec());
+        Duration::from_micros(micros.try_into().unwrap_or(0))
+    };
+    getrusage(UsageWho::RUSAGE_SELF)
+        .map(|usage| seconds(usage.user_time()) + seconds(usage.system_time()))
+        .unwrap_or_default()
+}
+
+/// The most memory that this process has had resident at once.
+pub(crate) fn peak_rss_bytes() -> u64 {
+    // macOS counts in bytes, everything else in KiB.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    u64::try_from(peak).unwrap_or(0) * unit
+}

@@ -1,0 +1,226 @@
+//! Reports for people: aligned words, and numbers with their units.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use tallow::{Schema, Stage};
+
+use super::{Check, Digest, Inspect, Run, SampleSize};
+
+pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let (meter, plan) = (&report.meter, &report.plan);
+    let (opening, building) = (duration(report.opening), duration(report.building));
+    writeln!(out, "source    {}", report.source)?;
+    writeln!(
+        out,
+        "          {} samples, opened in {opening}, loader built in {building}",
+        count(plan.samples() as u64)
+    )?;
+    write_schema(out, &report.schema)?;
+    writeln!(
+        out,
+        "plan      {} workers, {} batches of {} ahead, at most {} of memory",
+        plan.workers(),
+        plan.prefetch(),
+        bytes(plan.slab_bytes() as u64),
+        bytes(plan.memory_bytes() as u64)
+    )?;
+    writeln!(
+        out,
+        "loaded    {} samples in {} batches, {} epochs, in {}",
+        count(meter.samples),
+        count(meter.batches),
+        count(report.epochs),
+        duration(meter.wall)
+    )?;
+    let bytes_per_second = bytes(report.bytes_per_second() as u64);
+    let samples_per_second = count(report.samples_per_second() as u64);
+    writeln!(out, "rate      {samples_per_second} samples/s, {bytes_per_second}/s")?;
+    write_waits(out, report)?;
+    write_cost(out, report)?;
+    writeln!(out, "limit     {}: {}", report.loader.limiting_stage(), report.loader.advice())?;
+    write_ceiling(out, report)?;
+    write_failures(out, meter.errors.total, meter.faults.total)
+}
+
+fn write_waits(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let wait = |micros: f64| duration(Duration::from_secs_f64(micros * 1e-6));
+    let [p50, p99, max] = report.meter.batch_waits_us([0.5, 0.99, 1.0]).map(wait);
+    writeln!(
+        out,
+        "waited    {} of the time; for a batch {p50} (median), {p99} (99%), {max} (longest)",
+        percent(report.meter.wait_fraction())
+    )
+}
+
+fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let (meter, workers) = (&report.meter, report.plan.workers());
+    let share = |time: Duration, of: Duration| {
+        percent(if of.is_zero() { 0.0 } else { time.div_duration_f64(of) })
+    };
+    let of_workers = meter.wall * u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
+    let stages = meter.stages.iter().filter(|(stage, _)| *stage != Stage::Idle);
+    let mut shown: Vec<String> =
+        stages.map(|(stage, time)| format!("{stage} {}", share(*time, of_workers))).collect();
+    shown.push(format!("of the consumer: hand-over {}", share(meter.hand_over, meter.wall)));
+    let whose = if workers == 0 { "next()" } else { "the workers" };
+    writeln!(
+        out,
+        "stages    of {whose}: {}",
+        shown.join(", ").replacen(", of the", "; of the", 1)
+    )?;
+    let cores = if meter.wall.is_zero() { 0.0 } else { meter.cpu.div_duration_f64(meter.wall) };
+    writeln!(
+        out,
+        "cost      {} of CPU ({cores:.2} cores), peak memory of the process {}",
+        duration(meter.cpu),
+        bytes(report.peak_rss_bytes)
+    )
+}
+
+fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let Some((ceiling, ratio)) = report.ceiling() else { return Ok(()) };
+    let rounds = report.rounds.iter();
+    let ratios: Vec<String> =
+        rounds.map(|round| format!("{:.2}", round.loader / round.ceiling)).collect();
+    writeln!(
+        out,
+        "ceiling   {} samples/s, of which the loader reaches {ratio:.2} (by rounds {})",
+        count(ceiling as u64),
+        ratios.join(", ")
+    )
+}
+
+fn write_failures(out: &mut dyn Write, errors: usize, faults: usize) -> io::Result<()> {
+    if faults > 0 {
+        writeln!(out, "faults    {} samples passed over", count(faults as u64))?;
+    }
+    if errors > 0 {
+        writeln!(out, "errors    {} batches failed", count(errors as u64))?;
+    }
+    Ok(())
+}
+
+/// The bare hash, as other programs that hash print it.
+pub(crate) fn digest(out: &mut dyn Write, report: &Digest) -> io::Result<()> {
+    writeln!(out, "{:032x}", report.hash)
+}
+
+pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
+    writeln!(out, "source    {}", report.source)?;
+    write_schema(out, &report.schema)?;
+    writeln!(out, "samples   {}", count(report.samples as u64))?;
+    writeln!(out, "size      {} in files", bytes(report.bytes))?;
+    for (what, size) in [("smallest ", &report.smallest), ("largest  ", &report.largest)] {
+        if let Some(SampleSize { bytes: size, index, name }) = size {
+            writeln!(out, "{what} {}, sample {index}: {}", bytes(*size), one_line(name))?;
+        }
+    }
+    if report.ignored > 0 {
+        writeln!(out, "ignored   {} other entries", count(report.ignored as u64))?;
+    }
+    Ok(())
+}
+
+fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
+    for (i, field) in schema.fields().iter().enumerate() {
+        let head = if i == 0 { "fields   " } else { "         " };
+        writeln!(out, "{head} {}, {} a sample", one_line(&field.to_string()), {
+            bytes(field.max_bytes() as u64)
+        })?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
+    for problem in &report.problems {
+        let (path, message) = (one_line(&problem.path), one_line(&problem.message));
+        writeln!(out, "{path}: {}: {message}", problem.kind)?;
+    }
+    let samples = count(report.samples as u64);
+    match report.problems.len() {
+        0 => writeln!(out, "{samples} samples, no problem"),
+        problems => writeln!(out, "{samples} samples, {} problems", count(problems as u64)),
+    }
+}
+
+/// How this program was called, so that what it suggests can be typed in the same place.
+pub(crate) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "bench-loader".to_owned())
+}
+
+/// Digits in groups of three.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    grouped.collect::<Vec<_>>().join(",")
+}
+
+/// Bytes in decimal units, as disks and networks are sold.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if number < 1000 {
+        return format!("{number} B");
+    }
+    let mut value = number as f64 / 1000.0;
+    let mut unit = 0;
+    // Not 1000.0: what would be rounded up to it belongs to the next unit.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{} {}", three_digits(value), UNITS[unit])
+}
+
+/// A duration with three digits.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let (value, unit) = match seconds {
+        s if s < 1e-6 => (s * 1e9, "ns"),
+        s if s < 1e-3 => (s * 1e6, "us"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    format!("{} {unit}", three_digits(value))
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => format!("{v:.0}"),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+/// Text from files and folders with its control characters made visible.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_groups_and_units() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([999, 1000, 999_600].map(bytes), ["999 B", "1.00 kB", "1.00 MB"]);
+        assert_eq!(bytes(12_345_678_901), "12.3 GB");
+        let time = |ns| duration(Duration::from_nanos(ns));
+        assert_eq!([5, 1500, 31_000_000].map(time), ["5.00 ns", "1.50 us", "31.0 ms"]);
+        assert_eq!(time(100_000_000_000), "100 s");
+    }
+
+    #[test]
+    fn a_name_cannot_break_a_line() {
+        assert_eq!(one_line("a\nb\u{1b}c"), "a\\nb\\u{1b}c");
+    }
+}

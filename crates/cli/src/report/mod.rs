@@ -1,0 +1,120 @@
+//! What the commands have found, as data; [`human`] and [`json`] are two views of it.
+
+pub(crate) mod human;
+pub(crate) mod json;
+
+use std::time::Duration;
+
+use tallow::{Plan, Schema};
+
+use crate::measure::{Meter, delivered_row_bytes, median};
+
+/// What loading has cost.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) source: String,
+    /// Time to list and open the source.
+    pub(crate) opening: Duration,
+    /// Time to build the loader.
+    pub(crate) building: Duration,
+    /// The delivered fields.
+    pub(crate) schema: Schema,
+    pub(crate) plan: Plan,
+    pub(crate) epochs: u64,
+    pub(crate) meter: Meter,
+    /// The loader's own account, which names the limiting stage.
+    pub(crate) loader: tallow::Report,
+    pub(crate) peak_rss_bytes: u64,
+    /// With `--ceiling`, each epoch and the pass of the ceiling that followed it.
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// Samples a second of an epoch, and of the ceiling right after it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    pub(crate) loader: f64,
+    pub(crate) ceiling: f64,
+}
+
+impl Run {
+    /// Over all epochs; with a ceiling the median of the rounds, as the ceiling's own figure is,
+    /// so that the ratio is that of the two.
+    pub(crate) fn samples_per_second(&self) -> f64 {
+        if self.rounds.is_empty() {
+            return self.meter.samples_per_second();
+        }
+        median(self.rounds.iter().map(|round| round.loader))
+    }
+
+    /// Delivered bytes of samples, those of padding not counted.
+    pub(crate) fn bytes_per_second(&self) -> f64 {
+        self.samples_per_second() * self.row_bytes() as f64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.meter.samples * self.row_bytes()
+    }
+
+    fn row_bytes(&self) -> u64 {
+        delivered_row_bytes(&self.schema)
+    }
+
+    /// The median of the ceiling, and the loader's median as a share of it.
+    pub(crate) fn ceiling(&self) -> Option<(f64, f64)> {
+        if self.rounds.is_empty() {
+            return None;
+        }
+        let ceiling = median(self.rounds.iter().map(|round| round.ceiling));
+        let ratio = if ceiling > 0.0 { self.samples_per_second() / ceiling } else { 0.0 };
+        Some((ceiling, ratio))
+    }
+}
+
+/// What was delivered, as one number.
+#[derive(Debug)]
+pub(crate) struct Digest {
+    pub(crate) hash: u128,
+    pub(crate) batches: u64,
+    pub(crate) samples: u64,
+    pub(crate) errors: usize,
+    pub(crate) faults: usize,
+}
+
+/// What there is to load.
+#[derive(Debug)]
+pub(crate) struct Inspect {
+    pub(crate) source: String,
+    pub(crate) schema: Schema,
+    pub(crate) samples: usize,
+    /// In files, headers included where a file holds one sample.
+    pub(crate) bytes: u64,
+    pub(crate) smallest: Option<SampleSize>,
+    pub(crate) largest: Option<SampleSize>,
+    /// Entries of folders that are no samples.
+    pub(crate) ignored: usize,
+}
+
+/// What one sample takes in files.
+#[derive(Debug)]
+pub(crate) struct SampleSize {
+    pub(crate) bytes: u64,
+    pub(crate) index: usize,
+    pub(crate) name: String,
+}
+
+/// Whatever keeps samples from being loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Check {
+    pub(crate) samples: usize,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// One problem, of a file or of a source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Problem {
+    /// The sample, where it is known: problems of no sample in particular come first.
+    pub(crate) index: Option<usize>,
+    pub(crate) path: String,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+}

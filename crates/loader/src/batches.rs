@@ -1,0 +1,104 @@
+use std::fmt;
+use std::iter::FusedIterator;
+use std::time::Instant;
+
+use crate::batch::Batch;
+use crate::loader::Loader;
+use crate::{BatchId, Error, ErrorKind, Result};
+
+/// The batches of one or more epochs, in order.
+///
+/// An error stands in the place of its own batch, and the batch after it comes next. Dropping the
+/// iterator at any moment ends the iteration: what was read ahead is given up.
+#[must_use = "batches are read as they are asked for"]
+pub struct Batches<'a> {
+    loader: &'a Loader,
+    /// The batch that the next call delivers.
+    next: BatchId,
+    end: u64,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Another iteration had the workers when this one began.
+    Refused,
+    Running,
+    Ended,
+}
+
+impl<'a> Batches<'a> {
+    pub(crate) fn new(loader: &'a Loader, start: BatchId, end: u64) -> Self {
+        let phase = if loader.begin(start, end) { Phase::Running } else { Phase::Refused };
+        Self { loader, next: start, end, phase }
+    }
+
+    fn finish(&mut self) {
+        if std::mem::replace(&mut self.phase, Phase::Ended) == Phase::Running {
+            self.loader.end();
+        }
+    }
+
+    /// Batches that are still to come.
+    fn left(&self) -> usize {
+        let per_epoch = self.loader.batches_per_epoch();
+        let epochs =
+            usize::try_from(self.end.saturating_sub(self.next.epoch)).unwrap_or(usize::MAX);
+        epochs.saturating_mul(per_epoch).saturating_sub(self.next.number)
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Result<Batch>> {
+        match self.phase {
+            Phase::Running => {}
+            Phase::Ended => return None,
+            Phase::Refused => {
+                self.phase = Phase::Ended;
+                let message = "another iteration of this loader is under way";
+                return Some(Err(Error::new(ErrorKind::Busy, message)));
+            }
+        }
+        let started = Instant::now();
+        let Some(slab) = self.loader.next_slab() else {
+            self.finish();
+            return None;
+        };
+        let result = slab.and_then(|slab| self.loader.receive(&slab));
+        self.loader.waited(started, result.is_err());
+        self.next = match &result {
+            Ok(batch) => self.after(batch.id()),
+            Err(error) => error.batch().map_or(self.next, |id| self.after(id)),
+        };
+        Some(result)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = if self.phase == Phase::Running { self.left() } else { 0 };
+        (left, Some(left))
+    }
+}
+
+impl Batches<'_> {
+    fn after(&self, id: BatchId) -> BatchId {
+        BatchId { epoch: id.epoch, number: id.number + 1 }
+    }
+}
+
+impl FusedIterator for Batches<'_> {}
+
+impl Drop for Batches<'_> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl fmt::Debug for Batches<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Batches");
+        debug.field("next", &self.next).field("end", &self.end).field("phase", &self.phase);
+        debug.finish_non_exhaustive()
+    }
+}

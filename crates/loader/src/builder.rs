@@ -1,0 +1,295 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use candle_core::Device;
+use tallow_core::{
+    Batching, Engine, Fingerprint, FingerprintBuilder, LastBatch, Purpose, Sampler, Schema,
+    Sequential, Shuffle, Source, Stream, Transform,
+};
+
+use crate::delivery::{Course, Delivery};
+use crate::engines::{Pad, Widen};
+use crate::loader::{Loader, Prints};
+use crate::pipeline::Pipeline;
+use crate::plan::Plan;
+use crate::policy::OnError;
+use crate::slab::SlabLayout;
+use crate::worker::Filler;
+use crate::{Error, ErrorKind, Result};
+
+/// The configuration of a [`Loader`]. Nothing is checked or started before
+/// [`build`](Self::build).
+#[must_use]
+pub struct LoaderBuilder {
+    source: Arc<dyn Source>,
+    sampler: Arc<dyn Sampler>,
+    transforms: Vec<Box<dyn Transform>>,
+    padding: Vec<(String, f64)>,
+    batch_size: usize,
+    last: LastBatch,
+    rank: usize,
+    world: usize,
+    seed: u64,
+    workers: Option<usize>,
+    prefetch: Option<usize>,
+    on_error: OnError,
+    stall_timeout: Option<Duration>,
+    device: Device,
+}
+
+impl std::fmt::Debug for LoaderBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("LoaderBuilder");
+        debug.field("schema", self.source.schema()).field("batch_size", &self.batch_size);
+        debug.field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl LoaderBuilder {
+    /// Workers by default: one a core, up to this many. Beyond it memory bandwidth is the limit on
+    /// the machines that we know, and training wants its cores.
+    const WORKERS_MAX: usize = 8;
+
+    /// Batches ahead by default, as far as they fit [`Self::AHEAD_BYTES`].
+    const PREFETCH: usize = 4;
+
+    /// Memory for the batches ahead by default, unless two of them take more.
+    const AHEAD_BYTES: usize = 512 << 20;
+
+    /// A batch that takes longer than this for one sample is taken for dead: a minute is more than
+    /// any local disk needs and less than the patience of whoever waits.
+    const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+        Self {
+            source,
+            sampler: Arc::new(Sequential),
+            transforms: Vec::new(),
+            padding: Vec::new(),
+            batch_size: 32,
+            last: LastBatch::Keep,
+            rank: 0,
+            world: 1,
+            seed: 0,
+            workers: None,
+            prefetch: None,
+            on_error: OnError::Fail,
+            stall_timeout: Some(Self::STALL_TIMEOUT),
+            device: Device::Cpu,
+        }
+    }
+
+    /// Rows of a batch, over all ranks. The default is 32.
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.batch_size = rows;
+        self
+    }
+
+    /// Which samples an epoch visits, in which order. The default is [`Sequential`].
+    pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
+        self.sampler = Arc::new(sampler);
+        self
+    }
+
+    /// Every sample once, in an order drawn anew for each epoch: the sampler [`Shuffle`].
+    pub fn shuffle(self) -> Self {
+        self.sampler(Shuffle)
+    }
+
+    /// What all random numbers derive from. The default is 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What becomes of an incomplete last batch. The default is [`LastBatch::Keep`].
+    pub fn last_batch(mut self, last: LastBatch) -> Self {
+        self.last = last;
+        self
+    }
+
+    /// Delivers only the rows of rank `rank` of `world`; the batch size stays that of all ranks.
+    /// The default is rank 0 of 1.
+    pub fn rank(mut self, rank: usize, world: usize) -> Self {
+        (self.rank, self.world) = (rank, world);
+        self
+    }
+
+    /// Threads that read and transform; 0 does it inside `next`. Never changes what is delivered.
+    /// The default is one a core, at most 8.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Batches made ahead of the consumer, each in memory of its own. The default is 4, or fewer
+    /// but at least 2 when they would take more than 512 MiB.
+    pub fn prefetch(mut self, batches: usize) -> Self {
+        self.prefetch = Some(batches);
+        self
+    }
+
+    /// Adds a transform behind those that were added before.
+    pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
+        self.transforms.push(Box::new(transform));
+        self
+    }
+
+    /// Fills the ragged field `field` up to its longest shape with `value`, after the transforms,
+    /// and delivers the true lengths in a field `<field>_len` beside it: `i64`, one a sample, or a
+    /// vector where several axes are ragged.
+    pub fn pad(mut self, field: impl Into<String>, value: f64) -> Self {
+        self.padding.push((field.into(), value));
+        self
+    }
+
+    /// What happens to a sample that cannot be read. The default is [`OnError::Fail`].
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+
+    /// How long a worker may be at one sample before its batch becomes an error that names it;
+    /// `None` waits for ever. Without workers there is none. The default is 60 s.
+    pub fn stall_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// Where the tensors are delivered. The default is the CPU; to another device each batch is
+    /// copied by `next`, on the thread that calls it.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Checks everything, plans the memory and starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] with all problems of the configuration.
+    pub fn build(self) -> Result<Loader> {
+        let mut problems = Vec::new();
+        let mut note = |error: &dyn std::fmt::Display| problems.push(error.to_string());
+        if self.prefetch == Some(0) {
+            note(&"a prefetch of 0 batches; at least one must be made before it is delivered");
+        }
+        let batching = Batching::new(self.batch_size, self.last, self.rank, self.world)
+            .inspect_err(|error| note(error));
+        let positions = self.sampler.len(self.source.len()).inspect_err(|error| note(error));
+        let engines = self.engines().inspect_err(|error| note(error));
+        Error::all(&problems)?;
+        let pipeline = Pipeline::new(self.source.clone(), engines?);
+        let ragged: Vec<String> = ragged_fields(pipeline.schema());
+        Error::all(&ragged)?;
+        self.start(pipeline, batching?, positions?)
+    }
+
+    /// The engines of the transforms, then the loader's own.
+    fn engines(&self) -> Result<Vec<Box<dyn Engine>>> {
+        let mut schema = self.source.schema().clone();
+        let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+        for transform in &self.transforms {
+            let engine = transform.bind(&schema)?;
+            schema = engine.schema().clone();
+            engines.push(engine);
+        }
+        check_streams(&engines)?;
+        if let Some(pad) = Pad::bind(&schema, &self.padding)? {
+            schema = pad.schema().clone();
+            engines.push(Box::new(pad));
+        }
+        if let Some(widen) = Widen::bind(&schema)? {
+            engines.push(Box::new(widen));
+        }
+        Ok(engines)
+    }
+
+    fn start(self, pipeline: Pipeline, batching: Batching, positions: usize) -> Result<Loader> {
+        let layout = SlabLayout::new(pipeline.schema(), batching.rank_rows());
+        let Some(slab_bytes) = layout.slab_bytes() else {
+            let message = format!("a batch of {} does not fit memory", pipeline.schema());
+            return Err(Error::new(ErrorKind::Memory, message));
+        };
+        let workers = self.workers.unwrap_or_else(|| cores().min(Self::WORKERS_MAX));
+        let prefetch = self.prefetch.unwrap_or_else(|| default_prefetch(slab_bytes));
+        let plan = Plan {
+            schema: pipeline.schema().clone(),
+            samples: self.source.len(),
+            positions,
+            batches: batching.batches(positions),
+            batch_size: batching.batch_size(),
+            rank: batching.rank(),
+            world: batching.world(),
+            last: batching.last(),
+            on_error: self.on_error,
+            device: self.device.clone(),
+            workers,
+            prefetch,
+            slab_bytes,
+            scratch_bytes: pipeline.scratch_bytes(),
+            order_bytes: self.sampler.order_bytes(self.source.len()),
+        };
+        let course = Course {
+            sampler: self.sampler.clone(),
+            samples: self.source.len(),
+            seed: self.seed,
+            batching,
+            positions,
+            layout,
+            slabs: if workers == 0 { 1 } else { prefetch },
+        };
+        let prints = self.prints();
+        let filler = Filler {
+            pipeline,
+            delivery: Delivery::new(course, workers),
+            substitutes: self.on_error.substitutes(),
+            substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
+        };
+        Loader::start(plan, filler, prints, self.stall_timeout)
+    }
+
+    fn prints(&self) -> Prints {
+        let add = |print: FingerprintBuilder, t: &Box<dyn Transform>| print.with(t.fingerprint());
+        let transforms = self.transforms.iter().fold(Fingerprint::of("transforms"), add);
+        let pad = |print: FingerprintBuilder, (name, value): &(String, f64)| {
+            print.text(name).number(value.to_bits())
+        };
+        Prints {
+            source: self.source.fingerprint(),
+            sampler: self.sampler.fingerprint(),
+            transform: self.padding.iter().fold(transforms, pad).finish(),
+        }
+    }
+}
+
+/// Two steps that drew from one stream would draw the same numbers.
+fn check_streams(engines: &[Box<dyn Engine>]) -> Result<()> {
+    let mut streams: Vec<Stream> = engines.iter().flat_map(|e| e.streams()).copied().collect();
+    let total = streams.len();
+    streams.sort_unstable_by_key(|stream| stream.word());
+    streams.dedup();
+    if streams.len() == total {
+        return Ok(());
+    }
+    let message = "two transforms draw from the same stream; give one of them another name";
+    Err(Error::new(ErrorKind::Config, message))
+}
+
+fn ragged_fields(schema: &Schema) -> Vec<String> {
+    let ragged = schema.fields().iter().filter(|field| field.is_ragged());
+    let problem = |field: &tallow_core::Field| {
+        format!("{field} is ragged: add .pad({:?}, 0.0) or a transform", field.name())
+    };
+    ragged.map(problem).collect()
+}
+
+fn default_prefetch(slab_bytes: usize) -> usize {
+    let fitting = LoaderBuilder::AHEAD_BYTES / slab_bytes.max(1);
+    fitting.clamp(2, LoaderBuilder::PREFETCH)
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,491 @@
+//! Who fills which row, and which batch is next: everything that workers and consumer share.
+//!
+//! One mutex guards a window of slabs in delivery order, and two condition variables say that
+//! there is work and that the first slab is done. Workers claim a few rows at a time, always of
+//! the first slab that has rows left, so that the batch that is needed next gets every worker, and
+//! admit the next slab when all rows are claimed and the window has room. The mutex is taken once
+//! for some 50 us of work; a lock-free ring would save nothing that can be measured and could not
+//! be understood at a glance.
+//!
+//! Nothing can deadlock: slabs are admitted whole and in order, the first of the window always has
+//! its memory, and its rows are claimed before any others.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tallow_core::{Batching, Key, Order, Sampler};
+
+use crate::slab::{Slab, SlabLayout, lock};
+use crate::stages::{Activity, Doing, Stage, StageClock};
+use crate::{BatchId, Error, ErrorKind, Result};
+
+/// What is fixed at `build()` about the way from an epoch to its slabs.
+pub(crate) struct Course {
+    pub(crate) sampler: Arc<dyn Sampler>,
+    pub(crate) samples: usize,
+    pub(crate) seed: u64,
+    pub(crate) batching: Batching,
+    /// Positions of an epoch.
+    pub(crate) positions: usize,
+    pub(crate) layout: SlabLayout,
+    /// Slabs that may exist before the consumer takes them.
+    pub(crate) slabs: usize,
+}
+
+impl Course {
+    pub(crate) fn batches(&self) -> usize {
+        self.batching.batches(self.positions)
+    }
+}
+
+/// What workers and consumer share.
+pub(crate) struct Delivery {
+    pub(crate) course: Course,
+    /// When the loader was built: the zero of the workers' clocks.
+    pub(crate) built: Instant,
+    /// One for each worker; for `workers 0` one for the consumer in that role.
+    pub(crate) activities: Vec<Activity>,
+    state: Mutex<State>,
+    /// There are rows to claim, or a slab to admit, or it is time to stop.
+    work: Condvar,
+    /// The first slab is done, or no worker is busy, or none is left.
+    ready: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The iteration under way; `None` between iterations.
+    run: Option<Run>,
+    /// Admitted slabs that the consumer has not taken, in delivery order.
+    window: VecDeque<Admitted>,
+    /// Admitted slabs so far, which numbers them.
+    admitted: u64,
+    /// Workers asleep on `work`.
+    idle: usize,
+    /// Workers with claimed rows, or making an order.
+    busy: usize,
+    /// Workers that have not returned.
+    live: usize,
+    /// How often the consumer asked for a slab, and how many were done, summed.
+    asked: u64,
+    ready: u64,
+    /// Whether the consumer sleeps on `ready`.
+    waiting: bool,
+    stop: bool,
+}
+
+struct Admitted {
+    slab: Arc<Slab>,
+    number: u64,
+    /// Rows that workers have claimed.
+    claimed: usize,
+}
+
+/// The part of an iteration that has not been admitted.
+struct Run {
+    next: BatchId,
+    /// The first epoch that is not part of it.
+    end: u64,
+    order: Option<(u64, Arc<dyn Order>)>,
+    /// Whether a worker is making the order of `next`'s epoch.
+    ordering: bool,
+}
+
+/// Rows of a slab that one worker has to fill.
+pub(crate) struct Claim {
+    pub(crate) slab: Arc<Slab>,
+    pub(crate) number: u64,
+    pub(crate) rows: Range<usize>,
+}
+
+/// What a worker finds to do.
+enum Found {
+    Rows(Claim),
+    /// The order of an epoch must be made first.
+    Order(u64),
+    Nothing,
+}
+
+impl Delivery {
+    pub(crate) fn new(course: Course, workers: usize) -> Self {
+        let activities = (0..workers.max(1)).map(|_| Activity::default()).collect();
+        let state = State { live: workers, ..State::default() };
+        Self {
+            course,
+            built: Instant::now(),
+            activities,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            ready: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Begins an iteration at `start`; `false` while another is under way.
+    pub(crate) fn begin(&self, start: BatchId, end: u64) -> bool {
+        let mut state = self.state();
+        if state.run.is_some() {
+            return false;
+        }
+        let end = if self.course.batches() == 0 { start.epoch } else { end };
+        state.run = Some(Run { next: start, end, order: None, ordering: false });
+        self.work.notify_all();
+        true
+    }
+
+    // ---- workers
+
+    /// Up to `want` rows to fill, and sleeps until there are some; `None` when it is time to end.
+    /// A worker that comes back has finished its earlier claim.
+    pub(crate) fn claim(
+        &self,
+        want: usize,
+        came_back: bool,
+        clock: &mut StageClock<'_>,
+    ) -> Option<Claim> {
+        let mut state = self.state();
+        if came_back {
+            self.rest(&mut state);
+        }
+        loop {
+            if state.stop {
+                return None;
+            }
+            match self.find(&mut state, want) {
+                Found::Rows(claim) => {
+                    state.busy += 1;
+                    return Some(claim);
+                }
+                Found::Order(epoch) => state = self.make_order(state, epoch, clock),
+                Found::Nothing => {
+                    clock.enter(Stage::Idle);
+                    state.idle += 1;
+                    state = self.work.wait(state).unwrap_or_else(|e| e.into_inner());
+                    state.idle -= 1;
+                }
+            }
+        }
+    }
+
+    /// Rows for the consumer itself, which is the worker where there are none.
+    pub(crate) fn claim_inline(&self, clock: &mut StageClock<'_>) -> Option<Claim> {
+        let mut state = self.state();
+        loop {
+            match self.find(&mut state, usize::MAX) {
+                Found::Rows(claim) => return Some(claim),
+                Found::Order(epoch) => state = self.make_order(state, epoch, clock),
+                Found::Nothing => return None,
+            }
+        }
+    }
+
+    /// The worker's claim is finished: the consumer may be waiting for it.
+    fn rest(&self, state: &mut State) {
+        state.busy -= 1;
+        let first_done = state.window.front().is_some_and(|first| first.slab.is_done());
+        if state.waiting && (first_done || state.busy == 0) {
+            self.ready.notify_one();
+        }
+    }
+
+    fn find(&self, state: &mut State, want: usize) -> Found {
+        let found = match self.unclaimed(state, want) {
+            Some(claim) => Found::Rows(claim),
+            None => self.admit(state, want),
+        };
+        // One worker wakes the next, so that the consumer never has to wake more than one.
+        if matches!(found, Found::Rows(_)) && state.idle > 0 && self.has_more(state) {
+            self.work.notify_one();
+        }
+        found
+    }
+
+    /// Rows of the first slab that has any left.
+    fn unclaimed(&self, state: &mut State, want: usize) -> Option<Claim> {
+        let left = |entry: &Admitted| entry.slab.rows.samples() - entry.claimed;
+        let entry = state.window.iter_mut().find(|entry| left(entry) > 0)?;
+        let start = entry.claimed;
+        entry.claimed += want.min(left(entry));
+        let rows = start..entry.claimed;
+        Some(Claim { slab: entry.slab.clone(), number: entry.number, rows })
+    }
+
+    fn has_more(&self, state: &State) -> bool {
+        let unclaimed = |entry: &Admitted| entry.slab.rows.samples() > entry.claimed;
+        let to_admit = state.window.len() < self.course.slabs
+            && state.run.as_ref().is_some_and(|run| run.next.epoch < run.end && !run.ordering);
+        to_admit || state.window.iter().any(unclaimed)
+    }
+
+    /// Admits slabs until one has rows to claim, as far as there is room.
+    fn admit(&self, state: &mut State, want: usize) -> Found {
+        while state.window.len() < self.course.slabs {
+            let Some(run) = &mut state.run else { break };
+            if run.next.epoch >= run.end || run.ordering {
+                break;
+            }
+            let order = match &run.order {
+                Some((epoch, order)) if *epoch == run.next.epoch => order.clone(),
+                _ => {
+                    run.ordering = true;
+                    return Found::Order(run.next.epoch);
+                }
+            };
+            let id = run.next;
+            run.next = self.after(id);
+            let slab = self.slab(id, order);
+            self.push(state, slab);
+            if let Some(claim) = self.unclaimed(state, want) {
+                return Found::Rows(claim);
+            }
+        }
+        Found::Nothing
+    }
+
+    fn slab(&self, id: BatchId, order: Arc<dyn Order>) -> Slab {
+        let course = &self.course;
+        let rows = course.batching.rows(course.positions, id.number);
+        let key = Key::new(course.seed, id.epoch);
+        Slab::new(&course.layout, id, rows, order.clone(), key)
+            .unwrap_or_else(|error| Slab::failed(id, course.batching.no_rows(), order, error))
+    }
+
+    fn push(&self, state: &mut State, slab: Slab) {
+        let number = state.admitted;
+        state.admitted += 1;
+        let done = slab.is_done();
+        state.window.push_back(Admitted { slab: Arc::new(slab), number, claimed: 0 });
+        // A slab without rows is done at once, and no worker will come back with it.
+        if done && state.waiting {
+            self.ready.notify_one();
+        }
+    }
+
+    fn after(&self, id: BatchId) -> BatchId {
+        if id.number + 1 < self.course.batches() {
+            BatchId { epoch: id.epoch, number: id.number + 1 }
+        } else {
+            BatchId { epoch: id.epoch + 1, number: 0 }
+        }
+    }
+
+    /// Makes the order of an epoch without holding the lock: a table takes some milliseconds, and
+    /// meanwhile the rows before it are read.
+    fn make_order<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        epoch: u64,
+        clock: &mut StageClock<'_>,
+    ) -> MutexGuard<'a, State> {
+        state.busy += 1;
+        drop(state);
+        clock.enter(Stage::Order);
+        let order = self.order(epoch);
+        let mut state = self.state();
+        self.rest(&mut state);
+        // The iteration may have ended meanwhile, or another one begun: then nobody asked for it.
+        if let Some(run) = state.run.as_mut().filter(|run| run.ordering && run.next.epoch == epoch)
+        {
+            run.ordering = false;
+            match order {
+                Ok(order) => run.order = Some((epoch, order)),
+                Err(error) => {
+                    let id = run.next;
+                    run.next = BatchId { epoch: epoch + 1, number: 0 };
+                    let rows = self.course.batching.no_rows();
+                    let none = Arc::new(NoOrder);
+                    self.push(&mut state, Slab::failed(id, rows, none, error.with_batch(id)));
+                }
+            }
+            if state.idle > 0 {
+                self.work.notify_one();
+            }
+        }
+        state
+    }
+
+    /// The order of an epoch, of which `Course::positions` were promised.
+    pub(crate) fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
+        let course = &self.course;
+        let make = || course.sampler.order(course.samples, course.seed, epoch);
+        let order = catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
+            Error::new(ErrorKind::Panic, format!("the sampler panicked over epoch {epoch}"))
+        })??;
+        if order.len() == course.positions {
+            return Ok(order);
+        }
+        let (found, expected) = (order.len(), course.positions);
+        let message = format!("an order of {found} positions, the sampler promised {expected}");
+        Err(Error::new(ErrorKind::Config, message))
+    }
+
+    // ---- consumer
+
+    /// The next slab if it is done, and a worker is woken to admit another.
+    fn take_done(&self, state: &mut State) -> Option<Arc<Slab>> {
+        if !state.window.front()?.slab.is_done() {
+            return None;
+        }
+        let slab = state.window.pop_front()?.slab;
+        // Waking costs the consumer a system call and the worker a switch: not for one slab, but
+        // when half of the window is free.
+        let free = self.course.slabs - state.window.len();
+        if state.idle > 0 && free * 2 >= self.course.slabs {
+            self.work.notify_one();
+        }
+        Some(slab)
+    }
+
+    /// The next slab if it needs no waiting for. `Err(true)` when there is none to come.
+    pub(crate) fn try_next(&self) -> Result<Arc<Slab>, bool> {
+        let mut state = self.state();
+        state.asked += 1;
+        state.ready += state.window.iter().take_while(|entry| entry.slab.is_done()).count() as u64;
+        match self.take_done(&mut state) {
+            Some(slab) => Ok(slab),
+            None => Err(state.is_exhausted()),
+        }
+    }
+
+    /// Waits for the next slab; `None` when there is none to come. An error stands for a slab that
+    /// is overdue.
+    pub(crate) fn next(&self, stall: Option<Duration>) -> Option<Result<Arc<Slab>, Overdue>> {
+        /// How often an overdue batch is looked for.
+        const LOOK: Duration = Duration::from_millis(200);
+        let mut state = self.state();
+        loop {
+            if let Some(slab) = self.take_done(&mut state) {
+                return Some(Ok(slab));
+            }
+            if state.is_exhausted() {
+                return None;
+            }
+            state.waiting = true;
+            let wait =
+                stall.map_or(LOOK, |stall| (stall / 4).clamp(Duration::from_millis(1), LOOK));
+            let waited = self.ready.wait_timeout(state, wait);
+            let timeout;
+            (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
+            state.waiting = false;
+            if let (Some(stall), true) = (stall, timeout.timed_out()) {
+                if let Some(overdue) = self.overdue(&mut state, stall) {
+                    return Some(Err(overdue));
+                }
+            }
+        }
+    }
+
+    /// Gives up on the first slab if a worker has been at one of its rows for longer than `stall`,
+    /// or if every worker is stuck somewhere.
+    fn overdue(&self, state: &mut State, stall: Duration) -> Option<Overdue> {
+        let doing = || self.activities.iter().map(|a| a.doing(self.built)).enumerate();
+        let stuck = |d: &Doing| d.stage != Stage::Idle && d.elapsed >= stall;
+        let first = state.window.front().map(|first| first.number);
+        let at_first =
+            |d: &Doing| matches!(d.stage, Stage::Read | Stage::Transform) && Some(d.slab) == first;
+        let culprit = doing().find(|(_, d)| stuck(d) && at_first(d)).or_else(|| {
+            let all = doing().all(|(_, d)| stuck(&d));
+            doing().filter(|_| all).max_by_key(|(_, d)| d.elapsed)
+        });
+        let (worker, doing) = culprit?;
+        let id = state.window.pop_front().map(|first| {
+            first.slab.cancel();
+            first.slab.id
+        });
+        Some(Overdue { worker, doing, id })
+    }
+
+    /// Ends the iteration: nobody will take its slabs. Returns the workers that are still at one
+    /// of its rows when `bound` has passed.
+    pub(crate) fn cancel(&self, bound: Duration) -> Vec<(usize, Doing)> {
+        let mut state = self.state();
+        state.run = None;
+        state.window.iter().for_each(|entry| entry.slab.cancel());
+        // Freed after the lock is released: it may be a lot of memory.
+        let window = std::mem::take(&mut state.window);
+        let state = self.wait_until(state, bound, |state| state.busy == 0);
+        let still = state.busy > 0;
+        drop(state);
+        drop(window);
+        let doing = self.activities.iter().map(|a| a.doing(self.built)).enumerate();
+        doing.filter(|(_, d)| still && d.stage != Stage::Idle).collect()
+    }
+
+    /// Tells every worker to end, and waits until they have or `bound` has passed.
+    pub(crate) fn stop(&self, bound: Duration) {
+        let mut state = self.state();
+        state.stop = true;
+        self.work.notify_all();
+        drop(self.wait_until(state, bound, |state| state.live == 0));
+    }
+
+    /// A worker returns, or could not be started.
+    pub(crate) fn leave(&self) {
+        let mut state = self.state();
+        state.live -= 1;
+        if state.waiting {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Whether every worker has returned, or is about to.
+    pub(crate) fn has_left(&self) -> bool {
+        self.state().live == 0
+    }
+
+    /// Slabs that were done when the consumer asked for one, on average.
+    pub(crate) fn ready_batches(&self) -> f64 {
+        let state = self.state();
+        if state.asked == 0 { 0.0 } else { state.ready as f64 / state.asked as f64 }
+    }
+
+    fn wait_until<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        bound: Duration,
+        reached: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        let deadline = Instant::now() + bound;
+        while !reached(&state) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            state.waiting = true;
+            (state, _) = self.ready.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner());
+            state.waiting = false;
+        }
+        state
+    }
+}
+
+impl State {
+    /// Whether nothing is left to be delivered.
+    fn is_exhausted(&self) -> bool {
+        self.window.is_empty() && self.run.as_ref().is_none_or(|run| run.next.epoch >= run.end)
+    }
+}
+
+/// A batch that a stuck worker holds up.
+pub(crate) struct Overdue {
+    pub(crate) worker: usize,
+    pub(crate) doing: Doing,
+    pub(crate) id: Option<BatchId>,
+}
+
+/// The order of an epoch whose order could not be made.
+#[derive(Debug)]
+struct NoOrder;
+
+impl Order for NoOrder {
+    fn len(&self) -> usize {
+        0
+    }
+
+    fn index(&self, position: usize) -> usize {
+        position
+    }
+}

@@ -1,0 +1,7 @@
+//! The loader's own engines, at the end of the chain: what makes any row deliverable.
+
+mod pad;
+mod widen;
+
+pub(crate) use self::pad::Pad;
+pub(crate) use self::widen::Widen;

@@ -1,0 +1,199 @@
+use half::{bf16, f16};
+use tallow_core::{
+    Dim, Engine, Error, ErrorKind, Field, FieldView, Result, Row, RowDType, RowView, Schema,
+};
+
+/// Fills ragged fields up to their longest shape, and puts the true lengths beside them in a field
+/// `<name>_len`: a scalar `i64` for one ragged axis, a vector for several.
+pub(crate) struct Pad {
+    schema: Schema,
+    fields: Vec<PadField>,
+}
+
+/// What becomes of each input field.
+enum PadField {
+    Copy,
+    Pad {
+        /// One element of padding.
+        element: Vec<u8>,
+        ragged_axes: Vec<usize>,
+    },
+}
+
+impl Pad {
+    /// The engine that pads the fields of `values` with their value, if there are any.
+    pub(crate) fn bind(schema: &Schema, values: &[(String, f64)]) -> Result<Option<Self>> {
+        if values.is_empty() {
+            return Ok(None);
+        }
+        if let Some((name, _)) = values.iter().find(|(name, _)| schema.position(name).is_none()) {
+            let message = format!("padding for {name:?}, which is no field of {schema}");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let (mut fields, mut steps) = (Vec::new(), Vec::new());
+        for field in schema.fields() {
+            match values.iter().find(|(name, _)| name == field.name()) {
+                Some((_, value)) => steps.push(pad_field(field, *value, &mut fields)?),
+                None => {
+                    fields.push(field.clone());
+                    steps.push(PadField::Copy);
+                }
+            }
+        }
+        Ok(Some(Self { schema: Schema::new(fields)?, fields: steps }))
+    }
+}
+
+fn pad_field(field: &Field, value: f64, fields: &mut Vec<Field>) -> Result<PadField> {
+    let ragged = |(axis, dim): (usize, &Dim)| matches!(dim, Dim::Ragged { .. }).then_some(axis);
+    let ragged_axes: Vec<usize> = field.dims().iter().enumerate().filter_map(ragged).collect();
+    if ragged_axes.is_empty() {
+        let message = format!("padding for {field}, which is not ragged");
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    let Some(element) = element(field.dtype(), value) else {
+        let message = format!("padding {value}, which is no {}", field.dtype());
+        return Err(Error::new(ErrorKind::Config, message).with_field(field.name()));
+    };
+    let shape: &[usize] = if ragged_axes.len() == 1 { &[] } else { &[ragged_axes.len()] };
+    fields.push(Field::new(field.name(), field.dtype(), &field.max_shape()));
+    fields.push(Field::new(format!("{}_len", field.name()), RowDType::I64, shape));
+    Ok(PadField::Pad { element, ragged_axes })
+}
+
+/// The bytes of `value` as an element; `None` where an integer type does not hold it exactly.
+fn element(dtype: RowDType, value: f64) -> Option<Vec<u8>> {
+    macro_rules! exact {
+        ($integer:ty) => {
+            (value as $integer as f64 == value).then(|| (value as $integer).to_ne_bytes().to_vec())
+        };
+    }
+    match dtype {
+        RowDType::U8 => exact!(u8),
+        RowDType::U16 => exact!(u16),
+        RowDType::U32 => exact!(u32),
+        RowDType::I16 => exact!(i16),
+        RowDType::I32 => exact!(i32),
+        RowDType::I64 => exact!(i64),
+        RowDType::BF16 => Some(bf16::from_f64(value).to_ne_bytes().to_vec()),
+        RowDType::F16 => Some(f16::from_f64(value).to_ne_bytes().to_vec()),
+        RowDType::F32 => Some((value as f32).to_ne_bytes().to_vec()),
+        RowDType::F64 => Some(value.to_ne_bytes().to_vec()),
+        // Zero is the one value whose bits are known without the type's arithmetic.
+        _ => (value == 0.0).then(|| vec![0]),
+    }
+}
+
+impl Engine for Pad {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn run(
+        &self,
+        _plan: &[u8],
+        raw: RowView<'_>,
+        row: &mut Row<'_>,
+        _scratch: &mut [u8],
+    ) -> Result<()> {
+        let mut to = 0;
+        for (i, step) in self.fields.iter().enumerate() {
+            let from = raw.field(i);
+            match step {
+                PadField::Copy => row.field(to).copy_from_view(&from)?,
+                PadField::Pad { element, ragged_axes } => {
+                    let shape = self.schema.fields()[to].max_shape();
+                    copy_padded(&from, row.field(to).as_mut_bytes()?, &shape, element);
+                    to += 1;
+                    let lens = ragged_axes.iter().map(|&axis| from.shape()[axis] as i64);
+                    row.field(to).copy_from_slice(&lens.collect::<Vec<i64>>())?;
+                }
+            }
+            to += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Copies `from` to the beginning of every axis of `to`, which has `shape` and holds zeros.
+fn copy_padded(from: &FieldView<'_>, to: &mut [u8], shape: &[usize], element: &[u8]) {
+    if element.iter().any(|&byte| byte != 0) {
+        to.chunks_exact_mut(element.len()).for_each(|chunk| chunk.copy_from_slice(element));
+    }
+    // Behind the last axis that is shorter, both are contiguous: copy such runs whole.
+    let own = from.shape();
+    let run_axis = (0..shape.len()).rev().find(|&axis| own[axis] != shape[axis]).unwrap_or(0);
+    let run: usize = own[run_axis..].iter().product::<usize>() * element.len();
+    if run == 0 {
+        return;
+    }
+    for (i, bytes) in from.bytes().chunks_exact(run).enumerate() {
+        let at = padded_offset(i, &own[..run_axis], shape) * element.len();
+        to[at..at + run].copy_from_slice(bytes);
+    }
+}
+
+/// Where run number `i` over the axes `outer` begins in an array of `shape`.
+fn padded_offset(mut i: usize, outer: &[usize], shape: &[usize]) -> usize {
+    let mut stride: usize = shape[outer.len()..].iter().product();
+    let mut at = 0;
+    for axis in (0..outer.len()).rev() {
+        at += i % outer[axis] * stride;
+        i /= outer[axis];
+        stride *= shape[axis];
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use tallow_core::RowBuffer;
+
+    use super::*;
+
+    fn padded(dims: Vec<Dim>, shape: &[usize], value: f64) -> (Vec<i16>, Vec<i64>) {
+        let schema = Schema::new(vec![Field::with_dims("x", RowDType::I16, dims)]).unwrap();
+        let pad = Pad::bind(&schema, &[("x".into(), value)]).unwrap().unwrap();
+        let mut raw = RowBuffer::new(&schema).unwrap();
+        let mut row = raw.row(None);
+        row.field(0).set_shape(shape).unwrap();
+        let len: usize = shape.iter().product();
+        row.field(0).copy_from_slice(&(1..=len as i16).collect::<Vec<_>>()).unwrap();
+        let mut out = RowBuffer::new(pad.schema()).unwrap();
+        let mut row = out.row(None);
+        pad.run(&[], raw.view(), &mut row, &mut []).unwrap();
+        row.finish().unwrap();
+        let view = out.view();
+        let values = view.field(0).as_slice().unwrap().to_vec();
+        (values, view.field(1).as_slice().unwrap().to_vec())
+    }
+
+    #[test]
+    fn the_first_axis_is_filled_up_behind_the_sample() {
+        let dims = vec![Dim::Ragged { max: 3 }, Dim::Fixed(2)];
+        assert_eq!(padded(dims.clone(), &[2, 2], -1.0), (vec![1, 2, 3, 4, -1, -1], vec![2]));
+        assert_eq!(padded(dims.clone(), &[0, 2], 0.0), (vec![0; 6], vec![0]));
+        assert_eq!(padded(dims, &[3, 2], 9.0), (vec![1, 2, 3, 4, 5, 6], vec![3]));
+    }
+
+    #[test]
+    fn inner_axes_are_filled_up_row_by_row() {
+        let dims = vec![Dim::Fixed(2), Dim::Ragged { max: 3 }];
+        assert_eq!(padded(dims, &[2, 2], 7.0), (vec![1, 2, 7, 3, 4, 7], vec![2]));
+        let dims = vec![Dim::Ragged { max: 2 }, Dim::Ragged { max: 3 }];
+        assert_eq!(padded(dims, &[2, 1], 0.0), (vec![1, 0, 0, 2, 0, 0], vec![2, 1]));
+    }
+
+    #[test]
+    fn impossible_padding_is_refused() {
+        let of = |dims, dtype, value| {
+            let schema = Schema::new(vec![Field::with_dims("x", dtype, dims)]).unwrap();
+            Pad::bind(&schema, &[("x".into(), value)])
+        };
+        let ragged = || vec![Dim::Ragged { max: 3 }];
+        assert!(of(vec![Dim::Fixed(3)], RowDType::F32, 0.0).is_err());
+        assert!(of(ragged(), RowDType::U8, -1.0).is_err());
+        assert!(of(ragged(), RowDType::I32, 0.5).is_err());
+        assert!(of(ragged(), RowDType::F32, 0.5).is_ok());
+    }
+}

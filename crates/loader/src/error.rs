@@ -1,0 +1,200 @@
+use std::fmt;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a batch could not be delivered, or a loader not be built.
+///
+/// Delivered in the place of its own batch: the batches before it have come, those after it will.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    batch: Option<BatchId>,
+    position: Option<usize>,
+    cause: Option<tallow_core::Error>,
+    /// Whether the message contains the cause.
+    told: bool,
+}
+
+/// A batch among all batches of a loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId {
+    /// The epoch.
+    pub epoch: u64,
+    /// Which batch of the epoch, counted over all ranks.
+    pub number: usize,
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch {}, batch {}", self.epoch, self.number)
+    }
+}
+
+/// The kinds of error, as a program tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A sample could not be read or transformed; [`Error::cause`] says why.
+    Sample,
+    /// More samples failed than the policy allows.
+    Budget,
+    /// User code panicked.
+    Panic,
+    /// A worker has been at one sample for longer than the stall timeout.
+    Stalled,
+    /// There is no memory for a batch.
+    Memory,
+    /// The tensors could not be made, or not be brought to their device.
+    Device,
+    /// A configuration that cannot work.
+    Config,
+    /// A state that does not belong to this loader.
+    State,
+    /// Another iteration of the same loader is under way.
+    Busy,
+    /// A thread did not end in time when the loader was stopped.
+    Abandoned,
+}
+
+impl ErrorKind {
+    /// The kind in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sample => "bad sample",
+            Self::Budget => "too many bad samples",
+            Self::Panic => "panic",
+            Self::Stalled => "stalled",
+            Self::Memory => "out of memory",
+            Self::Device => "device",
+            Self::Config => "configuration",
+            Self::State => "state mismatch",
+            Self::Busy => "busy",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self(Box::new(Inner {
+            kind,
+            message,
+            batch: None,
+            position: None,
+            cause: None,
+            told: false,
+        }))
+    }
+
+    /// An error whose words are those of `cause`.
+    #[cold]
+    pub(crate) fn caused(kind: ErrorKind, cause: tallow_core::Error) -> Self {
+        let mut error = Self::new(kind, String::new());
+        error.0.cause = Some(cause);
+        error
+    }
+
+    /// All problems of a configuration as one error; `Ok` if there is none.
+    pub(crate) fn all(problems: &[String]) -> Result<()> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Self::new(ErrorKind::Config, problems.join("; ")))
+    }
+
+    pub(crate) fn with_batch(mut self, batch: BatchId) -> Self {
+        self.0.batch = Some(batch);
+        self
+    }
+
+    pub(crate) fn with_position(mut self, position: usize) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    /// Keeps the cause for programs; the message tells it already.
+    pub(crate) fn with_source(mut self, cause: tallow_core::Error) -> Self {
+        self.0.cause = Some(cause);
+        self.0.told = true;
+        self
+    }
+
+    pub(crate) fn into_cause(self) -> Option<tallow_core::Error> {
+        self.0.cause
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The batch in whose place the error came, where there is one.
+    pub fn batch(&self) -> Option<BatchId> {
+        self.0.batch
+    }
+
+    /// The position in the epoch of the row that failed, where there is one.
+    pub fn position(&self) -> Option<usize> {
+        self.0.position
+    }
+
+    /// The error of the source or transform behind this one: it names path, field and sample.
+    pub fn cause(&self) -> Option<&tallow_core::Error> {
+        self.0.cause.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.write_str(inner.kind.as_str())?;
+        if let Some(batch) = inner.batch {
+            write!(f, " in {batch}")?;
+        }
+        if let Some(position) = inner.position {
+            write!(f, ", position {position}")?;
+        }
+        if !inner.message.is_empty() {
+            write!(f, ": {}", inner.message)?;
+        }
+        if let Some(cause) = inner.cause.as_ref().filter(|_| !inner.told) {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl From<Error> for candle_core::Error {
+    fn from(error: Error) -> Self {
+        candle_core::Error::wrap(error)
+    }
+}
+
+impl From<tallow_core::Error> for Error {
+    fn from(error: tallow_core::Error) -> Self {
+        let kind = match error.kind() {
+            tallow_core::ErrorKind::Config => ErrorKind::Config,
+            tallow_core::ErrorKind::State => ErrorKind::State,
+            _ => ErrorKind::Sample,
+        };
+        Self::caused(kind, error)
+    }
+}

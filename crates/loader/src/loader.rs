@@ -1,0 +1,489 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tallow_core::{Fingerprint, LastBatch, Schema, Source};
+
+use crate::batch::Batch;
+use crate::batches::Batches;
+use crate::builder::{LoaderBuilder, cores};
+use crate::delivery::{Course, Overdue};
+use crate::pipeline::Scratch;
+use crate::plan::Plan;
+use crate::policy::{Fault, OnError};
+use crate::report::{Histogram, Report};
+use crate::slab::{RowFault, Slab, SlabLayout, lock};
+use crate::stages::Stage;
+use crate::state::State;
+use crate::worker::{Filler, work};
+use crate::{BatchId, Error, ErrorKind, Result};
+
+/// How long stopping waits for workers. They look at their stop flag before every row and every
+/// 16 MiB of a read, so only one that is stuck in the kernel or in user code takes longer; it is
+/// then left behind, reported, and its memory kept until it returns.
+const STOP_BOUND: Duration = Duration::from_millis(500);
+
+/// Turns a source into batches of tensors: the workers, their memory, and where the consumer
+/// stands.
+///
+/// Workers are started by [`LoaderBuilder::build`] and live as long as the loader; iterations come
+/// and go. Only one iteration can be under way at a time.
+///
+/// ```no_run
+/// # use tallow_core::NpyFolders;
+/// # use tallow_loader::Loader;
+/// let loader = Loader::builder(NpyFolders::pairs("data")?).batch_size(256).shuffle().build()?;
+/// for epoch in 0..10 {
+///     for batch in loader.epoch(epoch) {
+///         let batch = batch?;
+///         let (input, target) = (&batch["input"], &batch["target"]);
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Loader {
+    plan: Plan,
+    filler: Arc<Filler>,
+    layout: Arc<SlabLayout>,
+    threads: Vec<JoinHandle<()>>,
+    prints: Prints,
+    stall_timeout: Option<Duration>,
+    /// Where the consumer stands.
+    received: Mutex<Received>,
+    /// The scratch of the consumer in the role of a worker, without workers.
+    inline: Mutex<Option<Scratch>>,
+    stats: Mutex<Stats>,
+}
+
+/// The fingerprints that a state carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prints {
+    pub(crate) source: Fingerprint,
+    pub(crate) sampler: Fingerprint,
+    pub(crate) transform: Fingerprint,
+}
+
+/// What the consumer has received.
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    /// The batch after the last one that was delivered.
+    next: BatchId,
+    /// Failures of that epoch so far.
+    errors: usize,
+    /// Set by `resume` until an iteration begins there.
+    resumed: bool,
+}
+
+#[derive(Debug)]
+struct Stats {
+    first: Option<Instant>,
+    last: Option<Instant>,
+    wait: Duration,
+    hand_over: Duration,
+    batches: u64,
+    samples: u64,
+    bytes: u64,
+    errors: u64,
+    faults: u64,
+    waits: Histogram,
+}
+
+impl Loader {
+    /// The configuration of a loader over `source`.
+    pub fn builder(source: impl Source + 'static) -> LoaderBuilder {
+        LoaderBuilder::new(Arc::new(source))
+    }
+
+    pub(crate) fn start(
+        plan: Plan,
+        filler: Filler,
+        prints: Prints,
+        stall_timeout: Option<Duration>,
+    ) -> Result<Self> {
+        let filler = Arc::new(filler);
+        let mut loader = Self {
+            layout: Arc::new(filler.delivery.course.layout.clone()),
+            plan,
+            threads: Vec::new(),
+            prints,
+            stall_timeout,
+            received: Mutex::new(Received {
+                next: BatchId { epoch: 0, number: 0 },
+                errors: 0,
+                resumed: false,
+            }),
+            inline: Mutex::default(),
+            stats: Mutex::new(Stats::new()),
+            filler,
+        };
+        for worker in 0..loader.plan.workers {
+            // On failure the loader is dropped, which ends the workers that did start.
+            let spawned = loader.spawn(worker).inspect_err(|_| {
+                (worker..loader.plan.workers).for_each(|_| loader.filler.delivery.leave());
+            })?;
+            loader.threads.push(spawned);
+        }
+        if loader.plan.workers == 0 {
+            *lock(&loader.inline) = Some(loader.filler.pipeline.scratch()?);
+        }
+        tracing::debug!(target: "tallow::loader", plan = %loader.plan, "built");
+        Ok(loader)
+    }
+
+    fn spawn(&self, worker: usize) -> Result<JoinHandle<()>> {
+        let scratch = self.filler.pipeline.scratch()?;
+        let filler = self.filler.clone();
+        let name = format!("tallow-{worker}");
+        let thread = std::thread::Builder::new().name(name);
+        thread.spawn(move || work(&filler, worker, scratch)).map_err(|error| {
+            Error::new(ErrorKind::Config, format!("cannot start worker {worker}: {error}"))
+        })
+    }
+
+    /// What this loader does, in how much memory.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The delivered fields.
+    pub fn schema(&self) -> &Schema {
+        self.filler.pipeline.schema()
+    }
+
+    /// Batches of an epoch.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.plan.batches
+    }
+
+    fn course(&self) -> &Course {
+        &self.filler.delivery.course
+    }
+
+    /// The batches of epoch `epoch`.
+    pub fn epoch(&self, epoch: u64) -> Batches<'_> {
+        self.epochs(epoch..epoch.saturating_add(1))
+    }
+
+    /// The batches of several epochs in a row. The beginning of each is read while the end of the
+    /// one before is consumed, so there is no pause between them.
+    pub fn epochs(&self, epochs: Range<u64>) -> Batches<'_> {
+        let mut received = lock(&self.received);
+        let mut start = BatchId { epoch: epochs.start, number: 0 };
+        if received.resumed && received.next.epoch == epochs.start {
+            start = received.next;
+        } else {
+            (received.next, received.errors) = (start, 0);
+        }
+        received.resumed = false;
+        drop(received);
+        Batches::new(self, start, epochs.end)
+    }
+
+    /// Where the consumer stands, after the last batch it received.
+    pub fn state(&self) -> State {
+        self.state_of(&lock(&self.received))
+    }
+
+    /// The state of a consumer that has received `batch` batches of epoch `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when an epoch has fewer batches.
+    pub fn state_at(&self, epoch: u64, batch: usize) -> Result<State> {
+        if batch > self.plan.batches {
+            let message = format!("batch {batch} of an epoch of {} batches", self.plan.batches);
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let next = self.normal(BatchId { epoch, number: batch });
+        Ok(self.state_of(&Received { next, errors: 0, resumed: false }))
+    }
+
+    /// The end of an epoch is the beginning of the next.
+    fn normal(&self, id: BatchId) -> BatchId {
+        if id.number < self.plan.batches { id } else { BatchId { epoch: id.epoch + 1, number: 0 } }
+    }
+
+    fn state_of(&self, received: &Received) -> State {
+        let batch_size = self.plan.batch_size as u64;
+        State {
+            version: State::VERSION,
+            source: self.prints.source,
+            sampler: self.prints.sampler,
+            transform: self.prints.transform,
+            seed: self.course().seed,
+            epoch: received.next.epoch,
+            position: received.next.number as u64 * batch_size,
+            batch_size,
+            errors: received.errors as u64,
+        }
+    }
+
+    /// Goes where `state` was saved: the next iteration that begins with the state's epoch begins
+    /// with the batch after those received then. Usually
+    /// `for epoch in state.epoch()..epochs { .. }`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`], with all problems, when the state belongs to another source, sampler,
+    /// transform or seed, or stands inside a batch of this loader's size.
+    pub fn resume(&self, state: &State) -> Result<()> {
+        let number = state.resume_on(&self.state())?;
+        let next = self.normal(BatchId { epoch: state.epoch(), number });
+        let errors = if next.epoch == state.epoch() { state.errors() as usize } else { 0 };
+        *lock(&self.received) = Received { next, errors, resumed: true };
+        Ok(())
+    }
+
+    // ---- the consumer's side of the delivery
+
+    /// Begins an iteration; `false` while another is under way.
+    pub(crate) fn begin(&self, start: BatchId, end: u64) -> bool {
+        self.filler.delivery.begin(start, end)
+    }
+
+    /// The next slab, made here and now without workers; `None` when there is none to come.
+    pub(crate) fn next_slab(&self) -> Option<Result<Arc<Slab>>> {
+        let delivery = &self.filler.delivery;
+        match delivery.try_next() {
+            Ok(slab) => return Some(Ok(slab)),
+            Err(true) => return None,
+            Err(false) if self.plan.workers == 0 => return self.fill_inline(),
+            Err(false) => {}
+        }
+        let span = tracing::trace_span!(target: "tallow::wait", "wait");
+        let _entered = span.enter();
+        delivery.next(self.stall_timeout).map(|slab| slab.map_err(|o| self.stalled(&o)))
+    }
+
+    fn fill_inline(&self) -> Option<Result<Arc<Slab>>> {
+        let delivery = &self.filler.delivery;
+        let mut inline = lock(&self.inline);
+        let scratch = inline.as_mut()?;
+        let mut clock = crate::stages::StageClock::start(&delivery.activities[0], delivery.built);
+        if let Some(claim) = delivery.claim_inline(&mut clock) {
+            self.filler.fill(&claim, scratch, &mut clock);
+        }
+        clock.enter(Stage::Idle);
+        delivery.try_next().ok().map(Ok)
+    }
+
+    #[cold]
+    fn stalled(&self, overdue: &Overdue) -> Error {
+        let Overdue { worker, doing, id } = overdue;
+        let mut message = format!(
+            "worker {worker} has been in stage {} for {:.1} s",
+            doing.stage,
+            doing.elapsed.as_secs_f64()
+        );
+        if doing.stage != Stage::Order {
+            let name = self.filler.pipeline.name(doing.index);
+            message += &format!(", sample {}, {name}", doing.index);
+        }
+        let error = Error::new(ErrorKind::Stalled, message);
+        let Some(id) = id else { return error };
+        self.received_up_to(*id, 0);
+        error.with_batch(*id)
+    }
+
+    /// Books that batch `id` was delivered, as a batch or as an error, with `faults` failures;
+    /// returns the failures of its epoch before it.
+    fn received_up_to(&self, id: BatchId, faults: usize) -> usize {
+        let mut received = lock(&self.received);
+        let before = received.errors;
+        received.next = self.normal(BatchId { epoch: id.epoch, number: id.number + 1 });
+        let same_epoch = received.next.epoch == id.epoch;
+        received.errors = if same_epoch { before + faults } else { 0 };
+        before
+    }
+
+    /// Turns a slab into a batch, or into the error that stands in its place.
+    pub(crate) fn receive(&self, slab: &Slab) -> Result<Batch> {
+        let started = Instant::now();
+        let faults = slab.take_faults();
+        let before = self.received_up_to(slab.id, faults.len());
+        let faults = self.accept(slab, faults, before)?;
+        let course = self.course();
+        let pad = course.batching.last() == LastBatch::Pad;
+        let tensors = slab
+            .into_tensors(&self.layout, pad, &self.plan.device)
+            .map_err(|error| error.with_batch(slab.id))?;
+        let batch = Batch {
+            id: slab.id,
+            layout: self.layout.clone(),
+            height: if pad { slab.rows.rows() } else { tensors.indices.len() },
+            tensors: tensors.tensors,
+            indices: tensors.indices,
+            kept: tensors.kept,
+            rows: slab.rows,
+            faults,
+            state: self.state(),
+        };
+        lock(&self.stats).delivered(&batch, self.layout.row_bytes(), started.elapsed());
+        Ok(batch)
+    }
+
+    /// The failures of a slab if the policy passes over them.
+    fn accept(&self, slab: &Slab, faults: Vec<RowFault>, before: usize) -> Result<Vec<Fault>> {
+        let budget = self.plan.on_error.budget();
+        let missing = |fault: &RowFault| slab.is_missing(fault.row);
+        let mut passed = Vec::new();
+        for (i, fault) in faults.into_iter().enumerate() {
+            let position = slab.rows.position(fault.row);
+            let tolerated = matches!(fault.error.kind(), ErrorKind::Sample | ErrorKind::Panic);
+            let substitutes = matches!(self.plan.on_error, OnError::Substitute { .. });
+            if !tolerated || self.plan.on_error == OnError::Fail {
+                return Err(fault.error.with_batch(slab.id).with_position(position));
+            }
+            if before + i >= budget || (substitutes && missing(&fault)) {
+                return Err(over_budget(fault, before + i, budget)
+                    .with_batch(slab.id)
+                    .with_position(position));
+            }
+            tracing::warn!(target: "tallow::faults", position, error = %fault.error, "passed over");
+            passed.push(Fault { position, index: fault.index, error: fault.error });
+        }
+        Ok(passed)
+    }
+
+    pub(crate) fn waited(&self, started: Instant, failed: bool) {
+        lock(&self.stats).waited(started, failed);
+    }
+
+    /// Ends the iteration under way.
+    pub(crate) fn end(&self) {
+        self.abandon(STOP_BOUND);
+    }
+
+    fn abandon(&self, bound: Duration) {
+        for (worker, doing) in self.filler.delivery.cancel(bound) {
+            let (index, stage) = (doing.index, doing.stage);
+            let name = self.filler.pipeline.name(index);
+            tracing::warn!(
+                target: "tallow::loader", worker, %stage, index, name, "stuck, left behind"
+            );
+        }
+    }
+
+    // ---- reporting and stopping
+
+    /// Where the time has gone since the loader was built.
+    pub fn report(&self) -> Report {
+        let delivery = &self.filler.delivery;
+        let spent = |stage| delivery.activities.iter().map(|a| a.spent(stage)).sum();
+        let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
+        let stats = lock(&self.stats);
+        let wall = stats.first.zip(stats.last).map_or(Duration::ZERO, |(a, b)| b - a);
+        Report {
+            wall,
+            wait: stats.wait,
+            hand_over: stats.hand_over,
+            batches: stats.batches,
+            samples: stats.samples,
+            bytes: stats.bytes,
+            errors: stats.errors,
+            faults: stats.faults,
+            batch_wait: stats.waits.waits(),
+            workers: self.plan.workers,
+            stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
+            ready_batches: delivery.ready_batches(),
+            prefetch: self.plan.prefetch,
+            cores: cores(),
+        }
+    }
+
+    /// Ends the workers and says where the time has gone; dropping the loader ends them too.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Abandoned`] when a worker was stuck and had to be left behind.
+    pub fn shutdown(mut self) -> Result<Report> {
+        let report = self.report();
+        match self.stop() {
+            0 => Ok(report),
+            stuck => {
+                let message = format!("{stuck} workers did not end within {STOP_BOUND:?}");
+                Err(Error::new(ErrorKind::Abandoned, message))
+            }
+        }
+    }
+
+    /// Stops in this order: no more claims, no more rows of claims, the workers; returns how many
+    /// workers are left behind. What they hold is freed when they return.
+    fn stop(&mut self) -> usize {
+        self.filler.delivery.cancel(Duration::ZERO);
+        self.filler.delivery.stop(STOP_BOUND);
+        let mut stuck = 0;
+        for thread in self.threads.drain(..) {
+            if thread.is_finished() || self.filler.delivery.has_left() {
+                // A worker catches every panic of user code, so there is nothing to carry on.
+                let _ = thread.join();
+            } else {
+                stuck += 1;
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::warn!(target: "tallow::loader", name, "stuck, left behind");
+            }
+        }
+        stuck
+    }
+}
+
+#[cold]
+fn over_budget(fault: RowFault, before: usize, budget: usize) -> Error {
+    let message =
+        format!("{} of {budget} failures accepted in an epoch were used", before.min(budget));
+    let error = Error::new(ErrorKind::Budget, format!("{message}, now: {}", fault.error));
+    match fault.error.into_cause() {
+        Some(cause) => error.with_source(cause),
+        None => error,
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let received = *lock(&self.received);
+        f.debug_struct("Loader").field("plan", &self.plan).field("received", &received).finish()
+    }
+}
+
+impl Stats {
+    fn new() -> Self {
+        Self {
+            first: None,
+            last: None,
+            wait: Duration::ZERO,
+            hand_over: Duration::ZERO,
+            batches: 0,
+            samples: 0,
+            bytes: 0,
+            errors: 0,
+            faults: 0,
+            waits: Histogram::new(),
+        }
+    }
+
+    fn delivered(&mut self, batch: &Batch, row_bytes: usize, hand_over: Duration) {
+        self.batches += 1;
+        self.samples += batch.len() as u64;
+        self.bytes += (batch.rows() * row_bytes) as u64;
+        self.faults += batch.faults().len() as u64;
+        self.hand_over += hand_over;
+    }
+
+    fn waited(&mut self, started: Instant, failed: bool) {
+        let now = Instant::now();
+        let time = now - started;
+        self.first.get_or_insert(started);
+        self.last = Some(now);
+        self.wait += time;
+        self.errors += u64::from(failed);
+        self.waits.add(time);
+    }
+}

@@ -1,0 +1,93 @@
+use std::fmt;
+
+use candle_core::Device;
+use tallow_core::{LastBatch, Schema};
+
+use crate::policy::OnError;
+
+/// What a loader is going to do, derived from its configuration at `build()`: what there is to
+/// deliver, by how many workers, in how much memory.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(crate) schema: Schema,
+    pub(crate) samples: usize,
+    pub(crate) positions: usize,
+    pub(crate) batches: usize,
+    pub(crate) batch_size: usize,
+    pub(crate) rank: usize,
+    pub(crate) world: usize,
+    pub(crate) last: LastBatch,
+    pub(crate) on_error: OnError,
+    pub(crate) device: Device,
+    pub(crate) workers: usize,
+    pub(crate) prefetch: usize,
+    pub(crate) slab_bytes: usize,
+    pub(crate) scratch_bytes: usize,
+    pub(crate) order_bytes: usize,
+}
+
+impl Plan {
+    /// Samples of the source.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Positions of an epoch.
+    pub fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// Batches of an epoch.
+    pub fn batches(&self) -> usize {
+        self.batches
+    }
+
+    /// Worker threads; 0 when the work is done inside `next`.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Batches made ahead of the consumer.
+    pub fn prefetch(&self) -> usize {
+        self.prefetch
+    }
+
+    /// Bytes of one batch on this rank.
+    pub fn slab_bytes(&self) -> usize {
+        self.slab_bytes
+    }
+
+    /// The most that the loader holds: the slabs ahead of the consumer and the one being handed
+    /// over, the scratch of the workers, and the orders of two epochs. Batches that the consumer
+    /// keeps are its own, and so is what the source holds.
+    pub fn memory_bytes(&self) -> usize {
+        (self.prefetch + 1) * self.slab_bytes
+            + self.workers.max(1) * self.scratch_bytes
+            + 2 * self.order_bytes
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "fields    {}", self.schema)?;
+        writeln!(f, "samples   {} in the source, {} an epoch", self.samples, self.positions)?;
+        write!(f, "batches   {} an epoch, of {} rows", self.batches, self.batch_size)?;
+        if self.world > 1 {
+            write!(f, ", every {}th row from row {} on this rank", self.world, self.rank)?;
+        }
+        writeln!(f, ", last batch: {:?}", self.last)?;
+        writeln!(f, "errors    {}", self.on_error)?;
+        writeln!(f, "device    {:?}", self.device.location())?;
+        writeln!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
+        write!(
+            f,
+            "memory    at most {} bytes: {} + 1 batches of {}, {} x {} scratch, 2 x {} order",
+            self.memory_bytes(),
+            self.prefetch,
+            self.slab_bytes,
+            self.workers.max(1),
+            self.scratch_bytes,
+            self.order_bytes
+        )
+    }
+}

@@ -1,0 +1,78 @@
+use std::fmt;
+
+use tallow_core::Error;
+
+/// What happens to a sample that cannot be read or transformed.
+///
+/// Deterministic: which samples are skipped or substituted, and by what, depends on the data and
+/// the seed alone, and everything is reported in [`crate::Batch::faults`]. Budgets count failed
+/// reads for each epoch and rank, in the order of delivery, and are part of the saved state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnError {
+    /// The batch becomes an error; the next one comes as usual.
+    #[default]
+    Fail,
+    /// The row is left out of its own batch, nothing moves between batches. Up to `budget` an
+    /// epoch, then the batch becomes an error.
+    Skip {
+        /// Failures accepted in an epoch.
+        budget: usize,
+    },
+    /// The sample of another position, drawn from the row's key, takes its place. Up to `budget`
+    /// an epoch, then the batch becomes an error.
+    Substitute {
+        /// Failures accepted in an epoch.
+        budget: usize,
+    },
+}
+
+impl OnError {
+    /// Substitutes tried for one row at the most: where so many fail the data set is broken, and
+    /// one row should not use up hours.
+    const SUBSTITUTES_MAX: usize = 32;
+
+    /// Failures accepted in an epoch.
+    pub fn budget(self) -> usize {
+        match self {
+            Self::Fail => 0,
+            Self::Skip { budget } | Self::Substitute { budget } => budget,
+        }
+    }
+
+    pub(crate) fn substitutes(self) -> usize {
+        match self {
+            Self::Substitute { budget } => budget.min(Self::SUBSTITUTES_MAX),
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fail => f.write_str("fail"),
+            Self::Skip { budget } => write!(f, "skip up to {budget} an epoch"),
+            Self::Substitute { budget } => write!(f, "substitute up to {budget} an epoch"),
+        }
+    }
+}
+
+/// One read that failed and was passed over, by skipping or by substituting.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Fault {
+    /// The position in the epoch of the row.
+    pub position: usize,
+    /// The sample that failed.
+    pub index: usize,
+    /// Why: a [`crate::Error`] with the source's error as its cause.
+    pub error: crate::Error,
+}
+
+impl Fault {
+    /// The error of the source or transform, which names path, field and sample.
+    pub fn cause(&self) -> Option<&Error> {
+        self.error.cause()
+    }
+}

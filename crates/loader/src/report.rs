@@ -1,0 +1,229 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::stages::Stage;
+
+/// Where the time of a loader went, and which stage limits its throughput.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// From the first call of `next` to the last: the time that is shared out below.
+    pub wall: Duration,
+    /// Of that, the time inside `next`.
+    pub wait: Duration,
+    /// Of that, making tensors and uploading them.
+    pub hand_over: Duration,
+    /// Batches delivered.
+    pub batches: u64,
+    /// Samples in them.
+    pub samples: u64,
+    /// Bytes of tensors.
+    pub bytes: u64,
+    /// Batches that became errors.
+    pub errors: u64,
+    /// Reads that were passed over, by skipping or substituting.
+    pub faults: u64,
+    /// How long single calls of `next` took.
+    pub batch_wait: Waits,
+    /// Worker threads.
+    pub workers: usize,
+    /// Time of all workers in each of their stages: idle, order, read, transform.
+    pub stages: Vec<(Stage, Duration)>,
+    /// Slabs that were done and waiting for the consumer, on average over its calls.
+    pub ready_batches: f64,
+    /// Slabs that may be.
+    pub prefetch: usize,
+    /// Cores that this process may use.
+    pub cores: usize,
+}
+
+/// Percentiles of the time inside single calls of `next`, to about 10%; the maximum is exact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The median.
+    pub p50: Duration,
+    /// The 99th percentile.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+impl Report {
+    /// Samples a second of wall time.
+    pub fn samples_per_second(&self) -> f64 {
+        per_second(self.samples, self.wall)
+    }
+
+    /// Bytes of tensors a second of wall time.
+    pub fn bytes_per_second(&self) -> f64 {
+        per_second(self.bytes, self.wall)
+    }
+
+    /// The share of the wall time that the consumer spent inside `next`.
+    pub fn wait_fraction(&self) -> f64 {
+        share(self.wait, self.wall)
+    }
+
+    /// The time of all workers in `stage`.
+    pub fn stage(&self, stage: Stage) -> Duration {
+        self.stages.iter().find(|(s, _)| *s == stage).map_or(Duration::ZERO, |(_, time)| *time)
+    }
+
+    /// The stage that limits the throughput: the consumer if it hardly ever waits, the hand-over
+    /// if that is most of the waiting, and otherwise the stage that keeps the workers busiest.
+    pub fn limiting_stage(&self) -> Stage {
+        /// Below this the loader is not worth making faster.
+        const WAIT_FRACTION: f64 = 0.05;
+        if self.wait_fraction() < WAIT_FRACTION {
+            return Stage::Consumer;
+        }
+        if self.hand_over * 2 > self.wait {
+            return Stage::HandOver;
+        }
+        let stages = [Stage::Read, Stage::Transform, Stage::Order];
+        stages.into_iter().max_by_key(|stage| self.stage(*stage)).unwrap_or(Stage::Read)
+    }
+
+    /// What to change, in a sentence.
+    pub fn advice(&self) -> String {
+        let limiting = self.limiting_stage();
+        let more = self.workers < self.cores;
+        match limiting {
+            Stage::Consumer => "the consumer is the limit: training does not wait for data".into(),
+            Stage::HandOver => "making and uploading tensors is the limit: use smaller element \
+                                types, or larger batches"
+                .into(),
+            Stage::Order => "making the order is the limit: the sampler's order() is slow".into(),
+            _ if self.workers == 0 => {
+                "everything runs inside next(): set workers to read ahead".into()
+            }
+            _ if more => format!(
+                "{limiting} is the limit: raise workers from {} towards the {} cores",
+                self.workers, self.cores
+            ),
+            Stage::Transform => "transform is the limit and every core has a worker: make it \
+                                 cheaper, or cache its results in the source"
+                .into(),
+            _ => "read is the limit and every core has a worker: put many samples into one .npy \
+                  or .safetensors file, store smaller element types, or cache in memory"
+                .into(),
+        }
+    }
+}
+
+fn per_second(count: u64, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
+}
+
+fn share(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} samples in {} batches, {:.3} s: {:.0} samples/s, {:.1} MB/s",
+            self.samples,
+            self.batches,
+            self.wall.as_secs_f64(),
+            self.samples_per_second(),
+            self.bytes_per_second() / 1e6
+        )?;
+        if self.errors + self.faults > 0 {
+            writeln!(f, "{} batches failed, {} samples passed over", self.errors, self.faults)?;
+        }
+        writeln!(
+            f,
+            "waited {:.1}% of the time; a call of next: median {:.0?}, 99% {:.0?}, longest {:.0?}",
+            self.wait_fraction() * 100.0,
+            self.batch_wait.p50,
+            self.batch_wait.p99,
+            self.batch_wait.max
+        )?;
+        let of_workers = self.wall * self.workers.max(1) as u32;
+        write!(f, "workers   ")?;
+        for (stage, time) in &self.stages {
+            write!(f, "{stage} {:.1}%  ", share(*time, of_workers) * 100.0)?;
+        }
+        writeln!(f, "({:.1} of {} batches ready)", self.ready_batches, self.prefetch)?;
+        write!(f, "limit     {}: {}", self.limiting_stage(), self.advice())
+    }
+}
+
+/// Counts durations in bins that grow by an eighth of a power of two.
+#[derive(Debug, Clone)]
+pub(crate) struct Histogram {
+    bins: Box<[u32; Self::BINS]>,
+    count: u64,
+    max: Duration,
+}
+
+impl Histogram {
+    /// Bins for each doubling.
+    const STEPS: u64 = 8;
+    const BINS: usize = 64 * Self::STEPS as usize;
+
+    pub(crate) fn new() -> Self {
+        Self { bins: Box::new([0; Self::BINS]), count: 0, max: Duration::ZERO }
+    }
+
+    pub(crate) fn add(&mut self, time: Duration) {
+        let bin = &mut self.bins[Self::bin(time.as_nanos() as u64)];
+        *bin = bin.saturating_add(1);
+        self.count += 1;
+        self.max = self.max.max(time);
+    }
+
+    fn bin(ns: u64) -> usize {
+        let ns = ns.max(Self::STEPS);
+        let power = u64::from(ns.ilog2());
+        let step = (ns >> (power - 3)) - Self::STEPS;
+        (power * Self::STEPS + step) as usize
+    }
+
+    /// The lower bound of a bin.
+    fn bound(bin: usize) -> Duration {
+        let (power, step) = (bin as u64 / Self::STEPS, bin as u64 % Self::STEPS);
+        Duration::from_nanos((Self::STEPS + step) << power.saturating_sub(3))
+    }
+
+    fn quantile(&self, quantile: f64) -> Duration {
+        let rank = (self.count as f64 * quantile).ceil() as u64;
+        let mut seen = 0;
+        let reached = self.bins.iter().position(|&count| {
+            seen += u64::from(count);
+            seen >= rank.max(1)
+        });
+        reached.map_or(Duration::ZERO, Self::bound).min(self.max)
+    }
+
+    pub(crate) fn waits(&self) -> Waits {
+        Waits { p50: self.quantile(0.5), p99: self.quantile(0.99), max: self.max }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_right_to_an_eighth() {
+        let mut histogram = Histogram::new();
+        assert_eq!(histogram.waits(), Waits::default());
+        (1..=1000).for_each(|us| histogram.add(Duration::from_micros(us)));
+        let Waits { p50, p99, max } = histogram.waits();
+        let near = |found: Duration, us: f64| (found.as_secs_f64() / us * 1e6 - 1.0).abs() < 0.125;
+        assert!(near(p50, 500.0) && near(p99, 990.0), "{p50:?} {p99:?}");
+        assert_eq!(max, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn every_duration_has_a_bin_below_it() {
+        for ns in [0, 1, 7, 8, 9, 1000, 123_456_789, u64::MAX] {
+            let bin = Histogram::bin(ns);
+            assert!(bin < Histogram::BINS);
+            assert!(Histogram::bound(bin).as_nanos() as u64 <= ns.max(8));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The slab: the memory of one batch on its way from the workers to the consumer.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use candle_core::{DType, Device, Shape, Tensor};
+use tallow_core::{BatchRows, Field, Key, Order, RowSlots, Schema};
+
+use crate::column::{Column, column};
+use crate::{BatchId, Error, ErrorKind, Result};
+
+/// What the slabs of a loader look like: fixed at `build()`.
+#[derive(Debug, Clone)]
+pub(crate) struct SlabLayout {
+    pub(crate) fields: Vec<FieldLayout>,
+    /// Rows of a full batch.
+    pub(crate) rows: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FieldLayout {
+    pub(crate) name: Arc<str>,
+    dtype: DType,
+    shape: Vec<usize>,
+    row_elements: usize,
+    row_bytes: usize,
+}
+
+impl SlabLayout {
+    /// The layout of `rows` rows of a schema that has no ragged field and no `u16`.
+    pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
+        let layout = |field: &Field| FieldLayout {
+            name: field.name().into(),
+            dtype: field.dtype().delivered(),
+            shape: field.max_shape(),
+            row_elements: field.max_elements(),
+            row_bytes: field.max_bytes(),
+        };
+        Self { fields: schema.fields().iter().map(layout).collect(), rows }
+    }
+
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.fields.iter().map(|field| field.row_bytes).sum()
+    }
+
+    /// Bytes of a full slab, or `None` when they do not fit the address space.
+    pub(crate) fn slab_bytes(&self) -> Option<usize> {
+        self.row_bytes().checked_mul(self.rows).filter(|bytes| *bytes <= isize::MAX as usize)
+    }
+}
+
+/// One batch being filled.
+///
+/// Ownership of the memory passes in one direction: while `pending` is above 0, each row belongs
+/// to the one worker that claimed it; when it reaches 0 all of it belongs to the consumer, who
+/// takes `columns` out. A worker that is stuck in a row keeps the slab alive through its `Arc`,
+/// whatever has become of the iteration meanwhile.
+pub(crate) struct Slab {
+    pub(crate) id: BatchId,
+    pub(crate) rows: BatchRows,
+    pub(crate) order: Arc<dyn Order>,
+    /// The key of the epoch.
+    pub(crate) key: Key,
+    /// Addresses for the workers; the memory is owned by `columns`.
+    memory: Vec<RowRun>,
+    columns: Mutex<Vec<Box<dyn Column>>>,
+    /// Rows of samples that no worker has finished yet. Released by each worker after its writes,
+    /// acquired by the consumer before its reads.
+    pending: AtomicUsize,
+    /// The sample that stands in each row.
+    indices: Vec<AtomicUsize>,
+    /// What failed, in no order; empty in all but exceptional batches.
+    faults: Mutex<Vec<RowFault>>,
+    /// Set when nobody wants the batch any more: workers leave it at the next row or piece.
+    pub(crate) cancelled: AtomicBool,
+}
+
+/// The rows of one field, as an address.
+#[derive(Debug, Clone, Copy)]
+struct RowRun {
+    memory: *mut u8,
+    row_bytes: usize,
+}
+
+// SAFETY: the addresses in `memory` are used only through `aim`, whose contract gives each row to
+// one thread at a time; everything else in the slab is `Sync` by itself.
+unsafe impl Send for Slab {}
+// SAFETY: as above.
+unsafe impl Sync for Slab {}
+
+/// The failure of one read of one row.
+#[derive(Debug)]
+pub(crate) struct RowFault {
+    pub(crate) row: usize,
+    /// Which attempt at the row this was: 0, or the number of the substitute.
+    pub(crate) attempt: usize,
+    pub(crate) index: usize,
+    pub(crate) error: Error,
+}
+
+/// What a worker made of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOutcome {
+    /// It holds the sample with this index.
+    Written(usize),
+    /// It holds nothing.
+    Missing,
+}
+
+impl Slab {
+    /// The index of a row that holds nothing.
+    const NO_INDEX: usize = usize::MAX;
+
+    pub(crate) fn new(
+        layout: &SlabLayout,
+        id: BatchId,
+        rows: BatchRows,
+        order: Arc<dyn Order>,
+        key: Key,
+    ) -> Result<Self> {
+        let mut columns = Vec::with_capacity(layout.fields.len());
+        let mut memory = Vec::with_capacity(layout.fields.len());
+        for field in &layout.fields {
+            let Some(mut column) = column(field.dtype, rows.rows(), field.row_elements) else {
+                let bytes = rows.rows() * field.row_bytes;
+                let message = format!("no memory for {bytes} bytes of {:?}", field.name);
+                return Err(Error::new(ErrorKind::Memory, message).with_batch(id));
+            };
+            memory.push(RowRun { memory: column.memory(), row_bytes: field.row_bytes });
+            columns.push(column);
+        }
+        Ok(Self {
+            id,
+            rows,
+            order,
+            key,
+            memory,
+            columns: Mutex::new(columns),
+            pending: AtomicUsize::new(rows.samples()),
+            indices: (0..rows.samples()).map(|_| AtomicUsize::new(Self::NO_INDEX)).collect(),
+            faults: Mutex::default(),
+            cancelled: AtomicBool::new(false),
+        })
+    }
+
+    /// A slab without rows that stands for an error in its place.
+    pub(crate) fn failed(
+        id: BatchId,
+        rows: BatchRows,
+        order: Arc<dyn Order>,
+        error: Error,
+    ) -> Self {
+        let fault = RowFault { row: 0, attempt: 0, index: Self::NO_INDEX, error };
+        Self {
+            id,
+            rows,
+            order,
+            key: Key::new(0, 0),
+            memory: Vec::new(),
+            columns: Mutex::default(),
+            pending: AtomicUsize::new(0),
+            indices: Vec::new(),
+            faults: Mutex::new(vec![fault]),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// Aims `slots` at row `row`.
+    ///
+    /// # Safety
+    ///
+    /// The caller must be the one that claimed the row, must not have finished it, and must not
+    /// write through the slots once it has.
+    pub(crate) unsafe fn aim(&self, row: usize, slots: &mut RowSlots) {
+        assert!(row < self.rows.samples(), "row {row} of {:?}", self.rows);
+        for (field, run) in self.memory.iter().enumerate() {
+            // SAFETY: the column was made for at least `rows.samples()` rows and is kept by this
+            // slab, so the row lies inside it; rows are aligned because their size is a multiple
+            // of the element's; and the caller is the row's only user.
+            unsafe { slots.aim(field, run.memory.add(row * run.row_bytes), run.row_bytes) };
+        }
+    }
+
+    /// Records what became of a claimed row.
+    pub(crate) fn record(&self, row: usize, outcome: RowOutcome) {
+        if let RowOutcome::Written(index) = outcome {
+            self.indices[row].store(index, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a row holds nothing. For the consumer, once the slab is done.
+    pub(crate) fn is_missing(&self, row: usize) -> bool {
+        self.indices.get(row).is_none_or(|i| i.load(Ordering::Relaxed) == Self::NO_INDEX)
+    }
+
+    pub(crate) fn fault(&self, fault: RowFault) {
+        lock(&self.faults).push(fault);
+    }
+
+    /// Gives `rows` finished rows over to the consumer.
+    pub(crate) fn finish(&self, rows: usize) {
+        self.pending.fetch_sub(rows, Ordering::Release);
+    }
+
+    /// Nobody wants the batch any more.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether every row is finished: from then on the slab is the consumer's.
+    pub(crate) fn is_done(&self) -> bool {
+        self.pending.load(Ordering::Acquire) == 0
+    }
+
+    /// Everything that failed, by row and attempt. For the consumer, once the slab is done.
+    pub(crate) fn take_faults(&self) -> Vec<RowFault> {
+        let mut faults = std::mem::take(&mut *lock(&self.faults));
+        faults.sort_by_key(|fault| (fault.row, fault.attempt));
+        faults
+    }
+
+    /// The batch's tensors, and the row and sample of each row that holds one. Rows that hold
+    /// none are left out, and with `pad` rows of zeros fill up to the full size.
+    pub(crate) fn into_tensors(
+        &self,
+        layout: &SlabLayout,
+        pad: bool,
+        device: &Device,
+    ) -> Result<Tensors> {
+        assert!(self.is_done(), "a slab that workers are still writing to");
+        let indices = || self.indices.iter().map(|index| index.load(Ordering::Relaxed));
+        let written: Vec<usize> = indices().filter(|&index| index != Self::NO_INDEX).collect();
+        let whole = written.len() == self.indices.len();
+        let kept: Option<Vec<usize>> = (!whole).then(|| {
+            indices().enumerate().filter(|(_, i)| *i != Self::NO_INDEX).map(|(r, _)| r).collect()
+        });
+        let rows = if pad { self.rows.rows() } else { written.len() };
+        self.settle(kept.as_deref(), written.len(), rows);
+        let columns = std::mem::take(&mut *lock(&self.columns));
+        let mut tensors = Vec::with_capacity(columns.len());
+        for (column, field) in columns.into_iter().zip(&layout.fields) {
+            let mut shape = Vec::with_capacity(1 + field.shape.len());
+            shape.push(rows);
+            shape.extend(&field.shape);
+            // SAFETY: the slab is done, so no worker writes any more; `settle` has left the first
+            // `written` rows whole and zeroed those up to `rows`.
+            let tensor = unsafe { column.into_tensor(rows, Shape::from(shape), device) };
+            let place = |e: candle_core::Error| Error::new(ErrorKind::Device, e.to_string());
+            tensors.push(tensor.map_err(place)?);
+        }
+        Ok(Tensors { tensors, indices: written, kept })
+    }
+
+    /// Moves the kept rows together and zeroes the rows behind them up to `rows`.
+    fn settle(&self, kept: Option<&[usize]>, written: usize, rows: usize) {
+        for run in &self.memory {
+            // SAFETY: the slab is done and `&self` belongs to the consumer, so nobody else uses
+            // the memory; all rows named lie inside the column, and a kept row never moves up.
+            unsafe {
+                for (to, &from) in kept.unwrap_or(&[]).iter().enumerate() {
+                    let (from, to) = (from * run.row_bytes, to * run.row_bytes);
+                    std::ptr::copy(run.memory.add(from), run.memory.add(to), run.row_bytes);
+                }
+                let start = run.memory.add(written * run.row_bytes);
+                start.write_bytes(0, (rows - written) * run.row_bytes);
+            }
+        }
+    }
+}
+
+/// What a slab becomes.
+pub(crate) struct Tensors {
+    pub(crate) tensors: Vec<Tensor>,
+    /// The sample of each row that holds one.
+    pub(crate) indices: Vec<usize>,
+    /// Which rows of the slab those were, if not all.
+    pub(crate) kept: Option<Vec<usize>>,
+}
+
+/// Locks what is never left half-changed, whatever panicked meanwhile.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,162 @@
+//! The stages of the way from file to tensor, and the clocks that tell where time goes.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam::utils::CachePadded;
+
+/// Where a worker or the consumer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// A worker has nothing to do: the slabs are full, or the epoch is over.
+    Idle,
+    /// A worker makes the order of an epoch.
+    Order,
+    /// A worker reads a sample.
+    Read,
+    /// A worker transforms a sample.
+    Transform,
+    /// The consumer turns a slab into tensors, uploads included.
+    HandOver,
+    /// The consumer does its own work, between two calls of `next`.
+    Consumer,
+}
+
+impl Stage {
+    /// Those that workers enter, in the order of the variants.
+    const WORKER_STAGES: [Self; 4] = [Self::Idle, Self::Order, Self::Read, Self::Transform];
+
+    /// The stage's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Order => "order",
+            Self::Read => "read",
+            Self::Transform => "transform",
+            Self::HandOver => "hand_over",
+            Self::Consumer => "consumer",
+        }
+    }
+
+    fn of(number: u8) -> Self {
+        Self::WORKER_STAGES.get(number as usize).copied().unwrap_or(Self::Idle)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What one worker is doing and has done, on a cache line of its own: the worker writes it for
+/// every row, and others read it when they report or when a batch is overdue.
+#[derive(Debug, Default)]
+pub(crate) struct Activity(CachePadded<ActivityCells>);
+
+#[derive(Debug, Default)]
+struct ActivityCells {
+    stage: AtomicU8,
+    /// The slab that the worker is at, by sequence number.
+    slab: AtomicU64,
+    index: AtomicUsize,
+    /// When it entered the stage, in nanoseconds since the loader was built.
+    since_ns: AtomicU64,
+    /// Time spent in each worker stage.
+    spent_ns: [AtomicU64; Stage::WORKER_STAGES.len()],
+}
+
+/// What a worker was doing when it was looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doing {
+    pub(crate) stage: Stage,
+    pub(crate) slab: u64,
+    pub(crate) index: usize,
+    pub(crate) elapsed: Duration,
+}
+
+impl Activity {
+    /// What the worker is doing, `epoch` being when the loader was built.
+    pub(crate) fn doing(&self, epoch: Instant) -> Doing {
+        let since = Duration::from_nanos(self.0.since_ns.load(Ordering::Relaxed));
+        Doing {
+            stage: Stage::of(self.0.stage.load(Ordering::Relaxed)),
+            slab: self.0.slab.load(Ordering::Relaxed),
+            index: self.0.index.load(Ordering::Relaxed),
+            elapsed: epoch.elapsed().saturating_sub(since),
+        }
+    }
+
+    /// Time that the worker has spent in `stage`, up to its last change of stage.
+    pub(crate) fn spent(&self, stage: Stage) -> Duration {
+        let spent = self.0.spent_ns.get(stage as usize);
+        Duration::from_nanos(spent.map_or(0, |spent| spent.load(Ordering::Relaxed)))
+    }
+}
+
+/// A worker's own hand on its [`Activity`].
+#[derive(Debug)]
+pub(crate) struct StageClock<'a> {
+    activity: &'a Activity,
+    built: Instant,
+    stage: Stage,
+    entered_ns: u64,
+}
+
+impl<'a> StageClock<'a> {
+    pub(crate) fn start(activity: &'a Activity, built: Instant) -> Self {
+        let entered_ns = built.elapsed().as_nanos() as u64;
+        activity.0.since_ns.store(entered_ns, Ordering::Relaxed);
+        Self { activity, built, stage: Stage::Idle, entered_ns }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Says which row the next stages concern.
+    pub(crate) fn at(&self, slab: u64, index: usize) {
+        self.activity.0.slab.store(slab, Ordering::Relaxed);
+        self.activity.0.index.store(index, Ordering::Relaxed);
+    }
+
+    /// Ends the current stage and enters another. One reading of the clock, some 20 ns.
+    pub(crate) fn enter(&mut self, stage: Stage) {
+        let cells = &self.activity.0;
+        let now = self.built.elapsed().as_nanos() as u64;
+        if let Some(spent) = cells.spent_ns.get(self.stage as usize) {
+            // One writer: a load and a store are cheaper than an atomic addition.
+            let sum = spent.load(Ordering::Relaxed) + (now - self.entered_ns);
+            spent.store(sum, Ordering::Relaxed);
+        }
+        cells.stage.store(stage as u8, Ordering::Relaxed);
+        cells.since_ns.store(now, Ordering::Relaxed);
+        (self.stage, self.entered_ns) = (stage, now);
+    }
+
+    /// Nanoseconds since the loader was built, as of the last change of stage.
+    pub(crate) fn entered_ns(&self) -> u64 {
+        self.entered_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_booked_to_the_stage_that_is_left() {
+        let activity = Activity::default();
+        let mut clock = StageClock::start(&activity, Instant::now());
+        clock.enter(Stage::Read);
+        std::thread::sleep(Duration::from_millis(20));
+        clock.at(3, 17);
+        clock.enter(Stage::Transform);
+        assert!(activity.spent(Stage::Read) >= Duration::from_millis(20));
+        assert_eq!(activity.spent(Stage::Transform), Duration::ZERO);
+        let doing = activity.doing(Instant::now());
+        assert_eq!((doing.stage, doing.slab, doing.index), (Stage::Transform, 3, 17));
+    }
+}

@@ -1,0 +1,109 @@
+//! What a worker does: claims rows, fills them, comes back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tallow_core::{RowKey, Stream};
+
+use crate::delivery::{Claim, Delivery};
+use crate::pipeline::{Pipeline, Scratch};
+use crate::slab::{RowFault, RowOutcome, Slab};
+use crate::stages::{Stage, StageClock};
+use crate::{Error, ErrorKind};
+
+/// How long one claim should keep a worker: long enough that the lock costs nothing, short enough
+/// that the rows of a batch spread over all workers and a slow row holds up few others.
+const CLAIM_NS: u64 = 50_000;
+
+/// Rows of one claim at most, however fast they are.
+const CLAIM_ROWS_MAX: u64 = 64;
+
+/// Everything that filling a row needs beside the scratch of a worker.
+pub(crate) struct Filler {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) delivery: Delivery,
+    /// How many substitutes are tried for a row that fails.
+    pub(crate) substitutes: usize,
+    /// The stream that they are drawn from.
+    pub(crate) substitute_stream: Stream,
+}
+
+/// The whole life of a worker.
+pub(crate) fn work(filler: &Arc<Filler>, worker: usize, mut scratch: Scratch) {
+    let delivery = &filler.delivery;
+    let mut clock = StageClock::start(&delivery.activities[worker], delivery.built);
+    let mut want = 1;
+    let mut came_back = false;
+    while let Some(claim) = delivery.claim(want, came_back, &mut clock) {
+        want = filler.fill(&claim, &mut scratch, &mut clock);
+        came_back = true;
+    }
+    delivery.leave();
+}
+
+impl Filler {
+    /// Fills the rows of a claim; returns how many rows the next claim should have.
+    pub(crate) fn fill(
+        &self,
+        claim: &Claim,
+        scratch: &mut Scratch,
+        clock: &mut StageClock<'_>,
+    ) -> usize {
+        let slab = &*claim.slab;
+        let rows = claim.rows.len();
+        let span = tracing::trace_span!(target: "tallow::read", "fill", batch = %slab.id, rows);
+        let _entered = span.enter();
+        clock.enter(Stage::Read);
+        let started_ns = clock.entered_ns();
+        for row in claim.rows.clone() {
+            if slab.cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            // Orders are user code too, and so are the names in errors.
+            let fill = || self.fill_row(slab, claim.number, row, scratch, clock);
+            let outcome = catch_unwind(AssertUnwindSafe(fill)).unwrap_or_else(|_| {
+                let error = Error::new(ErrorKind::Panic, "the order of the epoch panicked");
+                slab.fault(RowFault { row, attempt: 0, index: usize::MAX, error });
+                RowOutcome::Missing
+            });
+            slab.record(row, outcome);
+        }
+        clock.enter(Stage::Read);
+        let row_ns = (clock.entered_ns() - started_ns) / rows.max(1) as u64;
+        slab.finish(rows);
+        (CLAIM_NS / row_ns.max(1)).clamp(1, CLAIM_ROWS_MAX) as usize
+    }
+
+    fn fill_row(
+        &self,
+        slab: &Slab,
+        number: u64,
+        row: usize,
+        scratch: &mut Scratch,
+        clock: &mut StageClock<'_>,
+    ) -> RowOutcome {
+        let position = slab.rows.position(row);
+        let own_key = slab.key.at(position as u64);
+        let mut index = slab.order.index(position);
+        let mut key = if slab.order.repeats() { own_key } else { slab.key };
+        let mut draws = own_key.draws(self.substitute_stream, index as u64);
+        for attempt in 0..=self.substitutes {
+            clock.at(number, index);
+            // SAFETY: this worker claimed the row, finishes it only after this function, and aims
+            // its slots elsewhere before it writes again.
+            unsafe { slab.aim(row, &mut scratch.slots) };
+            let row_key = RowKey { key, index: index as u64 };
+            match self.pipeline.run(row_key, scratch, &slab.cancelled, clock) {
+                Ok(()) => return RowOutcome::Written(index),
+                Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
+                Err(error) => slab.fault(RowFault { row, attempt, index, error }),
+            }
+            // Another position of the epoch, drawn from the row's own key. Its sample may come
+            // twice now, so its random numbers depend on the position.
+            index = slab.order.index(draws.below(slab.order.len() as u64) as usize);
+            key = own_key;
+        }
+        RowOutcome::Missing
+    }
+}
