@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike as _};
 
 /// CPU time of all threads so far, in user and kernel mode.
 pub(crate) fn cpu_time() -> Duration {
-    let seconds = |time: TimeVal| {
-        let micros = time.tv_sec() * 1_000_000 + i64::from(time.tv_usec());
-        Duration::from_micros(micros.try_into().unwrap_or(0))
-    };
+    let duration =
+        |time: TimeVal| Duration::from_micros(time.num_microseconds().try_into().unwrap_or(0));
     getrusage(UsageWho::RUSAGE_SELF)
-        .map(|usage| seconds(usage.user_time()) + seconds(usage.system_time()))
+        .map(|usage| duration(usage.user_time()) + duration(usage.system_time()))
         .unwrap_or_default()
 }
 

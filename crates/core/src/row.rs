@@ -370,7 +370,8 @@ impl<'a> FieldMut<'a> {
     pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T]> {
         self.check_dtype::<T>()?;
         let bytes = self.as_mut_bytes()?;
-        Ok(bytemuck::cast_slice_mut(bytes))
+        // No bytes lie nowhere in particular, which is no address of an element.
+        Ok(if bytes.is_empty() { &mut [] } else { bytemuck::cast_slice_mut(bytes) })
     }
 
     /// The bytes of the field, zero where nothing has been written.
@@ -536,7 +537,9 @@ impl<'a> FieldView<'a> {
             let message = format!("asked for {}, the field is {}", T::DTYPE, self.dtype());
             return Err(Error::new(ErrorKind::DtypeMismatch, message).with_field(self.field.name()));
         }
-        Ok(bytemuck::cast_slice(self.bytes()))
+        let bytes = self.bytes();
+        // As in `as_mut_slice`: no bytes have no alignment.
+        Ok(if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) })
     }
 }
 
@@ -592,6 +595,19 @@ mod tests {
         let view = buffer.view();
         assert_eq!(view.field(1).shape(), [2]);
         assert_eq!(view.field(1).as_slice::<f32>().unwrap(), [0.5, 1.5]);
+    }
+
+    #[test]
+    fn a_field_without_elements_has_slices_of_every_type() {
+        let fields =
+            vec![Field::new("a", RowDType::I16, &[0]), Field::new("b", RowDType::F64, &[0])];
+        let mut buffer = RowBuffer::new(&Schema::new(fields).unwrap()).unwrap();
+        let mut row = buffer.row(None);
+        assert!(row.field(0).as_mut_slice::<i16>().unwrap().is_empty());
+        assert!(row.field(1).as_mut_slice::<f64>().unwrap().is_empty());
+        row.finish().unwrap();
+        assert!(buffer.view().field(0).as_slice::<i16>().unwrap().is_empty());
+        assert!(buffer.view().field(1).as_slice::<f64>().unwrap().is_empty());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn check_source(source: &dyn Source) {
     assert_eq!(source.fingerprint(), source.fingerprint(), "fingerprint() changes between calls");
     let schema = source.schema().clone();
     let indices: Vec<usize> =
-        (0..len.min(SAMPLES_MAX)).map(|i| i * (len / len.min(SAMPLES_MAX).max(1)).max(1)).collect();
+        (0..len.min(SAMPLES_MAX)).map(|i| i * (len / len.clamp(1, SAMPLES_MAX)).max(1)).collect();
     let expected: Vec<_> = indices.iter().map(|&index| sample(source, index)).collect();
     for (&index, expected) in indices.iter().zip(&expected) {
         assert!(!source.name(index).is_empty(), "sample {index} has an empty name");

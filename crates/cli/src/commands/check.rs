@@ -13,13 +13,16 @@ use crate::exit::{Failure, Result};
 use crate::place::{self, Place};
 use crate::report::{self, Problem, human, json};
 
+/// Threads beyond this do not read faster, and the system may refuse to start them.
+const THREADS_MAX: usize = 256;
+
 /// Samples that a thread claims at once.
 const CLAIM: usize = 16;
 
 pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     let threads = match args.workers {
         Workers::Auto => super::threads(),
-        Workers::Count(count) => count.max(1),
+        Workers::Count(count) => count.clamp(1, THREADS_MAX),
     };
     let mut check = Checker { threads, console, report: report::Check::default() };
     match Place::of(&args.source)? {
@@ -28,7 +31,7 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     }
     let mut report = check.report;
     report.problems.sort();
-    // Two folders that are one, and a file that two fields share, are still one problem.
+    // A folder that serves two fields has its problems once.
     report.problems.dedup();
     let out = console.out();
     if args.json {
@@ -38,6 +41,9 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     }
     if report.problems.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }
+
+/// Files that reading the pairs did not reach, and the sample that each belongs to.
+type Unread = HashMap<PathBuf, Option<usize>>;
 
 struct Checker<'a> {
     threads: usize,
@@ -51,45 +57,63 @@ impl Checker<'_> {
             Place::Folders { fields, recursive } => self.folders(fields, *recursive),
             Place::Shards(folder) => self.shards(folder),
             Place::NpyFile(_) | Place::Safetensors(_) => match place.open() {
-                Ok(opened) => self.read(&*opened.source),
+                Ok(opened) => {
+                    self.read(&*opened.source);
+                }
                 Err(error) => self.problem(&error),
             },
         }
     }
 
-    /// The folders as pairs, then each of them by itself, so that of a pair of bad files both are
-    /// found, and those of unpaired files too.
+    /// The folders as pairs; then, of the pairs that cannot be read, the files behind the first
+    /// bad one, and the files that are in no pair.
     fn folders(&mut self, fields: &[(String, PathBuf)], recursive: bool) {
         let before = self.report.problems.len();
-        let survey = place::folders(fields, recursive).survey();
-        let mut failure = None;
-        let paired = match survey {
-            Ok(Survey { source, problems }) => {
-                problems.iter().for_each(|problem| self.problem(problem));
-                Some(source)
-            }
+        let Survey { source, problems } = match place::folders(fields, recursive).survey() {
+            Ok(survey) => survey,
             Err(error) => {
-                failure = Some(error);
-                None
+                fields.iter().for_each(|field| self.folder(field, recursive));
+                // Unless a folder by itself has said what is wrong with it.
+                let pairing = matches!(error.kind(), ErrorKind::Unpaired | ErrorKind::Duplicate);
+                if pairing || self.report.problems.len() == before {
+                    self.problem(&error);
+                }
+                return;
             }
         };
-        let files_from = self.report.problems.len();
+        problems.iter().for_each(|problem| self.problem(problem));
+        let mut unread: Unread =
+            problems.iter().filter_map(|p| Some((p.path()?.to_owned(), None))).collect();
+        for error in self.read(&source) {
+            let Some(index) = error.index() else { continue };
+            let partners = source.extents(index).into_iter().map(|extent| extent.path);
+            let partners = partners.filter(|path| Some(path.as_path()) != error.path());
+            unread.extend(partners.map(|path| (path, Some(index))));
+        }
         for field in fields {
-            self.folder(field, recursive);
+            self.files_of(field, recursive, &unread);
         }
-        let read = std::mem::take(&mut self.report.samples);
-        self.report.samples = paired.as_ref().map_or(read, |source| source.len());
-        if let Some(source) = paired {
-            renumber(&source, &mut self.report.problems[files_from..]);
+    }
+
+    /// The files among `unread` that are in this folder.
+    fn files_of(&mut self, field: &(String, PathBuf), recursive: bool, unread: &Unread) {
+        if !unread.keys().any(|path| path.starts_with(&field.1)) {
+            return;
         }
-        // What keeps the folders from being paired at all is said only where no folder by itself
-        // has said it.
-        let error = failure.filter(|error| {
-            let pairing = matches!(error.kind(), ErrorKind::Unpaired | ErrorKind::Duplicate);
-            pairing || self.report.problems.len() == before
-        });
-        if let Some(error) = error {
-            self.problem(&error);
+        let single = place::folders(std::slice::from_ref(field), recursive).survey();
+        let (source, mut buffer) = match single.and_then(|survey| {
+            let buffer = RowBuffer::new(survey.source.schema())?;
+            Ok((survey.source, buffer))
+        }) {
+            Ok(opened) => opened,
+            Err(error) => return self.problem(&error),
+        };
+        for at in 0..source.len() {
+            let path = source.extents(at).pop().map(|extent| extent.path);
+            let Some(&index) = path.and_then(|path| unread.get(&path)) else { continue };
+            if let Err(error) = read_row(&source, at, &mut buffer) {
+                self.report.problems.push(Problem { index, ..problem(&error, None) });
+            }
         }
     }
 
@@ -97,7 +121,10 @@ impl Checker<'_> {
     /// each has its say.
     fn folder(&mut self, field: &(String, PathBuf), recursive: bool) {
         let error = match place::folders(std::slice::from_ref(field), recursive).survey() {
-            Ok(survey) => return self.read(&survey.source),
+            Ok(survey) => {
+                self.read(&survey.source);
+                return;
+            }
             Err(error) => error,
         };
         let files = place::files(&field.1, "npy", recursive).unwrap_or_default();
@@ -114,7 +141,10 @@ impl Checker<'_> {
     /// A folder of shards. Where they do not go together, each is read by itself.
     fn shards(&mut self, folder: &Path) {
         let error = match Safetensors::open(folder) {
-            Ok(source) => return self.read(&source),
+            Ok(source) => {
+                self.read(&source);
+                return;
+            }
             Err(error) => error,
         };
         let before = self.report.problems.len();
@@ -135,16 +165,17 @@ impl Checker<'_> {
         }
     }
 
-    /// Reads every sample.
-    fn read(&mut self, source: &dyn Source) {
+    /// Reads every sample, and returns what failed once it is in the report.
+    fn read(&mut self, source: &dyn Source) -> Vec<Error> {
         let progress = self.console.progress("reading", source.len() as u64);
         let errors = read_all(source, self.threads, &progress);
         progress.finish_and_clear();
         self.report.samples = self.report.samples.max(source.len());
-        for error in errors {
+        for error in &errors {
             let name = error.index().map(|index| source.name(index).into_owned());
-            self.report.problems.push(problem(&error, name));
+            self.report.problems.push(problem(error, name));
         }
+        errors
     }
 
     fn problem(&mut self, error: &Error) {
@@ -187,28 +218,13 @@ fn read_claimed(source: &dyn Source, next: &AtomicUsize, progress: &ProgressBar)
         }
         progress.inc(claimed.len() as u64);
         for index in claimed {
-            let mut row = buffer.row(None);
-            let read = source.read(index, &mut row).and_then(|()| row.finish());
-            errors.extend(read.err().map(|error| error.with_index(index)));
+            errors.extend(read_row(source, index, &mut buffer).err());
         }
     }
 }
 
-/// Gives problems of files the number of the sample that the file belongs to when the folders are
-/// paired; a folder by itself counts its own files. One without a partner belongs to none.
-fn renumber(paired: &dyn Source, problems: &mut [Problem]) {
-    if problems.is_empty() {
-        return;
-    }
-    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-    for (place, problem) in problems.iter().enumerate() {
-        places.entry(problem.path.clone()).or_default().push(place);
-    }
-    problems.iter_mut().for_each(|problem| problem.index = None);
-    for index in 0..paired.len() {
-        for extent in paired.extents(index) {
-            let found = places.get(&extent.path.display().to_string());
-            found.into_iter().flatten().for_each(|&place| problems[place].index = Some(index));
-        }
-    }
+fn read_row(source: &dyn Source, index: usize, buffer: &mut RowBuffer) -> tallow::Result<()> {
+    let mut row = buffer.row(None);
+    let read = source.read(index, &mut row).and_then(|()| row.finish());
+    read.map_err(|error| error.with_index(index))
 }

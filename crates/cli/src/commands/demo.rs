@@ -97,7 +97,7 @@ fn write_next(console: &mut Console) -> Result {
     let example = std::env::temp_dir().join("tallow-example");
     let example = example.display();
     let out = console.out();
-    writeln!(out, "\nThat was what one epoch costs before any training. Try next:\n")?;
+    writeln!(out, "\nThat was loading alone, without any training. Try next:\n")?;
     writeln!(out, "  {program} gen {example} --samples 20000 --shape 3,32,32 --dtype f32")?;
     writeln!(out, "  {program} run {example} --shuffle --batch-size 256 --ceiling")?;
     writeln!(out, "  {program} check {example}")?;

@@ -104,10 +104,9 @@ impl Plan {
         };
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<(), String>>| {
+            threads.into_iter().try_for_each(|thread| {
                 thread.join().unwrap_or_else(|_| Err("a thread that writes panicked".to_owned()))
-            };
-            threads.into_iter().map(join).collect()
+            })
         })
     }
 

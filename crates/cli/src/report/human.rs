@@ -38,7 +38,9 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(out, "rate      {samples_per_second} samples/s, {bytes_per_second}/s")?;
     write_waits(out, report)?;
     write_cost(out, report)?;
-    writeln!(out, "limit     {}: {}", report.loader.limiting_stage(), report.loader.advice())?;
+    let (stage, advice) = (report.loader.limiting_stage().as_str(), report.loader.advice());
+    let stage = if advice.starts_with(stage) { String::new() } else { format!("{stage}: ") };
+    writeln!(out, "limit     {stage}{advice}")?;
     write_ceiling(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
 }
@@ -81,8 +83,7 @@ fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {
 fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let Some((ceiling, ratio)) = report.ceiling() else { return Ok(()) };
     let rounds = report.rounds.iter();
-    let ratios: Vec<String> =
-        rounds.map(|round| format!("{:.2}", round.loader / round.ceiling)).collect();
+    let ratios: Vec<String> = rounds.map(|round| format!("{:.2}", round.ratio())).collect();
     writeln!(
         out,
         "ceiling   {} samples/s, of which the loader reaches {ratio:.2} (by rounds {})",

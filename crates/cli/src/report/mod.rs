@@ -36,6 +36,17 @@ pub(crate) struct Round {
     pub(crate) ceiling: f64,
 }
 
+impl Round {
+    /// The loader's share of the ceiling; 0 where there was nothing to load.
+    pub(crate) fn ratio(self) -> f64 {
+        ratio(self.loader, self.ceiling)
+    }
+}
+
+fn ratio(loader: f64, ceiling: f64) -> f64 {
+    if ceiling > 0.0 { loader / ceiling } else { 0.0 }
+}
+
 impl Run {
     /// Over all epochs; with a ceiling the median of the rounds, as the ceiling's own figure is,
     /// so that the ratio is that of the two.
@@ -65,8 +76,7 @@ impl Run {
             return None;
         }
         let ceiling = median(self.rounds.iter().map(|round| round.ceiling));
-        let ratio = if ceiling > 0.0 { self.samples_per_second() / ceiling } else { 0.0 };
-        Some((ceiling, ratio))
+        Some((ceiling, ratio(self.samples_per_second(), ceiling)))
     }
 }
 

@@ -181,7 +181,9 @@ fn canonical_descr(descr: &str) -> String {
         Some(b'<' | b'>' | b'=' | b'|') => (&descr[..1], &descr[1..]),
         _ => ("=", descr),
     };
-    let kind = ALIASES.iter().find(|(alias, _)| *alias == rest).map_or(rest, |(_, kind)| kind);
+    // numpy takes a mark before letters, not before names.
+    let is = |alias: &str| alias == rest && (alias.len() == 1 || rest.len() == descr.len());
+    let kind = ALIASES.iter().find(|(alias, _)| is(alias)).map_or(rest, |(_, kind)| kind);
     let native = if cfg!(target_endian = "big") { ">" } else { "<" };
     let mark = match (mark, kind) {
         (_, "b1" | "i1" | "u1" | "O8") => "|",
@@ -302,6 +304,7 @@ mod tests {
             ("<f1", "8-bit floats"),
             ("", "save one of"),
             ("<f4<f4", "save one of"),
+            ("<float32", "save one of"),
             ("<é", "save one of"),
             ("<f4', 'x': '", "save one of"),
             ("<f4', 'x': [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "save one of"),

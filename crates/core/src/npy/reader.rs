@@ -37,15 +37,23 @@ impl NpyReader {
         &self.first
     }
 
-    /// Reads `file` into `field`; an error if it changes meanwhile.
+    /// Reads `file` into `field`; an error if it changes meanwhile. A file that was written to a
+    /// moment ago may be so still: it is read again, from the same descriptor, once it rests.
     pub(crate) fn read(&self, file: &File, field: &mut FieldMut<'_>) -> Result<()> {
+        let (stamp, result) = self.read_stamped(file, field)?;
+        if !stamp.wait_for_rest() {
+            return result;
+        }
+        field.restart();
+        let (rested, result) = self.read_stamped(file, field)?;
+        if rested.same_contents(&stamp) { result } else { Err(changed()) }
+    }
+
+    /// The result of reading `file`, and the stamp that it had before and after.
+    fn read_stamped(&self, file: &File, field: &mut FieldMut<'_>) -> Result<(Stamp, Result<()>)> {
         let before = Stamp::of_regular(file)?;
         let result = self.read_between(file, before.bytes, field);
-        if Stamp::of_regular(file)? != before {
-            let message = "the file was written to while it was being read";
-            return Err(Error::new(ErrorKind::Changed, message));
-        }
-        result
+        if Stamp::of_regular(file)? == before { Ok((before, result)) } else { Err(changed()) }
     }
 
     fn read_between(&self, file: &File, file_bytes: u64, field: &mut FieldMut<'_>) -> Result<()> {
@@ -113,6 +121,11 @@ impl NpyReader {
         );
         Err(Error::new(kind, message).with_field(declared.name()))
     }
+}
+
+#[cold]
+fn changed() -> Error {
+    Error::new(ErrorKind::Changed, "the file was written to while it was being read")
 }
 
 /// Reads a payload that is not a row as it stands: the other byte order, column-major, or of an

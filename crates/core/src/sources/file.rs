@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, retry_on_intr};
@@ -72,6 +72,35 @@ impl Stamp {
             }),
             other => Err(not_regular(other)),
         }
+    }
+
+    /// How long ago a file must have been written to for its stamp to be trusted: a write takes the
+    /// time when it begins, and clocks of file systems tick every 10 ms or less. A single write
+    /// that takes longer than this, or one through a memory map, cannot be seen from outside.
+    const RESTS_AFTER: Duration = Duration::from_millis(20);
+
+    /// How much longer until the stamp can be trusted, if it cannot be yet. Times of a clock that
+    /// is ahead of ours are trusted: waiting for it could take for ever.
+    fn restless_for(&self) -> Option<Duration> {
+        let (seconds, nanos) = self.modified;
+        let modified = Duration::new(seconds.try_into().ok()?, nanos.try_into().ok()?);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let age = now.checked_sub(modified)?;
+        Self::RESTS_AFTER.checked_sub(age).filter(|rest| !rest.is_zero())
+    }
+
+    /// Waits until a file that was written to this very moment rests; whether it had to.
+    pub(crate) fn wait_for_rest(&self) -> bool {
+        let Some(rest) = self.restless_for() else { return false };
+        std::thread::sleep(rest);
+        true
+    }
+
+    /// The stamp of an open file that is not being written to as far as can be seen: for files
+    /// that are held open, whose later stamps are compared with this one.
+    pub(crate) fn of_resting(file: &File) -> Result<Self> {
+        let stamp = Self::of_regular(file)?;
+        if stamp.wait_for_rest() { Self::of_regular(file) } else { Ok(stamp) }
     }
 
     /// Whether the contents are as they were at `earlier`. Renaming or linking a file changes its
@@ -204,7 +233,7 @@ fn may_pass(error: &Error) -> bool {
     let source = std::error::Error::source(error);
     let errno = source
         .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .and_then(|error| Errno::from_io_error(error));
+        .and_then(Errno::from_io_error);
     error.kind() == ErrorKind::Changed || matches!(errno, Some(Errno::STALE | Errno::NOENT))
 }
 

@@ -293,8 +293,8 @@ impl NpyFoldersBuilder {
 fn shared_names(listings: &[Names], indices: Option<Vec<Vec<usize>>>) -> Vec<Arc<Names>> {
     match indices {
         None => {
-            let names = listings[0].iter();
-            vec![Arc::new(Names::from_sorted(names)); listings.len()]
+            let shared = Arc::new(Names::from_sorted(listings[0].iter()));
+            std::iter::repeat_n(shared, listings.len()).collect()
         }
         Some(indices) => {
             let chosen = |(names, indices): (&Names, Vec<usize>)| {

@@ -164,7 +164,7 @@ fn held_max() -> usize {
 impl Shard {
     fn open(path: &Path, start: usize, hold: bool, limits: &Limits) -> Result<(Self, Schema)> {
         let file = open_path(path)?;
-        let stamp = Stamp::of_regular(&file)?;
+        let stamp = Stamp::of_resting(&file)?;
         let header = stamp.vouch_for(&file, read_header(&file, stamp.bytes, limits))?;
         let metadata = parse_header(&header)?;
         let data_start = 8 + header.len() as u64;

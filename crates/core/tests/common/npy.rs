@@ -1,7 +1,7 @@
 //! `.npy` files by hand, right and wrong ones.
 
 /// A file of any version around any header text; nothing is padded.
-pub fn with_header(version: u8, header: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn with_header(version: u8, header: &str, payload: &[u8]) -> Vec<u8> {
     let mut file = b"\x93NUMPY".to_vec();
     file.extend([version, 0]);
     match version {
@@ -14,7 +14,7 @@ pub fn with_header(version: u8, header: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The header as numpy writes it: sorted keys, padded so that the payload begins at byte 128.
-pub fn header(descr: &str, fortran: bool, shape: &[usize]) -> String {
+pub(crate) fn header(descr: &str, fortran: bool, shape: &[usize]) -> String {
     let order = if fortran { "True" } else { "False" };
     let shape: String = shape.iter().map(|len| format!("{len}, ")).collect();
     let text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({shape}), }}");
@@ -22,12 +22,12 @@ pub fn header(descr: &str, fortran: bool, shape: &[usize]) -> String {
 }
 
 /// A file as numpy writes it.
-pub fn npy(descr: &str, shape: &[usize], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn npy(descr: &str, shape: &[usize], payload: &[u8]) -> Vec<u8> {
     with_header(1, &header(descr, false, shape), payload)
 }
 
 /// A file of one axis of `f32`.
-pub fn floats(values: &[f32]) -> Vec<u8> {
+pub(crate) fn floats(values: &[f32]) -> Vec<u8> {
     let payload: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     npy("<f4", &[values.len()], &payload)
 }

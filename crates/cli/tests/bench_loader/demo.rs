@@ -1,0 +1,37 @@
+use crate::tester::bench;
+
+#[test]
+fn without_a_command_real_digits_are_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = bench(dir.path(), "").expect(0);
+    for words in ["1,797", "8,985 samples", "samples/s", "limit", "Try next", " gen "] {
+        assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
+    }
+    assert_eq!(ended.stderr, "");
+    assert_eq!(bench(dir.path(), "demo").expect(0).lines().len(), ended.lines().len());
+}
+
+#[test]
+fn what_the_demo_suggests_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = bench(dir.path(), "demo --epochs 1").expect(0);
+    let suggested: Vec<&str> = ended.lines().into_iter().filter(|l| l.starts_with("  ")).collect();
+    let commands: Vec<&str> = suggested
+        .into_iter()
+        .filter_map(|line| line.trim().strip_prefix(env!("CARGO_BIN_EXE_bench-loader")))
+        .collect();
+    assert_eq!(commands.len(), 3, "{ended:#?}");
+    let target = commands[2].trim().strip_prefix("check ").unwrap().to_owned();
+    for command in commands {
+        let command = command.replace(&target, "DIR").replace("20000", "200");
+        bench(dir.path(), &command).expect(0);
+    }
+}
+
+#[test]
+fn json_is_one_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = bench(dir.path(), "demo --epochs 2 --json").expect(0);
+    assert_eq!(ended.lines().len(), 1);
+    assert_eq!((&ended.json()["epochs"], &ended.json()["samples"]), (&2.into(), &3594.into()));
+}

@@ -1,0 +1,117 @@
+use std::fs;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use crate::tester::{bench, pairs};
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    for line in ["--help", "--version", "run --help", "gen -h"] {
+        assert!(!bench(dir.path(), line).expect(0).stdout.is_empty());
+    }
+}
+
+#[test]
+fn every_usage_error_ends_with_2_and_words_on_standard_error() {
+    let dir = pairs(5);
+    for (line, words) in [
+        ("frobnicate", "unrecognized subcommand"),
+        ("demo --epochs 0", "--epochs"),
+        ("run", "SOURCE"),
+        ("run DIR --field a=DIR/input", "cannot be used with"),
+        ("run --field DIR", "NAME=FOLDER"),
+        ("run DIR --batch-size 0", "at least 1"),
+        ("run DIR --batch-size x", "whole number"),
+        ("run DIR --workers many", "number or auto"),
+        ("run DIR --workers -1", "-1"),
+        ("run DIR --prefetch 0", "prefetch"),
+        ("run DIR --epochs 0", "--epochs"),
+        ("run DIR --last maybe", "keep"),
+        ("run DIR --rank 1", "--world"),
+        ("run DIR --rank 2 --world 2", "rank 2"),
+        ("run DIR --world 0", "at least 1"),
+        ("run DIR --batch-size 5 --rank 0 --world 2", "divisible"),
+        ("run DIR --batch-size 2 --start-batch 4", "3 batches"),
+        ("run DIR --start-batch 0 --ceiling", "cannot be used with"),
+        ("run DIR --on-error ignore", "skip:N"),
+        ("run DIR --on-error skip:few", "number of samples"),
+        ("run DIR --device tpu", "cuda:N"),
+        ("run DIR --device cuda:x", "device number"),
+        ("run DIR/input/000000.npy --recursive", "--recursive"),
+        ("run --field a=DIR/input --field a=DIR/output", "two fields"),
+        ("gen DIR/x --shape 3 --dtype u8", "--samples"),
+        ("gen DIR/x --samples 0 --shape 3 --dtype u8", "at least 1"),
+        ("gen DIR/x --samples 1 --shape 3,y --dtype u8", "3,32,32"),
+        ("gen DIR/x --samples 1 --shape 3 --dtype bf16", "f32"),
+        ("gen DIR/x --samples 1 --shape 3 --dtype u4", "expected one of"),
+        ("gen DIR/x --samples 1 --shape 1000000,1000000 --dtype u8", "bytes a file"),
+        ("digest DIR --seed x", "--seed"),
+        ("check", "SOURCE"),
+        ("inspect --json", "SOURCE"),
+    ] {
+        let ended = bench(dir.path(), line).expect(2);
+        assert!(ended.stderr.contains(words), "{line}: {ended:#?}");
+        assert_eq!(ended.stdout, "", "{line}");
+    }
+    assert!(!dir.path().join("x").exists(), "a usage error writes nothing");
+}
+
+#[test]
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
+fn a_device_that_was_not_built_in_is_a_usage_error() {
+    let dir = pairs(1);
+    for device in ["cuda", "metal"] {
+        let ended = bench(dir.path(), &format!("run DIR --device {device}:0")).expect(2);
+        assert!(ended.stderr.contains(&format!("--features {device}")), "{ended:#?}");
+    }
+}
+
+#[test]
+fn data_that_cannot_be_opened_ends_with_1() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("x.txt"), "x").unwrap();
+    for command in ["run", "digest", "inspect", "check"] {
+        for (source, words) in [
+            ("DIR/absent", "absent"),
+            ("DIR", "no .npy file"),
+            ("DIR/x.txt", "foreign format"),
+            ("--field a=DIR/absent", "absent"),
+        ] {
+            let ended = bench(dir.path(), &format!("{command} {source}")).expect(1);
+            let said = ended.stdout.clone() + &ended.stderr;
+            assert!(said.contains(words), "{command} {source}: {ended:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    // More lines than a pipe holds, so that the program must meet the closed end.
+    let dir = pairs(1000);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
+        .args(["digest", "--per-sample", "--epochs", "5"])
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &[][..]));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_report_that_cannot_be_written_ends_with_1() {
+    let dir = pairs(2);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
+        .args(["digest".as_ref(), dir.path()])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the report"));
+}

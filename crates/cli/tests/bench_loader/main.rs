@@ -1,0 +1,10 @@
+//! `bench-loader` as its users run it: what it prints, and the exit code it ends with.
+
+mod check;
+mod demo;
+mod digest;
+mod exit_codes;
+mod generate;
+mod inspect;
+mod run;
+mod tester;

@@ -1,0 +1,120 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::tester::{bench, file, pairs, truncate};
+
+const KEYS: [&str; 8] = [
+    "samples_per_second",
+    "bytes_per_second",
+    "batches",
+    "epochs",
+    "wait_fraction",
+    "cpu_seconds",
+    "peak_rss_bytes",
+    "samples",
+];
+
+#[test]
+fn json_has_every_key_that_is_promised() {
+    let dir = pairs(100);
+    let line = "run DIR --batch-size 8 --epochs 2 --shuffle --workers 2 --json";
+    let json = bench(dir.path(), line).expect(0).json();
+    KEYS.iter().for_each(|key| assert!(json[key].is_number(), "{key}: {json}"));
+    for key in ["p50", "p99", "max"] {
+        assert!(json["batch_wait_us"][key].is_number(), "{key}: {json}");
+    }
+    assert!(json["limiting_stage"].is_string());
+    assert_eq!((&json["batches"], &json["epochs"]), (&26.into(), &2.into()));
+    assert_eq!((&json["samples"], &json["bytes"]), (&200.into(), &(200 * (24 + 8)).into()));
+    let fraction = json["wait_fraction"].as_f64().unwrap();
+    assert!(fraction > 0.0 && fraction <= 1.0, "{fraction}");
+    assert!(json["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
+    assert!(json.get("ceiling_ratio").is_none());
+}
+
+#[test]
+fn the_ceiling_is_measured_in_at_least_three_rounds() {
+    let dir = pairs(200);
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits/images.npy");
+    for (source, rounds) in [("DIR", 3), ("DIR --epochs 4 --workers 0", 4), (digits, 3)] {
+        let line = format!("run {source} --batch-size 32 --shuffle --ceiling --json");
+        let json = bench(dir.path(), &line).expect(0).json();
+        let number = |key: &str| json[key].as_f64().unwrap();
+        let ratio = number("samples_per_second") / number("ceiling_samples_per_second");
+        assert!(ratio > 0.0 && (ratio / number("ceiling_ratio") - 1.0).abs() < 1e-9, "{json}");
+        assert_eq!(json["rounds"].as_array().map(Vec::len), Some(rounds));
+    }
+}
+
+#[test]
+fn a_report_for_people_names_the_limit() {
+    let dir = pairs(50);
+    for options in ["", "--ceiling", "--workers 0", "--last pad --batch-size 40", "--epochs 3"] {
+        let ended = bench(dir.path(), &format!("run DIR {options}")).expect(0);
+        for word in ["samples/s", "waited", "limit", "peak memory"] {
+            assert!(ended.stdout.contains(word), "{options}: {ended:#?}");
+        }
+        assert_eq!(ended.stderr, "", "no bar where there is no terminal");
+        assert_eq!(ended.stdout.contains("ceiling"), options == "--ceiling");
+    }
+}
+
+#[test]
+fn failed_batches_are_counted_told_and_end_with_1() {
+    let dir = pairs(100);
+    (0..48).step_by(4).for_each(|index| truncate(&file(&dir, "input", index), 1));
+    let ended = bench(dir.path(), "run DIR --batch-size 4 --json").expect(1);
+    let json = ended.json();
+    assert_eq!((&json["batches"], &json["errors"]), (&25.into(), &12.into()));
+    assert_eq!(json["samples"], 100 - 48);
+    assert_eq!(ended.stderr.lines().count(), 11, "the first ten, and how many: {ended:#?}");
+    let ended = bench(dir.path(), "run DIR --batch-size 4 --ceiling").expect(1);
+    assert!(ended.stderr.contains("no ceiling"), "{ended:#?}");
+    let skipped = bench(dir.path(), "run DIR --on-error skip:12 --json").expect(0).json();
+    assert_eq!((&skipped["faults"], &skipped["samples"]), (&12.into(), &88.into()));
+}
+
+#[test]
+fn an_epoch_without_a_batch_is_reported_without_infinities() {
+    let dir = pairs(3);
+    let json = bench(dir.path(), "run DIR --batch-size 4 --last drop --json").expect(0).json();
+    assert_eq!((&json["batches"], &json["samples_per_second"]), (&0.into(), &0.0.into()));
+    let line = "run DIR --batch-size 4 --last drop --ceiling";
+    let human = bench(dir.path(), line).expect(0).stdout;
+    assert!(!human.contains("NaN") && !human.contains("inf"), "{human}");
+}
+
+#[test]
+fn every_kind_of_source_is_loaded() {
+    let dir = pairs(10);
+    write_safetensors(&dir.path().join("x.safetensors"));
+    fs::create_dir(dir.path().join("shards")).unwrap();
+    write_safetensors(&dir.path().join("shards/a.safetensors"));
+    write_safetensors(&dir.path().join("shards/b.safetensors"));
+    fs::create_dir_all(dir.path().join("deep/a/b")).unwrap();
+    fs::copy(file(&dir, "input", 0), dir.path().join("deep/a/b/c.npy")).unwrap();
+    fs::copy(file(&dir, "input", 1), dir.path().join("deep/d.npy")).unwrap();
+    for (source, samples) in [
+        ("DIR/input", 10),
+        ("--field a=DIR/output --field b=DIR/input", 10),
+        ("DIR/x.safetensors", 4),
+        ("DIR/shards", 8),
+        ("DIR/deep", 1),
+        ("DIR/deep --recursive", 2),
+    ] {
+        let json: Value = bench(dir.path(), &format!("run {source} --json")).expect(0).json();
+        assert_eq!(json["samples"], samples, "{source}: {json}");
+        bench(dir.path(), &format!("check {source}")).expect(0);
+        bench(dir.path(), &format!("inspect {source}")).expect(0);
+    }
+}
+
+/// Four samples of three `u8`.
+fn write_safetensors(path: &std::path::Path) {
+    let header = r#"{"x":{"dtype":"U8","shape":[4,3],"data_offsets":[0,12]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(0..12);
+    fs::write(path, bytes).unwrap();
+}

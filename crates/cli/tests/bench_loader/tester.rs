@@ -1,0 +1,65 @@
+//! Running the program, and folders to run it on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a run of the program has left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    /// The object on the last line.
+    pub(crate) fn json(&self) -> Value {
+        let line = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        self.stdout.lines().collect()
+    }
+}
+
+/// Runs `bench-loader` with the words of `line`, `DIR` standing for `dir`.
+pub(crate) fn bench(dir: &Path, line: &str) -> Ended {
+    let dir = dir.to_str().unwrap();
+    let args = line.split_whitespace().map(|word| word.replace("DIR", dir));
+    let output = Command::new(env!("CARGO_BIN_EXE_bench-loader")).args(args).output().unwrap();
+    Ended {
+        code: output.status.code().expect("the program ends by itself"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A folder of pairs that the program itself has written.
+pub(crate) fn pairs(samples: usize) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!("gen DIR --samples {samples} --shape 2,3 --dtype f32");
+    bench(dir.path(), &line).expect(0);
+    dir
+}
+
+/// The file of sample `index` in `folder`.
+pub(crate) fn file(dir: &TempDir, folder: &str, index: usize) -> PathBuf {
+    dir.path().join(folder).join(format!("{index:06}.npy"))
+}
+
+/// Cuts the last bytes off a file.
+pub(crate) fn truncate(path: &Path, bytes: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    let len = file.metadata().unwrap().len();
+    file.set_len(len - bytes).unwrap();
+}

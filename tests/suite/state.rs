@@ -1,0 +1,116 @@
+use tallow::{LastBatch, Loader, LoaderBuilder, LoaderErrorKind, Sequential, State};
+
+use crate::tester::{DeliveredRow, LASTS, counting, rows, stream};
+
+fn build() -> LoaderBuilder {
+    Loader::builder(counting(53)).batch_size(6).shuffle().seed(5)
+}
+
+/// The batches from `state` to the end of epoch 2.
+fn rest(loader: &Loader, state: &State) -> Vec<Vec<DeliveredRow>> {
+    loader.resume(state).unwrap();
+    stream(loader, state.epoch()..3).unwrap()
+}
+
+#[test]
+fn resuming_at_every_batch_gives_the_rest_of_the_stream() {
+    for last in LASTS {
+        let loader = build().last_batch(last).build().unwrap();
+        let mut states = vec![loader.state()];
+        let mut whole = Vec::new();
+        for batch in loader.epochs(0..3) {
+            let batch = batch.unwrap();
+            whole.push(rows(&batch));
+            assert_eq!(batch.state(), &loader.state(), "both stand at what was received");
+            states.push(batch.state().clone());
+        }
+        for (received, state) in states.iter().enumerate() {
+            for workers in [0, 3] {
+                let resumed = build().last_batch(last).workers(workers).build().unwrap();
+                assert_eq!(rest(&resumed, state), whole[received..], "{last:?} from {received}");
+            }
+            assert_eq!(rest(&loader, state), whole[received..], "on the same loader");
+        }
+    }
+}
+
+#[test]
+fn a_state_is_taken_at_what_was_received_not_at_what_was_read_ahead() {
+    let loader = build().workers(2).prefetch(5).build().unwrap();
+    let mut batches = loader.epoch(0);
+    batches.next().unwrap().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!((loader.state().epoch(), loader.state().position()), (0, 6));
+}
+
+#[test]
+fn a_state_survives_json_and_two_interruptions() {
+    let whole = stream(&build().build().unwrap(), 0..3).unwrap();
+    let loader = build().build().unwrap();
+    let state = loader.epoch(0).nth(2).unwrap().unwrap().state().clone();
+    let text = serde_json::to_string(&state).unwrap();
+    let loader = build().build().unwrap();
+    loader.resume(&serde_json::from_str(&text).unwrap()).unwrap();
+    let state = loader.epoch(0).nth(1).unwrap().unwrap().state().clone();
+    assert_eq!(rest(&build().build().unwrap(), &state), whole[5..]);
+}
+
+#[test]
+fn another_world_continues_exactly() {
+    let whole = stream(&build().build().unwrap(), 0..3).unwrap().concat();
+    let state = build().rank(1, 2).build().unwrap().state_at(0, 4).unwrap();
+    let mut rows = Vec::new();
+    for rank in 0..3 {
+        rows.extend(rest(&build().rank(rank, 3).build().unwrap(), &state).concat());
+    }
+    rows.sort_by_key(|row| (row.epoch, row.position));
+    assert_eq!(rows, whole[4 * 6..]);
+}
+
+#[test]
+fn another_batch_size_continues_where_it_fits_and_is_refused_where_not() {
+    let whole = stream(&build().build().unwrap(), 0..3).unwrap().concat();
+    let state = build().build().unwrap().state_at(0, 2).unwrap();
+    let half = build().batch_size(3).build().unwrap();
+    assert_eq!(rest(&half, &state).concat(), whole[12..]);
+    let error = build().batch_size(8).build().unwrap().resume(&state).unwrap_err();
+    assert_eq!(error.kind(), LoaderErrorKind::State);
+    assert!(error.to_string().contains("position 12"), "{error}");
+}
+
+#[test]
+fn another_source_sampler_or_seed_is_refused_with_all_problems() {
+    let state = build().build().unwrap().state_at(0, 1).unwrap();
+    let other = Loader::builder(counting(54)).batch_size(6).sampler(Sequential).seed(6);
+    let error = other.build().unwrap().resume(&state).unwrap_err().to_string();
+    for words in ["the source", "the sampler", "the seed"] {
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn the_end_of_an_epoch_is_the_beginning_of_the_next() {
+    let loader = build().last_batch(LastBatch::Keep).build().unwrap();
+    assert_eq!(loader.batches_per_epoch(), 9);
+    let state = loader.state_at(4, 9).unwrap();
+    assert_eq!((state.epoch(), state.position()), (5, 0));
+    assert!(loader.state_at(0, 10).is_err());
+    assert_eq!(loader.epoch(0).count(), 9);
+    assert_eq!((loader.state().epoch(), loader.state().position()), (1, 0));
+}
+
+#[test]
+fn a_state_of_a_billion_samples_is_saved_and_resumed_at_once() {
+    let huge = || Loader::builder(counting(1_000_000_000)).batch_size(256).shuffle().workers(1);
+    let loader = huge().build().unwrap();
+    let state = loader.epoch(7).nth(3).unwrap().unwrap().state().clone();
+    let resumed = huge().build().unwrap();
+    let started = std::time::Instant::now();
+    resumed
+        .resume(&serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap())
+        .unwrap();
+    let first = resumed.epoch(7).next().unwrap().unwrap();
+    // A debug build on a busy machine; the figure itself is measured in release.
+    assert!(started.elapsed().as_millis() < 100, "{:?}", started.elapsed());
+    assert_eq!(first.position(), 4 * 256);
+}

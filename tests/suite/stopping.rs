@@ -1,0 +1,148 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tallow::{Field, Loader, LoaderErrorKind, RowDType, Schema, Source, from_fn};
+
+use crate::tester::counting;
+
+/// Threads of this process that belong to loaders named like ours.
+fn worker_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks.filter_map(|task| name(task).ok()).filter(|name| name.starts_with("tallow-")).count()
+}
+
+/// Tests that count threads must not run beside others that start some.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn scalar(samples: usize, read: impl Fn(usize) + Send + Sync + 'static) -> impl Source {
+    let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
+    from_fn(schema, samples, move |index, row| {
+        read(index);
+        row.field(0).copy_from_slice(&[0u8])
+    })
+}
+
+#[test]
+fn dropping_at_any_moment_returns_soon_and_leaves_no_worker() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let before = worker_threads();
+    for taken in 0..8 {
+        for workers in [1, 4] {
+            let slow = scalar(64, |_| std::thread::sleep(Duration::from_millis(2)));
+            let loader = Loader::builder(slow).batch_size(8).workers(workers).build().unwrap();
+            let mut batches = loader.epochs(0..3);
+            for _ in 0..taken {
+                batches.next().unwrap().unwrap();
+            }
+            let started = Instant::now();
+            drop(batches);
+            drop(loader);
+            assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
+        }
+    }
+    // Tests of this binary that run meanwhile have workers too, so only a growth tells.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while worker_threads() > before && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(worker_threads() <= before + 8, "{} workers, {before} before", worker_threads());
+}
+
+#[test]
+fn a_dropped_iteration_makes_way_for_the_next() {
+    let loader = Loader::builder(counting(100)).batch_size(3).workers(3).build().unwrap();
+    for epoch in 0..50 {
+        let mut batches = loader.epoch(epoch);
+        for _ in 0..epoch % 5 {
+            batches.next().unwrap().unwrap();
+        }
+    }
+    assert_eq!(loader.epoch(50).count(), 34);
+}
+
+#[test]
+fn a_second_epoch_starts_no_thread() {
+    let ids = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    let seen = ids.clone();
+    let source = scalar(64, move |_| {
+        seen.lock().unwrap().insert(std::thread::current().id());
+    });
+    let loader = Loader::builder(source).batch_size(4).workers(2).build().unwrap();
+    for epoch in 0..20 {
+        assert_eq!(loader.epoch(epoch).count(), 16);
+    }
+    assert!(ids.lock().unwrap().len() <= 2);
+}
+
+#[test]
+fn a_stuck_sample_is_an_error_that_names_it_and_the_rest_is_delivered() {
+    let release = Arc::new(AtomicBool::new(false));
+    let released = release.clone();
+    let source = scalar(40, move |index| {
+        while index == 13 && !released.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let builder = Loader::builder(source).batch_size(8).workers(2);
+    let loader = builder.stall_timeout(Some(Duration::from_millis(100))).build().unwrap();
+    let results: Vec<_> = loader.epoch(0).collect();
+    assert_eq!(results.len(), 5);
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!(error.kind(), LoaderErrorKind::Stalled);
+    assert!(error.to_string().contains("stage read"), "{error}");
+    assert!(error.to_string().contains("sample 13"), "{error}");
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 4);
+    assert_eq!(loader.state().epoch(), 1, "the state stands after it");
+    release.store(true, Ordering::Relaxed);
+    assert_eq!(loader.epoch(1).filter(|batch| batch.is_ok()).count(), 5, "it comes back");
+}
+
+#[test]
+fn workers_that_are_all_stuck_give_errors_and_are_left_behind() {
+    let release = Arc::new(AtomicBool::new(false));
+    let released = release.clone();
+    let returned = Arc::new(AtomicUsize::new(0));
+    let counted = returned.clone();
+    let source = scalar(8, move |_| {
+        while !released.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let builder = Loader::builder(source).batch_size(2).workers(2).prefetch(2);
+    let loader = builder.stall_timeout(Some(Duration::from_millis(50))).build().unwrap();
+    let results: Vec<_> = loader.epoch(0).collect();
+    assert_eq!(results.len(), 4);
+    assert!(results.iter().all(Result::is_err));
+    let started = Instant::now();
+    let error = loader.shutdown().unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(error.kind(), LoaderErrorKind::Abandoned);
+    // What they hold is freed when they return, and they do return.
+    release.store(true, Ordering::Relaxed);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while returned.load(Ordering::Relaxed) < 2 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(returned.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_slow_consumer_does_not_make_the_workers_run_ahead() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = reads.clone();
+    let source = scalar(1000, move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let builder = Loader::builder(source).batch_size(10).workers(4).prefetch(3);
+    let loader = builder.build().unwrap();
+    let mut batches = loader.epoch(0);
+    for taken in 1..=20 {
+        batches.next().unwrap().unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        let ahead = reads.load(Ordering::Relaxed) - taken * 10;
+        assert!(ahead <= 30, "{ahead} rows ahead of the consumer");
+    }
+}
