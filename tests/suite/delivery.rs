@@ -111,6 +111,7 @@ fn a_second_iteration_is_refused_while_the_first_is_under_way() {
     assert_eq!(second.next().unwrap().unwrap_err().kind(), LoaderErrorKind::Busy);
     assert!(second.next().is_none());
     drop(second);
+    assert_eq!((loader.state().epoch(), loader.state().position()), (0, 5), "left alone");
     assert_eq!(first.count(), 3, "the first goes on");
     assert_eq!(loader.epoch(1).count(), 4, "and makes way");
 }

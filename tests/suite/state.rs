@@ -114,3 +114,26 @@ fn a_state_of_a_billion_samples_is_saved_and_resumed_at_once() {
     assert!(started.elapsed().as_millis() < 100, "{:?}", started.elapsed());
     assert_eq!(first.position(), 4 * 256);
 }
+
+#[test]
+fn the_loop_over_all_epochs_runs_again_as_it_stands() {
+    let whole = stream(&build().build().unwrap(), 0..3).unwrap();
+    let loader = build().build().unwrap();
+    loader.resume(&loader.state_at(1, 2).unwrap()).unwrap();
+    let mut found = Vec::new();
+    for epoch in 0..3 {
+        found.extend(stream(&loader, epoch..epoch + 1).unwrap());
+    }
+    assert_eq!(found, whole[9 + 2..]);
+    assert_eq!(stream(&loader, 1..2).unwrap().len(), 9, "whole again");
+    loader.resume(&loader.state_at(1, 2).unwrap()).unwrap();
+    assert_eq!(stream(&loader, 0..3).unwrap(), whole[9 + 2..]);
+}
+
+#[test]
+fn the_end_of_an_epoch_resumes_with_the_next() {
+    let loader = build().build().unwrap();
+    loader.resume(&loader.state_at(0, 9).unwrap()).unwrap();
+    assert_eq!(stream(&loader, 0..1).unwrap().len(), 0);
+    assert_eq!(stream(&loader, 1..2).unwrap().len(), 9);
+}

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::iter::FusedIterator;
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::batch::Batch;
@@ -28,9 +29,11 @@ enum Phase {
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(loader: &'a Loader, start: BatchId, end: u64) -> Self {
-        let phase = if loader.begin(start, end) { Phase::Running } else { Phase::Refused };
-        Self { loader, next: start, end, phase }
+    pub(crate) fn new(loader: &'a Loader, epochs: Range<u64>) -> Self {
+        let begun = loader.begin(&epochs);
+        let phase = if begun.is_some() { Phase::Running } else { Phase::Refused };
+        let next = begun.unwrap_or(BatchId { epoch: epochs.start, number: 0 });
+        Self { loader, next, end: epochs.end, phase }
     }
 
     fn finish(&mut self) {

@@ -394,11 +394,29 @@ impl Delivery {
             doing().filter(|_| all).max_by_key(|(_, d)| d.elapsed)
         });
         let (worker, doing) = culprit?;
-        let id = state.window.pop_front().map(|first| {
-            first.slab.cancel();
-            first.slab.id
-        });
+        let id = match state.window.pop_front() {
+            Some(first) => {
+                first.slab.cancel();
+                first.slab.id
+            }
+            None => self.give_up_next(state)?,
+        };
         Some(Overdue { worker, doing, id })
+    }
+
+    /// Passes over the batch that no worker is free to admit.
+    fn give_up_next(&self, state: &mut State) -> Option<BatchId> {
+        let run = state.run.as_mut().filter(|run| run.next.epoch < run.end)?;
+        let id = run.next;
+        run.next = if run.ordering {
+            // Without its order nothing of the epoch can be made. What the worker brings when it
+            // comes back is for another epoch than the next, and will not be taken.
+            run.ordering = false;
+            BatchId { epoch: id.epoch + 1, number: 0 }
+        } else {
+            self.after(id)
+        };
+        Some(id)
     }
 
     /// Ends the iteration: nobody will take its slabs. Returns the workers that are still at one
@@ -473,7 +491,7 @@ impl State {
 pub(crate) struct Overdue {
     pub(crate) worker: usize,
     pub(crate) doing: Doing,
-    pub(crate) id: Option<BatchId>,
+    pub(crate) id: BatchId,
 }
 
 /// The order of an epoch whose order could not be made.

@@ -23,7 +23,9 @@ use crate::{BatchId, Error, ErrorKind, Result};
 /// How long stopping waits for workers. They look at their stop flag before every row and every
 /// 16 MiB of a read, so only one that is stuck in the kernel or in user code takes longer; it is
 /// then left behind, reported, and its memory kept until it returns.
-const STOP_BOUND: Duration = Duration::from_millis(500);
+///
+/// Less than half a second, so that dropping an iterator and then its loader takes less than one.
+const STOP_BOUND: Duration = Duration::from_millis(400);
 
 /// Turns a source into batches of tensors: the workers, their memory, and where the consumer
 /// stands.
@@ -72,8 +74,21 @@ struct Received {
     next: BatchId,
     /// Failures of that epoch so far.
     errors: usize,
-    /// Set by `resume` until an iteration begins there.
+    /// Set by `resume` until an iteration reaches `next`.
     resumed: bool,
+}
+
+impl Received {
+    /// Where the consumer stands when an iteration of `epochs` begins.
+    fn begun(mut self, epochs: &Range<u64>) -> Self {
+        let first = BatchId { epoch: epochs.start, number: 0 };
+        if !self.resumed || first > self.next {
+            return Self { next: first, errors: 0, resumed: false };
+        }
+        // Epochs that end before the resumed one leave it to a later iteration.
+        self.resumed = epochs.end <= self.next.epoch;
+        self
+    }
 }
 
 #[derive(Debug)]
@@ -167,18 +182,10 @@ impl Loader {
     }
 
     /// The batches of several epochs in a row. The beginning of each is read while the end of the
-    /// one before is consumed, so there is no pause between them.
+    /// one before is consumed, so there is no pause between them. After [`resume`](Self::resume),
+    /// what was received before the state was saved is left out.
     pub fn epochs(&self, epochs: Range<u64>) -> Batches<'_> {
-        let mut received = lock(&self.received);
-        let mut start = BatchId { epoch: epochs.start, number: 0 };
-        if received.resumed && received.next.epoch == epochs.start {
-            start = received.next;
-        } else {
-            (received.next, received.errors) = (start, 0);
-        }
-        received.resumed = false;
-        drop(received);
-        Batches::new(self, start, epochs.end)
+        Batches::new(self, epochs)
     }
 
     /// Where the consumer stands, after the last batch it received.
@@ -220,9 +227,10 @@ impl Loader {
         }
     }
 
-    /// Goes where `state` was saved: the next iteration that begins with the state's epoch begins
-    /// with the batch after those received then. Usually
-    /// `for epoch in state.epoch()..epochs { .. }`.
+    /// Goes where `state` was saved. Epochs before the state's then deliver nothing, and that epoch
+    /// what follows the batches received before, so that the loop over epochs of an interrupted
+    /// training may run again as it stands. An epoch is whole again once the state's epoch, or a
+    /// later one, was iterated.
     ///
     /// # Errors
     ///
@@ -238,9 +246,15 @@ impl Loader {
 
     // ---- the consumer's side of the delivery
 
-    /// Begins an iteration; `false` while another is under way.
-    pub(crate) fn begin(&self, start: BatchId, end: u64) -> bool {
-        self.filler.delivery.begin(start, end)
+    /// Begins an iteration and returns its first batch; `None` while another is under way.
+    pub(crate) fn begin(&self, epochs: &Range<u64>) -> Option<BatchId> {
+        let mut received = lock(&self.received);
+        let begun = received.begun(epochs);
+        if !self.filler.delivery.begin(begun.next, epochs.end) {
+            return None;
+        }
+        *received = begun;
+        Some(begun.next)
     }
 
     /// The next slab, made here and now without workers; `None` when there is none to come.
@@ -281,10 +295,8 @@ impl Loader {
             let name = self.filler.pipeline.name(doing.index);
             message += &format!(", sample {}, {name}", doing.index);
         }
-        let error = Error::new(ErrorKind::Stalled, message);
-        let Some(id) = id else { return error };
         self.received_up_to(*id, 0);
-        error.with_batch(*id)
+        Error::new(ErrorKind::Stalled, message).with_batch(*id)
     }
 
     /// Books that batch `id` was delivered, as a batch or as an error, with `faults` failures;
@@ -412,6 +424,9 @@ impl Loader {
     /// Stops in this order: no more claims, no more rows of claims, the workers; returns how many
     /// workers are left behind. What they hold is freed when they return.
     fn stop(&mut self) -> usize {
+        if self.threads.is_empty() {
+            return 0;
+        }
         self.filler.delivery.cancel(Duration::ZERO);
         self.filler.delivery.stop(STOP_BOUND);
         let mut stuck = 0;

@@ -90,6 +90,10 @@ impl Filler {
         let mut draws = own_key.draws(self.substitute_stream, index as u64);
         for attempt in 0..=self.substitutes {
             clock.at(number, index);
+            if index >= self.delivery.course.samples {
+                slab.fault(RowFault { row, attempt, index, error: self.no_such_sample(index) });
+                break;
+            }
             // SAFETY: this worker claimed the row, finishes it only after this function, and aims
             // its slots elsewhere before it writes again.
             unsafe { slab.aim(row, &mut scratch.slots) };
@@ -105,5 +109,12 @@ impl Filler {
             key = own_key;
         }
         RowOutcome::Missing
+    }
+
+    #[cold]
+    fn no_such_sample(&self, index: usize) -> Error {
+        let samples = self.delivery.course.samples;
+        let message = format!("the order gives sample {index} of a source of {samples}");
+        Error::new(ErrorKind::Config, message)
     }
 }
