@@ -48,12 +48,11 @@ pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
     batching.map_err(|error| Failure::usage(error.message()))
 }
 
-/// The epochs that the options ask for. A first epoch that begins at its end has nothing left.
-pub(crate) fn epochs(loader: &Loader, args: &LoadArgs, count: u64) -> Result<Range<u64>> {
+/// The epochs that the options ask for.
+pub(crate) fn epochs(args: &LoadArgs, count: u64) -> Result<Range<u64>> {
     let end = args.first_epoch.checked_add(count);
     let end = end.ok_or_else(|| Failure::usage("there are no epochs beyond 2^64 - 1"))?;
-    let is_over = args.start_batch.is_some_and(|batch| batch == loader.batches_per_epoch());
-    Ok(args.first_epoch + u64::from(is_over)..end)
+    Ok(args.first_epoch..end)
 }
 
 /// Makes the first epoch begin at `--start-batch`, as a training run that is resumed does.

@@ -21,3 +21,6 @@ pub(crate) fn peak_rss_bytes() -> u64 {
     let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
     u64::try_from(peak).unwrap_or(0) * unit
 }
+
+/// Whose memory the figures were measured with.
+pub(crate) const ALLOCATOR: &str = if cfg!(feature = "mimalloc") { "mimalloc" } else { "system" };

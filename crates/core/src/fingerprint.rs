@@ -5,8 +5,26 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// 64 bits that stand for a source, a sampler or a transform in a saved state: equal for the same
 /// thing on any machine, and almost surely different for another. Not a defence against forgery.
+///
+/// Serialised as 16 hexadecimal digits: a number of 64 bits would be rounded by readers of JSON
+/// that know only floats.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Fingerprint(u64);
+
+impl From<Fingerprint> for String {
+    fn from(print: Fingerprint) -> Self {
+        format!("{:016x}", print.0)
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(Self)
+    }
+}
 
 impl Fingerprint {
     /// Starts a fingerprint of something called `name`.
@@ -73,6 +91,15 @@ impl FingerprintBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_keeps_all_64_bits() {
+        let print = Fingerprint(u64::MAX - 1);
+        let text = serde_json::to_string(&print).unwrap();
+        assert_eq!(text, "\"fffffffffffffffe\"");
+        assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), print);
+        assert!(serde_json::from_str::<Fingerprint>("\"nonsense\"").is_err());
+    }
 
     #[test]
     fn parts_do_not_run_together() {

@@ -142,7 +142,8 @@ impl Index<&str> for Batch {
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Batch");
-        debug.field("id", &self.id).field("len", &self.len()).field("rows", &self.height);
+        debug.field("epoch", &self.id.epoch).field("number", &self.id.number);
+        debug.field("len", &self.len()).field("rows", &self.height);
         for (name, tensor) in self.tensors() {
             debug.field(name, &format_args!("{:?}{:?}", tensor.dtype(), tensor.dims()));
         }

@@ -250,8 +250,9 @@ impl LoaderBuilder {
     }
 
     fn prints(&self) -> Prints {
-        let add = |print: FingerprintBuilder, t: &Box<dyn Transform>| print.with(t.fingerprint());
-        let transforms = self.transforms.iter().fold(Fingerprint::of("transforms"), add);
+        let add = |print: FingerprintBuilder, print_of| print.with(print_of);
+        let prints = self.transforms.iter().map(|transform| transform.fingerprint());
+        let transforms = prints.fold(Fingerprint::of("transforms"), add);
         let pad = |print: FingerprintBuilder, (name, value): &(String, f64)| {
             print.text(name).number(value.to_bits())
         };

@@ -373,10 +373,9 @@ impl Delivery {
             let timeout;
             (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
             state.waiting = false;
-            if let (Some(stall), true) = (stall, timeout.timed_out()) {
-                if let Some(overdue) = self.overdue(&mut state, stall) {
-                    return Some(Err(overdue));
-                }
+            let late = stall.filter(|_| timeout.timed_out());
+            if let Some(overdue) = late.and_then(|stall| self.overdue(&mut state, stall)) {
+                return Some(Err(overdue));
             }
         }
     }

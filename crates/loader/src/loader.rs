@@ -319,7 +319,7 @@ impl Loader {
         let course = self.course();
         let pad = course.batching.last() == LastBatch::Pad;
         let tensors = slab
-            .into_tensors(&self.layout, pad, &self.plan.device)
+            .take_tensors(&self.layout, pad, &self.plan.device)
             .map_err(|error| error.with_batch(slab.id))?;
         let batch = Batch {
             id: slab.id,

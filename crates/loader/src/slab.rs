@@ -221,19 +221,14 @@ impl Slab {
 
     /// The batch's tensors, and the row and sample of each row that holds one. Rows that hold
     /// none are left out, and with `pad` rows of zeros fill up to the full size.
-    pub(crate) fn into_tensors(
+    pub(crate) fn take_tensors(
         &self,
         layout: &SlabLayout,
         pad: bool,
         device: &Device,
     ) -> Result<Tensors> {
         assert!(self.is_done(), "a slab that workers are still writing to");
-        let indices = || self.indices.iter().map(|index| index.load(Ordering::Relaxed));
-        let written: Vec<usize> = indices().filter(|&index| index != Self::NO_INDEX).collect();
-        let whole = written.len() == self.indices.len();
-        let kept: Option<Vec<usize>> = (!whole).then(|| {
-            indices().enumerate().filter(|(_, i)| *i != Self::NO_INDEX).map(|(r, _)| r).collect()
-        });
+        let (written, kept) = self.written();
         let rows = if pad { self.rows.rows() } else { written.len() };
         self.settle(kept.as_deref(), written.len(), rows);
         let columns = std::mem::take(&mut *lock(&self.columns));
@@ -249,6 +244,19 @@ impl Slab {
             tensors.push(tensor.map_err(place)?);
         }
         Ok(Tensors { tensors, indices: written, kept })
+    }
+
+    /// The samples of the rows that hold one, and which rows those are if not all.
+    fn written(&self) -> (Vec<usize>, Option<Vec<usize>>) {
+        let indices = || self.indices.iter().map(|index| index.load(Ordering::Relaxed));
+        // In one pass and one allocation: this is most of what a ready batch costs.
+        let all: Vec<usize> = indices().collect();
+        if !all.contains(&Self::NO_INDEX) {
+            return (all, None);
+        }
+        let kept = indices().enumerate().filter(|(_, index)| *index != Self::NO_INDEX);
+        let (rows, written) = kept.unzip();
+        (written, Some(rows))
     }
 
     /// Moves the kept rows together and zeroes the rows behind them up to `rows`.

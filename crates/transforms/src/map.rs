@@ -100,7 +100,7 @@ mod tests {
         let input = Schema::new(vec![Field::new("x", RowDType::U8, &[2])]).unwrap();
         let output = Schema::new(vec![Field::new("sum", RowDType::U32, &[])]).unwrap();
         let transform = map(output, |input, out| {
-            let sum = input.field(0).as_slice::<u8>()?.iter().map(|&x| u32::from(x)).sum();
+            let sum: u32 = input.field(0).as_slice::<u8>()?.iter().map(|&x| u32::from(x)).sum();
             out.field(0).copy_from_slice(&[sum])
         });
         let engine = transform.bind(&input).unwrap();

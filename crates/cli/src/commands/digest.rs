@@ -18,7 +18,7 @@ use crate::rows::Rows;
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let (_, opened) = plan::open(&args.source)?;
     let loader = plan::build(opened.source, &args.load)?;
-    let epochs = plan::epochs(&loader, &args.load, args.epochs)?;
+    let epochs = plan::epochs(&args.load, args.epochs)?;
     let lines = Lines { per_batch: args.per_batch, per_sample: args.per_sample };
     let batches = loader.batches_per_epoch() as u64 * args.epochs;
     // Lines and a bar would be written over each other.

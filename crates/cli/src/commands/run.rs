@@ -13,8 +13,8 @@ use crate::measure::{Meter, rate};
 use crate::report::{self, Round, human, json};
 use crate::{plan, process};
 
-/// Rounds with `--ceiling`: the fewest that have a median which is none of the extremes.
-const ROUNDS_MIN: u64 = 3;
+/// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
+const ROUNDS_MIN: u64 = 5;
 
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let started = Instant::now();
@@ -61,7 +61,7 @@ type Measured = (Meter, u64, Vec<Round>);
 
 fn plain(loader: &Loader, args: &RunArgs, console: &Console) -> Result<Measured> {
     let count = args.epochs.unwrap_or(1);
-    let epochs = plan::epochs(loader, &args.load, count)?;
+    let epochs = plan::epochs(&args.load, count)?;
     let batches = loader.batches_per_epoch() as u64 * count;
     let skipped = args.load.start_batch.unwrap_or(0) as u64;
     let progress = console.progress("loading", batches.saturating_sub(skipped));
@@ -80,7 +80,7 @@ fn with_ceiling(
     console: &mut Console,
 ) -> Result<Measured> {
     let count = args.epochs.unwrap_or(ROUNDS_MIN).max(ROUNDS_MIN);
-    let epochs = plan::epochs(loader, &args.load, count)?;
+    let epochs = plan::epochs(&args.load, count)?;
     let progress = console.progress("loading", loader.batches_per_epoch() as u64 * (count + 1));
     let mut warming = Meter::default();
     warming.take(loader, epochs.start..epochs.start + 1, &progress);

@@ -74,9 +74,10 @@ fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let cores = if meter.wall.is_zero() { 0.0 } else { meter.cpu.div_duration_f64(meter.wall) };
     writeln!(
         out,
-        "cost      {} of CPU ({cores:.2} cores), peak memory of the process {}",
+        "cost      {} of CPU ({cores:.2} cores), peak memory of the process {} ({} allocator)",
         duration(meter.cpu),
-        bytes(report.peak_rss_bytes)
+        bytes(report.peak_rss_bytes),
+        crate::process::ALLOCATOR
     )
 }
 

@@ -3,6 +3,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
 
 use super::header::Header;
 use crate::sources::{Limits, Stamp, read_stored, reserve};
@@ -40,6 +41,10 @@ impl NpyReader {
     /// Reads `file` into `field`; an error if it changes meanwhile. A file that was written to a
     /// moment ago may be so still: it is read again, from the same descriptor, once it rests.
     pub(crate) fn read(&self, file: &File, field: &mut FieldMut<'_>) -> Result<()> {
+        if self.read_settled(file, field)? {
+            return Ok(());
+        }
+        field.restart();
         let (stamp, result) = self.read_stamped(file, field)?;
         if !stamp.wait_for_rest() {
             return result;
@@ -47,6 +52,19 @@ impl NpyReader {
         field.restart();
         let (rested, result) = self.read_stamped(file, field)?;
         if rested.same_contents(&stamp) { result } else { Err(changed()) }
+    }
+
+    /// The usual way, which looks at the file once and not before and after: a file whose times
+    /// lie well before its reading began was not written to meanwhile. Saves a system call of six.
+    /// `false` for every other file, and for everything that may be wrong, which the long way then
+    /// finds again and puts into words.
+    fn read_settled(&self, file: &File, field: &mut FieldMut<'_>) -> Result<bool> {
+        let begun = SystemTime::now();
+        let Ok(Some(header)) = self.read_known(file, field) else { return Ok(false) };
+        let read = header.is_plain()
+            && field.set_shape(&header.shape).is_ok()
+            && field.read_rest(file, header.payload_offset()).is_ok();
+        Ok(read && Stamp::of_regular(file)?.is_settled(begun))
     }
 
     /// The result of reading `file`, and the stamp that it had before and after.

@@ -89,6 +89,21 @@ impl Stamp {
         Self::RESTS_AFTER.checked_sub(age).filter(|rest| !rest.is_zero())
     }
 
+    /// How long before a moment a file must have changed for its clock, which may be a server's, to
+    /// be believed to be before that moment.
+    const SETTLED_FOR: Duration = Duration::from_secs(2);
+
+    /// Whether the file has certainly not been written to since `moment`, as far as the clocks of
+    /// this machine and of the file system agree to two seconds.
+    pub(crate) fn is_settled(&self, moment: SystemTime) -> bool {
+        let (seconds, nanos) = self.modified.max(self.changed);
+        let parts = (u64::try_from(seconds), u32::try_from(nanos));
+        let (Ok(seconds), Ok(nanos)) = parts else { return false };
+        let settled = Duration::new(seconds, nanos).checked_add(Self::SETTLED_FOR);
+        let settled = settled.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        settled.is_some_and(|settled| settled <= moment)
+    }
+
     /// Waits until a file that was written to this very moment rests; whether it had to.
     pub(crate) fn wait_for_rest(&self) -> bool {
         let Some(rest) = self.restless_for() else { return false };

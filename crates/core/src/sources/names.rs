@@ -318,7 +318,7 @@ pub(super) fn summarize(problems: &[Error]) -> Option<Error> {
             .collect();
         if !listed.is_empty() {
             let (total, names) = (listed.len(), list_names(listed.iter()));
-            parts.push(format!("{total} {} files: {names}", kind.as_str()));
+            parts.push(format!("{total} {}: {names}", kind.as_str()));
         }
     }
     let kind = problems.first()?.kind();
