@@ -883,3 +883,36 @@ mod ragged {
         assert_says(&error, &["address space"]);
     }
 }
+
+/// Files that were not written to for two seconds are read the short way, fresh ones the long way.
+#[test]
+fn files_that_rest_are_judged_like_fresh_ones() {
+    let whole = floats(&[0.0, 1.0]);
+    let dir = folder([
+        ("a.npy", whole.clone()),
+        ("b.npy", whole[..whole.len() - 1].to_vec()),
+        ("c.npy", floats(&[1.0, 2.0, 3.0])),
+        ("d.npy", npy(">f4", &[2], &[0x3f, 0x80, 0, 0, 0x40, 0, 0, 0])),
+        ("e.npy", b"foreign".to_vec()),
+        ("g.npy", floats(&[7.0, 1.0])),
+    ]);
+    std::fs::create_dir(dir.path().join("f.npy")).unwrap();
+    let source = NpyFolders::open(dir.path()).unwrap();
+    let verdicts = || -> Vec<_> {
+        (0..source.len()).map(|index| bytes(&source, index).map_err(|e| e.kind())).collect()
+    };
+    let fresh = verdicts();
+    let values = |values: [f32; 2]| Ok(values.map(f32::to_ne_bytes).concat());
+    let expected = [
+        values([0.0, 1.0]),
+        Err(ErrorKind::Truncated),
+        Err(ErrorKind::ShapeMismatch),
+        values([1.0, 2.0]),
+        Err(ErrorKind::Foreign),
+        Err(ErrorKind::NotRegular),
+        values([7.0, 1.0]),
+    ];
+    assert_eq!(fresh, expected);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(verdicts(), expected);
+}
