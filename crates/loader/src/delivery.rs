@@ -286,7 +286,8 @@ impl Delivery {
         state.busy += 1;
         drop(state);
         clock.enter(Stage::Order);
-        let order = self.order(epoch);
+        let span = tracing::debug_span!(target: "tallow::order", "order", epoch);
+        let order = span.in_scope(|| self.order(epoch));
         let mut state = self.state();
         self.rest(&mut state);
         // The iteration may have ended meanwhile, or another one begun: then nobody asked for it.

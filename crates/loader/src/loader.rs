@@ -312,6 +312,8 @@ impl Loader {
 
     /// Turns a slab into a batch, or into the error that stands in its place.
     pub(crate) fn receive(&self, slab: &Slab) -> Result<Batch> {
+        let span = tracing::debug_span!(target: "tallow::hand_over", "receive", batch = %slab.id);
+        let _entered = span.enter();
         let started = Instant::now();
         let faults = slab.take_faults();
         let before = self.received_up_to(slab.id, faults.len());

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tallow_core::{Engine, RowBuffer, RowKey, RowSlots, Schema, Shapes, Source};
+use tallow_core::{Engine, Row, RowBuffer, RowKey, RowSlots, Schema, Shapes, Source};
 
 use crate::stages::{Stage, StageClock};
 use crate::{Error, ErrorKind, Result};
@@ -14,6 +14,9 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Pipeline {
     source: Arc<dyn Source>,
     engines: Vec<Box<dyn Engine>>,
+    /// What the source writes, then what each engine does: as they said at `build()`. The layout
+    /// of the memory hangs on it, so user code is not asked again.
+    schemas: Vec<Schema>,
 }
 
 /// What one worker needs beside the slab. Made once, reused for every row.
@@ -27,18 +30,30 @@ pub(crate) struct Scratch {
 }
 
 impl Pipeline {
-    pub(crate) fn new(source: Arc<dyn Source>, engines: Vec<Box<dyn Engine>>) -> Self {
-        Self { source, engines }
+    /// A chain of the source alone.
+    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+        let schemas = vec![source.schema().clone()];
+        Self { source, engines: Vec::new(), schemas }
+    }
+
+    /// Adds an engine that was bound to [`Self::schema`].
+    pub(crate) fn push(&mut self, engine: Box<dyn Engine>) {
+        self.schemas.push(engine.schema().clone());
+        self.engines.push(engine);
     }
 
     /// The fields that are delivered.
     pub(crate) fn schema(&self) -> &Schema {
-        self.engines.last().map_or(self.source.schema(), |engine| engine.schema())
+        &self.schemas[self.engines.len()]
+    }
+
+    pub(crate) fn engines(&self) -> &[Box<dyn Engine>] {
+        &self.engines
     }
 
     /// The fields that engine `at` reads.
     fn input(&self, at: usize) -> &Schema {
-        at.checked_sub(1).map_or(self.source.schema(), |before| self.engines[before].schema())
+        &self.schemas[at]
     }
 
     /// Bytes of the scratch of one worker.
@@ -75,12 +90,11 @@ impl Pipeline {
         clock: &mut StageClock<'_>,
     ) -> Result<()> {
         // The scratch is left in no state that matters: each row starts with empty slots.
-        let caught = catch_unwind(AssertUnwindSafe(|| self.run_all(key, scratch, stop, clock)));
         let index = key.index as usize;
-        match caught {
+        match catch(|| self.run_all(key, scratch, stop, clock)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(cause)) => Err(self.failed(cause, index)),
-            Err(payload) => Err(self.panicked(&*payload, clock.stage(), index)),
+            Err(text) => Err(self.panicked(&text, clock.stage(), index)),
         }
     }
 
@@ -93,17 +107,14 @@ impl Pipeline {
     }
 
     #[cold]
-    fn panicked(&self, payload: &(dyn std::any::Any + Send), stage: Stage, index: usize) -> Error {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("a panic without a message");
+    fn panicked(&self, text: &str, stage: Stage, index: usize) -> Error {
         let message = format!("{text:?} in stage {stage}, sample {index}, {}", self.name(index));
         Error::new(ErrorKind::Panic, message)
     }
 
     /// The sample's name, from user code that may panic itself.
     pub(crate) fn name(&self, index: usize) -> String {
-        let name = catch_unwind(AssertUnwindSafe(|| self.source.name(index).into_owned()));
+        let name = catch(|| self.source.name(index).into_owned());
         name.unwrap_or_else(|_| format!("sample {index}"))
     }
 
@@ -115,28 +126,79 @@ impl Pipeline {
         clock: &mut StageClock<'_>,
     ) -> tallow_core::Result<()> {
         clock.enter(Stage::Read);
-        let mut raw = match scratch.rows.first_mut() {
-            Some(buffer) => buffer.row(Some(stop)),
-            None => scratch.slots.row(self.schema(), Some(stop)),
-        };
-        self.source.read(key.index as usize, &mut raw)?;
-        raw.finish()?;
-        if !self.engines.is_empty() {
-            clock.enter(Stage::Transform);
+        let Scratch { slots, rows, plan, engine: own } = scratch;
+        let mut target = Target::of(rows, slots, self.schema());
+        self.source.read(key.index as usize, &mut target.row(stop))?;
+        target.finish()?;
+        if self.engines.is_empty() {
+            return Ok(());
         }
+        clock.enter(Stage::Transform);
+        let span =
+            tracing::trace_span!(target: "tallow::transform", "transform", index = key.index);
+        let _entered = span.enter();
         for (at, engine) in self.engines.iter().enumerate() {
-            let (done, rest) = scratch.rows.split_at_mut(at + 1);
+            let (done, rest) = rows.split_at_mut(at + 1);
             let raw = done[at].view();
-            let plan = &mut scratch.plan[..engine.plan_bytes()];
+            let plan = &mut plan[..engine.plan_bytes()];
             plan.fill(0);
             engine.plan(key, Shapes::of(raw), plan)?;
-            let mut row = match rest.first_mut() {
-                Some(buffer) => buffer.row(Some(stop)),
-                None => scratch.slots.row(engine.schema(), Some(stop)),
-            };
-            engine.run(plan, raw, &mut row, &mut scratch.engine[..engine.scratch_bytes()])?;
-            row.finish()?;
+            let mut target = Target::of(rest, slots, self.schema());
+            engine.run(plan, raw, &mut target.row(stop), &mut own[..engine.scratch_bytes()])?;
+            target.finish()?;
         }
         Ok(())
+    }
+}
+
+/// Where a step of the chain writes: the input row of the next engine, or behind the last one the
+/// row of the slab.
+enum Target<'a> {
+    Scratch(&'a mut RowBuffer),
+    Slab(&'a mut RowSlots, &'a Schema),
+}
+
+impl<'a> Target<'a> {
+    fn of(next: &'a mut [RowBuffer], slots: &'a mut RowSlots, delivered: &'a Schema) -> Self {
+        match next.first_mut() {
+            Some(buffer) => Self::Scratch(buffer),
+            None => Self::Slab(slots, delivered),
+        }
+    }
+
+    fn row<'b>(&'b mut self, stop: &'b AtomicBool) -> Row<'b> {
+        match self {
+            Self::Scratch(buffer) => buffer.row(Some(stop)),
+            Self::Slab(slots, schema) => slots.row(schema, Some(stop)),
+        }
+    }
+
+    /// Asks the memory whether it is written: the row was in the hands of user code, which may
+    /// have put another in its place.
+    fn finish(&self) -> tallow_core::Result<()> {
+        match self {
+            Self::Scratch(buffer) => buffer.finish(),
+            Self::Slab(slots, schema) => slots.finish(schema),
+        }
+    }
+}
+
+/// Calls user code; a panic becomes its message.
+///
+/// What is thrown may itself panic when it is dropped, and would then end the worker.
+pub(crate) fn catch<T>(user_code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(user_code)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        discard(payload);
+        text.unwrap_or_else(|| "a panic without a message".to_owned())
+    })
+}
+
+/// Drops what belongs to user code, whose destructor may panic.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // One panic in a destructor is met with patience, a second is leaked.
+        std::mem::forget(payload);
     }
 }
