@@ -13,7 +13,7 @@ pub use tallow_core::{
 };
 pub use tallow_loader::{
     Batch, BatchId, Batches, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault, Loader,
-    LoaderBuilder, OnError, Plan, Report, Stage, State, Waits,
+    LoaderBuilder, OnError, Plan, Report, Stage, State, Waits, keep_freed_memory,
 };
 pub use tallow_transforms::{Map, map};
 

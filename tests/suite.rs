@@ -6,9 +6,13 @@ mod delivery;
 mod errors;
 #[path = "suite/fields.rs"]
 mod fields;
+#[path = "suite/misbehaviour.rs"]
+mod misbehaviour;
 #[path = "suite/state.rs"]
 mod state;
 #[path = "suite/stopping.rs"]
 mod stopping;
+#[path = "suite/stress.rs"]
+mod stress;
 #[path = "suite/tester.rs"]
 mod tester;

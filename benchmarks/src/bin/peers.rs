@@ -14,10 +14,6 @@ use rayon::prelude::*;
 use tallow::candle::{Result, Tensor};
 use tallow::prelude::*;
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const THREADS: usize = 2;
 
 fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

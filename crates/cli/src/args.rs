@@ -103,13 +103,17 @@ pub(crate) struct RunArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Epochs to load [default: 1, or 3 with --ceiling, which never takes fewer]
+    /// Epochs to load [default: 1, or 5 with --ceiling, which never takes fewer]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
     /// Also measure, taking turns, what the machine could do at most: as many threads that open,
     /// read and close the same files in the same order, and nothing else
     #[arg(long, conflicts_with = "start_batch")]
     pub(crate) ceiling: bool,
+    /// Return freed memory to the system at once, as a program does that does not call
+    /// tallow::keep_freed_memory: each batch then pays for fresh pages
+    #[arg(long)]
+    pub(crate) return_memory: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

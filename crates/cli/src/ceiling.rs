@@ -14,11 +14,14 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use tallow::{Batching, Order, Source};
+
+use crate::threads;
 
 /// Samples that a thread claims at once: few enough that the threads end together, enough that
 /// the counter they claim from is not what is measured.
@@ -105,15 +108,18 @@ impl Ceiling {
     ///
     /// # Errors
     ///
-    /// In words, when a file cannot be read.
+    /// In words, when a file cannot be read or a thread cannot be started: fewer threads would be
+    /// another ceiling.
     pub(crate) fn pass(&self, order: &[usize], threads: usize) -> Result<Duration, String> {
         let claim = (order.len() / (threads * CLAIM_MAX)).clamp(1, CLAIM_MAX);
         let next = AtomicUsize::new(0);
-        let ready = Barrier::new(threads + 1);
-        let work = || {
+        // Not a barrier, which would wait for ever for a thread that cannot be started.
+        let gate = RwLock::new(());
+        let work = |ready: Sender<()>| {
             // Written to, because pages that are only promised would be measured as reading.
             let mut buffer = vec![1; self.largest];
-            ready.wait();
+            drop(ready);
+            drop(gate.read());
             loop {
                 let start = next.fetch_add(claim, Ordering::Relaxed);
                 let Some(rest) = order.get(start..).filter(|rest| !rest.is_empty()) else {
@@ -125,9 +131,23 @@ impl Ceiling {
             }
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            ready.wait();
+            let closed = gate.write();
+            let (ready, all_ready) = mpsc::channel();
+            let start = |_| {
+                let ready = ready.clone();
+                threads::start(scope, || work(ready))
+            };
+            let threads: io::Result<Vec<_>> = (0..threads).map(start).collect();
+            let threads = threads.map_err(|error| {
+                // Those that were started find nothing to do once the gate opens.
+                next.store(order.len(), Ordering::Relaxed);
+                format!("cannot start the threads of the ceiling: {error}")
+            })?;
+            drop(ready);
+            // Nothing is ever sent: this ends when every thread has dropped its end.
+            let _ = all_ready.recv();
             let started = Instant::now();
+            drop(closed);
             for thread in threads {
                 thread.join().unwrap_or_else(|_| Err("a thread that reads panicked".to_owned()))?;
             }

@@ -74,6 +74,10 @@ pub(crate) fn of(result: Result) -> ExitCode {
 
 /// The exit code of a command line that clap did not accept, or that asked for help.
 pub(crate) fn of_parser(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    let printed = error.print();
+    match error.exit_code() {
+        // Help is a report like any other.
+        0 => of(printed.map_err(Failure::from)),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+    }
 }

@@ -21,6 +21,7 @@ mod plan;
 mod process;
 mod report;
 mod rows;
+mod threads;
 
 use std::process::ExitCode;
 

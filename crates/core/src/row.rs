@@ -62,7 +62,8 @@ impl RowSlots {
     /// # Safety
     ///
     /// `memory` must be aligned for the field's element type, valid for writes of `bytes` bytes,
-    /// and read or written by nobody else, until the slot is aimed elsewhere or dropped.
+    /// and read or written by nobody else, as long as a row or view made from the slots is used.
+    /// No row or view may be made any more, before the slot is aimed elsewhere, once that ends.
     pub unsafe fn aim(&mut self, field: usize, memory: *mut u8, bytes: usize) {
         let slot = &mut self.slots[field];
         (slot.memory, slot.capacity) = (memory, bytes);
@@ -81,6 +82,30 @@ impl RowSlots {
             slot.reset(field);
         }
         Row { fields, slots: &mut self.slots, stop }
+    }
+
+    /// Whether every field of the last row is wholly written, `schema` being that row's.
+    ///
+    /// Whoever hands out uninitialised memory asks here and not [`Row::finish`]: safe code that
+    /// is given a `&mut Row` may put another row, wholly written elsewhere, in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], naming the first field that is not.
+    ///
+    /// # Panics
+    ///
+    /// When `schema` has another number of fields.
+    pub fn finish(&self, schema: &Schema) -> Result<()> {
+        assert_eq!(schema.fields().len(), self.slots.len(), "slots of another schema");
+        finish(schema.fields(), &self.slots)
+    }
+}
+
+fn finish(fields: &[Field], slots: &[Slot]) -> Result<()> {
+    match slots.iter().position(|slot| !slot.is_whole()) {
+        None => Ok(()),
+        Some(i) => Err(incomplete(&fields[i], &slots[i])),
     }
 }
 
@@ -181,10 +206,7 @@ impl<'a> Row<'a> {
     ///
     /// [`ErrorKind::Incomplete`], naming the first field that is not.
     pub fn finish(&self) -> Result<()> {
-        match self.slots.iter().position(|slot| !slot.is_whole()) {
-            None => Ok(()),
-            Some(i) => Err(incomplete(&self.fields[i], &self.slots[i])),
-        }
+        finish(self.fields, self.slots)
     }
 }
 
@@ -442,14 +464,14 @@ impl RowBuffer {
         })?;
         memory.resize(total, MaybeUninit::uninit());
         let mut slots = RowSlots::new(schema);
-        let mut at = 0;
+        let mut left = memory.as_mut_slice();
         for (i, field) in schema.fields().iter().enumerate() {
             let words = field.max_bytes().div_ceil(size_of::<u64>());
-            let part = &mut memory[at..at + words];
+            let (part, rest) = left.split_at_mut(words);
             // SAFETY: the part is aligned to 8, large enough, disjoint from the other parts, and
             // owned by this buffer, whose `memory` is reached in no other way and never resized.
             unsafe { slots.aim(i, part.as_mut_ptr().cast(), size_of_val(part)) };
-            at += words;
+            left = rest;
         }
         Ok(Self { schema: schema.clone(), slots, memory })
     }
@@ -468,6 +490,15 @@ impl RowBuffer {
     /// An empty row over the buffer.
     pub fn row<'a>(&'a mut self, stop: Option<&'a AtomicBool>) -> Row<'a> {
         self.slots.row(&self.schema, stop)
+    }
+
+    /// Whether every field of the last row is wholly written; see [`RowSlots::finish`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Incomplete`], naming the first field that is not.
+    pub fn finish(&self) -> Result<()> {
+        self.slots.finish(&self.schema)
     }
 
     /// What was written last.
@@ -564,6 +595,22 @@ mod tests {
         assert_eq!(row.finish().unwrap_err().kind(), ErrorKind::Incomplete);
         row.field(1).as_mut_slice::<f32>().unwrap();
         row.finish().unwrap();
+    }
+
+    #[test]
+    fn a_row_in_the_place_of_another_does_not_finish_it() {
+        let mut other = RowBuffer::new(&schema()).unwrap();
+        let mut buffer = RowBuffer::new(&schema()).unwrap();
+        let mut row = buffer.row(None);
+        row = {
+            let _given = row;
+            other.row(None)
+        };
+        row.field(0).copy_from_slice(&[1u16, 2]).unwrap();
+        row.field(1).set_shape(&[0]).unwrap();
+        row.finish().unwrap();
+        assert_eq!(buffer.finish().unwrap_err().field(), Some("a"));
+        other.finish().unwrap();
     }
 
     #[test]

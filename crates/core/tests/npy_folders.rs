@@ -711,7 +711,7 @@ mod pairing {
         let error = NpyFolders::pairs(dir.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unpaired);
         let text = error.to_string();
-        assert!(text.contains("39 unpaired files") && text.contains("39 in all"), "{text}");
+        assert!(text.contains("39 unpaired:") && text.contains("39 in all"), "{text}");
         assert!(text.contains("10.npy") && !text.contains("11.npy"), "{text}");
     }
 

@@ -42,7 +42,7 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Batches that are still to come.
+    /// Batches that are still to come, if no epoch fails as a whole.
     fn left(&self) -> usize {
         let per_epoch = self.loader.batches_per_epoch();
         let epochs =
@@ -71,22 +71,18 @@ impl Iterator for Batches<'_> {
         };
         let result = slab.and_then(|slab| self.loader.receive(&slab));
         self.loader.waited(started, result.is_err());
-        self.next = match &result {
-            Ok(batch) => self.after(batch.id()),
-            Err(error) => error.batch().map_or(self.next, |id| self.after(id)),
-        };
+        self.next = self.loader.next_id();
         Some(result)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = if self.phase == Phase::Running { self.left() } else { 0 };
+        let left = match self.phase {
+            Phase::Running => self.left(),
+            // The error that says so.
+            Phase::Refused => 1,
+            Phase::Ended => 0,
+        };
         (left, Some(left))
-    }
-}
-
-impl Batches<'_> {
-    fn after(&self, id: BatchId) -> BatchId {
-        BatchId { epoch: id.epoch, number: id.number + 1 }
     }
 }
 

@@ -50,6 +50,9 @@ impl LoaderBuilder {
     /// the machines that we know, and training wants its cores.
     const WORKERS_MAX: usize = 8;
 
+    /// More workers than any machine has cores, in a process that has threads of its own.
+    const WORKERS_LIMIT: usize = 4096;
+
     /// Batches ahead by default, as far as they fit [`Self::AHEAD_BYTES`].
     const PREFETCH: usize = 4;
 
@@ -174,38 +177,44 @@ impl LoaderBuilder {
         if self.prefetch == Some(0) {
             note(&"a prefetch of 0 batches; at least one must be made before it is delivered");
         }
+        if let Some(workers) = self.workers.filter(|workers| *workers > Self::WORKERS_LIMIT) {
+            note(&format_args!("{workers} workers; at most {}", Self::WORKERS_LIMIT));
+        }
         let batching = Batching::new(self.batch_size, self.last, self.rank, self.world)
             .inspect_err(|error| note(error));
-        let positions = self.sampler.len(self.source.len()).inspect_err(|error| note(error));
-        let engines = self.engines().inspect_err(|error| note(error));
+        let samples = self.source.len();
+        let positions = self.sampler.len(samples).inspect_err(|error| note(error));
+        let pipeline = self.pipeline().inspect_err(|error| note(error));
         Error::all(&problems)?;
-        let pipeline = Pipeline::new(self.source.clone(), engines?);
+        let pipeline = pipeline?;
         let ragged: Vec<String> = ragged_fields(pipeline.schema());
         Error::all(&ragged)?;
-        self.start(pipeline, batching?, positions?)
+        self.start(pipeline, batching?, samples, positions?)
     }
 
-    /// The engines of the transforms, then the loader's own.
-    fn engines(&self) -> Result<Vec<Box<dyn Engine>>> {
-        let mut schema = self.source.schema().clone();
-        let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+    /// The source, the engines of the transforms, then the loader's own.
+    fn pipeline(&self) -> Result<Pipeline> {
+        let mut pipeline = Pipeline::new(self.source.clone());
         for transform in &self.transforms {
-            let engine = transform.bind(&schema)?;
-            schema = engine.schema().clone();
-            engines.push(engine);
+            pipeline.push(transform.bind(pipeline.schema())?);
         }
-        check_streams(&engines)?;
-        if let Some(pad) = Pad::bind(&schema, &self.padding)? {
-            schema = pad.schema().clone();
-            engines.push(Box::new(pad));
+        check_streams(pipeline.engines())?;
+        if let Some(pad) = Pad::bind(pipeline.schema(), &self.padding)? {
+            pipeline.push(Box::new(pad));
         }
-        if let Some(widen) = Widen::bind(&schema)? {
-            engines.push(Box::new(widen));
+        if let Some(widen) = Widen::bind(pipeline.schema())? {
+            pipeline.push(Box::new(widen));
         }
-        Ok(engines)
+        Ok(pipeline)
     }
 
-    fn start(self, pipeline: Pipeline, batching: Batching, positions: usize) -> Result<Loader> {
+    fn start(
+        self,
+        pipeline: Pipeline,
+        batching: Batching,
+        samples: usize,
+        positions: usize,
+    ) -> Result<Loader> {
         let layout = SlabLayout::new(pipeline.schema(), batching.rank_rows());
         let Some(slab_bytes) = layout.slab_bytes() else {
             let message = format!("a batch of {} does not fit memory", pipeline.schema());
@@ -215,7 +224,7 @@ impl LoaderBuilder {
         let prefetch = self.prefetch.unwrap_or_else(|| default_prefetch(slab_bytes));
         let plan = Plan {
             schema: pipeline.schema().clone(),
-            samples: self.source.len(),
+            samples,
             positions,
             batches: batching.batches(positions),
             batch_size: batching.batch_size(),
@@ -228,11 +237,11 @@ impl LoaderBuilder {
             prefetch,
             slab_bytes,
             scratch_bytes: pipeline.scratch_bytes(),
-            order_bytes: self.sampler.order_bytes(self.source.len()),
+            order_bytes: self.sampler.order_bytes(samples),
         };
         let course = Course {
             sampler: self.sampler.clone(),
-            samples: self.source.len(),
+            samples,
             seed: self.seed,
             batching,
             positions,

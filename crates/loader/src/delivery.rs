@@ -12,12 +12,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tallow_core::{Batching, Key, Order, Sampler};
 
+use crate::pipeline::{catch, discard};
 use crate::slab::{Slab, SlabLayout, lock};
 use crate::stages::{Activity, Doing, Stage, StageClock};
 use crate::{BatchId, Error, ErrorKind, Result};
@@ -51,7 +51,8 @@ pub(crate) struct Delivery {
     state: Mutex<State>,
     /// There are rows to claim, or a slab to admit, or it is time to stop.
     work: Condvar,
-    /// The first slab is done, or no worker is busy, or none is left.
+    /// What the consumer waits for: the first slab is done, or when it stops, no worker is busy or
+    /// none is left.
     ready: Condvar,
 }
 
@@ -162,7 +163,11 @@ impl Delivery {
                     state.busy += 1;
                     return Some(claim);
                 }
-                Found::Order(epoch) => state = self.make_order(state, epoch, clock),
+                Found::Order(epoch) => {
+                    drop(state);
+                    self.make_order(epoch, clock);
+                    state = self.state();
+                }
                 Found::Nothing => {
                     clock.enter(Stage::Idle);
                     state.idle += 1;
@@ -179,7 +184,11 @@ impl Delivery {
         loop {
             match self.find(&mut state, usize::MAX) {
                 Found::Rows(claim) => return Some(claim),
-                Found::Order(epoch) => state = self.make_order(state, epoch, clock),
+                Found::Order(epoch) => {
+                    drop(state);
+                    self.make_order(epoch, clock);
+                    state = self.state();
+                }
                 Found::Nothing => return None,
             }
         }
@@ -234,6 +243,7 @@ impl Delivery {
                 Some((epoch, order)) if *epoch == run.next.epoch => order.clone(),
                 _ => {
                     run.ordering = true;
+                    state.busy += 1;
                     return Found::Order(run.next.epoch);
                 }
             };
@@ -252,8 +262,9 @@ impl Delivery {
         let course = &self.course;
         let rows = course.batching.rows(course.positions, id.number);
         let key = Key::new(course.seed, id.epoch);
-        Slab::new(&course.layout, id, rows, order.clone(), key)
-            .unwrap_or_else(|error| Slab::failed(id, course.batching.no_rows(), order, error))
+        let place = (id, self.after(id));
+        Slab::new(&course.layout, place, rows, order.clone(), key)
+            .unwrap_or_else(|error| Slab::failed(place, course.batching.no_rows(), order, error))
     }
 
     fn push(&self, state: &mut State, slab: Slab) {
@@ -276,52 +287,63 @@ impl Delivery {
     }
 
     /// Makes the order of an epoch without holding the lock: a table takes some milliseconds, and
-    /// meanwhile the rows before it are read.
-    fn make_order<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        epoch: u64,
-        clock: &mut StageClock<'_>,
-    ) -> MutexGuard<'a, State> {
-        state.busy += 1;
-        drop(state);
+    /// meanwhile the rows before it are read. The caller has been counted as busy.
+    fn make_order(&self, epoch: u64, clock: &mut StageClock<'_>) {
         clock.enter(Stage::Order);
         let span = tracing::debug_span!(target: "tallow::order", "order", epoch);
         let order = span.in_scope(|| self.order(epoch));
-        let mut state = self.state();
-        self.rest(&mut state);
+        let unwanted = self.bring_order(&mut self.state(), epoch, order);
+        // User code, and not for a thread that holds the lock.
+        discard(unwanted);
+    }
+
+    /// Hands in the order of an epoch; returns one that nobody wants, or no longer.
+    fn bring_order(
+        &self,
+        state: &mut State,
+        epoch: u64,
+        order: Result<Arc<dyn Order>>,
+    ) -> Option<Arc<dyn Order>> {
+        self.rest(state);
         // The iteration may have ended meanwhile, or another one begun: then nobody asked for it.
-        if let Some(run) = state.run.as_mut().filter(|run| run.ordering && run.next.epoch == epoch)
-        {
-            run.ordering = false;
-            match order {
-                Ok(order) => run.order = Some((epoch, order)),
-                Err(error) => {
-                    let id = run.next;
-                    run.next = BatchId { epoch: epoch + 1, number: 0 };
-                    let rows = self.course.batching.no_rows();
-                    let none = Arc::new(NoOrder);
-                    self.push(&mut state, Slab::failed(id, rows, none, error.with_batch(id)));
-                }
+        let asked = |run: &&mut Run| run.ordering && run.next.epoch == epoch;
+        let Some(run) = state.run.as_mut().filter(asked) else { return order.ok() };
+        run.ordering = false;
+        let before = match order {
+            Ok(order) => run.order.replace((epoch, order)).map(|(_, before)| before),
+            Err(error) => {
+                // One error in the place of all that is left of the epoch.
+                let id = run.next;
+                run.next = BatchId { epoch: epoch + 1, number: 0 };
+                let place = (id, run.next);
+                let rows = self.course.batching.no_rows();
+                let none = Arc::new(NoOrder);
+                self.push(state, Slab::failed(place, rows, none, error.with_batch(id)));
+                None
             }
-            if state.idle > 0 {
-                self.work.notify_one();
-            }
+        };
+        if state.idle > 0 {
+            self.work.notify_one();
         }
-        state
+        before
     }
 
     /// The order of an epoch, of which `Course::positions` were promised.
-    pub(crate) fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
+    fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
         let course = &self.course;
-        let make = || course.sampler.order(course.samples, course.seed, epoch);
-        let order = catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
-            Error::new(ErrorKind::Panic, format!("the sampler panicked over epoch {epoch}"))
+        let make = || {
+            let order = course.sampler.order(course.samples, course.seed, epoch)?;
+            Ok::<_, tallow_core::Error>((order.len(), order))
+        };
+        let (found, order) = catch(make).map_err(|text| {
+            let message = format!("{text:?} in the sampler, over epoch {epoch}");
+            Error::new(ErrorKind::Panic, message)
         })??;
-        if order.len() == course.positions {
+        let expected = course.positions;
+        if found == expected {
             return Ok(order);
         }
-        let (found, expected) = (order.len(), course.positions);
+        discard(order);
         let message = format!("an order of {found} positions, the sampler promised {expected}");
         Err(Error::new(ErrorKind::Config, message))
     }
@@ -336,21 +358,22 @@ impl Delivery {
         let slab = state.window.pop_front()?.slab;
         // Waking costs the consumer a system call and the worker a switch: not for one slab, but
         // when half of the window is free.
-        let free = self.course.slabs - state.window.len();
-        if state.idle > 0 && free * 2 >= self.course.slabs {
+        let free = self.course.slabs.saturating_sub(state.window.len());
+        if state.idle > 0 && free >= state.window.len() {
             self.work.notify_one();
         }
         Some(slab)
     }
 
-    /// The next slab if it needs no waiting for. `Err(true)` when there is none to come.
-    pub(crate) fn try_next(&self) -> Result<Arc<Slab>, bool> {
+    /// The next slab if it needs no waiting for.
+    pub(crate) fn try_next(&self) -> Next {
         let mut state = self.state();
         state.asked += 1;
         state.ready += state.window.iter().take_while(|entry| entry.slab.is_done()).count() as u64;
         match self.take_done(&mut state) {
-            Some(slab) => Ok(slab),
-            None => Err(state.is_exhausted()),
+            Some(slab) => Next::Slab(slab),
+            None if state.is_exhausted() => Next::End,
+            None => Next::Wait,
         }
     }
 
@@ -359,6 +382,9 @@ impl Delivery {
     pub(crate) fn next(&self, stall: Option<Duration>) -> Option<Result<Arc<Slab>, Overdue>> {
         /// How often an overdue batch is looked for.
         const LOOK: Duration = Duration::from_millis(200);
+        // Only time in which this thread could look counts: a process that was stopped, or a
+        // machine that slept, has read nothing meanwhile and is not stuck for that.
+        let mut watched = Duration::ZERO;
         let mut state = self.state();
         loop {
             if let Some(slab) = self.take_done(&mut state) {
@@ -374,7 +400,8 @@ impl Delivery {
             let timeout;
             (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
             state.waiting = false;
-            let late = stall.filter(|_| timeout.timed_out());
+            watched += if timeout.timed_out() { wait } else { Duration::ZERO };
+            let late = stall.filter(|stall| timeout.timed_out() && watched >= *stall);
             if let Some(overdue) = late.and_then(|stall| self.overdue(&mut state, stall)) {
                 return Some(Err(overdue));
             }
@@ -389,23 +416,26 @@ impl Delivery {
         let first = state.window.front().map(|first| first.number);
         let at_first =
             |d: &Doing| matches!(d.stage, Stage::Read | Stage::Transform) && Some(d.slab) == first;
+        if state.window.front().is_some_and(|first| first.slab.is_done()) {
+            return None;
+        }
         let culprit = doing().find(|(_, d)| stuck(d) && at_first(d)).or_else(|| {
             let all = doing().all(|(_, d)| stuck(&d));
             doing().filter(|_| all).max_by_key(|(_, d)| d.elapsed)
         });
         let (worker, doing) = culprit?;
-        let id = match state.window.pop_front() {
+        let (id, next) = match state.window.pop_front() {
             Some(first) => {
                 first.slab.cancel();
-                first.slab.id
+                (first.slab.id, first.slab.next)
             }
             None => self.give_up_next(state)?,
         };
-        Some(Overdue { worker, doing, id })
+        Some(Overdue { worker, doing, id, next })
     }
 
-    /// Passes over the batch that no worker is free to admit.
-    fn give_up_next(&self, state: &mut State) -> Option<BatchId> {
+    /// Passes over the batch that no worker is free to admit; returns it and the one after it.
+    fn give_up_next(&self, state: &mut State) -> Option<(BatchId, BatchId)> {
         let run = state.run.as_mut().filter(|run| run.next.epoch < run.end)?;
         let id = run.next;
         run.next = if run.ordering {
@@ -416,21 +446,20 @@ impl Delivery {
         } else {
             self.after(id)
         };
-        Some(id)
+        Some((id, run.next))
     }
 
     /// Ends the iteration: nobody will take its slabs. Returns the workers that are still at one
     /// of its rows when `bound` has passed.
     pub(crate) fn cancel(&self, bound: Duration) -> Vec<(usize, Doing)> {
         let mut state = self.state();
-        state.run = None;
         state.window.iter().for_each(|entry| entry.slab.cancel());
-        // Freed after the lock is released: it may be a lot of memory.
-        let window = std::mem::take(&mut state.window);
+        // Freed after the lock is released: it may be a lot of memory, and orders are user code.
+        let (run, window) = (state.run.take(), std::mem::take(&mut state.window));
         let state = self.wait_until(state, bound, |state| state.busy == 0);
         let still = state.busy > 0;
         drop(state);
-        drop(window);
+        drop((run, window));
         let doing = self.activities.iter().map(|a| a.doing(self.built)).enumerate();
         doing.filter(|(_, d)| still && d.stage != Stage::Idle).collect()
     }
@@ -450,6 +479,11 @@ impl Delivery {
         if state.waiting {
             self.ready.notify_one();
         }
+    }
+
+    /// Whether an iteration is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.state().run.is_some()
     }
 
     /// Whether every worker has returned, or is about to.
@@ -487,11 +521,23 @@ impl State {
     }
 }
 
+/// What there is for the consumer here and now.
+pub(crate) enum Next {
+    /// A slab that is done.
+    Slab(Arc<Slab>),
+    /// Nothing yet.
+    Wait,
+    /// Nothing any more.
+    End,
+}
+
 /// A batch that a stuck worker holds up.
 pub(crate) struct Overdue {
     pub(crate) worker: usize,
     pub(crate) doing: Doing,
     pub(crate) id: BatchId,
+    /// The batch that is delivered after it.
+    pub(crate) next: BatchId,
 }
 
 /// The order of an epoch whose order could not be made.

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Stalled,
     /// There is no memory for a batch.
     Memory,
+    /// The system does not start another thread.
+    Thread,
     /// The tensors could not be made, or not be brought to their device.
     Device,
     /// A configuration that cannot work.
@@ -70,6 +72,7 @@ impl ErrorKind {
             Self::Panic => "panic",
             Self::Stalled => "stalled",
             Self::Memory => "out of memory",
+            Self::Thread => "no thread",
             Self::Device => "device",
             Self::Config => "configuration",
             Self::State => "state mismatch",

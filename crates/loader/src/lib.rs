@@ -8,6 +8,7 @@
 //! The rejected alternative, workers that each make whole batches, needs a slab a worker before
 //! the first batch is there, and lets one slow sample hold up a whole batch.
 
+mod allocator;
 mod batch;
 mod batches;
 mod builder;
@@ -25,6 +26,7 @@ mod stages;
 mod state;
 mod worker;
 
+pub use allocator::keep_freed_memory;
 pub use batch::Batch;
 pub use batches::Batches;
 pub use builder::LoaderBuilder;

@@ -9,7 +9,7 @@ use tallow_core::{Fingerprint, LastBatch, Schema, Source};
 use crate::batch::Batch;
 use crate::batches::Batches;
 use crate::builder::{LoaderBuilder, cores};
-use crate::delivery::{Course, Overdue};
+use crate::delivery::{Course, Next, Overdue};
 use crate::pipeline::Scratch;
 use crate::plan::Plan;
 use crate::policy::{Fault, OnError};
@@ -153,7 +153,7 @@ impl Loader {
         let name = format!("tallow-{worker}");
         let thread = std::thread::Builder::new().name(name);
         thread.spawn(move || work(&filler, worker, scratch)).map_err(|error| {
-            Error::new(ErrorKind::Config, format!("cannot start worker {worker}: {error}"))
+            Error::new(ErrorKind::Thread, format!("cannot start worker {worker}: {error}"))
         })
     }
 
@@ -209,7 +209,11 @@ impl Loader {
 
     /// The end of an epoch is the beginning of the next.
     fn normal(&self, id: BatchId) -> BatchId {
-        if id.number < self.plan.batches { id } else { BatchId { epoch: id.epoch + 1, number: 0 } }
+        if id.number < self.plan.batches {
+            id
+        } else {
+            BatchId { epoch: id.epoch.saturating_add(1), number: 0 }
+        }
     }
 
     fn state_of(&self, received: &Received) -> State {
@@ -235,8 +239,12 @@ impl Loader {
     /// # Errors
     ///
     /// [`ErrorKind::State`], with all problems, when the state belongs to another source, sampler,
-    /// transform or seed, or stands inside a batch of this loader's size.
+    /// transform or seed, or stands inside a batch of this loader's size. [`ErrorKind::Busy`] while
+    /// an iteration is under way.
     pub fn resume(&self, state: &State) -> Result<()> {
+        if self.filler.delivery.is_running() {
+            return Err(Error::new(ErrorKind::Busy, "an iteration of this loader is under way"));
+        }
         let number = state.resume_on(&self.state())?;
         let next = self.normal(BatchId { epoch: state.epoch(), number });
         let errors = if next.epoch == state.epoch() { state.errors() as usize } else { 0 };
@@ -261,10 +269,10 @@ impl Loader {
     pub(crate) fn next_slab(&self) -> Option<Result<Arc<Slab>>> {
         let delivery = &self.filler.delivery;
         match delivery.try_next() {
-            Ok(slab) => return Some(Ok(slab)),
-            Err(true) => return None,
-            Err(false) if self.plan.workers == 0 => return self.fill_inline(),
-            Err(false) => {}
+            Next::Slab(slab) => return Some(Ok(slab)),
+            Next::End => return None,
+            Next::Wait if self.plan.workers == 0 => return self.fill_inline(),
+            Next::Wait => {}
         }
         let span = tracing::trace_span!(target: "tallow::wait", "wait");
         let _entered = span.enter();
@@ -280,12 +288,15 @@ impl Loader {
             self.filler.fill(&claim, scratch, &mut clock);
         }
         clock.enter(Stage::Idle);
-        delivery.try_next().ok().map(Ok)
+        match delivery.try_next() {
+            Next::Slab(slab) => Some(Ok(slab)),
+            Next::Wait | Next::End => None,
+        }
     }
 
     #[cold]
     fn stalled(&self, overdue: &Overdue) -> Error {
-        let Overdue { worker, doing, id } = overdue;
+        let Overdue { worker, doing, id, next } = overdue;
         let mut message = format!(
             "worker {worker} has been in stage {} for {:.1} s",
             doing.stage,
@@ -295,19 +306,24 @@ impl Loader {
             let name = self.filler.pipeline.name(doing.index);
             message += &format!(", sample {}, {name}", doing.index);
         }
-        self.received_up_to(*id, 0);
+        self.received_up_to(*next, 0);
         Error::new(ErrorKind::Stalled, message).with_batch(*id)
     }
 
-    /// Books that batch `id` was delivered, as a batch or as an error, with `faults` failures;
-    /// returns the failures of its epoch before it.
-    fn received_up_to(&self, id: BatchId, faults: usize) -> usize {
+    /// Books that the batch before `next` was delivered, as a batch or as an error, with `faults`
+    /// failures; returns the failures of its epoch before it.
+    fn received_up_to(&self, next: BatchId, faults: usize) -> usize {
         let mut received = lock(&self.received);
         let before = received.errors;
-        received.next = self.normal(BatchId { epoch: id.epoch, number: id.number + 1 });
-        let same_epoch = received.next.epoch == id.epoch;
+        let same_epoch = received.next.epoch == next.epoch;
+        received.next = next;
         received.errors = if same_epoch { before + faults } else { 0 };
         before
+    }
+
+    /// The batch after the last one that was delivered.
+    pub(crate) fn next_id(&self) -> BatchId {
+        lock(&self.received).next
     }
 
     /// Turns a slab into a batch, or into the error that stands in its place.
@@ -316,7 +332,7 @@ impl Loader {
         let _entered = span.enter();
         let started = Instant::now();
         let faults = slab.take_faults();
-        let before = self.received_up_to(slab.id, faults.len());
+        let before = self.received_up_to(slab.next, faults.len());
         let faults = self.accept(slab, faults, before)?;
         let course = self.course();
         let pad = course.batching.last() == LastBatch::Pad;
@@ -340,20 +356,20 @@ impl Loader {
 
     /// The failures of a slab if the policy passes over them.
     fn accept(&self, slab: &Slab, faults: Vec<RowFault>, before: usize) -> Result<Vec<Fault>> {
-        let budget = self.plan.on_error.budget();
-        let missing = |fault: &RowFault| slab.is_missing(fault.row);
+        let on_error = self.plan.on_error;
+        let budget = on_error.budget();
+        let substitutes = matches!(on_error, OnError::Substitute { .. });
         let mut passed = Vec::new();
         for (i, fault) in faults.into_iter().enumerate() {
             let position = slab.rows.position(fault.row);
-            let tolerated = matches!(fault.error.kind(), ErrorKind::Sample | ErrorKind::Panic);
-            let substitutes = matches!(self.plan.on_error, OnError::Substitute { .. });
-            if !tolerated || self.plan.on_error == OnError::Fail {
-                return Err(fault.error.with_batch(slab.id).with_position(position));
+            if on_error == OnError::Fail || !fault.is_of_a_sample() {
+                let error = fault.error.with_batch(slab.id);
+                let is_row = fault.row < slab.rows.samples();
+                return Err(if is_row { error.with_position(position) } else { error });
             }
-            if before + i >= budget || (substitutes && missing(&fault)) {
-                return Err(over_budget(fault, before + i, budget)
-                    .with_batch(slab.id)
-                    .with_position(position));
+            if before + i >= budget || (substitutes && slab.is_missing(fault.row)) {
+                let error = over_budget(fault, before + i, budget).with_batch(slab.id);
+                return Err(error.with_position(position));
             }
             tracing::warn!(target: "tallow::faults", position, error = %fault.error, "passed over");
             passed.push(Fault { position, index: fault.index, error: fault.error });
@@ -367,11 +383,7 @@ impl Loader {
 
     /// Ends the iteration under way.
     pub(crate) fn end(&self) {
-        self.abandon(STOP_BOUND);
-    }
-
-    fn abandon(&self, bound: Duration) {
-        for (worker, doing) in self.filler.delivery.cancel(bound) {
+        for (worker, doing) in self.filler.delivery.cancel(STOP_BOUND) {
             let (index, stage) = (doing.index, doing.stage);
             let name = self.filler.pipeline.name(index);
             tracing::warn!(
@@ -448,8 +460,11 @@ impl Loader {
 
 #[cold]
 fn over_budget(fault: RowFault, before: usize, budget: usize) -> Error {
-    let message =
-        format!("{} of {budget} failures accepted in an epoch were used", before.min(budget));
+    let message = if before < budget {
+        "every substitute failed as well".to_owned()
+    } else {
+        format!("{budget} of {budget} failures accepted in an epoch were used")
+    };
     let error = Error::new(ErrorKind::Budget, format!("{message}, now: {}", fault.error));
     match fault.error.into_cause() {
         Some(cause) => error.with_source(cause),

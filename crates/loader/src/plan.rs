@@ -58,12 +58,19 @@ impl Plan {
     }
 
     /// The most that the loader holds: the slabs ahead of the consumer and the one being handed
-    /// over, the scratch of the workers, and the orders of two epochs. Batches that the consumer
-    /// keeps are its own, and so is what the source holds.
+    /// over, with an index for each of their rows, the scratch of the workers, and the orders of two epochs. Batches that the consumer
+    /// keeps are its own, and so is what the source holds. A worker that is stuck keeps the slab
+    /// it is at beyond that, until it returns.
     pub fn memory_bytes(&self) -> usize {
-        (self.prefetch + 1) * self.slab_bytes
-            + self.workers.max(1) * self.scratch_bytes
-            + 2 * self.order_bytes
+        let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes());
+        let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);
+        let scratch = self.workers.max(1).saturating_mul(self.scratch_bytes);
+        slabs.saturating_add(scratch).saturating_add(self.order_bytes.saturating_mul(2))
+    }
+
+    /// Bytes of the sample indices of one batch on this rank.
+    fn index_bytes(&self) -> usize {
+        (self.batch_size / self.world).saturating_mul(size_of::<usize>())
     }
 }
 
@@ -81,10 +88,11 @@ impl fmt::Display for Plan {
         writeln!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
         write!(
             f,
-            "memory    at most {} bytes: {} + 1 batches of {}, {} x {} scratch, 2 x {} order",
+            "memory    at most {} bytes: {} + 1 batches of {} and {} of indices, {} x {} scratch, 2 x {} order",
             self.memory_bytes(),
             self.prefetch,
             self.slab_bytes,
+            self.index_bytes(),
             self.workers.max(1),
             self.scratch_bytes,
             self.order_bytes

@@ -26,17 +26,32 @@ pub(crate) struct FieldLayout {
     row_bytes: usize,
 }
 
-impl SlabLayout {
-    /// The layout of `rows` rows of a schema that has no ragged field and no `u16`.
-    pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
-        let layout = |field: &Field| FieldLayout {
+impl FieldLayout {
+    fn new(field: &Field) -> Self {
+        let dtype = field.dtype().delivered();
+        // Whole rows are then whole tensors: nothing of a column is left uninitialised.
+        let is_plain = dtype.size_in_bytes() == field.dtype().size() && !field.is_ragged();
+        assert!(is_plain, "{field} must be made regular and widened before it is delivered");
+        Self {
             name: field.name().into(),
-            dtype: field.dtype().delivered(),
+            dtype,
             shape: field.max_shape(),
             row_elements: field.max_elements(),
             row_bytes: field.max_bytes(),
-        };
-        Self { fields: schema.fields().iter().map(layout).collect(), rows }
+        }
+    }
+
+    /// Whether candle can count the elements of `rows` rows, also where a dimension is 0.
+    fn is_countable(&self, rows: usize) -> bool {
+        let count = |product: usize, &len: &usize| product.checked_mul(len.max(1));
+        self.shape.iter().try_fold(rows, count).is_some()
+    }
+}
+
+impl SlabLayout {
+    /// The layout of `rows` rows of a schema that has no ragged field and no `u16`.
+    pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
+        Self { fields: schema.fields().iter().map(FieldLayout::new).collect(), rows }
     }
 
     pub(crate) fn row_bytes(&self) -> usize {
@@ -45,7 +60,9 @@ impl SlabLayout {
 
     /// Bytes of a full slab, or `None` when they do not fit the address space.
     pub(crate) fn slab_bytes(&self) -> Option<usize> {
-        self.row_bytes().checked_mul(self.rows).filter(|bytes| *bytes <= isize::MAX as usize)
+        let countable = self.fields.iter().all(|field| field.is_countable(self.rows));
+        let bytes = self.row_bytes().checked_mul(self.rows).filter(|_| countable)?;
+        (bytes <= isize::MAX as usize).then_some(bytes)
     }
 }
 
@@ -57,6 +74,8 @@ impl SlabLayout {
 /// whatever has become of the iteration meanwhile.
 pub(crate) struct Slab {
     pub(crate) id: BatchId,
+    /// The batch that is delivered after this one.
+    pub(crate) next: BatchId,
     pub(crate) rows: BatchRows,
     pub(crate) order: Arc<dyn Order>,
     /// The key of the epoch.
@@ -98,6 +117,15 @@ pub(crate) struct RowFault {
     pub(crate) error: Error,
 }
 
+impl RowFault {
+    /// Whether a sample failed, which a policy may pass over; otherwise it was the order, or the
+    /// batch as a whole.
+    pub(crate) fn is_of_a_sample(&self) -> bool {
+        self.index != Slab::NO_INDEX
+            && matches!(self.error.kind(), ErrorKind::Sample | ErrorKind::Panic)
+    }
+}
+
 /// What a worker made of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowOutcome {
@@ -108,12 +136,12 @@ pub(crate) enum RowOutcome {
 }
 
 impl Slab {
-    /// The index of a row that holds nothing.
-    const NO_INDEX: usize = usize::MAX;
+    /// The index of a row that holds nothing, and of a fault that is no sample's.
+    pub(crate) const NO_INDEX: usize = usize::MAX;
 
     pub(crate) fn new(
         layout: &SlabLayout,
-        id: BatchId,
+        (id, next): (BatchId, BatchId),
         rows: BatchRows,
         order: Arc<dyn Order>,
         key: Key,
@@ -129,15 +157,23 @@ impl Slab {
             memory.push(RowRun { memory: column.memory(), row_bytes: field.row_bytes });
             columns.push(column);
         }
+        // Rows without bytes have indices all the same, and there may be any number of them.
+        let mut indices = Vec::new();
+        if indices.try_reserve_exact(rows.samples()).is_err() {
+            let message = format!("no memory for {} rows", rows.samples());
+            return Err(Error::new(ErrorKind::Memory, message).with_batch(id));
+        }
+        indices.resize_with(rows.samples(), || AtomicUsize::new(Self::NO_INDEX));
         Ok(Self {
             id,
+            next,
             rows,
             order,
             key,
             memory,
             columns: Mutex::new(columns),
             pending: AtomicUsize::new(rows.samples()),
-            indices: (0..rows.samples()).map(|_| AtomicUsize::new(Self::NO_INDEX)).collect(),
+            indices,
             faults: Mutex::default(),
             cancelled: AtomicBool::new(false),
         })
@@ -145,7 +181,7 @@ impl Slab {
 
     /// A slab without rows that stands for an error in its place.
     pub(crate) fn failed(
-        id: BatchId,
+        (id, next): (BatchId, BatchId),
         rows: BatchRows,
         order: Arc<dyn Order>,
         error: Error,
@@ -153,6 +189,7 @@ impl Slab {
         let fault = RowFault { row: 0, attempt: 0, index: Self::NO_INDEX, error };
         Self {
             id,
+            next,
             rows,
             order,
             key: Key::new(0, 0),

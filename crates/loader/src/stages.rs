@@ -80,9 +80,12 @@ pub(crate) struct Doing {
 impl Activity {
     /// What the worker is doing, `epoch` being when the loader was built.
     pub(crate) fn doing(&self, epoch: Instant) -> Doing {
+        // The stage before the time: a worker that has just left a long idleness is not to be
+        // taken for one that has been reading as long.
+        let stage = Stage::of(self.0.stage.load(Ordering::Acquire));
         let since = Duration::from_nanos(self.0.since_ns.load(Ordering::Relaxed));
         Doing {
-            stage: Stage::of(self.0.stage.load(Ordering::Relaxed)),
+            stage,
             slab: self.0.slab.load(Ordering::Relaxed),
             index: self.0.index.load(Ordering::Relaxed),
             elapsed: epoch.elapsed().saturating_sub(since),
@@ -131,8 +134,8 @@ impl<'a> StageClock<'a> {
             let sum = spent.load(Ordering::Relaxed) + (now - self.entered_ns);
             spent.store(sum, Ordering::Relaxed);
         }
-        cells.stage.store(stage as u8, Ordering::Relaxed);
         cells.since_ns.store(now, Ordering::Relaxed);
+        cells.stage.store(stage as u8, Ordering::Release);
         (self.stage, self.entered_ns) = (stage, now);
     }
 

@@ -1,13 +1,12 @@
 //! What a worker does: claims rows, fills them, comes back.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tallow_core::{RowKey, Stream};
 
 use crate::delivery::{Claim, Delivery};
-use crate::pipeline::{Pipeline, Scratch};
+use crate::pipeline::{Pipeline, Scratch, catch, discard};
 use crate::slab::{RowFault, RowOutcome, Slab};
 use crate::stages::{Stage, StageClock};
 use crate::{Error, ErrorKind};
@@ -38,6 +37,8 @@ pub(crate) fn work(filler: &Arc<Filler>, worker: usize, mut scratch: Scratch) {
     while let Some(claim) = delivery.claim(want, came_back, &mut clock) {
         want = filler.fill(&claim, &mut scratch, &mut clock);
         came_back = true;
+        // Perhaps the last to hold the order of an iteration that was given up.
+        discard(claim);
     }
     delivery.leave();
 }
@@ -62,9 +63,10 @@ impl Filler {
             }
             // Orders are user code too, and so are the names in errors.
             let fill = || self.fill_row(slab, claim.number, row, scratch, clock);
-            let outcome = catch_unwind(AssertUnwindSafe(fill)).unwrap_or_else(|_| {
-                let error = Error::new(ErrorKind::Panic, "the order of the epoch panicked");
-                slab.fault(RowFault { row, attempt: 0, index: usize::MAX, error });
+            let outcome = catch(fill).unwrap_or_else(|text| {
+                let message = format!("{text:?} in the order of the epoch");
+                let error = Error::new(ErrorKind::Panic, message);
+                slab.fault(RowFault { row, attempt: 0, index: Slab::NO_INDEX, error });
                 RowOutcome::Missing
             });
             slab.record(row, outcome);

@@ -12,6 +12,7 @@ use crate::console::Console;
 use crate::exit::{Failure, Result};
 use crate::place::{self, Place};
 use crate::report::{self, Problem, human, json};
+use crate::threads;
 
 /// Threads beyond this do not read faster, and the system may refuse to start them.
 const THREADS_MAX: usize = 256;
@@ -21,7 +22,7 @@ const CLAIM: usize = 16;
 
 pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     let threads = match args.workers {
-        Workers::Auto => super::threads(),
+        Workers::Auto => threads::cores(),
         Workers::Count(count) => count.clamp(1, THREADS_MAX),
     };
     let mut check = Checker { threads, console, report: report::Check::default() };
@@ -196,12 +197,9 @@ fn problem(error: &Error, name: Option<String>) -> Problem {
 /// What fails when every sample is read, in no order.
 fn read_all(source: &dyn Source, threads: usize, progress: &ProgressBar) -> Vec<Error> {
     let next = AtomicUsize::new(0);
-    let work = || read_claimed(source, &next, progress);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let panicked = |_| vec![Error::new(ErrorKind::User, "a thread that reads panicked")];
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-    })
+    let found = threads::share(threads, || read_claimed(source, &next, progress));
+    let panicked = || vec![Error::new(ErrorKind::User, "a thread that reads panicked")];
+    found.into_iter().flat_map(|errors| errors.unwrap_or_else(panicked)).collect()
 }
 
 fn read_claimed(source: &dyn Source, next: &AtomicUsize, progress: &ProgressBar) -> Vec<Error> {

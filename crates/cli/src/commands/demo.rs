@@ -24,7 +24,10 @@ const IMAGE_BYTES: usize = 64;
 const LABEL_BYTES: usize = 8;
 
 pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
-    let folder = tempfile::tempdir()
+    // Of a name that tells whoever finds it, since a run that is interrupted leaves it behind.
+    let folder = tempfile::Builder::new()
+        .prefix("bench-loader-demo-")
+        .tempdir()
         .map_err(|error| Failure::failed(format!("cannot make a temporary folder: {error}")))?;
     let started = Instant::now();
     write_pairs(folder.path()).map_err(Failure::Failed)?;
@@ -74,7 +77,8 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
     let started = Instant::now();
     let loader = Loader::builder(source).batch_size(64).shuffle().build()?;
     let building = started.elapsed();
-    let progress = console.progress("loading", loader.batches_per_epoch() as u64 * epochs);
+    let batches = (loader.batches_per_epoch() as u64).saturating_mul(epochs);
+    let progress = console.progress("loading", batches);
     let mut meter = Meter::default();
     meter.take(&loader, 0..epochs, &progress);
     progress.finish_and_clear();
@@ -88,6 +92,7 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
         meter,
         loader: loader.report(),
         peak_rss_bytes: process::peak_rss_bytes(),
+        keeps_freed_memory: false,
         rounds: Vec::new(),
     })
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let loader = plan::build(opened.source, &args.load)?;
     let epochs = plan::epochs(&args.load, args.epochs)?;
     let lines = Lines { per_batch: args.per_batch, per_sample: args.per_sample };
-    let batches = loader.batches_per_epoch() as u64 * args.epochs;
+    let batches = (loader.batches_per_epoch() as u64).saturating_mul(args.epochs);
     // Lines and a bar would be written over each other.
     let progress = match lines {
         Lines { per_batch: false, per_sample: false } => console.progress("hashing", batches),

@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::exit::{Failure, Result};
 use crate::npy::{self, NpyDtype};
 use crate::report::human;
+use crate::threads;
 
 /// More than this one file does not hold: what a loader would refuse to read.
 const FILE_BYTES_MAX: usize = (1 << 30) - 1;
@@ -25,18 +26,18 @@ pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
         prepare(folder, &plan).map_err(Failure::Failed)?;
     }
     let progress = console.progress("writing", plan.samples as u64);
-    let written = plan.write(super::threads(), &progress);
+    let written = plan.write(threads::cores(), &progress);
     progress.finish_and_clear();
     written.map_err(Failure::Failed)?;
     let bytes = plan.samples * (plan.input.file_bytes() + plan.target.file_bytes());
     let out = console.out();
     writeln!(
         out,
-        "wrote {} pairs of input {} and target {} to {}: {} in {}",
-        human::count(plan.samples as u64),
+        "wrote {} of input {} and target {} to {}: {} in {}",
+        human::counted(plan.samples as u64, "pair"),
         plan.input,
         plan.target,
-        args.dir.display(),
+        human::one_line(&args.dir.display().to_string()),
         human::bytes(bytes as u64),
         human::duration(started.elapsed()),
     )?;
@@ -102,12 +103,10 @@ impl Plan {
             }
             result
         };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().unwrap_or_else(|_| Err("a thread that writes panicked".to_owned()))
-            })
-        })
+        let panicked = || Err("a thread that writes panicked".to_owned());
+        threads::share(threads, work)
+            .into_iter()
+            .try_for_each(|written| written.unwrap_or_else(panicked))
     }
 
     fn write_claimed(
@@ -223,13 +222,18 @@ pub(crate) fn numbered(index: usize, total: usize) -> String {
     format!("{index:0width$}.npy", width = digits.max(DIGITS_MIN))
 }
 
-/// Makes the folder. One that holds anything but files that will be written over is refused:
-/// what else lies there would become samples too.
+/// Makes the folder. One that holds anything but files that will be written over is refused: what
+/// else lies there would become samples too, and to write through a FIFO or a link is to wait for
+/// its reader or to change a file elsewhere.
 fn prepare(folder: &Path, plan: &Plan) -> Result<(), String> {
     let cannot = |doing: &str, error: std::io::Error| format!("cannot {doing} {folder:?}: {error}");
     fs::create_dir_all(folder).map_err(|error| cannot("make the folder", error))?;
     for entry in fs::read_dir(folder).map_err(|error| cannot("list", error))? {
-        let name = entry.map_err(|error| cannot("list", error))?.file_name();
+        let entry = entry.map_err(|error| cannot("list", error))?;
+        let name = entry.file_name();
+        if !entry.file_type().map_err(|error| cannot("look into", error))?.is_file() {
+            return Err(format!("{folder:?} holds {name:?}, which is not a regular file"));
+        }
         let index = name.to_str().and_then(|name| name.strip_suffix(".npy")?.parse().ok());
         let ours = |index: &usize| *index < plan.samples && name == *plan.file_name(*index);
         if index.filter(ours).is_none() {

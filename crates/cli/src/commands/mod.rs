@@ -23,8 +23,3 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Digest(args)) => digest::run(args, console),
     }
 }
-
-/// The threads to use for work that is this program's own.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}

@@ -17,6 +17,8 @@ use crate::{plan, process};
 const ROUNDS_MIN: u64 = 5;
 
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
+    // Before any other thread has memory of its own.
+    let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
     let started = Instant::now();
     let (place, opened) = plan::open(&args.source)?;
     let opening = started.elapsed();
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         meter,
         loader: loader.report(),
         peak_rss_bytes: process::peak_rss_bytes(),
+        keeps_freed_memory,
         rounds,
     };
     conclude(&report, args.json, console)
@@ -62,7 +65,7 @@ type Measured = (Meter, u64, Vec<Round>);
 fn plain(loader: &Loader, args: &RunArgs, console: &Console) -> Result<Measured> {
     let count = args.epochs.unwrap_or(1);
     let epochs = plan::epochs(&args.load, count)?;
-    let batches = loader.batches_per_epoch() as u64 * count;
+    let batches = (loader.batches_per_epoch() as u64).saturating_mul(count);
     let skipped = args.load.start_batch.unwrap_or(0) as u64;
     let progress = console.progress("loading", batches.saturating_sub(skipped));
     let mut meter = Meter::default();
@@ -81,7 +84,8 @@ fn with_ceiling(
 ) -> Result<Measured> {
     let count = args.epochs.unwrap_or(ROUNDS_MIN).max(ROUNDS_MIN);
     let epochs = plan::epochs(&args.load, count)?;
-    let progress = console.progress("loading", loader.batches_per_epoch() as u64 * (count + 1));
+    let batches = (loader.batches_per_epoch() as u64).saturating_mul(count.saturating_add(1));
+    let progress = console.progress("loading", batches);
     let mut warming = Meter::default();
     warming.take(loader, epochs.start..epochs.start + 1, &progress);
     if warming.errors.total + warming.faults.total > 0 {

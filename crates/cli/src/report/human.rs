@@ -10,27 +10,27 @@ use super::{Check, Digest, Inspect, Run, SampleSize};
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (meter, plan) = (&report.meter, &report.plan);
     let (opening, building) = (duration(report.opening), duration(report.building));
-    writeln!(out, "source    {}", report.source)?;
+    writeln!(out, "source    {}", one_line(&report.source))?;
     writeln!(
         out,
-        "          {} samples, opened in {opening}, loader built in {building}",
-        count(plan.samples() as u64)
+        "          {}, opened in {opening}, loader built in {building}",
+        counted(plan.samples() as u64, "sample")
     )?;
     write_schema(out, &report.schema)?;
     writeln!(
         out,
-        "plan      {} workers, {} batches of {} ahead, at most {} of memory",
-        plan.workers(),
-        plan.prefetch(),
+        "plan      {}, {} of {} ahead, at most {} of memory for batches",
+        counted(plan.workers() as u64, "worker"),
+        counted_as(plan.prefetch() as u64, "batch", "batches"),
         bytes(plan.slab_bytes() as u64),
         bytes(plan.memory_bytes() as u64)
     )?;
     writeln!(
         out,
-        "loaded    {} samples in {} batches, {} epochs, in {}",
-        count(meter.samples),
-        count(meter.batches),
-        count(report.epochs),
+        "loaded    {} in {}, {}, in {}",
+        counted(meter.samples, "sample"),
+        counted_as(meter.batches, "batch", "batches"),
+        counted(report.epochs, "epoch"),
         duration(meter.wall)
     )?;
     let bytes_per_second = bytes(report.bytes_per_second() as u64);
@@ -39,7 +39,8 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     write_waits(out, report)?;
     write_cost(out, report)?;
     let (stage, advice) = (report.loader.limiting_stage().as_str(), report.loader.advice());
-    let stage = if advice.starts_with(stage) { String::new() } else { format!("{stage}: ") };
+    let said = advice.trim_start_matches("the ").starts_with(stage);
+    let stage = if said { String::new() } else { format!("{stage}: ") };
     writeln!(out, "limit     {stage}{advice}")?;
     write_ceiling(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
@@ -74,10 +75,10 @@ fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let cores = if meter.wall.is_zero() { 0.0 } else { meter.cpu.div_duration_f64(meter.wall) };
     writeln!(
         out,
-        "cost      {} of CPU ({cores:.2} cores), peak memory of the process {} ({} allocator)",
+        "cost      {} of CPU ({cores:.2} cores), peak memory of the process {}, freed memory is {}",
         duration(meter.cpu),
         bytes(report.peak_rss_bytes),
-        crate::process::ALLOCATOR
+        if report.keeps_freed_memory { "kept" } else { "returned" }
     )
 }
 
@@ -95,10 +96,10 @@ fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
 
 fn write_failures(out: &mut dyn Write, errors: usize, faults: usize) -> io::Result<()> {
     if faults > 0 {
-        writeln!(out, "faults    {} samples passed over", count(faults as u64))?;
+        writeln!(out, "faults    {} passed over", counted(faults as u64, "bad read"))?;
     }
     if errors > 0 {
-        writeln!(out, "errors    {} batches failed", count(errors as u64))?;
+        writeln!(out, "errors    {} failed", counted_as(errors as u64, "batch", "batches"))?;
     }
     Ok(())
 }
@@ -109,7 +110,7 @@ pub(crate) fn digest(out: &mut dyn Write, report: &Digest) -> io::Result<()> {
 }
 
 pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
-    writeln!(out, "source    {}", report.source)?;
+    writeln!(out, "source    {}", one_line(&report.source))?;
     write_schema(out, &report.schema)?;
     writeln!(out, "samples   {}", count(report.samples as u64))?;
     writeln!(out, "size      {} in files", bytes(report.bytes))?;
@@ -139,10 +140,10 @@ pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
         let (path, message) = (one_line(&problem.path), one_line(&problem.message));
         writeln!(out, "{path}: {}: {message}", problem.kind)?;
     }
-    let samples = count(report.samples as u64);
+    let samples = counted(report.samples as u64, "sample");
     match report.problems.len() {
-        0 => writeln!(out, "{samples} samples, no problem"),
-        problems => writeln!(out, "{samples} samples, {} problems", count(problems as u64)),
+        0 => writeln!(out, "{samples}, no problem"),
+        problems => writeln!(out, "{samples}, {}", counted(problems as u64, "problem")),
     }
 }
 
@@ -156,6 +157,15 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     grouped.collect::<Vec<_>>().join(",")
+}
+
+/// So many of something: a number and a noun.
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    counted_as(number, one, &format!("{one}s"))
+}
+
+fn counted_as(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// Bytes in decimal units, as disks and networks are sold.
@@ -199,7 +209,7 @@ fn percent(share: f64) -> String {
 }
 
 /// Text from files and folders with its control characters made visible.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
@@ -216,6 +226,7 @@ mod tests {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([999, 1000, 999_600].map(bytes), ["999 B", "1.00 kB", "1.00 MB"]);
         assert_eq!(bytes(12_345_678_901), "12.3 GB");
+        assert_eq!([0, 1, 2000].map(|n| counted(n, "row")), ["0 rows", "1 row", "2,000 rows"]);
         let time = |ns| duration(Duration::from_nanos(ns));
         assert_eq!([5, 1500, 31_000_000].map(time), ["5.00 ns", "1.50 us", "31.0 ms"]);
         assert_eq!(time(100_000_000_000), "100 s");

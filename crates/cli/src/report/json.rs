@@ -36,7 +36,7 @@ pub(crate) fn run(report: &Run) -> Value {
         "batch_wait_us": { "p50": p50, "p99": p99, "max": max },
         "cpu_seconds": meter.cpu.as_secs_f64(),
         "peak_rss_bytes": report.peak_rss_bytes,
-        "allocator": crate::process::ALLOCATOR,
+        "keeps_freed_memory": report.keeps_freed_memory,
         "stage_seconds": stages(report),
         "limiting_stage": report.loader.limiting_stage().as_str(),
         "advice": report.loader.advice(),

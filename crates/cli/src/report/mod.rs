@@ -25,6 +25,8 @@ pub(crate) struct Run {
     /// The loader's own account, which names the limiting stage.
     pub(crate) loader: tallow::Report,
     pub(crate) peak_rss_bytes: u64,
+    /// Whether the allocator keeps what is freed for the next batches.
+    pub(crate) keeps_freed_memory: bool,
     /// With `--ceiling`, each epoch and the pass of the ceiling that followed it.
     pub(crate) rounds: Vec<Round>,
 }

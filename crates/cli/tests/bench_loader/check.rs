@@ -3,7 +3,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::tester::{bench, file, pairs, truncate};
+use crate::tester::{bench, bench_without_threads, file, pairs, truncate};
 
 fn broken() -> TempDir {
     let dir = pairs(20);
@@ -108,4 +108,14 @@ fn an_extra_file_of_another_shape_does_not_condemn_the_others() {
     let ended = bench(dir.path(), "check DIR").expect(1);
     assert!(ended.lines()[0].contains("!.npy: unpaired"), "{ended:#?}");
     assert_eq!(ended.lines().len(), 2, "{ended:#?}");
+}
+
+#[test]
+fn everything_is_read_where_no_thread_can_be_started() {
+    let dir = broken();
+    let ended = bench(dir.path(), "check DIR").expect(1);
+    for workers in ["auto", "1", "7"] {
+        let line = format!("check DIR --workers {workers}");
+        assert_eq!(bench_without_threads(dir.path(), &line).expect(1).stdout, ended.stdout);
+    }
 }

@@ -34,4 +34,7 @@ fn json_is_one_object() {
     let ended = bench(dir.path(), "demo --epochs 2 --json").expect(0);
     assert_eq!(ended.lines().len(), 1);
     assert_eq!((&ended.json()["epochs"], &ended.json()["samples"]), (&2.into(), &3594.into()));
+    let folder = ended.json()["source"].as_str().unwrap().to_owned();
+    assert!(folder.contains("bench-loader-demo-"), "{folder}");
+    assert!(!std::path::Path::new(&folder).exists(), "{folder}");
 }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::tester::{bench, file, pairs};
+use crate::tester::{bench, bench_without_threads, file, pairs};
 
 #[test]
 fn the_same_seed_writes_the_same_bytes() {
@@ -50,4 +50,28 @@ fn a_file_that_cannot_be_written_is_named() {
     fs::create_dir(file(&dir, "output", 2)).unwrap();
     let ended = bench(dir.path(), "gen DIR --samples 5 --shape 4 --dtype u8").expect(1);
     assert!(ended.stderr.contains("000002.npy"), "{ended:#?}");
+}
+
+#[test]
+fn nothing_is_written_through_a_fifo_or_a_link() {
+    let dir = pairs(5);
+    fs::remove_file(file(&dir, "input", 2)).unwrap();
+    std::os::unix::fs::symlink("../output/000002.npy", file(&dir, "input", 2)).unwrap();
+    let line = "gen DIR --samples 5 --shape 4 --dtype u8";
+    let linked = bench(dir.path(), line).expect(1);
+    fs::remove_file(file(&dir, "input", 2)).unwrap();
+    let mut mkfifo = std::process::Command::new("mkfifo");
+    assert!(mkfifo.arg(file(&dir, "input", 2)).status().unwrap().success());
+    for ended in [linked, bench(dir.path(), line).expect(1)] {
+        assert!(ended.stderr.contains("not a regular file"), "{ended:#?}");
+    }
+}
+
+#[test]
+fn everything_is_written_where_no_thread_can_be_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "gen DIR --samples 9 --shape 4 --dtype u8";
+    let ended = bench_without_threads(dir.path(), line).expect(0);
+    assert!(ended.stdout.starts_with("wrote 9 pairs of input u8[4]"), "{ended:#?}");
+    assert_eq!(bench(dir.path(), "check DIR").expect(0).stdout, "9 samples, no problem\n");
 }

@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::tester::{bench, file, pairs, truncate};
+use crate::tester::{bench, bench_without_threads, file, pairs, truncate};
 
 const KEYS: [&str; 8] = [
     "samples_per_second",
@@ -34,10 +34,10 @@ fn json_has_every_key_that_is_promised() {
 }
 
 #[test]
-fn the_ceiling_is_measured_in_at_least_three_rounds() {
+fn the_ceiling_is_measured_in_at_least_five_rounds() {
     let dir = pairs(200);
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits/images.npy");
-    for (source, rounds) in [("DIR", 3), ("DIR --epochs 4 --workers 0", 4), (digits, 3)] {
+    for (source, rounds) in [("DIR", 5), ("DIR --epochs 6 --workers 0", 6), (digits, 5)] {
         let line = format!("run {source} --batch-size 32 --shuffle --ceiling --json");
         let json = bench(dir.path(), &line).expect(0).json();
         let number = |key: &str| json[key].as_f64().unwrap();
@@ -45,6 +45,8 @@ fn the_ceiling_is_measured_in_at_least_three_rounds() {
         assert!(ratio > 0.0 && (ratio / number("ceiling_ratio") - 1.0).abs() < 1e-9, "{json}");
         assert_eq!(json["rounds"].as_array().map(Vec::len), Some(rounds));
     }
+    let help = bench(dir.path(), "run --help").expect(0).stdout;
+    assert!(help.contains("or 5 with --ceiling"), "{help}");
 }
 
 #[test]
@@ -117,4 +119,47 @@ fn write_safetensors(path: &std::path::Path) {
     bytes.extend(header.as_bytes());
     bytes.extend(0..12);
     fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn the_peak_memory_is_not_that_of_whoever_starts_the_program() {
+    let dir = pairs(2);
+    // Written to, so that it is resident.
+    let large = std::hint::black_box(vec![1_u8; 256 << 20]);
+    let json = bench(dir.path(), "run DIR --json").expect(0).json();
+    let peak = json["peak_rss_bytes"].as_u64().unwrap();
+    assert!((1 << 20..large.len() as u64 / 2).contains(&peak), "{peak}");
+}
+
+#[test]
+fn a_ceiling_whose_threads_cannot_be_started_is_an_error() {
+    let dir = pairs(20);
+    let ended = bench_without_threads(dir.path(), "run DIR --workers 0 --ceiling").expect(1);
+    assert!(ended.stderr.contains("cannot start the threads"), "{ended:#?}");
+}
+
+#[test]
+fn one_of_a_thing_is_not_many_and_the_limit_is_named_once() {
+    let dir = pairs(1);
+    let ended = bench(dir.path(), "run DIR --workers 1").expect(0);
+    for words in ["1 sample, opened", "1 worker, ", "1 sample in 1 batch, 1 epoch, "] {
+        assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
+    }
+    let ended = bench(dir.path(), "run DIR --last drop").expect(0);
+    assert!(ended.stdout.contains("limit     the consumer is the limit"), "{ended:#?}");
+}
+
+#[test]
+fn a_source_with_a_line_break_in_its_name_takes_one_line() {
+    let dir = pairs(3);
+    fs::rename(dir.path().join("input"), dir.path().join("in\nput")).unwrap();
+    let field = format!("--field=x={}/in\nput", dir.path().display());
+    for command in ["run", "inspect"] {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_bench-loader"))
+            .args([command, &field])
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8(program.stdout).unwrap();
+        assert!(stdout.lines().next().unwrap().ends_with("/in\\nput"), "{stdout}");
+    }
 }

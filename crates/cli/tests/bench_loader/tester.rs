@@ -34,9 +34,22 @@ impl Ended {
 
 /// Runs `bench-loader` with the words of `line`, `DIR` standing for `dir`.
 pub(crate) fn bench(dir: &Path, line: &str) -> Ended {
+    bench_with(dir, line, &[])
+}
+
+/// The same where the system starts no thread: none has room for such a stack.
+pub(crate) fn bench_without_threads(dir: &Path, line: &str) -> Ended {
+    bench_with(dir, line, &[("RUST_MIN_STACK", "70368744177664")])
+}
+
+fn bench_with(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Ended {
     let dir = dir.to_str().unwrap();
     let args = line.split_whitespace().map(|word| word.replace("DIR", dir));
-    let output = Command::new(env!("CARGO_BIN_EXE_bench-loader")).args(args).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
+        .args(args)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
     Ended {
         code: output.status.code().expect("the program ends by itself"),
         stdout: String::from_utf8(output.stdout).unwrap(),
