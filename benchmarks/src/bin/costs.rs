@@ -1,8 +1,9 @@
 //! What the loader itself costs, apart from reading: `cargo run --release -p tallow-benchmarks
 //! --bin costs`.
 //!
-//! CPU time of the calling thread, medians; a batch is ready before `next` is called and its
-//! tensors are freed outside the clock.
+//! CPU time of the calling thread; batches are ready before `next` is called, and the tensors are
+//! freed outside the clock. The mean includes the calls that wake a sleeping worker, one for each
+//! half of the batches ahead, and those that come after a pause and find nothing in the cache.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
 
@@ -35,24 +36,37 @@ fn two_fields(samples: usize) -> impl Source + 'static {
 }
 
 fn next_with_a_ready_batch(batch_size: usize) -> Result<(), Box<dyn std::error::Error>> {
-    let loader = Loader::builder(two_fields(batch_size * 400)).batch_size(batch_size).shuffle();
-    let loader = loader.prefetch(8).build()?;
+    const READY: usize = 16;
+    const GROUPS: usize = 25;
+    let samples = batch_size * READY * GROUPS;
+    let loader = Loader::builder(two_fields(samples)).batch_size(batch_size).shuffle();
+    let loader = loader.workers(1).prefetch(READY).build()?;
     let mut batches = loader.epoch(0);
+    let clock = median((0..99).map(|_| timed(|| ()).0).collect());
     let mut times = Vec::new();
-    let mut kept = Vec::new();
-    for _ in 0..400 {
-        std::thread::sleep(Duration::from_millis(2));
-        let started = thread_cpu();
-        let batch = batches.next();
-        times.push(thread_cpu() - started);
-        kept.extend(batch);
-        kept.truncate(1);
+    for _ in 0..GROUPS {
+        // Long enough for the worker to fill the window again and to fall asleep.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut taken = Vec::with_capacity(READY);
+        for _ in 0..READY {
+            let (time, batch) = timed(|| batches.next());
+            times.push(time.saturating_sub(clock));
+            taken.extend(batch.transpose()?);
+        }
+        assert_eq!(taken.len(), READY);
     }
+    let mean = times.iter().sum::<Duration>() / times.len() as u32;
+    let median = median(times);
     println!(
-        "next() with a ready batch of two fields, {batch_size} rows: {:?} of CPU",
-        median(times)
+        "next() with a ready batch of two fields, {batch_size} rows: {median:?}, mean {mean:?}"
     );
     Ok(())
+}
+
+fn timed<R>(run: impl FnOnce() -> R) -> (Duration, R) {
+    let started = thread_cpu();
+    let result = run();
+    (thread_cpu() - started, result)
 }
 
 fn start_of_an_epoch(samples: usize) -> Result<(), Box<dyn std::error::Error>> {

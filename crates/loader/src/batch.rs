@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use tallow_core::BatchRows;
 
 use crate::policy::Fault;
-use crate::slab::SlabLayout;
+use crate::slab::{RowSamples, SlabLayout};
 use crate::state::State;
 use crate::{BatchId, Error, ErrorKind, Result};
 
@@ -15,10 +15,8 @@ pub struct Batch {
     pub(crate) id: BatchId,
     pub(crate) layout: Arc<SlabLayout>,
     pub(crate) tensors: Vec<Tensor>,
-    pub(crate) indices: Vec<usize>,
+    pub(crate) samples: RowSamples,
     pub(crate) rows: BatchRows,
-    /// Which rows of the plan the valid rows are, if some were skipped.
-    pub(crate) kept: Option<Vec<usize>>,
     /// Rows of the tensors, padding included.
     pub(crate) height: usize,
     pub(crate) faults: Vec<Fault>,
@@ -43,12 +41,12 @@ impl Batch {
 
     /// Rows that hold a sample; they come first.
     pub fn len(&self) -> usize {
-        self.indices.len()
+        self.samples.len()
     }
 
     /// Whether no row holds a sample: a rank's share of a small last batch may be empty.
     pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
+        self.len() == 0
     }
 
     /// Rows of the tensors, those of padding included.
@@ -58,13 +56,12 @@ impl Batch {
 
     /// The sample of each row that holds one.
     pub fn indices(&self) -> &[usize] {
-        &self.indices
+        self.samples.indices()
     }
 
     /// The position in the epoch of each row that holds a sample.
     pub fn positions(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        (0..self.indices.len())
-            .map(|row| self.rows.position(self.kept.as_ref().map_or(row, |kept| kept[row])))
+        (0..self.len()).map(|row| self.rows.position(self.samples.slab_row(row)))
     }
 
     /// The position in the epoch of this rank's first row.

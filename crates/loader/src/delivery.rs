@@ -66,11 +66,14 @@ struct State {
     admitted: u64,
     /// Workers asleep on `work`.
     idle: usize,
+    /// Of those, how many have been woken and did not get the lock yet: waking one twice would cost
+    /// the consumer a system call for nothing.
+    waking: usize,
     /// Workers with claimed rows, or making an order.
     busy: usize,
     /// Workers that have not returned.
     live: usize,
-    /// How often the consumer asked for a slab, and how many were done, summed.
+    /// How often the consumer asked for a slab, and how often one was done.
     asked: u64,
     ready: u64,
     /// Whether the consumer sleeps on `ready`.
@@ -173,6 +176,7 @@ impl Delivery {
                     state.idle += 1;
                     state = self.work.wait(state).unwrap_or_else(|e| e.into_inner());
                     state.idle -= 1;
+                    state.waking = state.waking.saturating_sub(1);
                 }
             }
         }
@@ -209,10 +213,18 @@ impl Delivery {
             None => self.admit(state, want),
         };
         // One worker wakes the next, so that the consumer never has to wake more than one.
-        if matches!(found, Found::Rows(_)) && state.idle > 0 && self.has_more(state) {
-            self.work.notify_one();
+        if matches!(found, Found::Rows(_)) && self.has_more(state) {
+            self.wake_worker(state);
         }
         found
+    }
+
+    /// Wakes one worker more, if one is asleep.
+    fn wake_worker(&self, state: &mut State) {
+        if state.idle > state.waking {
+            state.waking += 1;
+            self.work.notify_one();
+        }
     }
 
     /// Rows of the first slab that has any left.
@@ -322,9 +334,7 @@ impl Delivery {
                 None
             }
         };
-        if state.idle > 0 {
-            self.work.notify_one();
-        }
+        self.wake_worker(state);
         before
     }
 
@@ -359,8 +369,8 @@ impl Delivery {
         // Waking costs the consumer a system call and the worker a switch: not for one slab, but
         // when half of the window is free.
         let free = self.course.slabs.saturating_sub(state.window.len());
-        if state.idle > 0 && free >= state.window.len() {
-            self.work.notify_one();
+        if free >= state.window.len() {
+            self.wake_worker(state);
         }
         Some(slab)
     }
@@ -369,9 +379,11 @@ impl Delivery {
     pub(crate) fn try_next(&self) -> Next {
         let mut state = self.state();
         state.asked += 1;
-        state.ready += state.window.iter().take_while(|entry| entry.slab.is_done()).count() as u64;
         match self.take_done(&mut state) {
-            Some(slab) => Next::Slab(slab),
+            Some(slab) => {
+                state.ready += 1;
+                Next::Slab(slab)
+            }
             None if state.is_exhausted() => Next::End,
             None => Next::Wait,
         }
@@ -491,8 +503,8 @@ impl Delivery {
         self.state().live == 0
     }
 
-    /// Slabs that were done when the consumer asked for one, on average.
-    pub(crate) fn ready_batches(&self) -> f64 {
+    /// How often a slab was done when the consumer asked for one, as a share.
+    pub(crate) fn ready_share(&self) -> f64 {
         let state = self.state();
         if state.asked == 0 { 0.0 } else { state.ready as f64 / state.asked as f64 }
     }

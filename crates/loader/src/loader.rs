@@ -342,10 +342,9 @@ impl Loader {
         let batch = Batch {
             id: slab.id,
             layout: self.layout.clone(),
-            height: if pad { slab.rows.rows() } else { tensors.indices.len() },
+            height: tensors.rows,
             tensors: tensors.tensors,
-            indices: tensors.indices,
-            kept: tensors.kept,
+            samples: tensors.samples,
             rows: slab.rows,
             faults,
             state: self.state(),
@@ -413,8 +412,7 @@ impl Loader {
             batch_wait: stats.waits.waits(),
             workers: self.plan.workers,
             stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
-            ready_batches: delivery.ready_batches(),
-            prefetch: self.plan.prefetch,
+            ready_share: delivery.ready_share(),
             cores: cores(),
         }
     }

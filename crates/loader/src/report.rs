@@ -29,10 +29,9 @@ pub struct Report {
     pub workers: usize,
     /// Time of all workers in each of their stages: idle, order, read, transform.
     pub stages: Vec<(Stage, Duration)>,
-    /// Slabs that were done and waiting for the consumer, on average over its calls.
-    pub ready_batches: f64,
-    /// Slabs that may be.
-    pub prefetch: usize,
+    /// The share of the calls of `next` that found a batch ready: how full the queue between
+    /// workers and consumer was.
+    pub ready_share: f64,
     /// Cores that this process may use.
     pub cores: usize,
 }
@@ -146,7 +145,7 @@ impl fmt::Display for Report {
         for (stage, time) in &self.stages {
             write!(f, "{stage} {:.1}%  ", share(*time, of_workers) * 100.0)?;
         }
-        writeln!(f, "({:.1} of {} batches ready)", self.ready_batches, self.prefetch)?;
+        writeln!(f, "({:.1}% of the batches were ready)", self.ready_share * 100.0)?;
         write!(f, "limit     {}: {}", self.limiting_stage(), self.advice())
     }
 }

@@ -1,7 +1,7 @@
 //! The slab: the memory of one batch on its way from the workers to the consumer.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use candle_core::{DType, Device, Shape, Tensor};
 use tallow_core::{BatchRows, Field, Key, Order, RowSlots, Schema};
@@ -87,7 +87,9 @@ pub(crate) struct Slab {
     /// acquired by the consumer before its reads.
     pending: AtomicUsize,
     /// The sample that stands in each row.
-    indices: Vec<AtomicUsize>,
+    indices: Arc<Vec<AtomicUsize>>,
+    /// Rows that hold a sample, among the finished ones; ordered by `pending`.
+    written: AtomicUsize,
     /// What failed, in no order; empty in all but exceptional batches.
     faults: Mutex<Vec<RowFault>>,
     /// Set when nobody wants the batch any more: workers leave it at the next row or piece.
@@ -173,7 +175,8 @@ impl Slab {
             memory,
             columns: Mutex::new(columns),
             pending: AtomicUsize::new(rows.samples()),
-            indices,
+            indices: Arc::new(indices),
+            written: AtomicUsize::new(0),
             faults: Mutex::default(),
             cancelled: AtomicBool::new(false),
         })
@@ -196,7 +199,8 @@ impl Slab {
             memory: Vec::new(),
             columns: Mutex::default(),
             pending: AtomicUsize::new(0),
-            indices: Vec::new(),
+            indices: Arc::default(),
+            written: AtomicUsize::new(0),
             faults: Mutex::new(vec![fault]),
             cancelled: AtomicBool::new(false),
         }
@@ -234,8 +238,9 @@ impl Slab {
         lock(&self.faults).push(fault);
     }
 
-    /// Gives `rows` finished rows over to the consumer.
-    pub(crate) fn finish(&self, rows: usize) {
+    /// Gives `rows` finished rows over to the consumer, `written` of which hold a sample.
+    pub(crate) fn finish(&self, rows: usize, written: usize) {
+        self.written.fetch_add(written, Ordering::Relaxed);
         self.pending.fetch_sub(rows, Ordering::Release);
     }
 
@@ -265,9 +270,10 @@ impl Slab {
         device: &Device,
     ) -> Result<Tensors> {
         assert!(self.is_done(), "a slab that workers are still writing to");
-        let (written, kept) = self.written();
-        let rows = if pad { self.rows.rows() } else { written.len() };
-        self.settle(kept.as_deref(), written.len(), rows);
+        let kept = self.kept();
+        let written = kept.as_ref().map_or(self.indices.len(), Vec::len);
+        let rows = if pad { self.rows.rows() } else { written };
+        self.settle(kept.as_deref(), written, rows);
         let columns = std::mem::take(&mut *lock(&self.columns));
         let mut tensors = Vec::with_capacity(columns.len());
         for (column, field) in columns.into_iter().zip(&layout.fields) {
@@ -280,20 +286,17 @@ impl Slab {
             let place = |e: candle_core::Error| Error::new(ErrorKind::Device, e.to_string());
             tensors.push(tensor.map_err(place)?);
         }
-        Ok(Tensors { tensors, indices: written, kept })
+        let cells = self.indices.clone();
+        Ok(Tensors { tensors, rows, samples: RowSamples { cells, kept, indices: OnceLock::new() } })
     }
 
-    /// The samples of the rows that hold one, and which rows those are if not all.
-    fn written(&self) -> (Vec<usize>, Option<Vec<usize>>) {
-        let indices = || self.indices.iter().map(|index| index.load(Ordering::Relaxed));
-        // In one pass and one allocation: this is most of what a ready batch costs.
-        let all: Vec<usize> = indices().collect();
-        if !all.contains(&Self::NO_INDEX) {
-            return (all, None);
+    /// Which rows hold a sample, if not all do.
+    fn kept(&self) -> Option<Vec<usize>> {
+        if self.written.load(Ordering::Relaxed) == self.indices.len() {
+            return None;
         }
-        let kept = indices().enumerate().filter(|(_, index)| *index != Self::NO_INDEX);
-        let (rows, written) = kept.unzip();
-        (written, Some(rows))
+        let is_written = |row: &usize| !self.is_missing(*row);
+        Some((0..self.indices.len()).filter(is_written).collect())
     }
 
     /// Moves the kept rows together and zeroes the rows behind them up to `rows`.
@@ -316,10 +319,36 @@ impl Slab {
 /// What a slab becomes.
 pub(crate) struct Tensors {
     pub(crate) tensors: Vec<Tensor>,
-    /// The sample of each row that holds one.
-    pub(crate) indices: Vec<usize>,
-    /// Which rows of the slab those were, if not all.
-    pub(crate) kept: Option<Vec<usize>>,
+    /// Rows of the tensors, padding included.
+    pub(crate) rows: usize,
+    pub(crate) samples: RowSamples,
+}
+
+/// The sample of each row that holds one.
+///
+/// The cells stay where the workers wrote them until somebody asks: fetching them from the caches
+/// of other cores is most of what `next` would otherwise cost.
+pub(crate) struct RowSamples {
+    cells: Arc<Vec<AtomicUsize>>,
+    /// Which rows of the slab these are, if not all.
+    kept: Option<Vec<usize>>,
+    indices: OnceLock<Vec<usize>>,
+}
+
+impl RowSamples {
+    pub(crate) fn len(&self) -> usize {
+        self.kept.as_ref().map_or(self.cells.len(), Vec::len)
+    }
+
+    /// The row of the slab that became row `row`.
+    pub(crate) fn slab_row(&self, row: usize) -> usize {
+        self.kept.as_ref().map_or(row, |kept| kept[row])
+    }
+
+    pub(crate) fn indices(&self) -> &[usize] {
+        let index = |row| self.cells[self.slab_row(row)].load(Ordering::Relaxed);
+        self.indices.get_or_init(|| (0..self.len()).map(index).collect())
+    }
 }
 
 /// Locks what is never left half-changed, whatever panicked meanwhile.

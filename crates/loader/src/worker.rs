@@ -57,6 +57,7 @@ impl Filler {
         let _entered = span.enter();
         clock.enter(Stage::Read);
         let started_ns = clock.entered_ns();
+        let mut written = 0;
         for row in claim.rows.clone() {
             if slab.cancelled.load(Ordering::Relaxed) {
                 break;
@@ -70,10 +71,11 @@ impl Filler {
                 RowOutcome::Missing
             });
             slab.record(row, outcome);
+            written += usize::from(outcome != RowOutcome::Missing);
         }
         clock.enter(Stage::Read);
         let row_ns = (clock.entered_ns() - started_ns) / rows.max(1) as u64;
-        slab.finish(rows);
+        slab.finish(rows, written);
         (CLAIM_NS / row_ns.max(1)).clamp(1, CLAIM_ROWS_MAX) as usize
     }
 
