@@ -37,7 +37,8 @@ pub trait Source: Send + Sync {
         self.len() == 0
     }
 
-    /// What to call sample `index` in an error: its path, where it has one.
+    /// What to call sample `index` in an error: its path, where it has one. Answers at once, also
+    /// while a read of that sample is stuck, since it is asked for in order to say so.
     fn name(&self, index: usize) -> Cow<'_, str> {
         Cow::Owned(format!("sample {index}"))
     }

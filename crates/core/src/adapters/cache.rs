@@ -36,9 +36,8 @@ impl<S: Source> Cache<S> {
 
     fn read_and_keep(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
         let mut buffer = RowBuffer::new(self.source.schema())?;
-        let mut raw = buffer.row(row.stop());
-        self.source.read(index, &mut raw)?;
-        raw.finish().map_err(|error| error.with_index(index))?;
+        self.source.read(index, &mut buffer.row(row.stop()))?;
+        buffer.finish().map_err(|error| error.with_index(index))?;
         row.copy_from(&buffer.view())?;
         let bytes = buffer.memory_bytes();
         if self.kept[index].set(Box::new(buffer)).is_err() {

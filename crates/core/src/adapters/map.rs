@@ -55,9 +55,8 @@ where
             Some(buffer) => buffer,
             None => RowBuffer::new(self.source.schema())?,
         };
-        let mut raw = buffer.row(row.stop());
-        self.source.read(index, &mut raw)?;
-        raw.finish().map_err(|error| error.with_index(index))?;
+        self.source.read(index, &mut buffer.row(row.stop()))?;
+        buffer.finish().map_err(|error| error.with_index(index))?;
         let result = (self.map)(buffer.view(), row).map_err(|error| error.with_index(index));
         self.spare().push(buffer);
         result

@@ -139,7 +139,7 @@ fn not_regular(found: FileType) -> Error {
     let found = match found {
         FileType::Directory => "a directory",
         FileType::Fifo => "a FIFO",
-        FileType::Socket => "a socket",
+        FileType::Socket => "a socket or an absent device",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         _ => "something else",
     };
@@ -190,6 +190,7 @@ fn open_flags() -> OFlags {
 #[cold]
 fn open_error(errno: Errno) -> Error {
     match errno {
+        // What cannot be opened at all: a socket, or a device that is not there.
         Errno::NXIO => not_regular(FileType::Socket),
         Errno::MFILE | Errno::NFILE => {
             let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
