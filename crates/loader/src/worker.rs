@@ -93,6 +93,12 @@ impl Filler {
         let mut key = if slab.order.repeats() { own_key } else { slab.key };
         let mut draws = own_key.draws(self.substitute_stream, index as u64);
         for attempt in 0..=self.substitutes {
+            if attempt > 0 {
+                // Another position of the epoch, drawn from the row's own key. Its sample may come
+                // twice now, so its random numbers depend on the position.
+                index = slab.order.index(draws.below(slab.order.len() as u64) as usize);
+                key = own_key;
+            }
             clock.at(number, index);
             if index >= self.delivery.course.samples {
                 slab.fault(RowFault { row, attempt, index, error: self.no_such_sample(index) });
@@ -107,10 +113,6 @@ impl Filler {
                 Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
                 Err(error) => slab.fault(RowFault { row, attempt, index, error }),
             }
-            // Another position of the epoch, drawn from the row's own key. Its sample may come
-            // twice now, so its random numbers depend on the position.
-            index = slab.order.index(draws.below(slab.order.len() as u64) as usize);
-            key = own_key;
         }
         RowOutcome::Missing
     }
