@@ -45,9 +45,10 @@ fn every_stage_has_a_span_under_its_own_target() {
     });
     let transform = map(schema(), |input, out| out.field(0).copy_from_view(&input.field(0)));
     let loader = Loader::builder(source).batch_size(5).workers(1).transform(transform);
+    let loader = loader.map_batch(|_| Ok(()));
     assert_eq!(loader.build().unwrap().epoch(0).count(), 4);
     let seen = seen.lock().unwrap();
-    for stage in ["loader", "order", "read", "transform", "wait", "hand_over"] {
+    for stage in ["loader", "order", "read", "transform", "wait", "hand_over", "map_batch"] {
         assert!(seen.contains(&*format!("tallow::{stage}")), "{stage} is missing in {seen:?}");
     }
 }

@@ -6,8 +6,12 @@ mod delivery;
 mod errors;
 #[path = "suite/fields.rs"]
 mod fields;
+#[path = "suite/map_batch.rs"]
+mod map_batch;
 #[path = "suite/misbehaviour.rs"]
 mod misbehaviour;
+#[path = "suite/mixing.rs"]
+mod mixing;
 #[path = "suite/state.rs"]
 mod state;
 #[path = "suite/stopping.rs"]

@@ -19,6 +19,10 @@ pub enum Purpose {
     Transform = 4,
     /// Synthetic data.
     Data = 5,
+    /// What a transform draws for each pixel.
+    Noise = 6,
+    /// Which other sample is mixed in.
+    Partner = 7,
 }
 
 /// A stream of random numbers of its own: a 24-bit hash of a step's name and occurrence, and 8
@@ -33,6 +37,12 @@ impl Stream {
         bytes.extend(occurrence.to_le_bytes());
         let hash = (xxh3_64(&bytes) >> 40) as u32;
         Self(hash << 8 | purpose as u32)
+    }
+
+    /// The stream of the same step for another purpose.
+    #[must_use]
+    pub fn with_purpose(self, purpose: Purpose) -> Self {
+        Self(self.0 & !0xff | purpose as u32)
     }
 
     /// The stream as the word of the counter that it fills.

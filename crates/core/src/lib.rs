@@ -36,7 +36,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
-pub use row::{FieldMut, FieldView, Row, RowBuffer, RowSlots, RowView};
+pub use row::{FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
 pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
 pub use schema::{Dim, Field, MAX_RANK, Schema};

@@ -24,6 +24,21 @@ pub trait Transform: Send + Sync {
 /// - *Threads.* All methods are called from many threads at once.
 /// - *Determinism.* `plan` is a pure function of key and shapes, and `run` of plan and raw row.
 /// - *Fields.* `run` writes every field of the output row wholly.
+/// - *Memory.* Plans and scratch begin at a multiple of 8 bytes.
+///
+/// # Mixing
+///
+/// An engine that [`mixes`](Self::mixes) reads a second row beside some of its rows, as MixUp and
+/// CutMix do. [`partner`](Self::partner) says which: a position of the same epoch. The loader
+/// reads the sample of that position and runs the engines before this one on it, under the key
+/// that the sample has at that position: what lies beside a row is what the partner's own row
+/// would be at this point of the chain, and a mixed row depends on seed, epoch and position as
+/// any other does. For such a row [`plan_pair`](Self::plan_pair) and
+/// [`run_pair`](Self::run_pair) are called in the place of `plan` and `run`; the contract of those
+/// is theirs. A partner may be the row itself. Where it cannot be read, the row has failed.
+///
+/// One engine of a chain may mix: a second one would have to know the partner's partner, and four
+/// samples be read for a row.
 pub trait Engine: Send + Sync {
     /// The fields that `run` writes.
     fn schema(&self) -> &Schema;
@@ -63,7 +78,54 @@ pub trait Engine: Send + Sync {
         0
     }
 
-    /// The streams that `plan` draws from; two steps of one loader may not share any.
+    /// Whether [`partner`](Self::partner) ever gives one. Asked once, when the loader plans the
+    /// memory of the second row; an engine that does not mix is never asked for a partner.
+    fn mixes(&self) -> bool {
+        false
+    }
+
+    /// Which row is read beside that of `key`: a position below `positions`, the length of the
+    /// epoch's order, or `None` for a row that stays alone. A pure function of its arguments.
+    fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
+        let _ = (key, positions);
+        None
+    }
+
+    /// Writes the plan of a row that has a partner, each with its key and its shapes as `run_pair`
+    /// will see them. `plan` is zeroed. By default the plan of the row alone.
+    ///
+    /// # Errors
+    ///
+    /// When the shapes cannot be transformed, or not be mixed.
+    fn plan_pair(
+        &self,
+        own: (RowKey, Shapes<'_>),
+        partner: (RowKey, Shapes<'_>),
+        plan: &mut [u8],
+    ) -> Result<()> {
+        let _ = partner;
+        self.plan(own.0, own.1, plan)
+    }
+
+    /// Executes a plan that [`plan_pair`](Self::plan_pair) wrote, on the row and its partner, both
+    /// of the schema that the engine is bound to. By default runs on the row alone.
+    ///
+    /// # Errors
+    ///
+    /// When these samples cannot be transformed.
+    fn run_pair(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        partner: RowView<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        let _ = partner;
+        self.run(plan, raw, row, scratch)
+    }
+
+    /// The streams that `plan` and `partner` draw from; two steps of one loader may not share any.
     fn streams(&self) -> &[Stream] {
         &[]
     }

@@ -6,15 +6,18 @@ use candle_core::{Device, Tensor};
 use tallow_core::BatchRows;
 
 use crate::policy::Fault;
-use crate::slab::{RowSamples, SlabLayout};
+use crate::slab::RowSamples;
 use crate::state::State;
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// One batch: a tensor for each field, its first axis being the rows, and where they come from.
 pub struct Batch {
     pub(crate) id: BatchId,
-    pub(crate) layout: Arc<SlabLayout>,
+    /// The name of each tensor. Shared by all batches: one whose tensors are added or removed has
+    /// names of its own from then on.
+    pub(crate) names: Arc<Vec<Arc<str>>>,
     pub(crate) tensors: Vec<Tensor>,
+    pub(crate) device: Device,
     pub(crate) samples: RowSamples,
     pub(crate) rows: BatchRows,
     /// Rows of the tensors, padding included.
@@ -49,7 +52,7 @@ impl Batch {
         self.len() == 0
     }
 
-    /// Rows of the tensors, those of padding included.
+    /// Rows of the fields' tensors as the loader made them, those of padding included.
     pub fn rows(&self) -> usize {
         self.height
     }
@@ -69,7 +72,8 @@ impl Batch {
         self.rows.position(0)
     }
 
-    /// The tensor of the field `name`: shape (rows, the field's shape).
+    /// The tensor called `name`: that of a field has the shape (rows, the field's shape), unless a
+    /// closure of [`map_batch`](crate::LoaderBuilder::map_batch) has replaced it.
     ///
     /// # Errors
     ///
@@ -82,15 +86,39 @@ impl Batch {
     }
 
     fn find(&self, name: &str) -> Option<&Tensor> {
-        self.tensors().find(|(field, _)| *field == name).map(|(_, tensor)| tensor)
+        self.place(name).map(|at| &self.tensors[at])
     }
 
-    /// Every field's name and tensor, in the order of the schema.
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|field| **field == *name)
+    }
+
+    /// Puts `tensor` in the place of the one called `name`, or behind the others where there is
+    /// none. It may have any shape and dtype, and be on any device.
+    pub fn set(&mut self, name: &str, tensor: Tensor) {
+        match self.place(name) {
+            Some(at) => self.tensors[at] = tensor,
+            None => {
+                Arc::make_mut(&mut self.names).push(name.into());
+                self.tensors.push(tensor);
+            }
+        }
+    }
+
+    /// Takes the tensor called `name` out, if there is one.
+    pub fn remove(&mut self, name: &str) -> Option<Tensor> {
+        let at = self.place(name)?;
+        Arc::make_mut(&mut self.names).remove(at);
+        Some(self.tensors.remove(at))
+    }
+
+    /// Every name and tensor, in the order of the schema; what [`set`](Self::set) added comes
+    /// last.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
-        self.layout.fields.iter().map(|field| &*field.name).zip(&self.tensors)
+        self.names.iter().map(|name| &**name).zip(&self.tensors)
     }
 
-    /// The tensors, in the order of the schema.
+    /// The tensors, in the order of [`tensors`](Self::tensors).
     pub fn into_tensors(self) -> Vec<Tensor> {
         self.tensors
     }
@@ -103,8 +131,7 @@ impl Batch {
     /// When the device refuses.
     pub fn mask(&self) -> Result<Tensor> {
         let mask: Vec<u8> = (0..self.height).map(|row| u8::from(row < self.len())).collect();
-        let device = self.tensors.first().map_or(&Device::Cpu, |tensor| tensor.device());
-        Tensor::from_vec(mask, self.height, device)
+        Tensor::from_vec(mask, self.height, &self.device)
             .map_err(|error| Error::new(ErrorKind::Device, error.to_string()).with_batch(self.id))
     }
 

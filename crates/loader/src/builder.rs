@@ -7,6 +7,8 @@ use tallow_core::{
     Sequential, Shuffle, Source, Stream, Transform,
 };
 
+use crate::batch::Batch;
+use crate::batch_maps::BatchMaps;
 use crate::delivery::{Course, Delivery};
 use crate::engines::{Pad, Widen};
 use crate::loader::{Loader, Prints};
@@ -25,6 +27,8 @@ pub struct LoaderBuilder {
     sampler: Arc<dyn Sampler>,
     transforms: Vec<Box<dyn Transform>>,
     padding: Vec<(String, f64)>,
+    maps: BatchMaps,
+    map_version: u64,
     batch_size: usize,
     last: LastBatch,
     rank: usize,
@@ -69,6 +73,8 @@ impl LoaderBuilder {
             sampler: Arc::new(Sequential),
             transforms: Vec::new(),
             padding: Vec::new(),
+            maps: BatchMaps::default(),
+            map_version: 0,
             batch_size: 32,
             last: LastBatch::Keep,
             rank: 0,
@@ -146,6 +152,46 @@ impl LoaderBuilder {
         self
     }
 
+    /// Runs `f` on every batch before it is delivered, behind the closures that were added before:
+    /// on the thread that calls `next`, with the tensors on their device. The closure may replace,
+    /// add and remove tensors. Use a transform for what concerns single samples: those run in the
+    /// workers.
+    ///
+    /// An error or a panic of the closure stands in the place of its batch, and the state then
+    /// stands after it, as with a sample that cannot be read. A saved state cannot know what the
+    /// closure does; [`map_batch_version`](Self::map_batch_version) tells it.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// use candle_core::DType;
+    ///
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+    /// let loader = Loader::builder(source).map_batch(|batch| {
+    ///     let input = batch["input"].to_dtype(DType::F32)?.affine(1.0 / 255.0, 0.0)?;
+    ///     batch.set("input", input);
+    ///     Ok(())
+    /// });
+    /// # let batch = loader.build()?.epoch(0).next().unwrap()?;
+    /// # assert_eq!((batch["input"].dtype(), batch["input"].dims()), (DType::F32, &[8, 4][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_batch<F>(mut self, f: F) -> Self
+    where
+        F: Fn(&mut Batch) -> candle_core::Result<()> + Send + Sync + 'static,
+    {
+        self.maps.push(f);
+        self
+    }
+
+    /// A number that a saved state remembers: change it with the closures of
+    /// [`map_batch`](Self::map_batch), and states saved before are refused. The default is 0.
+    pub fn map_batch_version(mut self, version: u64) -> Self {
+        self.map_version = version;
+        self
+    }
+
     /// What happens to a sample that cannot be read. The default is [`OnError::Fail`].
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
@@ -196,14 +242,14 @@ impl LoaderBuilder {
     fn pipeline(&self) -> Result<Pipeline> {
         let mut pipeline = Pipeline::new(self.source.clone());
         for transform in &self.transforms {
-            pipeline.push(transform.bind(pipeline.schema())?);
+            pipeline.push(transform.bind(pipeline.schema())?)?;
         }
         check_streams(pipeline.engines())?;
         if let Some(pad) = Pad::bind(pipeline.schema(), &self.padding)? {
-            pipeline.push(Box::new(pad));
+            pipeline.push(Box::new(pad))?;
         }
         if let Some(widen) = Widen::bind(pipeline.schema())? {
-            pipeline.push(Box::new(widen));
+            pipeline.push(Box::new(widen))?;
         }
         Ok(pipeline)
     }
@@ -255,7 +301,7 @@ impl LoaderBuilder {
             substitutes: self.on_error.substitutes(),
             substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
         };
-        Loader::start(plan, filler, prints, self.stall_timeout)
+        Loader::start(plan, filler, prints, self.maps, self.stall_timeout)
     }
 
     fn prints(&self) -> Prints {
@@ -265,10 +311,11 @@ impl LoaderBuilder {
         let pad = |print: FingerprintBuilder, (name, value): &(String, f64)| {
             print.text(name).number(value.to_bits())
         };
+        let transforms = self.padding.iter().fold(transforms, pad);
         Prints {
             source: self.source.fingerprint(),
             sampler: self.sampler.fingerprint(),
-            transform: self.padding.iter().fold(transforms, pad).finish(),
+            transform: transforms.number(self.map_version).finish(),
         }
     }
 }

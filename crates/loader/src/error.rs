@@ -53,6 +53,8 @@ pub enum ErrorKind {
     Thread,
     /// The tensors could not be made, or not be brought to their device.
     Device,
+    /// A closure of [`crate::LoaderBuilder::map_batch`] failed; [`Error::cause`] says why.
+    MapBatch,
     /// A configuration that cannot work.
     Config,
     /// A state that does not belong to this loader.
@@ -74,6 +76,7 @@ impl ErrorKind {
             Self::Memory => "out of memory",
             Self::Thread => "no thread",
             Self::Device => "device",
+            Self::MapBatch => "map_batch failed",
             Self::Config => "configuration",
             Self::State => "state mismatch",
             Self::Busy => "busy",
@@ -127,6 +130,14 @@ impl Error {
         self
     }
 
+    /// Adds to the message.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
+        let message = &mut self.0.message;
+        *message += if message.is_empty() { "" } else { ", " };
+        *message += remark;
+        self
+    }
+
     /// Keeps the cause for programs; the message tells it already.
     pub(crate) fn with_source(mut self, cause: tallow_core::Error) -> Self {
         self.0.cause = Some(cause);
@@ -153,7 +164,8 @@ impl Error {
         self.0.position
     }
 
-    /// The error of the source or transform behind this one: it names path, field and sample.
+    /// The error of the source, transform or closure behind this one: it names path, field and
+    /// sample where there are any.
     pub fn cause(&self) -> Option<&tallow_core::Error> {
         self.0.cause.as_ref()
     }

@@ -10,11 +10,13 @@
 
 mod allocator;
 mod batch;
+mod batch_maps;
 mod batches;
 mod builder;
 mod column;
 mod delivery;
 mod engines;
+mod epoch;
 mod error;
 mod loader;
 mod pipeline;

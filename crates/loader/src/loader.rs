@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tallow_core::{Fingerprint, LastBatch, Schema, Source};
 
 use crate::batch::Batch;
+use crate::batch_maps::BatchMaps;
 use crate::batches::Batches;
 use crate::builder::{LoaderBuilder, cores};
 use crate::delivery::{Course, Next, Overdue};
@@ -51,6 +52,7 @@ pub struct Loader {
     layout: Arc<SlabLayout>,
     threads: Vec<JoinHandle<()>>,
     prints: Prints,
+    maps: BatchMaps,
     stall_timeout: Option<Duration>,
     /// Where the consumer stands.
     received: Mutex<Received>,
@@ -97,6 +99,7 @@ struct Stats {
     last: Option<Instant>,
     wait: Duration,
     hand_over: Duration,
+    map_batch: Duration,
     batches: u64,
     samples: u64,
     bytes: u64,
@@ -115,6 +118,7 @@ impl Loader {
         plan: Plan,
         filler: Filler,
         prints: Prints,
+        maps: BatchMaps,
         stall_timeout: Option<Duration>,
     ) -> Result<Self> {
         let filler = Arc::new(filler);
@@ -123,6 +127,7 @@ impl Loader {
             plan,
             threads: Vec::new(),
             prints,
+            maps,
             stall_timeout,
             received: Mutex::new(Received {
                 next: BatchId { epoch: 0, number: 0 },
@@ -339,18 +344,33 @@ impl Loader {
         let tensors = slab
             .take_tensors(&self.layout, pad, &self.plan.device)
             .map_err(|error| error.with_batch(slab.id))?;
-        let batch = Batch {
+        let mut batch = Batch {
             id: slab.id,
-            layout: self.layout.clone(),
+            names: self.layout.names.clone(),
             height: tensors.rows,
             tensors: tensors.tensors,
+            device: self.plan.device.clone(),
             samples: tensors.samples,
             rows: slab.rows,
             faults,
             state: self.state(),
         };
-        lock(&self.stats).delivered(&batch, self.layout.row_bytes(), started.elapsed());
+        let hand_over = started.elapsed();
+        if !self.maps.is_empty() {
+            self.map_batch(&mut batch)?;
+        }
+        lock(&self.stats).delivered(&batch, self.layout.row_bytes(), hand_over);
         Ok(batch)
+    }
+
+    /// Runs the closures of the user on a batch that is otherwise ready.
+    fn map_batch(&self, batch: &mut Batch) -> Result<()> {
+        let span = tracing::debug_span!(target: "tallow::map_batch", "map", batch = %batch.id);
+        let _entered = span.enter();
+        let started = Instant::now();
+        let mapped = self.maps.run(batch);
+        lock(&self.stats).map_batch += started.elapsed();
+        mapped.map_err(|error| error.with_batch(batch.id))
     }
 
     /// The failures of a slab if the policy passes over them.
@@ -404,6 +424,7 @@ impl Loader {
             wall,
             wait: stats.wait,
             hand_over: stats.hand_over,
+            map_batch: stats.map_batch,
             batches: stats.batches,
             samples: stats.samples,
             bytes: stats.bytes,
@@ -490,6 +511,7 @@ impl Stats {
             last: None,
             wait: Duration::ZERO,
             hand_over: Duration::ZERO,
+            map_batch: Duration::ZERO,
             batches: 0,
             samples: 0,
             bytes: 0,

@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tallow_core::{Engine, Row, RowBuffer, RowKey, RowSlots, Schema, Shapes, Source};
+use tallow_core::{Engine, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes, Source};
 
+use crate::epoch::Epoch;
 use crate::stages::{Stage, StageClock};
 use crate::{Error, ErrorKind, Result};
 
@@ -17,29 +18,52 @@ pub(crate) struct Pipeline {
     /// What the source writes, then what each engine does: as they said at `build()`. The layout
     /// of the memory hangs on it, so user code is not asked again.
     schemas: Vec<Schema>,
+    /// The engine that reads a second row beside some of its rows, by what it said at `build()`.
+    mixer: Option<usize>,
 }
 
 /// What one worker needs beside the slab. Made once, reused for every row.
 pub(crate) struct Scratch {
-    /// Where the delivered row goes; aimed at a row of the slab.
-    pub(crate) slots: RowSlots,
+    pub(crate) tools: Tools,
     /// The input row of each engine.
     rows: Vec<RowBuffer>,
-    plan: Vec<u8>,
-    engine: Vec<u8>,
+    /// The same for the partner of a row, up to the engine that mixes the two.
+    partner: Vec<RowBuffer>,
+}
+
+/// The part of the scratch that rows and partners share.
+pub(crate) struct Tools {
+    /// Where the delivered row goes; aimed at a row of the slab.
+    pub(crate) slots: RowSlots,
+    /// Words, since engines are promised plans and scratch that begin at a multiple of 8.
+    plan: Vec<u64>,
+    engine: Vec<u64>,
 }
 
 impl Pipeline {
     /// A chain of the source alone.
     pub(crate) fn new(source: Arc<dyn Source>) -> Self {
         let schemas = vec![source.schema().clone()];
-        Self { source, engines: Vec::new(), schemas }
+        Self { source, engines: Vec::new(), schemas, mixer: None }
     }
 
     /// Adds an engine that was bound to [`Self::schema`].
-    pub(crate) fn push(&mut self, engine: Box<dyn Engine>) {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a second engine that mixes.
+    pub(crate) fn push(&mut self, engine: Box<dyn Engine>) -> Result<()> {
+        let at = self.engines.len();
+        if engine.mixes()
+            && let Some(first) = self.mixer.replace(at)
+        {
+            let message =
+                format!("transforms {first} and {at} of the chain both mix samples; one can");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         self.schemas.push(engine.schema().clone());
         self.engines.push(engine);
+        Ok(())
     }
 
     /// The fields that are delivered.
@@ -51,15 +75,20 @@ impl Pipeline {
         &self.engines
     }
 
-    /// The fields that engine `at` reads.
-    fn input(&self, at: usize) -> &Schema {
-        &self.schemas[at]
+    /// What the engines read.
+    fn inputs(&self) -> &[Schema] {
+        &self.schemas[..self.engines.len()]
+    }
+
+    /// What the engines read of a partner, the one that mixes being the last.
+    fn partner_inputs(&self) -> &[Schema] {
+        &self.schemas[..self.mixer.map_or(0, |at| at + 1)]
     }
 
     /// Bytes of the scratch of one worker.
     pub(crate) fn scratch_bytes(&self) -> usize {
-        let rows = (0..self.engines.len()).map(|at| RowBuffer::bytes_for(self.input(at)));
-        rows.sum::<usize>() + self.plan_bytes() + self.engine_bytes()
+        let rows = self.inputs().iter().chain(self.partner_inputs());
+        rows.map(RowBuffer::bytes_for).sum::<usize>() + self.plan_bytes() + self.engine_bytes()
     }
 
     fn plan_bytes(&self) -> usize {
@@ -71,31 +100,34 @@ impl Pipeline {
     }
 
     pub(crate) fn scratch(&self) -> Result<Scratch> {
-        let rows = (0..self.engines.len()).map(|at| RowBuffer::new(self.input(at)));
-        Ok(Scratch {
+        let rows = |schemas: &[Schema]| {
+            schemas.iter().map(RowBuffer::new).collect::<tallow_core::Result<Vec<_>>>()
+        };
+        let tools = Tools {
             slots: RowSlots::new(self.schema()),
-            rows: rows.collect::<tallow_core::Result<_>>()?,
-            plan: vec![0; self.plan_bytes()],
-            engine: vec![0; self.engine_bytes()],
-        })
+            plan: vec![0; self.plan_bytes().div_ceil(size_of::<u64>())],
+            engine: vec![0; self.engine_bytes().div_ceil(size_of::<u64>())],
+        };
+        let (rows, partner) = (rows(self.inputs())?, rows(self.partner_inputs())?);
+        Ok(Scratch { tools, rows, partner })
     }
 
-    /// Writes the sample of `key` into the row that `scratch.slots` are aimed at. A panic of user
-    /// code is an error like any other.
+    /// Writes the sample of `key` into the row that the slots of `scratch` are aimed at. A panic
+    /// of user code is an error like any other.
     pub(crate) fn run(
         &self,
+        epoch: Epoch<'_>,
         key: RowKey,
         scratch: &mut Scratch,
         stop: &AtomicBool,
         clock: &mut StageClock<'_>,
     ) -> Result<()> {
         // The scratch is left in no state that matters: each row starts with empty slots.
-        let index = key.index as usize;
-        match catch(|| self.run_all(key, scratch, stop, clock)) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(cause)) => Err(self.failed(cause, index)),
-            Err(text) => Err(self.panicked(&text, clock.stage(), index)),
-        }
+        let Scratch { tools, rows, partner } = scratch;
+        let mut chain = Chain { pipeline: self, tools, stop, clock };
+        let partner_key = chain.bring_partner(epoch, key, partner)?;
+        let beside = partner_key.zip(partner.last().map(RowBuffer::view));
+        chain.caught(key, |chain| chain.fill(key, self.engines.len(), beside, rows))
     }
 
     #[cold]
@@ -117,37 +149,118 @@ impl Pipeline {
         let name = catch(|| self.source.name(index).into_owned());
         name.unwrap_or_else(|_| format!("sample {index}"))
     }
+}
 
-    fn run_all(
-        &self,
+/// The key of a partner and its row, as the engine that mixes reads it.
+type Beside<'a> = (RowKey, RowView<'a>);
+
+/// The chain at work on one row of the slab, and before it on its partner.
+struct Chain<'a, 'c> {
+    pipeline: &'a Pipeline,
+    tools: &'a mut Tools,
+    stop: &'a AtomicBool,
+    clock: &'a mut StageClock<'c>,
+}
+
+impl Chain<'_, '_> {
+    /// Does `work`, which is about the sample of `key`.
+    fn caught<T>(
+        &mut self,
         key: RowKey,
-        scratch: &mut Scratch,
-        stop: &AtomicBool,
-        clock: &mut StageClock<'_>,
+        work: impl FnOnce(&mut Self) -> tallow_core::Result<T>,
+    ) -> Result<T> {
+        let index = key.index as usize;
+        match catch(|| work(self)) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(cause)) => Err(self.pipeline.failed(cause, index)),
+            Err(text) => Err(self.pipeline.panicked(&text, self.clock.stage(), index)),
+        }
+    }
+
+    /// Makes what the engine that mixes reads beside the row of `key` in the last of `rows`;
+    /// returns the partner's key, if that row has a partner.
+    ///
+    /// Before the row itself, whose scratch the partner's engines then leave alone.
+    fn bring_partner(
+        &mut self,
+        epoch: Epoch<'_>,
+        key: RowKey,
+        rows: &mut [RowBuffer],
+    ) -> Result<Option<RowKey>> {
+        let Some(mixer) = self.pipeline.mixer else { return Ok(None) };
+        let engine = &*self.pipeline.engines[mixer];
+        self.clock.enter(Stage::Transform);
+        let Some(position) = self.caught(key, |_| Ok(epoch.partner(engine, key)))? else {
+            return Ok(None);
+        };
+        let partner = epoch.partner_sample(key, position)?;
+        // Whoever finds the worker stuck should name the sample that it is at.
+        self.clock.sample(partner.index as usize);
+        let made = self.caught(partner, |chain| chain.fill(partner, mixer, None, rows));
+        self.clock.sample(key.index as usize);
+        let role = || format!("read as the partner of sample {}", key.index);
+        made.map(|()| Some(partner)).map_err(|error| error.with_remark(&role()))
+    }
+
+    /// Reads the sample of `key` and runs the first `engines` of the chain on it. The last of them
+    /// writes the row of `rows` behind its own, or that of the slab where there is none.
+    fn fill(
+        &mut self,
+        key: RowKey,
+        engines: usize,
+        beside: Option<Beside<'_>>,
+        rows: &mut [RowBuffer],
     ) -> tallow_core::Result<()> {
-        clock.enter(Stage::Read);
-        let Scratch { slots, rows, plan, engine: own } = scratch;
-        let mut target = Target::of(rows, slots, self.schema());
-        self.source.read(key.index as usize, &mut target.row(stop))?;
-        target.finish()?;
-        if self.engines.is_empty() {
+        self.read(key, rows)?;
+        if engines == 0 {
             return Ok(());
         }
-        clock.enter(Stage::Transform);
+        self.clock.enter(Stage::Transform);
         let span =
             tracing::trace_span!(target: "tallow::transform", "transform", index = key.index);
         let _entered = span.enter();
-        for (at, engine) in self.engines.iter().enumerate() {
-            let (done, rest) = rows.split_at_mut(at + 1);
-            let raw = done[at].view();
-            let plan = &mut plan[..engine.plan_bytes()];
-            plan.fill(0);
-            engine.plan(key, Shapes::of(raw), plan)?;
-            let mut target = Target::of(rest, slots, self.schema());
-            engine.run(plan, raw, &mut target.row(stop), &mut own[..engine.scratch_bytes()])?;
-            target.finish()?;
+        for at in 0..engines {
+            let beside = beside.filter(|_| self.pipeline.mixer == Some(at));
+            self.step(at, key, beside, rows)?;
         }
         Ok(())
+    }
+
+    fn read(&mut self, key: RowKey, rows: &mut [RowBuffer]) -> tallow_core::Result<()> {
+        self.clock.enter(Stage::Read);
+        let mut target = Target::of(rows, &mut self.tools.slots, self.pipeline.schema());
+        self.pipeline.source.read(key.index as usize, &mut target.row(self.stop))?;
+        target.finish()
+    }
+
+    /// Runs engine `at` on its row of `rows`.
+    fn step(
+        &mut self,
+        at: usize,
+        key: RowKey,
+        beside: Option<Beside<'_>>,
+        rows: &mut [RowBuffer],
+    ) -> tallow_core::Result<()> {
+        let engine = &*self.pipeline.engines[at];
+        let Tools { slots, plan, engine: own } = &mut *self.tools;
+        let (done, rest) = rows.split_at_mut(at + 1);
+        let raw = done[at].view();
+        let plan = &mut bytemuck::cast_slice_mut(plan)[..engine.plan_bytes()];
+        let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
+        plan.fill(0);
+        let mut target = Target::of(rest, slots, self.pipeline.schema());
+        match beside {
+            None => {
+                engine.plan(key, Shapes::of(raw), plan)?;
+                engine.run(plan, raw, &mut target.row(self.stop), own)?;
+            }
+            Some((partner, row)) => {
+                let shapes = (Shapes::of(raw), Shapes::of(row));
+                engine.plan_pair((key, shapes.0), (partner, shapes.1), plan)?;
+                engine.run_pair(plan, raw, row, &mut target.row(self.stop), own)?;
+            }
+        }
+        target.finish()
     }
 }
 

@@ -64,9 +64,10 @@ impl fmt::Display for OnError {
 pub struct Fault {
     /// The position in the epoch of the row.
     pub position: usize,
-    /// The sample that failed.
+    /// The sample that failed, or whose partner did.
     pub index: usize,
-    /// Why: a [`crate::Error`] with the source's error as its cause.
+    /// Why: a [`crate::Error`] with the source's error as its cause, which names the partner where
+    /// it was that one.
     pub error: crate::Error,
 }
 

@@ -13,11 +13,14 @@ pub struct Report {
     pub wait: Duration,
     /// Of that, making tensors and uploading them.
     pub hand_over: Duration,
+    /// And running the closures of [`crate::LoaderBuilder::map_batch`]. What they start on another
+    /// device counts where somebody waits for it.
+    pub map_batch: Duration,
     /// Batches delivered.
     pub batches: u64,
     /// Samples in them.
     pub samples: u64,
-    /// Bytes of tensors.
+    /// Bytes of tensors, as the loader made them.
     pub bytes: u64,
     /// Batches that became errors.
     pub errors: u64,
@@ -68,16 +71,18 @@ impl Report {
         self.stages.iter().find(|(s, _)| *s == stage).map_or(Duration::ZERO, |(_, time)| *time)
     }
 
-    /// The stage that limits the throughput: the consumer if it hardly ever waits, the hand-over
-    /// if that is most of the waiting, and otherwise the stage that keeps the workers busiest.
+    /// The stage that limits the throughput: the consumer if it hardly ever waits, what `next` does
+    /// itself if that is most of the waiting, and otherwise the stage that keeps the workers
+    /// busiest.
     pub fn limiting_stage(&self) -> Stage {
         /// Below this the loader is not worth making faster.
         const WAIT_FRACTION: f64 = 0.05;
         if self.wait_fraction() < WAIT_FRACTION {
             return Stage::Consumer;
         }
-        if self.hand_over * 2 > self.wait {
-            return Stage::HandOver;
+        if (self.hand_over + self.map_batch) * 2 > self.wait {
+            let mapping = self.map_batch > self.hand_over;
+            return if mapping { Stage::MapBatch } else { Stage::HandOver };
         }
         let stages = [Stage::Read, Stage::Transform, Stage::Order];
         stages.into_iter().max_by_key(|stage| self.stage(*stage)).unwrap_or(Stage::Read)
@@ -91,6 +96,9 @@ impl Report {
             Stage::Consumer => "the consumer is the limit: training does not wait for data".into(),
             Stage::HandOver => "making and uploading tensors is the limit: use smaller element \
                                 types, or larger batches"
+                .into(),
+            Stage::MapBatch => "map_batch is the limit: do what concerns single samples in a \
+                                transform, which runs in the workers"
                 .into(),
             Stage::Order => "making the order is the limit: the sampler's order() is slow".into(),
             _ if self.workers == 0 => {

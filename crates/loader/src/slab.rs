@@ -13,13 +13,15 @@ use crate::{BatchId, Error, ErrorKind, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct SlabLayout {
     pub(crate) fields: Vec<FieldLayout>,
+    /// The names of the fields, for the batches.
+    pub(crate) names: Arc<Vec<Arc<str>>>,
     /// Rows of a full batch.
     pub(crate) rows: usize,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct FieldLayout {
-    pub(crate) name: Arc<str>,
+    name: Arc<str>,
     dtype: DType,
     shape: Vec<usize>,
     row_elements: usize,
@@ -51,7 +53,9 @@ impl FieldLayout {
 impl SlabLayout {
     /// The layout of `rows` rows of a schema that has no ragged field and no `u16`.
     pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
-        Self { fields: schema.fields().iter().map(FieldLayout::new).collect(), rows }
+        let fields: Vec<_> = schema.fields().iter().map(FieldLayout::new).collect();
+        let names = fields.iter().map(|field| field.name.clone()).collect();
+        Self { fields, names: Arc::new(names), rows }
     }
 
     pub(crate) fn row_bytes(&self) -> usize {

@@ -20,6 +20,8 @@ pub enum Stage {
     Transform,
     /// The consumer turns a slab into tensors, uploads included.
     HandOver,
+    /// The consumer runs the closures of [`crate::LoaderBuilder::map_batch`].
+    MapBatch,
     /// The consumer does its own work, between two calls of `next`.
     Consumer,
 }
@@ -36,6 +38,7 @@ impl Stage {
             Self::Read => "read",
             Self::Transform => "transform",
             Self::HandOver => "hand_over",
+            Self::MapBatch => "map_batch",
             Self::Consumer => "consumer",
         }
     }
@@ -122,6 +125,11 @@ impl<'a> StageClock<'a> {
     /// Says which row the next stages concern.
     pub(crate) fn at(&self, slab: u64, index: usize) {
         self.activity.0.slab.store(slab, Ordering::Relaxed);
+        self.sample(index);
+    }
+
+    /// Says which sample the next stages concern, of the same row.
+    pub(crate) fn sample(&self, index: usize) {
         self.activity.0.index.store(index, Ordering::Relaxed);
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use tallow_core::{RowKey, Stream};
 
 use crate::delivery::{Claim, Delivery};
+use crate::epoch::Epoch;
 use crate::pipeline::{Pipeline, Scratch, catch, discard};
 use crate::slab::{RowFault, RowOutcome, Slab};
 use crate::stages::{Stage, StageClock};
@@ -88,39 +89,33 @@ impl Filler {
         clock: &mut StageClock<'_>,
     ) -> RowOutcome {
         let position = slab.rows.position(row);
+        let samples = self.delivery.course.samples;
+        let epoch = Epoch { order: &*slab.order, key: slab.key, samples };
         let own_key = slab.key.at(position as u64);
-        let mut index = slab.order.index(position);
-        let mut key = if slab.order.repeats() { own_key } else { slab.key };
-        let mut draws = own_key.draws(self.substitute_stream, index as u64);
+        let mut sample = epoch.sample(position);
+        let mut draws = own_key.draws(self.substitute_stream, sample.index);
         for attempt in 0..=self.substitutes {
             if attempt > 0 {
                 // Another position of the epoch, drawn from the row's own key. Its sample may come
                 // twice now, so its random numbers depend on the position.
-                index = slab.order.index(draws.below(slab.order.len() as u64) as usize);
-                key = own_key;
+                let index = slab.order.index(draws.below(slab.order.len() as u64) as usize);
+                sample = RowKey { key: own_key, index: index as u64 };
             }
+            let index = sample.index as usize;
             clock.at(number, index);
-            if index >= self.delivery.course.samples {
-                slab.fault(RowFault { row, attempt, index, error: self.no_such_sample(index) });
+            if let Err(error) = epoch.check(sample) {
+                slab.fault(RowFault { row, attempt, index, error });
                 break;
             }
             // SAFETY: this worker claimed the row, finishes it only after this function, and aims
             // its slots elsewhere before it writes again.
-            unsafe { slab.aim(row, &mut scratch.slots) };
-            let row_key = RowKey { key, index: index as u64 };
-            match self.pipeline.run(row_key, scratch, &slab.cancelled, clock) {
+            unsafe { slab.aim(row, &mut scratch.tools.slots) };
+            match self.pipeline.run(epoch, sample, scratch, &slab.cancelled, clock) {
                 Ok(()) => return RowOutcome::Written(index),
                 Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
                 Err(error) => slab.fault(RowFault { row, attempt, index, error }),
             }
         }
         RowOutcome::Missing
-    }
-
-    #[cold]
-    fn no_such_sample(&self, index: usize) -> Error {
-        let samples = self.delivery.course.samples;
-        let message = format!("the order gives sample {index} of a source of {samples}");
-        Error::new(ErrorKind::Config, message)
     }
 }

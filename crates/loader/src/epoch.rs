@@ -1,0 +1,52 @@
+//! Which sample stands at a position of an epoch, and under which key.
+
+use tallow_core::{Engine, Key, Order, RowKey};
+
+use crate::{Error, ErrorKind, Result};
+
+/// What an epoch says about its rows, for the one that fills them.
+#[derive(Clone, Copy)]
+pub(crate) struct Epoch<'a> {
+    pub(crate) order: &'a dyn Order,
+    /// Seed and epoch.
+    pub(crate) key: Key,
+    /// Samples of the source.
+    pub(crate) samples: usize,
+}
+
+impl Epoch<'_> {
+    /// The sample of `position`, with the key that it has there.
+    pub(crate) fn sample(&self, position: usize) -> RowKey {
+        let key = if self.order.repeats() { self.key.at(position as u64) } else { self.key };
+        RowKey { key, index: self.order.index(position) as u64 }
+    }
+
+    /// Whether the source has the sample that the order gives.
+    pub(crate) fn check(&self, sample: RowKey) -> Result<()> {
+        if (sample.index as usize) < self.samples {
+            return Ok(());
+        }
+        let (index, samples) = (sample.index, self.samples);
+        let message = format!("the order gives sample {index} of a source of {samples}");
+        Err(Error::new(ErrorKind::Config, message))
+    }
+
+    /// The position that `engine` wants beside the row of `key`.
+    pub(crate) fn partner(&self, engine: &dyn Engine, key: RowKey) -> Option<usize> {
+        engine.partner(key, self.order.len())
+    }
+
+    /// The sample of the position that an engine named as the partner of `own`.
+    pub(crate) fn partner_sample(&self, own: RowKey, position: usize) -> Result<RowKey> {
+        let positions = self.order.len();
+        if position >= positions {
+            let index = own.index;
+            let message = format!(
+                "the partner of sample {index} is position {position} of an epoch of {positions}"
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let partner = self.sample(position);
+        self.check(partner).map(|()| partner)
+    }
+}

@@ -1,0 +1,319 @@
+//! Engines that read a second row beside their own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tallow::{
+    Engine, Error, Fingerprint, Key, Loader, LoaderBuilder, LoaderErrorKind, OnError, Purpose,
+    Result, Row, RowKey, RowView, Schema, Shapes, Source, Stream, Transform, WithReplacement,
+    from_fn,
+};
+
+use crate::tester::{LASTS, PREFETCH, WORKERS, counting, matrix};
+
+const SEED: u64 = 11;
+const SAMPLES: usize = 43;
+
+/// Which position stands beside a row.
+type PartnerOf = fn(RowKey, usize) -> Option<usize>;
+
+/// Any position, for three rows of four.
+fn any(key: RowKey, positions: usize) -> Option<usize> {
+    let mut draws = key.draws(Stream::new("mix", 0, Purpose::Transform));
+    (draws.below(4) > 0).then(|| draws.below(positions as u64) as usize)
+}
+
+/// In order, the next position.
+fn next(key: RowKey, positions: usize) -> Option<usize> {
+    Some((key.index as usize + 1) % positions)
+}
+
+/// Adds to the rows of [`counting`]: a random number of their own, or their partner's values.
+#[derive(Clone)]
+enum Add {
+    Random,
+    Partner(PartnerOf),
+}
+
+impl Transform for Add {
+    fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>> {
+        Ok(Box::new(Adding { schema: schema.clone(), add: self.clone() }))
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("add").finish()
+    }
+}
+
+struct Adding {
+    schema: Schema,
+    add: Add,
+}
+
+impl Adding {
+    fn write(&self, raw: RowView<'_>, added: &[f32; 6], row: &mut Row<'_>) -> Result<()> {
+        let x = raw.field(0).as_slice::<f32>()?;
+        let x: [f32; 6] = std::array::from_fn(|i| x[i] + added[i]);
+        row.field(0).copy_from_slice(&x)?;
+        row.field(1).copy_from_view(&raw.field(1))
+    }
+}
+
+impl Engine for Adding {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn plan_bytes(&self) -> usize {
+        8
+    }
+
+    fn plan(&self, key: RowKey, _shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
+        assert_eq!(plan, [0; 8]);
+        if matches!(self.add, Add::Random) {
+            let random = key.draws(Stream::new("add", 0, Purpose::Transform)).below(1000);
+            plan.copy_from_slice(&random.to_ne_bytes());
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        row: &mut Row<'_>,
+        _scratch: &mut [u8],
+    ) -> Result<()> {
+        let added = u64::from_ne_bytes(plan.try_into().unwrap()) as f32;
+        self.write(raw, &[added; 6], row)
+    }
+
+    fn mixes(&self) -> bool {
+        matches!(self.add, Add::Partner(_))
+    }
+
+    fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
+        match self.add {
+            Add::Partner(partner_of) => partner_of(key, positions),
+            Add::Random => panic!("asked for a partner without mixing"),
+        }
+    }
+
+    /// The partner's index, by which `run_pair` knows it.
+    fn plan_pair(
+        &self,
+        own: (RowKey, Shapes<'_>),
+        partner: (RowKey, Shapes<'_>),
+        plan: &mut [u8],
+    ) -> Result<()> {
+        assert_eq!(plan, [0; 8]);
+        assert_eq!((own.1.shape(0), partner.1.shape(0)), (&[2, 3][..], &[2, 3][..]));
+        plan.copy_from_slice(&partner.0.index.to_ne_bytes());
+        Ok(())
+    }
+
+    fn run_pair(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        partner: RowView<'_>,
+        row: &mut Row<'_>,
+        _scratch: &mut [u8],
+    ) -> Result<()> {
+        let index = i64::from_ne_bytes(plan.try_into().unwrap());
+        assert_eq!(partner.field(1).as_slice::<i64>()?, [index]);
+        self.write(raw, partner.field(0).as_slice::<f32>()?.try_into().unwrap(), row)
+    }
+}
+
+/// The sample and the values of each epoch and position.
+type Rows = BTreeMap<(u64, usize), (usize, Vec<f32>)>;
+
+fn delivered(loader: &Loader, epochs: std::ops::Range<u64>) -> Rows {
+    let mut rows = Rows::new();
+    for batch in loader.epochs(epochs) {
+        let batch = batch.unwrap();
+        let x = batch["x"].flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+        let samples = batch.indices().iter().copied().zip(x);
+        rows.extend(batch.positions().map(|at| (batch.epoch(), at)).zip(samples));
+    }
+    rows
+}
+
+/// What mixing makes of `rows`: each row plus what stands at its partner's position, both as they
+/// come without mixing.
+fn mixed(rows: &Rows, positions: usize, repeats: bool) -> Rows {
+    let mix = |(&(epoch, position), (index, x)): (&(u64, usize), &(usize, Vec<f32>))| {
+        let key = Key::new(SEED, epoch);
+        let key = if repeats { key.at(position as u64) } else { key };
+        let partner = any(RowKey { key, index: *index as u64 }, positions);
+        let added = partner.map(|partner| &rows[&(epoch, partner)].1);
+        let sum = |i: usize| x[i] + added.map_or(0.0, |added| added[i]);
+        ((epoch, position), (*index, (0..x.len()).map(sum).collect()))
+    };
+    rows.iter().map(mix).collect()
+}
+
+fn plain() -> LoaderBuilder {
+    Loader::builder(counting(SAMPLES)).seed(SEED).batch_size(8).shuffle().transform(Add::Random)
+}
+
+fn mixing() -> LoaderBuilder {
+    plain().transform(Add::Partner(any))
+}
+
+#[test]
+fn a_partner_is_the_row_of_its_position_whoever_reads_it() {
+    let rows = delivered(&plain().build().unwrap(), 0..2);
+    let expected = mixed(&rows, SAMPLES, false);
+    assert_ne!(expected, rows);
+    matrix(mixing, |loader| {
+        assert_eq!(delivered(&loader, 0..2), expected);
+        assert_eq!(delivered(&loader, 0..2), expected, "a second time");
+    });
+    for batch_size in [1, 5, 64] {
+        let loader = mixing().batch_size(batch_size).build().unwrap();
+        assert_eq!(delivered(&loader, 0..2), expected);
+    }
+    for last in LASTS {
+        let loader = mixing().last_batch(last).build().unwrap();
+        assert!(delivered(&loader, 0..2).iter().all(|(at, row)| expected[at] == *row));
+    }
+}
+
+#[test]
+fn every_rank_mixes_with_the_rows_of_all() {
+    let expected = delivered(&mixing().build().unwrap(), 0..2);
+    for world in [2, 4] {
+        let mut rows = Rows::new();
+        for rank in 0..world {
+            rows.extend(delivered(&mixing().rank(rank, world).build().unwrap(), 0..2));
+        }
+        assert_eq!(rows, expected);
+    }
+}
+
+#[test]
+fn resuming_at_every_batch_gives_the_rest_of_the_mixed_rows() {
+    let expected = delivered(&mixing().build().unwrap(), 0..2);
+    let loader = mixing().workers(2).build().unwrap();
+    for batch in 0..loader.batches_per_epoch() {
+        loader.resume(&loader.state_at(1, batch).unwrap()).unwrap();
+        let rest = expected.range((1, batch * 8)..).map(|(at, row)| (*at, row.clone()));
+        assert_eq!(delivered(&loader, 1..2), rest.collect());
+    }
+}
+
+#[test]
+fn an_order_that_repeats_samples_gives_a_partner_the_key_of_its_position() {
+    const POSITIONS: usize = 70;
+    let repeated = |builder: LoaderBuilder| builder.sampler(WithReplacement::draws(POSITIONS));
+    let rows = delivered(&repeated(plain()).build().unwrap(), 0..2);
+    let expected = mixed(&rows, POSITIONS, true);
+    matrix(|| repeated(mixing()), |loader| assert_eq!(delivered(&loader, 0..2), expected));
+}
+
+#[test]
+fn a_row_may_be_its_own_partner() {
+    let own: PartnerOf = |key, _| Some(key.index as usize);
+    let build = || Loader::builder(counting(SAMPLES)).batch_size(8);
+    let rows = delivered(&build().build().unwrap(), 0..1);
+    let doubled = build().transform(Add::Partner(own)).build().unwrap();
+    for (at, (index, x)) in delivered(&doubled, 0..1) {
+        let twice: Vec<f32> = rows[&at].1.iter().map(|x| x * 2.0).collect();
+        assert_eq!((index, x), (rows[&at].0, twice));
+    }
+}
+
+/// [`counting`], with sample 13 bad and sample 29 panicking.
+fn failing() -> impl Source {
+    let good = Arc::new(counting(40));
+    from_fn(good.schema().clone(), 40, move |index, row| match index {
+        13 => Err(Error::user("sample 13 is bad")),
+        29 => panic!("sample 29 panics"),
+        _ => good.read(index, row),
+    })
+}
+
+fn failing_mixer(on_error: OnError) -> LoaderBuilder {
+    let builder = Loader::builder(failing()).batch_size(8).on_error(on_error);
+    builder.transform(Add::Random).transform(Add::Partner(next))
+}
+
+#[test]
+fn a_partner_that_cannot_be_read_is_an_error_of_the_row_and_named() {
+    for workers in WORKERS {
+        let loader = failing_mixer(OnError::Fail).workers(workers).build().unwrap();
+        let results: Vec<_> = loader.epoch(0).collect();
+        let failed: Vec<usize> = (0..5).filter(|&i| results[i].is_err()).collect();
+        assert_eq!(failed, [1, 3]);
+        let error = results[1].as_ref().unwrap_err();
+        assert_eq!((error.kind(), error.position()), (LoaderErrorKind::Sample, Some(12)));
+        assert_eq!(error.cause().unwrap().index(), Some(13));
+        assert!(error.to_string().contains("read as the partner of sample 12"), "{error}");
+        let error = results[3].as_ref().unwrap_err();
+        assert_eq!((error.kind(), error.position()), (LoaderErrorKind::Panic, Some(28)));
+        let words = error.to_string();
+        assert!(words.contains("in stage read, sample 29"), "{words}");
+        assert!(words.contains("read as the partner of sample 28"), "{words}");
+    }
+}
+
+#[test]
+fn a_row_whose_partner_fails_is_skipped_or_substituted() {
+    for workers in WORKERS {
+        let loader = failing_mixer(OnError::Skip { budget: 4 }).workers(workers).build().unwrap();
+        let faults: Vec<_> = loader
+            .epoch(0)
+            .flat_map(|batch| batch.unwrap().faults().iter().map(|f| f.index).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(faults, [12, 13, 28, 29]);
+        assert_eq!(delivered(&loader, 1..2).len(), 36);
+    }
+    let substituted = |workers, prefetch| {
+        let builder = failing_mixer(OnError::Substitute { budget: 20 });
+        let loader = builder.workers(workers).prefetch(prefetch).build().unwrap();
+        delivered(&loader, 0..2)
+    };
+    let expected = substituted(0, 1);
+    assert_eq!(expected.len(), 80);
+    for prefetch in PREFETCH {
+        assert_eq!(substituted(3, prefetch), expected);
+    }
+}
+
+#[test]
+fn a_partner_outside_the_epoch_or_a_panic_instead_of_one_is_an_error() {
+    let outside: PartnerOf = |_, positions| Some(positions);
+    let panics: PartnerOf = |_, _| panic!("no partner");
+    for (partner_of, kind, words) in [
+        (outside, LoaderErrorKind::Config, "position 43 of an epoch of 43"),
+        (panics, LoaderErrorKind::Panic, "\"no partner\" in stage transform"),
+    ] {
+        for workers in [0, 2] {
+            let builder = plain().transform(Add::Partner(partner_of)).workers(workers);
+            let loader = builder.build().unwrap();
+            let error = loader.epoch(0).next().unwrap().unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_mixes_once() {
+    let error = mixing().transform(Add::Partner(any)).build().unwrap_err();
+    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert!(error.to_string().contains("transforms 1 and 2"), "{error}");
+}
+
+#[test]
+fn the_memory_of_partners_is_planned() {
+    let workers = 3;
+    let memory = |builder: LoaderBuilder| {
+        builder.workers(workers).prefetch(2).build().unwrap().plan().memory_bytes()
+    };
+    // Six f32 and an i64: the input row of the second engine, then those of both for the partner.
+    let added = memory(mixing()) - memory(plain());
+    assert_eq!(added, workers * 3 * 32);
+}
