@@ -15,7 +15,14 @@ pub use tallow_loader::{
     Batch, BatchId, Batches, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault, Loader,
     LoaderBuilder, OnError, Plan, Report, Stage, State, Waits, keep_freed_memory,
 };
-pub use tallow_transforms::{Map, map};
+pub use tallow_transforms::{
+    Affine, AugMix, Augment, BLUR_WEIGHTS_MAX, Border, BoxFormat, CHANNELS_MAX, CutMix, Elastic,
+    EraseValue, Fields, Fill, FreqMask, GaussianNoise, Head, IMAGENET, IntegerMap, Interpolation,
+    Jitter, Layout, Map, MixUp, MixUpOrCutMix, NoiseKey, Normalization, OPS_MAX, Op, OpCode,
+    PLAN_VERSION, Pad, PadOrTruncate, Perspective, Plane, RandAugment, RandomAffine, RandomErasing,
+    RandomPerspective, RandomResizedCrop, RandomRotation, Resize, ResizedCrop, Rotate, Side, Size,
+    SpecError, StagePlan, TimeMask, TrivialAugmentWide, Uniform, catalogue, map,
+};
 
 /// What a training loop needs: `use tallow::prelude::*`.
 pub mod prelude {
@@ -23,5 +30,5 @@ pub mod prelude {
         LastBatch, Memory, NpyFile, NpyFolders, Safetensors, Sampler, Source, SourceExt,
     };
     pub use tallow_loader::{Batch, Loader, OnError, State};
-    pub use tallow_transforms::map;
+    pub use tallow_transforms::{Augment, IMAGENET, map};
 }

@@ -1,10 +1,52 @@
 //! Transforms of samples: what stands between a source's raw rows and the rows that are delivered.
 //!
+//! [`Augment`] is a chain of augmentations. It is not run as a chain: for each sample all random
+//! parameters are drawn and written as a *plan*, a few plain structs ([`StagePlan`]), which an
+//! engine executes in one pass over the pixels: geometry is composed into one map, pixel
+//! operations run in order on the row in flight, and the result is stored once, in its final type
+//! and layout. Where a chain cannot be one pass it is cut into stages, and
+//! [`Augment::explain`] says where and why.
+//!
+//! [`map()`] is a closure a sample, for everything else.
+//!
 //! A transform meets the loader only in the traits of `tallow_core`; nothing here knows threads,
 //! files or batches.
 
 #![forbid(unsafe_code)]
 
+mod augment;
+mod beta;
+mod bound;
+mod compose;
+mod cut;
+mod draw;
+mod engine;
+mod fields;
+mod fill;
+mod kernels;
+mod layout;
 mod map;
+mod matrix;
+mod plan;
+mod points;
+mod size;
+mod sketch;
+mod spec;
+mod step;
+mod steps;
+mod targets;
 
+pub use augment::Augment;
+pub use draw::Uniform;
+pub use fields::Fields;
+pub use fill::Fill;
+pub use layout::Layout;
 pub use map::{Map, map};
+pub use plan::{
+    BLUR_WEIGHTS_MAX, Border, CHANNELS_MAX, Head, IntegerMap, Interpolation, NoiseKey, OPS_MAX, Op,
+    OpCode, PLAN_VERSION, StagePlan,
+};
+pub use size::Size;
+pub use spec::{SpecError, catalogue};
+pub use steps::*;
+pub use targets::BoxFormat;

@@ -1,0 +1,458 @@
+//! An `Augment` tied to a schema: the engine that the loader's workers run.
+
+use bytemuck::{Pod, Zeroable};
+use tallow_core::{
+    Dim, Engine, Error, ErrorKind, Field, FieldView, Purpose, Result, Row, RowDType, RowKey,
+    RowView, Schema, Shapes, Stream,
+};
+
+use crate::augment::{Augment, config, is_pixel};
+use crate::compose::Composer;
+use crate::draw::chance;
+use crate::engine::{self, Extents, Memory, Output};
+use crate::kernels::Simd;
+use crate::layout::Layout;
+use crate::plan::StagePlan;
+use crate::sketch::{Line, Sketch};
+use crate::step::{self, Node};
+use crate::targets::{BoundTarget, Select};
+
+/// What stands in front of the stages of a row's plan.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub(crate) struct PlanHead {
+    /// 1 where a partner is mixed in, whose stages follow the row's own.
+    pub(crate) mixed: u32,
+    /// The share of the row's own sample in its labels.
+    pub(crate) share: f32,
+}
+
+/// A chain bound to the fields of a schema.
+#[derive(Debug)]
+pub(crate) struct AugmentEngine {
+    schema: Schema,
+    /// Where the image stands among the fields.
+    image: usize,
+    layout: Layout,
+    /// How the image is delivered.
+    delivered: Layout,
+    /// What turns values of the raw range into delivered ones.
+    scale: f32,
+    max: f64,
+    /// Whether values are computed, not only moved.
+    computes: bool,
+    once: bool,
+    nodes: Vec<Node>,
+    streams: Vec<Stream>,
+    /// The step that mixes a second sample in, if there is one.
+    mix: Option<usize>,
+    stages: usize,
+    extents: Extents,
+    /// Set where pixels are only moved: elements then keep their type and their bits.
+    select: Option<Select>,
+    targets: Vec<Option<BoundTarget>>,
+    lines: Vec<Line>,
+    simd: Simd,
+}
+
+impl AugmentEngine {
+    /// Ties `augment` to `schema`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] with all that does not work.
+    pub(crate) fn bind(augment: &Augment, schema: &Schema) -> Result<Self> {
+        let image = position(schema, augment.field_name())?;
+        let field = &schema.fields()[image];
+        let layout = layout_of(augment, field).map_err(|problem| named(field, problem))?;
+        let sketch = outline(augment, field, layout)?;
+        let delivered = sketch.layout.unwrap_or(layout.channels_first());
+        let out = delivered_field(field, &sketch, delivered)?;
+        let targets = bind_targets(augment, schema, image, &sketch)?;
+        let fields =
+            schema.fields().iter().zip(&targets).enumerate().map(|(i, (field, target))| {
+                if i == image {
+                    out.clone()
+                } else {
+                    target.as_ref().map_or(field, |t| &t.field).clone()
+                }
+            });
+        let extents = Extents::of(&sketch);
+        // Pixels that the store can deliver go the fast way, which leaves their values alone too.
+        let raw = field.dtype();
+        let moves = !sketch.computes
+            && out.dtype() == field.dtype()
+            && !(is_delivered(raw) && is_pixel(raw));
+        let select = Select { from: layout, to: delivered, fill: None, extents };
+        let select = moves.then_some(select);
+        let nodes = step::bind(&augment.chain, augment.field_name());
+        let mut streams = Vec::new();
+        step::streams(&nodes, &mut streams);
+        Ok(Self {
+            schema: Schema::new(fields.collect())?,
+            image,
+            layout,
+            delivered,
+            scale: (crate::sketch::max_of(out.dtype()) / sketch.max) as f32,
+            max: sketch.max,
+            computes: sketch.computes,
+            once: augment.once,
+            mix: nodes.iter().position(|node| node.step.mixes().is_some()),
+            nodes,
+            streams,
+            stages: sketch.stages.len(),
+            extents,
+            select,
+            targets,
+            lines: sketch.lines,
+            simd: Simd::detect(),
+        })
+    }
+
+    /// How the chain was cut, and why.
+    pub(crate) fn explain(&self) -> String {
+        let mut text = String::new();
+        let (stages, bytes) = (self.stages, self.plan_bytes());
+        let passes = if stages == 1 { "1 stage" } else { &format!("{stages} stages") };
+        text += &format!("{passes}, plans of {bytes} bytes a sample\n");
+        for stage in 0..stages {
+            for line in self.lines.iter().filter(|line| line.stage == stage) {
+                let Line { step, cut, note, .. } = line;
+                let why = cut.map(|reason| format!("cut here: {reason}"));
+                let why = why.unwrap_or_else(|| (*note).to_owned());
+                text += &format!("  stage {stage}: {step}: {why}\n");
+            }
+        }
+        if self.mix.is_some() {
+            text += "  reads a second sample a row: a random position of the same epoch\n";
+        }
+        text
+    }
+
+    fn composer<'a>(
+        &self,
+        key: RowKey,
+        shape: &[usize],
+        plans: &'a mut [StagePlan],
+    ) -> Result<Composer<'a>> {
+        let (size, channels) = self.layout.split(shape, 1);
+        // An empty sequence of tokens can be padded; an image without pixels has no statistics.
+        if size.contains(&0) && (self.computes || self.layout != Layout::T) {
+            let message = format!("found shape {shape:?}, an image without pixels");
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+        }
+        let size = size.map(|len| len as i32);
+        let composer = Composer::new(key, size, channels, self.max, self.once, plans);
+        Ok(composer.with_axes(self.layout.axes()))
+    }
+
+    /// Writes the plans of the row itself; the share of its labels.
+    fn compose(
+        &self,
+        key: RowKey,
+        shape: &[usize],
+        mixed: bool,
+        plans: &mut [StagePlan],
+    ) -> Result<f32> {
+        let mut composer = self.composer(key, shape, plans)?;
+        composer.set_mixed(mixed);
+        composer.chain(&self.nodes);
+        let share = composer.share();
+        composer.finish(self.scale);
+        Ok(share)
+    }
+
+    /// What the steps draw for one sample, in words.
+    pub(crate) fn drawn(&self, key: RowKey, shapes: Shapes<'_>) -> Result<Vec<String>> {
+        let mut plans = vec![StagePlan::zeroed(); self.stages];
+        let composer = self.composer(key, shapes.shape(self.image), &mut plans)?;
+        let mut composer = composer.with_notes();
+        composer.chain(&self.nodes);
+        Ok(composer.into_notes())
+    }
+
+    /// Writes the plans of the partner, up to where it is mixed in.
+    fn compose_partner(&self, key: RowKey, shape: &[usize], plans: &mut [StagePlan]) -> Result<()> {
+        let mut composer = self.composer(key, shape, plans)?;
+        composer.chain(&self.nodes[..self.mix.unwrap_or(0)]);
+        composer.finish_in(crate::compose::canvas::PARTNER);
+        Ok(())
+    }
+
+    fn execute(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        partner: Option<RowView<'_>>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        let (head, plans) = read(plan);
+        let own = &plans[..self.stages];
+        if let Some(select) = &self.select {
+            let (from, mut to) = (raw.field(self.image), row.field(self.image));
+            select.run(self.simd, own, &from, &mut to, scratch)?;
+        } else {
+            let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
+            let mut memory = Memory::divide(&self.extents, scratch);
+            if let Some(partner) = partner.filter(|_| head.mixed == 1) {
+                let theirs = &plans[self.stages..];
+                let image = partner.field(self.image);
+                engine::run(self.simd, theirs, &image, self.layout, &mut memory, None)?;
+            }
+            self.image(own, &raw.field(self.image), row, &mut memory)?;
+        }
+        for (i, target) in self.targets.iter().enumerate().filter(|(i, _)| *i != self.image) {
+            let mixed = partner.filter(|_| head.mixed == 1).map(|p| (p.field(i), head.share));
+            match target {
+                None => row.field(i).copy_from_view(&raw.field(i))?,
+                Some(target) => {
+                    target.run(self.simd, own, &raw.field(i), mixed, &mut row.field(i), scratch)?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn image(
+        &self,
+        plans: &[StagePlan],
+        raw: &FieldView<'_>,
+        row: &mut Row<'_>,
+        memory: &mut Memory<'_>,
+    ) -> Result<()> {
+        let last = plans.iter().rfind(|plan| plan.head != 0);
+        let size = last.map_or([0; 3], |plan| plan.size).map(|len| len as usize);
+        let channels = self.layout.split(raw.shape(), 1).1;
+        let mut field = row.field(self.image);
+        field.set_shape(&self.delivered.join(size, channels))?;
+        let interleaved = self.delivered.is_interleaved();
+        let mut output = Output::new(&mut field, size[2], channels, interleaved)?;
+        engine::run(self.simd, plans, raw, self.layout, memory, Some(&mut output))
+    }
+}
+
+impl Engine for AugmentEngine {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn plan(&self, key: RowKey, shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
+        let (head, stages) = write(plan);
+        self.compose(key, shapes.shape(self.image), false, &mut stages[..self.stages])?;
+        *head = PlanHead { mixed: 0, share: 1.0 };
+        Ok(())
+    }
+
+    fn plan_pair(
+        &self,
+        own: (RowKey, Shapes<'_>),
+        partner: (RowKey, Shapes<'_>),
+        plan: &mut [u8],
+    ) -> Result<()> {
+        let (head, stages) = write(plan);
+        let (mine, theirs) = stages.split_at_mut(self.stages);
+        let share = self.compose(own.0, own.1.shape(self.image), true, mine)?;
+        self.compose_partner(partner.0, partner.1.shape(self.image), theirs)?;
+        *head = PlanHead { mixed: 1, share };
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        self.execute(plan, raw, None, row, scratch)
+    }
+
+    fn run_pair(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        partner: RowView<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        self.execute(plan, raw, Some(partner), row, scratch)
+    }
+
+    fn mixes(&self) -> bool {
+        self.mix.is_some()
+    }
+
+    fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
+        let node = &self.nodes[self.mix?];
+        let mut draws = key.draws(node.stream.with_purpose(Purpose::Partner));
+        let mixes = chance(&mut draws, node.step.mixes()?);
+        (mixes && positions > 0).then(|| draws.below(positions as u64) as usize)
+    }
+
+    fn plan_bytes(&self) -> usize {
+        let rows = if self.mix.is_some() { 2 } else { 1 };
+        size_of::<PlanHead>() + rows * self.stages * size_of::<StagePlan>()
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        let targets = self.targets.iter().flatten().map(|target| target.scratch_bytes);
+        let own = match self.select {
+            Some(_) => Select::scratch_bytes(&self.extents, size_of::<u64>()),
+            None => self.extents.bytes(),
+        };
+        targets.fold(own, usize::max)
+    }
+
+    fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+}
+
+/// The plan of a row as structs. Plans are aligned by the contract of [`Engine`].
+fn read(plan: &[u8]) -> (PlanHead, &[StagePlan]) {
+    let (head, stages) = plan.split_at(size_of::<PlanHead>());
+    (bytemuck::pod_read_unaligned(head), bytemuck::cast_slice(stages))
+}
+
+fn write(plan: &mut [u8]) -> (&mut PlanHead, &mut [StagePlan]) {
+    let (head, stages) = plan.split_at_mut(size_of::<PlanHead>());
+    (bytemuck::from_bytes_mut(head), bytemuck::cast_slice_mut(stages))
+}
+
+fn position(schema: &Schema, name: &str) -> Result<usize> {
+    schema.position(name).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Config,
+            format!("augmentation of {name:?}, which is no field of {schema}"),
+        )
+    })
+}
+
+fn named(field: &Field, problem: String) -> Error {
+    Error::new(ErrorKind::Config, problem).with_field(field.name())
+}
+
+fn layout_of(augment: &Augment, field: &Field) -> std::result::Result<Layout, String> {
+    let Some(layout) = augment.layout else { return Layout::of(field) };
+    if layout.rank() == field.dims().len() {
+        return Ok(layout);
+    }
+    Err(format!("found {field}, expected the {} axes of {layout}", layout.rank()))
+}
+
+fn outline(augment: &Augment, field: &Field, layout: Layout) -> Result<Sketch> {
+    let (size, channels) = layout.split(field.dims(), Dim::Fixed(1));
+    let Dim::Fixed(channels) = channels else {
+        return Err(named(field, format!("found {field}, whose channels are ragged")));
+    };
+    let mut sketch = Sketch::new(size, channels, field.dtype(), layout, augment.once);
+    sketch.needs_pixels().map_err(|problem| named(field, problem))?;
+    sketch.chain(&augment.chain).map_err(|problems| config(&problems))?;
+    if sketch.computes && !is_pixel(field.dtype()) {
+        let problem = format!("found {field}, images are of u8, u16, f16 or f32");
+        return Err(named(field, problem));
+    }
+    Ok(sketch)
+}
+
+/// Whether the store makes `dtype` of pixels that can be computed with. `bf16` it makes, but does
+/// not read.
+fn is_delivered(dtype: RowDType) -> bool {
+    matches!(dtype, RowDType::U8 | RowDType::F16 | RowDType::BF16 | RowDType::F32)
+}
+
+/// The image as it is delivered.
+fn delivered_field(field: &Field, sketch: &Sketch, layout: Layout) -> Result<Field> {
+    let raw = field.dtype();
+    let natural = if sketch.normalized || sketch.computes && raw == RowDType::U16 {
+        RowDType::F32
+    } else {
+        raw
+    };
+    let dtype = sketch.dtype.unwrap_or(natural);
+    if sketch.computes && !is_delivered(dtype) || dtype != raw && !is_pixel(raw) {
+        let problem = format!("cannot deliver {raw} as {dtype}: u8, f16, bf16 and f32 are made");
+        return Err(named(field, problem));
+    }
+    if sketch.normalized && dtype == RowDType::U8 {
+        return Err(named(field, "normalised values do not fit u8".to_owned()));
+    }
+    let dims = layout.join(sketch.size, Dim::Fixed(sketch.channels));
+    Ok(Field::with_dims(field.name(), dtype, dims.to_vec()))
+}
+
+fn bind_targets(
+    augment: &Augment,
+    schema: &Schema,
+    image: usize,
+    sketch: &Sketch,
+) -> Result<Vec<Option<BoundTarget>>> {
+    let mut targets: Vec<Option<BoundTarget>> = schema.fields().iter().map(|_| None).collect();
+    let mut problems = Vec::new();
+    for target in &augment.targets {
+        let at = position(schema, &target.field)?;
+        if at == image || targets[at].is_some() {
+            problems.push(format!("{target}: the field is augmented already"));
+            continue;
+        }
+        match BoundTarget::bind(target, &schema.fields()[at], sketch) {
+            Ok(bound) => targets[at] = Some(bound),
+            Err(problem) => problems.push(format!("{target}: {problem}")),
+        }
+    }
+    let labelled = targets.iter().flatten().any(BoundTarget::is_label);
+    if sketch.mixed && !labelled {
+        problems.push("mixed samples need mixed labels: add .one_hot(field, classes)".to_owned());
+    }
+    if problems.is_empty() { Ok(targets) } else { Err(config(&problems)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallow_core::{Key, RowBuffer};
+
+    /// What the chain makes of one image of bytes, computed at `simd`.
+    fn made(chain: &str, shape: &[usize], image: &[u8], simd: Simd) -> Vec<u8> {
+        let chain: Augment = chain.parse().unwrap();
+        let schema = Schema::new(vec![Field::new("input", RowDType::U8, shape)]).unwrap();
+        let engine = AugmentEngine { simd, ..AugmentEngine::bind(&chain, &schema).unwrap() };
+        let (mut raw, mut made) =
+            (RowBuffer::new(&schema).unwrap(), RowBuffer::new(engine.schema()).unwrap());
+        raw.row(None).field(0).copy_from_bytes(image).unwrap();
+        raw.finish().unwrap();
+        let mut plan = vec![0u64; engine.plan_bytes().div_ceil(8)];
+        let plan = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
+        let key = RowKey { key: Key::new(3, 1), index: 7 };
+        engine.plan(key, Shapes::of(raw.view()), plan).unwrap();
+        let mut scratch = vec![0u64; engine.scratch_bytes().div_ceil(8)];
+        let scratch = bytemuck::cast_slice_mut(&mut scratch);
+        engine.run(plan, raw.view(), &mut made.row(None), scratch).unwrap();
+        made.finish().unwrap();
+        made.view().field(0).bytes().to_vec()
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_simd_level() {
+        let chains = [
+            "random_resized_crop(23) random_hflip(1) color_jitter(0.4, 0.4, 0.4, 0.1) \
+             random_erasing(1, value=noise) normalize(imagenet)",
+            "adjust_sharpness(1.7) random_gamma(0.5..2) autocontrast solarize(0.6) \
+             gaussian_noise(0.1) to_dtype(f16)",
+            "gaussian_blur(5) adjust_hue(0.2) equalize salt_and_pepper permute_channels(2, 0, 1)",
+            "random_crop(19, 31) random_vflip(1) posterize(5) adjust_saturation(1.4) invert \
+             standardize to_dtype(bf16)",
+            "adjust_brightness(1.2) adjust_contrast(1.4) grayscale to_layout(hwc)",
+        ];
+        let shape = [29, 37, 3];
+        let bytes = (0..29 * 37 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+        let image: Vec<u8> = bytes.collect();
+        for chain in chains {
+            let scalar = made(chain, &shape, &image, Simd::named("scalar").unwrap());
+            for simd in Simd::levels() {
+                assert!(made(chain, &shape, &image, simd) == scalar, "{chain} at {simd:?}");
+            }
+        }
+    }
+}

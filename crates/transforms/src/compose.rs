@@ -1,0 +1,529 @@
+//! From drawn parameters to plans: geometry is composed here, in `f64` and in whole numbers.
+
+use std::fmt;
+
+use bytemuck::Zeroable;
+use tallow_core::{Purpose, RowKey, Stream};
+
+use crate::cut::{Atom, Contents};
+use crate::matrix::Matrix;
+use crate::plan::{Border, CHANNELS_MAX, Head, Interpolation, NoiseKey, Op, OpCode, StagePlan};
+use crate::sketch::{H, W};
+use crate::step::Node;
+
+/// A value a channel.
+pub(crate) type Channels = [f32; CHANNELS_MAX];
+
+/// Where the engine keeps images between stages. Canvases 1 and 2 take turns.
+pub(crate) mod canvas {
+    /// The raw row, or the delivered row.
+    pub(crate) const ROW: u32 = 0;
+    /// The image that branches begin with.
+    pub(crate) const ORIGIN: u32 = 3;
+    /// The sum of branches.
+    pub(crate) const SUM: u32 = 4;
+    /// The partner that is mixed in.
+    pub(crate) const PARTNER: u32 = 5;
+    /// Canvases in all, the row included.
+    pub(crate) const COUNT: usize = 6;
+}
+
+/// Writes the plan of one sample. Steps speak to it in the order of the chain; it fuses what one
+/// pass can do, by the rules of [`Contents`], and otherwise begins the next stage.
+///
+/// Coordinates are pixel indices of the image as it is at that moment.
+pub(crate) struct Composer<'a> {
+    key: RowKey,
+    channels: usize,
+    /// Whether there are a depth, a height and a width.
+    axes: [bool; 3],
+    max: f32,
+    once: bool,
+    plans: &'a mut [StagePlan],
+    at: usize,
+    contents: Contents,
+    /// The interpolating map of the stage under way, resampled to middle pixels.
+    matrix: Matrix,
+    /// A scale and a bias that no operation stands behind yet: the store takes them for nothing.
+    pending: Option<(Channels, Channels)>,
+    /// The step under way.
+    stream: Option<Stream>,
+    /// Whether values have left the input's range.
+    normalized: bool,
+    /// Whether a partner lies in its canvas.
+    mixed: bool,
+    /// The share of the sample itself in what is mixed.
+    share: f32,
+    /// What was drawn, in words, where somebody asked.
+    notes: Option<Vec<String>>,
+}
+
+impl<'a> Composer<'a> {
+    /// A composer of an image of `size` with `channels`, in [0, `max`], into `plans`.
+    pub(crate) fn new(
+        key: RowKey,
+        size: [i32; 3],
+        channels: usize,
+        max: f64,
+        once: bool,
+        plans: &'a mut [StagePlan],
+    ) -> Self {
+        plans.fill(StagePlan::zeroed());
+        plans[0] = StagePlan::moving(size, canvas::ROW);
+        Self {
+            key,
+            channels,
+            axes: [true; 3],
+            max: max as f32,
+            once,
+            plans,
+            at: 0,
+            contents: Contents::default(),
+            matrix: Matrix::IDENTITY,
+            pending: None,
+            stream: None,
+            normalized: false,
+            mixed: false,
+            share: 1.0,
+            notes: None,
+        }
+    }
+
+    /// The axes of the raw field. The default is all.
+    pub(crate) fn with_axes(mut self, axes: [bool; 3]) -> Self {
+        self.axes = axes;
+        self
+    }
+
+    /// Keeps what is drawn in words.
+    pub(crate) fn with_notes(mut self) -> Self {
+        self.notes = Some(Vec::new());
+        self
+    }
+
+    pub(crate) fn into_notes(self) -> Vec<String> {
+        self.notes.unwrap_or_default()
+    }
+
+    /// Says what a step drew, like `hflip` or `hue -0.03`; costs nothing unless somebody listens.
+    pub(crate) fn note(&mut self, drawn: fmt::Arguments<'_>) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(drawn.to_string());
+        }
+    }
+
+    // ---- what a step asks
+
+    /// Depth, height and width of the image as it is now.
+    pub(crate) fn size(&self) -> [i32; 3] {
+        self.plans[self.at].size
+    }
+
+    pub(crate) fn height(&self) -> i32 {
+        self.size()[H]
+    }
+
+    pub(crate) fn width(&self) -> i32 {
+        self.size()[W]
+    }
+
+    /// Whether there are a depth, a height and a width; what is missing has size 1.
+    pub(crate) fn axes(&self) -> [bool; 3] {
+        self.axes
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The largest value of the range.
+    pub(crate) fn max(&self) -> f32 {
+        self.max
+    }
+
+    /// What 1 stands for in the image as it is now: the largest value of the range, or 1 once it
+    /// is normalised.
+    pub(crate) fn unit(&self) -> f32 {
+        if self.normalized { 1.0 } else { self.max }
+    }
+
+    /// The stream of the noise of the step under way, for the slot of an operation.
+    pub(crate) fn noise_slot(&self) -> u32 {
+        self.stream.map_or(0, |stream| stream.with_purpose(Purpose::Noise).word())
+    }
+
+    /// Runs the steps of `nodes`, each with draws of its own.
+    pub(crate) fn chain(&mut self, nodes: &[Node]) {
+        nodes.iter().for_each(|node| self.step(node));
+    }
+
+    /// Runs one step.
+    pub(crate) fn step(&mut self, node: &Node) {
+        let outer = self.stream.replace(node.stream);
+        let mut draws = self.key.draws(node.stream);
+        node.step.compose_in(&node.inner, &mut draws, self);
+        self.stream = outer;
+    }
+
+    // ---- geometry
+
+    /// The part of the image from `start`, of `size`, which must lie inside.
+    pub(crate) fn crop(&mut self, start: [i32; 3], size: [i32; 3]) {
+        if start == [0; 3] && size == self.size() {
+            return;
+        }
+        self.admit(Atom::Move);
+        for (k, &start) in start.iter().enumerate() {
+            self.moves().crop(k, start);
+        }
+        self.moved_to(size);
+    }
+
+    /// Mirrors along `axis`.
+    pub(crate) fn flip(&mut self, axis: usize) {
+        self.admit(Atom::Move);
+        let size = self.size()[axis];
+        self.moves().flip(axis, size);
+    }
+
+    /// Turns by `quarters` of a full turn in the plane of axes `a` and `b`, from `b` towards `-a`:
+    /// counter-clockwise for height and width.
+    pub(crate) fn turn(&mut self, a: usize, b: usize, quarters: i32) {
+        match quarters.rem_euclid(4) {
+            0 => {}
+            2 => {
+                self.flip(a);
+                self.flip(b);
+            }
+            odd => {
+                self.admit(Atom::Turn);
+                let mut size = self.size();
+                self.moves().transpose(a, b);
+                size.swap(a, b);
+                self.moved_to(size);
+                self.flip(if odd == 1 { a } else { b });
+            }
+        }
+    }
+
+    /// Adds `before` pixels in front of each axis and `behind` behind.
+    pub(crate) fn pad(
+        &mut self,
+        before: [i32; 3],
+        behind: [i32; 3],
+        border: Border,
+        fill: Channels,
+    ) {
+        if before == [0; 3] && behind == [0; 3] {
+            return;
+        }
+        self.admit(Atom::Pad { constant: border == Border::Constant });
+        self.close_window();
+        let plan = self.plan();
+        plan.border = border as u32;
+        plan.fill = fill;
+        let mut size = plan.size;
+        for k in 0..3 {
+            plan.before.crop(k, -before[k]);
+            size[k] += before[k] + behind[k];
+        }
+        self.moved_to(size);
+    }
+
+    /// Makes the image as it is now the window that a border surrounds.
+    fn close_window(&mut self) {
+        let plan = self.plan();
+        // Nothing surrounds an empty image: its window stays the empty one of the source.
+        if plan.middle.contains(&0) {
+            return;
+        }
+        let (a, b) = (plan.before.at([0; 3]), plan.before.at(plan.middle.map(|len| len - 1)));
+        for k in 0..3 {
+            plan.window_start[k] = a[k].min(b[k]);
+            plan.window_end[k] = a[k].max(b[k]) + 1;
+        }
+    }
+
+    /// Resizes height and width.
+    pub(crate) fn resize(
+        &mut self,
+        height: i32,
+        width: i32,
+        interpolation: Interpolation,
+        antialias: bool,
+    ) {
+        let [depth, h, w] = self.size();
+        if (h, w) == (height, width) {
+            return;
+        }
+        self.admit(Atom::Resize);
+        let scale = [f64::from(w) / f64::from(width), f64::from(h) / f64::from(height)];
+        if self.is_resampled() {
+            let plan = self.plan();
+            if plan.head() == Head::Resize {
+                // Resizes alone have nothing to fill: their taps stay inside.
+                plan.border = Border::Edge as u32;
+            }
+            return self.merge(Matrix::resize(scale), [depth, height, width], interpolation);
+        }
+        let plan = self.plan();
+        plan.head = Head::Resize as u32;
+        plan.interpolation = interpolation as u32;
+        plan.antialias = u32::from(antialias && interpolation != Interpolation::Nearest);
+        plan.size = [depth, height, width];
+        plan.resampled = plan.size;
+        self.matrix = Matrix::resize(scale);
+    }
+
+    /// Maps the image by `matrix`, which takes pixels of the result to pixels of the image as it
+    /// is now; outside of it lies `fill`.
+    pub(crate) fn warp(&mut self, matrix: Matrix, interpolation: Interpolation, fill: Channels) {
+        self.admit(Atom::Warp);
+        let size = self.size();
+        let plan = self.plan();
+        (plan.border, plan.fill) = (Border::Constant as u32, fill);
+        self.merge(matrix, size, interpolation);
+    }
+
+    /// Puts `matrix` in front of the maps of the stage, as one interpolation.
+    fn merge(&mut self, matrix: Matrix, size: [i32; 3], interpolation: Interpolation) {
+        let merged = match self.is_resampled() {
+            true => self.matrix * Matrix::of(&self.plan().after) * matrix,
+            false => matrix,
+        };
+        self.matrix = merged;
+        let plan = self.plan();
+        let finer =
+            plan.interpolation.max(interpolation as u32).min(Interpolation::Bilinear as u32);
+        plan.interpolation = finer;
+        plan.antialias = 0;
+        plan.after = crate::plan::IntegerMap::IDENTITY;
+        (plan.size, plan.resampled) = (size, size);
+        let head = if merged.is_affine() { Head::Affine } else { Head::Perspective };
+        plan.head = head as u32;
+        let middle_of = |size: [i32; 3]| [W, H].map(|k| f64::from(size[k] - 1) / 2.0);
+        let (centre, middle) = (middle_of(size), middle_of(plan.middle));
+        plan.centre = centre.map(|c| c as f32);
+        plan.middle_centre = middle.map(|c| c as f32);
+        plan.matrix = merged.about(centre, middle).as_f32();
+    }
+
+    fn is_resampled(&self) -> bool {
+        matches!(self.plans[self.at].head(), Head::Resize | Head::Affine | Head::Perspective)
+    }
+
+    /// The integer map that a move changes: behind an interpolation the one of its result.
+    fn moves(&mut self) -> &mut crate::plan::IntegerMap {
+        let resampled = self.is_resampled();
+        let plan = self.plan();
+        if resampled { &mut plan.after } else { &mut plan.before }
+    }
+
+    fn moved_to(&mut self, size: [i32; 3]) {
+        let resampled = self.is_resampled();
+        let plan = self.plan();
+        plan.size = size;
+        if !resampled {
+            (plan.middle, plan.resampled) = (size, size);
+        }
+    }
+
+    // ---- neighbours
+
+    /// Convolves with the symmetric kernel whose half is `weights`, its middle first.
+    pub(crate) fn blur(&mut self, weights: &[f64]) {
+        self.admit(Atom::Neighbours);
+        self.set_weights(weights);
+        self.plan().head = Head::Blur as u32;
+    }
+
+    /// Blends `factor` of the image with 1 - `factor` of its 3x3 mean.
+    pub(crate) fn sharpen(&mut self, factor: f32) {
+        self.admit(Atom::Neighbours);
+        let max = self.max;
+        let plan = self.plan();
+        plan.head = Head::Sharpen as u32;
+        plan.amount = factor;
+        // The range that the blend is clamped to.
+        plan.fill = [max; CHANNELS_MAX];
+    }
+
+    /// Displaces each pixel by at most `amount`, by noise that is convolved with the kernel whose
+    /// half is `weights`.
+    pub(crate) fn elastic(
+        &mut self,
+        amount: f32,
+        weights: &[f64],
+        interpolation: Interpolation,
+        fill: Channels,
+    ) {
+        self.admit(Atom::Neighbours);
+        self.set_weights(weights);
+        let (noise, slot) = (self.noise_key(), self.noise_slot());
+        let plan = self.plan();
+        plan.head = Head::Elastic as u32;
+        plan.amount = amount;
+        plan.interpolation = (interpolation as u32).min(Interpolation::Bilinear as u32);
+        plan.fill = fill;
+        plan.noise = noise;
+        plan.field_stream = slot;
+    }
+
+    fn set_weights(&mut self, weights: &[f64]) {
+        let plan = self.plan();
+        plan.weights_len = weights.len() as u32;
+        for (to, &from) in plan.weights.iter_mut().zip(weights) {
+            *to = from as f32;
+        }
+    }
+
+    // ---- pixels
+
+    /// An operation that looks at the value of the pixel alone, or at a statistic of the image.
+    pub(crate) fn point(&mut self, code: OpCode, args: &[f32]) {
+        let pinned = code.needs_statistic();
+        self.op(pinned, Op::new(code, 0, args));
+    }
+
+    /// An operation that depends on the place of the pixel.
+    pub(crate) fn pinned(&mut self, code: OpCode, slot: u32, args: &[f32]) {
+        self.op(true, Op::new(code, slot, args));
+    }
+
+    fn op(&mut self, pinned: bool, op: Op) {
+        self.flush();
+        self.push(pinned, op);
+    }
+
+    fn push(&mut self, pinned: bool, op: Op) {
+        self.admit(if pinned { Atom::Pinned(1) } else { Atom::Point(1) });
+        let noise = self.noise_key();
+        let plan = self.plan();
+        plan.noise = noise;
+        plan.ops[plan.ops_len as usize] = op;
+        plan.ops_len += 1;
+    }
+
+    /// x `scale` + `bias`, a channel each. The last one costs nothing: the store does it.
+    pub(crate) fn affine(&mut self, scale: Channels, bias: Channels) {
+        self.flush();
+        // Admitted when it comes to stand in the program; room for it is kept in any case.
+        self.admit(Atom::Point(1));
+        self.contents.ops -= 1;
+        self.pending = Some((scale, bias));
+    }
+
+    fn flush(&mut self) {
+        let Some((scale, bias)) = self.pending.take() else { return };
+        let mut args = [0.0; 2 * CHANNELS_MAX];
+        args[..CHANNELS_MAX].copy_from_slice(&scale);
+        args[CHANNELS_MAX..].copy_from_slice(&bias);
+        self.push(false, Op::new(OpCode::Affine, 0, &args));
+    }
+
+    /// x `scale` + `bias`, after which values are normalised: no range is taken out of them again.
+    pub(crate) fn normalize(&mut self, scale: Channels, bias: Channels) {
+        self.affine(scale, bias);
+        self.normalized = true;
+    }
+
+    /// (x - mean) / sqrt(variance + `eps`) of this image, over all of it or each channel.
+    pub(crate) fn standardize(&mut self, eps: f32, per_channel: bool) {
+        self.op(true, Op::new(OpCode::Standardize, u32::from(per_channel), &[eps]));
+        self.normalized = true;
+    }
+
+    // ---- branches
+
+    pub(crate) fn set_mixed(&mut self, mixed: bool) {
+        self.mixed = mixed;
+    }
+
+    /// Whether there is a partner to mix with.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.mixed
+    }
+
+    /// The share of the sample itself in the mixture.
+    pub(crate) fn set_share(&mut self, share: f32) {
+        self.share = share;
+    }
+
+    pub(crate) fn share(&self) -> f32 {
+        self.share
+    }
+
+    /// Ends the stage under way in `canvas`, from which the next one reads.
+    pub(crate) fn keep_in(&mut self, canvas: u32) {
+        self.flush();
+        self.plan().to = canvas;
+        self.next(canvas);
+    }
+
+    /// The next stage reads `canvas`; the one under way must have been ended.
+    pub(crate) fn read_from(&mut self, canvas: u32) {
+        self.plan().from = canvas;
+    }
+
+    // ---- the end
+
+    /// Ends the plan; the last stage delivers, values that were not normalised times `scale`.
+    pub(crate) fn finish(mut self, scale: f32) {
+        if !self.normalized {
+            self.flush();
+        }
+        let scale = if self.normalized { 1.0 } else { scale };
+        let (scale, bias) = self.pending.take().unwrap_or(([scale; CHANNELS_MAX], [0.0; 4]));
+        let plan = self.plan();
+        plan.to = canvas::ROW;
+        (plan.scale, plan.bias) = (scale, bias);
+    }
+
+    /// Ends the plan in `canvas`.
+    pub(crate) fn finish_in(mut self, canvas: u32) {
+        self.flush();
+        self.plan().to = canvas;
+    }
+
+    // ---- stages
+
+    fn plan(&mut self) -> &mut StagePlan {
+        &mut self.plans[self.at]
+    }
+
+    /// Makes sure that the stage under way takes `atom`.
+    fn admit(&mut self, atom: Atom) {
+        if !matches!(atom, Atom::Point(_) | Atom::Pinned(_)) {
+            self.flush();
+        }
+        if self.contents.admits(atom, self.once).is_err() {
+            self.flush();
+            let to = if self.plan().from == 1 { 2 } else { 1 };
+            self.plan().to = to;
+            self.next(to);
+        }
+        self.contents.add(atom);
+    }
+
+    fn next(&mut self, from: u32) {
+        let size = self.size();
+        self.at += 1;
+        assert!(self.at < self.plans.len(), "a chain of more stages than its sketch");
+        self.plans[self.at] = StagePlan::moving(size, from);
+        self.contents = Contents::default();
+        self.matrix = Matrix::IDENTITY;
+    }
+
+    fn noise_key(&self) -> NoiseKey {
+        let index = self.key.index;
+        NoiseKey { key: self.key.key.words(), index: [index as u32, (index >> 32) as u32] }
+    }
+}
+
+impl Op {
+    fn new(code: OpCode, slot: u32, args: &[f32]) -> Self {
+        let mut op = Self { code: code as u32, slot, args: [0.0; 8] };
+        op.args[..args.len()].copy_from_slice(args);
+        op
+    }
+}

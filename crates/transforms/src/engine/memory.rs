@@ -1,0 +1,188 @@
+//! The scratch of one worker, divided into what a stage needs. All of it is planned at `build`.
+
+use crate::compose::canvas;
+use crate::sketch::Sketch;
+
+/// One row of an image, a plane a channel.
+#[derive(Debug)]
+pub(crate) struct Tile<'a> {
+    pub(crate) values: &'a mut [f32],
+    /// From one plane to the next.
+    pub(crate) stride: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+}
+
+impl Tile<'_> {
+    pub(crate) fn plane(&mut self, channel: usize) -> &mut [f32] {
+        &mut self.values[channel * self.stride..][..self.width]
+    }
+
+    pub(crate) fn plane_ref(&self, channel: usize) -> &[f32] {
+        &self.values[channel * self.stride..][..self.width]
+    }
+
+    /// The planes of red, green and blue.
+    pub(crate) fn colors(&mut self) -> [&mut [f32]; 3] {
+        let width = self.width;
+        let mut planes = self.values.chunks_mut(self.stride);
+        std::array::from_fn(|_| match planes.next() {
+            Some(plane) => &mut plane[..width],
+            None => &mut [],
+        })
+    }
+}
+
+/// How many elements each part of the scratch has: the largest that any stage needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extents {
+    pub(crate) channels: usize,
+    /// Elements of a row of any image, rounded up so that planes begin on cache lines.
+    pub(crate) stride: usize,
+    /// The longest row or column.
+    pub(crate) longest: usize,
+    /// Taps along an axis.
+    pub(crate) taps: usize,
+    /// Elements of a channel of the largest image between stages.
+    pub(crate) canvas: usize,
+    /// Whether each canvas is used; the first of them is the row and never is.
+    pub(crate) canvases: [bool; canvas::COUNT],
+    pub(crate) statistics: bool,
+    pub(crate) elastic: bool,
+}
+
+/// Planes begin on cache lines.
+const LINE: usize = 16;
+
+impl Extents {
+    pub(crate) fn of(sketch: &Sketch) -> Self {
+        let stages = &sketch.stages;
+        let most = |of: fn(&crate::sketch::StageSketch) -> usize| stages.iter().map(of).max();
+        let several = stages.len() > 1;
+        let mut canvases = [false; canvas::COUNT];
+        canvases[1] = several || sketch.mixed;
+        canvases[2] = several;
+        canvases[canvas::ORIGIN as usize] = sketch.blends_views;
+        canvases[canvas::SUM as usize] = sketch.blends_views;
+        canvases[canvas::PARTNER as usize] = sketch.mixed;
+        Self {
+            channels: sketch.channels,
+            stride: most(|s| s.width).unwrap_or(0).next_multiple_of(LINE),
+            longest: most(|s| s.width.max(s.height)).unwrap_or(0),
+            taps: most(|s| s.taps.min(s.height.max(s.width))).unwrap_or(1).max(3),
+            canvas: most(|s| s.elements).unwrap_or(0),
+            canvases,
+            statistics: stages.iter().any(|s| s.statistic),
+            elastic: stages.iter().any(|s| s.elastic),
+        }
+    }
+
+    fn row(&self) -> usize {
+        self.channels * self.stride
+    }
+
+    /// Elements of the largest image between stages.
+    pub(crate) fn image(&self) -> usize {
+        self.channels * self.canvas
+    }
+
+    fn parts(&self) -> [usize; 11] {
+        let canvases = self.canvases.iter().filter(|used| **used).count();
+        [
+            self.row(),
+            2 * self.row(),
+            self.row().max(4 * self.stride),
+            self.taps * self.row(),
+            2 * self.taps * self.longest,
+            2 * self.longest,
+            self.taps,
+            2 * self.stride,
+            canvases * self.image(),
+            if self.statistics { self.image() } else { 0 },
+            if self.elastic { 3 * self.canvas } else { 0 },
+        ]
+    }
+
+    /// Bytes of the scratch, with room to align it.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.parts().iter().sum::<usize>() + LINE) * size_of::<f32>()
+    }
+}
+
+/// The scratch of a run.
+#[derive(Debug)]
+pub(crate) struct Memory<'a> {
+    /// The row that is being made.
+    pub(crate) tile: &'a mut [f32],
+    pub(crate) stride: usize,
+    /// The row that is being delivered, planes first and then pixels.
+    pub(crate) store: &'a mut [f32],
+    pub(crate) head: HeadMemory<'a>,
+    pub(crate) canvases: [&'a mut [f32]; canvas::COUNT],
+    /// The image that a statistic was taken of.
+    pub(crate) seen: &'a mut [f32],
+    /// The displacements of an elastic map, and room to blur them.
+    pub(crate) fields: &'a mut [f32],
+}
+
+/// What the geometric part of a stage needs.
+#[derive(Debug)]
+pub(crate) struct HeadMemory<'a> {
+    /// One row of the source, up to four values a pixel.
+    pub(crate) row: &'a mut [f32],
+    /// Rows that were resampled along the width.
+    pub(crate) ring: &'a mut [f32],
+    /// Weights, along the width and along the height.
+    pub(crate) weights: [&'a mut [f32]; 2],
+    /// Where each output's taps begin.
+    pub(crate) starts: [&'a mut [u32]; 2],
+    /// Which rows are in the ring.
+    pub(crate) held: &'a mut [i32],
+    /// Where a row is sampled.
+    pub(crate) places: [&'a mut [f32]; 2],
+    pub(crate) stride: usize,
+}
+
+impl<'a> Memory<'a> {
+    /// Divides `scratch`, which has the bytes that `extents` ask for.
+    pub(crate) fn divide(extents: &Extents, scratch: &'a mut [u8]) -> Self {
+        let align = scratch.as_ptr().align_offset(LINE * size_of::<f32>());
+        let floats = extents.bytes() / size_of::<f32>() - LINE;
+        let bytes = &mut scratch[align..][..floats * size_of::<f32>()];
+        let mut left: &'a mut [f32] = bytemuck::cast_slice_mut(bytes);
+        let [tile, store, row, ring, weights, starts, held, places, canvases, seen, fields] =
+            extents.parts().map(|len| split_off(&mut left, len));
+        let mut canvases = canvases;
+        let canvases = extents
+            .canvases
+            .map(|used| split_off(&mut canvases, if used { extents.image() } else { 0 }));
+        Self {
+            tile,
+            stride: extents.stride,
+            store,
+            head: HeadMemory {
+                row,
+                ring,
+                weights: halves(weights),
+                starts: halves(bytemuck::cast_slice_mut(starts)),
+                held: bytemuck::cast_slice_mut(held),
+                places: halves(places),
+                stride: extents.stride,
+            },
+            canvases,
+            seen,
+            fields,
+        }
+    }
+}
+
+fn split_off<'a>(left: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    let (part, rest) = std::mem::take(left).split_at_mut(len);
+    *left = rest;
+    part
+}
+
+fn halves<T>(both: &mut [T]) -> [&mut [T]; 2] {
+    let (a, b) = both.split_at_mut(both.len() / 2);
+    [a, b]
+}

@@ -1,0 +1,100 @@
+//! The engine that runs plans on the CPU, inside a loader's workers: from the raw row in the
+//! worker's scratch straight into the row of the batch.
+
+pub(crate) mod elastic;
+pub(crate) mod memory;
+mod program;
+pub(crate) mod select;
+pub(crate) mod separable;
+mod sharpen;
+mod stage;
+mod statistics;
+pub(crate) mod store;
+pub(crate) mod view;
+pub(crate) mod warp;
+
+use half::f16;
+use tallow_core::{Error, ErrorKind, FieldView, Result, RowDType};
+
+pub(crate) use self::memory::{Extents, HeadMemory, Memory};
+pub(crate) use self::store::Output;
+use self::view::Raster;
+use crate::compose::canvas;
+use crate::kernels::Simd;
+use crate::layout::Layout;
+use crate::plan::{Head, PLAN_VERSION, StagePlan};
+
+/// The displacements of `plan` where it is an elastic map, x and then y of a slice.
+pub(crate) fn displacements<'a>(
+    simd: Simd,
+    plan: &StagePlan,
+    memory: &mut HeadMemory<'_>,
+    fields: &'a mut [f32],
+) -> &'a [f32] {
+    if plan.head() != Head::Elastic {
+        return &[];
+    }
+    elastic::fields(simd, plan, memory, fields);
+    elastic::used(plan, fields)
+}
+
+/// Runs the stages of `plans` on the raw image `raw`; the last writes `output`, or without one the
+/// canvas that it names.
+///
+/// # Errors
+///
+/// When the plans are of another version.
+pub(crate) fn run(
+    simd: Simd,
+    plans: &[StagePlan],
+    raw: &FieldView<'_>,
+    layout: Layout,
+    memory: &mut Memory<'_>,
+    mut output: Option<&mut Output<'_>>,
+) -> Result<()> {
+    for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
+        if plan.version != PLAN_VERSION {
+            let found = plan.version;
+            let message = format!("found a plan of version {found}, expected {PLAN_VERSION}");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let output = if plan.to == canvas::ROW { output.as_deref_mut() } else { None };
+        if plan.from == canvas::ROW {
+            run_raw(simd, plan, raw, layout, memory, output)?;
+        } else {
+            let from = plan.from as usize;
+            let image = std::mem::take(&mut memory.canvases[from]);
+            let channels = layout.split(raw.shape(), 1).1;
+            let raster = Raster::new(&*image, plan.source, channels, false);
+            stage::run(simd, plan, raster, memory, output);
+            memory.canvases[from] = image;
+        }
+    }
+    Ok(())
+}
+
+fn run_raw(
+    simd: Simd,
+    plan: &StagePlan,
+    raw: &FieldView<'_>,
+    layout: Layout,
+    memory: &mut Memory<'_>,
+    output: Option<&mut Output<'_>>,
+) -> Result<()> {
+    let (_, channels) = layout.split(raw.shape(), 1);
+    macro_rules! run {
+        ($pixel:ty) => {{
+            let pixels = raw.as_slice::<$pixel>()?;
+            let raster = Raster::new(pixels, plan.source, channels, layout.is_interleaved());
+            stage::run(simd, plan, raster, memory, output);
+        }};
+    }
+    match raw.dtype() {
+        RowDType::U8 => run!(u8),
+        RowDType::U16 => run!(u16),
+        RowDType::F16 => run!(f16),
+        // `bind` lets no other type through.
+        _ => run!(f32),
+    }
+    Ok(())
+}

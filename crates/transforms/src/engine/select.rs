@@ -1,0 +1,173 @@
+//! Plans that only choose among pixels: masks, label images, tokens. Elements are moved as they
+//! are, whatever their type, and never interpolated.
+
+use bytemuck::Pod;
+
+use super::separable::nearest;
+use super::view::beyond;
+use super::warp::{displaced, nearest_pixel, places};
+use crate::plan::{CHANNELS_MAX, Head, StagePlan};
+use crate::sketch::{H, W};
+
+/// How elements lie in an image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Elements {
+    pub(crate) channels: usize,
+    pub(crate) interleaved: bool,
+}
+
+impl Elements {
+    /// Elements from one pixel to the next along each axis, and from one channel to the next.
+    fn strides(self, size: [i32; 3]) -> ([usize; 3], usize) {
+        let [depth, height, width] = size.map(|len| len as usize);
+        let pixel = if self.interleaved { self.channels } else { 1 };
+        let channel = if self.interleaved { 1 } else { depth * height * width };
+        ([height * width * pixel, width * pixel, pixel], channel)
+    }
+}
+
+/// No column: the fill.
+const FILL: u32 = u32::MAX;
+
+/// Executes the geometry of `plan` on `from` into `to`, whose channels lie as the two `Elements`
+/// say; what lies outside is `fill`, a value a channel.
+///
+/// `displacements` are those of an elastic map, `rows` is room for the places of a row.
+pub(crate) fn run<T: Pod>(
+    plan: &StagePlan,
+    elements: [Elements; 2],
+    from: &[T],
+    to: &mut [T],
+    fill: [T; CHANNELS_MAX],
+    displacements: &[f32],
+    rows: &mut [&mut [f32]; 2],
+) {
+    let grid = Grid::new(plan, elements);
+    let width = plan.size[W] as usize;
+    let is_lattice = !matches!(plan.head(), Head::Affine | Head::Perspective | Head::Elastic);
+    if is_lattice {
+        // Each source axis hangs on one output axis: columns are the same in every row.
+        let columns: &mut [u32] = bytemuck::cast_slice_mut(&mut rows[0][..width]);
+        for (x, column) in columns.iter_mut().enumerate() {
+            *column = grid.column(grid.middle([0, 0, x as i32])[W]);
+        }
+    }
+    for z in 0..plan.size[0] {
+        for y in 0..plan.size[H] {
+            let line = &mut to[grid.written([z, y])..];
+            if is_lattice {
+                let columns = bytemuck::cast_slice(&rows[0][..width]);
+                grid.lattice_row(columns, grid.base([z, y]), from, line, fill);
+                continue;
+            }
+            match plan.head() {
+                Head::Elastic => displaced(displacements, y, rows, width),
+                _ => places(plan, y, rows, width),
+            }
+            grid.sampled_row(z, rows.each_ref().map(|row| &row[..width]), from, line, fill);
+        }
+    }
+}
+
+/// Where elements are read and written.
+struct Grid<'a> {
+    plan: &'a StagePlan,
+    channels: usize,
+    read: ([usize; 3], usize),
+    write: ([usize; 3], usize),
+}
+
+impl<'a> Grid<'a> {
+    fn new(plan: &'a StagePlan, [read, write]: [Elements; 2]) -> Self {
+        let (read_strides, write_strides) = (read.strides(plan.source), write.strides(plan.size));
+        Self { plan, channels: read.channels, read: read_strides, write: write_strides }
+    }
+
+    /// The first element of an output row.
+    fn written(&self, [z, y]: [i32; 2]) -> usize {
+        z as usize * self.write.0[0] + y as usize * self.write.0[H]
+    }
+
+    /// The middle pixel of an output pixel, of a head whose axes do not meet.
+    fn middle(&self, output: [i32; 3]) -> [i32; 3] {
+        let plan = self.plan;
+        let mut middle = plan.after.at(output);
+        if plan.head() == Head::Resize {
+            for k in [H, W] {
+                let scale = f64::from(plan.middle[k]) / f64::from(plan.resampled[k]);
+                middle[k] = nearest(middle[k], scale, plan.middle[k]);
+            }
+        }
+        middle
+    }
+
+    /// The source coordinate of middle coordinate `at` of axis `k`, and the axis there.
+    fn source(&self, k: usize, at: i32) -> (usize, Option<usize>) {
+        let plan = self.plan;
+        let axis = plan.before.axis[k] as usize;
+        let at = plan.before.offset[axis] + plan.before.sign[k] * at;
+        let (start, end) = (plan.window_start[axis], plan.window_end[axis]);
+        let inside = match (start..end).contains(&at) {
+            true => Some(at),
+            false => beyond(plan.border(), at - start, end - start).map(|at| start + at),
+        };
+        (axis, inside.map(|at| at as usize))
+    }
+
+    fn column(&self, x: i32) -> u32 {
+        let (axis, at) = self.source(W, x);
+        at.map_or(FILL, |at| (at * self.read.0[axis]) as u32)
+    }
+
+    /// Where a middle row begins; `None` where all of it is the fill.
+    fn base(&self, [z, y]: [i32; 2]) -> Option<usize> {
+        let middle = self.middle([z, y, 0]);
+        let (z_axis, z) = self.source(0, middle[0]);
+        let (y_axis, y) = self.source(H, middle[H]);
+        Some(z? * self.read.0[z_axis] + y? * self.read.0[y_axis])
+    }
+
+    fn lattice_row<T: Pod>(
+        &self,
+        columns: &[u32],
+        base: Option<usize>,
+        from: &[T],
+        line: &mut [T],
+        fill: [T; CHANNELS_MAX],
+    ) {
+        for c in 0..self.channels {
+            let from = &from[base.unwrap_or(0) + c * self.read.1..];
+            let line = &mut line[c * self.write.1..];
+            let fill = of_channel(fill, c);
+            for (to, &column) in line.iter_mut().step_by(self.write.0[W]).zip(columns) {
+                let is_fill = column == FILL || base.is_none();
+                *to = if is_fill { fill } else { from[column as usize] };
+            }
+        }
+    }
+
+    fn sampled_row<T: Pod>(
+        &self,
+        z: i32,
+        [xs, ys]: [&[f32]; 2],
+        from: &[T],
+        line: &mut [T],
+        fill: [T; CHANNELS_MAX],
+    ) {
+        for (at, (&x, &y)) in xs.iter().zip(ys).enumerate() {
+            let source = nearest_pixel(self.plan, x, y).map(|[y, x]| {
+                let source = self.plan.before.at([z, y, x]);
+                (0..3).map(|k| source[k] as usize * self.read.0[k]).sum::<usize>()
+            });
+            for c in 0..self.channels {
+                line[at * self.write.0[W] + c * self.write.1] =
+                    source.map_or(of_channel(fill, c), |source| from[source + c * self.read.1]);
+            }
+        }
+    }
+}
+
+/// The fill of a channel; images of more channels use the first for the others.
+fn of_channel<T: Copy>(fill: [T; CHANNELS_MAX], channel: usize) -> T {
+    fill[if channel < CHANNELS_MAX { channel } else { 0 }]
+}

@@ -1,0 +1,149 @@
+//! One stage of a plan: pixels are found, go through the program, and are stored, a row at a time.
+
+use super::memory::{HeadMemory, Memory, Tile};
+use super::program::{self, Place};
+use super::separable::Separable;
+use super::sharpen::Sharpen;
+use super::statistics::Statistic;
+use super::store::{Output, Row};
+use super::view::{Raster, View};
+use super::{displacements, warp};
+use crate::kernels::Simd;
+use crate::kernels::convert::Pixel;
+use crate::plan::{Head, Op, StagePlan};
+use crate::sketch::{D, H, W};
+
+/// How the rows of a stage come about.
+enum Rows<'a> {
+    Move,
+    Separable(Separable<'a>),
+    Sharpen(Sharpen<'a>),
+    Warp { places: [&'a mut [f32]; 2], fields: Option<&'a [f32]> },
+}
+
+impl<'a> Rows<'a> {
+    fn prepare(
+        simd: Simd,
+        plan: &StagePlan,
+        memory: &'a mut HeadMemory<'_>,
+        fields: &'a mut [f32],
+    ) -> Self {
+        match plan.head() {
+            Head::Skip | Head::Move => Self::Move,
+            Head::Resize | Head::Blur => Self::Separable(Separable::prepare(plan, memory)),
+            Head::Sharpen => Self::Sharpen(Sharpen::prepare(memory)),
+            Head::Elastic => {
+                let fields = displacements(simd, plan, memory, fields);
+                let places = memory.places.each_mut().map(|places| &mut **places);
+                Self::Warp { places, fields: Some(fields) }
+            }
+            Head::Affine | Head::Perspective => {
+                let places = memory.places.each_mut().map(|places| &mut **places);
+                Self::Warp { places, fields: None }
+            }
+        }
+    }
+
+    /// Output row (z, y) into `tile`.
+    fn make<T: Pixel>(
+        &mut self,
+        simd: Simd,
+        plan: &StagePlan,
+        view: &View<'_, T>,
+        [z, y]: [i32; 2],
+        tile: &mut Tile<'_>,
+    ) {
+        match self {
+            Self::Move => view.row(simd, z, y, tile.values, tile.stride),
+            Self::Separable(separable) => {
+                let z = plan.after.offset[D] + plan.after.sign[D] * z;
+                separable.row(simd, view, [z, y], tile);
+            }
+            Self::Sharpen(sharpen) => sharpen.row(simd, plan, view, [z, y], tile),
+            Self::Warp { places, fields } => {
+                match fields {
+                    Some(fields) => warp::displaced(fields, y, places, tile.width),
+                    None => warp::places(plan, y, places, tile.width),
+                }
+                let z = plan.after.offset[D] + plan.after.sign[D] * z;
+                let places = places.each_ref().map(|places| &places[..tile.width]);
+                warp::sample(plan, view, z, places, tile);
+            }
+        }
+    }
+}
+
+/// Executes `plan` on `raster`, in one pass, and one more for each statistic.
+///
+/// Operations up to one that needs a statistic see the whole image first; it is kept as it is
+/// then, and the next pass begins from there. Nothing is computed twice.
+pub(crate) fn run<T: Pixel>(
+    simd: Simd,
+    plan: &StagePlan,
+    raster: Raster<'_, T>,
+    memory: &mut Memory<'_>,
+    mut output: Option<&mut Output<'_>>,
+) {
+    let view = View::new(raster, plan);
+    let Memory { tile, stride, store, head, canvases, seen, fields } = memory;
+    let mut rows = Rows::prepare(simd, plan, head, fields);
+    let width = plan.size[W] as usize;
+    let mut tile = Tile { values: tile, stride: *stride, width, channels: raster.channels };
+    let ops = plan.ops();
+    let (mut start, mut statistic) = (0, None);
+    loop {
+        let end = next_statistic(ops, start + usize::from(statistic.is_some()));
+        let mut gathered = ops.get(end).and_then(Statistic::of);
+        for (row, [z, y]) in rows_of(plan) {
+            if statistic.is_some() {
+                load_row(seen, row, &mut tile);
+            } else {
+                rows.make(simd, plan, &view, [z, y], &mut tile);
+            }
+            let place = Place { plan, z, y, canvases };
+            for (i, op) in ops[start..end].iter().enumerate() {
+                program::run(simd, op, statistic.as_ref().filter(|_| i == 0), &place, &mut tile);
+            }
+            match (&mut gathered, &mut output) {
+                (Some(gathered), _) => {
+                    gathered.add(simd, &ops[end], &mut tile);
+                    keep_row(&tile, row, seen);
+                }
+                (None, Some(output)) => output.write(simd, plan, row, &tile, store),
+                (None, None) => keep_row(&tile, row, canvases[plan.to as usize]),
+            }
+        }
+        let Some(gathered) = gathered else { return };
+        (start, statistic) = (end, Some(gathered.settle(&ops[end])));
+    }
+}
+
+/// Where the first operation from `start` on stands that needs a statistic, or the end.
+fn next_statistic(ops: &[Op], start: usize) -> usize {
+    let needs = |op: &Op| op.code().is_some_and(|code| code.needs_statistic());
+    (start..ops.len()).find(|&at| needs(&ops[at])).unwrap_or(ops.len())
+}
+
+/// The rows that `plan` writes, with their slice and their height in it.
+fn rows_of(plan: &StagePlan) -> impl Iterator<Item = (Row, [i32; 2])> + use<> {
+    let (depth, height) = (plan.size[D], plan.size[H]);
+    let rows = (depth * height) as usize;
+    let row = move |row: usize| (Row { row, rows }, [row as i32 / height, row as i32 % height]);
+    (0..rows).map(row)
+}
+
+/// Copies a row into an image, a plane a channel.
+fn keep_row(tile: &Tile<'_>, at: Row, image: &mut [f32]) {
+    for c in 0..tile.channels {
+        let from = (c * at.rows + at.row) * tile.width;
+        image[from..from + tile.width].copy_from_slice(tile.plane_ref(c));
+    }
+}
+
+fn load_row(image: &[f32], at: Row, tile: &mut Tile<'_>) {
+    let width = tile.width;
+    for c in 0..tile.channels {
+        let from = (c * at.rows + at.row) * width;
+        tile.plane(c).copy_from_slice(&image[from..from + width]);
+    }
+}

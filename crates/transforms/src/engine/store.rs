@@ -1,0 +1,129 @@
+//! The delivered row: a finished row of the image in its element type and layout.
+
+use half::{bf16, f16};
+use tallow_core::{Element, FieldMut, Pieces, Result, RowDType};
+
+use super::memory::Tile;
+use crate::kernels::Simd;
+use crate::kernels::convert::{
+    affine_store_bf16, affine_store_f16, affine_store_f32, affine_store_u8, interleave,
+};
+use crate::plan::{CHANNELS_MAX, StagePlan};
+
+/// An element type that is delivered.
+pub(crate) trait Stored: Element {
+    /// `x * scale + bias`, rounded to the type.
+    fn store(simd: Simd, to: &mut [Self], x: &[f32], scale: f32, bias: f32);
+}
+
+macro_rules! stored {
+    ($($element:ty => $store:ident),* $(,)?) => {
+        $(impl Stored for $element {
+            fn store(simd: Simd, to: &mut [Self], x: &[f32], scale: f32, bias: f32) {
+                $store(simd, to, x, scale, bias);
+            }
+        })*
+    };
+}
+
+stored!(
+    u8 => affine_store_u8,
+    f16 => affine_store_f16,
+    bf16 => affine_store_bf16,
+    f32 => store_f32,
+);
+
+/// Also what is neither scaled nor moved, bit for bit: -0 + 0 would be 0.
+fn store_f32(simd: Simd, to: &mut [f32], x: &[f32], scale: f32, bias: f32) {
+    match (scale, bias) {
+        (1.0, 0.0) => to.copy_from_slice(x),
+        _ => affine_store_f32(simd, to, x, scale, bias),
+    }
+}
+
+/// The delivered row, under way.
+#[derive(Debug)]
+pub(crate) enum Output<'a> {
+    U8(Delivered<'a, u8>),
+    F16(Delivered<'a, f16>),
+    BF16(Delivered<'a, bf16>),
+    F32(Delivered<'a, f32>),
+}
+
+/// A delivered row of one element type.
+#[derive(Debug)]
+pub(crate) struct Delivered<'a, T> {
+    pieces: Pieces<'a, T>,
+    interleaved: bool,
+}
+
+impl<'a> Output<'a> {
+    /// A field of `channels` channels and rows of `width`, whose shape is set.
+    pub(crate) fn new(
+        field: &'a mut FieldMut<'_>,
+        width: usize,
+        channels: usize,
+        interleaved: bool,
+    ) -> Result<Self> {
+        let piece = if interleaved { width * channels } else { width };
+        Ok(match field.declared().dtype() {
+            RowDType::U8 => Self::U8(Delivered { pieces: field.pieces(piece)?, interleaved }),
+            RowDType::F16 => Self::F16(Delivered { pieces: field.pieces(piece)?, interleaved }),
+            RowDType::BF16 => Self::BF16(Delivered { pieces: field.pieces(piece)?, interleaved }),
+            // `bind` lets no other type through.
+            _ => Self::F32(Delivered { pieces: field.pieces(piece)?, interleaved }),
+        })
+    }
+
+    /// Stores a row, by way of `memory`, which holds it twice.
+    pub(crate) fn write(
+        &mut self,
+        simd: Simd,
+        plan: &StagePlan,
+        at: Row,
+        tile: &Tile<'_>,
+        memory: &mut [f32],
+    ) {
+        match self {
+            Self::U8(to) => to.write(simd, plan, at, tile, memory),
+            Self::F16(to) => to.write(simd, plan, at, tile, memory),
+            Self::BF16(to) => to.write(simd, plan, at, tile, memory),
+            Self::F32(to) => to.write(simd, plan, at, tile, memory),
+        }
+    }
+}
+
+/// A row of an image, counted over all slices.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) row: usize,
+    /// Rows in all.
+    pub(crate) rows: usize,
+}
+
+impl<T: Stored> Delivered<'_, T> {
+    fn write(
+        &mut self,
+        simd: Simd,
+        plan: &StagePlan,
+        at: Row,
+        tile: &Tile<'_>,
+        memory: &mut [f32],
+    ) {
+        let memory: &mut [T] = bytemuck::cast_slice_mut(memory);
+        let (planes, pixels) = memory.split_at_mut(tile.channels * tile.stride);
+        for c in 0..tile.channels {
+            let of = if c < CHANNELS_MAX { c } else { 0 };
+            let to = &mut planes[c * tile.stride..][..tile.width];
+            T::store(simd, to, tile.plane_ref(c), plan.scale[of], plan.bias[of]);
+            if !self.interleaved {
+                self.pieces.write(c * at.rows + at.row, to);
+            }
+        }
+        if self.interleaved {
+            let pixels = &mut pixels[..tile.width * tile.channels];
+            interleave(simd, planes, tile.stride, tile.channels, pixels);
+            self.pieces.write(at.row, pixels);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The middle image of a stage: source pixels seen through crops, flips, turns and borders.
+
+use crate::kernels::Simd;
+use crate::kernels::convert::{
+    Pixel, deinterleave, deinterleave_reversed, load, load_reversed, load4,
+};
+use crate::plan::{Border, CHANNELS_MAX, StagePlan};
+
+/// An image as it lies in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Raster<'a, T> {
+    pub(crate) pixels: &'a [T],
+    /// Elements from one pixel to the next along depth, height, width.
+    pub(crate) strides: [usize; 3],
+    /// Elements from one channel to the next.
+    pub(crate) channel_stride: usize,
+    pub(crate) channels: usize,
+}
+
+impl<'a, T> Raster<'a, T> {
+    /// An image of `size` (depth, height, width) with its channels first or last.
+    pub(crate) fn new(pixels: &'a [T], size: [i32; 3], channels: usize, interleaved: bool) -> Self {
+        let [depth, height, width] = size.map(|len| len as usize);
+        let pixel = if interleaved { channels } else { 1 };
+        Self {
+            pixels,
+            strides: [height * width * pixel, width * pixel, pixel],
+            channel_stride: if interleaved { 1 } else { depth * height * width },
+            channels,
+        }
+    }
+}
+
+/// A raster behind the integer map and the border of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a, T> {
+    raster: Raster<'a, T>,
+    plan: &'a StagePlan,
+}
+
+impl<'a, T: Pixel> View<'a, T> {
+    pub(crate) fn new(raster: Raster<'a, T>, plan: &'a StagePlan) -> Self {
+        Self { raster, plan }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.raster.channels
+    }
+
+    /// Columns of the middle image.
+    pub(crate) fn width(&self) -> usize {
+        self.plan.middle[2] as usize
+    }
+
+    /// The source coordinate that `at` along source axis `axis` stands for; `None` is the fill.
+    fn bordered(&self, axis: usize, at: i32) -> Option<usize> {
+        let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
+        if (start..end).contains(&at) {
+            return Some(at as usize);
+        }
+        let inside = beyond(self.plan.border(), at - start, end - start)?;
+        Some((start + inside) as usize)
+    }
+
+    /// Row (z, y) of the middle image into `planes`, a plane a channel, `stride` apart.
+    pub(crate) fn row(&self, simd: Simd, z: i32, y: i32, planes: &mut [f32], stride: usize) {
+        let map = &self.plan.before;
+        let width = self.width();
+        let at = map.at([z, y, 0]);
+        let (axis, sign) = (map.axis[2] as usize, map.sign[2]);
+        let mut base = 0;
+        for k in (0..3).filter(|k| *k != axis) {
+            match self.bordered(k, at[k]) {
+                Some(at) => base += at * self.raster.strides[k],
+                None => return self.fill(planes, stride, 0, width),
+            }
+        }
+        // The columns inside the window; what is left of and right of them is the border.
+        let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
+        let first = if sign > 0 { start - at[axis] } else { at[axis] - (end - 1) };
+        let first = first.clamp(0, width as i32) as usize;
+        let inside = if sign > 0 { end - at[axis] } else { at[axis] - start + 1 };
+        let inside = (inside.clamp(0, width as i32) as usize).max(first);
+        let step = self.raster.strides[axis];
+        for x in (0..first).chain(inside..width) {
+            self.border_pixel(base, axis, at[axis] + sign * x as i32, planes, stride, x);
+        }
+        if inside > first {
+            let from = at[axis] + sign * first as i32;
+            let from = base + from as usize * step;
+            self.run(simd, from, step, sign, &mut planes[first..], inside - first, stride);
+        }
+    }
+
+    /// Row (z, y) of the middle image as whole pixels, where they lie as such: three or four
+    /// channels side by side, with no border in the row. Otherwise `false`, and nothing is done.
+    ///
+    /// Resampling along the width takes whole pixels in half the time of as many planes.
+    pub(crate) fn pixels(&self, simd: Simd, z: i32, y: i32, to: &mut [[f32; 4]]) -> bool {
+        let Raster { pixels, channels, channel_stride, strides } = self.raster;
+        let map = &self.plan.before;
+        let width = self.width();
+        let (axis, sign) = (map.axis[2] as usize, map.sign[2]);
+        let whole = channel_stride == 1 && strides[axis] == channels;
+        if !whole || !(3..=4).contains(&channels) || width == 0 {
+            return false;
+        }
+        let (first, last) = (map.at([z, y, 0]), map.at([z, y, width as i32 - 1]));
+        let inside = |at: [i32; 3]| {
+            (0..3).all(|k| (self.plan.window_start[k]..self.plan.window_end[k]).contains(&at[k]))
+        };
+        if !inside(first) || !inside(last) {
+            return false;
+        }
+        let low = if sign > 0 { first } else { last };
+        let from: usize = (0..3).map(|k| low[k] as usize * strides[k]).sum();
+        let to = &mut to[..width];
+        load4(simd, &pixels[from..from + width * channels], channels, to);
+        if sign < 0 {
+            to.reverse();
+        }
+        true
+    }
+
+    fn border_pixel(
+        &self,
+        base: usize,
+        axis: usize,
+        at: i32,
+        planes: &mut [f32],
+        stride: usize,
+        x: usize,
+    ) {
+        let Some(at) = self.bordered(axis, at) else { return self.fill(planes, stride, x, x + 1) };
+        let at = base + at * self.raster.strides[axis];
+        for c in 0..self.raster.channels {
+            planes[c * stride + x] =
+                self.raster.pixels[at + c * self.raster.channel_stride].to_f32();
+        }
+    }
+
+    fn fill(&self, planes: &mut [f32], stride: usize, start: usize, end: usize) {
+        for c in 0..self.raster.channels {
+            planes[c * stride..][start..end].fill(self.fill_of(c));
+        }
+    }
+
+    pub(crate) fn fill_of(&self, channel: usize) -> f32 {
+        self.plan.fill[if channel < CHANNELS_MAX { channel } else { 0 }]
+    }
+
+    /// `len` pixels from element `from` on, `step` elements apart, forwards or backwards.
+    #[expect(clippy::too_many_arguments, reason = "the leaf of `row`, which has them all apart")]
+    fn run(
+        &self,
+        simd: Simd,
+        from: usize,
+        step: usize,
+        sign: i32,
+        planes: &mut [f32],
+        len: usize,
+        stride: usize,
+    ) {
+        let Raster { pixels, channels, channel_stride, .. } = self.raster;
+        let low = if sign > 0 { from } else { from - (len - 1) * step };
+        if channel_stride == 1 && step == channels {
+            let pixels = &pixels[low..low + len * channels];
+            return match sign > 0 {
+                true => deinterleave(simd, pixels, channels, planes, stride),
+                false => deinterleave_reversed(simd, pixels, channels, planes, stride),
+            };
+        }
+        for c in 0..channels {
+            let plane = &mut planes[c * stride..][..len];
+            let low = low + c * channel_stride;
+            match (step, sign > 0) {
+                (1, true) => load(simd, &pixels[low..low + len], plane),
+                (1, false) => load_reversed(simd, &pixels[low..low + len], plane),
+                (_, true) => strided(plane.iter_mut(), &pixels[low..], step),
+                (_, false) => strided(plane.iter_mut().rev(), &pixels[low..], step),
+            }
+        }
+    }
+
+    /// A pixel of a middle image without a border.
+    #[inline]
+    pub(crate) fn at(&self, z: i32, y: i32, x: i32, channel: usize) -> f32 {
+        let at = self.plan.before.at([z, y, x]);
+        let place: usize = (0..3).map(|k| at[k] as usize * self.raster.strides[k]).sum();
+        self.raster.pixels[place + channel * self.raster.channel_stride].to_f32()
+    }
+}
+
+fn strided<'p, T: Pixel>(plane: impl Iterator<Item = &'p mut f32>, from: &[T], step: usize) {
+    for (to, from) in plane.zip(from.iter().step_by(step)) {
+        *to = from.to_f32();
+    }
+}
+
+/// Where the coordinate `at`, outside of 0..`len`, is found inside; `None` is the fill.
+pub(crate) fn beyond(border: Border, at: i32, len: i32) -> Option<i32> {
+    if len <= 0 {
+        return None;
+    }
+    Some(match border {
+        Border::Constant => return None,
+        Border::Edge => at.clamp(0, len - 1),
+        Border::Wrap => at.rem_euclid(len),
+        Border::Symmetric => {
+            let at = at.rem_euclid(2 * len);
+            if at < len { at } else { 2 * len - 1 - at }
+        }
+        Border::Reflect if len == 1 => 0,
+        Border::Reflect => {
+            let at = at.rem_euclid(2 * (len - 1));
+            if at < len { at } else { 2 * (len - 1) - at }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders_continue_as_their_pictures_show() {
+        let picture = |border| -> Vec<Option<i32>> {
+            (-3..6)
+                .map(|at| if (0..3).contains(&at) { Some(at) } else { beyond(border, at, 3) })
+                .collect()
+        };
+        let of = |places: [i32; 9]| places.map(Some).to_vec();
+        assert_eq!(picture(Border::Edge), of([0, 0, 0, 0, 1, 2, 2, 2, 2]));
+        assert_eq!(picture(Border::Reflect), of([1, 2, 1, 0, 1, 2, 1, 0, 1]));
+        assert_eq!(picture(Border::Symmetric), of([2, 1, 0, 0, 1, 2, 2, 1, 0]));
+        assert_eq!(picture(Border::Wrap), of([0, 1, 2, 0, 1, 2, 0, 1, 2]));
+        assert_eq!(beyond(Border::Constant, -1, 3), None);
+        assert_eq!(beyond(Border::Reflect, 7, 1), Some(0));
+    }
+}

@@ -1,0 +1,158 @@
+//! Augmentation of tensors in memory, without a loader.
+
+use std::ops::Index;
+
+use candle_core::{CpuStorage, Device, Storage, Tensor};
+use tallow_core::{
+    Engine, Error, ErrorKind, Field, Result, RowBuffer, RowDType, RowKey, Schema, Shapes, Transform,
+};
+
+use crate::augment::Augment;
+
+/// Named tensors whose first axis counts the rows, like those of a batch.
+#[derive(Debug, Clone)]
+pub struct Fields(Vec<(String, Tensor)>);
+
+impl Fields {
+    /// The fields `tensors`, in their order.
+    pub fn new<N: Into<String>>(tensors: impl IntoIterator<Item = (N, Tensor)>) -> Self {
+        Self(tensors.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect())
+    }
+
+    /// The tensor of a field, if there is one of that name.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.0.iter().find(|(field, _)| field == name).map(|(_, tensor)| tensor)
+    }
+
+    /// Every field's name and tensor.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|(name, tensor)| (&**name, tensor))
+    }
+
+    /// The rows' schema, and how many there are.
+    fn schema(&self) -> Result<(Schema, usize)> {
+        let mut fields = Vec::with_capacity(self.0.len());
+        let mut rows = None;
+        for (name, tensor) in &self.0 {
+            let refuse = |what: String| Error::new(ErrorKind::Config, what).with_field(name);
+            let dtype = RowDType::of(tensor.dtype())
+                .ok_or_else(|| refuse(format!("found {:?}, which no row holds", tensor.dtype())))?;
+            let Some((&len, shape)) = tensor.dims().split_first() else {
+                return Err(refuse("found a scalar, expected rows".to_owned()));
+            };
+            if *rows.get_or_insert(len) != len {
+                return Err(refuse(format!("found {len} rows, {} before", rows.unwrap_or(0))));
+            }
+            if !matches!(tensor.device(), Device::Cpu) || !tensor.is_contiguous() {
+                return Err(refuse("found a tensor that is not contiguous on the CPU".to_owned()));
+            }
+            fields.push(Field::new(name, dtype, shape));
+        }
+        Ok((Schema::new(fields)?, rows.unwrap_or(0)))
+    }
+
+    /// Writes row `at` into `buffer`.
+    fn read(&self, at: usize, buffer: &mut RowBuffer) -> Result<()> {
+        let mut row = buffer.row(None);
+        for (i, (_, tensor)) in self.0.iter().enumerate() {
+            let (storage, layout) = tensor.storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else { continue };
+            let bytes = bytes_of(storage);
+            let row_bytes: usize =
+                layout.dims()[1..].iter().product::<usize>() * tensor.dtype().size_in_bytes();
+            let start = layout.start_offset() * tensor.dtype().size_in_bytes() + at * row_bytes;
+            row.field(i).copy_from_bytes(&bytes[start..start + row_bytes])?;
+        }
+        Ok(())
+    }
+}
+
+/// The tensor of a field.
+///
+/// # Panics
+///
+/// When there is no such field; [`Fields::tensor`] does not.
+impl Index<&str> for Fields {
+    type Output = Tensor;
+
+    fn index(&self, name: &str) -> &Tensor {
+        match self.tensor(name) {
+            Some(tensor) => tensor,
+            None => panic!("no field {name:?}"),
+        }
+    }
+}
+
+fn bytes_of(storage: &CpuStorage) -> &[u8] {
+    match storage {
+        CpuStorage::U8(elements) => elements,
+        CpuStorage::U32(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::I16(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::I32(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::I64(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::BF16(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::F16(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::F32(elements) => bytemuck::cast_slice(elements),
+        CpuStorage::F64(elements) => bytemuck::cast_slice(elements),
+        // `RowDType::of` admits no other type but 8-bit floats, which no chain computes with.
+        _ => &[],
+    }
+}
+
+impl Augment {
+    /// Augments tensors in memory: row r of each field with the random numbers of `keys[r]`, bit
+    /// for bit what a loader delivers for the same sample, epoch and seed.
+    ///
+    /// # Errors
+    ///
+    /// When the chain does not fit the fields, their tensors are not contiguous on the CPU, there
+    /// are not as many keys as rows, or the chain mixes samples: who the partner is, only a loader
+    /// knows.
+    pub fn apply(&self, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
+        let (schema, rows) = fields.schema()?;
+        if keys.len() != rows {
+            let message = format!("found {} keys for {rows} rows", keys.len());
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let engine = self.bind(&schema)?;
+        if engine.mixes() {
+            let message = "mixing takes a second sample of the epoch, which only a loader has";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        if let Some(field) = engine.schema().fields().iter().find(|field| field.is_ragged()) {
+            let message = format!("delivers {field}, rows of one shape are needed");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        apply(engine.as_ref(), &schema, fields, keys)
+    }
+}
+
+fn apply(engine: &dyn Engine, schema: &Schema, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
+    let mut raw = RowBuffer::new(schema)?;
+    let mut made = RowBuffer::new(engine.schema())?;
+    // Words, so that plans are aligned as an engine expects.
+    let mut plan = vec![0u64; engine.plan_bytes().div_ceil(8)];
+    let mut scratch = vec![0u64; engine.scratch_bytes().div_ceil(8)];
+    let outputs = engine.schema().fields();
+    let mut bytes: Vec<Vec<u8>> =
+        outputs.iter().map(|field| Vec::with_capacity(keys.len() * field.max_bytes())).collect();
+    for (at, key) in keys.iter().enumerate() {
+        fields.read(at, &mut raw)?;
+        let plan: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
+        plan.fill(0);
+        engine.plan(*key, Shapes::of(raw.view()), plan)?;
+        let scratch = bytemuck::cast_slice_mut(&mut scratch);
+        engine.run(plan, raw.view(), &mut made.row(None), scratch)?;
+        made.finish()?;
+        for (i, bytes) in bytes.iter_mut().enumerate() {
+            bytes.extend_from_slice(made.view().field(i).bytes());
+        }
+    }
+    let tensors = outputs.iter().zip(bytes).map(|(field, bytes)| {
+        let mut shape = vec![keys.len()];
+        shape.extend(field.max_shape());
+        let dtype = field.dtype().delivered();
+        Ok((field.name().to_owned(), Tensor::from_raw_buffer(&bytes, dtype, &shape, &Device::Cpu)?))
+    });
+    Ok(Fields(tensors.collect::<Result<_>>()?))
+}

@@ -1,0 +1,97 @@
+//! What lies outside of an image.
+
+use std::fmt;
+
+use crate::compose::Channels;
+use crate::plan::CHANNELS_MAX;
+use crate::sketch::Sketch;
+use crate::spec::{Args, SpecError};
+use crate::step::number;
+
+/// The value of pixels from outside of the image: one number for all channels, or one a channel,
+/// in units of the image's range, 0 to 1. Behind a normalisation it is a normalised value. The
+/// default is 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fill {
+    values: [f64; CHANNELS_MAX],
+    /// How many were given; 1 stands for all channels, 0 for what does not fit.
+    given: usize,
+}
+
+impl Default for Fill {
+    fn default() -> Self {
+        0.0.into()
+    }
+}
+
+impl From<f64> for Fill {
+    fn from(value: f64) -> Self {
+        Self { values: [value; CHANNELS_MAX], given: 1 }
+    }
+}
+
+impl<const N: usize> From<[f64; N]> for Fill {
+    fn from(values: [f64; N]) -> Self {
+        values[..].into()
+    }
+}
+
+impl From<&[f64]> for Fill {
+    fn from(values: &[f64]) -> Self {
+        let given = if values.len() > CHANNELS_MAX { 0 } else { values.len() };
+        let of = |c: usize| values.get(c).or(values.first()).copied().unwrap_or(0.0);
+        Self { values: std::array::from_fn(of), given }
+    }
+}
+
+impl Fill {
+    /// The argument `fill`; without one, or where it is `none`, 0: torchvision's `fill=None` leaves
+    /// what lies outside black as well.
+    pub(crate) fn parse(args: &mut Args<'_>) -> Result<Self, SpecError> {
+        Ok(args.list_if("fill")?.map_or_else(Self::default, |values| values[..].into()))
+    }
+
+    /// Whether the fill is one of what reaches a step.
+    ///
+    /// # Errors
+    ///
+    /// What was found and what was expected.
+    pub(crate) fn check(self, sketch: &Sketch) -> Result<(), String> {
+        let channels = sketch.channels;
+        if self.given != 1 && self.given != channels {
+            return Err(format!("found {channels} channels, expected as many numbers in the fill"));
+        }
+        match self.values.iter().all(|value| value.is_finite()) {
+            true => Ok(()),
+            false => Err(format!("found the fill {self}, expected finite numbers")),
+        }
+    }
+
+    /// The fill of an image in which `unit` stands for 1.
+    pub(crate) fn channels(self, unit: f32) -> Channels {
+        self.values.map(|value| (value * f64::from(unit)) as f32)
+    }
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.given == 1 {
+            return write!(f, "{}", number(self.values[0]));
+        }
+        let values: Vec<String> = self.values[..self.given].iter().map(|x| number(*x)).collect();
+        write!(f, "[{}]", values.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_stands_for_all_channels_and_a_list_for_each() {
+        assert_eq!(Fill::from(0.4).channels(255.0), [102.0; 4]);
+        assert_eq!(Fill::from([0.2, 0.4, 0.6]).channels(255.0)[..3], [51.0, 102.0, 153.0]);
+        assert_eq!(Fill::from([0.5; 5]).given, 0);
+        assert_eq!(Fill::from([0.2, 0.4, 0.6]).to_string(), "[0.2,0.4,0.6]");
+    }
+}

@@ -1,0 +1,17 @@
+//! The pixel kernels: loops over one row of `f32`, compiled once per SIMD level.
+//!
+//! Every kernel is plain safe Rust that the compiler vectorises; [`Simd`] only chooses for which
+//! instruction set. There is no fused multiply-add and no reassociation anywhere, so all levels
+//! (and a CUDA kernel that repeats the same operations) agree bit for bit.
+
+pub(crate) mod arithmetic;
+pub(crate) mod color;
+pub(crate) mod convert;
+pub(crate) mod filter;
+pub(crate) mod math;
+pub(crate) mod noise;
+pub(crate) mod simd;
+pub(crate) mod stats;
+pub(crate) mod taps;
+
+pub(crate) use simd::Simd;

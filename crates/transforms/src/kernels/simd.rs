@@ -1,0 +1,85 @@
+//! The one place where an instruction set is chosen.
+//!
+//! A kernel is a closure handed to [`Simd::run`]; everything that it calls is `#[inline(always)]`,
+//! so that the whole loop is compiled with the level's target features and vectorised for it.
+
+use std::sync::OnceLock;
+
+use pulp::Arch;
+
+/// The SIMD level that kernels run at; results do not depend on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Simd(Arch);
+
+impl Simd {
+    /// The best level of this machine, or the one that `TALLOW_SIMD` names (`scalar`, `v3`) where
+    /// the machine has it; other values are ignored. The variable is read once.
+    pub(crate) fn detect() -> Self {
+        static LEVEL: OnceLock<Simd> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let named = std::env::var("TALLOW_SIMD").ok();
+            named.and_then(|name| Self::named(&name)).unwrap_or_else(Self::best)
+        })
+    }
+
+    /// The level called `name`, if this machine has it.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "scalar" => Some(Self(Arch::Scalar)),
+            "v3" => v3(),
+            _ => None,
+        }
+    }
+
+    /// V3 (AVX2) on x86 and never V4: whether pulp offers AVX-512 depends on features that some other
+    /// crate of the build turns on, and a level should not come and go with those.
+    fn best() -> Self {
+        match v3() {
+            Some(level) => level,
+            None if cfg!(target_arch = "x86_64") => Self(Arch::Scalar),
+            None => Self(Arch::new()),
+        }
+    }
+
+    /// Runs `f` compiled for this level. `f` and all that it calls must be `#[inline(always)]`:
+    /// a call that is not inlined runs the baseline's code.
+    #[inline(always)]
+    pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+        self.0.dispatch(f)
+    }
+
+    /// Every level of this machine, for tests that compare them.
+    #[cfg(test)]
+    pub(crate) fn levels() -> Vec<Self> {
+        let named = ["scalar", "v3"].into_iter().filter_map(Self::named);
+        named.chain([Self::detect()]).collect()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn v3() -> Option<Simd> {
+    pulp::x86::V3::try_new().map(|level| Simd(Arch::V3(level)))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn v3() -> Option<Simd> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_levels_have_no_name() {
+        assert!(Simd::named("v9").is_none());
+        assert!(Simd::named("scalar").is_some());
+    }
+
+    #[test]
+    fn run_returns_what_the_closure_returns() {
+        for simd in Simd::levels() {
+            assert_eq!(simd.run(|| 3 + 4), 7);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Statistics gathered row by row: what contrast, autocontrast, equalize and standardize need to
+//! know about the whole image before its first pixel is changed.
+//!
+//! Sums run in a fixed number of lanes (element i of a row goes to lane i mod 8), joined in a fixed
+//! order, so that every SIMD level gives the same bits.
+
+use super::Simd;
+use super::color::{BLOCK, bins_of, luma_of};
+use super::math::{larger, smaller};
+
+/// Partial sums that a row is spread over.
+const LANES: usize = 8;
+
+/// Lanes of the extremes: enough independent chains to hide the latency of a comparison.
+const MINMAX_LANES: usize = 16;
+
+/// Joins lanes pairwise: ((0+4)+(2+6)) + ((1+5)+(3+7)).
+#[inline(always)]
+fn join(lanes: &[f64; LANES]) -> f64 {
+    let half: [f64; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
+    (half[0] + half[2]) + (half[1] + half[3])
+}
+
+/// Adds the `K` terms of each value to lane i mod 8 of each of `K` sums.
+#[inline(always)]
+fn accumulate<const K: usize>(
+    sums: &mut [[f64; LANES]; K],
+    x: &[f32],
+    terms: impl Fn(f64) -> [f64; K],
+) {
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = *sums;
+    for block in blocks {
+        let terms = block.map(
+            #[inline(always)]
+            |x| terms(f64::from(x)),
+        );
+        for (k, lanes) in lanes.iter_mut().enumerate() {
+            *lanes = std::array::from_fn(|lane| lanes[lane] + terms[lane][k]);
+        }
+    }
+    for (lane, x) in rest.iter().enumerate() {
+        let terms = terms(f64::from(*x));
+        lanes.iter_mut().zip(terms).for_each(|(lanes, term)| lanes[lane] += term);
+    }
+    *sums = lanes;
+}
+
+/// The mean of the luma, the pivot of contrast. Luma in `f32`, sums in `f64`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GraySum {
+    lanes: [[f64; LANES]; 1],
+    count: u64,
+}
+
+impl GraySum {
+    /// Adds a row of three planes.
+    pub(crate) fn add(&mut self, simd: Simd, r: &[f32], g: &[f32], b: &[f32]) {
+        let n = r.len().min(g.len()).min(b.len());
+        let (r, g, b, lanes) = (&r[..n], &g[..n], &b[..n], &mut self.lanes);
+        self.count += n as u64;
+        simd.run(
+            #[inline(always)]
+            move || {
+                let planes = r.chunks(BLOCK).zip(g.chunks(BLOCK)).zip(b.chunks(BLOCK));
+                for ((r, g), b) in planes {
+                    // BLOCK is a multiple of LANES: a lane stays a lane from block to block.
+                    let mut luma = [0.0; BLOCK];
+                    let pixels = r.iter().zip(g).zip(b);
+                    luma.iter_mut().zip(pixels).for_each(|(y, ((r, g), b))| {
+                        *y = luma_of(*r, *g, *b);
+                    });
+                    accumulate(
+                        lanes,
+                        &luma[..r.len()],
+                        #[inline(always)]
+                        |x| [x],
+                    );
+                }
+            },
+        );
+    }
+
+    /// Adds a row of an image of one channel.
+    pub(crate) fn add_gray(&mut self, simd: Simd, x: &[f32]) {
+        let lanes = &mut self.lanes;
+        self.count += x.len() as u64;
+        simd.run(
+            #[inline(always)]
+            move || {
+                accumulate(
+                    lanes,
+                    x,
+                    #[inline(always)]
+                    |x| [x],
+                )
+            },
+        );
+    }
+
+    /// The mean in native units, rounded to `f32` once; 0 of nothing.
+    pub(crate) fn mean(&self) -> f32 {
+        (join(&self.lanes[0]) / self.count.max(1) as f64) as f32
+    }
+}
+
+/// The extremes of a plane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MinMax {
+    /// The smallest value; +infinity of nothing.
+    pub(crate) min: f32,
+    /// The largest value; -infinity of nothing.
+    pub(crate) max: f32,
+}
+
+impl Default for MinMax {
+    fn default() -> Self {
+        Self { min: f32::INFINITY, max: f32::NEG_INFINITY }
+    }
+}
+
+impl MinMax {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, simd: Simd, x: &[f32]) {
+        let (mut lows, mut highs) = ([self.min; MINMAX_LANES], [self.max; MINMAX_LANES]);
+        let (lows, highs) = simd.run(
+            #[inline(always)]
+            move || {
+                let (blocks, rest) = x.as_chunks::<MINMAX_LANES>();
+                for block in blocks {
+                    lows = std::array::from_fn(|i| smaller(block[i], lows[i]));
+                    highs = std::array::from_fn(|i| larger(block[i], highs[i]));
+                }
+                for (i, &x) in rest.iter().enumerate() {
+                    (lows[i], highs[i]) = (smaller(x, lows[i]), larger(x, highs[i]));
+                }
+                (lows, highs)
+            },
+        );
+        self.min = lows.into_iter().fold(self.min, |a, b| smaller(b, a));
+        self.max = highs.into_iter().fold(self.max, |a, b| larger(b, a));
+    }
+}
+
+/// How many values of a plane fall into each of 256 bins.
+#[derive(Clone, Debug)]
+pub(crate) struct Histogram {
+    /// Element i of a block counts in table i mod 4: neighbours are often equal, and would wait for
+    /// each other's store in a single table.
+    tables: [[u32; 256]; 4],
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { tables: [[0; 256]; 4] }
+    }
+}
+
+impl Histogram {
+    /// Adds a row of values in [0, max].
+    pub(crate) fn add(&mut self, simd: Simd, x: &[f32], max: f32) {
+        for block in x.chunks(BLOCK) {
+            let bins = simd.run(
+                #[inline(always)]
+                move || bins_of(block, max),
+            );
+            for (i, bin) in bins[..block.len()].iter().enumerate() {
+                self.tables[i % 4][usize::from(*bin)] += 1;
+            }
+        }
+    }
+
+    /// The count of each bin.
+    pub(crate) fn counts(&self) -> [u32; 256] {
+        std::array::from_fn(|k| self.tables.iter().map(|table| table[k]).sum())
+    }
+
+    /// The table that equalizes the plane, in native units; `None` where it stays unchanged.
+    ///
+    /// PIL's and torchvision's: `step = (N - count of the last occupied bin) / 255`,
+    /// `lut[k] = (counts below k + step / 2) / step`, at most 255; integer divisions. A step of 0
+    /// keeps every level: bytes are levels already, other values become theirs.
+    pub(crate) fn equalize_lut(&self, max: f32) -> Option<[f32; 256]> {
+        let counts = self.counts();
+        let total: u64 = counts.iter().map(|&c| u64::from(c)).sum();
+        let last = counts.iter().rev().find(|&&c| c > 0)?;
+        let step = (total - u64::from(*last)) / 255;
+        // 255 * 65535 is below 2^24, so that only the division rounds.
+        let value = |level: u64| level as f32 * max / 255.0;
+        if step == 0 {
+            return (max != 255.0).then(|| std::array::from_fn(|level| value(level as u64)));
+        }
+        let mut below = 0;
+        Some(counts.map(|count| {
+            let level = ((below + step / 2) / step).min(255);
+            below += u64::from(count);
+            value(level)
+        }))
+    }
+}
+
+/// Mean and variance by sums of `x` and `x * x` in `f64`: 53 bits hold the squares of a million
+/// 16-bit values exactly enough that the subtraction loses nothing a `f32` would show.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moments {
+    /// Of the values and of their squares.
+    sums: [[f64; LANES]; 2],
+    count: u64,
+}
+
+impl Moments {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, simd: Simd, x: &[f32]) {
+        let sums = &mut self.sums;
+        self.count += x.len() as u64;
+        simd.run(
+            #[inline(always)]
+            move || {
+                accumulate(
+                    sums,
+                    x,
+                    #[inline(always)]
+                    |x| [x, x * x],
+                )
+            },
+        );
+    }
+
+    /// The mean; 0 of nothing.
+    pub(crate) fn mean(&self) -> f64 {
+        join(&self.sums[0]) / self.count.max(1) as f64
+    }
+
+    /// The variance of the population (divided by N), at least 0.
+    pub(crate) fn variance(&self) -> f64 {
+        let mean = self.mean();
+        let variance = join(&self.sums[1]) / self.count.max(1) as f64 - mean * mean;
+        if variance > 0.0 { variance } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 16_777_216.0 * 255.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    const LENGTHS: [usize; 8] = [0, 1, 7, 8, 9, 100, 224, 225];
+
+    #[test]
+    fn levels_agree_on_every_sum() {
+        let mut found = Vec::new();
+        for simd in Simd::levels() {
+            let (mut gray, mut moments) = (GraySum::default(), Moments::default());
+            let mut single = GraySum::default();
+            for n in LENGTHS {
+                let [r, g, b] = [1, 2, 3].map(|seed| random(n, seed));
+                gray.add(simd, &r, &g, &b);
+                single.add_gray(simd, &r);
+                moments.add(simd, &g);
+            }
+            let all = [moments.mean(), moments.variance()].map(f64::to_bits);
+            found.push((gray.mean().to_bits(), single.mean().to_bits(), all));
+        }
+        assert!(found.iter().all(|f| *f == found[0]));
+    }
+
+    #[test]
+    fn the_gray_mean_is_the_mean_of_the_luma() {
+        let [r, g, b] = [1, 2, 3].map(|seed| random(1001, seed));
+        let mut gray = GraySum::default();
+        for from in [0, 500] {
+            let part = from..from + 500 + from / 500;
+            gray.add(Simd::detect(), &r[part.clone()], &g[part.clone()], &b[part]);
+        }
+        let luma = |i: usize| f64::from(luma_of(r[i], g[i], b[i]));
+        let exact = (0..1001).map(luma).sum::<f64>() / 1001.0;
+        assert!((f64::from(gray.mean()) - exact).abs() < 1e-5);
+        assert_eq!(GraySum::default().mean(), 0.0);
+    }
+
+    #[test]
+    fn moments_are_those_of_the_population() {
+        let (x, y) = (random(777, 4), random(223, 5));
+        let mut whole = Moments::default();
+        whole.add(Simd::detect(), &x);
+        whole.add(Simd::detect(), &y);
+        let all: Vec<f64> = x.iter().chain(&y).map(|&x| f64::from(x)).collect();
+        let mean = all.iter().sum::<f64>() / 1000.0;
+        let variance = all.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 1000.0;
+        assert!((whole.mean() - mean).abs() < 1e-9);
+        assert!((whole.variance() - variance).abs() < 1e-8);
+        let mut flat = Moments::default();
+        flat.add(Simd::detect(), &[0.1; 99]);
+        assert!(flat.variance() >= 0.0 && flat.variance() < 1e-15);
+    }
+
+    #[test]
+    fn extremes_are_found_wherever_they_are() {
+        for simd in Simd::levels() {
+            for n in LENGTHS {
+                for at in 0..n {
+                    let (mut x, mut found) = (random(n, 6), MinMax::default());
+                    x[at] = -1.0;
+                    x[(at + 1) % n] = 300.0;
+                    found.add(simd, &x);
+                    assert_eq!((found.max, found.min), (300.0, if n == 1 { 300.0 } else { -1.0 }));
+                }
+            }
+        }
+        let mut rows = MinMax::default();
+        assert!(rows.min > rows.max);
+        rows.add(Simd::detect(), &[3.0, 2.0]);
+        rows.add(Simd::detect(), &[5.0]);
+        assert_eq!((rows.min, rows.max), (2.0, 5.0));
+    }
+
+    #[test]
+    fn a_histogram_counts_each_value_once() {
+        for simd in Simd::levels() {
+            for max in [1.0, 255.0, 65535.0] {
+                let (mut histogram, mut want) = (Histogram::default(), [0; 256]);
+                for n in LENGTHS {
+                    let x: Vec<f32> = random(n, 7).iter().map(|x| x / 255.0 * max).collect();
+                    histogram.add(simd, &x, max);
+                    for x in x {
+                        want[(x * (255.999 / max)) as usize] += 1;
+                    }
+                }
+                assert_eq!(histogram.counts(), want);
+            }
+        }
+    }
+
+    /// The integer recipe of PIL's `ImageOps.equalize`.
+    fn reference(counts: [u32; 256]) -> Option<[u32; 256]> {
+        let occupied: Vec<u32> = counts.iter().copied().filter(|&c| c > 0).collect();
+        let step = (occupied.iter().sum::<u32>() - occupied.last()?) / 255;
+        if step == 0 {
+            return None;
+        }
+        let mut n = step / 2;
+        Some(counts.map(|count| {
+            let level = n / step;
+            n += count;
+            level.min(255)
+        }))
+    }
+
+    #[test]
+    fn equalize_follows_the_integer_recipe() {
+        for (x, max) in [(random(5000, 8), 255.0), (vec![7.0; 900], 255.0), (random(200, 9), 255.0)]
+        {
+            let mut histogram = Histogram::default();
+            histogram.add(Simd::detect(), &x, max);
+            let lut = histogram.equalize_lut(max);
+            let want = reference(histogram.counts());
+            assert_eq!(lut.map(|lut| lut.map(|x| x as u32)), want);
+            let wide = histogram.equalize_lut(65535.0).map(|lut| lut.map(|x| x as u32 / 257));
+            let levels: [u32; 256] = std::array::from_fn(|level| level as u32);
+            assert_eq!(wide, Some(want.unwrap_or(levels)));
+        }
+        assert!(Histogram::default().equalize_lut(1.0).is_none());
+    }
+}

@@ -1,0 +1,443 @@
+//! An image as far as it is known at `build`: its sizes, channels and range, and how the chain
+//! that it goes through is cut.
+
+use std::fmt;
+
+use tallow_core::{Dim, RowDType};
+
+use crate::cut::{Atom, Contents, Reason};
+use crate::layout::Layout;
+use crate::plan::{BLUR_WEIGHTS_MAX, CHANNELS_MAX, Interpolation};
+
+/// Depth, height, width.
+pub(crate) const D: usize = 0;
+pub(crate) const H: usize = 1;
+pub(crate) const W: usize = 2;
+
+/// What reaches a step, and what the chain has become so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Sketch {
+    /// Depth, height and width.
+    pub(crate) size: [Dim; 3],
+    /// What none of them is below.
+    least: [usize; 3],
+    pub(crate) channels: usize,
+    /// The largest value of the input's range.
+    pub(crate) max: f64,
+    /// Whether values have left that range for good: they are normalised.
+    pub(crate) normalized: bool,
+    /// The element type of the raw field.
+    pub(crate) raw: RowDType,
+    pub(crate) raw_layout: Layout,
+    /// What is delivered, where a step said so.
+    pub(crate) dtype: Option<RowDType>,
+    pub(crate) layout: Option<Layout>,
+    /// Whether a second sample is mixed in, and after how many steps of the chain.
+    pub(crate) mixed: bool,
+    /// Whether a step cannot tell where a pixel comes from: it blends views of one image.
+    pub(crate) blends_views: bool,
+    /// Whether values are computed, not only moved.
+    pub(crate) computes: bool,
+    /// The size of the raw image.
+    pub(crate) raw_size: [Dim; 3],
+    pub(crate) once: bool,
+    pub(crate) stages: Vec<StageSketch>,
+    pub(crate) lines: Vec<Line>,
+    /// The step under way, for `lines`.
+    label: String,
+}
+
+/// The largest that a stage needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StageSketch {
+    pub(crate) contents: Contents,
+    /// Taps along an axis of the widest filter.
+    pub(crate) taps: usize,
+    /// Elements of a channel of what the stage writes, and of what its statistics see.
+    pub(crate) elements: usize,
+    /// The longest row of any image in it.
+    pub(crate) width: usize,
+    /// The longest column.
+    pub(crate) height: usize,
+    pub(crate) elastic: bool,
+    pub(crate) statistic: bool,
+}
+
+/// One line of `explain`.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) stage: usize,
+    pub(crate) step: String,
+    /// Why the step began a stage.
+    pub(crate) cut: Option<Reason>,
+    pub(crate) note: &'static str,
+}
+
+impl Sketch {
+    pub(crate) fn new(
+        size: [Dim; 3],
+        channels: usize,
+        raw: RowDType,
+        raw_layout: Layout,
+        once: bool,
+    ) -> Self {
+        let mut sketch = Self {
+            size,
+            least: least_of(size),
+            channels,
+            max: max_of(raw),
+            normalized: false,
+            raw,
+            raw_layout,
+            dtype: None,
+            layout: None,
+            mixed: false,
+            blends_views: false,
+            computes: false,
+            raw_size: size,
+            once,
+            stages: Vec::new(),
+            lines: Vec::new(),
+            label: String::new(),
+        };
+        sketch.open();
+        sketch
+    }
+
+    fn open(&mut self) {
+        if !self.stages.is_empty() {
+            self.measure();
+        }
+        self.stages.push(StageSketch {
+            contents: Contents::default(),
+            taps: 1,
+            elements: 0,
+            width: 0,
+            height: 0,
+            elastic: false,
+            statistic: false,
+        });
+        self.measure();
+    }
+
+    fn stage(&mut self) -> &mut StageSketch {
+        self.stages.last_mut().expect("a sketch begins with a stage")
+    }
+
+    /// Names the step that comes next.
+    pub(crate) fn begin(&mut self, step: String) {
+        self.label = step;
+    }
+
+    /// The step under way.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn note(&mut self, cut: Option<Reason>, note: &'static str) {
+        let stage = self.stages.len() - 1;
+        let step = self.label.clone();
+        let said = self.lines.last().is_some_and(|l| l.stage == stage && l.step == step);
+        if !said {
+            self.lines.push(Line { stage, step, cut, note });
+        }
+    }
+
+    /// A line for a step that needs no stage of its own.
+    pub(crate) fn line(&mut self, note: &'static str) {
+        self.note(None, note);
+    }
+
+    /// Begins a stage, for `reason`.
+    pub(crate) fn cut(&mut self, reason: Reason) {
+        self.open();
+        self.note(Some(reason), "");
+    }
+
+    /// Adds `atom`, behind a cut where the rules want one.
+    pub(crate) fn atom(&mut self, atom: Atom) {
+        if atom != Atom::Move {
+            self.measure();
+        }
+        self.computes |= matches!(atom, Atom::Neighbours | Atom::Point(_) | Atom::Pinned(_));
+        match self.stage().contents.admits(atom, self.once) {
+            Ok(()) => self.note(None, class_of(atom)),
+            Err(reason) => self.cut(reason),
+        }
+        self.stage().contents.add(atom);
+    }
+
+    /// A statistic of the whole image, and the operation that uses it.
+    pub(crate) fn statistic(&mut self) {
+        self.atom(Atom::Pinned(1));
+        self.stage().statistic = true;
+        if let Some(line) = self.lines.last_mut() {
+            line.note = "after a statistic of the whole image";
+        }
+    }
+
+    /// Books the current size. Not every size that a stage goes through is ever an image: what a
+    /// move follows, a resize above all, is made no larger than the move leaves it. No sample ends
+    /// a stage in front of a move, unless an operation before it ended the moves, which booked.
+    fn measure(&mut self) {
+        let [depth, height, width] = self.max_size();
+        let stage = self.stages.last_mut().expect("a sketch begins with a stage");
+        stage.elements = stage.elements.max(depth * height * width);
+        stage.width = stage.width.max(width);
+        stage.height = stage.height.max(height);
+    }
+
+    pub(crate) fn max_size(&self) -> [usize; 3] {
+        self.size.map(Dim::max)
+    }
+
+    /// The image has another size from here on.
+    pub(crate) fn set_size(&mut self, size: [Dim; 3]) {
+        self.size = size;
+        self.least = least_of(size);
+    }
+
+    /// No image is smaller than `least` along `axis`.
+    pub(crate) fn set_least(&mut self, axis: usize, least: usize) {
+        self.least[axis] = least.min(self.size[axis].max());
+    }
+
+    /// A length along `axis` that no image is below.
+    pub(crate) fn least(&self, axis: usize) -> usize {
+        self.least[axis]
+    }
+
+    /// A map that interpolates at places of its own.
+    pub(crate) fn warp(&mut self, interpolation: Interpolation) {
+        self.atom(Atom::Warp);
+        self.computes |= interpolation != Interpolation::Nearest;
+    }
+
+    /// A resize to `size` by filters of `support` pixels on each side at scale 1, widened by up to
+    /// `scale`; a support of half a pixel takes the nearest.
+    pub(crate) fn resize(&mut self, size: [Dim; 3], support: f64, scale: f64) {
+        self.atom(Atom::Resize);
+        self.computes |= support > 0.5;
+        self.taps((2.0 * (support * scale.max(1.0)).ceil()) as usize + 2);
+        self.set_size(size);
+    }
+
+    /// A convolution with a kernel whose half, the middle included, has `weights` weights.
+    ///
+    /// # Errors
+    ///
+    /// When a plan does not hold that many.
+    pub(crate) fn blur(&mut self, weights: usize) -> Result<(), String> {
+        if weights > BLUR_WEIGHTS_MAX {
+            let (found, most) = (2 * weights - 1, 2 * BLUR_WEIGHTS_MAX - 1);
+            return Err(format!("a kernel of {found}, at most {most}"));
+        }
+        self.atom(Atom::Neighbours);
+        self.taps(2 * weights - 1);
+        Ok(())
+    }
+
+    /// An elastic map, whose displacements are blurred with such a kernel.
+    ///
+    /// # Errors
+    ///
+    /// When a plan does not hold that many weights.
+    pub(crate) fn elastic(&mut self, weights: usize) -> Result<(), String> {
+        self.blur(weights)?;
+        self.stage().elastic = true;
+        Ok(())
+    }
+
+    fn taps(&mut self, taps: usize) {
+        let stage = self.stage();
+        stage.taps = stage.taps.max(taps);
+    }
+
+    /// Asks for a range, which colours have as long as they are not normalised.
+    ///
+    /// # Errors
+    ///
+    /// When they are.
+    pub(crate) fn needs_range(&self) -> Result<(), String> {
+        if self.normalized {
+            return Err("works on values between black and white: put it before the \
+                        normalisation"
+                .to_owned());
+        }
+        Ok(())
+    }
+
+    /// Asks for colours: a range, and 1 to 4 channels.
+    ///
+    /// # Errors
+    ///
+    /// When there are none.
+    pub(crate) fn needs_colors(&self) -> Result<(), String> {
+        self.needs_range()?;
+        if self.channels == 0 || self.channels > CHANNELS_MAX {
+            return Err(format!("found {} channels, colours have 1 to 4", self.channels));
+        }
+        Ok(())
+    }
+
+    /// Asks for a height and width of their own: an image, not a signal.
+    ///
+    /// # Errors
+    ///
+    /// When an axis may be empty.
+    pub(crate) fn needs_pixels(&self) -> Result<(), String> {
+        match self.max_size().contains(&0) {
+            true => Err("found an image without pixels".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks for a height: an image or a volume, not a signal.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(crate) fn needs_height(&self) -> Result<(), String> {
+        match self.raw_layout.as_str().contains('h') {
+            true => Ok(()),
+            false => Err("found a signal, which has no height".to_owned()),
+        }
+    }
+
+    /// Goes over `chain`.
+    ///
+    /// # Errors
+    ///
+    /// All that does not work, a step each.
+    pub(crate) fn chain(&mut self, chain: &crate::step::Chain) -> Result<(), Vec<String>> {
+        let mut problems = Vec::new();
+        for step in &chain.0 {
+            self.begin(step.to_string());
+            if let Err(problem) = step.outline(self) {
+                problems.push(format!("{}: {problem}", step.name()));
+            }
+        }
+        self.measure();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Goes every way that a step may take, each from here, and leaves the worst of all.
+    ///
+    /// # Errors
+    ///
+    /// What does not work in one of the ways, or when they leave images of different sizes.
+    pub(crate) fn ways<W>(&mut self, ways: impl IntoIterator<Item = W>) -> Result<(), String>
+    where
+        W: FnOnce(&mut Self) -> Result<(), String>,
+    {
+        let common = self.lines.len();
+        let mut worst: Option<Self> = None;
+        for way in ways {
+            let mut sketch = self.clone();
+            way(&mut sketch)?;
+            worst = Some(match worst {
+                Some(worst) => worst.or(sketch, common)?,
+                None => sketch,
+            });
+        }
+        if let Some(mut worst) = worst {
+            worst.label = std::mem::take(&mut self.label);
+            *self = worst;
+        }
+        Ok(())
+    }
+
+    /// The worst of both: what one of two ways through a step may leave. `common` is how many lines
+    /// both had before they parted.
+    ///
+    /// # Errors
+    ///
+    /// When the ways do not leave images of one size.
+    pub(crate) fn or(mut self, other: Self, common: usize) -> Result<Self, String> {
+        if self.size != other.size {
+            let (a, b) = (Size(self.size), Size(other.size));
+            return Err(format!("leaves images of {a} or {b}: every way must leave the same size"));
+        }
+        self.least = [D, H, W].map(|k| self.least[k].min(other.least[k]));
+        self.normalized |= other.normalized;
+        self.mixed |= other.mixed;
+        self.blends_views |= other.blends_views;
+        self.computes |= other.computes;
+        self.dtype = self.dtype.or(other.dtype);
+        let (long, short) = match self.stages.len() >= other.stages.len() {
+            true => (&self.stages, &other.stages),
+            false => (&other.stages, &self.stages),
+        };
+        // A sample that went the way of fewer stages is behind, whatever its stage holds. The
+        // needs of a stage do not depend on where it stands, so the largest serve all.
+        let mut stages = long.clone();
+        let last = stages.len() - 1;
+        if short.len() == long.len() {
+            stages[last].contents = stages[last].contents.or(short[last].contents);
+        }
+        for stage in &mut stages {
+            for s in short {
+                stage.widen(s);
+            }
+        }
+        self.lines.extend(other.lines.into_iter().skip(common));
+        self.stages = stages;
+        Ok(self)
+    }
+}
+
+impl StageSketch {
+    /// Has room for what `other` needs, too.
+    pub(crate) fn widen(&mut self, other: &Self) {
+        self.taps = self.taps.max(other.taps);
+        self.elements = self.elements.max(other.elements);
+        self.width = self.width.max(other.width);
+        self.height = self.height.max(other.height);
+        self.elastic |= other.elastic;
+        self.statistic |= other.statistic;
+    }
+}
+
+/// The least that is known of sizes.
+fn least_of(size: [Dim; 3]) -> [usize; 3] {
+    size.map(|dim| match dim {
+        Dim::Fixed(len) => len,
+        Dim::Ragged { .. } => 1,
+    })
+}
+
+/// The largest value of an element type's range, as images use it.
+pub(crate) fn max_of(dtype: RowDType) -> f64 {
+    match dtype {
+        RowDType::U8 => 255.0,
+        RowDType::U16 => 65535.0,
+        _ => 1.0,
+    }
+}
+
+fn class_of(atom: Atom) -> &'static str {
+    match atom {
+        Atom::Move | Atom::Turn | Atom::Pad { .. } => "moves pixels, exact",
+        Atom::Resize | Atom::Warp => "interpolates, once",
+        Atom::Neighbours => "looks at neighbours",
+        Atom::Point(_) => "on the pixel in flight, exact",
+        Atom::Pinned(_) => "on the pixel in flight, by place",
+    }
+}
+
+/// A size as people write it.
+pub(crate) struct Size(pub(crate) [Dim; 3]);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let skip = usize::from(self.0[D] == Dim::Fixed(1));
+        for (i, dim) in self.0[skip..].iter().enumerate() {
+            let x = if i == 0 { "" } else { "x" };
+            match dim {
+                Dim::Fixed(len) => write!(f, "{x}{len}")?,
+                Dim::Ragged { max } => write!(f, "{x}..={max}")?,
+            }
+        }
+        Ok(())
+    }
+}

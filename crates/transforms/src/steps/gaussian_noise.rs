@@ -1,0 +1,113 @@
+//! Normal noise.
+
+use std::fmt;
+
+use tallow_core::Draws;
+
+use crate::augment::Augment;
+use crate::compose::Composer;
+use crate::cut::Atom;
+use crate::draw::Uniform;
+use crate::plan::OpCode;
+use crate::sketch::Sketch;
+use crate::spec::Form;
+use crate::step::Step;
+
+pub(crate) static FORMS: &[Form] = &[Form {
+    name: "gaussian_noise",
+    usage: "sigma=0.1, mean=0, clip=true",
+    parse: |a, args| {
+        let noise = GaussianNoise::new(args.number_or("sigma", 0.1)?);
+        let noise = noise.mean(args.number_or("mean", 0.0)?);
+        Ok(a.gaussian_noise(noise.clip(args.flag_or("clip", true)?)))
+    },
+}];
+
+/// x + mean + sigma n, n normal and independent for each pixel and channel; sigma and mean are in
+/// units of [0, 1] before a normalisation, of the normalised values behind it. torchvision:
+/// `GaussianNoise`, which truncates the noise of `u8`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[must_use]
+pub struct GaussianNoise {
+    sigma: f64,
+    mean: f64,
+    clip: bool,
+}
+
+impl GaussianNoise {
+    /// Noise of standard deviation `sigma`.
+    pub fn new(sigma: f64) -> Self {
+        Self { sigma, mean: 0.0, clip: true }
+    }
+
+    /// What is added beside. The default is 0.
+    pub fn mean(mut self, mean: f64) -> Self {
+        self.mean = mean;
+        self
+    }
+
+    /// Whether the result is clamped to [0, max], which normalised values do not have. The default
+    /// is to clamp.
+    pub fn clip(mut self, clip: bool) -> Self {
+        self.clip = clip;
+        self
+    }
+}
+
+impl From<f64> for GaussianNoise {
+    fn from(sigma: f64) -> Self {
+        Self::new(sigma)
+    }
+}
+
+impl Augment {
+    /// Normal noise: a standard deviation, or a [`GaussianNoise`].
+    pub fn gaussian_noise(self, noise: impl Into<GaussianNoise>) -> Self {
+        self.push(noise.into())
+    }
+}
+
+impl Step for GaussianNoise {
+    fn name(&self) -> &'static str {
+        "gaussian_noise"
+    }
+
+    fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
+        Uniform::from(self.sigma).check_least("sigma", 0.0)?;
+        if !self.mean.is_finite() {
+            return Err(format!("found mean {}, expected a finite number", self.mean));
+        }
+        if self.clip && sketch.normalized {
+            return Err("normalised values have no range to be clipped to: clip=false".to_owned());
+        }
+        sketch.atom(Atom::Pinned(1));
+        Ok(())
+    }
+
+    fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
+        let unit = f64::from(composer.unit());
+        let clip = if self.clip { composer.max() } else { 0.0 };
+        let args = [(self.sigma * unit) as f32, (self.mean * unit) as f32, clip];
+        composer.pinned(OpCode::GaussianNoise, composer.noise_slot(), &args);
+    }
+}
+
+impl fmt::Display for GaussianNoise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "gaussian_noise({}, {}, {})", self.sigma, self.mean, self.clip)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::steps::testing::{made, made_f32, refusal};
+
+    #[test]
+    fn noise_is_in_the_units_of_the_image() {
+        assert_eq!(made("gaussian_noise(0, mean=0.2)", &[1, 1, 2], &[0, 250]), [51, 255]);
+        let shifted = "normalize(0, 1) gaussian_noise(0, mean=0.5, clip=false)";
+        assert_eq!(made_f32(shifted, &[1, 1, 2], &[0, 255]), [0.5, 1.5]);
+        assert!(refusal("normalize(imagenet) gaussian_noise").contains("clip=false"));
+        assert!(refusal("gaussian_noise(-1)").contains("found sigma -1"));
+    }
+}

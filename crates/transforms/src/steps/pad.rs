@@ -1,0 +1,139 @@
+//! Borders.
+
+use std::fmt;
+
+use tallow_core::{Dim, Draws};
+
+use crate::augment::Augment;
+use crate::compose::Composer;
+use crate::cut::Atom;
+use crate::fill::Fill;
+use crate::plan::Border;
+use crate::sketch::{H, Sketch, W};
+use crate::spec::Form;
+use crate::step::Step;
+
+pub(crate) static FORMS: &[Form] = &[Form {
+    name: "pad",
+    usage: "all | x, y | left, top, right, bottom, mode=constant, fill=0",
+    parse: |a, args| {
+        let sides = (0..args.count()).map(|_| args.whole("side")).collect::<Result<Vec<_>, _>>()?;
+        let pad: Pad = match sides[..] {
+            [all] => all.into(),
+            [x, y] => (x, y).into(),
+            [left, top, right, bottom] => Pad::new([left, top, right, bottom]),
+            _ => return Err(args.refuse("expected 1, 2 or 4 numbers")),
+        };
+        Ok(a.pad(pad.mode(args.word_or("mode", Border::Constant)?).fill(Fill::parse(args)?)))
+    },
+}];
+
+/// A border around height and width. Exact, any dtype. torchvision: `Pad`; a border that reflects
+/// more than the image has goes on to reflect, where torchvision refuses it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[must_use]
+pub struct Pad {
+    /// Left, top, right, bottom.
+    sides: [usize; 4],
+    mode: Border,
+    fill: Fill,
+}
+
+impl Pad {
+    /// A border of so many pixels left, top, right and bottom.
+    pub fn new(sides: [usize; 4]) -> Self {
+        Self { sides, mode: Border::Constant, fill: Fill::default() }
+    }
+
+    /// What the border shows. The default is the fill.
+    pub fn mode(mut self, mode: Border) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The value of a constant border. The default is 0.
+    pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
+        self.fill = fill.into();
+        self
+    }
+}
+
+/// All sides alike.
+impl From<usize> for Pad {
+    fn from(all: usize) -> Self {
+        Self::new([all; 4])
+    }
+}
+
+/// Left and right, top and bottom.
+impl From<(usize, usize)> for Pad {
+    fn from((x, y): (usize, usize)) -> Self {
+        Self::new([x, y, x, y])
+    }
+}
+
+impl Augment {
+    /// Puts a border around the image: see [`Pad`], which one number, or one for each axis,
+    /// becomes.
+    pub fn pad(self, pad: impl Into<Pad>) -> Self {
+        self.push(pad.into())
+    }
+}
+
+/// The longest side of a border: sizes are `i32`, with room to add some.
+const SIDE_MAX: usize = 1 << 24;
+
+impl Step for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+
+    fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
+        let [left, top, right, bottom] = self.sides;
+        if let Some(side) = self.sides.into_iter().find(|side| *side > SIDE_MAX) {
+            return Err(format!("found a side of {side}, expected at most {SIDE_MAX}"));
+        }
+        if top + bottom > 0 {
+            sketch.needs_height()?;
+        }
+        self.fill.check(sketch)?;
+        sketch.atom(Atom::Pad { constant: self.mode == Border::Constant });
+        let wider = |dim: Dim, more: usize| match dim {
+            Dim::Fixed(len) => Dim::Fixed(len + more),
+            Dim::Ragged { max } => Dim::Ragged { max: max + more },
+        };
+        let mut size = sketch.size;
+        size[H] = wider(size[H], top + bottom);
+        size[W] = wider(size[W], left + right);
+        sketch.set_size(size);
+        Ok(())
+    }
+
+    fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
+        let [left, top, right, bottom] = self.sides.map(|side| side as i32);
+        let fill = self.fill.channels(composer.unit());
+        composer.pad([0, top, left], [0, bottom, right], self.mode, fill);
+    }
+}
+
+impl fmt::Display for Pad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sides: [left, top, right, bottom], mode, fill } = self;
+        write!(f, "pad({left}, {top}, {right}, {bottom}, mode={mode}, fill={fill})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_are_given_together_or_apart() {
+        let of = |text: &str| text.parse::<Augment>().map(|chain| chain.to_string()).ok();
+        assert_eq!(of("pad(2)"), of("pad(2, 2, 2, 2, mode=constant, fill=0)"));
+        assert_eq!(of("pad(1, 2, mode=edge)"), of("pad(1, 2, 1, 2, mode=edge)"));
+        assert_eq!(of("pad(1, 2, 3)"), None);
+        let text = "pad(1, 2, 3, 4, mode=wrap, fill=[0.2,0.4,0.6])";
+        assert_eq!(of(text).as_deref(), Some(text));
+    }
+}
