@@ -1,5 +1,7 @@
 //! Behaviour of the whole through the facade, as one binary.
 
+#[path = "suite/augmentation.rs"]
+mod augmentation;
 #[path = "suite/delivery.rs"]
 mod delivery;
 #[path = "suite/errors.rs"]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tallow::{
-    Engine, Error, Fingerprint, Key, Loader, LoaderBuilder, LoaderErrorKind, OnError, Purpose,
-    Result, Row, RowKey, RowView, Schema, Shapes, Source, Stream, Transform, WithReplacement,
-    from_fn,
+    Engine, Error, Field, Fingerprint, Key, Loader, LoaderBuilder, LoaderErrorKind, OnError,
+    Purpose, Result, Row, RowDType, RowKey, RowView, Schema, Shapes, Source, Stream, Transform,
+    WithReplacement, from_fn,
 };
+use tallow_transforms::Augment;
 
 use crate::tester::{LASTS, PREFETCH, WORKERS, counting, matrix};
 
@@ -316,4 +317,111 @@ fn the_memory_of_partners_is_planned() {
     // Six f32 and an i64: the input row of the second engine, then those of both for the partner.
     let added = memory(mixing()) - memory(plain());
     assert_eq!(added, workers * 3 * 32);
+}
+
+/// Height and width of the images that are augmented.
+const SIDES: [usize; 2] = [6, 10];
+const CLASSES: usize = 50;
+
+/// Images of one channel, whose pixels tell sample and place, and the sample as the class.
+fn images() -> impl Source {
+    let fields =
+        vec![Field::new("input", RowDType::F32, &SIDES), Field::new("target", RowDType::U8, &[])];
+    from_fn(Schema::new(fields).unwrap(), SAMPLES, |index, row| {
+        let image: [f32; SIDES[0] * SIDES[1]] = std::array::from_fn(|i| (index * 100 + i) as f32);
+        row.field(0).copy_from_slice(&image)?;
+        row.field(1).copy_from_slice(&[index as u8])
+    })
+}
+
+/// Each sample's image and labels.
+type Labelled = BTreeMap<usize, (Vec<f32>, Vec<f32>)>;
+
+fn labelled(loader: &Loader) -> Labelled {
+    let mut rows = Labelled::new();
+    for batch in loader.epoch(0) {
+        let batch = batch.unwrap();
+        let field = |name: &str| batch[name].flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+        let pairs = field("input").into_iter().zip(field("target"));
+        rows.extend(batch.indices().iter().copied().zip(pairs));
+    }
+    rows
+}
+
+fn augmenting(chain: &str) -> LoaderBuilder {
+    let augment: Augment = chain.parse().unwrap();
+    let augment = augment.one_hot("target", CLASSES, 0.0);
+    Loader::builder(images()).seed(SEED).batch_size(8).transform(augment)
+}
+
+/// The two classes of a row with their shares, its own first; without a partner twice its own.
+fn shares(index: usize, labels: &[f32]) -> [(usize, f32); 2] {
+    assert!((labels.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    let other = (0..CLASSES).find(|class| *class != index && labels[*class] > 0.0);
+    [(index, labels[index]), other.map_or((index, 0.0), |other| (other, labels[other]))]
+}
+
+#[test]
+fn mixup_blends_images_and_labels_in_the_same_shares() {
+    // What is mixed are the images as the steps before leave them, of the partner under its own
+    // key.
+    let before = "random_hflip(0.5) random_apply(0.5, vflip) random_crop(5)";
+    let plain = labelled(&augmenting(before).build().unwrap());
+    let chain = format!("{before} mixup(0.8, p=0.7)");
+    let expected = labelled(&augmenting(&chain).build().unwrap());
+    let mut mixed = 0;
+    for (&index, (image, labels)) in &expected {
+        let [(_, own), (other, share)] = shares(index, labels);
+        mixed += usize::from(other != index);
+        let (mine, theirs) = (&plain[&index].0, &plain[&other].0);
+        for ((x, mine), theirs) in image.iter().zip(mine).zip(theirs) {
+            assert!((own * mine + share * theirs - x).abs() < 1e-2, "sample {index} and {other}");
+        }
+    }
+    assert!((20..40).contains(&mixed), "{mixed} of {SAMPLES}");
+    matrix(|| augmenting(&chain), |loader| assert_eq!(labelled(&loader), expected));
+}
+
+#[test]
+fn cutmix_pastes_a_box_whose_area_is_the_share() {
+    let expected = labelled(&augmenting("cutmix(1)").build().unwrap());
+    let mut partly = 0;
+    for (&index, (image, labels)) in &expected {
+        let [(_, own), (other, _)] = shares(index, labels);
+        let of = |class: usize| {
+            image.iter().enumerate().filter(move |(i, x)| **x == (class * 100 + i) as f32)
+        };
+        assert!(
+            image.iter().enumerate().all(|(i, x)| {
+                [index, other].iter().any(|class| *x == (class * 100 + i) as f32)
+            })
+        );
+        let area = of(index).count() as f32 / image.len() as f32;
+        assert!((area - own).abs() < 1e-6, "sample {index}: {area} and {own}");
+        partly += usize::from(other != index);
+    }
+    assert!(partly > 20, "{partly} of {SAMPLES}");
+    matrix(|| augmenting("cutmix(1)"), |loader| assert_eq!(labelled(&loader), expected));
+}
+
+#[test]
+fn steps_behind_the_mixing_see_the_mixture() {
+    // Both ways of mixing, behind stages of its own and before others.
+    let chain = "aug_mix(depth=2) mixup_or_cutmix(0.4, 1, p=0.8) random_resized_crop(4) \
+                 normalize(0.5, 0.5)";
+    let expected = labelled(&augmenting(chain).build().unwrap());
+    assert!(expected.values().all(|(image, _)| image.len() == 16));
+    assert!(expected.values().flat_map(|(image, _)| image).all(|x| x.is_finite()));
+    matrix(|| augmenting(chain), |loader| assert_eq!(labelled(&loader), expected));
+}
+
+#[test]
+fn images_that_are_mixed_need_labels_and_one_size() {
+    let build = |augment: Augment| {
+        Loader::builder(images()).transform(augment).build().unwrap_err().to_string()
+    };
+    let chain = |text: &str| text.parse::<Augment>().unwrap();
+    assert!(build(chain("mixup(0.2)")).contains("one_hot"));
+    let masked = chain("mixup(0.2)").one_hot("target", CLASSES, 0.0).mask("target");
+    assert!(build(masked).contains("augmented already"));
 }

@@ -1,0 +1,158 @@
+//! Augmentation through a loader: what a row becomes depends on seed, epoch and sample alone.
+
+use std::collections::BTreeMap;
+
+use tallow::candle::{DType, Device, Tensor};
+use tallow::{
+    Augment, Fields, Key, LastBatch, Loader, LoaderBuilder, Memory, RowKey, Schema, Transform as _,
+    WithReplacement,
+};
+
+use crate::tester::{PREFETCH, WORKERS};
+
+const SEED: u64 = 5;
+const SAMPLES: usize = 23;
+const SIDE: usize = 20;
+
+const CHAIN: &str = "random_resized_crop(12, scale=0.3..1) random_hflip(0.5) normalize(imagenet)";
+
+/// Images of noise, and masks of eight values.
+fn images() -> [(&'static str, Tensor); 3] {
+    let noise = |salt: usize, len: usize| -> Vec<u8> {
+        (0..len).map(|i| ((i * 2_654_435_761 + salt * 977) >> 7) as u8).collect()
+    };
+    let shape = (SAMPLES, SIDE, SIDE, 3);
+    let pixels = Tensor::from_vec(noise(1, SAMPLES * SIDE * SIDE * 3), shape, &Device::Cpu);
+    let masks: Vec<u8> = noise(2, SAMPLES * SIDE * SIDE).iter().map(|x| x % 8).collect();
+    let masks = Tensor::from_vec(masks, (SAMPLES, SIDE, SIDE), &Device::Cpu);
+    let classes: Vec<i64> = (0..SAMPLES as i64).map(|i| i % 4).collect();
+    let classes = Tensor::from_vec(classes, SAMPLES, &Device::Cpu);
+    [("input", pixels.unwrap()), ("mask", masks.unwrap()), ("target", classes.unwrap())]
+}
+
+fn augment(chain: &str) -> Augment {
+    chain.parse().unwrap()
+}
+
+fn builder(augment: Augment) -> LoaderBuilder {
+    Loader::builder(Memory::new(images()).unwrap()).seed(SEED).shuffle().transform(augment)
+}
+
+type Rows = BTreeMap<(u64, usize), (usize, Vec<Vec<f32>>)>;
+
+/// Every delivered row by epoch and position: its sample, and the values of its fields.
+fn rows(loader: &Loader, epochs: std::ops::Range<u64>) -> Rows {
+    let mut rows = Rows::new();
+    for batch in loader.epochs(epochs) {
+        let batch = batch.unwrap();
+        let values: Vec<Vec<Vec<f32>>> = batch
+            .tensors()
+            .map(|(_, tensor)| {
+                let rows =
+                    tensor.to_dtype(DType::F32).unwrap().reshape((batch.rows(), ())).unwrap();
+                rows.to_vec2().unwrap()
+            })
+            .collect();
+        for (row, (position, &index)) in batch.positions().zip(batch.indices()).enumerate() {
+            let fields = values.iter().map(|field| field[row].clone()).collect();
+            assert!(rows.insert((batch.epoch(), position), (index, fields)).is_none());
+        }
+    }
+    rows
+}
+
+#[test]
+fn augmented_rows_do_not_depend_on_how_they_are_made() {
+    let with = || augment(CHAIN).mask("mask");
+    let expected = rows(&builder(with()).batch_size(4).build().unwrap(), 0..3);
+    assert_eq!(expected.len(), 3 * SAMPLES);
+    for workers in WORKERS {
+        for prefetch in PREFETCH {
+            for batch_size in [1, 4, 7, 64] {
+                let loader = builder(with()).batch_size(batch_size).workers(workers);
+                let loader = loader.prefetch(prefetch).build().unwrap();
+                assert_eq!(rows(&loader, 0..3), expected, "{workers} {prefetch} {batch_size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_share_the_rows_of_one() {
+    let expected = rows(&builder(augment(CHAIN)).batch_size(6).build().unwrap(), 0..2);
+    let mut union = Rows::new();
+    for rank in 0..3 {
+        let loader = builder(augment(CHAIN)).batch_size(6).rank(rank, 3).build().unwrap();
+        union.append(&mut rows(&loader, 0..2));
+    }
+    assert_eq!(union, expected);
+}
+
+#[test]
+fn augmentation_goes_on_where_it_stopped() {
+    let expected = rows(&builder(augment(CHAIN)).batch_size(5).build().unwrap(), 0..2);
+    for stop in 0..9 {
+        let first = builder(augment(CHAIN)).batch_size(5).build().unwrap();
+        let taken: Vec<_> = first.epochs(0..2).take(stop).map(Result::unwrap).collect();
+        let second = builder(augment(CHAIN)).batch_size(5).workers(1).build().unwrap();
+        second.resume(&first.state()).unwrap();
+        let rest = rows(&second, 0..2);
+        let taken: usize = taken.iter().map(tallow::Batch::len).sum();
+        assert_eq!(rest.len() + taken, expected.len());
+        assert!(rest.iter().all(|(at, row)| expected[at] == *row));
+    }
+    let other = builder(augment("random_hflip(0.25)")).batch_size(5).build().unwrap();
+    let state = builder(augment(CHAIN)).batch_size(5).build().unwrap().state();
+    assert!(other.resume(&state).is_err(), "the state of another chain");
+}
+
+#[test]
+fn a_sample_drawn_twice_is_augmented_twice() {
+    let loader = builder(augment("random_crop(5)")).batch_size(8);
+    let loader = loader.sampler(WithReplacement::draws(200)).build().unwrap();
+    let rows = rows(&loader, 0..1);
+    let mut views: BTreeMap<usize, Vec<&Vec<f32>>> = BTreeMap::new();
+    rows.values().for_each(|(index, fields)| views.entry(*index).or_default().push(&fields[0]));
+    let all_equal = |views: &Vec<&Vec<f32>>| views.iter().all(|view| *view == views[0]);
+    let repeated: Vec<_> = views.values().filter(|views| views.len() > 3).collect();
+    assert!(repeated.len() > 10 && !repeated.into_iter().any(all_equal));
+}
+
+#[test]
+fn tensors_are_augmented_as_the_loader_does() {
+    let with = || augment(CHAIN).mask("mask");
+    let loader = builder(with()).batch_size(SAMPLES).last_batch(LastBatch::Keep).build().unwrap();
+    let batch = loader.epoch(4).next().unwrap().unwrap();
+    let keys: Vec<RowKey> =
+        (0..SAMPLES as u64).map(|index| RowKey { key: Key::new(SEED, 4), index }).collect();
+    let made = with().apply(&Fields::new(images()), &keys).unwrap();
+    let order: Vec<u32> = batch.indices().iter().map(|&index| index as u32).collect();
+    let order = Tensor::from_vec(order, SAMPLES, &Device::Cpu).unwrap();
+    for (name, tensor) in batch.tensors() {
+        let own = made[name].index_select(&order, 0).unwrap();
+        let flat = |t: &Tensor| -> Vec<f32> {
+            t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        assert_eq!((own.dims(), flat(&own)), (tensor.dims(), flat(tensor)), "{name}");
+    }
+}
+
+#[test]
+fn problems_of_a_chain_are_listed_when_the_loader_is_built() {
+    let chain = augment("random_crop(30) normalize([0.5,0.5], [1,1])").mask("target");
+    let error = builder(chain).build().unwrap_err().to_string();
+    for part in ["random_crop", "at least 30", "normalize", "3 channels"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    let error = builder(augment("hflip").field("photo")).build().unwrap_err().to_string();
+    assert!(error.contains("photo") && error.contains("input"), "{error}");
+}
+
+#[test]
+fn explain_says_what_is_one_pass_and_what_is_not() {
+    let schema: Schema = tallow::Source::schema(&Memory::new(images()).unwrap()).clone();
+    let text = augment(CHAIN).explain(&schema).unwrap();
+    assert!(text.starts_with("1 stage"), "{text}");
+    let engine = augment(CHAIN).bind(&schema).unwrap();
+    assert!(engine.plan_bytes() > 0 && engine.scratch_bytes() > 0);
+}
