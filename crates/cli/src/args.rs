@@ -8,12 +8,33 @@ use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
-use tallow::{LastBatch, OnError};
+use tallow::{Augment, LastBatch, Layout, OnError};
 
 use crate::npy::NpyDtype;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  bench-loader run DIR --shuffle --batch-size 256 --ceiling
+  bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
+  bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10";
+
+const DIGEST_EXAMPLES: &str = "\
+Examples:
+  bench-loader digest DIR --shuffle --seed 7 --epochs 2
+  bench-loader digest DIR --augment 'random_crop(24) random_hflip' --workers 7";
+
+const EXPLAIN_EXAMPLE: &str = "\
+Example:
+  bench-loader explain DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'";
+
+const PREVIEW_EXAMPLES: &str = "\
+Examples:
+  bench-loader preview DIR --augment 'random_resized_crop(32) random_hflip' --out views.png
+  bench-loader preview --field input=IMAGES --field mask=MASKS --mask mask \\
+      --augment 'random_crop(128) random_vflip' --samples 2 --views 4 --out views.png";
 
 /// Tells whether training waits for its data, why, and what mends it.
 #[derive(Debug, Parser)]
@@ -37,9 +58,19 @@ pub(crate) enum Command {
     /// Read every sample and list every problem
     Check(CheckArgs),
     /// Load epochs and report throughput, waits, stages, CPU and memory
+    #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Print one hash of the whole delivered stream
+    #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
+    /// List the steps that --augment knows, with their arguments
+    Catalogue,
+    /// Print how a chain of augmentations is cut into passes over the pixels, and why
+    #[command(after_help = EXPLAIN_EXAMPLE)]
+    Explain(ExplainArgs),
+    /// Write a PNG of some samples, each beside augmented views of it
+    #[command(after_help = PREVIEW_EXAMPLES)]
+    Preview(PreviewArgs),
 }
 
 #[derive(Debug, Flags)]
@@ -103,6 +134,11 @@ pub(crate) struct RunArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+    /// Augment each sample by this chain of steps; `bench-loader catalogue` lists them
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Option<Augment>,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
     /// Epochs to load [default: 1, or 5 with --ceiling, which never takes fewer]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
@@ -125,6 +161,11 @@ pub(crate) struct DigestArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+    /// Augment each sample by this chain of steps; `bench-loader catalogue` lists them
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Option<Augment>,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
     /// Epochs to load
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: u64,
@@ -137,6 +178,75 @@ pub(crate) struct DigestArgs {
     /// Print one JSON object in the place of the hash
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The chain of steps; `bench-loader catalogue` lists them
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Augment,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
+}
+
+/// Pictures beyond this many nobody looks at, and all are held in memory.
+const PREVIEWED_MAX: i64 = 32;
+
+#[derive(Debug, Flags)]
+pub(crate) struct PreviewArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The chain of steps; `bench-loader catalogue` lists them
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Augment,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
+    /// A field to show; may be repeated [default: the augmented one, and the masks]
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) show: Vec<String>,
+    /// The PNG file that is written
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Samples to show, one below the other
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
+    pub(crate) samples: u8,
+    /// The first of them
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub(crate) first_sample: usize,
+    /// Views of each, side by side: as many epochs
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
+    pub(crate) views: u8,
+    /// The first of the epochs
+    #[arg(long, value_name = "E", default_value_t = 0)]
+    pub(crate) first_epoch: u64,
+    /// What every random number is drawn from
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// Which fields --augment is about, and how.
+#[derive(Debug, Flags)]
+pub(crate) struct FieldArgs {
+    /// The field that is augmented
+    #[arg(long, value_name = "FIELD", default_value = "input", requires = "augment")]
+    pub(crate) augment_field: String,
+    /// Its axes, like chw, hwc, hw, cdhw or ct, where its shape leaves that open
+    #[arg(long, value_name = "AXES", requires = "augment")]
+    pub(crate) layout: Option<Layout>,
+    /// A field of classes a pixel, which follows the geometry; may be repeated
+    #[arg(long = "mask", value_name = "FIELD", requires = "augment")]
+    pub(crate) masks: Vec<String>,
+    /// A field of one class, which becomes as many shares as there are CLASSES; may be repeated
+    #[arg(long = "one-hot", value_name = "FIELD:CLASSES", requires = "augment")]
+    #[arg(value_parser = parse_one_hot)]
+    pub(crate) one_hots: Vec<(String, usize)>,
+    /// Make one interpolation of several in a row: sharper, and another picture
+    #[arg(long, requires = "augment")]
+    pub(crate) resample_once: bool,
 }
 
 /// Where the samples are.
@@ -309,6 +419,12 @@ fn parse_on_error(text: &str) -> Result<OnError, String> {
         Some(("substitute", count)) => Ok(OnError::Substitute { budget: budget(count)? }),
         _ => Err("expected fail, skip:N or substitute:N".to_owned()),
     }
+}
+
+/// Splits at the last `:`, so that a name may hold others.
+fn parse_one_hot(text: &str) -> Result<(String, usize), String> {
+    let (field, classes) = text.rsplit_once(':').ok_or("expected FIELD:CLASSES, like target:10")?;
+    Ok((field.to_owned(), parse_positive(classes)?))
 }
 
 /// Splits at the first `=`, in bytes: a folder's name need not be UTF-8.

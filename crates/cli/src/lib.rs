@@ -10,18 +10,22 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod augment;
 mod ceiling;
 mod commands;
 mod console;
 mod exit;
 mod measure;
 mod npy;
+mod picture;
 mod place;
 mod plan;
 mod process;
 mod report;
 mod rows;
+mod sheet;
 mod threads;
+mod values;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tallow::candle::Device;
-use tallow::{Batching, Loader, Source};
+use tallow::{Augment, Batching, Loader, Source};
 
 use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
 use crate::exit::{Failure, Result};
@@ -18,7 +18,11 @@ pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
 }
 
 /// Builds the loader that the options ask for, set to where it is to begin.
-pub(crate) fn build(source: Arc<dyn Source>, args: &LoadArgs) -> Result<Loader> {
+pub(crate) fn build(
+    source: Arc<dyn Source>,
+    args: &LoadArgs,
+    augment: Option<Augment>,
+) -> Result<Loader> {
     batching(args)?;
     let mut builder = Loader::builder(source)
         .batch_size(args.batch_size)
@@ -35,6 +39,9 @@ pub(crate) fn build(source: Arc<dyn Source>, args: &LoadArgs) -> Result<Loader> 
     }
     if args.shuffle {
         builder = builder.shuffle();
+    }
+    if let Some(augment) = augment {
+        builder = builder.transform(augment);
     }
     let loader = builder.build()?;
     start_at(&loader, args)?;

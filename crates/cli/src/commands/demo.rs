@@ -88,6 +88,7 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
         building,
         schema: loader.schema().clone(),
         plan: loader.plan().clone(),
+        augmented: None,
         epochs,
         meter,
         loader: loader.report(),

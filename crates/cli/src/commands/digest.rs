@@ -11,13 +11,14 @@ use crate::args::DigestArgs;
 use crate::console::Console;
 use crate::exit::{Failure, Result};
 use crate::measure::Tally;
-use crate::plan;
 use crate::report::{self, human, json};
 use crate::rows::Rows;
+use crate::{augment, plan};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let (_, opened) = plan::open(&args.source)?;
-    let loader = plan::build(opened.source, &args.load)?;
+    let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
+    let loader = plan::build(opened.source, &args.load, augment.map(|augment| augment.chain))?;
     let epochs = plan::epochs(&args.load, args.epochs)?;
     let lines = Lines { per_batch: args.per_batch, per_sample: args.per_sample };
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(args.epochs);

@@ -1,10 +1,13 @@
 //! The commands: one file each.
 
+mod catalogue;
 mod check;
 mod demo;
 mod digest;
+mod explain;
 mod generate;
 mod inspect;
+mod preview;
 mod run;
 
 use crate::args::{Args, Command};
@@ -21,5 +24,8 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Check(args)) => check::run(args, console),
         Some(Command::Run(args)) => run::run(args, console),
         Some(Command::Digest(args)) => digest::run(args, console),
+        Some(Command::Catalogue) => catalogue::run(console),
+        Some(Command::Explain(args)) => explain::run(args, console),
+        Some(Command::Preview(args)) => preview::run(args, console),
     }
 }

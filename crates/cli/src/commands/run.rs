@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tallow::{Loader, Sampler, Sequential, Shuffle, Source};
 
 use crate::args::{LoadArgs, RunArgs};
+use crate::augment::{self, Augmentation};
 use crate::ceiling::{self, Ceiling};
 use crate::console::Console;
 use crate::exit::{Failure, Result};
@@ -23,7 +24,10 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let (place, opened) = plan::open(&args.source)?;
     let opening = started.elapsed();
     let started = Instant::now();
-    let loader = plan::build(opened.source.clone(), &args.load)?;
+    let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
+    let augmented = augment.as_ref().map(Augmentation::report);
+    let chain = augment.map(|augment| augment.chain);
+    let loader = plan::build(opened.source.clone(), &args.load, chain)?;
     let building = started.elapsed();
     let (meter, epochs, rounds) = if args.ceiling {
         with_ceiling(&loader, &opened.source, args, console)?
@@ -36,6 +40,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         building,
         schema: loader.schema().clone(),
         plan: loader.plan().clone(),
+        augmented,
         epochs,
         meter,
         loader: loader.report(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tallow::{Schema, Stage};
 
-use super::{Check, Digest, Inspect, Run, SampleSize};
+use super::{Augmented, Check, Digest, Inspect, Run, SampleSize};
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (meter, plan) = (&report.meter, &report.plan);
@@ -25,6 +25,9 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         bytes(plan.slab_bytes() as u64),
         bytes(plan.memory_bytes() as u64)
     )?;
+    if let Some(augmented) = &report.augmented {
+        write_augmented(out, augmented)?;
+    }
     writeln!(
         out,
         "loaded    {} in {}, {}, in {}",
@@ -44,6 +47,17 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(out, "limit     {stage}{advice}")?;
     write_ceiling(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
+}
+
+fn write_augmented(out: &mut dyn Write, augmented: &Augmented) -> io::Result<()> {
+    let (plan, scratch) = (augmented.plan_bytes as u64, augmented.scratch_bytes as u64);
+    writeln!(out, "augment   {}", augmented.chain)?;
+    writeln!(
+        out,
+        "          plans of {} a sample, {} of scratch a worker",
+        bytes(plan),
+        bytes(scratch)
+    )
 }
 
 fn write_waits(out: &mut dyn Write, report: &Run) -> io::Result<()> {

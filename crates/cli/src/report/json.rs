@@ -43,6 +43,13 @@ pub(crate) fn run(report: &Run) -> Value {
         "errors": meter.errors.total,
         "faults": meter.faults.total,
     });
+    if let Some(augmented) = &report.augmented {
+        value["augment"] = json!({
+            "chain": augmented.chain,
+            "plan_bytes": augmented.plan_bytes,
+            "scratch_bytes": augmented.scratch_bytes,
+        });
+    }
     if let Some((ceiling, ratio)) = report.ceiling() {
         value["ceiling_samples_per_second"] = json!(ceiling);
         value["ceiling_ratio"] = json!(ratio);

@@ -20,6 +20,7 @@ pub(crate) struct Run {
     /// The delivered fields.
     pub(crate) schema: Schema,
     pub(crate) plan: Plan,
+    pub(crate) augmented: Option<Augmented>,
     pub(crate) epochs: u64,
     pub(crate) meter: Meter,
     /// The loader's own account, which names the limiting stage.
@@ -29,6 +30,16 @@ pub(crate) struct Run {
     pub(crate) keeps_freed_memory: bool,
     /// With `--ceiling`, each epoch and the pass of the ceiling that followed it.
     pub(crate) rounds: Vec<Round>,
+}
+
+/// How samples are augmented.
+#[derive(Debug)]
+pub(crate) struct Augmented {
+    /// The chain in its canonical form.
+    pub(crate) chain: String,
+    /// Bytes of the drawn parameters of a sample, and of what a worker computes in.
+    pub(crate) plan_bytes: usize,
+    pub(crate) scratch_bytes: usize,
 }
 
 /// Samples a second of an epoch, and of the ceiling right after it.

@@ -7,7 +7,7 @@ use crate::tester::{bench, pairs};
 #[test]
 fn help_and_version_are_no_errors() {
     let dir = tempfile::tempdir().unwrap();
-    for line in ["--help", "--version", "run --help", "gen -h"] {
+    for line in ["--help", "--version", "run --help", "gen -h", "preview --help"] {
         assert!(!bench(dir.path(), line).expect(0).stdout.is_empty());
     }
 }
@@ -49,6 +49,27 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("digest DIR --seed x", "--seed"),
         ("check", "SOURCE"),
         ("inspect --json", "SOURCE"),
+        ("run DIR --layout chw", "--augment"),
+        ("run DIR --augment hflip --layout hcw", "expected one of hw, chw"),
+        ("run DIR --augment hflip --augment-field x", "\"x\", which is no field"),
+        ("digest DIR --augment hflip --one-hot target", "FIELD:CLASSES"),
+        ("digest DIR --augment hflip --one-hot target:0", "at least 1"),
+        ("digest DIR --augment hflip --mask target", "target"),
+        ("digest DIR --augment random_crop(99)", "99"),
+        ("explain DIR", "--augment"),
+        ("explain --augment hflip", "SOURCE"),
+        ("explain DIR --augment random_crop(99)", "99"),
+        ("catalogue DIR", "unexpected argument"),
+        ("preview DIR --augment hflip", "--out"),
+        ("preview DIR --out DIR/x", "--augment"),
+        ("preview DIR --out DIR/x --augment hflap", "hflip"),
+        ("preview DIR --out DIR/x --augment hflip --samples 0", "--samples"),
+        ("preview DIR --out DIR/x --augment hflip --samples 33", "1..=32"),
+        ("preview DIR --out DIR/x --augment hflip --views 0", "--views"),
+        ("preview DIR --out DIR/x --augment hflip --first-sample 5", "5 samples"),
+        ("preview DIR --out DIR/x --augment hflip --show depth", "\"depth\""),
+        ("preview DIR --out DIR/x --augment hflip --show target", "no image, volume or signal"),
+        ("preview DIR --out DIR/x --augment hflip --first-epoch 18446744073709551615", "epoch"),
     ] {
         let ended = bench(dir.path(), line).expect(2);
         assert!(ended.stderr.contains(words), "{line}: {ended:#?}");

@@ -1,10 +1,12 @@
 //! `bench-loader` as its users run it: what it prints, and the exit code it ends with.
 
+mod augment;
 mod check;
 mod demo;
 mod digest;
 mod exit_codes;
 mod generate;
 mod inspect;
+mod preview;
 mod run;
 mod tester;

@@ -32,7 +32,8 @@ impl Ended {
     }
 }
 
-/// Runs `bench-loader` with the words of `line`, `DIR` standing for `dir`.
+/// Runs `bench-loader` with the words of `line`, `DIR` standing for `dir`; what stands between
+/// single quotes is one word.
 pub(crate) fn bench(dir: &Path, line: &str) -> Ended {
     bench_with(dir, line, &[])
 }
@@ -42,9 +43,15 @@ pub(crate) fn bench_without_threads(dir: &Path, line: &str) -> Ended {
     bench_with(dir, line, &[("RUST_MIN_STACK", "70368744177664")])
 }
 
-fn bench_with(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Ended {
+/// The same with variables in the environment.
+pub(crate) fn bench_with(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Ended {
     let dir = dir.to_str().unwrap();
-    let args = line.split_whitespace().map(|word| word.replace("DIR", dir));
+    let parts = line.split('\'').enumerate();
+    let words = parts.flat_map(|(at, part)| match at % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    let args = words.map(|word| word.replace("DIR", dir));
     let output = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
         .args(args)
         .envs(environment.iter().copied())
@@ -61,6 +68,14 @@ fn bench_with(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Ended {
 pub(crate) fn pairs(samples: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let line = format!("gen DIR --samples {samples} --shape 2,3 --dtype f32");
+    bench(dir.path(), &line).expect(0);
+    dir
+}
+
+/// The same with images of three channels and 12x12 bytes, and a class out of ten for each.
+pub(crate) fn images(samples: usize) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!("gen DIR --samples {samples} --shape 3,12,12 --dtype u8");
     bench(dir.path(), &line).expect(0);
     dir
 }

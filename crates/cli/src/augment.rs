@@ -1,0 +1,59 @@
+//! From a chain on the command line to one that is known to fit the samples.
+
+use tallow::{Augment, Engine, ErrorKind, Schema, Transform as _};
+
+use crate::args::FieldArgs;
+use crate::exit::{Failure, Result};
+use crate::report::Augmented;
+
+/// A chain with its fields, and what it is for one schema.
+pub(crate) struct Augmentation {
+    pub(crate) chain: Augment,
+    pub(crate) engine: Box<dyn Engine>,
+}
+
+/// What the options ask for; nothing without `--augment`.
+pub(crate) fn of(
+    steps: Option<&Augment>,
+    fields: &FieldArgs,
+    schema: &Schema,
+) -> Result<Option<Augmentation>> {
+    steps.map(|steps| Augmentation::new(steps, fields, schema)).transpose()
+}
+
+impl Augmentation {
+    /// Ties the chain to the fields of `schema`. One that does not fit is a usage error.
+    pub(crate) fn new(steps: &Augment, fields: &FieldArgs, schema: &Schema) -> Result<Self> {
+        let mut chain = steps.clone().field(&fields.augment_field);
+        if let Some(layout) = fields.layout {
+            chain = chain.layout(layout);
+        }
+        if fields.resample_once {
+            chain = chain.resample_once();
+        }
+        let chain = fields.masks.iter().fold(chain, Augment::mask);
+        let labels = fields.one_hots.iter();
+        let chain =
+            labels.fold(chain, |chain, (field, classes)| chain.one_hot(field, *classes, 0.0));
+        let engine = chain.bind(schema).map_err(|error| match error.kind() {
+            ErrorKind::Config => Failure::Usage(in_options(error.message())),
+            _ => Failure::failed(error),
+        })?;
+        Ok(Self { chain, engine })
+    }
+
+    pub(crate) fn report(&self) -> Augmented {
+        Augmented {
+            chain: self.chain.to_string(),
+            plan_bytes: self.engine.plan_bytes(),
+            scratch_bytes: self.engine.scratch_bytes(),
+        }
+    }
+}
+
+/// A message that names methods of the builder, with the options in their place.
+fn in_options(message: &str) -> String {
+    const OPTIONS: [(&str, &str); 2] =
+        [(".layout(..)", "--layout"), (".one_hot(field, classes)", "--one-hot FIELD:CLASSES")];
+    OPTIONS.iter().fold(message.to_owned(), |text, (method, option)| text.replace(method, option))
+}

@@ -1,0 +1,247 @@
+//! `preview`: samples, and beside each what a chain makes of it, as a picture.
+
+use std::fs;
+use std::ops::Range;
+
+use tallow::{
+    Augment, Batch, Field, Key, Layout, Loader, RowBuffer, RowDType, RowKey, Schema, Shapes, Source,
+};
+
+use crate::args::PreviewArgs;
+use crate::augment::Augmentation;
+use crate::console::Console;
+use crate::exit::{Failure, Result};
+use crate::picture::Picture;
+use crate::plan;
+use crate::report::human;
+use crate::rows::Rows;
+use crate::sheet::{Sheet, Shot};
+use crate::values::{Exposure, Tones, Values};
+
+pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
+    let (_, opened) = plan::open(&args.source)?;
+    let source = &*opened.source;
+    let augmentation = Augmentation::new(&args.augment, &args.fields, source.schema())?;
+    let samples = samples(args, source.len())?;
+    let epochs = args.first_epoch.checked_add(args.views.into());
+    let epochs = args.first_epoch..epochs.ok_or_else(|| Failure::usage("too large an epoch"))?;
+    let fields = fields(args, source.schema(), &augmentation)?;
+    // In the order of the source, in batches of one: batch and sample have the same number, and
+    // what a mixture takes its second sample from is the whole source.
+    let loader = Loader::builder(opened.source.clone())
+        .batch_size(1)
+        .workers(0)
+        .seed(args.seed)
+        .transform(augmentation.chain.clone())
+        .build()?;
+    let preview = Preview { args, source, chain: &augmentation.chain, loader, fields };
+    let picture = preview.sheet(samples.clone(), epochs)?.draw().map_err(Failure::Failed)?;
+    let bytes = picture.to_png().map_err(Failure::Failed)?;
+    fs::write(&args.out, &bytes)
+        .map_err(|error| Failure::failed(format!("cannot write {:?}: {error}", args.out)))?;
+    tell(args, samples.len(), &picture, console)
+}
+
+fn tell(args: &PreviewArgs, samples: usize, picture: &Picture, console: &mut Console) -> Result {
+    writeln!(
+        console.out(),
+        "wrote {}: {} with {} each, {}x{} pixels",
+        human::one_line(&args.out.display().to_string()),
+        human::counted(samples as u64, "sample"),
+        human::counted(args.views.into(), "view"),
+        picture.width(),
+        picture.height(),
+    )?;
+    Ok(())
+}
+
+/// The samples to show: fewer than asked for where the source ends.
+fn samples(args: &PreviewArgs, len: usize) -> Result<Range<usize>> {
+    let first = args.first_sample;
+    if len == 0 {
+        return Err(Failure::failed("there is no sample to show"));
+    }
+    if first >= len {
+        let message = format!("--first-sample {first}, but there are {len} samples");
+        return Err(Failure::Usage(message));
+    }
+    Ok(first..len.min(first + usize::from(args.samples)))
+}
+
+/// The fields to show: those that were asked for, or the image and its masks.
+fn fields(args: &PreviewArgs, schema: &Schema, to: &Augmentation) -> Result<Vec<Shown>> {
+    let image = [args.fields.augment_field.clone()];
+    let by_default = || image.iter().chain(&args.fields.masks);
+    let names: Vec<&String> = match args.show.as_slice() {
+        [] => by_default().collect(),
+        names => names.iter().collect(),
+    };
+    names.into_iter().map(|name| Shown::new(name, args, schema, to)).collect()
+}
+
+struct Preview<'a> {
+    args: &'a PreviewArgs,
+    source: &'a dyn Source,
+    chain: &'a Augment,
+    loader: Loader,
+    fields: Vec<Shown>,
+}
+
+impl Preview<'_> {
+    /// A line for each field of each sample: as it is read, then a view an epoch.
+    fn sheet(&self, samples: Range<usize>, epochs: Range<u64>) -> Result<Sheet> {
+        let mut lines = Vec::new();
+        let mut exposures = Vec::new();
+        for index in samples.clone() {
+            let raw = self.read(index)?;
+            for field in &self.fields {
+                let (shot, exposure) = field.original(&raw, self.source, index)?;
+                lines.push(vec![shot]);
+                exposures.push(exposure);
+            }
+        }
+        for epoch in epochs {
+            self.loader.resume(&self.loader.state_at(epoch, samples.start)?)?;
+            let batches = self.loader.epochs(epoch..epoch + 1).take(samples.len());
+            let of_samples = lines.chunks_mut(self.fields.len());
+            let exposures = exposures.chunks(self.fields.len());
+            for ((batch, lines), exposures) in batches.zip(of_samples).zip(exposures) {
+                self.views(&batch?, lines, exposures)?;
+            }
+        }
+        Ok(Sheet { title: self.title(), lines })
+    }
+
+    fn title(&self) -> Vec<String> {
+        vec![self.chain.to_string(), format!("seed {}", self.args.seed)]
+    }
+
+    /// Adds what has become of a sample to its lines.
+    fn views(&self, batch: &Batch, lines: &mut [Vec<Shot>], exposures: &[Exposure]) -> Result {
+        let mut caption = vec![format!("epoch {}", batch.epoch())];
+        caption.extend(self.drawn(batch)?);
+        for ((field, line), exposure) in self.fields.iter().zip(lines).zip(exposures) {
+            line.push(field.view(batch, &self.loader, *exposure, caption.clone())?);
+            // What was drawn is the same for all fields of a sample.
+            caption.truncate(1);
+        }
+        Ok(())
+    }
+
+    /// What the chain drew for the sample of this batch, in words.
+    fn drawn(&self, batch: &Batch) -> Result<Vec<String>> {
+        let index = batch.indices()[0];
+        let raw = self.read(index)?;
+        let key = Key::new(self.args.seed, batch.epoch());
+        let key = RowKey { key, index: index as u64 };
+        Ok(self.chain.drawn(self.source.schema(), key, Shapes::of(raw.view()))?)
+    }
+
+    fn read(&self, index: usize) -> Result<RowBuffer> {
+        let mut buffer = RowBuffer::new(self.source.schema())?;
+        self.source.read(index, &mut buffer.row(None))?;
+        buffer.finish()?;
+        Ok(buffer)
+    }
+}
+
+/// One field of the samples, and how it is shown.
+struct Shown {
+    at: usize,
+    name: String,
+    is_mask: bool,
+    raw: (RowDType, Layout),
+    delivered: (RowDType, Layout),
+}
+
+impl Shown {
+    fn new(name: &str, args: &PreviewArgs, schema: &Schema, to: &Augmentation) -> Result<Self> {
+        let Some(at) = schema.position(name) else {
+            let message = format!("there is no field {name:?} to show in {schema}");
+            return Err(Failure::Usage(message));
+        };
+        let (raw, delivered) = (&schema.fields()[at], &to.engine.schema().fields()[at]);
+        let is_image = name == args.fields.augment_field;
+        let given = args.fields.layout.filter(|_| is_image);
+        let Some(layout) = given.or_else(|| Layout::of(raw).ok()) else {
+            let message = format!("{raw} cannot be shown: it is no image, volume or signal");
+            return Err(Failure::Usage(message));
+        };
+        let becomes = if is_image { delivered_layout(layout, delivered) } else { layout };
+        Ok(Self {
+            at,
+            name: name.to_owned(),
+            is_mask: args.fields.masks.iter().any(|mask| mask == name),
+            raw: (raw.dtype(), layout),
+            delivered: (delivered.dtype(), becomes),
+        })
+    }
+
+    /// The sample as it is read, and how its views are exposed.
+    fn original(
+        &self,
+        raw: &RowBuffer,
+        source: &dyn Source,
+        index: usize,
+    ) -> Result<(Shot, Exposure)> {
+        let (dtype, layout) = self.raw;
+        let field = raw.view().field(self.at);
+        let values = Values::new(field.bytes(), dtype, field.shape(), layout);
+        let values = values.map_err(|problem| self.failed(index, &problem))?;
+        let exposure = Exposure::of(&values, dtype);
+        let name = source.name(index);
+        let caption = vec![
+            format!("sample {index}"),
+            format!("{}: {dtype}{:?}", self.name, field.shape()),
+            // Of a path, where the file is would fill the caption.
+            name.rsplit('/').next().unwrap_or(&name).to_owned(),
+        ];
+        let shot = self.shot(&values, exposure, dtype, caption);
+        Ok((shot, exposure.delivered(dtype, self.delivered.0)))
+    }
+
+    /// The one sample of a batch.
+    fn view(
+        &self,
+        batch: &Batch,
+        loader: &Loader,
+        exposure: Exposure,
+        caption: Vec<String>,
+    ) -> Result<Shot> {
+        let tensor = &batch[&*self.name];
+        let rows = Rows::of(tensor).map_err(Failure::failed)?;
+        // Of u16, candle has no tensors: the loader has widened it.
+        let dtype = loader.schema().fields()[self.at].dtype();
+        let values = Values::new(rows.row(0), dtype, &tensor.dims()[1..], self.delivered.1);
+        let values = values.map_err(|problem| self.failed(batch.indices()[0], &problem))?;
+        Ok(self.shot(&values, exposure, self.delivered.0, caption))
+    }
+
+    fn shot(
+        &self,
+        values: &Values,
+        exposure: Exposure,
+        dtype: RowDType,
+        mut caption: Vec<String>,
+    ) -> Shot {
+        let tones = if self.is_mask { Tones::Classes } else { exposure.tones(values) };
+        let (picture, said) = values.picture(tones);
+        caption.extend(said);
+        if !tones.are_of(dtype) {
+            caption.push(tones.to_string());
+        }
+        Shot::new(picture, caption)
+    }
+
+    fn failed(&self, index: usize, problem: &str) -> Failure {
+        Failure::failed(format!("sample {index} cannot be shown: field {:?}: {problem}", self.name))
+    }
+}
+
+/// The axes of the image as it is delivered: what its shape says, or else what a chain makes of
+/// these axes unless told otherwise.
+fn delivered_layout(raw: Layout, delivered: &Field) -> Layout {
+    let first = raw.channels_first();
+    // An image of one channel and signals of several have shapes of one kind.
+    if first.rank() <= 2 { first } else { Layout::of(delivered).unwrap_or(first) }
+}

@@ -1,0 +1,338 @@
+//! Elements of a sample as a picture: which values are black and white, and which axes are shown.
+
+use std::fmt;
+
+use tallow::{Layout, RowDType};
+
+use crate::picture::{Colour, Picture, WHITE};
+
+/// The elements of one field of one sample.
+#[derive(Debug)]
+pub(crate) struct Values {
+    elements: Vec<f32>,
+    shape: Vec<usize>,
+    layout: Layout,
+}
+
+/// How values become colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Tones {
+    /// The lower value and what is below it is black, the upper one white.
+    Between(f32, f32),
+    /// Each value is a class with a colour of its own.
+    Classes,
+}
+
+impl Values {
+    /// The elements that `bytes` are, in the machine's byte order.
+    ///
+    /// # Errors
+    ///
+    /// In words, when they are none that can be shown.
+    pub(crate) fn new(
+        bytes: &[u8],
+        dtype: RowDType,
+        shape: &[usize],
+        layout: Layout,
+    ) -> Result<Self, String> {
+        let elements = elements(bytes, dtype).ok_or_else(|| format!("{dtype} is not shown"))?;
+        if layout.rank() != shape.len() {
+            return Err(format!("found shape {shape:?}, expected the axes of {layout}"));
+        }
+        if elements.is_empty() || elements.len() != shape.iter().product::<usize>() {
+            return Err(format!("found {} elements of shape {shape:?}", elements.len()));
+        }
+        Ok(Self { elements, shape: shape.to_vec(), layout })
+    }
+
+    /// The least and the greatest number; 0 and 0 where there is none.
+    fn range(&self) -> (f32, f32) {
+        let finite = || self.elements.iter().copied().filter(|value| value.is_finite());
+        let least = finite().fold(f32::INFINITY, f32::min);
+        if least.is_finite() { (least, finite().fold(least, f32::max)) } else { (0.0, 0.0) }
+    }
+
+    fn axis(&self, axis: char) -> usize {
+        self.layout.as_str().find(axis).map_or(1, |at| self.shape[at])
+    }
+
+    fn is_signal(&self) -> bool {
+        self.layout.as_str().contains('t')
+    }
+
+    /// The element of that channel, depth, row and column or time.
+    fn at(&self, [c, d, y, x]: [usize; 4]) -> f32 {
+        let place = |axis| match axis {
+            'c' => c,
+            'd' => d,
+            'h' => y,
+            _ => x,
+        };
+        let axes = self.layout.as_str().chars().zip(&self.shape);
+        self.elements[axes.fold(0, |at, (axis, len)| at * len + place(axis))]
+    }
+
+    /// The picture, and what must be said of it.
+    pub(crate) fn picture(&self, tones: Tones) -> (Picture, Option<String>) {
+        if self.is_signal() {
+            return (self.wave(tones), None);
+        }
+        let (depth, channels) = (self.axis('d'), self.axis('c'));
+        let slice = depth / 2;
+        let picture = Picture::from_fn(self.axis('w'), self.axis('h'), |x, y| {
+            let value = |channel| self.at([channel, slice, y, x]);
+            match tones {
+                Tones::Classes => class_colour(value(0)),
+                Tones::Between(low, high) => {
+                    colour(channels, [x, y], |channel| tone(value(channel), low, high))
+                }
+            }
+        });
+        let shown = match channels {
+            _ if depth > 1 => Some(format!("slice {slice} of {depth}")),
+            0..=4 => None,
+            _ => Some(format!("channel 0 of {channels}")),
+        };
+        (picture, shown)
+    }
+
+    /// A signal as the range of its values in each column, channels one below the other.
+    fn wave(&self, tones: Tones) -> Picture {
+        const WIDTH: usize = 256;
+        const HEIGHT: usize = 64;
+        const INK: Colour = [20, 70, 140];
+        let (low, high) = match tones {
+            Tones::Between(low, high) => (low, high),
+            Tones::Classes => self.range(),
+        };
+        let time = self.axis('t').max(self.axis('w'));
+        let row = |value| HEIGHT - 1 - usize::from(tone(value, low, high)) * (HEIGHT - 1) / 255;
+        let mut picture = Picture::filled(WIDTH, HEIGHT * self.axis('c').min(4), WHITE);
+        for channel in 0..self.axis('c').min(4) {
+            for x in 0..WIDTH {
+                let (first, end) = (x * time / WIDTH, ((x + 1) * time).div_ceil(WIDTH));
+                let rows = (first..end).map(|t| row(self.at([channel, 0, 0, t])));
+                let (top, bottom) =
+                    rows.fold((HEIGHT, 0), |(top, bottom), y| (top.min(y), bottom.max(y)));
+                let ink = Picture::filled(1, bottom + 1 - top.min(bottom), INK);
+                picture.paste(&ink, x, channel * HEIGHT + top.min(bottom));
+            }
+        }
+        picture
+    }
+}
+
+/// What is black and white in a sample as it is read, and in the views of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Exposure {
+    /// The values that a picture of the field may have.
+    admitted: (f32, f32),
+    tones: (f32, f32),
+}
+
+impl Exposure {
+    /// That of a sample as it is read. Values inside the range of the element type are shown in
+    /// it, or up to their largest where they would all be dark, as those of 12 bits in 16 are;
+    /// values outside it are shown from the least to the greatest.
+    pub(crate) fn of(values: &Values, dtype: RowDType) -> Self {
+        let (least, greatest) = values.range();
+        let Some(max) = max_of(dtype).filter(|max| least >= 0.0 && greatest <= *max) else {
+            return Self { admitted: (least, greatest), tones: (least, greatest) };
+        };
+        let is_dark = greatest < max / 4.0 && greatest > 0.0;
+        let white = if is_dark { greatest } else { max };
+        Self { admitted: (0.0, max), tones: (0.0, white) }
+    }
+
+    /// The same for views, where values of `raw` are delivered as `delivered`.
+    pub(crate) fn delivered(self, raw: RowDType, delivered: RowDType) -> Self {
+        let (Some(from), Some(to)) = (max_of(raw), max_of(delivered)) else { return self };
+        let scale = |(low, high): (f32, f32)| (low * to / from, high * to / from);
+        Self { admitted: scale(self.admitted), tones: scale(self.tones) }
+    }
+
+    /// What is black and white in one picture. Values that no picture of the field may have, as
+    /// normalised ones, are shown from the least to the greatest.
+    pub(crate) fn tones(self, values: &Values) -> Tones {
+        // What interpolation overshoots by is cut off, as a store of bytes would.
+        const OVERSHOOT: f32 = 0.05;
+        let (least, greatest) = values.range();
+        let (low, high) = self.admitted;
+        let slack = (high - low) * OVERSHOOT;
+        if least >= low - slack && greatest <= high + slack {
+            return Tones::Between(self.tones.0, self.tones.1);
+        }
+        Tones::Between(least, greatest)
+    }
+}
+
+/// Says what is black and white.
+impl fmt::Display for Tones {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Between(low, high) => write!(f, "shown {}..{}", short(*low), short(*high)),
+            Self::Classes => f.write_str("classes"),
+        }
+    }
+}
+
+impl Tones {
+    /// Whether they are those of the element type, of which there is nothing to say.
+    pub(crate) fn are_of(self, dtype: RowDType) -> bool {
+        match self {
+            Self::Between(low, high) => low == 0.0 && Some(high) == max_of(dtype),
+            Self::Classes => true,
+        }
+    }
+}
+
+/// Three digits behind the point at most.
+fn short(value: f32) -> f32 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// The value that is white in images of this type.
+fn max_of(dtype: RowDType) -> Option<f32> {
+    match dtype {
+        RowDType::U8 => Some(255.0),
+        RowDType::U16 => Some(65535.0),
+        RowDType::F16 | RowDType::BF16 | RowDType::F32 | RowDType::F64 => Some(1.0),
+        _ => None,
+    }
+}
+
+fn tone(value: f32, low: f32, high: f32) -> u8 {
+    let range = if high > low { high - low } else { 1.0 };
+    ((value - low) / range * 255.0).round().clamp(0.0, 255.0) as u8
+}
+
+/// The colour of a pixel of gray, gray and alpha, RGB, or RGB and alpha.
+fn colour(channels: usize, place: [usize; 2], tone: impl Fn(usize) -> u8) -> Colour {
+    match channels {
+        2 => over([tone(0); 3], tone(1), place),
+        3 => [tone(0), tone(1), tone(2)],
+        4 => over([tone(0), tone(1), tone(2)], tone(3), place),
+        _ => [tone(0); 3],
+    }
+}
+
+/// What a colour that can be seen through is on a chequered ground.
+fn over(colour: Colour, alpha: u8, [x, y]: [usize; 2]) -> Colour {
+    let ground = if (x / 4 + y / 4) % 2 == 0 { 170 } else { 220 };
+    let alpha = u32::from(alpha);
+    colour.map(|value| ((u32::from(value) * alpha + ground * (255 - alpha) + 127) / 255) as u8)
+}
+
+/// Class 0 is black and 255, which many data sets leave out, is white; of all others any two that
+/// follow each other are far apart in hue.
+fn class_colour(value: f32) -> Colour {
+    const GOLDEN: f32 = 0.618_034;
+    match value.round() {
+        0.0 => [0; 3],
+        255.0 => WHITE,
+        class => {
+            let hue = (class * GOLDEN).rem_euclid(1.0) * 6.0;
+            // The three edges of the hue circle, brightened so that blue can be told from black.
+            let part = |shift: f32| ((hue + shift).rem_euclid(6.0) - 3.0).abs() - 1.0;
+            [0.0, 4.0, 2.0].map(|shift| (part(shift).clamp(0.0, 1.0) * 200.0) as u8 + 55)
+        }
+    }
+}
+
+fn elements(bytes: &[u8], dtype: RowDType) -> Option<Vec<f32>> {
+    Some(match dtype {
+        RowDType::U8 => bytes.iter().map(|&value| f32::from(value)).collect(),
+        RowDType::U16 => each(bytes, |b| f32::from(u16::from_ne_bytes(b))),
+        RowDType::U32 => each(bytes, |b| u32::from_ne_bytes(b) as f32),
+        RowDType::I16 => each(bytes, |b| f32::from(i16::from_ne_bytes(b))),
+        RowDType::I32 => each(bytes, |b| i32::from_ne_bytes(b) as f32),
+        RowDType::I64 => each(bytes, |b| i64::from_ne_bytes(b) as f32),
+        RowDType::BF16 => each(bytes, |b| half::bf16::from_ne_bytes(b).to_f32()),
+        RowDType::F16 => each(bytes, |b| half::f16::from_ne_bytes(b).to_f32()),
+        RowDType::F32 => each(bytes, f32::from_ne_bytes),
+        RowDType::F64 => each(bytes, |b| f64::from_ne_bytes(b) as f32),
+        _ => return None,
+    })
+}
+
+fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::BLACK;
+
+    fn floats(elements: &[f32], shape: &[usize], layout: Layout) -> Values {
+        let bytes: Vec<u8> = elements.iter().flat_map(|value| value.to_ne_bytes()).collect();
+        Values::new(&bytes, RowDType::F32, shape, layout).unwrap()
+    }
+
+    fn shown(values: &Values, dtype: RowDType) -> Tones {
+        Exposure::of(values, dtype).tones(values)
+    }
+
+    #[test]
+    fn planes_and_pixels_are_the_same_picture() {
+        let planes = [0.0, 1.0, 0.2, 0.4, 0.6, 0.8];
+        let planes = floats(&planes, &[3, 1, 2], Layout::Chw);
+        let pixels = floats(&[0.0, 0.2, 0.6, 1.0, 0.4, 0.8], &[1, 2, 3], Layout::Hwc);
+        let tones = Tones::Between(0.0, 1.0);
+        assert_eq!(planes.picture(tones), pixels.picture(tones));
+        assert_eq!(planes.picture(tones).0.at(1, 0), [255, 102, 204]);
+    }
+
+    #[test]
+    fn what_is_white_depends_on_the_values_where_the_type_would_hide_them() {
+        let digits = Values::new(&[0, 7, 16], RowDType::U8, &[1, 3], Layout::Hw).unwrap();
+        assert_eq!(shown(&digits, RowDType::U8), Tones::Between(0.0, 16.0));
+        let bright = Values::new(&[0, 7, 200], RowDType::U8, &[1, 3], Layout::Hw).unwrap();
+        assert_eq!(shown(&bright, RowDType::U8), Tones::Between(0.0, 255.0));
+        let scan = floats(&[-1000.0, 40.0, 2000.0], &[1, 3], Layout::Hw);
+        assert_eq!(shown(&scan, RowDType::F32), Tones::Between(-1000.0, 2000.0));
+        let nothing = floats(&[f32::NAN; 2], &[1, 2], Layout::Hw);
+        assert_eq!(nothing.picture(shown(&nothing, RowDType::F32)).0.at(0, 0), BLACK);
+    }
+
+    #[test]
+    fn views_are_shown_as_their_sample_is_unless_they_have_other_values() {
+        let digits = Values::new(&[0, 7, 16], RowDType::U8, &[1, 3], Layout::Hw).unwrap();
+        let of_views = Exposure::of(&digits, RowDType::U8).delivered(RowDType::U8, RowDType::F32);
+        let view = floats(&[0.0, 0.01], &[1, 2], Layout::Hw);
+        assert_eq!(of_views.tones(&view), Tones::Between(0.0, 16.0 / 255.0));
+        let normalised = floats(&[-2.0, 0.5], &[1, 2], Layout::Hw);
+        assert_eq!(of_views.tones(&normalised), Tones::Between(-2.0, 0.5));
+        assert_eq!(of_views.tones(&normalised).to_string(), "shown -2..0.5");
+    }
+
+    #[test]
+    fn every_element_type_is_read() {
+        let one = |dtype, bytes: &[u8]| elements(bytes, dtype).unwrap();
+        assert_eq!(one(RowDType::U16, &65535u16.to_ne_bytes()), [65535.0]);
+        assert_eq!(one(RowDType::I16, &(-3i16).to_ne_bytes()), [-3.0]);
+        assert_eq!(one(RowDType::F16, &half::f16::from_f32(0.5).to_ne_bytes()), [0.5]);
+        assert_eq!(one(RowDType::BF16, &half::bf16::from_f32(0.5).to_ne_bytes()), [0.5]);
+        assert_eq!(one(RowDType::F64, &0.25f64.to_ne_bytes()), [0.25]);
+        assert_eq!(one(RowDType::I64, &7i64.to_ne_bytes()), [7.0]);
+        assert!(elements(&[0], RowDType::F8E4M3).is_none());
+    }
+
+    #[test]
+    fn signals_and_volumes_have_a_picture() {
+        let wave = floats(&[0.0, 1.0, 0.0, 1.0], &[2, 2], Layout::Ct);
+        let (picture, _) = wave.picture(Tones::Between(0.0, 1.0));
+        assert_eq!((picture.width(), picture.height()), (256, 128));
+        let volume = floats(&[0.0, 0.0, 1.0, 0.0], &[2, 1, 2], Layout::Dhw);
+        let (picture, said) = volume.picture(Tones::Between(0.0, 1.0));
+        assert_eq!((picture.at(0, 0), picture.at(1, 0)), (WHITE, BLACK));
+        assert_eq!(said.as_deref(), Some("slice 1 of 2"));
+    }
+
+    #[test]
+    fn classes_are_told_apart() {
+        let colours: std::collections::HashSet<Colour> =
+            (0..21).chain([255]).map(|class| class_colour(class as f32)).collect();
+        assert_eq!(colours.len(), 22);
+    }
+}
