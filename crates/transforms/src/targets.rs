@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
 
 use crate::augment::Augment;
-use crate::engine::select::{self, Elements};
+use crate::engine::select::{self, Elements, Places};
 use crate::engine::{Extents, Memory, displacements};
 use crate::kernels::Simd;
 use crate::layout::Layout;
@@ -276,9 +276,11 @@ impl Select {
             let fill = self.fill_of::<T>(plan, from.dtype());
             let Memory { head, fields, .. } = &mut memory;
             let displacements = displacements(simd, plan, head, fields);
-            let places = &mut head.places;
+            let rows = &mut head.places;
             let mut run = |pixels: &[T], to: &mut [T]| {
-                select::run(plan, [current, delivered], pixels, to, fill, displacements, places);
+                let elements = [current, delivered];
+                let places = Places { displacements, rows: &mut *rows };
+                select::run(simd, plan, elements, pixels, to, fill, places);
             };
             if is_raw {
                 run(elements(from.bytes()), next)

@@ -5,7 +5,8 @@ use bytemuck::Pod;
 
 use super::separable::nearest;
 use super::view::beyond;
-use super::warp::{displaced, nearest_pixel, places};
+use super::warp::{displaced, nearest_of, places};
+use crate::kernels::Simd;
 use crate::plan::{CHANNELS_MAX, Head, StagePlan};
 use crate::sketch::{H, W};
 
@@ -29,18 +30,24 @@ impl Elements {
 /// No column: the fill.
 const FILL: u32 = u32::MAX;
 
+/// How an engine finds places between pixels.
+pub(crate) struct Places<'a, 'b> {
+    /// Those of an elastic map.
+    pub(crate) displacements: &'a [f32],
+    /// Room for the places of a row.
+    pub(crate) rows: &'a mut [&'b mut [f32]; 2],
+}
+
 /// Executes the geometry of `plan` on `from` into `to`, whose channels lie as the two `Elements`
 /// say; what lies outside is `fill`, a value a channel.
-///
-/// `displacements` are those of an elastic map, `rows` is room for the places of a row.
 pub(crate) fn run<T: Pod>(
+    simd: Simd,
     plan: &StagePlan,
     elements: [Elements; 2],
     from: &[T],
     to: &mut [T],
     fill: [T; CHANNELS_MAX],
-    displacements: &[f32],
-    rows: &mut [&mut [f32]; 2],
+    Places { displacements, rows }: Places<'_, '_>,
 ) {
     let grid = Grid::new(plan, elements);
     let width = plan.size[W] as usize;
@@ -62,7 +69,7 @@ pub(crate) fn run<T: Pod>(
             }
             match plan.head() {
                 Head::Elastic => displaced(displacements, y, rows, width),
-                _ => places(plan, y, rows, width),
+                _ => places(simd, plan, y, rows, width),
             }
             grid.sampled_row(z, rows.each_ref().map(|row| &row[..width]), from, line, fill);
         }
@@ -155,7 +162,7 @@ impl<'a> Grid<'a> {
         fill: [T; CHANNELS_MAX],
     ) {
         for (at, (&x, &y)) in xs.iter().zip(ys).enumerate() {
-            let source = nearest_pixel(self.plan, x, y).map(|[y, x]| {
+            let source = nearest_of(self.plan, x, y).map(|[y, x]| {
                 let source = self.plan.before.at([z, y, x]);
                 (0..3).map(|k| source[k] as usize * self.read.0[k]).sum::<usize>()
             });

@@ -63,11 +63,11 @@ impl<'a> Rows<'a> {
             Self::Warp { places, fields } => {
                 match fields {
                     Some(fields) => warp::displaced(fields, y, places, tile.width),
-                    None => warp::places(plan, y, places, tile.width),
+                    None => warp::places(simd, plan, y, places, tile.width),
                 }
                 let z = plan.after.offset[D] + plan.after.sign[D] * z;
                 let places = places.each_ref().map(|places| &places[..tile.width]);
-                warp::sample(plan, view, z, places, tile);
+                warp::sample(simd, plan, view, z, places, tile);
             }
         }
     }

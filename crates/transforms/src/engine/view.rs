@@ -4,7 +4,9 @@ use crate::kernels::Simd;
 use crate::kernels::convert::{
     Pixel, deinterleave, deinterleave_reversed, load, load_reversed, load4,
 };
+use crate::kernels::warp::Lattice;
 use crate::plan::{Border, CHANNELS_MAX, StagePlan};
+use crate::sketch::{H, W};
 
 /// An image as it lies in memory.
 #[derive(Debug, Clone, Copy)]
@@ -182,12 +184,20 @@ impl<'a, T: Pixel> View<'a, T> {
         }
     }
 
-    /// A pixel of a middle image without a border.
-    #[inline]
-    pub(crate) fn at(&self, z: i32, y: i32, x: i32, channel: usize) -> f32 {
-        let at = self.plan.before.at([z, y, x]);
-        let place: usize = (0..3).map(|k| at[k] as usize * self.raster.strides[k]).sum();
-        self.raster.pixels[place + channel * self.raster.channel_stride].to_f32()
+    /// Slice `z` of a middle image without a border.
+    pub(crate) fn lattice(&self, z: i32) -> Lattice<'a, T> {
+        let Raster { pixels, strides, channel_stride, channels } = self.raster;
+        let map = &self.plan.before;
+        let first = map.at([z, 0, 0]);
+        let step = |k: usize| map.sign[k] as isize * strides[map.axis[k] as usize] as isize;
+        Lattice {
+            pixels,
+            base: (0..3).map(|k| first[k] as isize * strides[k] as isize).sum(),
+            step: [step(H), step(W)],
+            channels,
+            channel_stride,
+            size: [self.plan.middle[H], self.plan.middle[W]],
+        }
     }
 }
 

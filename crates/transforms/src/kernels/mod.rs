@@ -13,5 +13,6 @@ pub(crate) mod noise;
 pub(crate) mod simd;
 pub(crate) mod stats;
 pub(crate) mod taps;
+pub(crate) mod warp;
 
 pub(crate) use simd::Simd;

@@ -72,17 +72,17 @@ fn narrow(src: &[f32], weights: &[f32], start: usize) -> f32 {
 }
 
 /// A pixel of up to 4 channels, one vector of 128 bits.
-type Wide = [f32; 4];
+pub(crate) type Wide = [f32; 4];
 
 /// `w * x`, each channel.
 #[inline(always)]
-fn times(w: f32, x: Wide) -> Wide {
+pub(crate) fn times(w: f32, x: Wide) -> Wide {
     [w * x[0], w * x[1], w * x[2], w * x[3]]
 }
 
 /// `a + b`, each channel.
 #[inline(always)]
-fn plus(a: Wide, b: Wide) -> Wide {
+pub(crate) fn plus(a: Wide, b: Wide) -> Wide {
     [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
 }
 
