@@ -2,11 +2,13 @@
 //! along the height. Rows that were resampled along the width are kept in a ring while the height
 //! needs them, so each source row is read once.
 
+use std::ops::Range;
+
 use super::memory::{HeadMemory, Tile};
 use super::view::{View, beyond};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
-use crate::kernels::taps::{Taps, horizontal, horizontal4, vertical, vertical_more};
+use crate::kernels::taps::{Taps, convolve, horizontal, horizontal4, vertical, vertical_more};
 use crate::plan::{Border, Head, Interpolation, StagePlan};
 use crate::sketch::{H, W};
 
@@ -21,6 +23,8 @@ const NO_ROW: i32 = i32::MIN;
 pub(crate) struct Separable<'a> {
     x: Taps<'a>,
     y: Taps<'a>,
+    /// Outputs of a blur whose kernel does not meet the border: all have the same weights.
+    inner: Range<usize>,
     /// Row r of slice `slice` of the middle image lies at r modulo the taps of y.
     ring: &'a mut [f32],
     held: &'a mut [i32],
@@ -40,7 +44,8 @@ impl<'a> Separable<'a> {
         let y = axis_taps(plan, H, y_starts, y_weights);
         let held = &mut held[..y.count];
         held.fill(NO_ROW);
-        Self { x, y, ring, held, slice: NO_ROW, row, stride: *stride }
+        let inner = inner_of(plan, &x);
+        Self { x, y, inner, ring, held, slice: NO_ROW, row, stride: *stride }
     }
 
     /// Output row (z, y) into `tile`.
@@ -83,6 +88,13 @@ impl<'a> Separable<'a> {
         let len = view.channels() * self.stride;
         let to = &mut self.ring[slot * len..][..len];
         self.held[slot] = r;
+        if !self.inner.is_empty() {
+            view.row(simd, z, r, self.row, self.stride);
+            for (from, to) in self.row.chunks(self.stride).zip(to.chunks_mut(self.stride)) {
+                blur(simd, &self.x, &self.inner, &from[..width], &mut to[..width]);
+            }
+            return;
+        }
         let pixels = bytemuck::cast_slice_mut(self.row);
         if view.pixels(simd, z, r, pixels) {
             let pixels = &pixels[..view.width()];
@@ -94,6 +106,28 @@ impl<'a> Separable<'a> {
             horizontal(simd, &from[..middle], &self.x, &mut to[..width]);
         }
     }
+}
+
+/// Where a blur along the width is the same sum everywhere.
+fn inner_of(plan: &StagePlan, x: &Taps<'_>) -> Range<usize> {
+    let (reach, outputs) = ((plan.weights_len as usize).saturating_sub(1), x.start.len());
+    if plan.head() != Head::Blur || x.count != 2 * reach + 1 {
+        return 0..0;
+    }
+    reach..outputs.saturating_sub(reach).max(reach)
+}
+
+/// One row of a blur: in vectors where all outputs have the same weights, by its taps elsewhere.
+fn blur(simd: Simd, x: &Taps<'_>, inner: &Range<usize>, from: &[f32], to: &mut [f32]) {
+    let Taps { start, weights, count } = *x;
+    let (reach, end) = (inner.start, inner.end);
+    for border in [0..reach, end..to.len()] {
+        let weights = &weights[border.start * count..border.end * count];
+        let taps = Taps { start: &start[border.clone()], weights, count };
+        horizontal(simd, from, &taps, &mut to[border]);
+    }
+    let weights = &weights[reach * count..][..count];
+    convolve(simd, &from[..end + reach], weights, &mut to[reach..end]);
 }
 
 /// The taps along `axis` of every output of `plan`.

@@ -219,6 +219,26 @@ fn blended(simd: Simd, a: &[f32], b: &[f32], v: f32, w: f32, dst: &mut [f32]) {
     );
 }
 
+/// `dst[i] = w0 * src[i] + w1 * src[i + 1] + ..`, added in that order: one kernel for all outputs,
+/// which are therefore made side by side. `src` is `dst.len() + weights.len() - 1` long.
+pub(crate) fn convolve(simd: Simd, src: &[f32], weights: &[f32], dst: &mut [f32]) {
+    simd.run(
+        #[inline(always)]
+        move || {
+            let (blocks, rest) = dst.as_chunks_mut::<COLUMNS>();
+            let tail = blocks.len() * COLUMNS;
+            for (i, block) in blocks.iter_mut().enumerate() {
+                let inputs = &src[i * COLUMNS..][..COLUMNS + weights.len() - 1];
+                let shifted = inputs.windows(COLUMNS).map(|w| w.first_chunk().expect("a window"));
+                *block = weighted_sum(weights.iter().copied(), shifted);
+            }
+            for (i, x) in rest.iter_mut().enumerate() {
+                *x = narrow(src, weights, tail + i);
+            }
+        },
+    );
+}
+
 /// Columns summed at once: four vectors of AVX2, which hide the latency of an addition.
 const COLUMNS: usize = 32;
 
@@ -323,6 +343,24 @@ mod tests {
                     for i in 0..n {
                         let first = weights[0] * rows[0][i];
                         let want = (1..count).fold(first, |s, t| s + weights[t] * rows[t][i]);
+                        assert_eq!(dst[i].to_bits(), want.to_bits());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_convolution_is_the_plain_sum_at_every_level() {
+        for simd in Simd::levels() {
+            for n in [1, 31, 32, 33, 224] {
+                for count in [1, 3, 23] {
+                    let (src, weights) = (random(n + count - 1, 1), random(count, 2));
+                    let mut dst = vec![0.0; n];
+                    convolve(simd, &src, &weights, &mut dst);
+                    for i in 0..n {
+                        let first = weights[0] * src[i];
+                        let want = (1..count).fold(first, |s, t| s + weights[t] * src[i + t]);
                         assert_eq!(dst[i].to_bits(), want.to_bits());
                     }
                 }
