@@ -296,6 +296,56 @@ proptest! {
     }
 }
 
+/// Steps that compute, of images in colour: on the pixel in flight, by a statistic of the image, or
+/// from neighbours.
+fn fixed_color() -> impl Strategy<Value = String> {
+    let factor = || (0..20).prop_map(|f| f64::from(f) / 10.0);
+    prop_oneof![
+        factor().prop_map(|f| format!("adjust_brightness({f})")),
+        factor().prop_map(|f| format!("adjust_contrast({f})")),
+        factor().prop_map(|f| format!("adjust_saturation({f})")),
+        (-5..6).prop_map(|h| format!("adjust_hue({})", f64::from(h) / 10.0)),
+        (1..30).prop_map(|g| format!("adjust_gamma({})", f64::from(g) / 10.0)),
+        factor().prop_map(|f| format!("solarize({})", f / 2.0)),
+        (0..9).prop_map(|bits| format!("posterize({bits})")),
+        factor().prop_map(|f| format!("adjust_sharpness({f})")),
+        Just("grayscale".to_owned()),
+        Just("invert".to_owned()),
+        Just("autocontrast".to_owned()),
+        Just("equalize".to_owned()),
+        Just("permute_channels(2,0,1)".to_owned()),
+        Just("erase(1,1,3,2,value=0.7)".to_owned()),
+        Just("gaussian_blur(3,sigma=0.8)".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(800))]
+
+    #[test]
+    fn fused_colors_are_the_unfused_ones(
+        steps in prop::collection::vec(
+            prop_oneof![
+                3 => fixed_color(),
+                1 => fixed_move().prop_map(|step| step.replace("FILL", "0.2")),
+            ],
+            1..9,
+        ),
+        size in [4usize..20, 4usize..20], chw: bool, seed: u64,
+    ) {
+        let layout = if chw { Layout::Chw } else { Layout::Hwc };
+        let mut shape = shape_of(layout, 3, size);
+        shape.insert(0, 1);
+        let image = noise(DType::F32, &shape, seed);
+        // A rectangle of a fixed place may lie outside of what a resize leaves.
+        prop_assume!(steps.iter().all(|s| !s.starts_with("erase")) || !steps.iter().any(|s| s.starts_with("resize")));
+        let (fused, apart) =
+            (augmented(&steps.join(" "), layout, &image), one_by_one(&steps, layout, &image));
+        let bits = |tensor: &Tensor| values(tensor).into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&fused), bits(&apart), "{:?}", steps);
+    }
+}
+
 // ---- image, mask, box and points
 
 /// A rectangle as an image, a mask, a box and the indices of its first and last pixel.
