@@ -167,6 +167,8 @@ impl AugmentEngine {
         let mut plans = vec![StagePlan::zeroed(); self.stages];
         let composer = self.composer(key, shapes.shape(self.image), &mut plans)?;
         let mut composer = composer.with_notes();
+        // Whoever the partner is: whether there is one does not depend on it.
+        composer.set_mixed(self.partner(key, 1).is_some());
         composer.chain(&self.nodes);
         Ok(composer.into_notes())
     }

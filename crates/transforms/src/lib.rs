@@ -7,6 +7,9 @@
 //! and layout. Where a chain cannot be one pass it is cut into stages, and
 //! [`Augment::explain`] says where and why.
 //!
+//! `CATALOGUE.md`, in the folder `catalogue` of this crate, has a picture of every step beside its
+//! documentation.
+//!
 //! [`map()`] is a closure a sample, for everything else.
 //!
 //! A transform meets the loader only in the traits of `tallow_core`; nothing here knows threads,

@@ -508,6 +508,15 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_the_catalogue_has_every_step_as_it_is() {
+        let page = include_str!("../catalogue/CATALOGUE.md");
+        for (name, usage) in catalogue() {
+            let form = if usage.is_empty() { name.to_owned() } else { format!("{name}({usage})") };
+            assert!(page.contains(&format!("\n## `{name}`\n\n`{form}`\n")), "{form}: run make.py");
+        }
+    }
+
+    #[test]
     fn the_text_of_a_chain_reads_back_as_itself() {
         let text = "random_resized_crop(224, scale=0.5..1) random_hflip(0.25) normalize(imagenet)";
         let chain: Augment = text.parse().unwrap();
