@@ -12,6 +12,7 @@ use crate::batch_maps::BatchMaps;
 use crate::delivery::{Course, Delivery};
 use crate::engines::{Pad, Widen};
 use crate::loader::{Loader, Prints};
+use crate::memory::Columns;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::policy::OnError;
@@ -261,7 +262,7 @@ impl LoaderBuilder {
         samples: usize,
         positions: usize,
     ) -> Result<Loader> {
-        let layout = SlabLayout::new(pipeline.schema(), batching.rank_rows());
+        let layout = Arc::new(SlabLayout::new(pipeline.schema(), batching.rank_rows()));
         let Some(slab_bytes) = layout.slab_bytes() else {
             let message = format!("a batch of {} does not fit memory", pipeline.schema());
             return Err(Error::new(ErrorKind::Memory, message));
@@ -291,7 +292,7 @@ impl LoaderBuilder {
             seed: self.seed,
             batching,
             positions,
-            layout,
+            store: Arc::new(Columns { layout: layout.clone(), device: self.device.clone() }),
             slabs: if workers == 0 { 1 } else { prefetch },
         };
         let prints = self.prints();
@@ -301,7 +302,7 @@ impl LoaderBuilder {
             substitutes: self.on_error.substitutes(),
             substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
         };
-        Loader::start(plan, filler, prints, self.maps, self.stall_timeout)
+        Loader::start(plan, layout, filler, prints, self.maps, self.stall_timeout)
     }
 
     fn prints(&self) -> Prints {

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 use tallow_core::{Batching, Key, Order, Sampler};
 
+use crate::memory::SlabStore;
 use crate::pipeline::{catch, discard};
-use crate::slab::{Slab, SlabLayout, lock};
+use crate::slab::{Slab, lock};
 use crate::stages::{Activity, Doing, Stage, StageClock};
 use crate::{BatchId, Error, ErrorKind, Result};
 
@@ -30,7 +31,8 @@ pub(crate) struct Course {
     pub(crate) batching: Batching,
     /// Positions of an epoch.
     pub(crate) positions: usize,
-    pub(crate) layout: SlabLayout,
+    /// Where slabs come from.
+    pub(crate) store: Arc<dyn SlabStore>,
     /// Slabs that may exist before the consumer takes them.
     pub(crate) slabs: usize,
 }
@@ -275,7 +277,7 @@ impl Delivery {
         let rows = course.batching.rows(course.positions, id.number);
         let key = Key::new(course.seed, id.epoch);
         let place = (id, self.after(id));
-        Slab::new(&course.layout, place, rows, order.clone(), key)
+        Slab::new(&*course.store, place, rows, order.clone(), key)
             .unwrap_or_else(|error| Slab::failed(place, course.batching.no_rows(), order, error))
     }
 

@@ -3,7 +3,7 @@
 //! A *slab* is the memory of one batch. Workers claim its rows and the source reads into them; when
 //! the last row is written the slab's buffers become the tensors, with no copy. Slabs are admitted
 //! whole and delivered in order, so memory is bounded and nothing the consumer sees depends on
-//! timing. The unsafe code is in `column.rs` and `slab.rs`, and one line of `worker.rs`.
+//! timing. The unsafe code is in `column.rs`, `memory.rs` and `slab.rs`, and one line of `worker.rs`.
 //!
 //! The rejected alternative, workers that each make whole batches, needs a slab a worker before
 //! the first batch is there, and lets one slow sample hold up a whole batch.
@@ -19,6 +19,7 @@ mod engines;
 mod epoch;
 mod error;
 mod loader;
+mod memory;
 mod pipeline;
 mod plan;
 mod policy;

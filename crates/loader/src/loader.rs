@@ -116,6 +116,7 @@ impl Loader {
 
     pub(crate) fn start(
         plan: Plan,
+        layout: Arc<SlabLayout>,
         filler: Filler,
         prints: Prints,
         maps: BatchMaps,
@@ -123,7 +124,7 @@ impl Loader {
     ) -> Result<Self> {
         let filler = Arc::new(filler);
         let mut loader = Self {
-            layout: Arc::new(filler.delivery.course.layout.clone()),
+            layout,
             plan,
             threads: Vec::new(),
             prints,
@@ -341,9 +342,7 @@ impl Loader {
         let faults = self.accept(slab, faults, before)?;
         let course = self.course();
         let pad = course.batching.last() == LastBatch::Pad;
-        let tensors = slab
-            .take_tensors(&self.layout, pad, &self.plan.device)
-            .map_err(|error| error.with_batch(slab.id))?;
+        let tensors = slab.take_tensors(pad).map_err(|error| error.with_batch(slab.id))?;
         let mut batch = Batch {
             id: slab.id,
             names: self.layout.names.clone(),

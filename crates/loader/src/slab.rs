@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use candle_core::{DType, Device, Shape, Tensor};
+use candle_core::{DType, Tensor};
 use tallow_core::{BatchRows, Field, Key, Order, RowSlots, Schema};
 
-use crate::column::{Column, column};
+use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// What the slabs of a loader look like: fixed at `build()`.
@@ -21,11 +21,11 @@ pub(crate) struct SlabLayout {
 
 #[derive(Debug, Clone)]
 pub(crate) struct FieldLayout {
-    name: Arc<str>,
-    dtype: DType,
+    pub(crate) name: Arc<str>,
+    pub(crate) dtype: DType,
     shape: Vec<usize>,
-    row_elements: usize,
-    row_bytes: usize,
+    pub(crate) row_elements: usize,
+    pub(crate) row_bytes: usize,
 }
 
 impl FieldLayout {
@@ -41,6 +41,14 @@ impl FieldLayout {
             row_elements: field.max_elements(),
             row_bytes: field.max_bytes(),
         }
+    }
+
+    /// The shape of `rows` rows.
+    pub(crate) fn batch_shape(&self, rows: usize) -> Vec<usize> {
+        let mut shape = Vec::with_capacity(1 + self.shape.len());
+        shape.push(rows);
+        shape.extend(&self.shape);
+        shape
     }
 
     /// Whether candle can count the elements of `rows` rows, also where a dimension is 0.
@@ -74,7 +82,7 @@ impl SlabLayout {
 ///
 /// Ownership of the memory passes in one direction: while `pending` is above 0, each row belongs
 /// to the one worker that claimed it; when it reaches 0 all of it belongs to the consumer, who
-/// takes `columns` out. A worker that is stuck in a row keeps the slab alive through its `Arc`,
+/// takes `memory` out. A worker that is stuck in a row keeps the slab alive through its `Arc`,
 /// whatever has become of the iteration meanwhile.
 pub(crate) struct Slab {
     pub(crate) id: BatchId,
@@ -84,11 +92,14 @@ pub(crate) struct Slab {
     pub(crate) order: Arc<dyn Order>,
     /// The key of the epoch.
     pub(crate) key: Key,
-    /// Addresses for the workers; the memory is owned by `columns`.
-    memory: Vec<RowRun>,
-    columns: Mutex<Vec<Box<dyn Column>>>,
-    /// Rows of samples that no worker has finished yet. Released by each worker after its writes,
-    /// acquired by the consumer before its reads.
+    /// Addresses for the workers, inside of `memory`.
+    runs: Vec<RowRun>,
+    /// Taken by the consumer.
+    memory: Mutex<Option<Box<dyn SlabMemory>>>,
+    /// Whether rows may be written without asking the memory. Released by the worker that asked.
+    prepared: AtomicBool,
+    /// Rows of samples that no worker has finished yet, and one for the seal. Released by each
+    /// worker after its writes, acquired by the last one, who seals, and by the consumer.
     pending: AtomicUsize,
     /// The sample that stands in each row.
     indices: Arc<Vec<AtomicUsize>>,
@@ -100,14 +111,7 @@ pub(crate) struct Slab {
     pub(crate) cancelled: AtomicBool,
 }
 
-/// The rows of one field, as an address.
-#[derive(Debug, Clone, Copy)]
-struct RowRun {
-    memory: *mut u8,
-    row_bytes: usize,
-}
-
-// SAFETY: the addresses in `memory` are used only through `aim`, whose contract gives each row to
+// SAFETY: the addresses in `runs` are used only through `aim`, whose contract gives each row to
 // one thread at a time; everything else in the slab is `Sync` by itself.
 unsafe impl Send for Slab {}
 // SAFETY: as above.
@@ -132,6 +136,9 @@ impl RowFault {
     }
 }
 
+/// What the seal is among the pending rows.
+const SEAL: usize = 1;
+
 /// What a worker made of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowOutcome {
@@ -146,23 +153,13 @@ impl Slab {
     pub(crate) const NO_INDEX: usize = usize::MAX;
 
     pub(crate) fn new(
-        layout: &SlabLayout,
+        store: &dyn SlabStore,
         (id, next): (BatchId, BatchId),
         rows: BatchRows,
         order: Arc<dyn Order>,
         key: Key,
     ) -> Result<Self> {
-        let mut columns = Vec::with_capacity(layout.fields.len());
-        let mut memory = Vec::with_capacity(layout.fields.len());
-        for field in &layout.fields {
-            let Some(mut column) = column(field.dtype, rows.rows(), field.row_elements) else {
-                let bytes = rows.rows() * field.row_bytes;
-                let message = format!("no memory for {bytes} bytes of {:?}", field.name);
-                return Err(Error::new(ErrorKind::Memory, message).with_batch(id));
-            };
-            memory.push(RowRun { memory: column.memory(), row_bytes: field.row_bytes });
-            columns.push(column);
-        }
+        let mut memory = store.slab(rows.rows()).map_err(|error| error.with_batch(id))?;
         // Rows without bytes have indices all the same, and there may be any number of them.
         let mut indices = Vec::new();
         if indices.try_reserve_exact(rows.samples()).is_err() {
@@ -176,9 +173,10 @@ impl Slab {
             rows,
             order,
             key,
-            memory,
-            columns: Mutex::new(columns),
-            pending: AtomicUsize::new(rows.samples()),
+            runs: memory.runs(),
+            memory: Mutex::new(Some(memory)),
+            prepared: AtomicBool::new(false),
+            pending: AtomicUsize::new(if rows.samples() == 0 { 0 } else { rows.samples() + SEAL }),
             indices: Arc::new(indices),
             written: AtomicUsize::new(0),
             faults: Mutex::default(),
@@ -200,8 +198,9 @@ impl Slab {
             rows,
             order,
             key: Key::new(0, 0),
-            memory: Vec::new(),
-            columns: Mutex::default(),
+            runs: Vec::new(),
+            memory: Mutex::default(),
+            prepared: AtomicBool::new(true),
             pending: AtomicUsize::new(0),
             indices: Arc::default(),
             written: AtomicUsize::new(0),
@@ -218,12 +217,24 @@ impl Slab {
     /// write through the slots once it has.
     pub(crate) unsafe fn aim(&self, row: usize, slots: &mut RowSlots) {
         assert!(row < self.rows.samples(), "row {row} of {:?}", self.rows);
-        for (field, run) in self.memory.iter().enumerate() {
-            // SAFETY: the column was made for at least `rows.samples()` rows and is kept by this
+        for (field, run) in self.runs.iter().enumerate() {
+            // SAFETY: the memory was made for at least `rows.samples()` rows and is kept by this
             // slab, so the row lies inside it; rows are aligned because their size is a multiple
             // of the element's; and the caller is the row's only user.
             unsafe { slots.aim(field, run.memory.add(row * run.row_bytes), run.row_bytes) };
         }
+    }
+
+    /// Waits until rows may be written. For every worker, before its first row.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        if self.prepared.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if let Some(memory) = &mut *lock(&self.memory) {
+            memory.prepare()?;
+        }
+        self.prepared.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Records what became of a claimed row.
@@ -243,9 +254,23 @@ impl Slab {
     }
 
     /// Gives `rows` finished rows over to the consumer, `written` of which hold a sample.
+    ///
+    /// Who finishes the last of them seals the slab before the consumer may have it.
     pub(crate) fn finish(&self, rows: usize, written: usize) {
         self.written.fetch_add(written, Ordering::Relaxed);
-        self.pending.fetch_sub(rows, Ordering::Release);
+        if self.pending.fetch_sub(rows, Ordering::AcqRel) == rows + SEAL {
+            if !self.cancelled.load(Ordering::Relaxed) {
+                self.seal();
+            }
+            self.pending.fetch_sub(SEAL, Ordering::Release);
+        }
+    }
+
+    fn seal(&self) {
+        let Some(memory) = &mut *lock(&self.memory) else { return };
+        if let Err(error) = memory.seal() {
+            self.fault(RowFault { row: 0, attempt: 0, index: Self::NO_INDEX, error });
+        }
     }
 
     /// Nobody wants the batch any more.
@@ -267,29 +292,19 @@ impl Slab {
 
     /// The batch's tensors, and the row and sample of each row that holds one. Rows that hold
     /// none are left out, and with `pad` rows of zeros fill up to the full size.
-    pub(crate) fn take_tensors(
-        &self,
-        layout: &SlabLayout,
-        pad: bool,
-        device: &Device,
-    ) -> Result<Tensors> {
+    pub(crate) fn take_tensors(&self, pad: bool) -> Result<Tensors> {
         assert!(self.is_done(), "a slab that workers are still writing to");
         let kept = self.kept();
         let written = kept.as_ref().map_or(self.indices.len(), Vec::len);
         let rows = if pad { self.rows.rows() } else { written };
-        self.settle(kept.as_deref(), written, rows);
-        let columns = std::mem::take(&mut *lock(&self.columns));
-        let mut tensors = Vec::with_capacity(columns.len());
-        for (column, field) in columns.into_iter().zip(&layout.fields) {
-            let mut shape = Vec::with_capacity(1 + field.shape.len());
-            shape.push(rows);
-            shape.extend(&field.shape);
-            // SAFETY: the slab is done, so no worker writes any more; `settle` has left the first
-            // `written` rows whole and zeroed those up to `rows`.
-            let tensor = unsafe { column.into_tensor(rows, Shape::from(shape), device) };
-            let place = |e: candle_core::Error| Error::new(ErrorKind::Device, e.to_string());
-            tensors.push(tensor.map_err(place)?);
-        }
+        let finished = Finished { kept: kept.as_deref(), written, rows };
+        let memory = lock(&self.memory).take();
+        let tensors = match memory {
+            // SAFETY: the slab is done, so no worker writes any more, and rows that hold a sample
+            // were written wholly.
+            Some(memory) => unsafe { memory.into_tensors(finished)? },
+            None => Vec::new(),
+        };
         let cells = self.indices.clone();
         Ok(Tensors { tensors, rows, samples: RowSamples { cells, kept, indices: OnceLock::new() } })
     }
@@ -301,22 +316,6 @@ impl Slab {
         }
         let is_written = |row: &usize| !self.is_missing(*row);
         Some((0..self.indices.len()).filter(is_written).collect())
-    }
-
-    /// Moves the kept rows together and zeroes the rows behind them up to `rows`.
-    fn settle(&self, kept: Option<&[usize]>, written: usize, rows: usize) {
-        for run in &self.memory {
-            // SAFETY: the slab is done and `&self` belongs to the consumer, so nobody else uses
-            // the memory; all rows named lie inside the column, and a kept row never moves up.
-            unsafe {
-                for (to, &from) in kept.unwrap_or(&[]).iter().enumerate() {
-                    let (from, to) = (from * run.row_bytes, to * run.row_bytes);
-                    std::ptr::copy(run.memory.add(from), run.memory.add(to), run.row_bytes);
-                }
-                let start = run.memory.add(written * run.row_bytes);
-                start.write_bytes(0, (rows - written) * run.row_bytes);
-            }
-        }
     }
 }
 

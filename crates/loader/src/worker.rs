@@ -59,6 +59,12 @@ impl Filler {
         clock.enter(Stage::Read);
         let started_ns = clock.entered_ns();
         let mut written = 0;
+        if let Err(error) = slab.prepare() {
+            let row = claim.rows.start;
+            slab.fault(RowFault { row, attempt: 0, index: Slab::NO_INDEX, error });
+            slab.finish(rows, 0);
+            return 1;
+        }
         for row in claim.rows.clone() {
             if slab.cancelled.load(Ordering::Relaxed) {
                 break;

@@ -1,0 +1,138 @@
+//! Where the rows of a slab lie, and the way from there to tensors.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Shape, Tensor};
+
+use crate::column::{Column, column};
+use crate::slab::SlabLayout;
+use crate::{Error, ErrorKind, Result};
+
+/// The memory of one slab.
+///
+/// Its user calls, in this order: `prepare` before the first row is written, `runs` for where rows
+/// go, `seal` once all are written, `into_tensors` when the batch is delivered. A slab that nobody
+/// wants any more is dropped at any of these points.
+pub(crate) trait SlabMemory: Send {
+    /// Where the rows of each field lie. The addresses hold until the memory is consumed.
+    fn runs(&mut self) -> Vec<RowRun>;
+
+    /// Waits until rows may be written.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// All rows are written: what can be done for the batch before it is asked for.
+    fn seal(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The tensors of the delivered fields.
+    ///
+    /// # Safety
+    ///
+    /// The rows of `finished` that are kept must have been written wholly, and nobody may write
+    /// any more.
+    unsafe fn into_tensors(self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>>;
+}
+
+/// The rows of one field, as an address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowRun {
+    pub(crate) memory: *mut u8,
+    pub(crate) row_bytes: usize,
+}
+
+/// What has become of the rows of a slab.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finished<'a> {
+    /// Which rows hold a sample, if not all that were to.
+    pub(crate) kept: Option<&'a [usize]>,
+    /// How many do.
+    pub(crate) written: usize,
+    /// Rows of the tensors: those behind the written ones are zeros.
+    pub(crate) rows: usize,
+}
+
+/// Makes the memory of slabs.
+pub(crate) trait SlabStore: Send + Sync {
+    /// Memory for `rows` rows.
+    fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>>;
+}
+
+/// Slabs of ordinary vectors, which become the tensors.
+pub(crate) struct Columns {
+    pub(crate) layout: Arc<SlabLayout>,
+    /// Where the tensors are brought in the end.
+    pub(crate) device: Device,
+}
+
+impl SlabStore for Columns {
+    fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>> {
+        let mut columns = Vec::with_capacity(self.layout.fields.len());
+        for field in &self.layout.fields {
+            let Some(column) = column(field.dtype, rows, field.row_elements) else {
+                let bytes = rows * field.row_bytes;
+                let message = format!("no memory for {bytes} bytes of {:?}", field.name);
+                return Err(Error::new(ErrorKind::Memory, message));
+            };
+            columns.push(column);
+        }
+        let (layout, device) = (self.layout.clone(), self.device.clone());
+        Ok(Box::new(ColumnMemory { layout, columns, device }))
+    }
+}
+
+/// A vector a field.
+struct ColumnMemory {
+    layout: Arc<SlabLayout>,
+    columns: Vec<Box<dyn Column>>,
+    device: Device,
+}
+
+impl SlabMemory for ColumnMemory {
+    fn runs(&mut self) -> Vec<RowRun> {
+        let columns = self.columns.iter_mut().zip(&self.layout.fields);
+        let run = |(column, field): (&mut Box<dyn Column>, &crate::slab::FieldLayout)| RowRun {
+            memory: column.memory(),
+            row_bytes: field.row_bytes,
+        };
+        columns.map(run).collect()
+    }
+
+    unsafe fn into_tensors(mut self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>> {
+        // SAFETY: the caller's promise.
+        unsafe { settle(&self.runs(), finished) };
+        let mut tensors = Vec::with_capacity(self.columns.len());
+        for (column, field) in self.columns.into_iter().zip(&self.layout.fields) {
+            let rows = finished.rows;
+            let shape = Shape::from(field.batch_shape(rows));
+            // SAFETY: `settle` has left the first rows whole and zeroed the others.
+            let tensor = unsafe { column.into_tensor(rows, shape, &self.device) };
+            let place = |e: candle_core::Error| Error::new(ErrorKind::Device, e.to_string());
+            tensors.push(tensor.map_err(place)?);
+        }
+        Ok(tensors)
+    }
+}
+
+/// Moves the kept rows together and zeroes the rows behind them.
+///
+/// # Safety
+///
+/// The runs must be valid for `finished.rows` rows and all that are kept, whose memory nobody else
+/// uses.
+unsafe fn settle(runs: &[RowRun], finished: Finished<'_>) {
+    let Finished { kept, written, rows } = finished;
+    for run in runs {
+        // SAFETY: all rows named lie inside the run, and a kept row never moves up.
+        unsafe {
+            for (to, &from) in kept.unwrap_or(&[]).iter().enumerate() {
+                let (from, to) = (from * run.row_bytes, to * run.row_bytes);
+                std::ptr::copy(run.memory.add(from), run.memory.add(to), run.row_bytes);
+            }
+            let start = run.memory.add(written * run.row_bytes);
+            start.write_bytes(0, (rows - written) * run.row_bytes);
+        }
+    }
+}
