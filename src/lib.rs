@@ -4,12 +4,13 @@
 #[doc(no_inline)]
 pub use candle_core as candle;
 pub use tallow_core::{
-    BatchRows, Batching, Cache, Concat, Dim, Draws, Element, Engine, Error, ErrorKind, Extent,
-    Field, FieldMut, FieldView, Fingerprint, FingerprintBuilder, FromFn, Key, LastBatch, Limits,
-    MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Order, Pieces,
-    Purpose, Result, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView, Safetensors, Sampler,
-    Schema, Sequential, Shapes, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey,
-    Transform, Weighted, WithReplacement, Zip, from_fn, philox4x32_10, testing,
+    BatchRows, Batching, Cache, Concat, DeviceEngine, DeviceSlab, Dim, Draws, Element, Engine,
+    Error, ErrorKind, Extent, Field, FieldMut, FieldView, Fingerprint, FingerprintBuilder, FromFn,
+    Key, LastBatch, Limits, MAX_RANK, Made, Map as SourceMap, Memory, NpyFile, NpyFolders,
+    NpyFoldersBuilder, Order, Pieces, Purpose, Result, Row, RowBuffer, RowDType, RowKey, RowSlots,
+    RowView, Run, Safetensors, Sampler, Schema, Sequential, Shapes, Shuffle, Source, SourceExt,
+    Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, from_fn,
+    philox4x32_10, testing,
 };
 pub use tallow_loader::{
     Batch, BatchId, Batches, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault, Loader,

@@ -7,11 +7,12 @@
 //! sharding arithmetic, and the delivered stream independent of how many workers there are. The
 //! rejected alternative, an iterator that workers advance, makes each of these a protocol.
 //!
-//! Nothing here starts a thread (the conformance suite in [`testing`] excepted) and nothing knows
-//! of CUDA; the `unsafe` code is in `row.rs` alone.
+//! Nothing here starts a thread (the conformance suite in [`testing`] excepted) and nothing calls
+//! a device, though [`DeviceEngine`] names candle's; the `unsafe` code is in `row.rs` alone.
 
 mod adapters;
 mod batching;
+mod device;
 mod dtype;
 mod error;
 mod fingerprint;
@@ -31,6 +32,7 @@ mod widening;
 
 pub use adapters::{Cache, Concat, Map, SourceExt, Subset, Zip};
 pub use batching::{BatchRows, Batching, LastBatch};
+pub use device::{DeviceEngine, DeviceSlab, Made, Run};
 pub use dtype::{Element, RowDType};
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};

@@ -66,6 +66,12 @@ impl RowSlots {
         Self { slots: schema.fields().iter().map(slot).collect() }
     }
 
+    /// The number of fields.
+    #[expect(clippy::len_without_is_empty, reason = "a schema has fields")]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Aims field `field` at `bytes` bytes from `memory` on.
     ///
     /// # Safety
@@ -93,6 +99,16 @@ impl RowSlots {
         Row { fields, slots: &mut self.slots, stop }
     }
 
+    /// What the last row wrote, `schema` being that row's.
+    ///
+    /// # Panics
+    ///
+    /// When `schema` has another number of fields.
+    pub fn view<'a>(&'a self, schema: &'a Schema) -> RowView<'a> {
+        assert_eq!(schema.fields().len(), self.slots.len(), "slots of another schema");
+        RowView { fields: schema.fields(), slots: &self.slots }
+    }
+
     /// Whether every field of the last row is wholly written, `schema` being that row's.
     ///
     /// Whoever hands out uninitialised memory asks here and not [`Row::finish`]: safe code that
@@ -106,8 +122,21 @@ impl RowSlots {
     ///
     /// When `schema` has another number of fields.
     pub fn finish(&self, schema: &Schema) -> Result<()> {
+        self.finish_part(schema, 0..self.slots.len())
+    }
+
+    /// The same of the fields of `range` alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    ///
+    /// # Panics
+    ///
+    /// When `schema` has another number of fields, or fewer than the range.
+    pub fn finish_part(&self, schema: &Schema, range: Range<usize>) -> Result<()> {
         assert_eq!(schema.fields().len(), self.slots.len(), "slots of another schema");
-        finish(schema.fields(), &self.slots)
+        finish(&schema.fields()[range.clone()], &self.slots[range])
     }
 }
 
@@ -600,7 +629,7 @@ impl RowBuffer {
 
     /// What was written last.
     pub fn view(&self) -> RowView<'_> {
-        RowView { fields: self.schema.fields(), slots: &self.slots.slots }
+        self.slots.view(&self.schema)
     }
 }
 

@@ -1,4 +1,6 @@
-use crate::{Draws, Fingerprint, Key, Result, Row, RowView, Schema, Stream};
+use candle_core::Device;
+
+use crate::{DeviceEngine, Draws, Fingerprint, Key, Result, Row, RowView, Schema, Stream};
 
 /// A step between a source's raw rows and the rows that are delivered.
 ///
@@ -11,6 +13,17 @@ pub trait Transform: Send + Sync {
     ///
     /// When the transform cannot work on this schema, saying why.
     fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>>;
+
+    /// The engine for batches that are finished on `device`, another than the CPU; `None` where the
+    /// transform has none, and rows are made by [`bind`](Self::bind)'s engine in the workers.
+    ///
+    /// # Errors
+    ///
+    /// As `bind`, and when the transform has an engine for the device that cannot do this.
+    fn bind_on(&self, device: &Device, schema: &Schema) -> Result<Option<Box<dyn DeviceEngine>>> {
+        let _ = (device, schema);
+        Ok(None)
+    }
 
     /// What a saved state remembers of the transform: it changes with everything that changes the
     /// delivered bytes.

@@ -1,0 +1,384 @@
+//! The way of a batch into CUDA memory.
+//!
+//! A *slot* is page-locked memory for a slab, and as much memory of the device. Workers write the
+//! one; whoever finishes the last row enqueues one copy to the other, on a stream of the loader's
+//! own; `next`, on the consumer's thread and on the stream of its device, waits for the copy,
+//! allocates the tensors and fills them from the slot. Slots are made at `build` and used in turns.
+//!
+//! candle orders nothing between threads: its devices use a stream a thread, record no events of
+//! their own on it, and free on the stream of whoever drops. So nothing here relies on an order
+//! that is not made here, by two events a slot:
+//!
+//! | event | recorded | waited for |
+//! |---|---|---|
+//! | `copied` | on the loader's stream, behind the copy | by workers, before they write the slot's page-locked memory again; by the consumer's stream, before it reads the slot's device memory |
+//! | `read` | on the consumer's stream, behind its last use of the slot | by the loader's stream, before it copies into the slot again |
+//!
+//! The loader's stream belongs to a context object of its own, since a second stream of the user's
+//! would turn on cudarc's event tracking for every operation of the training loop.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaView, DevicePtr, DeviceRepr, DriverError,
+    PinnedHostSlice,
+};
+use candle_core::cuda_backend::{CudaStorage, CudaStorageSlice};
+use candle_core::op::BackpropOp;
+use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
+use tallow_core::{DeviceEngine, DeviceSlab, Field, Made};
+
+use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
+use crate::pipeline::Pipeline;
+use crate::slab::{SlabLayout, lock};
+use crate::{Error, ErrorKind, Result};
+
+/// Slabs of page-locked memory, in slots that are used in turns.
+pub(crate) struct Staging(Arc<Ring>);
+
+struct Ring {
+    device: CudaDevice,
+    /// The copies.
+    stream: Arc<CudaStream>,
+    layout: Arc<SlabLayout>,
+    slab: DeviceSlab,
+    finisher: Option<Arc<dyn DeviceEngine>>,
+    free: Mutex<Vec<Slot>>,
+}
+
+struct Slot {
+    host: PinnedHostSlice<u8>,
+    /// The first byte of `host`.
+    address: *mut u8,
+    device: CudaSlice<u8>,
+    copied: CudaEvent,
+    read: CudaEvent,
+}
+
+// SAFETY: `address` belongs to `host`, which may be used from any thread.
+unsafe impl Send for Slot {}
+
+impl Staging {
+    /// `slots` slots for batches that lie in memory as `slab` says and are delivered as `layout`
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`] when host or device have not so much.
+    pub(crate) fn new(
+        device: &CudaDevice,
+        layout: Arc<SlabLayout>,
+        slab: DeviceSlab,
+        finisher: Option<Arc<dyn DeviceEngine>>,
+        slots: usize,
+    ) -> Result<Self> {
+        let ordinal = device.cuda_stream().context().ordinal();
+        let stream = own_stream(ordinal).map_err(|error| refused("a stream", &error))?;
+        let ring =
+            Ring { device: device.clone(), stream, layout, slab, finisher, free: Mutex::default() };
+        for _ in 0..slots {
+            let slot = ring.slot()?;
+            lock(&ring.free).push(slot);
+        }
+        Ok(Self(Arc::new(ring)))
+    }
+}
+
+/// How the slab of `rows` rows that `pipeline` writes lies in memory.
+pub(crate) fn device_slab(rows: usize, pipeline: &Pipeline) -> DeviceSlab {
+    let mut slab = DeviceSlab { rows, ..DeviceSlab::default() };
+    let room = |slab: &mut DeviceSlab, fields: &[Field]| -> Vec<tallow_core::Run> {
+        fields.iter().map(|field| slab.push(field.max_bytes())).collect()
+    };
+    slab.fields = room(&mut slab, pipeline.written().fields());
+    if let (Some(extras), Some(finisher)) = (pipeline.extras(), pipeline.finisher()) {
+        let mut runs = room(&mut slab, extras.fields()).into_iter();
+        slab.plans = runs.next().unwrap_or_default();
+        if finisher.engine().mixes() {
+            slab.partners = runs.by_ref().take(slab.fields.len()).collect();
+        }
+        let fields = 0..finisher.engine().schema().fields().len();
+        let made = |field| if finisher.made(field) == Made::OnHost { runs.next() } else { None };
+        slab.made = fields.map(made).collect();
+        slab.bytes = slab.scratch + finisher.scratch_bytes(rows);
+    }
+    slab
+}
+
+/// A stream of a context object of its own, on which events are recorded by hand alone.
+fn own_stream(ordinal: usize) -> Result<Arc<CudaStream>, DriverError> {
+    let context = CudaContext::new(ordinal)?;
+    // SAFETY: what is allocated and copied in this context is ordered by the slots' two events.
+    unsafe { context.disable_event_tracking() };
+    context.new_stream()
+}
+
+#[cold]
+fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Device, format!("CUDA refuses {what}: {error}"))
+}
+
+#[cold]
+fn no_memory(what: &str, bytes: usize, error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Memory, format!("no {bytes} bytes of {what}: {error}"))
+}
+
+impl Ring {
+    fn slot(&self) -> Result<Slot> {
+        let (context, DeviceSlab { scratch: copied, bytes, .. }) =
+            (self.stream.context(), &self.slab);
+        // At least a byte: CUDA allocates no less.
+        let (copied, bytes) = ((*copied).max(1), (*bytes).max(1));
+        // SAFETY: the memory is written right below. Flags 0: ordinary page-locked memory, not
+        // write-combined, since plans are made from rows that are read back.
+        let host = unsafe { context.alloc_pinned_with_flags::<u8>(copied, 0) };
+        let mut host = host.map_err(|error| no_memory("page-locked memory", copied, &error))?;
+        let memory = host.as_mut_slice().map_err(|error| refused("page-locked memory", &error))?;
+        memory.fill(0);
+        let address = memory.as_mut_ptr();
+        // SAFETY: what is read of it was copied there before, row by row.
+        let device = unsafe { self.stream.alloc::<u8>(bytes) };
+        let device = device.map_err(|error| no_memory("device memory", bytes, &error))?;
+        // Workers sleep where they wait for a copy.
+        let sleep = Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
+        let event = |flags| context.new_event(flags).map_err(|error| refused("an event", &error));
+        Ok(Slot { host, address, device, copied: event(sleep)?, read: event(sleep)? })
+    }
+
+    fn put(&self, slot: Slot) {
+        lock(&self.free).push(slot);
+    }
+}
+
+impl Drop for Slot {
+    /// Memory in use is not freed: the last copy and the last read are waited for. Errors have
+    /// nobody to be told to, and leave nothing in use.
+    fn drop(&mut self) {
+        let _ = self.copied.synchronize();
+        let _ = self.read.synchronize();
+    }
+}
+
+impl SlabStore for Staging {
+    fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>> {
+        debug_assert!(rows <= self.0.slab.rows, "more rows than a slab has");
+        let free = lock(&self.0.free).pop();
+        // None is free only while a worker that is stuck keeps one of an iteration that has ended.
+        let slot = free.map_or_else(|| self.0.slot(), Ok)?;
+        Ok(Box::new(Staged { ring: self.0.clone(), slot: Some(slot) }))
+    }
+}
+
+/// The slab in a slot.
+struct Staged {
+    ring: Arc<Ring>,
+    /// Until the slot goes back into the ring.
+    slot: Option<Slot>,
+}
+
+impl Staged {
+    fn slot(&mut self) -> &mut Slot {
+        self.slot.as_mut().expect("a slab in use has its slot")
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.ring.put(slot);
+        }
+    }
+}
+
+impl SlabMemory for Staged {
+    fn runs(&mut self) -> Vec<RowRun> {
+        let address = self.slot().address;
+        let slab = &self.ring.slab;
+        let extras = slab.extras();
+        let run = |run: &tallow_core::Run| RowRun {
+            // SAFETY: runs lie inside of what is copied, which is as long as the memory.
+            memory: unsafe { address.add(run.offset) },
+            row_bytes: run.stride,
+        };
+        slab.fields.iter().chain(&extras).map(run).collect()
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        let copied = self.slot().copied.synchronize();
+        copied.map_err(|error| refused("to wait for a copy", &error))
+    }
+
+    fn seal(&mut self) -> Result<()> {
+        let stream = self.ring.stream.clone();
+        let slot = self.slot();
+        let mut copy = || {
+            stream.wait(&slot.read)?;
+            stream.memcpy_htod(&slot.host, &mut slot.device)?;
+            slot.copied.record(&stream)
+        };
+        copy().map_err(|error| refused("a copy to the device", &error))
+    }
+
+    unsafe fn into_tensors(mut self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>> {
+        let ring = self.ring.clone();
+        let slot = self.slot();
+        let stream = ring.device.cuda_stream();
+        stream.wait(&slot.copied).map_err(|error| refused("to wait for a copy", &error))?;
+        let tensors = ring.tensors(slot, &kept_ranges(&finished), finished.rows);
+        // Also behind what was enqueued before an error.
+        slot.read.record(&stream).map_err(|error| refused("an event", &error))?;
+        tensors
+    }
+}
+
+/// The kept rows as few ranges: one, unless rows were skipped.
+fn kept_ranges(finished: &Finished<'_>) -> Vec<Range<usize>> {
+    let Some(kept) = finished.kept else { return vec![0..finished.written] };
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &row in kept {
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
+
+impl Ring {
+    /// The delivered tensors, of `rows` rows: those of `kept`, then zeros.
+    fn tensors(&self, slot: &Slot, kept: &[Range<usize>], rows: usize) -> Result<Vec<Tensor>> {
+        let fields = &self.layout.fields;
+        let mut outputs = Vec::with_capacity(fields.len());
+        for field in fields {
+            outputs.push(self.output(field.dtype, rows * field.row_elements, &field.name)?);
+        }
+        let written: usize = kept.iter().map(ExactSizeIterator::len).sum();
+        let mut on_device = Vec::new();
+        for (i, (field, output)) in fields.iter().zip(&outputs).enumerate() {
+            self.zero(output, written * field.row_bytes..rows * field.row_bytes)?;
+            match self.run_of(i) {
+                None => on_device.push(output.address),
+                Some(run) => self.copy(slot, run, output, kept)?,
+            }
+        }
+        if let Some(finisher) = &self.finisher {
+            self.launch(finisher.as_ref(), slot, &on_device, kept)?;
+        }
+        let tensor = |(output, field): (Output, &crate::slab::FieldLayout)| {
+            let storage = CudaStorage { slice: output.slice, device: self.device.clone() };
+            let shape = Shape::from(field.batch_shape(rows));
+            Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
+        };
+        Ok(outputs.into_iter().zip(fields).map(tensor).collect())
+    }
+
+    /// Where the slab holds delivered field `field`, unless kernels make it.
+    fn run_of(&self, field: usize) -> Option<tallow_core::Run> {
+        match self.finisher.as_ref().map_or(Made::AsRead, |finisher| finisher.made(field)) {
+            Made::OnDevice => None,
+            Made::OnHost => self.slab.made[field],
+            Made::AsRead => Some(self.slab.fields[field]),
+        }
+    }
+
+    fn launch(
+        &self,
+        finisher: &dyn DeviceEngine,
+        slot: &Slot,
+        outputs: &[u64],
+        kept: &[Range<usize>],
+    ) -> Result<()> {
+        let stream = self.device.cuda_stream();
+        let (slab, _guard) = slot.device.device_ptr(&stream);
+        let mut first = 0;
+        for rows in kept.iter().filter(|rows| !rows.is_empty()) {
+            finisher.launch(&self.device, slab, &self.slab, outputs, rows.clone(), first)?;
+            first += rows.len();
+        }
+        Ok(())
+    }
+
+    /// Copies the kept rows of a run.
+    fn copy(
+        &self,
+        slot: &Slot,
+        run: tallow_core::Run,
+        output: &Output,
+        kept: &[Range<usize>],
+    ) -> Result<()> {
+        let mut to = output.address;
+        for rows in kept {
+            let bytes = run.bytes(rows.clone());
+            let from: CudaView<'_, u8> = slot.device.slice(bytes.clone());
+            self.move_to(to, &from)?;
+            to += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn move_to(&self, to: u64, from: &CudaView<'_, u8>) -> Result<()> {
+        use candle_core::cuda_backend::cudarc::driver::result::memcpy_dtod_async;
+        if from.is_empty() {
+            return Ok(());
+        }
+        let stream = self.device.cuda_stream();
+        let (address, _guard) = from.device_ptr(&stream);
+        // SAFETY: both ranges lie inside of allocations of this device, of which `to` was made for
+        // what is copied on this very stream, which has waited for what `from` holds.
+        let copied = unsafe { memcpy_dtod_async(to, address, from.len(), stream.cu_stream()) };
+        copied.map_err(|error| refused("a copy on the device", &error))
+    }
+
+    fn zero(&self, output: &Output, bytes: Range<usize>) -> Result<()> {
+        use candle_core::cuda_backend::cudarc::driver::result::memset_d8_async;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let stream = self.device.cuda_stream();
+        let to = output.address + bytes.start as u64;
+        // SAFETY: the range lies inside of the output, which was made on this stream.
+        let zeroed = unsafe { memset_d8_async(to, 0, bytes.len(), stream.cu_stream()) };
+        zeroed.map_err(|error| refused("to clear memory", &error))
+    }
+
+    /// Memory for a delivered field, from the pool of the consumer's device.
+    fn output(&self, dtype: DType, len: usize, name: &str) -> Result<Output> {
+        match dtype {
+            DType::U8 => self.typed(CudaStorageSlice::U8, len, name),
+            DType::U32 => self.typed(CudaStorageSlice::U32, len, name),
+            DType::I16 => self.typed(CudaStorageSlice::I16, len, name),
+            DType::I32 => self.typed(CudaStorageSlice::I32, len, name),
+            DType::I64 => self.typed(CudaStorageSlice::I64, len, name),
+            DType::BF16 => self.typed(CudaStorageSlice::BF16, len, name),
+            DType::F16 => self.typed(CudaStorageSlice::F16, len, name),
+            DType::F32 => self.typed(CudaStorageSlice::F32, len, name),
+            DType::F64 => self.typed(CudaStorageSlice::F64, len, name),
+            DType::F8E4M3 => self.typed(CudaStorageSlice::F8E4M3, len, name),
+            other => Err(Error::new(ErrorKind::Device, format!("{name}: no tensor of {other:?}"))),
+        }
+    }
+
+    fn typed<T: DeviceRepr>(
+        &self,
+        storage: fn(CudaSlice<T>) -> CudaStorageSlice,
+        len: usize,
+        name: &str,
+    ) -> Result<Output> {
+        let stream = self.device.cuda_stream();
+        // SAFETY: every element is written before the tensor is handed out. At least one is asked
+        // for: CUDA allocates no less, and candle never looks at what a shape does not count.
+        let slice = unsafe { stream.alloc::<T>(len.max(1)) };
+        let what = format!("device memory for {name:?}");
+        let slice = slice.map_err(|e| no_memory(&what, len * size_of::<T>(), &e))?;
+        let address = slice.device_ptr(&stream).0;
+        Ok(Output { slice: storage(slice), address })
+    }
+}
+
+/// A tensor's memory.
+struct Output {
+    slice: CudaStorageSlice,
+    address: u64,
+}
