@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use candle_core::Device;
 use tallow_core::{
-    Batching, Engine, Fingerprint, FingerprintBuilder, LastBatch, Purpose, Sampler, Schema,
-    Sequential, Shuffle, Source, Stream, Transform,
+    Batching, DeviceEngine, Field, Fingerprint, FingerprintBuilder, LastBatch, Made, Purpose,
+    RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
 };
 
 use crate::batch::Batch;
@@ -12,11 +12,13 @@ use crate::batch_maps::BatchMaps;
 use crate::delivery::{Course, Delivery};
 use crate::engines::{Pad, Widen};
 use crate::loader::{Loader, Prints};
-use crate::memory::Columns;
+use crate::memory::{Columns, SlabStore};
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::policy::OnError;
 use crate::slab::SlabLayout;
+#[cfg(feature = "cuda")]
+use crate::staging::{Staging, device_slab};
 use crate::worker::Filler;
 use crate::{Error, ErrorKind, Result};
 
@@ -206,8 +208,13 @@ impl LoaderBuilder {
         self
     }
 
-    /// Where the tensors are delivered. The default is the CPU; to another device each batch is
-    /// copied by `next`, on the thread that calls it.
+    /// Where the tensors are delivered. The default is the CPU.
+    ///
+    /// Into CUDA memory (feature `cuda`) a batch is copied ahead of its delivery, from page-locked
+    /// memory; the last transform runs there if it can ([`Transform::bind_on`]), unless something
+    /// is padded or widened behind it: [`Plan::on_device`](crate::Plan::on_device) tells. Iterate on
+    /// one thread, and drop tensors there: a device of `Device::new_cuda` uses a stream a thread,
+    /// on which candle also frees. To a device of another kind `next` copies each batch.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
@@ -242,10 +249,15 @@ impl LoaderBuilder {
     /// The source, the engines of the transforms, then the loader's own.
     fn pipeline(&self) -> Result<Pipeline> {
         let mut pipeline = Pipeline::new(self.source.clone());
-        for transform in &self.transforms {
-            pipeline.push(transform.bind(pipeline.schema())?)?;
+        for (at, transform) in self.transforms.iter().enumerate() {
+            let is_last = at + 1 == self.transforms.len();
+            let on_device = if is_last { self.finisher(&**transform, &pipeline)? } else { None };
+            match on_device {
+                Some(engine) => pipeline.finish_on(engine)?,
+                None => pipeline.push(transform.bind(pipeline.schema())?)?,
+            }
         }
-        check_streams(pipeline.engines())?;
+        check_streams(&pipeline)?;
         if let Some(pad) = Pad::bind(pipeline.schema(), &self.padding)? {
             pipeline.push(Box::new(pad))?;
         }
@@ -253,6 +265,26 @@ impl LoaderBuilder {
             pipeline.push(Box::new(widen))?;
         }
         Ok(pipeline)
+    }
+
+    /// The engine of the last transform for the device, if it has one and nothing is to be done
+    /// behind it that the loader does on the CPU.
+    fn finisher(
+        &self,
+        transform: &dyn Transform,
+        pipeline: &Pipeline,
+    ) -> Result<Option<Arc<dyn DeviceEngine>>> {
+        if !self.device.is_cuda() || !self.padding.is_empty() {
+            return Ok(None);
+        }
+        let Some(engine) = transform.bind_on(&self.device, pipeline.schema())? else {
+            return Ok(None);
+        };
+        let fields = engine.engine().schema().fields().iter().enumerate();
+        let widened = |(i, f): (usize, &Field)| {
+            engine.made(i) != Made::OnDevice && f.dtype() == RowDType::U16
+        };
+        Ok(if fields.into_iter().any(widened) { None } else { Some(engine.into()) })
     }
 
     fn start(
@@ -269,6 +301,9 @@ impl LoaderBuilder {
         };
         let workers = self.workers.unwrap_or_else(|| cores().min(Self::WORKERS_MAX));
         let prefetch = self.prefetch.unwrap_or_else(|| default_prefetch(slab_bytes));
+        let slabs = if workers == 0 { 1 } else { prefetch };
+        let (store, slab_bytes, device_bytes) =
+            self.store(&pipeline, &layout, slab_bytes, slabs)?;
         let plan = Plan {
             schema: pipeline.schema().clone(),
             samples,
@@ -283,6 +318,8 @@ impl LoaderBuilder {
             workers,
             prefetch,
             slab_bytes,
+            device_bytes,
+            on_device: pipeline.finisher().is_some(),
             scratch_bytes: pipeline.scratch_bytes(),
             order_bytes: self.sampler.order_bytes(samples),
         };
@@ -292,8 +329,8 @@ impl LoaderBuilder {
             seed: self.seed,
             batching,
             positions,
-            store: Arc::new(Columns { layout: layout.clone(), device: self.device.clone() }),
-            slabs: if workers == 0 { 1 } else { prefetch },
+            store,
+            slabs,
         };
         let prints = self.prints();
         let filler = Filler {
@@ -303,6 +340,29 @@ impl LoaderBuilder {
             substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
         };
         Loader::start(plan, layout, filler, prints, self.maps, self.stall_timeout)
+    }
+
+    /// Where slabs come from, the bytes of one of them on the host, and of all on the device.
+    fn store(
+        &self,
+        pipeline: &Pipeline,
+        layout: &Arc<SlabLayout>,
+        slab_bytes: usize,
+        slabs: usize,
+    ) -> Result<(Arc<dyn SlabStore>, usize, usize)> {
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(device) = &self.device {
+            // One more is in the hands of the consumer.
+            let slots = slabs.saturating_add(1);
+            let slab = device_slab(layout.rows, pipeline);
+            let (host_bytes, device_bytes) = (slab.scratch, slab.bytes.saturating_mul(slots));
+            let finisher = pipeline.finisher().cloned();
+            let staging = Staging::new(device, layout.clone(), slab, finisher, slots)?;
+            return Ok((Arc::new(staging), host_bytes, device_bytes));
+        }
+        let _ = (pipeline, slabs);
+        let columns = Columns { layout: layout.clone(), device: self.device.clone() };
+        Ok((Arc::new(columns), slab_bytes, 0))
     }
 
     fn prints(&self) -> Prints {
@@ -322,8 +382,9 @@ impl LoaderBuilder {
 }
 
 /// Two steps that drew from one stream would draw the same numbers.
-fn check_streams(engines: &[Box<dyn Engine>]) -> Result<()> {
-    let mut streams: Vec<Stream> = engines.iter().flat_map(|e| e.streams()).copied().collect();
+fn check_streams(pipeline: &Pipeline) -> Result<()> {
+    let engines = pipeline.engines();
+    let mut streams: Vec<Stream> = engines.flat_map(|e| e.streams()).copied().collect();
     let total = streams.len();
     streams.sort_unstable_by_key(|stream| stream.word());
     streams.dedup();
@@ -336,7 +397,7 @@ fn check_streams(engines: &[Box<dyn Engine>]) -> Result<()> {
 
 fn ragged_fields(schema: &Schema) -> Vec<String> {
     let ragged = schema.fields().iter().filter(|field| field.is_ragged());
-    let problem = |field: &tallow_core::Field| {
+    let problem = |field: &Field| {
         format!("{field} is ragged: add .pad({:?}, 0.0) or a transform", field.name())
     };
     ragged.map(problem).collect()

@@ -26,6 +26,8 @@ mod policy;
 mod report;
 mod slab;
 mod stages;
+#[cfg(feature = "cuda")]
+mod staging;
 mod state;
 mod worker;
 

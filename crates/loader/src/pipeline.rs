@@ -4,7 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tallow_core::{Engine, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes, Source};
+use tallow_core::{
+    DeviceEngine, Engine, Field, Made, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView, Schema,
+    Shapes, Source,
+};
 
 use crate::epoch::Epoch;
 use crate::stages::{Stage, StageClock};
@@ -20,6 +23,46 @@ pub(crate) struct Pipeline {
     schemas: Vec<Schema>,
     /// The engine that reads a second row beside some of its rows, by what it said at `build()`.
     mixer: Option<usize>,
+    /// What makes batches of the rows in the slab, on a device.
+    finisher: Option<Finisher>,
+}
+
+/// An engine that finishes batches on a device, and what workers write into the slab for it.
+struct Finisher {
+    engine: Arc<dyn DeviceEngine>,
+    /// The fields that it delivers.
+    delivered: Schema,
+    /// What stands in the slab behind the raw fields: the plan, the raw fields of the partner of an
+    /// engine that mixes, the delivered fields that workers make.
+    extras: Schema,
+    /// The last of these, as delivered fields.
+    made: Vec<usize>,
+}
+
+impl Finisher {
+    fn new(engine: Arc<dyn DeviceEngine>, raw: &Schema) -> Result<Self> {
+        let delivered = engine.engine().schema().clone();
+        let renamed = |name: String, field: &Field| {
+            Field::with_dims(name, field.dtype(), field.dims().to_vec())
+        };
+        // Plans begin at a multiple of 8, as engines are promised.
+        let plan = engine.engine().plan_bytes().next_multiple_of(size_of::<u64>());
+        let mut extras = vec![Field::new("plan", RowDType::U8, &[plan])];
+        if engine.engine().mixes() {
+            let partner = |field: &Field| renamed(format!("partner {}", field.name()), field);
+            extras.extend(raw.fields().iter().map(partner));
+        }
+        let fields = 0..delivered.fields().len();
+        let made: Vec<usize> = fields.filter(|&i| engine.made(i) == Made::OnHost).collect();
+        let of = |&i: &usize| &delivered.fields()[i];
+        extras.extend(made.iter().map(of).map(|f| renamed(format!("made {}", f.name()), f)));
+        Ok(Self { extras: Schema::new(extras)?, engine, delivered, made })
+    }
+
+    /// Where the fields that workers make begin among the extras.
+    fn first_made(&self) -> usize {
+        self.extras.fields().len() - self.made.len()
+    }
 }
 
 /// What one worker needs beside the slab. Made once, reused for every row.
@@ -35,6 +78,8 @@ pub(crate) struct Scratch {
 pub(crate) struct Tools {
     /// Where the delivered row goes; aimed at a row of the slab.
     pub(crate) slots: RowSlots,
+    /// Where go the plan and what else a device engine wants beside it.
+    pub(crate) extras: Option<RowSlots>,
     /// Words, since engines are promised plans and scratch that begin at a multiple of 8.
     plan: Vec<u64>,
     engine: Vec<u64>,
@@ -44,7 +89,7 @@ impl Pipeline {
     /// A chain of the source alone.
     pub(crate) fn new(source: Arc<dyn Source>) -> Self {
         let schemas = vec![source.schema().clone()];
-        Self { source, engines: Vec::new(), schemas, mixer: None }
+        Self { source, engines: Vec::new(), schemas, mixer: None, finisher: None }
     }
 
     /// Adds an engine that was bound to [`Self::schema`].
@@ -53,6 +98,13 @@ impl Pipeline {
     ///
     /// [`ErrorKind::Config`] for a second engine that mixes.
     pub(crate) fn push(&mut self, engine: Box<dyn Engine>) -> Result<()> {
+        self.note_mixer(&*engine)?;
+        self.schemas.push(engine.schema().clone());
+        self.engines.push(engine);
+        Ok(())
+    }
+
+    fn note_mixer(&mut self, engine: &dyn Engine) -> Result<()> {
         let at = self.engines.len();
         if engine.mixes()
             && let Some(first) = self.mixer.replace(at)
@@ -61,18 +113,45 @@ impl Pipeline {
                 format!("transforms {first} and {at} of the chain both mix samples; one can");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        self.schemas.push(engine.schema().clone());
-        self.engines.push(engine);
+        Ok(())
+    }
+
+    /// Ends the chain with an engine that was bound to [`Self::schema`], for a device.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub(crate) fn finish_on(&mut self, engine: Arc<dyn DeviceEngine>) -> Result<()> {
+        self.note_mixer(engine.engine())?;
+        self.finisher = Some(Finisher::new(engine, self.written())?);
         Ok(())
     }
 
     /// The fields that are delivered.
     pub(crate) fn schema(&self) -> &Schema {
+        self.finisher.as_ref().map_or(self.written(), |finisher| &finisher.delivered)
+    }
+
+    /// The fields that workers write into the slab: those that are delivered, or what a device
+    /// engine makes them of.
+    pub(crate) fn written(&self) -> &Schema {
         &self.schemas[self.engines.len()]
     }
 
-    pub(crate) fn engines(&self) -> &[Box<dyn Engine>] {
-        &self.engines
+    /// What workers write beside them for a device engine.
+    pub(crate) fn extras(&self) -> Option<&Schema> {
+        self.finisher.as_ref().map(|finisher| &finisher.extras)
+    }
+
+    /// The engine that finishes batches on a device.
+    pub(crate) fn finisher(&self) -> Option<&Arc<dyn DeviceEngine>> {
+        self.finisher.as_ref().map(|finisher| &finisher.engine)
+    }
+
+    /// Every engine of the chain, one for a device included.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = &dyn Engine> {
+        let last = self.finisher().map(|finisher| finisher.engine());
+        self.engines.iter().map(|engine| &**engine).chain(last)
     }
 
     /// What the engines read.
@@ -92,11 +171,11 @@ impl Pipeline {
     }
 
     fn plan_bytes(&self) -> usize {
-        self.engines.iter().map(|engine| engine.plan_bytes()).max().unwrap_or(0)
+        self.engines().map(|engine| engine.plan_bytes()).max().unwrap_or(0)
     }
 
     fn engine_bytes(&self) -> usize {
-        self.engines.iter().map(|engine| engine.scratch_bytes()).max().unwrap_or(0)
+        self.engines().map(|engine| engine.scratch_bytes()).max().unwrap_or(0)
     }
 
     pub(crate) fn scratch(&self) -> Result<Scratch> {
@@ -104,7 +183,8 @@ impl Pipeline {
             schemas.iter().map(RowBuffer::new).collect::<tallow_core::Result<Vec<_>>>()
         };
         let tools = Tools {
-            slots: RowSlots::new(self.schema()),
+            slots: RowSlots::new(self.written()),
+            extras: self.extras().map(RowSlots::new),
             plan: vec![0; self.plan_bytes().div_ceil(size_of::<u64>())],
             engine: vec![0; self.engine_bytes().div_ceil(size_of::<u64>())],
         };
@@ -127,7 +207,10 @@ impl Pipeline {
         let mut chain = Chain { pipeline: self, tools, stop, clock };
         let partner_key = chain.bring_partner(epoch, key, partner)?;
         let beside = partner_key.zip(partner.last().map(RowBuffer::view));
-        chain.caught(key, |chain| chain.fill(key, self.engines.len(), beside, rows))
+        chain.caught(key, |chain| {
+            chain.fill(key, self.engines.len(), beside, rows)?;
+            chain.plan_for_device(key, beside)
+        })
     }
 
     #[cold]
@@ -188,7 +271,7 @@ impl Chain<'_, '_> {
         rows: &mut [RowBuffer],
     ) -> Result<Option<RowKey>> {
         let Some(mixer) = self.pipeline.mixer else { return Ok(None) };
-        let engine = &*self.pipeline.engines[mixer];
+        let engine = self.pipeline.engines().nth(mixer).expect("the engine that mixes");
         self.clock.enter(Stage::Transform);
         let Some(position) = self.caught(key, |_| Ok(epoch.partner(engine, key)))? else {
             return Ok(None);
@@ -228,7 +311,7 @@ impl Chain<'_, '_> {
 
     fn read(&mut self, key: RowKey, rows: &mut [RowBuffer]) -> tallow_core::Result<()> {
         self.clock.enter(Stage::Read);
-        let mut target = Target::of(rows, &mut self.tools.slots, self.pipeline.schema());
+        let mut target = Target::of(rows, &mut self.tools.slots, self.pipeline.written());
         self.pipeline.source.read(key.index as usize, &mut target.row(self.stop))?;
         target.finish()
     }
@@ -242,13 +325,13 @@ impl Chain<'_, '_> {
         rows: &mut [RowBuffer],
     ) -> tallow_core::Result<()> {
         let engine = &*self.pipeline.engines[at];
-        let Tools { slots, plan, engine: own } = &mut *self.tools;
+        let Tools { slots, plan, engine: own, .. } = &mut *self.tools;
         let (done, rest) = rows.split_at_mut(at + 1);
         let raw = done[at].view();
         let plan = &mut bytemuck::cast_slice_mut(plan)[..engine.plan_bytes()];
         let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
         plan.fill(0);
-        let mut target = Target::of(rest, slots, self.pipeline.schema());
+        let mut target = Target::of(rest, slots, self.pipeline.written());
         match beside {
             None => {
                 engine.plan(key, Shapes::of(raw), plan)?;
@@ -261,6 +344,48 @@ impl Chain<'_, '_> {
             }
         }
         target.finish()
+    }
+}
+
+impl Chain<'_, '_> {
+    /// Writes into the slab what a device engine wants beside the raw row.
+    fn plan_for_device(
+        &mut self,
+        key: RowKey,
+        beside: Option<Beside<'_>>,
+    ) -> tallow_core::Result<()> {
+        let Some(finisher) = &self.pipeline.finisher else { return Ok(()) };
+        let engine = finisher.engine.engine();
+        let beside = beside.filter(|_| engine.mixes());
+        let Tools { slots, extras, plan, engine: own } = &mut *self.tools;
+        let Some(extras) = extras else { return Ok(()) };
+        self.clock.enter(Stage::Transform);
+        let raw = slots.view(self.pipeline.written());
+        let plan: &mut [u8] = bytemuck::cast_slice_mut(plan);
+        plan.fill(0);
+        let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
+        let mut row = extras.row(&finisher.extras, Some(self.stop));
+        let (plan, padded) = {
+            let (len, padded) = (engine.plan_bytes(), finisher.extras.fields()[0].max_bytes());
+            match beside {
+                None => engine.plan(key, Shapes::of(raw), &mut plan[..len])?,
+                Some((partner, view)) => {
+                    let shapes = (Shapes::of(raw), Shapes::of(view));
+                    engine.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
+                    for i in 0..view.fields() {
+                        row.field(1 + i).copy_from_view(&view.field(i))?;
+                    }
+                }
+            }
+            (&plan[..len], &plan[..padded])
+        };
+        row.field(0).copy_from_bytes(padded)?;
+        let first = finisher.first_made();
+        for (at, &field) in finisher.made.iter().enumerate() {
+            let (partner, to) = (beside.map(|(_, view)| view), &mut row.field(first + at));
+            finisher.engine.make_on_host(field, plan, raw, partner, to, own)?;
+        }
+        extras.finish_part(&finisher.extras, first..first + finisher.made.len())
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Plan {
     pub(crate) workers: usize,
     pub(crate) prefetch: usize,
     pub(crate) slab_bytes: usize,
+    pub(crate) device_bytes: usize,
+    pub(crate) on_device: bool,
     pub(crate) scratch_bytes: usize,
     pub(crate) order_bytes: usize,
 }
@@ -52,7 +54,17 @@ impl Plan {
         self.prefetch
     }
 
-    /// Bytes of one batch on this rank.
+    /// Whether the last transform runs on the device, on whole batches, and not in the workers.
+    pub fn on_device(&self) -> bool {
+        self.on_device
+    }
+
+    /// Bytes that the loader keeps in the memory of a CUDA device; delivered batches come on top.
+    pub fn device_bytes(&self) -> usize {
+        self.device_bytes
+    }
+
+    /// Bytes of the memory in which workers make one batch of this rank.
     pub fn slab_bytes(&self) -> usize {
         self.slab_bytes
     }
@@ -84,7 +96,11 @@ impl fmt::Display for Plan {
         }
         writeln!(f, ", last batch: {:?}", self.last)?;
         writeln!(f, "errors    {}", self.on_error)?;
-        writeln!(f, "device    {:?}", self.device.location())?;
+        write!(f, "device    {:?}", self.device.location())?;
+        if self.device_bytes > 0 {
+            write!(f, ", {} bytes of it for slabs", self.device_bytes)?;
+        }
+        writeln!(f, "{}", if self.on_device { ", where the last transform runs" } else { "" })?;
         writeln!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
         write!(
             f,

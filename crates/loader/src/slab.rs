@@ -209,15 +209,15 @@ impl Slab {
         }
     }
 
-    /// Aims `slots` at row `row`.
+    /// Aims `slots` at row `row` of the runs from `first` on.
     ///
     /// # Safety
     ///
     /// The caller must be the one that claimed the row, must not have finished it, and must not
     /// write through the slots once it has.
-    pub(crate) unsafe fn aim(&self, row: usize, slots: &mut RowSlots) {
+    pub(crate) unsafe fn aim(&self, row: usize, first: usize, slots: &mut RowSlots) {
         assert!(row < self.rows.samples(), "row {row} of {:?}", self.rows);
-        for (field, run) in self.runs.iter().enumerate() {
+        for (field, run) in self.runs[first..].iter().take(slots.len()).enumerate() {
             // SAFETY: the memory was made for at least `rows.samples()` rows and is kept by this
             // slab, so the row lies inside it; rows are aligned because their size is a multiple
             // of the element's; and the caller is the row's only user.

@@ -7,7 +7,7 @@ use tallow_core::{RowKey, Stream};
 
 use crate::delivery::{Claim, Delivery};
 use crate::epoch::Epoch;
-use crate::pipeline::{Pipeline, Scratch, catch, discard};
+use crate::pipeline::{Pipeline, Scratch, Tools, catch, discard};
 use crate::slab::{RowFault, RowOutcome, Slab};
 use crate::stages::{Stage, StageClock};
 use crate::{Error, ErrorKind};
@@ -115,7 +115,13 @@ impl Filler {
             }
             // SAFETY: this worker claimed the row, finishes it only after this function, and aims
             // its slots elsewhere before it writes again.
-            unsafe { slab.aim(row, &mut scratch.tools.slots) };
+            unsafe {
+                let Tools { slots, extras, .. } = &mut scratch.tools;
+                slab.aim(row, 0, slots);
+                if let Some(extras) = extras {
+                    slab.aim(row, slots.len(), extras);
+                }
+            }
             match self.pipeline.run(epoch, sample, scratch, &slab.cancelled, clock) {
                 Ok(()) => return RowOutcome::Written(index),
                 Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
