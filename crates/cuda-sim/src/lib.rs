@@ -20,8 +20,8 @@
 //!
 //! # Running it
 //!
-//! A package names this one as a development dependency, beside `candle-core` with its `cuda`
-//! feature; cargo puts the simulator's folder into the library path of what it runs, for all
+//! A package names this one as a dependency, with the feature `driver`, beside `candle-core` with
+//! `cuda`; cargo puts the simulator's folder into the library path of what it runs, for all
 //! packages that one command tests. Compiling candle takes the CUDA toolkit (13.0), though no GPU;
 //! building the simulator takes Linux and `$CXX`, `g++` by default. On a machine with a GPU, test
 //! against it by a command that does not build this package.
@@ -54,6 +54,8 @@
 //!   driver's lock held.
 //! - Waiting for the legacy stream waits for its own work only; the real driver is known to wait
 //!   for the blocking streams as well, and does not say so.
+
+#![cfg(feature = "driver")]
 
 mod ffi;
 mod kernel;

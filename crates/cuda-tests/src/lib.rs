@@ -1,14 +1,18 @@
 //! What the tests of Tallow on CUDA have in common: data, devices of both kinds, and the batches of
 //! the CPU to hold those of a device against.
 
+#![cfg(feature = "simulated")]
+
 use std::ops::Range;
 
 use tallow::candle::{DType, Device, Result, Tensor};
 use tallow::{Batch, Loader, LoaderBuilder, Memory};
 
+/// Makes a device.
+pub type NewDevice = fn(usize) -> Result<Device>;
+
 /// The two constructors of candle's devices: a stream a thread, and one stream for all.
-pub const DEVICES: [fn(usize) -> Result<Device>; 2] =
-    [Device::new_cuda, Device::new_cuda_with_stream];
+pub const DEVICES: [NewDevice; 2] = [Device::new_cuda, Device::new_cuda_with_stream];
 
 /// Samples of [`source`]: no multiple of the batch sizes that tests use.
 pub const SAMPLES: usize = 11;
