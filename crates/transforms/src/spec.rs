@@ -65,7 +65,7 @@ impl FromStr for Augment {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let mut parser = Parser { text, at: 0 };
+        let mut parser = Parser { text, at: 0, depth: 0 };
         let chain = parser.chain(Augment::new())?;
         match parser.rest().is_empty() {
             true => Ok(chain),
@@ -114,6 +114,10 @@ pub(crate) struct Args<'a> {
     /// The whole step, for what is missing.
     at: Range<usize>,
     left: Vec<Arg>,
+    /// The names of those that are not left.
+    taken: Vec<String>,
+    /// How many steps an argument stands in.
+    depth: usize,
 }
 
 impl Args<'_> {
@@ -121,10 +125,11 @@ impl Args<'_> {
         SpecError { text: self.text.to_owned(), at, message: message.into() }
     }
 
-    /// The argument `key`: the first without a name, or the one of that name.
+    /// The argument `key`: the first without a name, whose turn it is, or the one of that name.
     fn take(&mut self, key: &str) -> Option<Arg> {
-        let named = self.left.iter().position(|arg| arg.key.as_deref() == Some(key));
-        let at = named.or_else(|| self.left.iter().position(|arg| arg.key.is_none()))?;
+        let place = |key: Option<&str>| self.left.iter().position(|arg| arg.key.as_deref() == key);
+        let at = place(None).or_else(|| place(Some(key)))?;
+        self.taken.push(key.to_owned());
         Some(self.left.remove(at))
     }
 
@@ -266,6 +271,7 @@ impl Args<'_> {
         let Value::Word(word) = &self.left[at].value else { return None };
         let word = word.clone();
         self.left.remove(at);
+        self.taken.push(key.to_owned());
         Some(word)
     }
 
@@ -287,8 +293,8 @@ impl Args<'_> {
             Value::Word(ref word) if word == "none" => Ok(Augment::new()),
             Value::Word(ref word) => {
                 // A step without arguments reads like a word.
-                let mut parser = Parser { text: self.text, at: arg.at.end - word.len() };
-                parser.text = &self.text[..arg.at.end];
+                let text = &self.text[..arg.at.end];
+                let mut parser = Parser { text, at: arg.at.end - word.len(), depth: self.depth };
                 let chain = parser.chain(Augment::new());
                 chain.map_err(|e| self.error(e.at, format!("{word:?}: {}", e.message)))
             }
@@ -304,6 +310,7 @@ impl Args<'_> {
     fn finish(&self, usage: &str) -> Result<(), SpecError> {
         let Some(arg) = self.left.first() else { return Ok(()) };
         let message = match &arg.key {
+            Some(key) if self.taken.contains(key) => format!("the argument {key:?} is given twice"),
             Some(key) => format!("no argument {key:?}; expected {usage}"),
             None => format!("one argument too many; expected {usage}"),
         };
@@ -314,15 +321,23 @@ impl Args<'_> {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// How many steps the next one stands in.
+    depth: usize,
 }
+
+/// Steps inside each other: each is a frame of the parser's stack, and the sketch of a random order
+/// goes over the steps in it a few times.
+const DEPTH_MAX: usize = 8;
 
 impl<'a> Parser<'a> {
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
 
+    /// An error about the text `at`, which begins with a character; what ends inside of one takes
+    /// all of it.
     fn error(&self, at: Range<usize>, message: impl Into<String>) -> SpecError {
-        let end = at.end.min(self.text.len());
+        let end = self.text.ceil_char_boundary(at.end);
         let start = at.start.min(end);
         SpecError { text: self.text.to_owned(), at: start..end, message: message.into() }
     }
@@ -376,9 +391,14 @@ impl<'a> Parser<'a> {
         let Some(form) = forms.find(|form| form.name == name) else {
             return Err(self.error(at, format!("no step {name:?}{}", suggestion(name))));
         };
+        if self.depth > DEPTH_MAX {
+            return Err(self.error(at, format!("expected at most {DEPTH_MAX} steps around a step")));
+        }
+        self.depth += 1;
         let left = if self.eat("(") { self.args()? } else { Vec::new() };
+        self.depth -= 1;
         let at = at.start..self.at;
-        let mut args = Args { text: self.text, at, left };
+        let mut args = Args { text: self.text, at, left, taken: Vec::new(), depth: self.depth + 1 };
         let chain = (form.parse)(chain, &mut args)?;
         let usage = if form.usage.is_empty() { "none" } else { form.usage };
         args.finish(&format!("{name}({usage})"))?;
@@ -403,23 +423,28 @@ impl<'a> Parser<'a> {
     fn arg(&mut self) -> Result<Arg, SpecError> {
         self.blanks();
         let start = self.at;
-        if let Some((name, at)) = self.name() {
+        if let Some((name, _)) = self.name() {
             if self.eat("=") {
-                let arg = self.arg()?;
-                return Ok(Arg { key: Some(name.to_owned()), at: start..self.at, ..arg });
+                let value = self.value()?;
+                return Ok(Arg { key: Some(name.to_owned()), value, at: start..self.at });
             }
+            self.at = start;
+        }
+        Ok(Arg { key: None, value: self.value()?, at: start..self.at })
+    }
+
+    fn value(&mut self) -> Result<Value, SpecError> {
+        if let Some((name, at)) = self.name() {
             let word_end = self.at;
             self.blanks();
             let is_word = self.rest().starts_with([',', ')']);
             self.at = if is_word { word_end } else { at.start };
-            let value = match is_word {
+            return Ok(match is_word {
                 true => Value::Word(name.to_owned()),
                 false => Value::Chain(self.chain(Augment::new())?),
-            };
-            return Ok(Arg { key: None, value, at: start..self.at });
+            });
         }
-        let value = if self.eat("[") { Value::List(self.list()?) } else { self.numbers()? };
-        Ok(Arg { key: None, value, at: start..self.at })
+        if self.eat("[") { Ok(Value::List(self.list()?)) } else { self.numbers() }
     }
 
     fn list(&mut self) -> Result<Vec<f64>, SpecError> {
@@ -505,6 +530,46 @@ mod tests {
         let e = error("random_hflip(0.5");
         assert!(e.message().contains("\",\""), "{e}");
         assert_eq!(error("hflip ?").span(), 6..7);
+    }
+
+    #[test]
+    fn errors_point_at_whole_characters() {
+        for text in
+            ["hflip é", "hflip(é)", "random_hflip(0.5é", "one_of(hflip, vflip é)", "pad([é])"]
+        {
+            let e = error(text);
+            assert!(e.to_string().ends_with(" ^"), "{e}");
+            assert_eq!(&e.text[e.span()], "é");
+            let e = tallow_core::Error::from(e).to_string();
+            assert!(e.contains("at \"é\""), "{e}");
+        }
+    }
+
+    #[test]
+    fn an_argument_is_given_once() {
+        for text in
+            ["random_erasing(0.5, p=0.3)", "random_erasing(p=0.5, p=0.3)", "erase(1, top=2)"]
+        {
+            let e = error(text);
+            assert!(e.message().contains("twice") || e.message().contains("left"), "{e}");
+        }
+        let e = error("random_erasing(0.5, p=0.3)");
+        assert_eq!(
+            (&e.text[e.span()], e.message()),
+            ("p=0.3", "the argument \"p\" is given twice")
+        );
+        let e = error("elastic(p=q=1)");
+        assert_eq!(&e.text[e.span()], "q");
+    }
+
+    #[test]
+    fn chains_that_stand_too_deep_inside_each_other_are_refused() {
+        let deep = |times: usize| "one_of(".repeat(times) + "hflip" + &")".repeat(times);
+        assert!(deep(DEPTH_MAX).parse::<Augment>().is_ok());
+        for times in [DEPTH_MAX + 1, 100_000] {
+            assert!(error(&deep(times)).message().contains("at most 8"));
+        }
+        assert!(("pad(".to_owned() + &"a=".repeat(100_000)).parse::<Augment>().is_err());
     }
 
     #[test]
