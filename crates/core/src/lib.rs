@@ -46,4 +46,4 @@ pub use source::{Extent, Source};
 pub use sources::{
     FromFn, Limits, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,
 };
-pub use transform::{Engine, RowKey, Shapes, Transform};
+pub use transform::{Engine, RowKey, Shapes, Transform, zeroed_words};

@@ -1,6 +1,8 @@
 use candle_core::Device;
 
-use crate::{DeviceEngine, Draws, Fingerprint, Key, Result, Row, RowView, Schema, Stream};
+use crate::{
+    DeviceEngine, Draws, Error, ErrorKind, Fingerprint, Key, Result, Row, RowView, Schema, Stream,
+};
 
 /// A step between a source's raw rows and the rows that are delivered.
 ///
@@ -181,3 +183,31 @@ impl<'a> Shapes<'a> {
 }
 
 fn _assert_trait_objects(_: &dyn Transform, _: &dyn Engine) {}
+
+/// `bytes` of zeros for a plan or for scratch, rounded up to whole words, at a multiple of 8 bytes.
+///
+/// # Errors
+///
+/// [`ErrorKind::TooLarge`] when there is not that much memory.
+pub fn zeroed_words(bytes: usize) -> Result<Vec<u64>> {
+    let len = bytes.div_ceil(size_of::<u64>());
+    // Without memory `vec!` ends the process, so it is asked for first; but only `vec!` has zeros
+    // from the system for nothing, page by page where they are touched.
+    Vec::<u64>::new().try_reserve_exact(len).map_err(|_| {
+        Error::new(ErrorKind::TooLarge, format!("no memory for {bytes} bytes of a transform"))
+    })?;
+    Ok(vec![0; len])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_no_memory_has_are_an_error() {
+        assert_eq!(zeroed_words(9).unwrap(), [0, 0]);
+        for bytes in [1 << 60, usize::MAX] {
+            assert_eq!(zeroed_words(bytes).unwrap_err().kind(), ErrorKind::TooLarge);
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use tallow_core::{
     DeviceEngine, Engine, Field, Made, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView, Schema,
-    Shapes, Source,
+    Shapes, Source, zeroed_words,
 };
 
 use crate::epoch::Epoch;
@@ -185,8 +185,8 @@ impl Pipeline {
         let tools = Tools {
             slots: RowSlots::new(self.written()),
             extras: self.extras().map(RowSlots::new),
-            plan: vec![0; self.plan_bytes().div_ceil(size_of::<u64>())],
-            engine: vec![0; self.engine_bytes().div_ceil(size_of::<u64>())],
+            plan: zeroed_words(self.plan_bytes())?,
+            engine: zeroed_words(self.engine_bytes())?,
         };
         let (rows, partner) = (rows(self.inputs())?, rows(self.partner_inputs())?);
         Ok(Scratch { tools, rows, partner })

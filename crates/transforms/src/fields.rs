@@ -4,7 +4,8 @@ use std::ops::Index;
 
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use tallow_core::{
-    Engine, Error, ErrorKind, Field, Result, RowBuffer, RowDType, RowKey, Schema, Shapes, Transform,
+    Engine, Error, ErrorKind, Field, Result, RowBuffer, RowDType, RowKey, Schema, Shapes,
+    Transform, zeroed_words,
 };
 
 use crate::augment::Augment;
@@ -131,8 +132,8 @@ fn apply(engine: &dyn Engine, schema: &Schema, fields: &Fields, keys: &[RowKey])
     let mut raw = RowBuffer::new(schema)?;
     let mut made = RowBuffer::new(engine.schema())?;
     // Words, so that plans are aligned as an engine expects.
-    let mut plan = vec![0u64; engine.plan_bytes().div_ceil(8)];
-    let mut scratch = vec![0u64; engine.scratch_bytes().div_ceil(8)];
+    let mut plan = zeroed_words(engine.plan_bytes())?;
+    let mut scratch = zeroed_words(engine.scratch_bytes())?;
     let outputs = engine.schema().fields();
     let mut bytes: Vec<Vec<u8>> =
         outputs.iter().map(|field| Vec::with_capacity(keys.len() * field.max_bytes())).collect();
