@@ -348,9 +348,14 @@ fn outline(augment: &Augment, field: &Field, layout: Layout) -> Result<Sketch> {
     let Dim::Fixed(channels) = channels else {
         return Err(named(field, format!("found {field}, whose channels are ragged")));
     };
+    if channels == 0 {
+        return Err(named(field, format!("found {field}, an image without channels")));
+    }
     let mut sketch = Sketch::new(size, channels, field.dtype(), layout, augment.once);
     sketch.needs_pixels().map_err(|problem| named(field, problem))?;
+    sketch.needs_countable().map_err(|problem| named(field, problem))?;
     sketch.chain(&augment.chain).map_err(|problems| config(&problems))?;
+    sketch.needs_room().map_err(|problem| named(field, problem))?;
     if sketch.computes && !is_pixel(field.dtype()) {
         let problem = format!("found {field}, images are of u8, u16, f16 or f32");
         return Err(named(field, problem));
@@ -433,6 +438,50 @@ mod tests {
         engine.run(plan, raw.view(), &mut made.row(None), scratch).unwrap();
         made.finish().unwrap();
         made.view().field(0).bytes().to_vec()
+    }
+
+    /// Why the chain does not fit a field of bytes.
+    fn refused(chain: Augment, layout: Layout, shape: &[usize]) -> String {
+        let schema = Schema::new(vec![Field::new("input", RowDType::U8, shape)]).unwrap();
+        AugmentEngine::bind(&chain.layout(layout), &schema).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_size_of_more_axes_than_the_field_is_refused() {
+        let cases = [
+            ("center_crop(5, 5)", Layout::T, &[8][..]),
+            ("random_resized_crop(5, 5)", Layout::Ct, &[2, 8]),
+            ("random_crop(1, 5)", Layout::Tc, &[8, 2]),
+            ("center_crop(2, 5, 5)", Layout::Hwc, &[8, 8, 3]),
+            ("random_crop(1, 5, 5)", Layout::Hw, &[8, 8]),
+        ];
+        for (chain, layout, shape) in cases {
+            let problem = refused(chain.parse().unwrap(), layout, shape);
+            assert!(problem.contains("which are fewer"), "{chain}: {problem}");
+        }
+    }
+
+    #[test]
+    fn images_too_large_to_be_counted_or_held_are_refused() {
+        let pads = "pad(16777216) ".repeat(20);
+        let chains = [
+            ("resized_crop(0, 0, 1, 1, 4000000000, 1)", "axes of at most"),
+            ("center_crop(3000000000)", "axes of at most"),
+            ("resize(1048576) center_crop(3)", "axes of at most"),
+            (&pads, "axes of at most"),
+            ("resize(1000000, 1000000)", "values"),
+            ("center_crop(100000) hflip", "values"),
+        ];
+        for (chain, why) in chains {
+            let problem = refused(chain.parse().unwrap(), Layout::Hwc, &[1, 4096, 3]);
+            assert!(problem.contains(why), "{chain}: {problem}");
+        }
+        let crop = Augment::new().crop_image(usize::MAX, 0, 1, 1);
+        assert!(refused(crop, Layout::Hw, &[8, 8]).contains("leaves an image"));
+        assert!(refused(Augment::new(), Layout::Hwc, &[8, 8, 0]).contains("without channels"));
+        let chain = "resize(100000, 100000) crop(0, 0, 1, 1)";
+        let moved = made(chain, &[8, 8, 1], &[7; 64], Simd::detect());
+        assert_eq!(moved, [7], "what is cut off is never held");
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl Size {
             return Err(format!("found size {self}, expected at least 1"));
         }
         let axes = sketch.raw_layout.axes();
+        let has_more = self.given > 1 && axes[3 - self.given..].contains(&false);
+        if has_more {
+            let layout = sketch.raw_layout;
+            return Err(format!("found size {self} for the axes {layout}, which are fewer"));
+        }
         let mut size = self.lens.map(Dim::Fixed);
         match self.given {
             1 => [D, H].into_iter().filter(|k| !axes[*k]).for_each(|k| size[k] = Dim::Fixed(1)),

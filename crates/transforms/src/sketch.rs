@@ -14,6 +14,12 @@ pub(crate) const D: usize = 0;
 pub(crate) const H: usize = 1;
 pub(crate) const W: usize = 2;
 
+/// The longest axis of anything: lengths and places are `i32` in a plan.
+pub(crate) const LEN_MAX: usize = i32::MAX as usize / 4;
+
+/// The most values of an image that is held as one: they are counted in 32 bits.
+const VALUES_MAX: usize = i32::MAX as usize;
+
 /// What reaches a step, and what the chain has become so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Sketch {
@@ -182,7 +188,8 @@ impl Sketch {
     fn measure(&mut self) {
         let [depth, height, width] = self.max_size();
         let stage = self.stages.last_mut().expect("a sketch begins with a stage");
-        stage.elements = stage.elements.max(depth * height * width);
+        let elements = depth.saturating_mul(height).saturating_mul(width);
+        stage.elements = stage.elements.max(elements);
         stage.width = stage.width.max(width);
         stage.height = stage.height.max(height);
     }
@@ -292,6 +299,38 @@ impl Sketch {
         }
     }
 
+    /// Asks for axes that plans can count along.
+    ///
+    /// # Errors
+    ///
+    /// When one is longer.
+    pub(crate) fn needs_countable(&self) -> Result<(), String> {
+        match self.max_size().iter().any(|len| *len > LEN_MAX) {
+            true => {
+                let size = Size(self.size);
+                Err(format!("found an image of {size}, expected axes of at most {LEN_MAX}"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Asks for images that can be held, once the chain is gone over.
+    ///
+    /// # Errors
+    ///
+    /// When one is larger.
+    pub(crate) fn needs_room(&self) -> Result<(), String> {
+        let largest = self.stages.iter().map(|stage| stage.elements).max().unwrap_or(0);
+        match largest.saturating_mul(self.channels) > VALUES_MAX {
+            true => Err(format!(
+                "found images of up to {largest} pixels in {} channels, expected at most \
+                 {VALUES_MAX} values",
+                self.channels
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Asks for a height: an image or a volume, not a signal.
     ///
     /// # Errors
@@ -315,6 +354,11 @@ impl Sketch {
             self.begin(step.to_string());
             if let Err(problem) = step.outline(self) {
                 problems.push(format!("{}: {problem}", step.name()));
+            }
+            if let Err(problem) = self.needs_countable() {
+                problems.push(format!("behind {}: {problem}", step.name()));
+                // Sums of such lengths could leave any range.
+                return Err(problems);
             }
         }
         self.measure();

@@ -104,7 +104,7 @@ impl Step for Crop {
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let mut size = sketch.size;
         for axis in usize::from(self.is_image)..3 {
-            let end = self.start[axis] + self.size[axis];
+            let end = self.start[axis].saturating_add(self.size[axis]);
             let fits = self.size[axis] > 0 && matches!(size[axis], Dim::Fixed(len) if end <= len);
             if !fits {
                 let image = crate::sketch::Size(size);

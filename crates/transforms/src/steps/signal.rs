@@ -9,7 +9,7 @@ use crate::compose::Composer;
 use crate::cut::Atom;
 use crate::draw::{Uniform, whole};
 use crate::plan::{Border, CHANNELS_MAX};
-use crate::sketch::{Sketch, W};
+use crate::sketch::{LEN_MAX, Sketch, W};
 use crate::spec::Form;
 use crate::step::Step;
 
@@ -30,9 +30,6 @@ pub(crate) static FORMS: &[Form] = &[
         parse: |a, args| Ok(a.random_window(args.whole("length")?)),
     },
 ];
-
-/// The longest axis of anything: lengths are `i32` in a plan.
-const LEN_MAX: usize = i32::MAX as usize / 4;
 
 /// What a gain may be, in decibels: what `f32` has room for.
 const DECIBELS_MAX: f64 = 200.0;
