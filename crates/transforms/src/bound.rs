@@ -485,6 +485,25 @@ mod tests {
     }
 
     #[test]
+    fn masks_have_the_axes_of_the_image_where_their_shape_leaves_them_open() {
+        let cases = [
+            (Layout::Cdhw, &[1, 5, 6, 7][..], &[5, 6, 7][..]),
+            (Layout::Dhw, &[5, 6, 7], &[5, 6, 7]),
+            (Layout::Hwc, &[4, 4, 3], &[4, 4, 1]),
+            (Layout::Ct, &[2, 9], &[9]),
+            (Layout::Ct, &[2, 9], &[1, 9]),
+        ];
+        for (layout, image, mask) in cases {
+            let fields = [("input", image), ("mask", mask)];
+            let fields = fields.map(|(name, shape)| Field::new(name, RowDType::U8, shape));
+            let schema = Schema::new(fields.to_vec()).unwrap();
+            let chain = Augment::new().hflip().layout(layout).mask("mask");
+            let bound = AugmentEngine::bind(&chain, &schema).map(|bound| bound.schema().clone());
+            assert_eq!(bound.unwrap().fields()[1], schema.fields()[1], "{layout}");
+        }
+    }
+
+    #[test]
     fn results_do_not_depend_on_the_simd_level() {
         let chains = [
             "random_resized_crop(23) random_hflip(1) color_jitter(0.4, 0.4, 0.4, 0.1) \

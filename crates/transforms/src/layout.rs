@@ -132,6 +132,16 @@ impl Layout {
             other => other,
         }
     }
+
+    /// The same axes but the channels.
+    pub(crate) fn without_channels(self) -> Self {
+        match self {
+            Self::Chw | Self::Hwc => Self::Hw,
+            Self::Cdhw | Self::Dhwc => Self::Dhw,
+            Self::Ct | Self::Tc => Self::T,
+            other => other,
+        }
+    }
 }
 
 /// The most axes of a layout.

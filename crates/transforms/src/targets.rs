@@ -131,7 +131,7 @@ impl BoundTarget {
     }
 
     fn mask(field: &Field, sketch: &Sketch, fill: f64) -> std::result::Result<Self, String> {
-        let layout = Layout::of(field)?;
+        let layout = mask_layout(field, sketch)?;
         let (size, channels) = layout.split(field.dims(), Dim::Fixed(1));
         if size != sketch.raw_size {
             let image = crate::sketch::Size(sketch.raw_size);
@@ -204,6 +204,18 @@ impl BoundTarget {
             }
         }
     }
+}
+
+/// The layout of a mask: the image's, with channels or without, where it has that size; otherwise
+/// what the shape says alone.
+fn mask_layout(field: &Field, sketch: &Sketch) -> std::result::Result<Layout, String> {
+    let image = sketch.raw_layout;
+    let fits = |layout: &Layout| {
+        let size = layout.split(field.dims(), Dim::Fixed(1)).0;
+        layout.rank() == field.dims().len() && size == sketch.raw_size
+    };
+    let like_image = [image, image.without_channels()].into_iter().find(fits);
+    like_image.map_or_else(|| Layout::of(field), Ok)
 }
 
 fn is_class(dtype: RowDType) -> bool {
