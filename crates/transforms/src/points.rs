@@ -1,5 +1,7 @@
 //! Where points of the raw image go: the maps of a plan, forwards.
 
+use std::cell::Cell;
+
 use crate::engine::{Extents, Memory, elastic};
 use crate::kernels::Simd;
 use crate::matrix::Matrix;
@@ -8,11 +10,19 @@ use crate::sketch::{H, W};
 
 /// The plans that points go through.
 pub(crate) struct Points<'a> {
-    pub(crate) simd: Simd,
-    pub(crate) plans: &'a [StagePlan],
+    simd: Simd,
+    plans: &'a [StagePlan],
+    /// The elastic map whose displacements lie in the scratch: they cost as much as an image, and
+    /// serve all points.
+    drawn: Cell<Option<&'a StagePlan>>,
 }
 
-impl Points<'_> {
+impl<'a> Points<'a> {
+    /// Points that go through `plans`. All calls share one scratch, which nobody else writes.
+    pub(crate) fn new(simd: Simd, plans: &'a [StagePlan]) -> Self {
+        Self { simd, plans, drawn: Cell::new(None) }
+    }
+
     /// Where the pixel index (x, y) of the raw image is found in the delivered one; NaN for a
     /// point that a projective map takes behind the horizon.
     pub(crate) fn map(&self, point: [f64; 2], extents: &Extents, scratch: &mut [u8]) -> [f64; 2] {
@@ -47,7 +57,7 @@ impl Points<'_> {
 
     fn through(
         &self,
-        plan: &StagePlan,
+        plan: &'a StagePlan,
         [x, y]: [f64; 2],
         extents: &Extents,
         scratch: &mut [u8],
@@ -67,7 +77,7 @@ impl Points<'_> {
     /// From middle to resampled pixels.
     fn resampled(
         &self,
-        plan: &StagePlan,
+        plan: &'a StagePlan,
         [x, y]: [f64; 2],
         extents: &Extents,
         scratch: &mut [u8],
@@ -90,7 +100,12 @@ impl Points<'_> {
                 // The map has no inverse in closed form; the displacement at the point itself is
                 // what it is to first order.
                 let mut memory = Memory::divide(extents, scratch);
-                let [dx, dy] = elastic::at(self.simd, plan, &mut memory, [x, y]);
+                let Memory { head, fields, .. } = &mut memory;
+                if !self.drawn.get().is_some_and(|drawn| std::ptr::eq(drawn, plan)) {
+                    elastic::fields(self.simd, plan, head, fields);
+                    self.drawn.set(Some(plan));
+                }
+                let [dx, dy] = elastic::at(plan, fields, [x, y]);
                 [x - dx, y - dy]
             }
             _ => [x, y],

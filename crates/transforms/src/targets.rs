@@ -368,7 +368,7 @@ fn boxes(
     extents: &Extents,
     scratch: &mut [u8],
 ) -> Result<()> {
-    let points = Points { simd, plans };
+    let points = Points::new(simd, plans);
     to.set_shape(from.shape())?;
     let moved = to.as_mut_slice::<f32>()?;
     moved.copy_from_slice(from.as_slice()?);
@@ -388,7 +388,7 @@ fn keypoints(
     extents: &Extents,
     scratch: &mut [u8],
 ) -> Result<()> {
-    let points = Points { simd, plans };
+    let points = Points::new(simd, plans);
     to.set_shape(from.shape())?;
     let moved = to.as_mut_slice::<f32>()?;
     moved.copy_from_slice(from.as_slice()?);

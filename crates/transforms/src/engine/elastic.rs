@@ -62,15 +62,8 @@ fn blur_of(plan: &StagePlan) -> StagePlan {
     blur
 }
 
-/// The displacement of the pixel nearest to a place, x and y.
-pub(crate) fn at(
-    simd: Simd,
-    plan: &StagePlan,
-    memory: &mut super::Memory<'_>,
-    [x, y]: [f64; 2],
-) -> [f64; 2] {
-    let super::Memory { head, fields, .. } = memory;
-    self::fields(simd, plan, head, fields);
+/// The displacement of the pixel nearest to a place, x and y, in the `fields` of `plan`.
+pub(crate) fn at(plan: &StagePlan, fields: &[f32], [x, y]: [f64; 2]) -> [f64; 2] {
     let nearest = |at: f64, axis: usize| (at.round() as i32).clamp(0, plan.size[axis] - 1) as usize;
     let pixel = nearest(y, H) * plan.size[W] as usize + nearest(x, W);
     [pixel, pixels(plan) + pixel].map(|at| f64::from(fields[at]))
