@@ -228,6 +228,10 @@ impl AugmentEngine {
         let channels = self.layout.split(raw.shape(), 1).1;
         let mut field = row.field(self.image);
         field.set_shape(&self.delivered.join(size, channels))?;
+        if size.contains(&0) {
+            // A sequence without tokens stays one: there is no row to make.
+            return field.copy_from_bytes(&[]);
+        }
         let interleaved = self.delivered.is_interleaved();
         let mut output = Output::new(&mut field, size[2], channels, interleaved)?;
         engine::run(self.simd, plans, raw, self.layout, memory, Some(&mut output))

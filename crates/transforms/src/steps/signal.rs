@@ -237,6 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_sequence_can_stay_one() {
+        for chain in ["hflip", "shift(3)", "shift(3, wrap=false) random_hflip(1)"] {
+            assert_eq!(sequence::<u8>(chain, RowDType::U8, 9, &[]), [0; 0], "{chain}");
+            assert_eq!(sequence::<f32>(chain, RowDType::F32, 9, &[]), [0.0; 0], "{chain}");
+            assert_eq!(sequence::<i16>(chain, RowDType::I16, 9, &[]), [0; 0], "{chain}");
+        }
+    }
+
+    #[test]
     fn the_text_reads_back_and_nonsense_is_refused() {
         round_trips("shift(5, wrap=false) gain(-15..5) random_window(8)");
         assert!(problem("random_window(0)").contains("found length 0"));
