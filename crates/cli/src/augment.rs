@@ -36,7 +36,10 @@ impl Augmentation {
         let chain =
             labels.fold(chain, |chain, (field, classes)| chain.one_hot(field, *classes, 0.0));
         let engine = chain.bind(schema).map_err(|error| match error.kind() {
-            ErrorKind::Config => Failure::Usage(in_options(error.message())),
+            ErrorKind::Config => {
+                let of = error.field().map_or(String::new(), |field| format!("field {field:?}: "));
+                Failure::Usage(in_options(&format!("{of}{}", error.message())))
+            }
             _ => Failure::failed(error),
         })?;
         Ok(Self { chain, engine })

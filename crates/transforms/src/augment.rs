@@ -34,6 +34,8 @@ use crate::targets::{Target, TargetKind};
 /// for `u16`, 0 to 1 for floats. They are rounded once, at the end; torchvision rounds `u8` images
 /// after every step. [`to_dtype`](Self::to_dtype) to a float divides by the range.
 ///
+/// A pixel that is not a number stays one where it is computed with; which one is left open.
+///
 /// *Randomness.* Every step draws from a stream of its own, named by the step and counted among
 /// those of the same name: adding or removing a step leaves the others' draws alone. What a sample
 /// becomes depends on seed, epoch and sample, and on nothing else.

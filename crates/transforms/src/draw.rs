@@ -35,17 +35,27 @@ impl Uniform {
         Err(format!("found {name} {self}, expected numbers in {low}..{high}, the least first"))
     }
 
-    /// Whether both ends are finite, at least `low` and in order.
+    /// Whether both ends are at least `low`, no more than [`is_moderate`] and in order.
     ///
     /// # Errors
     ///
     /// What was found and what was expected.
     pub(crate) fn check_least(self, name: &str, low: f64) -> Result<(), String> {
-        if self.check(name, low, f64::MAX).is_ok() {
+        if self.check(name, low, MAGNITUDE_MAX).is_ok() {
             return Ok(());
         }
-        Err(format!("found {name} {self}, expected numbers of at least {low}, the least first"))
+        let most = MAGNITUDE_MAX;
+        Err(format!("found {name} {self}, expected numbers in {low}..{most:e}, the least first"))
     }
+}
+
+/// The greatest magnitude of a parameter that is a factor or a value: its product with a pixel is
+/// still an `f32`, and no infinity of which a zero would make what is not a number.
+const MAGNITUDE_MAX: f64 = 1e30;
+
+/// Whether a value that plans hold as `f32` is a number of at most that magnitude.
+pub(crate) fn is_moderate(value: f64) -> bool {
+    value.abs() <= MAGNITUDE_MAX
 }
 
 impl From<f64> for Uniform {
@@ -115,6 +125,13 @@ pub(crate) fn check_p(p: f64) -> Result<(), String> {
 mod tests {
     use super::*;
     use tallow_core::{Key, Purpose, Stream};
+
+    #[test]
+    fn factors_that_would_leave_f32_are_refused() {
+        assert!(Uniform::from(1e300).check_least("factor", 0.0).unwrap_err().contains("1e30"));
+        assert!(Uniform::from(1e30).check_least("factor", 0.0).is_ok());
+        assert!(is_moderate(-1e30) && !is_moderate(1e31) && !is_moderate(f64::NAN));
+    }
 
     #[test]
     fn every_order_is_drawn_about_as_often() {

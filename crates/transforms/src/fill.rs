@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::compose::Channels;
+use crate::draw::is_moderate;
 use crate::plan::CHANNELS_MAX;
 use crate::sketch::Sketch;
 use crate::spec::{Args, SpecError};
@@ -61,7 +62,7 @@ impl Fill {
         if self.given != 1 && self.given != channels {
             return Err(format!("found {channels} channels, expected as many numbers in the fill"));
         }
-        match self.values.iter().all(|value| value.is_finite()) {
+        match self.values.iter().all(|value| is_moderate(*value)) {
             true => Ok(()),
             false => Err(format!("found the fill {self}, expected finite numbers")),
         }

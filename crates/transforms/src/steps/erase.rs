@@ -7,7 +7,7 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
-use crate::draw::{Uniform, chance, check_p};
+use crate::draw::{Uniform, chance, check_p, is_moderate};
 use crate::plan::{CHANNELS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::{Args, Form, SpecError};
@@ -96,7 +96,7 @@ impl EraseValue {
                 return Err(format!("found {found} values, expected {channels} and at most 4"));
             }
         };
-        match values.iter().all(|value| value.is_finite()) {
+        match values.iter().all(|value| is_moderate(*value)) {
             true => Ok(()),
             false => Err(format!("found value {self}, expected finite numbers")),
         }

@@ -7,7 +7,7 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
-use crate::draw::Uniform;
+use crate::draw::{Uniform, is_moderate};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
@@ -74,7 +74,7 @@ impl Step for GaussianNoise {
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         Uniform::from(self.sigma).check_least("sigma", 0.0)?;
-        if !self.mean.is_finite() {
+        if !is_moderate(self.mean) {
             return Err(format!("found mean {}, expected a finite number", self.mean));
         }
         if self.clip && sketch.normalized {

@@ -7,7 +7,7 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
-use crate::draw::check_p;
+use crate::draw::{check_p, is_moderate};
 use crate::plan::{OPS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::Form;
@@ -166,7 +166,7 @@ impl Step for Masks {
         if !(1..=OPS_MAX).contains(&self.count) {
             return Err(format!("found {} masks, expected 1 to {OPS_MAX}", self.count));
         }
-        if !self.fill.is_finite() {
+        if !is_moderate(self.fill) {
             return Err(format!("found the fill {}, expected a number", self.fill));
         }
         (0..self.count).for_each(|_| sketch.atom(Atom::Pinned(1)));
