@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::{Engine, FieldMut, Result, RowView};
+use crate::{Engine, FieldMut, FieldView, Result};
 
 /// The engine of a transform whose batches are finished on a device: loader and transforms meet
 /// here as they do in [`Engine`] on the CPU.
@@ -22,8 +22,8 @@ pub trait DeviceEngine: Send + Sync {
     /// the same place of the schema that the engine is bound to.
     fn made(&self, field: usize) -> Made;
 
-    /// Makes a field that is [`Made::OnHost`] of one row, with the row's plan. `partner` is there
-    /// where the plan is of a pair; `scratch` is that of [`Engine::run`].
+    /// Makes a field that is [`Made::OnHost`] of one row out of the raw one, with the row's plan.
+    /// `partner` is there where the plan is of a pair; `scratch` is that of [`Engine::run`].
     ///
     /// # Errors
     ///
@@ -32,8 +32,8 @@ pub trait DeviceEngine: Send + Sync {
         &self,
         field: usize,
         plan: &[u8],
-        raw: RowView<'_>,
-        partner: Option<RowView<'_>>,
+        raw: FieldView<'_>,
+        partner: Option<FieldView<'_>>,
         to: &mut FieldMut<'_>,
         scratch: &mut [u8],
     ) -> Result<()>;
@@ -46,11 +46,17 @@ pub trait DeviceEngine: Send + Sync {
     /// field that is [`Made::OnDevice`], contiguous and of the type and shape of the engine's
     /// schema. Plans, raw rows and outputs are there when earlier work of the stream is done.
     ///
+    /// # Safety
+    ///
+    /// The slab and the outputs must be memory of `device`, as much as `layout` and the schema say,
+    /// that is freed and otherwise written behind this work alone; the plans in it must be those of
+    /// this engine.
+    ///
     /// # Errors
     ///
     /// When the device refuses.
     #[cfg(feature = "cuda")]
-    fn launch(
+    unsafe fn launch(
         &self,
         device: &candle_core::CudaDevice,
         slab: u64,

@@ -7,12 +7,44 @@ use std::ops::Range;
 
 use tallow::candle::{DType, Device, Result, Tensor};
 use tallow::{Batch, Loader, LoaderBuilder, Memory};
+use tallow_cuda_sim::{Kernel, Simulation, Use};
+use tallow_transforms::cuda::{Launch, host};
 
 /// Makes a device.
 pub type NewDevice = fn(usize) -> Result<Device>;
 
 /// The two constructors of candle's devices: a stream a thread, and one stream for all.
 pub const DEVICES: [NewDevice; 2] = [Device::new_cuda, Device::new_cuda_with_stream];
+
+/// A simulation whose device runs the augmentation kernels.
+pub fn simulation(seed: u64) -> Simulation {
+    let simulation = Simulation::begin(seed);
+    for kernel in host::kernels() {
+        let of = move |launch: &tallow_cuda_sim::Launch<'_>| Launch {
+            kernel: kernel.name,
+            grid: launch.grid,
+            block: launch.block,
+            shared_bytes: launch.shared_bytes,
+            args: launch.bytes(0).to_vec(),
+        };
+        let uses = move |launch: &tallow_cuda_sim::Launch<'_>| {
+            let uses = of(launch).uses().into_iter().map(|used| match used.is_write {
+                true => Use::write(used.address, used.bytes as usize),
+                false => Use::read(used.address, used.bytes as usize),
+            });
+            uses.collect()
+        };
+        let run = move |launch: &tallow_cuda_sim::Launch<'_>, _: &mut _| {
+            // SAFETY: the simulator has granted the uses of the launch, which are memory of its
+            // device, that is of the host, for as long as this runs; the plans in it come from the
+            // loader under test.
+            unsafe { host::run(&of(launch), 1) };
+            Ok(())
+        };
+        simulation.register(Kernel::new(kernel.name, [kernel.param_bytes]).uses(uses).runs(run));
+    }
+    simulation
+}
 
 /// Samples of [`source`]: no multiple of the batch sizes that tests use.
 pub const SAMPLES: usize = 11;

@@ -382,8 +382,9 @@ impl Chain<'_, '_> {
         row.field(0).copy_from_bytes(padded)?;
         let first = finisher.first_made();
         for (at, &field) in finisher.made.iter().enumerate() {
-            let (partner, to) = (beside.map(|(_, view)| view), &mut row.field(first + at));
-            finisher.engine.make_on_host(field, plan, raw, partner, to, own)?;
+            let partner = beside.map(|(_, view)| view.field(field));
+            let to = &mut row.field(first + at);
+            finisher.engine.make_on_host(field, plan, raw.field(field), partner, to, own)?;
         }
         extras.finish_part(&finisher.extras, first..first + finisher.made.len())
     }

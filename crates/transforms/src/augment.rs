@@ -123,6 +123,18 @@ impl Transform for Augment {
         Ok(Box::new(AugmentEngine::bind(self, schema)?))
     }
 
+    #[cfg(feature = "cuda")]
+    fn bind_on(
+        &self,
+        device: &candle_core::Device,
+        schema: &Schema,
+    ) -> Result<Option<Box<dyn tallow_core::DeviceEngine>>> {
+        if !device.is_cuda() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(crate::cuda::Launches::bind(self, schema)?)))
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let print = Fingerprint::of("augment").number(u64::from(PLAN_VERSION));
         let layout = self.layout.map_or("", Layout::as_str);

@@ -2,8 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 use tallow_core::{
-    Dim, Engine, Error, ErrorKind, Field, FieldView, Purpose, Result, Row, RowDType, RowKey,
-    RowView, Schema, Shapes, Stream,
+    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Purpose, Result, Row, RowDType,
+    RowKey, RowView, Schema, Shapes, Stream,
 };
 
 use crate::augment::{Augment, config, is_pixel};
@@ -12,7 +12,7 @@ use crate::draw::chance;
 use crate::engine::{self, Extents, Memory, Output};
 use crate::kernels::Simd;
 use crate::layout::Layout;
-use crate::plan::StagePlan;
+use crate::plan::{OPS_MAX, StagePlan};
 use crate::sketch::{Line, Sketch};
 use crate::step::{self, Node};
 use crate::targets::{BoundTarget, Select};
@@ -27,15 +27,42 @@ pub(crate) struct PlanHead {
     pub(crate) share: f32,
 }
 
+/// What a stage of any sample may need to know before its first pixel is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StageNeeds {
+    /// Statistics, one after the other.
+    pub(crate) statistics: usize,
+    /// The displacements of an elastic map.
+    pub(crate) elastic: bool,
+}
+
+impl StageNeeds {
+    /// A sample that draws fewer steps is some stages behind the sketch: what the sketch has in a
+    /// later stage may stand in an earlier one.
+    fn of(sketch: &Sketch) -> Vec<Self> {
+        let needs = |stage: usize| {
+            let rest = &sketch.stages[stage..];
+            let counts = rest.iter().any(|stage| stage.statistic);
+            Self {
+                statistics: if counts { sketch.statistics.min(OPS_MAX) } else { 0 },
+                elastic: rest.iter().any(|stage| stage.elastic),
+            }
+        };
+        (0..sketch.stages.len()).map(needs).collect()
+    }
+}
+
 /// A chain bound to the fields of a schema.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct AugmentEngine {
-    schema: Schema,
+    pub(crate) schema: Schema,
+    /// The schema of the raw rows.
+    pub(crate) raw: Schema,
     /// Where the image stands among the fields.
-    image: usize,
-    layout: Layout,
+    pub(crate) image: usize,
+    pub(crate) layout: Layout,
     /// How the image is delivered.
-    delivered: Layout,
+    pub(crate) delivered: Layout,
     /// What turns values of the raw range into delivered ones.
     scale: f32,
     max: f64,
@@ -45,12 +72,14 @@ pub(crate) struct AugmentEngine {
     nodes: Vec<Node>,
     streams: Vec<Stream>,
     /// The step that mixes a second sample in, if there is one.
-    mix: Option<usize>,
-    stages: usize,
-    extents: Extents,
+    pub(crate) mix: Option<usize>,
+    pub(crate) stages: usize,
+    /// What each stage may need to know beforehand.
+    pub(crate) needs: Vec<StageNeeds>,
+    pub(crate) extents: Extents,
     /// Set where pixels are only moved: elements then keep their type and their bits.
-    select: Option<Select>,
-    targets: Vec<Option<BoundTarget>>,
+    pub(crate) select: Option<Select>,
+    pub(crate) targets: Vec<Option<BoundTarget>>,
     lines: Vec<Line>,
     simd: Simd,
 }
@@ -90,6 +119,7 @@ impl AugmentEngine {
         step::streams(&nodes, &mut streams);
         Ok(Self {
             schema: Schema::new(fields.collect())?,
+            raw: schema.clone(),
             image,
             layout,
             delivered,
@@ -101,6 +131,7 @@ impl AugmentEngine {
             nodes,
             streams,
             stages: sketch.stages.len(),
+            needs: StageNeeds::of(&sketch),
             extents,
             select,
             targets,
@@ -204,16 +235,38 @@ impl AugmentEngine {
             }
             self.image(own, &raw.field(self.image), row, &mut memory)?;
         }
-        for (i, target) in self.targets.iter().enumerate().filter(|(i, _)| *i != self.image) {
-            let mixed = partner.filter(|_| head.mixed == 1).map(|p| (p.field(i), head.share));
-            match target {
-                None => row.field(i).copy_from_view(&raw.field(i))?,
-                Some(target) => {
-                    target.run(self.simd, own, &raw.field(i), mixed, &mut row.field(i), scratch)?
-                }
-            }
+        let others = (0..self.targets.len()).filter(|field| *field != self.image);
+        for i in others {
+            let partner = partner.map(|partner| partner.field(i));
+            self.target(i, plan, raw.field(i), partner, &mut row.field(i), scratch)?;
         }
         Ok(())
+    }
+
+    /// Makes field `field`, which is not the image, of the raw one and the partner's.
+    pub(crate) fn target(
+        &self,
+        field: usize,
+        plan: &[u8],
+        raw: FieldView<'_>,
+        partner: Option<FieldView<'_>>,
+        to: &mut FieldMut<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        let (head, plans) = read(plan);
+        let mixed = partner.filter(|_| head.mixed == 1).map(|partner| (partner, head.share));
+        match &self.targets[field] {
+            None => to.copy_from_view(&raw),
+            Some(target) => target.run(self.simd, &plans[..self.stages], &raw, mixed, to, scratch),
+        }
+    }
+
+    /// How the elements of a field are moved, where they are not computed.
+    pub(crate) fn select_of(&self, field: usize) -> Option<&Select> {
+        match field == self.image {
+            true => self.select.as_ref(),
+            false => self.targets[field].as_ref()?.select(),
+        }
     }
 
     fn image(

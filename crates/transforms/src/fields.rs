@@ -34,6 +34,7 @@ impl Fields {
     fn schema(&self) -> Result<(Schema, usize)> {
         let mut fields = Vec::with_capacity(self.0.len());
         let mut rows = None;
+        let device = self.0.first().map(|(_, tensor)| tensor.device());
         for (name, tensor) in &self.0 {
             let refuse = |what: String| Error::new(ErrorKind::Config, what).with_field(name);
             let dtype = RowDType::of(tensor.dtype())
@@ -44,8 +45,11 @@ impl Fields {
             if *rows.get_or_insert(len) != len {
                 return Err(refuse(format!("found {len} rows, {} before", rows.unwrap_or(0))));
             }
-            if !matches!(tensor.device(), Device::Cpu) || !tensor.is_contiguous() {
-                return Err(refuse("found a tensor that is not contiguous on the CPU".to_owned()));
+            if !tensor.is_contiguous() || !is_known(tensor.device()) {
+                return Err(refuse(format!("found a tensor that is not contiguous on {DEVICES}")));
+            }
+            if device.is_some_and(|device| !device.same_device(tensor.device())) {
+                return Err(refuse("found a tensor on another device than before".to_owned()));
             }
             fields.push(Field::new(name, dtype, shape));
         }
@@ -53,7 +57,7 @@ impl Fields {
     }
 
     /// Writes row `at` into `buffer`.
-    fn read(&self, at: usize, buffer: &mut RowBuffer) -> Result<()> {
+    pub(crate) fn read(&self, at: usize, buffer: &mut RowBuffer) -> Result<()> {
         let mut row = buffer.row(None);
         for (i, (_, tensor)) in self.0.iter().enumerate() {
             let (storage, layout) = tensor.storage_and_layout();
@@ -66,6 +70,13 @@ impl Fields {
         }
         Ok(())
     }
+}
+
+/// Where tensors are augmented.
+const DEVICES: &str = if cfg!(feature = "cuda") { "the CPU or a CUDA device" } else { "the CPU" };
+
+fn is_known(device: &Device) -> bool {
+    device.is_cpu() || cfg!(feature = "cuda") && device.is_cuda()
 }
 
 /// The tensor of a field.
@@ -104,11 +115,13 @@ impl Augment {
     /// Augments tensors in memory: row r of each field with the random numbers of `keys[r]`, bit
     /// for bit what a loader delivers for the same sample, epoch and seed.
     ///
+    /// Tensors on a CUDA device (feature `cuda`) are augmented there, on the stream of the device.
+    ///
     /// # Errors
     ///
-    /// When the chain does not fit the fields, their tensors are not contiguous on the CPU, there
-    /// are not as many keys as rows, or the chain mixes samples: who the partner is, only a loader
-    /// knows.
+    /// When the chain does not fit the fields, their tensors are not contiguous on one device that
+    /// is known, there are not as many keys as rows, or the chain mixes samples: who the partner
+    /// is, only a loader knows.
     pub fn apply(&self, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
         let (schema, rows) = fields.schema()?;
         if keys.len() != rows {
@@ -123,6 +136,10 @@ impl Augment {
         if let Some(field) = engine.schema().fields().iter().find(|field| field.is_ragged()) {
             let message = format!("delivers {field}, rows of one shape are needed");
             return Err(Error::new(ErrorKind::Config, message));
+        }
+        #[cfg(feature = "cuda")]
+        if let Some(Device::Cuda(device)) = fields.0.first().map(|(_, tensor)| tensor.device()) {
+            return crate::cuda::apply(self, &schema, fields, keys, device);
         }
         apply(engine.as_ref(), &schema, fields, keys)
     }

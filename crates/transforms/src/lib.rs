@@ -15,12 +15,15 @@
 //! A transform meets the loader only in the traits of `tallow_core`; nothing here knows threads,
 //! files or batches.
 
-#![forbid(unsafe_code)]
+#![cfg_attr(not(any(feature = "cuda", feature = "host-kernels")), forbid(unsafe_code))]
+// Kernels are called by two files of `cuda`, and by nothing else.
+#![deny(unsafe_code)]
 
 mod augment;
 mod beta;
 mod bound;
 mod compose;
+pub mod cuda;
 mod cut;
 mod draw;
 mod engine;

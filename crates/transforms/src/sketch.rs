@@ -47,6 +47,8 @@ pub(crate) struct Sketch {
     /// The size of the raw image.
     pub(crate) raw_size: [Dim; 3],
     pub(crate) once: bool,
+    /// Statistics of the whole image, of all stages.
+    pub(crate) statistics: usize,
     pub(crate) stages: Vec<StageSketch>,
     pub(crate) lines: Vec<Line>,
     /// The step under way, for `lines`.
@@ -102,6 +104,7 @@ impl Sketch {
             computes: false,
             raw_size: size,
             once,
+            statistics: 0,
             stages: Vec::new(),
             lines: Vec::new(),
             label: String::new(),
@@ -177,6 +180,7 @@ impl Sketch {
     pub(crate) fn statistic(&mut self) {
         self.atom(Atom::Pinned(1));
         self.stage().statistic = true;
+        self.statistics += 1;
         if let Some(line) = self.lines.last_mut() {
             line.note = "after a statistic of the whole image";
         }
@@ -408,6 +412,7 @@ impl Sketch {
         self.blends_views |= other.blends_views;
         self.computes |= other.computes;
         self.dtype = self.dtype.or(other.dtype);
+        self.statistics = self.statistics.max(other.statistics);
         let (long, short) = match self.stages.len() >= other.stages.len() {
             true => (&self.stages, &other.stages),
             false => (&other.stages, &self.stages),

@@ -90,7 +90,7 @@ impl fmt::Display for Target {
 }
 
 /// A target tied to its field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BoundTarget {
     /// The field as it is delivered.
     pub(crate) field: Field,
@@ -99,7 +99,7 @@ pub(crate) struct BoundTarget {
     action: Action,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Action {
     Select(Select),
     Boxes(BoxFormat),
@@ -180,6 +180,14 @@ impl BoundTarget {
         Ok(Self { field, scratch_bytes: 0, extents: Extents::default(), action })
     }
 
+    /// How the elements of a mask are moved.
+    pub(crate) fn select(&self) -> Option<&Select> {
+        match &self.action {
+            Action::Select(select) => Some(select),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_label(&self) -> bool {
         matches!(self.action, Action::OneHot { .. })
     }
@@ -224,7 +232,7 @@ fn is_class(dtype: RowDType) -> bool {
 }
 
 /// A field whose elements are moved as they are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Select {
     pub(crate) from: Layout,
     pub(crate) to: Layout,

@@ -627,6 +627,17 @@ proptest! {
     }
 }
 
+#[test]
+fn a_mask_of_a_volume_follows_a_crop_of_slices_behind_a_map() {
+    let volume = Volume::numbered([5, 6, 7]).tensor().unsqueeze(1).unwrap();
+    let fields = Fields::new([("input", volume.clone()), ("mask", volume)]);
+    for map in ["rotate(30)", "random_perspective(0.5, p=1, interpolation=nearest)"] {
+        let augment: Augment = format!("{map} center_crop(2,4,5)").parse().unwrap();
+        let made = augment.layout(Layout::Cdhw).mask("mask").apply(&fields, &keys(1)).unwrap();
+        assert_eq!(values(&made["input"]), values(&made["mask"]), "{map}");
+    }
+}
+
 // ---- ragged sources
 
 /// One row through an engine, and its shape.

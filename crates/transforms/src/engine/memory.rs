@@ -41,6 +41,8 @@ pub(crate) struct Extents {
     pub(crate) stride: usize,
     /// The longest row or column.
     pub(crate) longest: usize,
+    /// The longest column.
+    pub(crate) height: usize,
     /// Taps along an axis.
     pub(crate) taps: usize,
     /// Elements of a channel of the largest image between stages.
@@ -69,6 +71,7 @@ impl Extents {
             channels: sketch.channels,
             stride: most(|s| s.width).unwrap_or(0).next_multiple_of(LINE),
             longest: most(|s| s.width.max(s.height)).unwrap_or(0),
+            height: most(|s| s.height).unwrap_or(0),
             taps: most(|s| s.taps.min(s.height.max(s.width))).unwrap_or(1).max(3),
             canvas: most(|s| s.elements).unwrap_or(0),
             canvases,
@@ -79,6 +82,12 @@ impl Extents {
 
     fn row(&self) -> usize {
         self.channels * self.stride
+    }
+
+    /// A size whose slices, rows and columns are as many as those of any image.
+    pub(crate) fn largest(&self) -> [usize; 3] {
+        let slice = (self.stride * self.height).max(1);
+        [self.canvas.div_ceil(slice), self.height, self.stride]
     }
 
     /// Elements of the largest image between stages.

@@ -8,7 +8,7 @@ use super::view::beyond;
 use super::warp::{displaced, nearest_of, places};
 use crate::kernels::Simd;
 use crate::plan::{CHANNELS_MAX, Head, StagePlan};
-use crate::sketch::{H, W};
+use crate::sketch::{D, H, W};
 
 /// How elements lie in an image.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,8 @@ pub(crate) fn run<T: Pod>(
                 Head::Elastic => displaced(displacements, y, rows, width),
                 _ => places(simd, plan, y, rows, width),
             }
+            // A crop behind the map chose among its slices.
+            let z = plan.after.offset[D] + plan.after.sign[D] * z;
             grid.sampled_row(z, rows.each_ref().map(|row| &row[..width]), from, line, fill);
         }
     }

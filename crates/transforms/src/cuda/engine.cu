@@ -1,0 +1,57 @@
+// The engine that runs plans on a CUDA device: the same plan bytes as the CPU engine, the same
+// operations in the same order, the same bits. `launches.rs` says which kernels make a batch.
+//
+// Kernels are *block programs*: every loop over work goes in strides of the block, every phase ends
+// in a barrier, and no thread knows its warp. The same source, compiled for the host, runs a block
+// as one thread (`host.cc`): that is how it is tested where there is no device.
+//
+// Compiled without contraction: a fused product would have other bits.
+#include "elastic.cuh"
+#include "select.cuh"
+#include "stage.cuh"
+
+// Threads of a block on the device.
+#define THREADS 256
+
+extern "C" {
+
+__global__ void __launch_bounds__(THREADS, 3) stage_u8(const __grid_constant__ StageArgs args) {
+    run_stage<uint8_t>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS, 3) stage_u16(const __grid_constant__ StageArgs args) {
+    run_stage<uint16_t>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS, 3) stage_f16(const __grid_constant__ StageArgs args) {
+    run_stage<Half>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS, 3) stage_f32(const __grid_constant__ StageArgs args) {
+    run_stage<float>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS) settle_statistic(const __grid_constant__ StageArgs args) {
+    settle(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS) draw_displacements(const __grid_constant__ ElasticArgs args) {
+    draw_elastic(args);
+}
+
+__global__ void __launch_bounds__(THREADS) select_1(const __grid_constant__ SelectArgs args) {
+    run_select<uint8_t>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS) select_2(const __grid_constant__ SelectArgs args) {
+    run_select<uint16_t>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS) select_4(const __grid_constant__ SelectArgs args) {
+    run_select<uint32_t>(args, shared_memory(args.shared_bytes));
+}
+
+__global__ void __launch_bounds__(THREADS) select_8(const __grid_constant__ SelectArgs args) {
+    run_select<uint64_t>(args, shared_memory(args.shared_bytes));
+}
+}

@@ -1,0 +1,97 @@
+// Pixels in flight.
+#pragma once
+
+#include "args.cuh"
+#include "math.cuh"
+
+// Pixels that a thread works on at once: an operation of the program is looked up once for all.
+constexpr int PIXELS = 4;
+
+// The channels of one pixel.
+struct Pixel {
+    float values[CHANNELS];
+};
+
+// A part of an image that one block makes at a time: a square whose side is 2 to the `log2`.
+struct Tile {
+    int log2;
+    int z, y, x;
+    // Channels `first..first + count`, at most four.
+    int first, count;
+
+    __device__ __forceinline__ int side() const { return 1 << log2; }
+    __device__ __forceinline__ int pixels() const { return 1 << (2 * log2); }
+
+    // The row and the column of its pixel number `p`.
+    __device__ __forceinline__ int row(int p) const { return p >> log2; }
+    __device__ __forceinline__ int column(int p) const { return p & (side() - 1); }
+
+    // The place of its pixel number `p` in a plane of the output; negative where there is no pixel.
+    __device__ __forceinline__ int at(const StagePlan &plan, int p) const {
+        int py = y + row(p), px = x + column(p);
+        bool is_pixel = p < pixels() && py < plan.size[H] && px < plan.size[W];
+        return is_pixel ? (z * plan.size[H] + py) * plan.size[W] + px : -1;
+    }
+};
+
+// The pixels of a tile that a thread makes together: number `from` and others, a block apart.
+struct Pixels {
+    Pixel pixels[PIXELS];
+    int from;
+    // Where each lies in a plane; negative where there is no pixel.
+    int at[PIXELS];
+
+    __device__ __forceinline__ Pixels(const StagePlan &plan, const Tile &tile, int from) : from(from) {
+#pragma unroll
+        for (int i = 0; i < PIXELS; ++i) {
+            pixels[i] = Pixel{};
+            at[i] = tile.at(plan, number(i));
+        }
+    }
+
+    __device__ __forceinline__ int number(int i) const { return from + i * int(blockDim.x); }
+
+    // `value = f(value, channel, pixel)` of the channels before `end`.
+    template <class F> __device__ __forceinline__ void each(int end, F f) {
+#pragma unroll
+        for (int c = 0; c < CHANNELS; ++c) {
+            if (c >= end) continue;
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) pixels[i].values[c] = f(pixels[i].values[c], c, i);
+        }
+    }
+
+    // `f` of every pixel.
+    template <class F> __device__ __forceinline__ void each_pixel(F f) {
+#pragma unroll
+        for (int i = 0; i < PIXELS; ++i) f(pixels[i], i);
+    }
+};
+
+// The tiles of an image, channels in groups of four.
+struct Tiles {
+    int log2, columns, rows, groups, channels, count;
+
+    __device__ __forceinline__ Tiles(const StagePlan &plan, uint32_t channels, uint32_t log2)
+        : log2(int(log2)), channels(int(channels)) {
+        int last = (1 << this->log2) - 1;
+        columns = (plan.size[W] + last) >> log2;
+        rows = (plan.size[H] + last) >> log2;
+        groups = (int(channels) + CHANNELS - 1) / CHANNELS;
+        count = plan.size[D] * groups * rows * columns;
+    }
+
+    __device__ __forceinline__ Tile at(int t) const {
+        Tile tile;
+        tile.log2 = log2;
+        tile.x = (t % columns) << log2;
+        t /= columns;
+        tile.y = (t % rows) << log2;
+        t /= rows;
+        tile.first = (t % groups) * CHANNELS;
+        tile.z = t / groups;
+        int left = channels - tile.first;
+        tile.count = left < CHANNELS ? left : CHANNELS;
+        return tile;
+    }
+};

@@ -1,0 +1,188 @@
+// The pixel operations of a plan, on pixels in flight: `engine/program.rs`.
+#pragma once
+
+#include "color.cuh"
+#include "noise.cuh"
+#include "pixels.cuh"
+#include "statistics.cuh"
+
+// A row's stage, and what its operations look at beside the pixels.
+struct Program {
+    const StageArgs &args;
+    const StagePlan &plan;
+    uint32_t row;
+
+    // Runs the operations before `end`.
+    __device__ __forceinline__ void run(int end, const Tile &tile, Pixels &pixels) const {
+        const Statistic *statistic = args.scratch.at<const Statistic>(row, args.statistics);
+        for (int at = 0; at < end; ++at) {
+            const Op &op = plan.ops[at];
+            run_one(op, *statistic, tile, pixels);
+            if (needs_statistic(op.code)) ++statistic;
+        }
+    }
+
+    // Channels of colour among those of the tile: alpha, the last of two or four, is none.
+    __device__ __forceinline__ int colors(const Tile &tile) const {
+        return tile.first > 0 ? 0 : args.channels >= 3 ? 3 : 1;
+    }
+
+    __device__ __forceinline__ void run_one(const Op &op, const Statistic &statistic, const Tile &tile,
+                                            Pixels &pixels) const {
+        float a = op.args[0], b = op.args[1];
+        int count = tile.count;
+        // A gray image is its own luma.
+        bool has_colors = colors(tile) == 3;
+        switch (op.code) {
+        case OpCode::Brightness:
+            return pixels.each(colors(tile),
+                              [&](float x, int, int) { return clamp(x * a, 0.0f, b); });
+        case OpCode::Contrast: {
+            float offset = (1.0f - a) * statistic.numbers[0][0];
+            return pixels.each(colors(tile),
+                              [&](float x, int, int) { return clamp(a * x + offset, 0.0f, b); });
+        }
+        case OpCode::Saturation:
+return pixels.each_pixel([&](Pixel &pixel, int) {
+                if (has_colors) saturate(pixel.values, a, b);
+            });
+        case OpCode::Hue:
+return pixels.each_pixel([&](Pixel &pixel, int) {
+                if (has_colors) turn_hue(pixel.values, a, b);
+            });
+        case OpCode::Grayscale:
+return pixels.each_pixel([&](Pixel &pixel, int) {
+                if (has_colors) gray(pixel.values);
+            });
+        case OpCode::Gamma: {
+            float max = op.args[2];
+            double power = a, unit = 1.0 / double(max), top = double(b) * double(max);
+            return pixels.each(count,
+                              [&](float x, int, int) { return gamma_of(x, power, unit, top, max); });
+        }
+        case OpCode::Solarize:
+            return pixels.each(count,
+                              [&](float x, int, int) { return x >= a ? b - x : x + 0.0f; });
+        case OpCode::Posterize: {
+            Posterize posterize(uint32_t(a), b);
+            return pixels.each(count, [&](float x, int, int) { return posterize.of(x); });
+        }
+        case OpCode::Invert:
+            return pixels.each(count, [&](float x, int, int) { return a - x; });
+        case OpCode::Autocontrast:
+            return autocontrast(op, statistic, tile, pixels);
+        case OpCode::Equalize:
+            return pixels.each(tile.first > 0 ? 0 : count, [&](float x, int c, int) {
+                return statistic.changes[c] ? statistic.tables[c][bin_of(x, a)] : x;
+            });
+        case OpCode::Affine:
+            return pixels.each(count, [&](float x, int c, int) {
+                int of = of_channel(tile.first + c);
+                return x * op.args[of] + op.args[CHANNELS + of];
+            });
+        case OpCode::Standardize:
+            return pixels.each(count, [&](float x, int c, int) {
+                const float(&moments)[2] = statistic.numbers[moments_of(op, tile.first + c)];
+                return x * moments[0] + moments[1];
+            });
+        case OpCode::GaussianNoise:
+            return gaussian(op, tile, pixels);
+        case OpCode::SaltAndPepper:
+            return salt_and_pepper(op, tile, pixels);
+        case OpCode::Erase:
+            return pixels.each(count, [&](float x, int c, int i) {
+                return in_box(op, tile, pixels, i) ? op.args[4 + of_channel(tile.first + c)] : x;
+            });
+        case OpCode::EraseNoise:
+            return erase_noise(op, tile, pixels);
+        case OpCode::Permute:
+            return permute(op, tile, pixels);
+        case OpCode::Blend:
+            return pixels.each(count, [&](float x, int c, int i) {
+                return pixels.at[i] < 0 ? x : a * x + b * other(op, tile, pixels, c, i);
+            });
+        case OpCode::Paste:
+            return pixels.each(count, [&](float x, int c, int i) {
+                return in_box(op, tile, pixels, i) ? other(op, tile, pixels, c, i) : x;
+            });
+        }
+    }
+
+    __device__ __forceinline__ void autocontrast(const Op &op, const Statistic &statistic, const Tile &tile,
+                                                 Pixels &pixels) const {
+        float max = op.args[0];
+        pixels.each(tile.first > 0 ? 0 : tile.count, [&](float x, int c, int) {
+            float low = statistic.numbers[c][0], high = statistic.numbers[c][1];
+            float unit = (high - low) * (1.0f / max);
+            return low == high ? x : clamp((x - low) / unit, 0.0f, max);
+        });
+    }
+
+    // The number of an element among the noise of an operation.
+    __device__ __forceinline__ uint32_t element(const Tile &tile, const Pixels &pixels, int c, int i) const {
+        return uint32_t(tile.first + c) * uint32_t(pixels_of(plan)) + uint32_t(pixels.at[i]);
+    }
+
+    __device__ __forceinline__ void gaussian(const Op &op, const Tile &tile, Pixels &pixels) const {
+        float sigma = op.args[0], mean = op.args[1], max = op.args[2];
+        float low = max > 0.0f ? 0.0f : -INFINITY, high = max > 0.0f ? max : INFINITY;
+        Noise noise = {plan.noise, op.slot};
+        pixels.each(tile.count, [&](float x, int c, int i) {
+            float number = normal(noise, element(tile, pixels, c, i));
+            return clamp(x + (mean + sigma * number), low, high);
+        });
+    }
+
+    __device__ __forceinline__ void salt_and_pepper(const Op &op, const Tile &tile, Pixels &pixels) const {
+        float amount = op.args[0], salt = op.args[1], max = op.args[2];
+        Noise noise = {plan.noise, op.slot};
+        pixels.each_pixel([&](Pixel &pixel, int i) {
+            uint32_t hit, kind;
+            noise.pair(2 * uint32_t(pixels.at[i]), hit, kind);
+            bool is_hit = unit(hit) < amount;
+            float value = unit(kind) < salt ? max : 0.0f;
+#pragma unroll
+            for (int c = 0; c < CHANNELS; ++c) {
+                float &x = pixel.values[c];
+                if (c < colors(tile)) x = is_hit ? value : x + 0.0f;
+            }
+        });
+    }
+
+    // Whether a pixel lies in the box of an operation.
+    __device__ __forceinline__ static bool in_box(const Op &op, const Tile &tile, const Pixels &pixels, int i) {
+        int y = tile.y + tile.row(pixels.number(i)), x = tile.x + tile.column(pixels.number(i));
+        return pixels.at[i] >= 0 && y >= int(op.args[0]) && y < int(op.args[1]) && x >= int(op.args[2]) &&
+               x < int(op.args[3]);
+    }
+
+    __device__ __forceinline__ void erase_noise(const Op &op, const Tile &tile, Pixels &pixels) const {
+        float mean = op.args[4], sigma = op.args[5];
+        Noise noise = {plan.noise, op.slot};
+        pixels.each(tile.count, [&](float x, int c, int i) {
+            if (!in_box(op, tile, pixels, i)) return x;
+            return normal(noise, element(tile, pixels, c, i)) * sigma + mean;
+        });
+    }
+
+    __device__ __forceinline__ static void permute(const Op &op, const Tile &tile, Pixels &pixels) {
+        if (tile.first > 0) return;
+        pixels.each_pixel([&](Pixel &pixel, int) {
+            Pixel from = pixel;
+#pragma unroll
+            for (int c = 0; c < CHANNELS; ++c) {
+                int of = int(op.args[c]);
+                float low = of == 0 ? from.values[0] : from.values[1];
+                float high = of == 2 ? from.values[2] : from.values[3];
+                if (c < tile.count) pixel.values[c] = of < 2 ? low : high;
+            }
+        });
+    }
+
+    // The value of another canvas at the same place.
+    __device__ __forceinline__ float other(const Op &op, const Tile &tile, const Pixels &pixels, int c,
+                                           int i) const {
+        const float *canvas = args.scratch.at<const float>(row, args.canvases[op.slot]);
+        return canvas[(tile.first + c) * pixels_of(plan) + pixels.at[i]];
+    }
+};

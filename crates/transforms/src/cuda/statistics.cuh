@@ -1,0 +1,227 @@
+// What an operation must know of the whole image before its first pixel is changed
+// (`engine/statistics.rs`, `kernels/stats.rs`).
+//
+// A pass over the image leaves partial results, one a block, which `settle` joins in their order:
+// no sum depends on timing. They are not the sums of the CPU, whose order is another; in `f64`,
+// of `f32` values, the difference does not show.
+#pragma once
+
+#include "color.cuh"
+#include "pixels.cuh"
+#include "shared.cuh"
+
+constexpr int LEVELS = 256;
+
+// A statistic as its operation uses it.
+struct Statistic {
+    // The mean of the luma; or of each channel the extremes, or a scale and a bias.
+    float numbers[CHANNELS][2];
+    // Whether the levels of a channel change, and what they become.
+    uint32_t changes[CHANNELS];
+    float tables[CHANNELS][LEVELS];
+};
+
+// What a block knows of it.
+union Partial {
+    double sums[CHANNELS][2];
+    float extremes[CHANNELS][2];
+    uint32_t counts[CHANNELS][LEVELS];
+};
+
+// The slot of channel `channel` in a standardisation.
+__device__ __forceinline__ int moments_of(const Op &op, int channel) {
+    return op.slot == 1 ? (channel < CHANNELS ? channel : CHANNELS - 1) : 0;
+}
+
+// A partial result under way, in shared memory: of sums and extremes one a thread.
+struct Tally {
+    const Op *op;
+    int channels;
+    bool is_counted;
+    union {
+        double *sums;
+        float *extremes;
+        uint32_t *counts;
+    };
+
+    __device__ Tally(const Op &op, int channels, void *memory)
+        : op(&op), channels(channels), is_counted(op.code == OpCode::Equalize),
+          sums(static_cast<double *>(memory)) {}
+
+    // Bytes for a block of that many threads.
+    __device__ __forceinline__ static int bytes(int threads) {
+        int sums = threads * 2 * CHANNELS * int(sizeof(double)), counts = int(sizeof(Partial));
+        return sums > counts ? sums : counts;
+    }
+
+    // Every thread takes part.
+    __device__ __forceinline__ void clear() {
+        int threads = int(blockDim.x);
+        for (int i = threadIdx.x; i < CHANNELS * LEVELS && is_counted; i += threads) counts[i] = 0;
+        for (int i = threadIdx.x; i < 2 * CHANNELS * threads && !is_counted; i += threads) {
+            if (op->code == OpCode::Autocontrast) {
+                extremes[i] = (i / threads) % 2 == 0 ? INFINITY : -INFINITY;
+            } else {
+                sums[i] = 0.0;
+            }
+        }
+        __syncthreads();
+    }
+
+    template <class T> __device__ __forceinline__ T &mine(T *of, int slot, int which) const {
+        return of[(2 * slot + which) * blockDim.x + threadIdx.x];
+    }
+
+    __device__ __forceinline__ void add(const Pixels &pixels, const Tile &tile) {
+        if (op->code == OpCode::Contrast) return add_luma(pixels, tile);
+#pragma unroll
+        for (int c = 0; c < CHANNELS; ++c) {
+            if (c >= tile.count) continue;
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) {
+                if (pixels.at[i] >= 0) add_value(pixels.pixels[i].values[c], tile.first + c);
+            }
+        }
+    }
+
+    __device__ __forceinline__ void add_luma(const Pixels &pixels, const Tile &tile) {
+        if (tile.first > 0) return;
+#pragma unroll
+        for (int i = 0; i < PIXELS; ++i) {
+            const float(&pixel)[CHANNELS] = pixels.pixels[i].values;
+            float luma = channels >= 3 ? luma_of(pixel[0], pixel[1], pixel[2]) : pixel[0];
+            if (pixels.at[i] >= 0) mine(sums, 0, 0) += double(luma);
+        }
+    }
+
+    __device__ __forceinline__ void add_value(float x, int channel) {
+        if (op->code == OpCode::Standardize) {
+            int slot = moments_of(*op, channel);
+            mine(sums, slot, 0) += double(x);
+            mine(sums, slot, 1) += double(x) * double(x);
+        } else if (channel >= CHANNELS) {
+            return;
+        } else if (is_counted) {
+            atomicAdd(&counts[channel * LEVELS + bin_of(x, op->args[0])], 1u);
+        } else {
+            float &low = mine(extremes, channel, 0), &high = mine(extremes, channel, 1);
+            low = smaller(x, low);
+            high = larger(x, high);
+        }
+    }
+
+    // Leaves what the block knows in `partial`.
+    __device__ void finish(Partial &partial) {
+        __syncthreads();
+        if (is_counted) {
+            for (int i = threadIdx.x; i < CHANNELS * LEVELS; i += blockDim.x) {
+                partial.counts[i / LEVELS][i % LEVELS] = counts[i];
+            }
+            return;
+        }
+        for (int i = threadIdx.x; i < 2 * CHANNELS; i += blockDim.x) {
+            if (op->code == OpCode::Autocontrast) {
+                partial.extremes[i / 2][i % 2] = joined_extreme(i);
+            } else {
+                partial.sums[i / 2][i % 2] = joined_sum(i);
+            }
+        }
+    }
+
+    __device__ double joined_sum(int i) const {
+        double sum = 0.0;
+        for (uint32_t t = 0; t < blockDim.x; ++t) sum += sums[i * blockDim.x + t];
+        return sum;
+    }
+
+    __device__ float joined_extreme(int i) const {
+        float extreme = extremes[i * blockDim.x];
+        for (uint32_t t = 1; t < blockDim.x; ++t) {
+            float x = extremes[i * blockDim.x + t];
+            extreme = i % 2 == 0 ? smaller(x, extreme) : larger(x, extreme);
+        }
+        return extreme;
+    }
+};
+
+// The numbers of an operation that needs no table, from the parts of all blocks.
+__device__ inline void settle_numbers(const StagePlan &plan, const Op &op, int channels,
+                                      const Partial *parts, int count, int c, float (&numbers)[2]) {
+    if (op.code == OpCode::Autocontrast) {
+        float low = INFINITY, high = -INFINITY;
+        for (int p = 0; p < count; ++p) {
+            low = smaller(parts[p].extremes[c][0], low);
+            high = larger(parts[p].extremes[c][1], high);
+        }
+        numbers[0] = low, numbers[1] = high;
+        return;
+    }
+    double sum = 0.0, squares = 0.0;
+    for (int p = 0; p < count; ++p) {
+        sum += parts[p].sums[c][0];
+        squares += parts[p].sums[c][1];
+    }
+    double pixels = double(pixels_of(plan));
+    if (op.code == OpCode::Contrast) {
+        numbers[0] = float(sum / pixels);
+        return;
+    }
+    int shared = op.slot == 1 ? (c < CHANNELS - 1 ? 1 : channels - (CHANNELS - 1)) : channels;
+    double values = shared > 0 ? pixels * double(shared) : 1.0;
+    double mean = sum / values, variance = squares / values - mean * mean;
+    double deviation = sqrt((variance > 0.0 ? variance : 0.0) + double(op.args[0]));
+    double scale = deviation > 0.0 ? 1.0 / deviation : 0.0;
+    numbers[0] = float(scale), numbers[1] = float(-mean * scale);
+}
+
+// The table that equalizes a channel, after PIL: a block has the counts, and then below each level
+// those of the levels before it.
+__device__ inline void settle_table(const Op &op, const Partial *parts, int count, int c,
+                                    uint32_t *counts, uint32_t *step, Statistic &statistic) {
+    for (int level = threadIdx.x; level < LEVELS; level += blockDim.x) {
+        uint32_t sum = 0;
+        for (int p = 0; p < count; ++p) sum += parts[p].counts[c][level];
+        counts[level] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        uint32_t below = 0, last = 0;
+        for (int level = 0; level < LEVELS; ++level) {
+            uint32_t here = counts[level];
+            last = here > 0 ? here : last;
+            counts[level] = below;
+            below += here;
+        }
+        *step = (below - last) / 255;
+        statistic.changes[c] = below > 0 && (*step > 0 || op.args[0] != 255.0f);
+    }
+    __syncthreads();
+    for (uint32_t level = threadIdx.x; level < LEVELS; level += blockDim.x) {
+        uint32_t made = *step == 0 ? level : (counts[level] + *step / 2) / *step;
+        made = made < 255 ? made : 255;
+        statistic.tables[c][level] = float(made) * op.args[0] / 255.0f;
+    }
+    __syncthreads();
+}
+
+// Joins the parts of the statistic that the pass before gathered.
+__device__ inline void settle(const StageArgs &args, Shared shared) {
+    uint32_t *counts = shared_at<uint32_t>(shared.take<uint32_t>(LEVELS));
+    uint32_t *step = &shared.take_one<uint32_t>();
+    uint32_t row = args.first + blockIdx.y;
+    if (args.mixed_only && !args.plans.at<const PlanHead>(row)->mixed) return;
+    const StagePlan &plan = plan_of(args.plans, row, args.stage);
+    int at = statistic_at(plan, args.gathers);
+    if (plan.head == Head::Skip || at == int(plan.ops_len)) return;
+    const Op &op = plan.ops[at];
+    const Partial *parts = args.scratch.at<const Partial>(row, args.partials);
+    Statistic &statistic = args.scratch.at<Statistic>(row, args.statistics)[args.gathers];
+    if (op.code == OpCode::Equalize) {
+        int tables = int(args.channels) < CHANNELS ? int(args.channels) : CHANNELS;
+        for (int c = 0; c < tables; ++c) settle_table(op, parts, args.parts, c, counts, step, statistic);
+        return;
+    }
+    for (int c = threadIdx.x; c < CHANNELS; c += blockDim.x) {
+        settle_numbers(plan, op, args.channels, parts, args.parts, c, statistic.numbers[c]);
+    }
+}

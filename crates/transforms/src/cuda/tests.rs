@@ -1,0 +1,806 @@
+//! The kernels, compiled for the host, against the CPU engine: bit for bit, but for sums over a
+//! whole image, which are added in another order.
+
+#![expect(unsafe_code, reason = "runs the kernels on the memory of a test")]
+
+use half::{bf16, f16};
+use proptest::prelude::*;
+use tallow_core::{
+    DeviceEngine, DeviceSlab, Dim, Engine, Field, Key, Made, RowBuffer, RowDType, RowKey, RowView,
+    Run, Schema, Shapes,
+};
+
+use super::Launches;
+use super::host;
+use crate::augment::Augment;
+use crate::layout::Layout;
+use crate::spec::catalogue;
+use crate::targets::BoxFormat;
+
+// ---- rows
+
+/// Numbers that look random.
+fn number(seed: u64, at: usize) -> u64 {
+    let mut x = seed.wrapping_add(at as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x ^ (x >> 27)
+}
+
+/// Elements of all levels of an integer type, in [0, 1) of a float.
+fn elements(dtype: RowDType, len: usize, seed: u64) -> Vec<u8> {
+    let unit = |at| (number(seed, at) >> 40) as f32 / 16_777_216.0;
+    let of = |at| match dtype {
+        RowDType::F16 => f16::from_f32(unit(at)).to_ne_bytes().to_vec(),
+        RowDType::BF16 => bf16::from_f32(unit(at)).to_ne_bytes().to_vec(),
+        RowDType::F32 => unit(at).to_ne_bytes().to_vec(),
+        RowDType::F64 => f64::from(unit(at)).to_ne_bytes().to_vec(),
+        other => number(seed, at).to_ne_bytes()[..other.size()].to_vec(),
+    };
+    (0..len).flat_map(of).collect()
+}
+
+/// A row whose ragged axes are drawn.
+fn row(schema: &Schema, seed: u64) -> RowBuffer {
+    let mut buffer = RowBuffer::new(schema).unwrap();
+    let mut row = buffer.row(None);
+    let axis = |i: usize, dim: &Dim| match *dim {
+        Dim::Fixed(len) => len,
+        Dim::Ragged { max } => max / 2 + number(seed ^ 77, i) as usize % (max - max / 2) + 1,
+    };
+    for (i, field) in schema.fields().iter().enumerate() {
+        // Masks are of the image's size: ragged axes draw alike in every field.
+        let shape: Vec<usize> =
+            field.dims().iter().enumerate().map(|(k, dim)| axis(k, dim)).collect();
+        let len = shape.iter().product();
+        let bytes = match field.name() {
+            // A class.
+            "label" => vec![(seed % 5) as u8],
+            name => elements(field.dtype(), len, seed ^ name.len() as u64 ^ (i as u64) << 40),
+        };
+        let mut field = row.field(i);
+        field.set_shape(&shape).unwrap();
+        field.copy_from_bytes(&bytes).unwrap();
+    }
+    buffer
+}
+
+// ---- both engines
+
+/// A batch: a chain, a schema, and rows of it.
+struct Batch {
+    launches: Launches,
+    rows: Vec<RowBuffer>,
+    plans: Vec<Vec<u64>>,
+}
+
+fn key(index: u64) -> RowKey {
+    RowKey { key: Key::new(11, 2), index }
+}
+
+impl Batch {
+    fn new(augment: &Augment, schema: &Schema, rows: usize) -> Self {
+        let launches = Launches::bind(augment, schema).unwrap_or_else(|e| panic!("{augment}: {e}"));
+        let rows: Vec<RowBuffer> = (0..rows).map(|at| row(schema, at as u64 + 5)).collect();
+        let engine = launches.engine();
+        let mut plans = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            let mut words = vec![0u64; engine.plan_bytes().div_ceil(8)];
+            let plan = &mut bytemuck::cast_slice_mut(&mut words)[..engine.plan_bytes()];
+            let (own, shapes) = (key(at as u64), Shapes::of(row.view()));
+            match engine.partner(own, rows.len()) {
+                Some(partner) => {
+                    let theirs = Shapes::of(rows[partner].view());
+                    engine.plan_pair((own, shapes), (key(partner as u64), theirs), plan).unwrap();
+                }
+                None => engine.plan(own, shapes, plan).unwrap(),
+            }
+            plans.push(words);
+        }
+        Self { launches, rows, plans }
+    }
+
+    fn engine(&self) -> &dyn Engine {
+        self.launches.engine()
+    }
+
+    fn plan(&self, at: usize) -> &[u8] {
+        &bytemuck::cast_slice(&self.plans[at])[..self.engine().plan_bytes()]
+    }
+
+    /// The row that is mixed with a row, itself where there is none.
+    fn partner(&self, at: usize) -> RowView<'_> {
+        let partner = self.engine().partner(key(at as u64), self.rows.len());
+        self.rows[partner.unwrap_or(at)].view()
+    }
+
+    /// What the CPU makes of a row, a field each.
+    fn on_cpu(&self, at: usize) -> Vec<Vec<u8>> {
+        let engine = self.engine();
+        let mut made = RowBuffer::new(engine.schema()).unwrap();
+        let mut scratch = vec![0xA5u8; engine.scratch_bytes()];
+        let (plan, raw) = (self.plan(at), self.rows[at].view());
+        let mixed = engine.partner(key(at as u64), self.rows.len()).is_some();
+        let mut row = made.row(None);
+        match mixed {
+            true => engine.run_pair(plan, raw, self.partner(at), &mut row, &mut scratch).unwrap(),
+            false => engine.run(plan, raw, &mut row, &mut scratch).unwrap(),
+        }
+        made.finish().unwrap();
+        (0..engine.schema().fields().len()).map(|i| made.view().field(i).bytes().to_vec()).collect()
+    }
+
+    /// A field that kernels do not make.
+    fn made_on_host(&self, field: usize, at: usize) -> Vec<u8> {
+        let engine = self.engine();
+        let mut made = RowBuffer::new(engine.schema()).unwrap();
+        let mut scratch = vec![0xA5u8; engine.scratch_bytes()];
+        let (raw, mut row) = (self.rows[at].view().field(field), made.row(None));
+        let partner = engine.mixes().then(|| self.partner(at).field(field));
+        let launches = &self.launches;
+        launches
+            .make_on_host(field, self.plan(at), raw, partner, &mut row.field(field), &mut scratch)
+            .unwrap();
+        made.view().field(field).bytes().to_vec()
+    }
+
+    fn layout(&self) -> DeviceSlab {
+        let rows = self.rows.len();
+        let mut bytes = 0;
+        let mut run = |stride: usize| {
+            let offset = bytes;
+            bytes += (rows * stride).next_multiple_of(256);
+            Run { offset, stride }
+        };
+        let plans = run(self.engine().plan_bytes());
+        let raw = &self.launches.engine.raw;
+        let fields: Vec<Run> = raw.fields().iter().map(|field| run(field.max_bytes())).collect();
+        let partners = match self.engine().mixes() {
+            true => raw.fields().iter().map(|field| run(field.max_bytes())).collect(),
+            false => Vec::new(),
+        };
+        let scratch = run(0).offset;
+        let bytes = scratch + self.launches.scratch_bytes(rows);
+        DeviceSlab { rows, plans, fields, partners, made: Vec::new(), scratch, bytes }
+    }
+
+    /// The slab as it would be uploaded, its scratch full of what was there before.
+    fn slab(&self, layout: &DeviceSlab) -> Vec<u64> {
+        let mut words = vec![0x7ff4_dead_beef_7fa1u64; layout.bytes.div_ceil(8)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+        let mut put = |run: &Run, at: usize, from: &[u8]| {
+            bytes[run.offset + at * run.stride..][..from.len()].copy_from_slice(from);
+        };
+        for at in 0..self.rows.len() {
+            put(&layout.plans, at, self.plan(at));
+            for (field, run) in layout.fields.iter().enumerate() {
+                put(run, at, self.rows[at].view().field(field).bytes());
+            }
+            for (field, run) in layout.partners.iter().enumerate() {
+                put(run, at, self.partner(at).field(field).bytes());
+            }
+        }
+        words
+    }
+
+    /// What the kernels make of rows `first..`, a field and then a row each. Blocks of `threads`.
+    fn on_device(&self, first: usize, threads: u32) -> Vec<Vec<Vec<u8>>> {
+        let layout = self.layout();
+        let slab = self.slab(&layout);
+        let fields = self.engine().schema().fields();
+        let rows = self.rows.len() - first;
+        let row_bytes = |field: &usize| {
+            let made = &fields[*field];
+            made.max_shape().iter().product::<usize>() * made.dtype().delivered().size_in_bytes()
+        };
+        // One row more in front, which is to stay as it is.
+        let sizes: Vec<usize> = self.launches.device_fields().iter().map(row_bytes).collect();
+        let outputs: Vec<Vec<u64>> =
+            sizes.iter().map(|size| vec![u64::MAX; ((rows + 1) * size).div_ceil(8)]).collect();
+        let addresses: Vec<u64> = outputs.iter().map(|output| output.as_ptr() as u64).collect();
+        let list = self.launches.list(
+            slab.as_ptr() as u64,
+            &layout,
+            &addresses,
+            first..self.rows.len(),
+            1,
+        );
+        for launch in &list {
+            assert!(launch.shared_bytes <= 48 << 10, "{launch:?}");
+            // SAFETY: the launches come from the engine that planned the rows, and their memory,
+            // the slab and the outputs, lives here and is touched by nothing else meanwhile.
+            unsafe { host::run(launch, threads) };
+        }
+        let rows_of = |(output, size): (&Vec<u64>, &usize)| {
+            let bytes: &[u8] = bytemuck::cast_slice(output);
+            assert!(bytes[..*size].iter().all(|byte| *byte == 0xff), "another row was written");
+            bytes[*size..].chunks(*size).take(rows).map(<[u8]>::to_vec).collect()
+        };
+        outputs.iter().zip(&sizes).map(rows_of).collect()
+    }
+}
+
+/// How far two images may be apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Same {
+    Bits,
+    /// Sums over the whole image are added in another order.
+    Sums,
+}
+
+/// What differs between two rows of a field.
+fn difference(dtype: RowDType, found: &[u8], wanted: &[u8], same: Same) -> Option<String> {
+    if found == wanted {
+        return None;
+    }
+    let value = |bytes: &[u8], at: usize| -> f64 {
+        let at = &bytes[at * dtype.size()..][..dtype.size()];
+        match dtype {
+            RowDType::U8 => f64::from(at[0]),
+            RowDType::F16 => f16::from_le_bytes([at[0], at[1]]).to_f64(),
+            RowDType::BF16 => bf16::from_le_bytes([at[0], at[1]]).to_f64(),
+            RowDType::F32 => f32::from_le_bytes(at.try_into().unwrap()).into(),
+            _ => f64::from(at[0]),
+        }
+    };
+    let len = found.len() / dtype.size();
+    let step = match dtype {
+        RowDType::U8 => 1.0,
+        RowDType::F16 => 1.0 / 1024.0,
+        RowDType::BF16 => 1.0 / 128.0,
+        _ => 2e-6,
+    };
+    let apart = |at: usize| {
+        let (a, b) = (value(found, at), value(wanted, at));
+        (a - b).abs() > step * b.abs().max(1.0)
+    };
+    let differs = |at: &usize| match same {
+        Same::Sums => apart(*at),
+        Same::Bits => {
+            found[at * dtype.size()..][..dtype.size()]
+                != wanted[at * dtype.size()..][..dtype.size()]
+        }
+    };
+    if found.len() != wanted.len() {
+        return Some(format!("{} bytes, expected {}", found.len(), wanted.len()));
+    }
+    let wrong = (0..len).filter(differs).count();
+    let at = (0..len).find(differs)?;
+    let (a, b) = (value(found, at), value(wanted, at));
+    Some(format!("{wrong} of {len} differ, the first at {at}: {a}, expected {b}"))
+}
+
+/// Compares the engines over some rows.
+fn compare(augment: &Augment, schema: &Schema, rows: usize, same: Same, threads: u32) {
+    let batch = Batch::new(augment, schema, rows);
+    let first = usize::from(rows > 2);
+    let made = batch.on_device(first, threads);
+    for at in first..rows {
+        let wanted = batch.on_cpu(at);
+        for (i, field) in batch.engine().schema().fields().iter().enumerate() {
+            let device = batch.launches.device_fields().iter().position(|made| *made == i);
+            assert_eq!(device.is_some(), batch.launches.made(i) == Made::OnDevice);
+            let found = match device {
+                Some(device) => made[device][at - first].clone(),
+                None => batch.made_on_host(i, at),
+            };
+            let (found, dtype) = match field.dtype() {
+                RowDType::U16 if device.is_some() => (narrow(&found), RowDType::U16),
+                other => (found, other),
+            };
+            if let Some(difference) = difference(dtype, &found, &wanted[i], same) {
+                panic!("{augment} of {schema}, row {at}, field {field}: {difference}");
+            }
+        }
+    }
+}
+
+/// 16-bit elements out of the 32-bit ones that are delivered.
+fn narrow(wide: &[u8]) -> Vec<u8> {
+    let wide = wide.chunks_exact(4).map(|x| u32::from_le_bytes(x.try_into().unwrap()));
+    wide.flat_map(|x| u16::try_from(x).unwrap().to_le_bytes()).collect()
+}
+
+fn parsed(chain: &str) -> Augment {
+    chain.parse().unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn image(dtype: RowDType, shape: &[usize]) -> Schema {
+    Schema::new(vec![Field::new("input", dtype, shape)]).unwrap()
+}
+
+/// Compares a chain on images of one type and layout.
+fn check(chain: &str, dtype: RowDType, layout: Layout, shape: &[usize], same: Same) {
+    compare(&parsed(chain).layout(layout), &image(dtype, shape), 3, same, 1);
+}
+
+// ---- every step
+
+/// Chains of images that are compared bit for bit.
+const EXACT: &[&str] = &[
+    "affine(30, 3, -2, 1.2, 10, -5) to_dtype(f32)",
+    "affine(30, 3, -2, 1.2, 10, -5, interpolation=bilinear, fill=0.3)",
+    "random_affine(40, translate=[0.2,0.3], scale=0.6..1.5, shear=[-9,9,-5,5], interpolation=bilinear)",
+    "adjust_brightness(1.3) to_dtype(f16)",
+    "random_brightness(0.4)",
+    "permute_channels(2, 0, 1)",
+    "random_channel_permutation",
+    "color_jitter(0.4, 0, 0.4, 0.1)",
+    "crop(3, 5, 20, 25)",
+    "center_crop(20, 31)",
+    "center_crop(60, 70)",
+    "random_crop(17, 23)",
+    "elastic(30, sigma=2) to_dtype(bf16)",
+    "elastic(20, sigma=3, interpolation=nearest, fill=0.5)",
+    "erase(3, 5, 20, 10, value=[0.1,0.2,0.3])",
+    "erase(3, 5, 20, 10, value=noise)",
+    "random_erasing(1, value=noise) to_dtype(f32)",
+    "hflip vflip",
+    "random_hflip random_vflip",
+    "random_dflip(1)",
+    "adjust_gamma(2.2, gain=1.1) to_dtype(f32)",
+    "random_gamma(0.5..2)",
+    "gaussian_blur(5)",
+    "gaussian_blur(23, sigma=3) to_dtype(f32)",
+    "gaussian_noise(0.1) to_dtype(f32)",
+    "gaussian_noise(0.1, mean=0.1, clip=false)",
+    "grayscale",
+    "random_grayscale(0.5)",
+    "adjust_hue(0.2) to_dtype(f32)",
+    "random_hue(0.4)",
+    "invert",
+    "random_invert",
+    "normalize(imagenet)",
+    "one_of(hflip, vflip, invert)",
+    "to_layout(hwc) to_dtype(bf16)",
+    "pad(3, 5, 7, 2, mode=constant, fill=0.4)",
+    "pad(9, mode=edge) rot90(1)",
+    "pad(90, mode=reflect)",
+    "pad(90, mode=symmetric) hflip",
+    "pad(90, mode=wrap) rot90(3)",
+    "pad(9, mode=reflect) resize(30, 40)",
+    "pad(5, mode=constant, fill=0.4) resize(30, 40, interpolation=bicubic)",
+    "perspective(1, 0, 30, 1, 31, 28, 0, 26)",
+    "random_perspective(0.6, p=0.9, interpolation=nearest, fill=0.2)",
+    "posterize(3)",
+    "random_posterize(2)",
+    "random_apply(0.5, rotate(30) invert)",
+    "random_order(hflip invert solarize(0.5))",
+    "random_resized_crop(24, 29) random_hflip normalize(imagenet)",
+    "random_resized_crop(24, interpolation=bicubic) to_dtype(f32)",
+    "resize(20)",
+    "resize(90, 31, antialias=false) to_dtype(f32)",
+    "resize(9, 131, interpolation=bicubic) to_dtype(f32)",
+    "resize(11, 12, interpolation=bicubic, antialias=false) to_dtype(f32)",
+    "resize(2, 3) to_dtype(f32)",
+    "resize(53, 29, interpolation=nearest) center_crop(20, 22)",
+    "resize(53, 29) center_crop(20, 22) hflip vflip to_dtype(f32)",
+    "resized_crop(2, 3, 20, 30, 25, 25)",
+    "rot90(1)",
+    "random_rot90 center_crop(30)",
+    "rotate(17)",
+    "random_rotation(90, interpolation=bilinear, fill=0.5)",
+    "salt_and_pepper",
+    "salt_and_pepper(0.5) to_dtype(f32)",
+    "adjust_saturation(1.6) to_dtype(f32)",
+    "random_saturation(0.6)",
+    "adjust_sharpness(1.7)",
+    "random_sharpness(0.3) to_dtype(f32)",
+    "shift(3)",
+    "shift(3, wrap=false)",
+    "gain(-1..1)",
+    "time_mask(5)",
+    "freq_mask(5, count=2)",
+    "solarize(0.6)",
+    "random_solarize(0.4)",
+    "hflip rotate(20, interpolation=bilinear) gaussian_blur(3) rotate(-20) adjust_sharpness(2) to_dtype(f32)",
+    "elastic(20, sigma=1) rotate(20) elastic(10, sigma=2, fill=0.3) to_dtype(f32)",
+    "random_apply(0.5, gaussian_blur(3)) elastic(20, sigma=1)",
+];
+
+/// Chains of images with an operation that looks at all of the image.
+const SUMMED: &[&str] = &[
+    "autocontrast",
+    "random_autocontrast(0.5) invert",
+    "adjust_contrast(1.4) to_dtype(f32)",
+    "random_contrast(0.4)",
+    "color_jitter(0.4, 0.4, 0.4, 0.1) to_dtype(f32)",
+    "equalize to_dtype(f32)",
+    "random_equalize(0.5)",
+    "standardize",
+    "standardize(per_channel=true)",
+    "resize(20, 30) autocontrast equalize adjust_contrast(1.3) standardize",
+    "random_apply(0.5, gaussian_blur(3)) equalize adjust_contrast(0.7) hflip autocontrast",
+    "random_order(autocontrast equalize adjust_contrast(2) adjust_brightness(1.1))",
+    "rand_augment(3, interpolation=bilinear) to_dtype(f32)",
+    "trivial_augment_wide",
+    "aug_mix to_dtype(f32)",
+    "aug_mix(severity=9, width=2, depth=3) to_dtype(f16)",
+];
+
+/// Chains of signals, of sequences of tokens, and of samples that are mixed.
+const OTHERS: &[&str] = &[
+    "random_window(17) gain(-6..6) shift(4) time_mask(3)",
+    "pad_or_truncate(40, value=7, side=left)",
+    "mixup(0.4)",
+    "cutmix(1)",
+    "mixup_or_cutmix(0.4, 1)",
+];
+
+#[test]
+fn every_step_of_the_catalogue_is_compared() {
+    let names = |chain: &&str| -> Vec<String> {
+        chain.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
+    };
+    let compared: Vec<String> = [EXACT, SUMMED, OTHERS].concat().iter().flat_map(names).collect();
+    for (step, _) in catalogue() {
+        assert!(compared.iter().any(|name| name == step), "{step} is compared in no chain");
+    }
+}
+
+const COLORS: [(RowDType, Layout, &[usize]); 4] = [
+    (RowDType::U8, Layout::Hwc, &[37, 43, 3]),
+    (RowDType::U16, Layout::Chw, &[3, 37, 43]),
+    (RowDType::F16, Layout::Hwc, &[41, 33, 3]),
+    (RowDType::F32, Layout::Chw, &[3, 64, 35]),
+];
+
+#[test]
+fn chains_of_images_are_equal_bit_for_bit() {
+    for chain in EXACT {
+        for (dtype, layout, shape) in COLORS {
+            check(chain, dtype, layout, shape, Same::Bits);
+        }
+    }
+}
+
+#[test]
+fn chains_with_sums_over_the_image_are_equal_but_for_their_order() {
+    for chain in SUMMED {
+        for (dtype, layout, shape) in COLORS {
+            check(chain, dtype, layout, shape, Same::Sums);
+        }
+    }
+}
+
+// ---- types, layouts, shapes
+
+#[test]
+fn any_number_of_channels_is_moved_and_mapped() {
+    let chains = [
+        "random_crop(17, 23) hflip rot90(1) pad(3, mode=reflect) to_dtype(f32)",
+        "random_resized_crop(24, 29) random_hflip to_dtype(f16)",
+        "rotate(30, interpolation=bilinear, fill=0.3) to_layout(hwc)",
+        "rotate(30, interpolation=nearest, fill=0.3) to_dtype(f32)",
+        "elastic(20, sigma=1)",
+        "resize(9, 10, interpolation=bicubic) to_dtype(bf16)",
+        "erase(2, 3, 5, 6, value=0.5) gaussian_noise(0.1) to_dtype(f32)",
+        "invert solarize(0.5) random_gamma(0.5..2) gaussian_blur(3)",
+    ];
+    for channels in [1, 2, 4, 5, 9] {
+        for chain in chains {
+            check(chain, RowDType::U8, Layout::Hwc, &[29, 37, channels], Same::Bits);
+            check(chain, RowDType::F32, Layout::Chw, &[channels, 29, 37], Same::Bits);
+        }
+    }
+}
+
+#[test]
+fn gray_images_and_images_with_alpha_are_coloured() {
+    let chain = "color_jitter(0.4, 0, 0.4, 0.1) salt_and_pepper(0.3) grayscale to_dtype(f32)";
+    let summed =
+        "color_jitter(0.4, 0.4, 0.4, 0.1) equalize autocontrast standardize(per_channel=true)";
+    for channels in [1, 2, 4] {
+        check(chain, RowDType::U8, Layout::Hwc, &[29, 37, channels], Same::Bits);
+        check(summed, RowDType::F32, Layout::Chw, &[channels, 29, 37], Same::Sums);
+    }
+    check("standardize", RowDType::F32, Layout::Chw, &[7, 29, 37], Same::Sums);
+}
+
+#[test]
+fn a_plain_image_is_equalized_to_levels_only_where_values_are_none() {
+    let chain = "erase(0, 0, 19, 23, value=0.3) equalize to_dtype(f32)";
+    check(chain, RowDType::U8, Layout::Hwc, &[19, 23, 3], Same::Bits);
+    check(chain, RowDType::F32, Layout::Hwc, &[19, 23, 3], Same::Bits);
+}
+
+#[test]
+fn every_type_and_layout_is_read_and_delivered() {
+    let types = ["u8", "f16", "bf16", "f32"];
+    for (dtype, from) in [RowDType::U8, RowDType::U16, RowDType::F16, RowDType::F32]
+        .into_iter()
+        .flat_map(|dtype| [(dtype, Layout::Hwc), (dtype, Layout::Chw)])
+    {
+        for (to, layout) in types.iter().flat_map(|to| [(to, "chw"), (to, "hwc")]) {
+            let shape: &[usize] = if from == Layout::Hwc { &[19, 21, 3] } else { &[3, 19, 21] };
+            for head in
+                ["random_crop(15, 17) invert", "random_resized_crop(15, 17) adjust_brightness(1.2)"]
+            {
+                let chain = format!("{head} to_dtype({to}) to_layout({layout})");
+                check(&chain, dtype, from, shape, Same::Bits);
+            }
+        }
+    }
+}
+
+#[test]
+fn sizes_of_one_pixel_and_of_many_tiles_are_made() {
+    for shape in [[1, 1, 3], [1, 70, 3], [70, 1, 3], [2, 3, 3], [130, 129, 3]] {
+        for chain in [
+            "hflip pad(1, mode=edge)",
+            "resize(65, 33) to_dtype(f32)",
+            "resize(1, 1) to_dtype(f32)",
+            "gaussian_blur(3) to_dtype(f32)",
+            "adjust_sharpness(2)",
+            "rotate(45, interpolation=bilinear)",
+        ] {
+            // A blur reflects, which takes a neighbour.
+            if chain.contains("blur") && shape[..2].contains(&1) {
+                continue;
+            }
+            check(chain, RowDType::U8, Layout::Hwc, &shape, Same::Bits);
+        }
+    }
+}
+
+#[test]
+fn images_much_larger_than_what_they_become_are_resampled_in_chunks() {
+    check("resize(7, 9) to_dtype(f32)", RowDType::U8, Layout::Hwc, &[700, 500, 3], Same::Bits);
+    check(
+        "resize(40, 9, interpolation=bicubic)",
+        RowDType::U8,
+        Layout::Hwc,
+        &[900, 400, 4],
+        Same::Bits,
+    );
+    check("gaussian_blur(63, sigma=9)", RowDType::F32, Layout::Chw, &[3, 99, 131], Same::Bits);
+}
+
+#[test]
+fn volumes_and_signals_are_made() {
+    for chain in [
+        "random_crop(3, 9, 11) random_dflip(1) hflip",
+        "rot90(1, plane=dh) rot90(1, plane=dw) invert",
+        "resize(9, 10) to_dtype(f32)",
+        "rotate(20, interpolation=bilinear) center_crop(2, 10, 11) to_dtype(f32)",
+        "elastic(10, sigma=1) gaussian_noise(0.1) gaussian_blur(3)",
+        "random_erasing(1, value=noise) to_layout(dhwc)",
+    ] {
+        check(chain, RowDType::U8, Layout::Cdhw, &[2, 5, 13, 17], Same::Bits);
+        check(chain, RowDType::F32, Layout::Dhwc, &[5, 13, 17, 1], Same::Bits);
+    }
+    for (dtype, layout, shape) in [
+        (RowDType::F32, Layout::Ct, &[2usize, 40] as &[usize]),
+        (RowDType::F16, Layout::Tc, &[40, 3]),
+        (RowDType::F32, Layout::T, &[40]),
+    ] {
+        check(OTHERS[0], dtype, layout, shape, Same::Bits);
+        check("shift(9, wrap=false) gaussian_noise(0.1)", dtype, layout, shape, Same::Bits);
+    }
+}
+
+#[test]
+fn ragged_sources_are_made_regular() {
+    let ragged = |max| Dim::Ragged { max };
+    for chain in [
+        "random_resized_crop(24, 29) random_hflip normalize(imagenet)",
+        "resize(20, max=40) center_crop(20) to_dtype(f32)",
+        "elastic(20, sigma=1) center_crop(30)",
+        "random_rot90 rotate(20) resize(20, 30)",
+    ] {
+        let dims = vec![ragged(50), ragged(70), Dim::Fixed(3)];
+        let schema = Schema::new(vec![Field::with_dims("input", RowDType::U8, dims)]).unwrap();
+        compare(&parsed(chain), &schema, 5, Same::Bits, 1);
+    }
+    let schema =
+        |dtype| Schema::new(vec![Field::with_dims("input", dtype, vec![ragged(50)])]).unwrap();
+    for dtype in [RowDType::I64, RowDType::U16, RowDType::U32] {
+        compare(&parsed(OTHERS[1]), &schema(dtype), 5, Same::Bits, 1);
+    }
+}
+
+#[test]
+fn samples_are_mixed() {
+    let schema = Schema::new(vec![
+        Field::new("input", RowDType::U8, &[37, 43, 3]),
+        Field::new("label", RowDType::U8, &[]),
+    ]);
+    let schema = schema.unwrap();
+    for mix in &OTHERS[2..] {
+        for (before, after, same) in [
+            ("random_resized_crop(24, 29) random_hflip", "normalize(imagenet)", Same::Bits),
+            ("", "invert to_dtype(f32)", Same::Bits),
+            (
+                "color_jitter(0.3, 0.3, 0.3, 0.1) elastic(20, sigma=1)",
+                "adjust_contrast(1.2) elastic(9, sigma=1)",
+                Same::Sums,
+            ),
+        ] {
+            let augment = parsed(&format!("{before} {mix} {after}")).one_hot("label", 5, 0.1);
+            compare(&augment, &schema, 6, same, 1);
+            let sometimes = mix.replace(')', ", p=0.5)");
+            let augment = parsed(&format!("{before} {sometimes} {after}")).one_hot("label", 5, 0.1);
+            compare(&augment, &schema, 6, same, 1);
+        }
+    }
+}
+
+#[test]
+fn elements_of_every_type_are_moved() {
+    let types = [
+        RowDType::U16,
+        RowDType::U32,
+        RowDType::I16,
+        RowDType::I32,
+        RowDType::I64,
+        RowDType::BF16,
+        RowDType::F64,
+        RowDType::F8E4M3,
+    ];
+    for dtype in types {
+        for chain in [
+            "random_crop(11, 13) hflip to_layout(hwc)",
+            "pad(3, mode=reflect) rot90(1)",
+            "rotate(20, fill=0.3) hflip rotate(30) vflip",
+            "resize(30, 9, interpolation=nearest)",
+        ] {
+            check(chain, dtype, Layout::Chw, &[3, 19, 23], Same::Bits);
+        }
+    }
+}
+
+#[test]
+fn fields_that_follow_the_image_follow_it() {
+    let fields = |dtype| {
+        Schema::new(vec![
+            Field::new("input", RowDType::U8, &[37, 43, 3]),
+            Field::new("mask", dtype, &[37, 43]),
+            Field::new("boxes", RowDType::F32, &[4, 4]),
+            Field::new("points", RowDType::F32, &[5, 2]),
+            Field::new("label", RowDType::U8, &[]),
+            Field::new("untouched", RowDType::U16, &[3]),
+        ])
+    };
+    let volume = Schema::new(vec![
+        Field::new("input", RowDType::U8, &[5, 13, 17]),
+        Field::new("mask", RowDType::U16, &[1, 5, 13, 17]),
+    ]);
+    for chain in
+        ["random_crop(3, 9, 11)", "rotate(20) random_crop(2, 9, 9)", "elastic(9, sigma=1) hflip"]
+    {
+        let augment = parsed(chain).layout(Layout::Dhw).mask("mask");
+        compare(&augment, volume.as_ref().unwrap(), 4, Same::Bits, 1);
+    }
+    for dtype in [RowDType::U8, RowDType::U16, RowDType::F32, RowDType::I64] {
+        let schema = fields(dtype).unwrap();
+        for chain in [
+            "random_resized_crop(24, 29) random_hflip color_jitter(0.3, 0, 0.3, 0.1) normalize(imagenet)",
+            "elastic(30, sigma=2) rotate(30, interpolation=bilinear) gaussian_blur(3) random_crop(20)",
+            "gaussian_blur(3) adjust_sharpness(2) random_hflip",
+            "pad(5, mode=reflect) random_perspective(0.5, p=1) rot90(1)",
+            "random_apply(0.5, elastic(20, sigma=1)) rotate(10)",
+        ] {
+            let augment = parsed(chain).mask_filled("mask", 9.0).one_hot("label", 5, 0.0);
+            let augment = augment.boxes("boxes", BoxFormat::Xywh).keypoints("points");
+            compare(&augment, &schema, 4, Same::Bits, 1);
+        }
+    }
+}
+
+#[test]
+fn maps_that_are_resampled_once_are_made() {
+    for chain in [
+        "rotate(30, interpolation=bilinear) hflip resize(40, 31) random_perspective(0.4, p=1)",
+        "random_resized_crop(24, 29) rotate(20, interpolation=bilinear, fill=0.5) vflip",
+        "resize(30, 60) resize(20, 20) to_dtype(f32)",
+    ] {
+        compare(
+            &parsed(chain).resample_once(),
+            &image(RowDType::U8, &[37, 43, 3]),
+            3,
+            Same::Bits,
+            1,
+        );
+    }
+}
+
+#[test]
+fn blocks_of_several_threads_make_the_same() {
+    let chains = [
+        "random_resized_crop(40, 37) random_hflip color_jitter(0.4, 0.4, 0.4, 0.1) normalize(imagenet)",
+        "gaussian_blur(31, sigma=5) equalize autocontrast to_dtype(f16)",
+        "elastic(30, sigma=2) adjust_sharpness(2) standardize",
+        "resize(6, 7) to_dtype(f32)",
+        "random_crop(20, 33) hflip vflip",
+        // More tiles than blocks that gather.
+        "resize(100, 110) autocontrast to_dtype(f32)",
+    ];
+    let schema = image(RowDType::U8, &[45, 70, 3]);
+    for chain in chains {
+        for threads in [2, 5] {
+            compare(&parsed(chain), &schema, 2, Same::Sums, threads);
+        }
+    }
+    let masked = Schema::new(vec![
+        Field::new("input", RowDType::U8, &[45, 70, 3]),
+        Field::new("mask", RowDType::I32, &[45, 70]),
+    ]);
+    let augment = parsed("random_resized_crop(40, 37) rotate(9)").mask("mask");
+    compare(&augment, &masked.unwrap(), 2, Same::Bits, 3);
+}
+
+// ---- random chains
+
+fn side() -> impl Strategy<Value = usize> {
+    1usize..50
+}
+
+fn any_step() -> impl Strategy<Value = String> {
+    let how = || prop_oneof![Just("nearest"), Just("bilinear")];
+    let mode = prop_oneof![
+        Just("constant"),
+        Just("edge"),
+        Just("reflect"),
+        Just("symmetric"),
+        Just("wrap")
+    ];
+    let taps = prop_oneof![Just("nearest"), Just("bilinear"), Just("bicubic")];
+    let plain = prop_oneof![
+        Just("random_hflip random_vflip"),
+        Just("invert solarize(0.4)"),
+        Just("color_jitter(0.4, 0, 0.4, 0.2)"),
+        Just("random_gamma(0.5..2)"),
+        Just("posterize(4)"),
+        Just("gaussian_blur(3)"),
+        Just("random_sharpness(0.5)"),
+        Just("gaussian_noise(0.1)"),
+        Just("salt_and_pepper"),
+        Just("random_erasing(1, value=noise)"),
+        Just("elastic(20, sigma=1, fill=0.3)"),
+        Just("random_channel_permutation"),
+        Just("normalize([0.4], [0.3])"),
+    ];
+    prop_oneof![
+        2 => plain.prop_map(str::to_owned),
+        1 => (-3..5).prop_map(|k| format!("rot90({k})")),
+        1 => ([0usize..9, 0usize..9, 0usize..9, 0usize..9], mode).prop_map(|([a, b, c, d], mode)| {
+            format!("pad({a}, {b}, {c}, {d}, mode={mode}, fill=0.3)")
+        }),
+        1 => ([side(), side()], taps, any::<bool>()).prop_map(|([h, w], how, antialias)| {
+            format!("resize({h}, {w}, interpolation={how}, antialias={antialias})")
+        }),
+        1 => (-360..360, how())
+            .prop_map(|(angle, how)| format!("rotate({angle}, interpolation={how}, fill=0.2)")),
+        1 => how().prop_map(|how| format!("random_perspective(0.5, p=1, interpolation={how})")),
+        1 => [side(), side()].prop_map(|[h, w]| format!("random_resized_crop({h}, {w})")),
+        1 => [side(), side()].prop_map(|[h, w]| format!("center_crop({h}, {w})")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_chain_is_equal_bit_for_bit(
+        steps in prop::collection::vec(any_step(), 1..6), size in [side(), side()], channels in 1usize..5,
+        dtype in prop_oneof![Just(RowDType::U8), Just(RowDType::U16), Just(RowDType::F16), Just(RowDType::F32)],
+        to in prop_oneof![Just(""), Just("to_dtype(f16)"), Just("to_dtype(bf16)"), Just("to_dtype(f32)")],
+        interleaved: bool, masked: bool, once: bool,
+    ) {
+        let [h, w] = size;
+        let (layout, shape) = match interleaved {
+            true => (Layout::Hwc, [h, w, channels]),
+            false => (Layout::Chw, [channels, h, w]),
+        };
+        let mut fields = vec![Field::new("input", dtype, &shape)];
+        if masked {
+            fields.push(Field::new("mask", RowDType::I32, &[h, w]));
+        }
+        let schema = Schema::new(fields).unwrap();
+        let augment = parsed(&format!("{} {to}", steps.join(" "))).layout(layout);
+        let augment = if masked { augment.mask_filled("mask", 7.0) } else { augment };
+        let augment = if once { augment.resample_once() } else { augment };
+        // Some chains are refused by either engine: colours after a normalisation, say.
+        prop_assume!(Launches::bind(&augment, &schema).is_ok());
+        compare(&augment, &schema, 2, Same::Bits, 1);
+    }
+}
