@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use tallow::candle::{DType, Device, Result, Tensor};
 use tallow::{Batch, Loader, LoaderBuilder, Memory};
-use tallow_cuda_sim::{Kernel, Simulation, Use};
+use tallow_cuda_sim::{Kernel, KernelMemory, Simulation, Use};
 use tallow_transforms::cuda::{Launch, host};
 
 /// Makes a device.
@@ -34,7 +34,7 @@ pub fn simulation(seed: u64) -> Simulation {
             });
             uses.collect()
         };
-        let run = move |launch: &tallow_cuda_sim::Launch<'_>, _: &mut _| {
+        let run = move |launch: &tallow_cuda_sim::Launch<'_>, _: &mut KernelMemory<'_>| {
             // SAFETY: the simulator has granted the uses of the launch, which are memory of its
             // device, that is of the host, for as long as this runs; the plans in it come from the
             // loader under test.

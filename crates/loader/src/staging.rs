@@ -17,6 +17,7 @@
 //! The loader's stream belongs to a context object of its own, since a second stream of the user's
 //! would turn on cudarc's event tracking for every operation of the training loop.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -45,7 +46,9 @@ struct Ring {
     layout: Arc<SlabLayout>,
     slab: DeviceSlab,
     finisher: Option<Arc<dyn DeviceEngine>>,
-    free: Mutex<Vec<Slot>>,
+    /// The one that was used longest ago comes first, so that its copy and its reads are most
+    /// likely done.
+    free: Mutex<VecDeque<Slot>>,
 }
 
 struct Slot {
@@ -80,7 +83,7 @@ impl Staging {
             Ring { device: device.clone(), stream, layout, slab, finisher, free: Mutex::default() };
         for _ in 0..slots {
             let slot = ring.slot()?;
-            lock(&ring.free).push(slot);
+            lock(&ring.free).push_back(slot);
         }
         Ok(Self(Arc::new(ring)))
     }
@@ -148,7 +151,7 @@ impl Ring {
     }
 
     fn put(&self, slot: Slot) {
-        lock(&self.free).push(slot);
+        lock(&self.free).push_back(slot);
     }
 }
 
@@ -164,7 +167,7 @@ impl Drop for Slot {
 impl SlabStore for Staging {
     fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>> {
         debug_assert!(rows <= self.0.slab.rows, "more rows than a slab has");
-        let free = lock(&self.0.free).pop();
+        let free = lock(&self.0.free).pop_front();
         // None is free only while a worker that is stuck keeps one of an iteration that has ended.
         let slot = free.map_or_else(|| self.0.slot(), Ok)?;
         Ok(Box::new(Staged { ring: self.0.clone(), slot: Some(slot) }))
