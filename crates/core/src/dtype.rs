@@ -77,6 +77,31 @@ impl RowDType {
         })
     }
 
+    /// The bytes of an element that is `value`, in the machine's byte order, rounded where the type
+    /// is a float; `None` where an integer type does not hold it exactly. Of an 8-bit float only 0
+    /// is known without the type's arithmetic.
+    pub fn element(self, value: f64) -> Option<Vec<u8>> {
+        macro_rules! exact {
+            ($integer:ty) => {{
+                let element = value as $integer;
+                (element as f64 == value).then(|| element.to_ne_bytes().to_vec())
+            }};
+        }
+        match self {
+            Self::U8 => exact!(u8),
+            Self::U16 => exact!(u16),
+            Self::U32 => exact!(u32),
+            Self::I16 => exact!(i16),
+            Self::I32 => exact!(i32),
+            Self::I64 => exact!(i64),
+            Self::BF16 => Some(half::bf16::from_f64(value).to_ne_bytes().to_vec()),
+            Self::F16 => Some(half::f16::from_f64(value).to_ne_bytes().to_vec()),
+            Self::F32 => Some((value as f32).to_ne_bytes().to_vec()),
+            Self::F64 => Some(value.to_ne_bytes().to_vec()),
+            Self::F8E4M3 => (value == 0.0).then(|| vec![0]),
+        }
+    }
+
     /// The name, as candle and the command line spell it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,6 +148,17 @@ elements!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_are_exact_or_none() {
+        assert_eq!(RowDType::I16.element(-2.0), Some((-2i16).to_ne_bytes().to_vec()));
+        assert_eq!(RowDType::F32.element(0.5), Some(0.5f32.to_ne_bytes().to_vec()));
+        assert_eq!((RowDType::U8.element(256.0), RowDType::I64.element(0.5)), (None, None));
+        assert_eq!(
+            (RowDType::F8E4M3.element(0.0), RowDType::F8E4M3.element(1.0)),
+            (Some(vec![0]), None)
+        );
+    }
 
     #[test]
     fn sizes_agree_with_candle_except_where_u16_widens() {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use bytemuck::Pod;
-use half::{bf16, f16};
 use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
 
 use crate::augment::Augment;
@@ -137,7 +136,9 @@ impl BoundTarget {
             let image = crate::sketch::Size(sketch.raw_size);
             return Err(format!("found {field}, expected the size of the image, {image}"));
         }
-        let element = element(field.dtype(), fill)
+        let element = field
+            .dtype()
+            .element(fill)
             .ok_or_else(|| format!("the fill {fill} is no {}", field.dtype()))?;
         let dims = layout.join(sketch.size, channels);
         let extents = Extents { channels: channels.max(), ..Extents::of(sketch) };
@@ -320,7 +321,7 @@ impl Select {
     /// The value outside, a channel each: the mask's own, or the image's, rounded as pixels are.
     fn fill_of<T: Pod>(&self, plan: &StagePlan, dtype: RowDType) -> [T; CHANNELS_MAX] {
         plan.fill.map(|fill| {
-            let bytes = self.fill.clone().or_else(|| element(dtype, rounded(dtype, fill.into())));
+            let bytes = self.fill.clone().or_else(|| dtype.element(rounded(dtype, fill.into())));
             bytes.map_or_else(T::zeroed, |bytes| bytemuck::pod_read_unaligned(&bytes))
         })
     }
@@ -343,28 +344,6 @@ fn rounded(dtype: RowDType, value: f64) -> f64 {
 /// The elements of a row, of which those without any lie nowhere, aligned or not.
 fn elements<T: Pod>(bytes: &[u8]) -> &[T] {
     if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) }
-}
-
-/// The bytes of `value` as an element; `None` where an integer type does not hold it.
-fn element(dtype: RowDType, value: f64) -> Option<Vec<u8>> {
-    macro_rules! exact {
-        ($integer:ty) => {
-            (value as $integer as f64 == value).then(|| (value as $integer).to_ne_bytes().to_vec())
-        };
-    }
-    match dtype {
-        RowDType::U8 => exact!(u8),
-        RowDType::U16 => exact!(u16),
-        RowDType::U32 => exact!(u32),
-        RowDType::I16 => exact!(i16),
-        RowDType::I32 => exact!(i32),
-        RowDType::I64 => exact!(i64),
-        RowDType::BF16 => Some(bf16::from_f64(value).to_ne_bytes().to_vec()),
-        RowDType::F16 => Some(f16::from_f64(value).to_ne_bytes().to_vec()),
-        RowDType::F32 => Some((value as f32).to_ne_bytes().to_vec()),
-        RowDType::F64 => Some(value.to_ne_bytes().to_vec()),
-        _ => (value == 0.0).then(|| vec![0]),
-    }
 }
 
 fn boxes(

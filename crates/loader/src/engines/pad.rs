@@ -1,4 +1,3 @@
-use half::{bf16, f16};
 use tallow_core::{
     Dim, Engine, Error, ErrorKind, Field, FieldView, Result, Row, RowDType, RowView, Schema,
 };
@@ -51,7 +50,7 @@ fn pad_field(field: &Field, value: f64, fields: &mut Vec<Field>) -> Result<PadFi
         let message = format!("padding for {field}, which is not ragged");
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let Some(element) = element(field.dtype(), value) else {
+    let Some(element) = field.dtype().element(value) else {
         let message = format!("padding {value}, which is no {}", field.dtype());
         return Err(Error::new(ErrorKind::Config, message).with_field(field.name()));
     };
@@ -59,29 +58,6 @@ fn pad_field(field: &Field, value: f64, fields: &mut Vec<Field>) -> Result<PadFi
     fields.push(Field::new(field.name(), field.dtype(), &field.max_shape()));
     fields.push(Field::new(format!("{}_len", field.name()), RowDType::I64, shape));
     Ok(PadField::Pad { element, ragged_axes })
-}
-
-/// The bytes of `value` as an element; `None` where an integer type does not hold it exactly.
-fn element(dtype: RowDType, value: f64) -> Option<Vec<u8>> {
-    macro_rules! exact {
-        ($integer:ty) => {
-            (value as $integer as f64 == value).then(|| (value as $integer).to_ne_bytes().to_vec())
-        };
-    }
-    match dtype {
-        RowDType::U8 => exact!(u8),
-        RowDType::U16 => exact!(u16),
-        RowDType::U32 => exact!(u32),
-        RowDType::I16 => exact!(i16),
-        RowDType::I32 => exact!(i32),
-        RowDType::I64 => exact!(i64),
-        RowDType::BF16 => Some(bf16::from_f64(value).to_ne_bytes().to_vec()),
-        RowDType::F16 => Some(f16::from_f64(value).to_ne_bytes().to_vec()),
-        RowDType::F32 => Some((value as f32).to_ne_bytes().to_vec()),
-        RowDType::F64 => Some(value.to_ne_bytes().to_vec()),
-        // Zero is the one value whose bits are known without the type's arithmetic.
-        _ => (value == 0.0).then(|| vec![0]),
-    }
 }
 
 impl Engine for Pad {
