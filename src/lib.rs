@@ -13,8 +13,8 @@ pub use tallow_core::{
     philox4x32_10, testing,
 };
 pub use tallow_loader::{
-    Batch, BatchId, Batches, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault, Loader,
-    LoaderBuilder, OnError, Plan, Report, Stage, State, Waits, keep_freed_memory,
+    Batch, BatchId, Batches, Copies, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault,
+    Loader, LoaderBuilder, OnError, Plan, Report, Stage, State, Waits, keep_freed_memory,
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, BLUR_WEIGHTS_MAX, Border, BoxFormat, CHANNELS_MAX, CutMix, Elastic,

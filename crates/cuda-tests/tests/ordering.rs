@@ -105,7 +105,7 @@ fn without_any_one_wait_of_a_stream_it_is_not() {
 fn without_any_one_event_it_is_not() {
     for new in DEVICES {
         // One behind each copy and one behind each read, the last of which the host waits for
-        // before it frees the slots.
+        // before it frees the slots. The one before each copy tells its time and orders nothing.
         assert_eq!(needed(new, Call::EventRecord), 2 * BATCHES);
     }
 }

@@ -434,6 +434,7 @@ impl Loader {
             stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
             ready_share: delivery.ready_share(),
             cores: cores(),
+            copies: delivery.course.store.copies(),
         }
     }
 

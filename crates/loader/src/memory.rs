@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Shape, Tensor};
 
 use crate::column::{Column, column};
+use crate::report::Copies;
 use crate::slab::SlabLayout;
 use crate::{Error, ErrorKind, Result};
 
@@ -58,6 +59,11 @@ pub(crate) struct Finished<'a> {
 pub(crate) trait SlabStore: Send + Sync {
     /// Memory for `rows` rows.
     fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>>;
+
+    /// The copies to a device that are over.
+    fn copies(&self) -> Copies {
+        Copies::default()
+    }
 }
 
 /// Slabs of ordinary vectors, which become the tensors.

@@ -37,6 +37,28 @@ pub struct Report {
     pub ready_share: f64,
     /// Cores that this process may use.
     pub cores: usize,
+    /// Copies of slabs into the memory of a CUDA device.
+    pub copies: Copies,
+}
+
+/// Copies of slabs into the memory of a CUDA device, ahead of the delivery, as the device timed
+/// them. One is counted when its slab is used again, or reported on, after it is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Copies {
+    /// How many there were.
+    pub count: u64,
+    /// Bytes of them all.
+    pub bytes: u64,
+    /// Time of them all. They follow each other on one stream, so no two overlap.
+    pub time: Duration,
+}
+
+impl Copies {
+    /// Bytes a second while a copy was under way.
+    pub fn bytes_per_second(&self) -> f64 {
+        per_second(self.bytes, self.time)
+    }
 }
 
 /// Percentiles of the time inside single calls of `next`, to about 10%; the maximum is exact.

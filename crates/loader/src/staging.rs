@@ -7,10 +7,11 @@
 //!
 //! candle orders nothing between threads: its devices use a stream a thread, record no events of
 //! their own on it, and free on the stream of whoever drops. So nothing here relies on an order
-//! that is not made here, by two events a slot:
+//! that is not made here, by two events a slot, and a third tells the time:
 //!
 //! | event | recorded | waited for |
 //! |---|---|---|
+//! | `begun` | on the loader's stream, before the copy | by nobody: between it and `copied` lies the time of the copy |
 //! | `copied` | on the loader's stream, behind the copy | by workers, before they write the slot's page-locked memory again; by the consumer's stream, before it reads the slot's device memory |
 //! | `read` | on the consumer's stream, behind its last use of the slot | by the loader's stream, before it copies into the slot again |
 //!
@@ -20,6 +21,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
 use candle_core::cuda_backend::cudarc::driver::{
@@ -33,6 +35,7 @@ use tallow_core::{DeviceEngine, DeviceSlab, Field, Made};
 
 use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
 use crate::pipeline::Pipeline;
+use crate::report::Copies;
 use crate::slab::{SlabLayout, lock};
 use crate::{Error, ErrorKind, Result};
 
@@ -49,6 +52,7 @@ struct Ring {
     /// The one that was used longest ago comes first, so that its copy and its reads are most
     /// likely done.
     free: Mutex<VecDeque<Slot>>,
+    copies: Mutex<Copies>,
 }
 
 struct Slot {
@@ -56,8 +60,11 @@ struct Slot {
     /// The first byte of `host`.
     address: *mut u8,
     device: CudaSlice<u8>,
+    begun: CudaEvent,
     copied: CudaEvent,
     read: CudaEvent,
+    /// A copy was enqueued whose time is not booked yet.
+    unbooked: bool,
 }
 
 // SAFETY: `address` belongs to `host`, which may be used from any thread.
@@ -79,8 +86,8 @@ impl Staging {
     ) -> Result<Self> {
         let ordinal = device.cuda_stream().context().ordinal();
         let stream = own_stream(ordinal).map_err(|error| refused("a stream", &error))?;
-        let ring =
-            Ring { device: device.clone(), stream, layout, slab, finisher, free: Mutex::default() };
+        let (device, free, copies) = (device.clone(), Mutex::default(), Mutex::default());
+        let ring = Ring { device, stream, layout, slab, finisher, free, copies };
         for _ in 0..slots {
             let slot = ring.slot()?;
             lock(&ring.free).push_back(slot);
@@ -147,11 +154,26 @@ impl Ring {
         // Workers sleep where they wait for a copy.
         let sleep = Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
         let event = |flags| context.new_event(flags).map_err(|error| refused("an event", &error));
-        Ok(Slot { host, address, device, copied: event(sleep)?, read: event(sleep)? })
+        let (begun, copied, read) = (event(sleep)?, event(sleep)?, event(sleep)?);
+        Ok(Slot { host, address, device, begun, copied, read, unbooked: false })
     }
 
     fn put(&self, slot: Slot) {
         lock(&self.free).push_back(slot);
+    }
+
+    /// Books the time of the slot's last copy, which is over. One that the driver cannot tell is
+    /// left out.
+    fn book(&self, slot: &mut Slot) {
+        if !std::mem::take(&mut slot.unbooked) {
+            return;
+        }
+        if let Ok(ms) = slot.begun.elapsed_ms(&slot.copied) {
+            let mut copies = lock(&self.copies);
+            copies.count += 1;
+            copies.bytes += slot.host.len() as u64;
+            copies.time += Duration::try_from_secs_f32(ms / 1e3).unwrap_or_default();
+        }
     }
 }
 
@@ -171,6 +193,14 @@ impl SlabStore for Staging {
         // None is free only while a worker that is stuck keeps one of an iteration that has ended.
         let slot = free.map_or_else(|| self.0.slot(), Ok)?;
         Ok(Box::new(Staged { ring: self.0.clone(), slot: Some(slot) }))
+    }
+
+    fn copies(&self) -> Copies {
+        let ring = &self.0;
+        for slot in lock(&ring.free).iter_mut().filter(|slot| slot.copied.is_complete()) {
+            ring.book(slot);
+        }
+        *lock(&ring.copies)
     }
 }
 
@@ -209,8 +239,11 @@ impl SlabMemory for Staged {
     }
 
     fn prepare(&mut self) -> Result<()> {
-        let copied = self.slot().copied.synchronize();
-        copied.map_err(|error| refused("to wait for a copy", &error))
+        let ring = self.ring.clone();
+        let slot = self.slot();
+        slot.copied.synchronize().map_err(|error| refused("to wait for a copy", &error))?;
+        ring.book(slot);
+        Ok(())
     }
 
     fn seal(&mut self) -> Result<()> {
@@ -218,10 +251,13 @@ impl SlabMemory for Staged {
         let slot = self.slot();
         let mut copy = || {
             stream.wait(&slot.read)?;
+            slot.begun.record(&stream)?;
             stream.memcpy_htod(&slot.host, &mut slot.device)?;
-            slot.copied.record(&stream)
+            slot.copied.record(&stream)?;
+            slot.unbooked = true;
+            Ok(())
         };
-        copy().map_err(|error| refused("a copy to the device", &error))
+        copy().map_err(|error: DriverError| refused("a copy to the device", &error))
     }
 
     unsafe fn into_tensors(mut self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>> {
