@@ -22,7 +22,7 @@ pub use tallow_transforms::{
     Jitter, Layout, Map, MixUp, MixUpOrCutMix, NoiseKey, Normalization, OPS_MAX, Op, OpCode,
     PLAN_VERSION, Pad, PadOrTruncate, Perspective, Plane, RandAugment, RandomAffine, RandomErasing,
     RandomPerspective, RandomResizedCrop, RandomRotation, Resize, ResizedCrop, Rotate, Side, Size,
-    SpecError, StagePlan, TimeMask, TrivialAugmentWide, Uniform, catalogue, map,
+    SpecError, StagePlan, TimeMask, TrivialAugmentWide, Uniform, catalogue, map, simd_level,
 };
 
 /// What a training loop needs: `use tallow::prelude::*`.

@@ -46,6 +46,7 @@ pub use augment::Augment;
 pub use draw::Uniform;
 pub use fields::Fields;
 pub use fill::Fill;
+pub use kernels::simd::simd_level;
 pub use layout::Layout;
 pub use map::{Map, map};
 pub use plan::{

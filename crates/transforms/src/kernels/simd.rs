@@ -41,6 +41,16 @@ impl Simd {
         }
     }
 
+    /// What `TALLOW_SIMD` calls this level, or `native` where an architecture has but one.
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            Arch::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Arch::V3(_) => "v3",
+            _ => "native",
+        }
+    }
+
     /// Runs `f` compiled for this level. `f` and all that it calls must be `#[inline(always)]`:
     /// a call that is not inlined runs the baseline's code.
     #[inline(always)]
@@ -64,6 +74,13 @@ fn v3() -> Option<Simd> {
 #[cfg(not(target_arch = "x86_64"))]
 fn v3() -> Option<Simd> {
     None
+}
+
+/// The vector instructions that kernels use on this machine, in the words of `TALLOW_SIMD`, which
+/// can choose others: `scalar`, `v3` (AVX2), or `native` where there is but one level. Results do
+/// not depend on it.
+pub fn simd_level() -> &'static str {
+    Simd::detect().name()
 }
 
 #[cfg(test)]
