@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
@@ -146,6 +147,11 @@ pub(crate) struct RunArgs {
     /// read and close the same files in the same order, and nothing else
     #[arg(long, conflicts_with = "start_batch")]
     pub(crate) ceiling: bool,
+    /// After each batch do nothing for so many milliseconds, in the place of a model's step, and
+    /// report the share of the time that it waited for data. The device is synchronised before
+    /// the step begins
+    #[arg(long, value_name = "T", conflicts_with = "ceiling", value_parser = parse_step)]
+    pub(crate) step_ms: Option<Duration>,
     /// Return freed memory to the system at once, as a program does that does not call
     /// tallow::keep_freed_memory: each batch then pays for fresh pages
     #[arg(long)]
@@ -408,6 +414,14 @@ fn parse_positive(text: &str) -> Result<usize, String> {
         Ok(0) => Err("expected at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// Milliseconds, with a fraction if need be; beyond an hour is a slip of the finger.
+fn parse_step(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(ms @ 0.0..=3.6e6) => Ok(Duration::from_secs_f64(ms / 1e3)),
+        _ => Err("expected milliseconds, from 0 to 3600000".to_owned()),
     }
 }
 

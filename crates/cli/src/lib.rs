@@ -7,13 +7,18 @@
 //! Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be
 //! obeyed. A reader that closes the pipe early is no error.
 
-#![forbid(unsafe_code)]
+// With CUDA one function of `copies` has unsafe code, which says so.
+#![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 
 mod args;
 mod augment;
 mod ceiling;
 mod commands;
 mod console;
+#[cfg(feature = "cuda")]
+pub mod copies;
+mod device;
 mod exit;
 mod measure;
 mod npy;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use tallow::{Batch, Loader, Schema, Stage};
 
+use crate::device::Consumer;
 use crate::process;
 
 /// What loading has cost and brought so far. The clock runs from the first `next()` to the drop
@@ -16,8 +17,10 @@ pub(crate) struct Meter {
     pub(crate) samples: u64,
     pub(crate) batches: u64,
     pub(crate) wall: Duration,
-    /// Time inside `next()`.
+    /// Time inside `next()`, and where steps are done until the device has the batch.
     pub(crate) wait: Duration,
+    /// Time of the steps.
+    pub(crate) steps: Duration,
     pub(crate) cpu: Duration,
     /// The wait for each batch: 4 bytes each, so that even a million batches are a small matter.
     waits_us: Vec<f32>,
@@ -31,9 +34,15 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Takes every batch of these epochs and drops it at once. Errors are noted and the rest is
-    /// taken all the same.
-    pub(crate) fn take(&mut self, loader: &Loader, epochs: Range<u64>, progress: &ProgressBar) {
+    /// Takes every batch of these epochs and hands it to the consumer. Errors are noted and the
+    /// rest is taken all the same. The clock stops when the device has done its work.
+    pub(crate) fn take(
+        &mut self,
+        loader: &Loader,
+        consumer: &Consumer,
+        epochs: Range<u64>,
+        progress: &ProgressBar,
+    ) {
         let before = loader.report();
         let cpu = process::cpu_time();
         let started = Instant::now();
@@ -41,6 +50,10 @@ impl Meter {
         loop {
             let asked = Instant::now();
             let next = batches.next();
+            // What is still on its way is a part of the wait, or the step would hide it.
+            if let (Some(Ok(_)), Some(_)) = (&next, consumer.step) {
+                self.synchronize(consumer);
+            }
             let waited = asked.elapsed();
             self.wait += waited;
             let Some(batch) = next else { break };
@@ -50,17 +63,28 @@ impl Meter {
                 Ok(batch) => {
                     self.samples += batch.len() as u64;
                     self.faults.add_faults(&batch);
+                    if let Some(step) = consumer.step {
+                        self.steps += consumer.step(step, &batch);
+                    }
                 }
                 Err(error) => self.errors.add(error),
             }
             progress.inc(1);
         }
+        drop(batches);
+        self.synchronize(consumer);
         self.wall += started.elapsed();
         self.cpu += process::cpu_time().saturating_sub(cpu);
         let after = loader.report();
         self.hand_over += after.hand_over.saturating_sub(before.hand_over);
         for (stage, time) in &after.stages {
             self.add_stage(*stage, time.saturating_sub(before.stage(*stage)));
+        }
+    }
+
+    fn synchronize(&mut self, consumer: &Consumer) {
+        if let Err(error) = consumer.synchronize() {
+            self.errors.add(format_args!("the device failed: {error}"));
         }
     }
 
@@ -77,6 +101,7 @@ impl Meter {
         self.batches += other.batches;
         self.wall += other.wall;
         self.wait += other.wait;
+        self.steps += other.steps;
         self.cpu += other.cpu;
         self.waits_us.extend(other.waits_us);
         self.hand_over += other.hand_over;
@@ -92,6 +117,12 @@ impl Meter {
     /// The share of the wall time that the consumer waited.
     pub(crate) fn wait_fraction(&self) -> f64 {
         if self.wall.is_zero() { 0.0 } else { self.wait.div_duration_f64(self.wall) }
+    }
+
+    /// What a batch has taken of `time`, on average.
+    pub(crate) fn per_batch(&self, time: Duration) -> Duration {
+        let batches = u32::try_from(self.batches).unwrap_or(u32::MAX);
+        time.checked_div(batches).unwrap_or_default()
     }
 
     /// The wait that the given share of the batches did not exceed, in microseconds.

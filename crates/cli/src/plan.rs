@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tallow::candle::Device;
 use tallow::{Augment, Batching, Loader, Source};
 
-use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
+use crate::args::{LoadArgs, SourceArgs, Workers};
 use crate::exit::{Failure, Result};
 use crate::place::{Opened, Place};
 
@@ -21,6 +21,7 @@ pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
 pub(crate) fn build(
     source: Arc<dyn Source>,
     args: &LoadArgs,
+    device: &Device,
     augment: Option<Augment>,
 ) -> Result<Loader> {
     batching(args)?;
@@ -30,7 +31,7 @@ pub(crate) fn build(
         .last_batch(args.last.into())
         .rank(args.rank, args.world)
         .on_error(args.on_error)
-        .device(device(args.device)?);
+        .device(device.clone());
     if let Workers::Count(count) = args.workers {
         builder = builder.workers(count);
     }
@@ -72,21 +73,4 @@ fn start_at(loader: &Loader, args: &LoadArgs) -> Result {
     }
     let state = loader.state_at(args.first_epoch, batch)?;
     Ok(loader.resume(&state)?)
-}
-
-/// Opens a device. One that this program was not built for is a matter of the command line.
-fn device(device: DeviceArg) -> Result<Device> {
-    let opened = match device {
-        DeviceArg::Cpu => Ok(Device::Cpu),
-        DeviceArg::Cuda(_) if !cfg!(feature = "cuda") => return Err(not_built(device, "cuda")),
-        DeviceArg::Metal(_) if !cfg!(feature = "metal") => return Err(not_built(device, "metal")),
-        DeviceArg::Cuda(ordinal) => Device::new_cuda(ordinal),
-        DeviceArg::Metal(ordinal) => Device::new_metal(ordinal),
-    };
-    opened.map_err(|error| Failure::Failed(format!("cannot open device {device}: {error}")))
-}
-
-fn not_built(device: DeviceArg, feature: &str) -> Failure {
-    let message = format!("--device {device} needs a bench-loader built with --features {feature}");
-    Failure::Usage(message)
 }

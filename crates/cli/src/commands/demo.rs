@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use tallow::candle::Device;
 use tallow::{Loader, NpyFolders};
 
 use super::generate::numbered;
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, DeviceArg};
 use crate::console::Console;
+use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::Meter;
 use crate::npy::{self, NpyDtype};
@@ -80,7 +82,8 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(epochs);
     let progress = console.progress("loading", batches);
     let mut meter = Meter::default();
-    meter.take(&loader, 0..epochs, &progress);
+    let consumer = Consumer { device: Device::Cpu, step: None };
+    meter.take(&loader, &consumer, 0..epochs, &progress);
     progress.finish_and_clear();
     Ok(report::Run {
         source: folder.display().to_string(),
@@ -91,7 +94,10 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
         augmented: None,
         epochs,
         meter,
+        device: device::report(DeviceArg::Cpu, &consumer.device, loader.plan()),
         loader: loader.report(),
+        step: None,
+        copies: None,
         peak_rss_bytes: process::peak_rss_bytes(),
         keeps_freed_memory: false,
         rounds: Vec::new(),

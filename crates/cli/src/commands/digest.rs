@@ -13,12 +13,14 @@ use crate::exit::{Failure, Result};
 use crate::measure::Tally;
 use crate::report::{self, human, json};
 use crate::rows::Rows;
-use crate::{augment, plan};
+use crate::{augment, device, plan};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
+    let device = device::open(args.load.device)?;
     let (_, opened) = plan::open(&args.source)?;
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
-    let loader = plan::build(opened.source, &args.load, augment.map(|augment| augment.chain))?;
+    let chain = augment.map(|augment| augment.chain);
+    let loader = plan::build(opened.source, &args.load, &device, chain)?;
     let epochs = plan::epochs(&args.load, args.epochs)?;
     let lines = Lines { per_batch: args.per_batch, per_sample: args.per_sample };
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(args.epochs);

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tallow::{Loader, Sampler, Sequential, Shuffle, Source};
+use tallow::candle::Device;
+use tallow::{Loader, Plan, Sampler, Sequential, Shuffle, Source};
 
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
 use crate::ceiling::{self, Ceiling};
 use crate::console::Console;
+use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::{Meter, rate};
 use crate::report::{self, Round, human, json};
@@ -20,6 +22,7 @@ const ROUNDS_MIN: u64 = 5;
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
+    let device = device::open(args.load.device)?;
     let started = Instant::now();
     let (place, opened) = plan::open(&args.source)?;
     let opening = started.elapsed();
@@ -27,13 +30,16 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
     let augmented = augment.as_ref().map(Augmentation::report);
     let chain = augment.map(|augment| augment.chain);
-    let loader = plan::build(opened.source.clone(), &args.load, chain)?;
+    let loader = plan::build(opened.source.clone(), &args.load, &device, chain)?;
     let building = started.elapsed();
+    let consumer = Consumer { device, step: args.step_ms };
     let (meter, epochs, rounds) = if args.ceiling {
-        with_ceiling(&loader, &opened.source, args, console)?
+        with_ceiling(&loader, &consumer, &opened.source, args, console)?
     } else {
-        plain(&loader, args, console)?
+        plain(&loader, &consumer, args, console)?
     };
+    let account = loader.report();
+    let copies = copies(&consumer.device, &account, loader.plan())?;
     let report = report::Run {
         source: place.to_string(),
         opening,
@@ -43,12 +49,39 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         augmented,
         epochs,
         meter,
-        loader: loader.report(),
+        device: device::report(args.load.device, &consumer.device, loader.plan()),
+        loader: account,
+        step: args.step_ms,
+        copies,
         peak_rss_bytes: process::peak_rss_bytes(),
         keeps_freed_memory,
         rounds,
     };
     conclude(&report, args.json, console)
+}
+
+/// The copies into CUDA memory, and what one of the same size reaches alone, right after them.
+#[cfg(feature = "cuda")]
+fn copies(
+    device: &Device,
+    account: &tallow::Report,
+    plan: &Plan,
+) -> Result<Option<report::Copies>> {
+    use crate::copies::{Host, bytes_per_second};
+    let Device::Cuda(device) = device else { return Ok(None) };
+    if account.copies.count == 0 {
+        return Ok(None);
+    }
+    let ordinal = device.cuda_stream().context().ordinal();
+    let alone = bytes_per_second(ordinal, plan.slab_bytes(), Host::PageLocked);
+    let alone = alone.map_err(|error| Failure::failed(format!("cannot time a copy: {error}")))?;
+    Ok(Some(report::Copies { slabs: account.copies, alone }))
+}
+
+#[cfg(not(feature = "cuda"))]
+#[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
+fn copies(_: &Device, _: &tallow::Report, _: &Plan) -> Result<Option<report::Copies>> {
+    Ok(None)
 }
 
 /// Prints the report and what failed.
@@ -67,14 +100,19 @@ pub(crate) fn conclude(report: &report::Run, json: bool, console: &mut Console) 
 
 type Measured = (Meter, u64, Vec<Round>);
 
-fn plain(loader: &Loader, args: &RunArgs, console: &Console) -> Result<Measured> {
+fn plain(
+    loader: &Loader,
+    consumer: &Consumer,
+    args: &RunArgs,
+    console: &Console,
+) -> Result<Measured> {
     let count = args.epochs.unwrap_or(1);
     let epochs = plan::epochs(&args.load, count)?;
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(count);
     let skipped = args.load.start_batch.unwrap_or(0) as u64;
     let progress = console.progress("loading", batches.saturating_sub(skipped));
     let mut meter = Meter::default();
-    meter.take(loader, epochs, &progress);
+    meter.take(loader, consumer, epochs, &progress);
     progress.finish_and_clear();
     Ok((meter, count, Vec::new()))
 }
@@ -83,6 +121,7 @@ fn plain(loader: &Loader, args: &RunArgs, console: &Console) -> Result<Measured>
 /// files from the disk, and shows whether all of them can be read.
 fn with_ceiling(
     loader: &Loader,
+    consumer: &Consumer,
     source: &Arc<dyn Source>,
     args: &RunArgs,
     console: &mut Console,
@@ -92,7 +131,7 @@ fn with_ceiling(
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(count.saturating_add(1));
     let progress = console.progress("loading", batches);
     let mut warming = Meter::default();
-    warming.take(loader, epochs.start..epochs.start + 1, &progress);
+    warming.take(loader, consumer, epochs.start..epochs.start + 1, &progress);
     if warming.errors.total + warming.faults.total > 0 {
         progress.finish_and_clear();
         console.tell_some("passed over", &warming.faults.first, warming.faults.total);
@@ -107,7 +146,7 @@ fn with_ceiling(
     for epoch in epochs {
         let order = visited(source.len(), &args.load, epoch)?;
         let mut meter = Meter::default();
-        meter.take(loader, epoch..epoch + 1, &progress);
+        meter.take(loader, consumer, epoch..epoch + 1, &progress);
         let wall: Duration = ceiling.pass(&order, threads).map_err(Failure::Failed)?;
         let ceiling = rate(order.len() as u64, wall);
         rounds.push(Round { loader: meter.samples_per_second(), ceiling });

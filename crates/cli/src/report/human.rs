@@ -25,6 +25,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         bytes(plan.slab_bytes() as u64),
         bytes(plan.memory_bytes() as u64)
     )?;
+    write_device(out, report)?;
     if let Some(augmented) = &report.augmented {
         write_augmented(out, augmented)?;
     }
@@ -40,6 +41,8 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let samples_per_second = count(report.samples_per_second() as u64);
     writeln!(out, "rate      {samples_per_second} samples/s, {bytes_per_second}/s")?;
     write_waits(out, report)?;
+    write_step(out, report)?;
+    write_copies(out, report)?;
     write_cost(out, report)?;
     let (stage, advice) = (report.loader.limiting_stage().as_str(), report.loader.advice());
     let said = advice.trim_start_matches("the ").starts_with(stage);
@@ -47,6 +50,23 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(out, "limit     {stage}{advice}")?;
     write_ceiling(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
+}
+
+fn write_device(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let device = &report.device;
+    write!(out, "device    {}", device.name)?;
+    if let Some(model) = &device.model {
+        write!(out, " ({})", one_line(model))?;
+    }
+    if device.bytes > 0 {
+        write!(out, ", {} of its memory for slabs", bytes(device.bytes as u64))?;
+    }
+    let runs = match (device.on_device, &report.augmented) {
+        (true, _) => ", where the last transform runs",
+        (false, Some(_)) => ", the transforms run on the CPU",
+        (false, None) => "",
+    };
+    writeln!(out, "{runs}")
 }
 
 fn write_augmented(out: &mut dyn Write, augmented: &Augmented) -> io::Result<()> {
@@ -68,6 +88,36 @@ fn write_waits(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         "waited    {} of the time; for a batch {p50} (median), {p99} (99%), {max} (longest)",
         percent(report.meter.wait_fraction())
     )
+}
+
+fn write_step(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let (Some(step), meter) = (report.step, &report.meter) else { return Ok(()) };
+    writeln!(
+        out,
+        "step      {} after each batch ({} measured), stall {} of the time, {} a step",
+        duration(step),
+        duration(meter.per_batch(meter.steps)),
+        percent(meter.wait_fraction()),
+        duration(meter.per_batch(meter.wait))
+    )
+}
+
+fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let Some(copies) = &report.copies else { return Ok(()) };
+    writeln!(
+        out,
+        "copies    {}/s in {}, of one alone {}/s: a share of {:.2}",
+        bytes(copies.slabs.bytes_per_second() as u64),
+        counted_as(copies.slabs.count, "copy", "copies"),
+        bytes(copies.alone as u64),
+        copies.share()
+    )?;
+    match report.hidden_at_least() {
+        Some(share) if share > 0.0 => {
+            writeln!(out, "          at least {} of their time lay in steps", percent(share))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {

@@ -24,6 +24,10 @@ pub(crate) fn run(report: &Run) -> Value {
         "workers": report.plan.workers(),
         "prefetch": report.plan.prefetch(),
         "memory_bytes": report.plan.memory_bytes(),
+        "device": report.device.name,
+        "device_model": report.device.model,
+        "device_bytes": report.device.bytes,
+        "on_device": report.device.on_device,
         "epochs": report.epochs,
         "batches": meter.batches,
         "samples": meter.samples,
@@ -48,6 +52,25 @@ pub(crate) fn run(report: &Run) -> Value {
             "chain": augmented.chain,
             "plan_bytes": augmented.plan_bytes,
             "scratch_bytes": augmented.scratch_bytes,
+        });
+    }
+    if let Some(step) = report.step {
+        value["step"] = json!({
+            "given_seconds": step.as_secs_f64(),
+            "measured_seconds": meter.per_batch(meter.steps).as_secs_f64(),
+            "stall": meter.wait_fraction(),
+            "stall_seconds": meter.per_batch(meter.wait).as_secs_f64(),
+        });
+    }
+    if let Some(copies) = &report.copies {
+        value["copies"] = json!({
+            "count": copies.slabs.count,
+            "bytes": copies.slabs.bytes,
+            "seconds": copies.slabs.time.as_secs_f64(),
+            "bytes_per_second": copies.slabs.bytes_per_second(),
+            "alone_bytes_per_second": copies.alone,
+            "share_of_alone": copies.share(),
+            "hidden_at_least": report.hidden_at_least(),
         });
     }
     if let Some((ceiling, ratio)) = report.ceiling() {

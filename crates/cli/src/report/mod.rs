@@ -20,9 +20,14 @@ pub(crate) struct Run {
     /// The delivered fields.
     pub(crate) schema: Schema,
     pub(crate) plan: Plan,
+    pub(crate) device: Device,
     pub(crate) augmented: Option<Augmented>,
     pub(crate) epochs: u64,
     pub(crate) meter: Meter,
+    /// With `--step-ms`, what was asked for.
+    pub(crate) step: Option<Duration>,
+    /// On CUDA.
+    pub(crate) copies: Option<Copies>,
     /// The loader's own account, which names the limiting stage.
     pub(crate) loader: tallow::Report,
     pub(crate) peak_rss_bytes: u64,
@@ -30,6 +35,32 @@ pub(crate) struct Run {
     pub(crate) keeps_freed_memory: bool,
     /// With `--ceiling`, each epoch and the pass of the ceiling that followed it.
     pub(crate) rounds: Vec<Round>,
+}
+
+/// Where the tensors go.
+#[derive(Debug)]
+pub(crate) struct Device {
+    /// As `--device` names it.
+    pub(crate) name: String,
+    /// What its maker calls it, where the driver says so.
+    pub(crate) model: Option<String>,
+    /// What the loader keeps of its memory.
+    pub(crate) bytes: usize,
+    /// Whether the last transform runs there.
+    pub(crate) on_device: bool,
+}
+
+/// Copies of slabs, and the bytes a second of a page-locked copy of that size alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Copies {
+    pub(crate) slabs: tallow::Copies,
+    pub(crate) alone: f64,
+}
+
+impl Copies {
+    pub(crate) fn share(&self) -> f64 {
+        ratio(self.slabs.bytes_per_second(), self.alone)
+    }
 }
 
 /// How samples are augmented.
@@ -68,6 +99,15 @@ impl Run {
             return self.meter.samples_per_second();
         }
         median(self.rounds.iter().map(|round| round.loader))
+    }
+
+    /// The least share of the copies' time that must have passed during steps: no more of it can
+    /// lie outside of them than there is time outside of them.
+    pub(crate) fn hidden_at_least(&self) -> Option<f64> {
+        let copies = self.copies.filter(|copies| !copies.slabs.time.is_zero())?;
+        self.step?;
+        let outside = self.meter.wall.saturating_sub(self.meter.steps);
+        Some((1.0 - outside.div_duration_f64(copies.slabs.time)).max(0.0))
     }
 
     /// Delivered bytes of samples, those of padding not counted.

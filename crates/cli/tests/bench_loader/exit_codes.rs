@@ -36,6 +36,9 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("run DIR --start-batch 0 --ceiling", "cannot be used with"),
         ("run DIR --on-error ignore", "skip:N"),
         ("run DIR --on-error skip:few", "number of samples"),
+        ("run DIR --step-ms x", "expected milliseconds"),
+        ("run DIR --step-ms=-1", "expected milliseconds"),
+        ("run DIR --step-ms 1 --ceiling", "cannot be used with"),
         ("run DIR --device tpu", "cuda:N"),
         ("run DIR --device cuda:x", "device number"),
         ("run DIR/input/000000.npy --recursive", "--recursive"),
@@ -82,9 +85,10 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
 #[cfg(not(any(feature = "cuda", feature = "metal")))]
 fn a_device_that_was_not_built_in_is_a_usage_error() {
     let dir = pairs(1);
-    for device in ["cuda", "metal"] {
-        let ended = bench(dir.path(), &format!("run DIR --device {device}:0")).expect(2);
-        assert!(ended.stderr.contains(&format!("--features {device}")), "{ended:#?}");
+    for (command, device) in [("run", "cuda"), ("run", "metal"), ("digest", "cuda")] {
+        let ended = bench(dir.path(), &format!("{command} DIR --device {device}:0")).expect(2);
+        let how = format!("cargo build --release -p tallow-cli --features {device}");
+        assert!(ended.stderr.contains(&how), "{ended:#?}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod augment;
 mod check;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod demo;
 mod digest;
 mod exit_codes;

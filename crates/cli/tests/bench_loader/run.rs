@@ -63,6 +63,35 @@ fn a_report_for_people_names_the_limit() {
 }
 
 #[test]
+fn a_step_of_a_model_is_timed_beside_the_wait_for_data() {
+    let dir = pairs(40);
+    let line = "run DIR --batch-size 8 --step-ms 3.5";
+    let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
+    let number = |key: &str| json["step"][key].as_f64().unwrap();
+    assert_eq!(number("given_seconds"), 0.0035);
+    assert!(number("measured_seconds") >= 0.0035, "{json}");
+    assert!(number("stall") > 0.0 && number("stall") < 1.0, "{json}");
+    assert!(number("stall_seconds") > 0.0, "{json}");
+    assert!(json["wall_seconds"].as_f64().unwrap() >= 5.0 * 0.0035, "{json}");
+    let ended = bench(dir.path(), line).expect(0);
+    for words in ["step      3.50 ms after each batch", "stall ", " a step"] {
+        assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
+    }
+    assert!(bench(dir.path(), "run DIR --json").expect(0).json().get("step").is_none());
+}
+
+#[test]
+fn the_device_is_named() {
+    let dir = pairs(3);
+    let json = bench(dir.path(), "run DIR --device cpu --json").expect(0).json();
+    assert_eq!((&json["device"], &json["device_bytes"]), (&"cpu".into(), &0.into()));
+    assert_eq!(json["on_device"], false);
+    assert!(json.get("copies").is_none(), "{json}");
+    let ended = bench(dir.path(), "run DIR").expect(0);
+    assert!(ended.lines().contains(&"device    cpu"), "{ended:#?}");
+}
+
+#[test]
 fn failed_batches_are_counted_told_and_end_with_1() {
     let dir = pairs(100);
     (0..48).step_by(4).for_each(|index| truncate(&file(&dir, "input", index), 1));

@@ -1,0 +1,68 @@
+//! What copies from the host to a CUDA device reach, each alone: the measure of what a loader does.
+
+use std::sync::Arc;
+
+use tallow::candle::cuda_backend::cudarc::driver::sys::CUevent_flags;
+use tallow::candle::cuda_backend::cudarc::driver::{
+    CudaContext, CudaSlice, CudaStream, DriverError, HostSlice, PinnedHostSlice,
+};
+
+/// An odd number, of which the median is taken: one disturbed copy, or four, do not move it.
+const ROUNDS: usize = 9;
+
+/// Where the bytes lie on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// In page-locked memory with flags 0, as the loader's slots.
+    PageLocked,
+    /// In an ordinary vector.
+    Pageable,
+}
+
+/// Bytes a second of copying `bytes` bytes from the host to device `ordinal`: the median of
+/// several copies, each timed by the device, in a context object and on a stream of their own.
+///
+/// # Errors
+///
+/// What the driver refuses.
+pub fn bytes_per_second(ordinal: usize, bytes: usize, host: Host) -> Result<f64, DriverError> {
+    let context = CudaContext::new(ordinal)?;
+    let stream = context.new_stream()?;
+    let mut device = stream.alloc_zeros::<u8>(bytes.max(1))?;
+    let seconds = match host {
+        Host::Pageable => seconds(&stream, vec![1; bytes.max(1)].as_slice(), &mut device)?,
+        Host::PageLocked => seconds(&stream, &page_locked(&context, bytes)?, &mut device)?,
+    };
+    Ok(if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 })
+}
+
+#[expect(unsafe_code, reason = "cudarc's way to page-locked memory that is not initialised")]
+fn page_locked(
+    context: &Arc<CudaContext>,
+    bytes: usize,
+) -> Result<PinnedHostSlice<u8>, DriverError> {
+    // SAFETY: it is written right below.
+    let mut memory = unsafe { context.alloc_pinned_with_flags::<u8>(bytes.max(1), 0) }?;
+    memory.as_mut_slice()?.fill(1);
+    Ok(memory)
+}
+
+/// The median of several copies, in seconds, after one that is not counted.
+fn seconds<H: HostSlice<u8> + ?Sized>(
+    stream: &Arc<CudaStream>,
+    host: &H,
+    device: &mut CudaSlice<u8>,
+) -> Result<f64, DriverError> {
+    let event = || stream.context().new_event(Some(CUevent_flags::CU_EVENT_DEFAULT));
+    let (begun, ended) = (event()?, event()?);
+    let mut taken = Vec::with_capacity(ROUNDS);
+    stream.memcpy_htod(host, device)?;
+    for _ in 0..ROUNDS {
+        begun.record(stream)?;
+        stream.memcpy_htod(host, device)?;
+        ended.record(stream)?;
+        taken.push(begun.elapsed_ms(&ended)?);
+    }
+    taken.sort_unstable_by(f32::total_cmp);
+    Ok(f64::from(taken[ROUNDS / 2]) / 1e3)
+}

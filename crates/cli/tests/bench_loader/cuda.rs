@@ -1,0 +1,48 @@
+//! With CUDA: on a GPU, or on the simulated driver where `tallow-cuda-sim` is part of the build.
+
+use crate::tester::{bench, images, pairs};
+
+#[test]
+fn digests_are_those_of_the_cpu() {
+    let dir = images(23);
+    for options in ["", "--last pad", "--shuffle --seed 3 --epochs 2"] {
+        let line = format!("digest DIR --batch-size 4 {options}");
+        let cpu = bench(dir.path(), &line).expect(0).stdout;
+        for workers in [0, 1, 3] {
+            let line = format!("{line} --device cuda:0 --workers {workers}");
+            assert_eq!(bench(dir.path(), &line).expect(0).stdout, cpu, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_run_tells_of_device_step_and_copies() {
+    let dir = pairs(40);
+    let line = "run DIR --batch-size 4 --epochs 2 --device cuda:0 --step-ms 1";
+    let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
+    assert_eq!(json["device"], "cuda:0");
+    assert!(json["device_model"].is_string() && json["device_bytes"].as_u64().unwrap() > 0);
+    let copies = &json["copies"];
+    assert_eq!(copies["count"], 20, "{json}");
+    let slab = json["copies"]["bytes"].as_u64().unwrap() / 20;
+    assert!(slab >= 4 * (24 + 8), "{json}");
+    for key in ["seconds", "bytes_per_second", "alone_bytes_per_second", "share_of_alone"] {
+        assert!(copies[key].as_f64().unwrap() > 0.0, "{key}: {json}");
+    }
+    assert!(copies["hidden_at_least"].is_number(), "{json}");
+    let ended = bench(dir.path(), line).expect(0);
+    for words in
+        ["device    cuda:0 (", "of its memory for slabs", "copies    ", "step      1.00 ms"]
+    {
+        assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_ends_with_1() {
+    let dir = pairs(1);
+    for command in ["run", "digest"] {
+        let ended = bench(dir.path(), &format!("{command} DIR --device cuda:99")).expect(1);
+        assert!(ended.stderr.contains("cannot open device cuda:99"), "{ended:#?}");
+    }
+}
