@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Write pairs of .npy files with random contents
     Gen(GenArgs),
+    /// Tell what this machine offers to a loader, and what to do where it harms
+    Doctor(DoctorArgs),
     /// Print schema, count, bytes, smallest and largest sample
     Inspect(InspectArgs),
     /// Read every sample and list every problem
@@ -106,6 +108,15 @@ pub(crate) struct GenArgs {
     /// The same seed writes the same bytes
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct DoctorArgs {
+    /// A file or folder whose storage is looked at too
+    pub(crate) source: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Flags)]

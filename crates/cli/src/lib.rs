@@ -20,6 +20,7 @@ mod console;
 pub mod copies;
 mod device;
 mod exit;
+mod machine;
 mod measure;
 mod npy;
 mod picture;

@@ -4,6 +4,7 @@ mod catalogue;
 mod check;
 mod demo;
 mod digest;
+mod doctor;
 mod explain;
 mod generate;
 mod inspect;
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         None => demo::run(&args.demo, console),
         Some(Command::Demo(args)) => demo::run(args, console),
         Some(Command::Gen(args)) => generate::run(args, console),
+        Some(Command::Doctor(args)) => doctor::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Check(args)) => check::run(args, console),
         Some(Command::Run(args)) => run::run(args, console),

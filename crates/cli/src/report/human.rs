@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tallow::{Schema, Stage};
 
-use super::{Augmented, Check, Digest, Inspect, Run, SampleSize};
+use super::{Augmented, Check, Digest, Doctor, Inspect, Run, SampleSize};
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (meter, plan) = (&report.meter, &report.plan);
@@ -209,6 +209,18 @@ pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
         0 => writeln!(out, "{samples}, no problem"),
         problems => writeln!(out, "{samples}, {}", counted(problems as u64, "problem")),
     }
+}
+
+/// What was found in one column, and what to do about it below.
+pub(crate) fn doctor(out: &mut dyn Write, report: &Doctor) -> io::Result<()> {
+    let widest = report.findings.iter().map(|finding| finding.what.len()).max().unwrap_or(0);
+    for finding in &report.findings {
+        writeln!(out, "{:widest$}  {}", finding.what, one_line(&finding.found))?;
+        if let Some(advice) = &finding.advice {
+            writeln!(out, "{:widest$}  -> {}", "", one_line(advice))?;
+        }
+    }
+    Ok(())
 }
 
 /// How this program was called, so that what it suggests can be typed in the same place.

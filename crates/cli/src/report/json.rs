@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tallow::{Dim, Schema};
 
-use super::{Check, Digest, Inspect, Problem, Run, SampleSize};
+use super::{Check, Digest, Doctor, Finding, Inspect, Problem, Run, SampleSize};
 
 /// Writes an object and ends the line.
 pub(crate) fn print(out: &mut dyn Write, value: &Value) -> io::Result<()> {
@@ -118,6 +118,18 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "largest": report.largest.as_ref().map(size),
         "ignored": report.ignored,
     })
+}
+
+pub(crate) fn doctor(report: &Doctor) -> Value {
+    let finding = |finding: &Finding| {
+        json!({
+            "what": finding.what,
+            "found": finding.found,
+            "values": finding.values,
+            "advice": finding.advice,
+        })
+    };
+    json!({ "findings": report.findings.iter().map(finding).collect::<Value>() })
 }
 
 fn fields(schema: &Schema) -> Value {

@@ -143,6 +143,24 @@ pub(crate) struct Digest {
     pub(crate) faults: usize,
 }
 
+/// What the machine offers, in the order in which it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Doctor {
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// One property of the machine.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    /// For people, of one word or two.
+    pub(crate) what: String,
+    pub(crate) found: String,
+    /// The same as numbers.
+    pub(crate) values: serde_json::Value,
+    /// What to do, if it harms loading.
+    pub(crate) advice: Option<String>,
+}
+
 /// What there is to load.
 #[derive(Debug)]
 pub(crate) struct Inspect {

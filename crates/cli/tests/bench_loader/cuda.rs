@@ -46,3 +46,14 @@ fn a_device_that_is_not_there_ends_with_1() {
         assert!(ended.stderr.contains("cannot open device cuda:99"), "{ended:#?}");
     }
 }
+
+#[test]
+fn the_doctor_measures_the_copies_of_each_device() {
+    let dir = pairs(1);
+    let json = bench(dir.path(), "doctor --json").expect(0).json();
+    let findings = json["findings"].as_array().unwrap();
+    let of = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap();
+    assert!(of("cuda:0")["values"]["memory"].as_u64().unwrap() > 0, "{json}");
+    assert!(of("  copies")["values"]["page_locked"].as_f64().unwrap() > 0.0, "{json}");
+    assert!(of("driver")["found"].is_string());
+}

@@ -39,6 +39,7 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("run DIR --step-ms x", "expected milliseconds"),
         ("run DIR --step-ms=-1", "expected milliseconds"),
         ("run DIR --step-ms 1 --ceiling", "cannot be used with"),
+        ("doctor DIR DIR", "unexpected argument"),
         ("run DIR --device tpu", "cuda:N"),
         ("run DIR --device cuda:x", "device number"),
         ("run DIR/input/000000.npy --recursive", "--recursive"),

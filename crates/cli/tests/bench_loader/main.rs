@@ -6,6 +6,7 @@ mod check;
 mod cuda;
 mod demo;
 mod digest;
+mod doctor;
 mod exit_codes;
 mod generate;
 mod inspect;

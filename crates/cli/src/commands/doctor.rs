@@ -1,0 +1,290 @@
+//! `doctor`: what the machine offers to a loader, and what to do where it harms.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use serde_json::{Value, json};
+
+use crate::args::DoctorArgs;
+use crate::console::Console;
+use crate::exit::{Failure, Result};
+use crate::report::human::{bytes, count};
+use crate::report::{Doctor, Finding, human, json};
+use crate::{machine, threads};
+
+/// Below this the files of a data set are hardly kept in memory between two epochs.
+const MEMORY_MIN: u64 = 1 << 30;
+
+/// Shards stay open while they are read from, and other files of a process count too.
+const OPEN_FILES_MIN: u64 = 1024;
+
+pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
+    let mut findings = vec![system(), cores(), memory()];
+    findings.extend(huge_pages());
+    findings.push(open_files());
+    findings.push(locked_memory());
+    if let Some(source) = &args.source {
+        findings.push(storage(source)?);
+    }
+    findings.push(simd());
+    findings.extend(cuda::findings());
+    let report = Doctor { findings };
+    let out = console.out();
+    if args.json {
+        json::print(out, &json::doctor(&report))?
+    } else {
+        human::doctor(out, &report)?
+    }
+    Ok(())
+}
+
+fn finding(what: &str, found: impl Into<String>, values: Value) -> Finding {
+    Finding { what: what.to_owned(), found: found.into(), values, advice: None }
+}
+
+impl Finding {
+    /// What to do where `harms`.
+    fn advise(mut self, harms: bool, advice: &str) -> Self {
+        self.advice = harms.then(|| advice.to_owned());
+        self
+    }
+}
+
+fn system() -> Finding {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let release = machine::text("/proc/sys/kernel/osrelease");
+    let found = format!("{os} {} {arch}", release.as_deref().unwrap_or_default());
+    let words: Vec<&str> = found.split_whitespace().collect();
+    finding("system", words.join(" "), json!({ "os": os, "release": release, "arch": arch }))
+}
+
+fn cores() -> Finding {
+    let available = threads::cores();
+    let status = machine::text("/proc/self/status").unwrap_or_default();
+    let allowed = machine::value(&status, "Cpus_allowed_list").and_then(machine::listed);
+    let online = machine::text("/sys/devices/system/cpu/online");
+    let online = online.as_deref().and_then(machine::listed);
+    let quota = machine::cgroup("cpu.max", machine::quota);
+    let mut found = format!("{available} for this process");
+    if let (Some(online), Some(allowed)) = (online, allowed) {
+        found += &format!(", {allowed} of {online} by affinity");
+    }
+    if let Some(quota) = quota {
+        found += &format!(", a cgroup quota of {quota:.1}");
+    }
+    let values =
+        json!({ "available": available, "affinity": allowed, "online": online, "quota": quota });
+    let throttled = quota.is_some_and(|quota| quota < allowed.unwrap_or(available) as f64);
+    let advice = if throttled {
+        "the quota is less than the cores: threads are stopped when it is used up; raise the \
+         container's CPU limit, or set --workers to no more than the quota"
+    } else {
+        "workers and training share one core: allow the process more (taskset, the container's \
+         CPU limit)"
+    };
+    finding("cores", found, values).advise(throttled || available == 1, advice)
+}
+
+fn memory() -> Finding {
+    let info = machine::text("/proc/meminfo").unwrap_or_default();
+    let total = machine::kibibytes(&info, "MemTotal");
+    let available = machine::kibibytes(&info, "MemAvailable");
+    let limit = machine::cgroup("memory.max", |text| text.parse::<u64>().ok());
+    let shown = [(total, ""), (available, " available"), (limit, " by the cgroup's limit")];
+    let shown = shown.into_iter().filter_map(|(number, what)| Some(bytes(number?) + what));
+    let found = match shown.collect::<Vec<_>>() {
+        none if none.is_empty() => "the system does not say".to_owned(),
+        some => some.join(", "),
+    };
+    let values = json!({ "total": total, "available": available, "limit": limit });
+    let little = available.into_iter().chain(limit).min().is_some_and(|least| least < MEMORY_MIN);
+    let advice = "files are fetched from the disk anew in each epoch: free memory, or raise the \
+                  container's limit";
+    finding("memory", found, values).advise(little, advice)
+}
+
+/// Large batches ask for huge pages, which halves the time of their first touch or more.
+fn huge_pages() -> Option<Finding> {
+    let text = machine::text("/sys/kernel/mm/transparent_hugepage/enabled")?;
+    let setting = machine::chosen(&text)?;
+    let advice = "batches of many MB are made in small pages, which the kernel clears one by one: \
+                  echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled";
+    let found = finding("huge pages", setting, json!({ "setting": setting }));
+    Some(found.advise(setting == "never", advice))
+}
+
+fn open_files() -> Finding {
+    let (soft, hard) = limit(Resource::RLIMIT_NOFILE);
+    let found = format!("{} ({} at most)", limited(soft, count), limited(hard, count));
+    let few = soft.is_some_and(|soft| soft < OPEN_FILES_MIN);
+    let advice = "a folder of many shards cannot be opened: ulimit -n 65536";
+    finding("open files", found, json!({ "soft": soft, "hard": hard })).advise(few, advice)
+}
+
+/// No line of advice: CUDA's page-locked memory does not count towards this limit.
+fn locked_memory() -> Finding {
+    let (soft, hard) = limit(Resource::RLIMIT_MEMLOCK);
+    let found = format!("{} (CUDA's page-locked memory not counted)", limited(soft, bytes));
+    finding("locked memory", found, json!({ "soft": soft, "hard": hard }))
+}
+
+/// Soft and hard; `None` is no limit.
+fn limit(resource: Resource) -> (Option<u64>, Option<u64>) {
+    let known = |limit: u64| (limit != RLIM_INFINITY).then_some(limit);
+    getrlimit(resource).map_or((None, None), |(soft, hard)| (known(soft), known(hard)))
+}
+
+fn limited(limit: Option<u64>, words: fn(u64) -> String) -> String {
+    limit.map_or_else(|| "unlimited".to_owned(), words)
+}
+
+fn storage(source: &Path) -> Result<Finding> {
+    let path = fs::canonicalize(source)
+        .map_err(|error| Failure::Failed(format!("cannot look at {source:?}: {error}")))?;
+    let mounts = machine::text("/proc/self/mountinfo").unwrap_or_default();
+    let Some(kind) = machine::file_system(&mounts, &path) else {
+        return Ok(finding("storage", "the system does not say", json!(null)));
+    };
+    let network = machine::is_network(&kind);
+    let found = format!("{kind}{}", if network { ", over a network or a program" } else { "" });
+    let advice = "every sample of a folder costs several round trips: copy it to a local disk, or \
+                  put many samples into one .npy or .safetensors file";
+    let values = json!({ "file_system": kind, "network": network });
+    Ok(finding("storage", found, values).advise(network, advice))
+}
+
+fn simd() -> Finding {
+    let level = tallow::simd_level();
+    let advice = "augmentation runs without vector instructions: unset TALLOW_SIMD, or use a \
+                  processor with AVX2";
+    let known = match level {
+        "v3" => "v3 (AVX2)",
+        other => other,
+    };
+    finding("simd", known, json!({ "level": level })).advise(level == "scalar", advice)
+}
+
+#[cfg(not(feature = "cuda"))]
+mod cuda {
+    use super::*;
+
+    /// What can be known without the driver's help.
+    pub(super) fn findings() -> Vec<Finding> {
+        let driver = Path::new("/proc/driver/nvidia/version").exists();
+        let found = if driver {
+            "not built in, though there is a driver"
+        } else {
+            "not built in, and no driver of a GPU is loaded"
+        };
+        let advice = "cargo build --release -p tallow-cli --features cuda";
+        vec![
+            finding("cuda", found, json!({ "built": false, "driver": driver }))
+                .advise(driver, advice),
+        ]
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use tallow::candle::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
+    use tallow::candle::cuda_backend::cudarc::driver::{CudaContext, DriverError};
+
+    use super::*;
+    use crate::copies::{Host, bytes_per_second};
+    use crate::report::human::counted;
+
+    /// Large enough that what a copy costs to begin is nothing, small enough for any device.
+    const COPIED_BYTES: usize = 64 << 20;
+
+    pub(super) fn findings() -> Vec<Finding> {
+        let count = match CudaContext::device_count() {
+            Ok(count) if count > 0 => count as usize,
+            Ok(_) => return vec![none("the driver finds no GPU")],
+            Err(error) => return vec![none(&format!("no GPU can be used: {error}"))],
+        };
+        let mut findings = vec![driver()];
+        for ordinal in 0..count {
+            findings.extend(of_device(ordinal).unwrap_or_else(|error| {
+                let what = format!("cuda:{ordinal}");
+                let found = format!("cannot be used: {error}");
+                let advice = "see what nvidia-smi says of it";
+                vec![finding(&what, found, json!(null)).advise(true, advice)]
+            }));
+        }
+        findings
+    }
+
+    fn none(found: &str) -> Finding {
+        let advice = "see what nvidia-smi says; in a container pass the GPU on (--gpus all)";
+        finding("cuda", found, json!({ "built": true, "devices": 0 })).advise(true, advice)
+    }
+
+    fn driver() -> Finding {
+        let text = machine::text("/proc/driver/nvidia/version");
+        let line = text.as_deref().and_then(|text| text.lines().next());
+        let words = line.and_then(|line| {
+            line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        let found = words.map_or_else(|| "of an unknown version".to_owned(), str::to_owned);
+        finding("driver", found, json!({ "version": words }))
+    }
+
+    fn of_device(ordinal: usize) -> Result<Vec<Finding>, DriverError> {
+        let context = CudaContext::new(ordinal)?;
+        let what = format!("cuda:{ordinal}");
+        let (name, (major, minor)) = (context.name()?, context.compute_capability()?);
+        let (free, total) = context.mem_get_info()?;
+        let found = format!(
+            "{name}, {} of memory ({} free), compute capability {major}.{minor}",
+            bytes(total as u64),
+            bytes(free as u64)
+        );
+        let values = json!({
+            "name": name,
+            "memory": total,
+            "free": free,
+            "compute_capability": [major, minor],
+        });
+        let device = finding(&what, found, values);
+        let (locked, pageable) = (
+            bytes_per_second(ordinal, COPIED_BYTES, Host::PageLocked)?,
+            bytes_per_second(ordinal, COPIED_BYTES, Host::Pageable)?,
+        );
+        // While the link is awake: at rest it is slower.
+        let link = link(&context);
+        let copies = finding(
+            "  copies",
+            format!(
+                "{}/s from page-locked memory, {}/s from pageable",
+                bytes(locked as u64),
+                bytes(pageable as u64)
+            ),
+            json!({ "page_locked": locked, "pageable": pageable }),
+        );
+        Ok([Some(device), link, Some(copies)].into_iter().flatten().collect())
+    }
+
+    /// The PCIe link, by the device's place there.
+    fn link(context: &CudaContext) -> Option<Finding> {
+        use CUdevice_attribute::{
+            CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID,
+            CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID,
+        };
+        let domain = context.attribute(CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID).ok()?;
+        let bus = context.attribute(CU_DEVICE_ATTRIBUTE_PCI_BUS_ID).ok()?;
+        let device = context.attribute(CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID).ok()?;
+        let folder = format!("/sys/bus/pci/devices/{domain:04x}:{bus:02x}:{device:02x}.0");
+        let read = |name: &str| machine::text(Path::new(&folder).join(name));
+        let (speed, width) = (read("current_link_speed")?, read("current_link_width")?);
+        let widest = read("max_link_width");
+        let narrow = widest
+            .as_ref()
+            .is_some_and(|widest| width.parse::<u32>().ok() < widest.parse::<u32>().ok());
+        let found = format!("{speed}, {}", counted(width.parse().unwrap_or(0), "lane"));
+        let values = json!({ "speed": speed, "width": width, "max_width": widest });
+        let advice = "fewer lanes than the device has: seat it in a wider slot, if this is not a \
+                      virtual machine";
+        Some(finding("  link", found, values).advise(narrow, advice))
+    }
+}

@@ -1,0 +1,65 @@
+use serde_json::Value;
+
+use crate::tester::{bench, bench_with, pairs};
+
+fn finding<'a>(json: &'a Value, what: &str) -> &'a Value {
+    let findings = json["findings"].as_array().unwrap();
+    findings.iter().find(|finding| finding["what"] == what).unwrap()
+}
+
+#[test]
+fn the_machine_is_told_in_columns() {
+    let dir = pairs(1);
+    let ended = bench(dir.path(), "doctor DIR").expect(0);
+    for words in ["system", "cores", "memory", "open files", "locked memory", "storage", "simd"] {
+        assert!(ended.lines().iter().any(|line| line.starts_with(words)), "{words}: {ended:#?}");
+    }
+    // What is found begins in one column, and so does what to do about it.
+    let what = "locked memory".len();
+    assert!(ended.lines().iter().all(|line| line[what..].starts_with("  ")), "{ended:#?}");
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn the_machine_is_told_in_json() {
+    let dir = pairs(1);
+    let json = bench(dir.path(), "doctor DIR --json").expect(0).json();
+    assert!(finding(&json, "cores")["values"]["available"].as_u64().unwrap() > 0);
+    assert_eq!(finding(&json, "system")["values"]["os"], std::env::consts::OS);
+    assert!(finding(&json, "storage")["found"].is_string());
+    for finding in json["findings"].as_array().unwrap() {
+        assert!(finding["advice"].is_null() || finding["advice"].is_string(), "{finding}");
+    }
+    let without = bench(dir.path(), "doctor --json").expect(0).json();
+    assert!(without["findings"].as_array().unwrap().iter().all(|f| f["what"] != "storage"));
+}
+
+#[test]
+fn what_harms_comes_with_what_to_do() {
+    let dir = pairs(1);
+    let scalar = [("TALLOW_SIMD", "scalar")];
+    let ended = bench_with(dir.path(), "doctor", &scalar).expect(0);
+    let lines = ended.lines();
+    let at = lines.iter().position(|line| line.starts_with("simd")).unwrap();
+    assert!(lines[at].ends_with("scalar"), "{ended:#?}");
+    assert!(lines[at + 1].trim_start().starts_with("-> ") && lines[at + 1].contains("TALLOW_SIMD"));
+    let json = bench_with(dir.path(), "doctor --json", &scalar).expect(0).json();
+    assert!(finding(&json, "simd")["advice"].as_str().unwrap().contains("unset TALLOW_SIMD"));
+}
+
+#[test]
+fn a_source_that_is_not_there_ends_with_1() {
+    let dir = pairs(1);
+    let ended = bench(dir.path(), "doctor DIR/absent").expect(1);
+    assert!(ended.stderr.contains("absent"), "{ended:#?}");
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn that_there_is_no_cuda_is_said_in_words() {
+    let dir = pairs(1);
+    let json = bench(dir.path(), "doctor --json").expect(0).json();
+    let cuda = finding(&json, "cuda");
+    assert!(cuda["found"].as_str().unwrap().starts_with("not built in"), "{cuda}");
+    assert_eq!(cuda["advice"].is_null(), cuda["values"]["driver"] == false);
+}
