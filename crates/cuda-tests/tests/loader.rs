@@ -179,6 +179,20 @@ fn nothing_is_allocated_but_the_tensors() {
     assert_eq!(many[1..], few[1..]);
 }
 
+#[test]
+fn every_copy_is_counted_and_timed() {
+    on_every_device(0..20, |_, device| {
+        let loader = builder().workers(2).device(device.clone()).build().unwrap();
+        assert_eq!(loader.report().copies, tallow::Copies::default());
+        loader.epochs(0..2).for_each(|batch| drop(batch.unwrap()));
+        device.synchronize().unwrap();
+        let copies = loader.report().copies;
+        assert_eq!((copies.count, copies.bytes), (6, 6 * loader.plan().slab_bytes() as u64));
+        assert!(copies.time > std::time::Duration::ZERO);
+        assert_eq!(loader.report().copies, copies, "none is counted twice");
+    });
+}
+
 /// A device of each kind, and whether its tensors may be used and dropped on any thread.
 fn kinds() -> [(NewDevice, bool); 2] {
     [(DEVICES[0], false), (DEVICES[1], true)]
