@@ -1,0 +1,636 @@
+//! What only a GPU can prove: that batches in CUDA memory are those of the CPU, and what they cost.
+//!
+//!     gpu [quick] [loader] [augment] [figures]
+//!
+//! Without a name all three parts. `scripts/gpu.sh` builds the program, runs it on a machine with a
+//! GPU, and writes one table. A line for each check begins with `ok` or `FAIL`, the last line is
+//! `PASS` or `FAIL`, and the exit code says the same. `quick` makes the consumer less slow, for
+//! compute-sanitizer and for the simulated driver.
+
+#![expect(clippy::print_stdout, reason = "a program that prints what it found")]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tallow::candle::cuda_backend::cudarc::driver::CudaEvent;
+use tallow::candle::cuda_backend::cudarc::driver::sys::CUevent_flags;
+use tallow::candle::{self, CudaDevice, DType, Device, Tensor};
+use tallow::{
+    Augment, Batch, Field, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, RowDType, RowKey,
+    Schema, Source, from_fn,
+};
+use tallow_cli::copies::{Host, bytes_per_second};
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+type NewDevice = fn(usize) -> candle::Result<Device>;
+
+/// The two constructors of candle's devices: a stream a thread, and one stream for all.
+const DEVICES: [(&str, NewDevice); 2] =
+    [("new_cuda", Device::new_cuda), ("new_cuda_with_stream", Device::new_cuda_with_stream)];
+
+const DTYPES: [RowDType; 11] = [
+    RowDType::U8,
+    RowDType::U16,
+    RowDType::U32,
+    RowDType::I16,
+    RowDType::I32,
+    RowDType::I64,
+    RowDType::BF16,
+    RowDType::F16,
+    RowDType::F32,
+    RowDType::F64,
+    RowDType::F8E4M3,
+];
+
+/// How slow the slow consumer is: the bytes that it copies on the device before each batch.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    busy_bytes: usize,
+}
+
+const WHOLE: Scale = Scale { busy_bytes: 64 << 20 };
+const QUICK: Scale = Scale { busy_bytes: 1 << 10 };
+
+/// How often it copies them, and how many batches it takes.
+const BUSY_COPIES: usize = 8;
+const RACES: usize = 1000;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut parts: Vec<&str> = words.iter().map(String::as_str).collect();
+    let quick = parts.contains(&"quick");
+    parts.retain(|part| *part != "quick");
+    if parts.is_empty() {
+        parts = vec!["loader", "augment", "figures"];
+    }
+    let scale = if quick { QUICK } else { WHOLE };
+    let mut checks = Checks::default();
+    for part in parts {
+        match part {
+            "loader" => loader_checks(&mut checks, scale),
+            "augment" => augment_checks(&mut checks),
+            "figures" => checks.book("figures", figures().map(|()| String::new())),
+            other => {
+                println!("FAIL  {other:?} is none of quick, loader, augment, figures");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    checks.conclude()
+}
+
+/// What was checked so far.
+#[derive(Debug, Default)]
+struct Checks {
+    done: usize,
+    failed: usize,
+}
+
+impl Checks {
+    fn book(&mut self, name: &str, found: Result<String>) {
+        self.done += 1;
+        match found {
+            Ok(what) if what.is_empty() => println!("ok    {name}"),
+            Ok(what) => println!("ok    {name}: {what}"),
+            Err(error) => {
+                self.failed += 1;
+                println!("FAIL  {name}: {error}");
+            }
+        }
+    }
+
+    fn conclude(&self) -> ExitCode {
+        if self.failed > 0 {
+            println!("FAIL: {} of {} checks", self.failed, self.done);
+            return ExitCode::FAILURE;
+        }
+        println!("PASS: {} checks", self.done);
+        ExitCode::SUCCESS
+    }
+}
+
+// ---- batches
+
+/// The bytes of a batch's tensors, one after the other.
+fn bytes(batch: &Batch) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (_, tensor) in batch.tensors() {
+        tensor.write_bytes(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// The bytes of all batches of two epochs.
+fn delivered(loader: &Loader) -> Result<Vec<Vec<u8>>> {
+    loader.epochs(0..2).map(|batch| bytes(&batch?)).collect()
+}
+
+fn expect(same: bool, what: &str) -> Result {
+    if same { Ok(()) } else { Err(what.to_owned().into()) }
+}
+
+/// A byte that depends on sample and place, and on nothing else.
+fn noise(index: usize, at: usize) -> u8 {
+    let mixed = (index * 1_000_003 + at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 40) as u8
+}
+
+/// Samples with a field of each element type, of noise.
+fn all_dtypes() -> impl Source + 'static {
+    let field = |dtype: &RowDType| Field::new(dtype.as_str(), *dtype, &[3, 5]);
+    let schema = Schema::new(DTYPES.iter().map(field).collect()).expect("a valid schema");
+    from_fn(schema, 53, |index, row| {
+        for field in 0..row.fields() {
+            let mut field = row.field(field);
+            let memory = field.as_mut_bytes()?;
+            memory.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(index, at));
+        }
+        Ok(())
+    })
+}
+
+fn loader_checks(checks: &mut Checks, scale: Scale) {
+    for (name, new) in DEVICES {
+        for last in [LastBatch::Keep, LastBatch::Drop, LastBatch::Pad] {
+            let name = format!("{name}: every element type, last batch {last:?}");
+            checks.book(&name, every_dtype(new, last).map(|()| String::new()));
+        }
+        checks.book(&format!("{name}: kept batches"), kept(new).map(|()| String::new()));
+        checks.book(&format!("{name}: stopped anywhere"), stopped(new).map(|()| String::new()));
+        let raced = race(new, scale).map(|()| format!("{RACES} batches, two slots"));
+        checks.book(&format!("{name}: slow consumer"), raced);
+    }
+}
+
+fn builder(last: LastBatch) -> LoaderBuilder {
+    Loader::builder(all_dtypes()).batch_size(8).shuffle().seed(3).last_batch(last)
+}
+
+fn every_dtype(new: NewDevice, last: LastBatch) -> Result {
+    let expected = delivered(&builder(last).build()?)?;
+    for workers in 0..4 {
+        let loader = builder(last).workers(workers).device(new(0)?).build()?;
+        expect(delivered(&loader)? == expected, &format!("other bytes with {workers} workers"))?;
+    }
+    Ok(())
+}
+
+fn kept(new: NewDevice) -> Result {
+    let expected = delivered(&builder(LastBatch::Keep).build()?)?;
+    let loader = builder(LastBatch::Keep).workers(2).device(new(0)?).build()?;
+    let batches: Vec<Batch> = loader.epochs(0..2).collect::<std::result::Result<_, _>>()?;
+    drop(loader);
+    let found: Vec<Vec<u8>> = batches.iter().map(bytes).collect::<Result<_>>()?;
+    expect(found == expected, "other bytes once the loader is gone")
+}
+
+fn stopped(new: NewDevice) -> Result {
+    let expected = delivered(&builder(LastBatch::Keep).build()?)?;
+    for stop in 0..expected.len() {
+        let loader = builder(LastBatch::Keep).workers(2).device(new(0)?).build()?;
+        let taken: Vec<_> = loader.epochs(0..2).take(stop).collect();
+        let again = delivered(&loader)?;
+        drop(loader);
+        for (batch, expected) in taken.into_iter().zip(&expected) {
+            expect(bytes(&batch?)? == *expected, "a batch before the stop has other bytes")?;
+        }
+        expect(again == expected, &format!("other bytes after stopping at batch {stop}"))?;
+    }
+    Ok(())
+}
+
+/// Two slots, and a consumer whose device lags behind: it has work of its own before it reads a
+/// batch, and nobody waits for it. What it read is looked at much later.
+fn race(new: NewDevice, scale: Scale) -> Result {
+    const LEN: usize = 4096;
+    const LOOKED_AT: usize = 25;
+    let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[LEN])])?;
+    let source = from_fn(schema, 4 * RACES, |index, row| {
+        let mut field = row.field(0);
+        let memory = field.as_mut_bytes()?;
+        memory.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(index, at));
+        Ok(())
+    });
+    let device = new(0)?;
+    let loader = Loader::builder(source).batch_size(4).shuffle().workers(2).prefetch(1);
+    let loader = loader.device(device.clone()).build()?;
+    let busy = Tensor::zeros(scale.busy_bytes, DType::U8, &device)?;
+    let mut read: Vec<(Vec<usize>, Tensor)> = Vec::new();
+    for (number, batch) in loader.epoch(0).enumerate() {
+        let batch = batch?;
+        for _ in 0..BUSY_COPIES {
+            drop(busy.copy()?);
+        }
+        read.push((batch.indices().to_vec(), batch["input"].copy()?));
+        drop(batch);
+        if number % LOOKED_AT == LOOKED_AT - 1 || number + 1 == RACES {
+            for (indices, tensor) in read.drain(..) {
+                let found: Vec<u8> = tensor.flatten_all()?.to_vec1()?;
+                let row = |index: usize| (0..LEN).map(move |at| noise(index, at));
+                let right = indices.into_iter().flat_map(row).eq(found);
+                expect(right, &format!("a batch before number {number} has other bytes"))?;
+            }
+        }
+    }
+    expect(read.is_empty(), "batches that nobody looked at")
+}
+
+// ---- augmentation
+
+/// Every step beside an example of it.
+const CATALOGUE: &str = include_str!("../../../crates/transforms/catalogue/CATALOGUE.md");
+
+/// Steps of which the catalogue has no picture, and chains in which what single steps make meets.
+const CHAINS: [&str; 11] = [
+    "random_dflip",
+    "to_dtype(f16)",
+    "to_layout(hwc)",
+    "gain(-6..6)",
+    "random_window(50)",
+    "pad_or_truncate(150)",
+    FUSED,
+    "random_crop(64) random_hflip(0.5) normalize(imagenet) to_dtype(bf16)",
+    "random_affine(30, interpolation=bilinear) gaussian_blur(5) random_equalize(0.5)",
+    "pad(4, mode=reflect) random_crop(64, 48) random_erasing(1) random_posterize(4)",
+    "rand_augment random_resized_crop(48) random_erasing(0.5, value=noise) to_dtype(f32)",
+];
+
+/// The examples of the catalogue: in each section the last line that is code and nothing else. The
+/// first is how the step is written, and some have no other.
+fn examples() -> Vec<&'static str> {
+    let code = |line: &'static str| line.strip_prefix('`')?.strip_suffix('`');
+    let sections = CATALOGUE.split("\n## `").skip(1);
+    sections.filter_map(|section| section.lines().skip(1).filter_map(code).skip(1).last()).collect()
+}
+
+/// Data of a kind, with the chain as it is tied to it.
+struct Kind {
+    name: &'static str,
+    dtype: RowDType,
+    shape: &'static [usize],
+    layout: Layout,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind { name: "image", dtype: RowDType::U8, shape: &[3, 80, 96], layout: Layout::Chw },
+    Kind { name: "float image", dtype: RowDType::F32, shape: &[3, 80, 96], layout: Layout::Chw },
+    // A quarter of a turn changes the shape of any other.
+    Kind { name: "square image", dtype: RowDType::U8, shape: &[3, 96, 96], layout: Layout::Chw },
+    Kind { name: "volume", dtype: RowDType::U8, shape: &[24, 80, 96], layout: Layout::Dhw },
+    Kind { name: "signal", dtype: RowDType::F32, shape: &[80, 200], layout: Layout::Ct },
+];
+
+impl Kind {
+    fn source(&self) -> Result<impl Source + 'static> {
+        let input = Field::new("input", self.dtype, self.shape);
+        let schema = Schema::new(vec![input, Field::new("target", RowDType::I64, &[])])?;
+        Ok(from_fn(schema, 24, |index, row| {
+            let mut field = row.field(0);
+            if field.declared().dtype() == RowDType::F32 {
+                let memory = field.as_mut_slice::<f32>()?;
+                let value = |at| f32::from(noise(index, at)) / 255.0;
+                memory.iter_mut().enumerate().for_each(|(at, element)| *element = value(at));
+            } else {
+                let memory = field.as_mut_bytes()?;
+                memory.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(index, at));
+            }
+            row.field(1).copy_from_slice(&[index as i64 % 10])
+        }))
+    }
+
+    fn builder(&self, chain: &str, labels: bool) -> Result<LoaderBuilder> {
+        let augment: Augment = chain.parse()?;
+        let augment = augment.layout(self.layout);
+        let augment = if labels { augment.one_hot("target", 10, 0.0) } else { augment };
+        let builder = Loader::builder(self.source()?).batch_size(10).shuffle().seed(5);
+        Ok(builder.transform(augment))
+    }
+}
+
+fn augment_checks(checks: &mut Checks) {
+    let mut on_device = 0;
+    for chain in examples().into_iter().chain(CHAINS) {
+        let mut fits = false;
+        for kind in &KINDS {
+            // What mixes needs classes as shares.
+            let loaders = [false, true].into_iter().find_map(|labels| {
+                let cpu = kind.builder(chain, labels).and_then(|b| Ok(b.build()?)).ok()?;
+                Some((cpu, labels))
+            });
+            let Some((cpu, labels)) = loaders else { continue };
+            fits = true;
+            let found = same_as_cpu(&cpu, kind, chain, labels, &mut on_device);
+            checks.book(&format!("{}: {chain}", kind.name), found);
+        }
+        if !fits {
+            let why = kind_error(chain);
+            checks.book(chain, Err(format!("fits no kind of data here: {why}").into()));
+        }
+    }
+    println!("      {on_device} loaders had their chain on the device, the others on the CPU");
+}
+
+fn kind_error(chain: &str) -> String {
+    let built = KINDS[0].builder(chain, false).and_then(|builder| Ok(builder.build()?));
+    built.map_or_else(|error| error.to_string(), |_| String::new())
+}
+
+fn same_as_cpu(
+    cpu: &Loader,
+    kind: &Kind,
+    chain: &str,
+    labels: bool,
+    on_device: &mut usize,
+) -> Result<String> {
+    let mut said = String::new();
+    for (_, new) in DEVICES {
+        let device = new(0)?;
+        let loader = kind.builder(chain, labels)?.device(device.clone()).build()?;
+        let runs_there = loader.plan().on_device();
+        *on_device += usize::from(runs_there);
+        let mut apart = Apart::default();
+        for (ours, theirs) in loader.epoch(0).zip(cpu.epoch(0)) {
+            let (ours, theirs) = (ours?, theirs?);
+            expect(ours.indices() == theirs.indices(), "other samples")?;
+            for ((name, found), (_, expected)) in ours.tensors().zip(theirs.tensors()) {
+                apart.add(found, expected).map_err(|error| format!("{name}: {error}"))?;
+            }
+        }
+        said = apart.judged(runs_there)?;
+        said += &applied(kind, chain, &device)?;
+    }
+    Ok(said)
+}
+
+/// The same without a loader: the tensors of a batch on the device, augmented there. Nothing is said
+/// of a chain that only a loader can run.
+fn applied(kind: &Kind, chain: &str, device: &Device) -> Result<String> {
+    let raw = Loader::builder(kind.source()?).batch_size(7).build()?;
+    let raw = raw.epoch(0).next().ok_or("no batch")??["input"].clone();
+    let keys: Vec<RowKey> = (0..7).map(|index| RowKey { key: Key::new(5, 0), index }).collect();
+    let augment = chain.parse::<Augment>()?.layout(kind.layout);
+    let Ok(expected) = augment.apply(&Fields::new([("input", raw.clone())]), &keys) else {
+        return Ok(String::new());
+    };
+    let there = Fields::new([("input", raw.to_device(device)?)]);
+    let found = augment.apply(&there, &keys).map_err(|error| format!("apply: {error}"))?;
+    let mut apart = Apart::default();
+    for ((_, found), (_, expected)) in found.iter().zip(expected.iter()) {
+        apart.add(found, expected).map_err(|error| format!("apply: {error}"))?;
+    }
+    Ok(format!("; apply: {}", apart.judged(true).map_err(|error| format!("apply: {error}"))?))
+}
+
+/// How far two tensors are apart, over all that were compared.
+#[derive(Debug, Default)]
+struct Apart {
+    elements: usize,
+    unequal: usize,
+    /// Apart by more than a step of their type.
+    far: usize,
+    /// The furthest, in levels of 255.
+    levels: f64,
+}
+
+impl Apart {
+    /// Where the device computes, sums over an image are added in another order. What follows from
+    /// them may be one level further on in one element of so many: where it is rounded to bytes.
+    const FAR_OF: usize = 10_000;
+
+    /// A level of floats that were divided by the least of ImageNet's deviations.
+    const FLOAT: f64 = 1.0 / 255.0 / 0.22;
+
+    fn add(&mut self, found: &Tensor, expected: &Tensor) -> Result {
+        expect(found.dims() == expected.dims(), "another shape")?;
+        expect(found.dtype() == expected.dtype(), "another element type")?;
+        let values = |tensor: &Tensor| -> Result<Vec<f64>> {
+            let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+            Ok(tensor.flatten_all()?.to_vec1()?)
+        };
+        let (step, level) = match expected.dtype() {
+            DType::F16 => (1.0 / 1024.0, Self::FLOAT),
+            DType::BF16 => (1.0 / 128.0, Self::FLOAT),
+            DType::F32 | DType::F64 => (2e-6, Self::FLOAT),
+            _ => (0.0, 1.0),
+        };
+        for (a, b) in values(found)?.into_iter().zip(values(expected)?) {
+            let apart = if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() };
+            // A NaN on one side is as far as can be.
+            let apart = if apart.is_nan() { f64::INFINITY } else { apart };
+            self.elements += 1;
+            self.unequal += usize::from(apart > 0.0);
+            self.far += usize::from(apart > step * b.abs().max(1.0));
+            self.levels = self.levels.max(apart / level);
+        }
+        Ok(())
+    }
+
+    fn judged(&self, on_device: bool) -> Result<String> {
+        let Self { elements, unequal, far, levels } = self;
+        let place = if on_device { "device" } else { "CPU" };
+        if *unequal == 0 {
+            return Ok(format!("{place}, exact"));
+        }
+        let said = format!(
+            "{place}, {unequal} of {elements} differ, {far} by more than a step, at most {levels:.3} \
+             levels"
+        );
+        let few = far * Self::FAR_OF <= *elements && *levels < 1.1;
+        expect(on_device && (*far == 0 || few), &said)?;
+        Ok(said)
+    }
+}
+
+// ---- figures
+
+const SIDE: usize = 256;
+const CROP: usize = 224;
+const ROWS: usize = 64;
+
+/// Crop, flip, resize, jitter and normalise: 256x256 bytes to 224x224 halves.
+const FUSED: &str = "random_resized_crop(224) random_hflip(0.5) color_jitter(0.4, 0.4, 0.4, 0.1) \
+                     normalize(imagenet) to_dtype(f16)";
+
+const ROUNDS: usize = 9;
+const STEP: Duration = Duration::from_millis(5);
+
+fn figure(name: &str, value: f64, unit: &str) {
+    println!("      {name:<62} {value:>10.2} {unit}");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn figures() -> Result {
+    let device = Device::new_cuda_with_stream(0)?;
+    let Device::Cuda(cuda) = &device else { return Err("no CUDA device".into()) };
+    for (name, bytes) in [("64 MiB", 64 << 20), ("a slab of 64 images", ROWS * SIDE * SIDE * 3)] {
+        let locked = bytes_per_second(0, bytes, Host::PageLocked)?;
+        figure(&format!("host to device, page-locked, {name}"), locked / 1e9, "GB/s");
+        let pageable = bytes_per_second(0, bytes, Host::Pageable)?;
+        figure(&format!("host to device, pageable, {name}"), pageable / 1e9, "GB/s");
+    }
+    let copy = device_copy(cuda, &device)?;
+    figure("device to device, bytes read and bytes written", copy / 1e9, "GB/s");
+    for chain in ["", FUSED] {
+        through_loader(&device, chain)?;
+    }
+    fused(cuda, &device, copy)
+}
+
+/// Images of noise in memory: 64 of them over and over, so that making them is only a copy.
+fn images(samples: usize) -> Result<impl Source + 'static> {
+    let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[SIDE, SIDE, 3])])?;
+    let image = |index| (0..SIDE * SIDE * 3).map(move |at| noise(index, at)).collect();
+    let images: Arc<Vec<Vec<u8>>> = Arc::new((0..ROWS).map(image).collect());
+    Ok(from_fn(schema, samples, move |index, row| {
+        row.field(0).copy_from_slice(&images[index % ROWS])
+    }))
+}
+
+fn image_loader(device: &Device, chain: &str, batches: usize) -> Result<Loader> {
+    let builder = Loader::builder(images(batches * ROWS)?).batch_size(ROWS).shuffle();
+    let builder = builder.device(device.clone());
+    Ok(if chain.is_empty() {
+        builder.build()?
+    } else {
+        builder.transform(chain.parse::<Augment>()?).build()?
+    })
+}
+
+/// Throughput of the loader alone, and its stall at steps of 5 ms.
+fn through_loader(device: &Device, chain: &str) -> Result {
+    const BATCHES: usize = 200;
+    let loader = image_loader(device, chain, BATCHES)?;
+    let place = if loader.plan().on_device() { "device" } else { "CPU" };
+    let what = if chain.is_empty() {
+        "loader".to_owned()
+    } else {
+        format!("loader with the chain on the {place}")
+    };
+    let mut rates = Vec::new();
+    for epoch in 0..4 {
+        let started = Instant::now();
+        for batch in loader.epoch(epoch) {
+            batch?;
+        }
+        device.synchronize()?;
+        rates.push((BATCHES * ROWS) as f64 / started.elapsed().as_secs_f64());
+    }
+    // The first warms everything up.
+    figure(&format!("{what}, nothing done with batches"), median(rates.split_off(1)), "images/s");
+    let copies = loader.report().copies;
+    figure(&format!("{what}, its copies"), copies.bytes_per_second() / 1e9, "GB/s");
+    let alone = bytes_per_second(0, loader.plan().slab_bytes(), Host::PageLocked)?;
+    let share = copies.bytes_per_second() / alone;
+    figure(&format!("{what}, their share of one alone"), share, "");
+    let (started, mut stalled) = (Instant::now(), Duration::ZERO);
+    let mut asked = Instant::now();
+    for batch in loader.epoch(4) {
+        let batch = batch?;
+        device.synchronize()?;
+        stalled += asked.elapsed();
+        // In the place of a model, whose thread sleeps too while the device computes.
+        std::thread::sleep(STEP);
+        drop(batch);
+        asked = Instant::now();
+    }
+    let share = 100.0 * stalled.as_secs_f64() / started.elapsed().as_secs_f64();
+    figure(&format!("{what}, stall at steps of 5 ms"), share, "%");
+    Ok(())
+}
+
+/// Keeps the stream of `device` busy for a while, so that what is enqueued meanwhile follows
+/// without gaps: the host is slower to issue than the device to do.
+fn occupy(device: &Device) -> Result<Vec<Tensor>> {
+    let large = Tensor::zeros(512 << 20, DType::U8, device)?;
+    (0..16).map(|_| Ok(large.copy()?)).collect()
+}
+
+/// The seconds of what `work` enqueues on the device's stream, as the device times them: the
+/// median of several.
+fn seconds<T>(
+    cuda: &CudaDevice,
+    device: &Device,
+    mut work: impl FnMut() -> Result<T>,
+) -> Result<f64> {
+    let stream = cuda.cuda_stream();
+    let event = || -> Result<CudaEvent> {
+        Ok(stream.context().new_event(Some(CUevent_flags::CU_EVENT_DEFAULT))?)
+    };
+    let (begun, ended) = (event()?, event()?);
+    let mut taken = Vec::new();
+    for round in 0..=ROUNDS {
+        // Long enough for workers to make what is taken between the events.
+        std::thread::sleep(Duration::from_millis(50));
+        let occupied = occupy(device)?;
+        begun.record(&stream)?;
+        let made = work()?;
+        ended.record(&stream)?;
+        let ms = begun.elapsed_ms(&ended)?;
+        drop((occupied, made));
+        if round > 0 {
+            taken.push(f64::from(ms) / 1e3);
+        }
+    }
+    Ok(median(taken))
+}
+
+/// Bytes a second of a copy on the device, those read and those written counted once each.
+fn device_copy(cuda: &CudaDevice, device: &Device) -> Result<f64> {
+    let from = Tensor::zeros(256 << 20, DType::U8, device)?;
+    let taken = seconds(cuda, device, || Ok(from.copy()?))?;
+    Ok(2.0 * from.elem_count() as f64 / taken)
+}
+
+/// What `next` enqueues for a batch that is ready: the kernels of the chain, and the memory of the
+/// tensors. Each byte of the raw images and of the batch is counted once.
+fn fused(cuda: &CudaDevice, device: &Device, copy: f64) -> Result {
+    let loader = image_loader(device, FUSED, 4 * ROUNDS)?;
+    if !loader.plan().on_device() {
+        println!("      the chain does not run on the device in this build: no figure of it");
+        return Ok(());
+    }
+    let bytes = (ROWS * (SIDE * SIDE * 3 + CROP * CROP * 3 * 2)) as f64;
+    let mut batches = loader.epoch(0);
+    let taken = seconds(cuda, device, || Ok(batches.next().ok_or("no batch left")??))?;
+    figure("chain on the device", ROWS as f64 / taken, "images/s");
+    figure("chain on the device, each byte once", bytes / taken / 1e9, "GB/s");
+    figure("chain on the device, share of the copy on the device", bytes / taken / copy, "");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_of_the_catalogue_is_in_a_chain_that_fits_some_data() {
+        let chains: Vec<&str> = examples().into_iter().chain(CHAINS).collect();
+        for (name, _) in tallow::catalogue() {
+            let is_of = |chain: &&str| chain.split([' ', '(']).any(|word| word == name);
+            assert!(chains.iter().any(is_of), "no chain of {name}");
+        }
+        for chain in chains {
+            let fits = |kind: &Kind, labels| kind.builder(chain, labels).unwrap().build().is_ok();
+            let fits = KINDS.iter().any(|kind| fits(kind, false) || fits(kind, true));
+            assert!(fits, "{chain}: {}", kind_error(chain));
+        }
+    }
+
+    #[test]
+    fn a_difference_is_judged_by_where_it_was_computed() {
+        let (a, b) =
+            (Tensor::new(&[0f32, 9.], &Device::Cpu), Tensor::new(&[1e-6f32, 9.], &Device::Cpu));
+        let mut near = Apart::default();
+        near.add(&a.unwrap(), &b.unwrap()).unwrap();
+        assert!(near.judged(true).is_ok() && near.judged(false).is_err());
+        let level = |elements| Apart { elements, unequal: 1, far: 1, levels: 1.0 };
+        assert!(level(9_999).judged(true).is_err() && level(10_000).judged(true).is_ok());
+        let far = Apart { levels: 2.0, ..level(10_000) };
+        assert!(far.judged(true).is_err());
+    }
+}
