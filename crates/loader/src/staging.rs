@@ -274,7 +274,9 @@ impl SlabMemory for Staged {
 
 /// The kept rows as few ranges: one, unless rows were skipped.
 fn kept_ranges(finished: &Finished<'_>) -> Vec<Range<usize>> {
-    let Some(kept) = finished.kept else { return vec![0..finished.written] };
+    let Some(kept) = finished.kept else {
+        return std::iter::once(0..finished.written).collect();
+    };
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for &row in kept {
         match ranges.last_mut() {
