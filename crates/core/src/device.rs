@@ -7,7 +7,7 @@ use crate::{Engine, FieldMut, FieldView, Result};
 ///
 /// A worker reads the raw row into the slab, writes its plan beside it, and makes there the fields
 /// that are [`Made::OnHost`]. The slab is copied to the device as it is, and
-/// [`launch`](Self::launch) makes of it the fields that are [`Made::OnDevice`], of a whole batch at
+/// `launch` (feature `cuda`) makes of it the fields that are [`Made::OnDevice`], of a whole batch at
 /// once; the others the loader copies.
 ///
 /// # Contract
