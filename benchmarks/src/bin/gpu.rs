@@ -272,13 +272,14 @@ struct Kind {
     layout: Layout,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind { name: "image", dtype: RowDType::U8, shape: &[3, 80, 96], layout: Layout::Chw },
     Kind { name: "float image", dtype: RowDType::F32, shape: &[3, 80, 96], layout: Layout::Chw },
     // A quarter of a turn changes the shape of any other.
     Kind { name: "square image", dtype: RowDType::U8, shape: &[3, 96, 96], layout: Layout::Chw },
     Kind { name: "volume", dtype: RowDType::U8, shape: &[24, 80, 96], layout: Layout::Dhw },
     Kind { name: "signal", dtype: RowDType::F32, shape: &[80, 200], layout: Layout::Ct },
+    Kind { name: "tokens", dtype: RowDType::I64, shape: &[200], layout: Layout::T },
 ];
 
 impl Kind {
