@@ -47,6 +47,13 @@ pub(crate) fn run(report: &Run) -> Value {
         "errors": meter.errors.total,
         "faults": meter.faults.total,
     });
+    add_optional(report, &mut value);
+    value
+}
+
+/// What a run has only where it was asked for.
+fn add_optional(report: &Run, value: &mut Value) {
+    let meter = &report.meter;
     if let Some(augmented) = &report.augmented {
         value["augment"] = json!({
             "chain": augmented.chain,
@@ -84,7 +91,6 @@ pub(crate) fn run(report: &Run) -> Value {
         };
         value["rounds"] = report.rounds.iter().map(round).collect();
     }
-    value
 }
 
 fn stages(report: &Run) -> Value {
