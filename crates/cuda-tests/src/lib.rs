@@ -16,8 +16,8 @@ pub type NewDevice = fn(usize) -> Result<Device>;
 /// The two constructors of candle's devices: a stream a thread, and one stream for all.
 pub const DEVICES: [NewDevice; 2] = [Device::new_cuda, Device::new_cuda_with_stream];
 
-/// A simulation whose device runs the augmentation kernels.
-pub fn simulation(seed: u64) -> Simulation {
+/// A simulation whose device runs Tallow's kernels, for loaders of `samples` samples.
+pub fn simulation(seed: u64, samples: usize) -> Simulation {
     let simulation = Simulation::begin(seed);
     for kernel in host::kernels() {
         let of = move |launch: &tallow_cuda_sim::Launch<'_>| Launch {
@@ -43,7 +43,51 @@ pub fn simulation(seed: u64) -> Simulation {
         };
         simulation.register(Kernel::new(kernel.name, [kernel.param_bytes]).uses(uses).runs(run));
     }
+    simulation.register(move_rows(samples));
     simulation
+}
+
+unsafe extern "C" {
+    fn tallow_host_move_rows(
+        slab: u64,
+        samples: u64,
+        places: u64,
+        row_bytes: u64,
+        rows: u32,
+        which: u32,
+        grid: *const u32,
+    );
+}
+
+/// The kernel that moves rows between batches and the samples that stay on the device.
+fn move_rows(samples: usize) -> Kernel {
+    // Which samples it moves stands in memory that is not there yet when it is launched: it may
+    // be any of them.
+    let uses = move |launch: &tallow_cuda_sim::Launch<'_>| {
+        let (slab, resident, places) = (launch.param(0), launch.param(1), launch.param(2));
+        let (row_bytes, rows) = (launch.param::<u64>(3) as usize, launch.param::<u32>(4) as usize);
+        let all = row_bytes * samples;
+        let both = |at, bytes| [Use::read(at, bytes), Use::write(at, bytes)];
+        let moved = [both(slab, row_bytes * rows), both(resident, all)].concat();
+        moved.into_iter().chain([Use::read(places, rows * 16)]).collect()
+    };
+    let run = |launch: &tallow_cuda_sim::Launch<'_>, _: &mut KernelMemory<'_>| {
+        // SAFETY: the simulator has granted the uses of the launch, memory of the host for as long
+        // as this runs; the places come from the loader under test.
+        unsafe {
+            tallow_host_move_rows(
+                launch.param(0),
+                launch.param(1),
+                launch.param(2),
+                launch.param(3),
+                launch.param(4),
+                launch.param(5),
+                launch.grid.as_ptr(),
+            );
+        }
+        Ok(())
+    };
+    Kernel::new("move_rows", [8, 8, 8, 8, 4, 4]).uses(uses).runs(run)
 }
 
 /// Samples of [`source`]: no multiple of the batch sizes that tests use.

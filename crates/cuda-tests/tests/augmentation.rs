@@ -71,7 +71,7 @@ fn builder(chain: &str) -> LoaderBuilder {
 fn on_every_device(seeds: Range<u64>, test: impl Fn(u64, Device)) {
     for seed in seeds {
         for new in DEVICES {
-            let simulation = simulation(seed);
+            let simulation = simulation(seed, SAMPLES);
             test(seed, new(0).unwrap());
             simulation.drain();
             assert_eq!(simulation.violations(), [], "seed {seed}");

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::policy::OnError;
 use crate::slab::SlabLayout;
 #[cfg(feature = "cuda")]
-use crate::staging::{Staging, device_slab};
+use crate::staging::{Layout, Staging};
 use crate::worker::Filler;
 use crate::{Error, ErrorKind, Result};
 
@@ -42,6 +42,7 @@ pub struct LoaderBuilder {
     on_error: OnError,
     stall_timeout: Option<Duration>,
     device: Device,
+    resident: Option<usize>,
 }
 
 impl std::fmt::Debug for LoaderBuilder {
@@ -88,6 +89,7 @@ impl LoaderBuilder {
             on_error: OnError::Fail,
             stall_timeout: Some(Self::STALL_TIMEOUT),
             device: Device::Cpu,
+            resident: None,
         }
     }
 
@@ -220,6 +222,20 @@ impl LoaderBuilder {
         self
     }
 
+    /// Keeps every sample in the memory of the CUDA device once it was uploaded: later epochs are
+    /// gathered and augmented there, and the source is not read again. At most `bytes` bytes are
+    /// taken, for the fields as the source has them, beside what the loader needs anyway
+    /// ([`Plan::device_bytes`](crate::Plan::device_bytes) is both).
+    ///
+    /// What is delivered stays the same. Only what depends on nothing but the sample may happen to
+    /// it before it reaches the device: a transform that cannot run there is refused by
+    /// [`build`](Self::build). For the memory of the host there is
+    /// [`SourceExt::cache`](tallow_core::SourceExt::cache).
+    pub fn resident(mut self, bytes: usize) -> Self {
+        self.resident = Some(bytes);
+        self
+    }
+
     /// Checks everything, plans the memory and starts the workers.
     ///
     /// # Errors
@@ -253,10 +269,11 @@ impl LoaderBuilder {
             let is_last = at + 1 == self.transforms.len();
             let on_device = if is_last { self.finisher(&**transform, &pipeline)? } else { None };
             match on_device {
-                Some(engine) => pipeline.finish_on(engine)?,
+                Some(engine) => pipeline.finish_on(engine, self.resident.is_some())?,
                 None => pipeline.push(transform.bind(pipeline.schema())?)?,
             }
         }
+        let on_host = self.transforms.len() - usize::from(pipeline.finisher().is_some());
         check_streams(&pipeline)?;
         if let Some(pad) = Pad::bind(pipeline.schema(), &self.padding)? {
             pipeline.push(Box::new(pad))?;
@@ -264,7 +281,45 @@ impl LoaderBuilder {
         if let Some(widen) = Widen::bind(pipeline.schema())? {
             pipeline.push(Box::new(widen))?;
         }
+        if let Some(bytes_max) = self.resident {
+            self.keep_resident(&mut pipeline, bytes_max, on_host)?;
+        }
         Ok(pipeline)
+    }
+
+    /// Keeps the samples of a whole pipeline on the device, `on_host` transforms of which run in
+    /// the workers.
+    fn keep_resident(
+        &self,
+        pipeline: &mut Pipeline,
+        bytes_max: usize,
+        on_host: usize,
+    ) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
+        if !self.device.is_cuda() {
+            let device = self.device.location();
+            return refuse(format!(
+                "resident: found {device:?}, expected a CUDA device; on the CPU cache the source"
+            ));
+        }
+        if on_host > 0 {
+            return refuse(format!(
+                "resident: {on_host} of {} transforms run on the CPU, before the device; do their \
+                 work in the source if it depends on the sample alone",
+                self.transforms.len()
+            ));
+        }
+        let samples = self.source.len();
+        pipeline.keep_resident(samples);
+        let bytes = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
+        if bytes.is_none_or(|bytes| bytes > bytes_max) {
+            let takes = bytes.map_or("too many".to_owned(), |bytes| bytes.to_string());
+            return refuse(format!(
+                "resident: {samples} samples take {takes} bytes of device memory, expected at \
+                 most {bytes_max}"
+            ));
+        }
+        Ok(())
     }
 
     /// The engine of the last transform for the device, if it has one and nothing is to be done
@@ -320,6 +375,10 @@ impl LoaderBuilder {
             slab_bytes,
             device_bytes,
             on_device: pipeline.finisher().is_some(),
+            resident: pipeline.resident().is_some(),
+            resident_host_bytes: pipeline
+                .resident()
+                .map_or(0, |r| r.host_bytes(pipeline.written())),
             scratch_bytes: pipeline.scratch_bytes(),
             order_bytes: self.sampler.order_bytes(samples),
         };
@@ -354,10 +413,11 @@ impl LoaderBuilder {
         if let Device::Cuda(device) = &self.device {
             // One more is in the hands of the consumer.
             let slots = slabs.saturating_add(1);
-            let slab = device_slab(layout.rows, pipeline);
-            let (host_bytes, device_bytes) = (slab.scratch, slab.bytes.saturating_mul(slots));
-            let finisher = pipeline.finisher().cloned();
-            let staging = Staging::new(device, layout.clone(), slab, finisher, slots)?;
+            let staged = Layout::new(layout.rows, pipeline);
+            let resident = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
+            let host_bytes = staged.slab.scratch;
+            let device_bytes = staged.slab.bytes.saturating_mul(slots) + resident.unwrap_or(0);
+            let staging = Staging::new(device, layout.clone(), staged, pipeline, slots)?;
             return Ok((Arc::new(staging), host_bytes, device_bytes));
         }
         let _ = (pipeline, slabs);

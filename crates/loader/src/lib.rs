@@ -24,6 +24,7 @@ mod pipeline;
 mod plan;
 mod policy;
 mod report;
+mod resident;
 mod slab;
 mod stages;
 #[cfg(feature = "cuda")]

@@ -1,6 +1,7 @@
 //! Where the rows of a slab lie, and the way from there to tensors.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use candle_core::{Device, Shape, Tensor};
 
@@ -23,8 +24,10 @@ pub(crate) trait SlabMemory: Send {
         Ok(())
     }
 
-    /// All rows are written: what can be done for the batch before it is asked for.
-    fn seal(&mut self) -> Result<()> {
+    /// All rows are written: what can be done for the batch before it is asked for. `indices` are
+    /// the samples in its rows, or [`Slab::NO_INDEX`](crate::slab::Slab::NO_INDEX).
+    fn seal(&mut self, indices: &[AtomicUsize]) -> Result<()> {
+        let _ = indices;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use tallow_core::{
 };
 
 use crate::epoch::Epoch;
+use crate::resident::Resident;
 use crate::stages::{Stage, StageClock};
 use crate::{Error, ErrorKind, Result};
 
@@ -25,6 +26,8 @@ pub(crate) struct Pipeline {
     mixer: Option<usize>,
     /// What makes batches of the rows in the slab, on a device.
     finisher: Option<Finisher>,
+    /// Samples that stay on the device, in the state in which workers write them.
+    resident: Option<Arc<Resident>>,
 }
 
 /// An engine that finishes batches on a device, and what workers write into the slab for it.
@@ -33,14 +36,18 @@ struct Finisher {
     /// The fields that it delivers.
     delivered: Schema,
     /// What stands in the slab behind the raw fields: the plan, the raw fields of the partner of an
-    /// engine that mixes, the delivered fields that workers make.
+    /// engine that mixes, the delivered fields that workers make, and the index of the partner
+    /// where partners may lie on the device.
     extras: Schema,
-    /// The last of these, as delivered fields.
+    /// The raw fields of the partner among these, or none.
+    partners: usize,
+    /// Those that workers make, as delivered fields.
     made: Vec<usize>,
+    has_partner_index: bool,
 }
 
 impl Finisher {
-    fn new(engine: Arc<dyn DeviceEngine>, raw: &Schema) -> Result<Self> {
+    fn new(engine: Arc<dyn DeviceEngine>, raw: &Schema, resident: bool) -> Result<Self> {
         let delivered = engine.engine().schema().clone();
         let renamed = |name: String, field: &Field| {
             Field::with_dims(name, field.dtype(), field.dims().to_vec())
@@ -48,20 +55,31 @@ impl Finisher {
         // Plans begin at a multiple of 8, as engines are promised.
         let plan = engine.engine().plan_bytes().next_multiple_of(size_of::<u64>());
         let mut extras = vec![Field::new("plan", RowDType::U8, &[plan])];
-        if engine.engine().mixes() {
-            let partner = |field: &Field| renamed(format!("partner {}", field.name()), field);
-            extras.extend(raw.fields().iter().map(partner));
-        }
+        let partners = if engine.engine().mixes() { raw.fields() } else { &[] };
+        let partner = |field: &Field| renamed(format!("partner {}", field.name()), field);
+        extras.extend(partners.iter().map(partner));
         let fields = 0..delivered.fields().len();
         let made: Vec<usize> = fields.filter(|&i| engine.made(i) == Made::OnHost).collect();
         let of = |&i: &usize| &delivered.fields()[i];
         extras.extend(made.iter().map(of).map(|f| renamed(format!("made {}", f.name()), f)));
-        Ok(Self { extras: Schema::new(extras)?, engine, delivered, made })
+        let has_partner_index = resident && !partners.is_empty();
+        if has_partner_index {
+            extras.push(Field::new("index of the partner", RowDType::I64, &[]));
+        }
+        let partners = partners.len();
+        Ok(Self {
+            extras: Schema::new(extras)?,
+            engine,
+            delivered,
+            partners,
+            made,
+            has_partner_index,
+        })
     }
 
-    /// Where the fields that workers make begin among the extras.
-    fn first_made(&self) -> usize {
-        self.extras.fields().len() - self.made.len()
+    /// Where the fields that workers make stand among the extras.
+    fn made_range(&self) -> std::ops::Range<usize> {
+        1 + self.partners..1 + self.partners + self.made.len()
     }
 }
 
@@ -89,7 +107,7 @@ impl Pipeline {
     /// A chain of the source alone.
     pub(crate) fn new(source: Arc<dyn Source>) -> Self {
         let schemas = vec![source.schema().clone()];
-        Self { source, engines: Vec::new(), schemas, mixer: None, finisher: None }
+        Self { source, engines: Vec::new(), schemas, mixer: None, finisher: None, resident: None }
     }
 
     /// Adds an engine that was bound to [`Self::schema`].
@@ -116,15 +134,34 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Ends the chain with an engine that was bound to [`Self::schema`], for a device.
+    /// Ends the chain with an engine that was bound to [`Self::schema`], for a device where samples
+    /// are `resident` or not.
     ///
     /// # Errors
     ///
     /// As [`push`](Self::push).
-    pub(crate) fn finish_on(&mut self, engine: Arc<dyn DeviceEngine>) -> Result<()> {
+    pub(crate) fn finish_on(
+        &mut self,
+        engine: Arc<dyn DeviceEngine>,
+        resident: bool,
+    ) -> Result<()> {
         self.note_mixer(engine.engine())?;
-        self.finisher = Some(Finisher::new(engine, self.written())?);
+        self.finisher = Some(Finisher::new(engine, self.written(), resident)?);
         Ok(())
+    }
+
+    /// Keeps `samples` samples on the device, as workers write them: for a chain that is whole, and
+    /// in which nothing that workers do depends on more than the sample.
+    pub(crate) fn keep_resident(&mut self, samples: usize) {
+        let fields = 0..self.written().fields().len();
+        let made = |field: &usize| self.finisher().is_some_and(|f| f.made(*field) == Made::OnHost);
+        let on_host = fields.filter(made).collect();
+        self.resident = Some(Arc::new(Resident::new(samples, self.written(), on_host)));
+    }
+
+    /// The samples that stay on the device.
+    pub(crate) fn resident(&self) -> Option<&Arc<Resident>> {
+        self.resident.as_ref()
     }
 
     /// The fields that are delivered.
@@ -208,7 +245,10 @@ impl Pipeline {
         let partner_key = chain.bring_partner(epoch, key, partner)?;
         let beside = partner_key.zip(partner.last().map(RowBuffer::view));
         chain.caught(key, |chain| {
-            chain.fill(key, self.engines.len(), beside, rows)?;
+            if !chain.restore(key)? {
+                chain.fill(key, self.engines.len(), beside, rows)?;
+                chain.keep(key);
+            }
             chain.plan_for_device(key, beside)
         })
     }
@@ -279,10 +319,32 @@ impl Chain<'_, '_> {
         let partner = epoch.partner_sample(key, position)?;
         // Whoever finds the worker stuck should name the sample that it is at.
         self.clock.sample(partner.index as usize);
-        let made = self.caught(partner, |chain| chain.fill(partner, mixer, None, rows));
+        let made = self.caught(partner, |chain| {
+            if let (Some(resident), Some(row)) = (&chain.pipeline.resident, rows.last_mut())
+                && resident.restore(partner.index as usize, &mut row.row(Some(chain.stop)))?
+            {
+                return Ok(());
+            }
+            chain.fill(partner, mixer, None, rows)
+        });
         self.clock.sample(key.index as usize);
         let role = || format!("read as the partner of sample {}", key.index);
         made.map(|()| Some(partner)).map_err(|error| error.with_remark(&role()))
+    }
+
+    /// Writes of a sample that lies on the device what is wanted of it here; returns whether it
+    /// does.
+    fn restore(&mut self, key: RowKey) -> tallow_core::Result<bool> {
+        let Some(resident) = &self.pipeline.resident else { return Ok(false) };
+        let mut row = self.tools.slots.row(self.pipeline.written(), Some(self.stop));
+        resident.restore(key.index as usize, &mut row)
+    }
+
+    /// Keeps of a sample that was read what will be wanted here.
+    fn keep(&self, key: RowKey) {
+        if let Some(resident) = &self.pipeline.resident {
+            resident.keep(key.index as usize, self.tools.slots.view(self.pipeline.written()));
+        }
     }
 
     /// Reads the sample of `key` and runs the first `engines` of the chain on it. The last of them
@@ -372,21 +434,30 @@ impl Chain<'_, '_> {
                 Some((partner, view)) => {
                     let shapes = (Shapes::of(raw), Shapes::of(view));
                     engine.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
-                    for i in 0..view.fields() {
-                        row.field(1 + i).copy_from_view(&view.field(i))?;
+                    // A partner on the device is brought there, from then on and for ever.
+                    let index = partner.index as usize;
+                    let resident = self.pipeline.resident.as_ref();
+                    if !resident.is_some_and(|resident| resident.is_present(index)) {
+                        for i in 0..view.fields() {
+                            row.field(1 + i).copy_from_view(&view.field(i))?;
+                        }
                     }
                 }
             }
             (&plan[..len], &plan[..padded])
         };
         row.field(0).copy_from_bytes(padded)?;
-        let first = finisher.first_made();
+        let made = finisher.made_range();
+        if finisher.has_partner_index {
+            let partner = beside.map_or(-1, |(partner, _)| partner.index as i64);
+            row.field(made.end).copy_from_slice(&[partner])?;
+        }
         for (at, &field) in finisher.made.iter().enumerate() {
             let partner = beside.map(|(_, view)| view.field(field));
-            let to = &mut row.field(first + at);
+            let to = &mut row.field(made.start + at);
             finisher.engine.make_on_host(field, plan, raw.field(field), partner, to, own)?;
         }
-        extras.finish_part(&finisher.extras, first..first + finisher.made.len())
+        extras.finish_part(&finisher.extras, made)
     }
 }
 

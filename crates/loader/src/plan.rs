@@ -24,6 +24,8 @@ pub struct Plan {
     pub(crate) slab_bytes: usize,
     pub(crate) device_bytes: usize,
     pub(crate) on_device: bool,
+    pub(crate) resident: bool,
+    pub(crate) resident_host_bytes: usize,
     pub(crate) scratch_bytes: usize,
     pub(crate) order_bytes: usize,
 }
@@ -59,7 +61,13 @@ impl Plan {
         self.on_device
     }
 
-    /// Bytes that the loader keeps in the memory of a CUDA device; delivered batches come on top.
+    /// Whether samples stay on the device once they were uploaded.
+    pub fn resident(&self) -> bool {
+        self.resident
+    }
+
+    /// Bytes that the loader keeps in the memory of a CUDA device, resident samples included;
+    /// delivered batches come on top.
     pub fn device_bytes(&self) -> usize {
         self.device_bytes
     }
@@ -70,14 +78,16 @@ impl Plan {
     }
 
     /// The most that the loader holds: the slabs ahead of the consumer and the one being handed
-    /// over, with an index for each of their rows, the scratch of the workers, and the orders of two epochs. Batches that the consumer
-    /// keeps are its own, and so is what the source holds. A worker that is stuck keeps the slab
-    /// it is at beyond that, until it returns.
+    /// over, with an index for each of their rows, the scratch of the workers, what is known of
+    /// samples that are resident on the device, and the orders of two epochs. Batches that the
+    /// consumer keeps are its own, and so is what the source holds. A worker that is stuck keeps
+    /// the slab it is at beyond that, until it returns.
     pub fn memory_bytes(&self) -> usize {
         let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes());
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);
         let scratch = self.workers.max(1).saturating_mul(self.scratch_bytes);
-        slabs.saturating_add(scratch).saturating_add(self.order_bytes.saturating_mul(2))
+        let held = slabs.saturating_add(scratch).saturating_add(self.resident_host_bytes);
+        held.saturating_add(self.order_bytes.saturating_mul(2))
     }
 
     /// Bytes of the sample indices of one batch on this rank.
@@ -98,7 +108,8 @@ impl fmt::Display for Plan {
         writeln!(f, "errors    {}", self.on_error)?;
         write!(f, "device    {:?}", self.device.location())?;
         if self.device_bytes > 0 {
-            write!(f, ", {} bytes of it for slabs", self.device_bytes)?;
+            let what = if self.resident { "slabs and all samples" } else { "slabs" };
+            write!(f, ", {} bytes of it for {what}", self.device_bytes)?;
         }
         writeln!(f, "{}", if self.on_device { ", where the last transform runs" } else { "" })?;
         writeln!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
@@ -112,6 +123,10 @@ impl fmt::Display for Plan {
             self.workers.max(1),
             self.scratch_bytes,
             self.order_bytes
-        )
+        )?;
+        if self.resident {
+            write!(f, ", {} of resident samples", self.resident_host_bytes)?;
+        }
+        Ok(())
     }
 }

@@ -268,7 +268,7 @@ impl Slab {
 
     fn seal(&self) {
         let Some(memory) = &mut *lock(&self.memory) else { return };
-        if let Err(error) = memory.seal() {
+        if let Err(error) = memory.seal(&self.indices) {
             self.fault(RowFault { row: 0, attempt: 0, index: Self::NO_INDEX, error });
         }
     }

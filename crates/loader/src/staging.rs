@@ -20,22 +20,24 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaContext, CudaEvent, CudaSlice, CudaStream, CudaView, DevicePtr, DeviceRepr, DriverError,
-    PinnedHostSlice,
+    PinnedHostSlice, result,
 };
 use candle_core::cuda_backend::{CudaStorage, CudaStorageSlice};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
-use tallow_core::{DeviceEngine, DeviceSlab, Field, Made};
+use tallow_core::{DeviceEngine, DeviceSlab, Field, Made, Run};
 
 use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
 use crate::pipeline::Pipeline;
 use crate::report::Copies;
+use crate::resident::rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
 use crate::slab::{SlabLayout, lock};
 use crate::{Error, ErrorKind, Result};
 
@@ -48,7 +50,9 @@ struct Ring {
     stream: Arc<CudaStream>,
     layout: Arc<SlabLayout>,
     slab: DeviceSlab,
+    part: Option<HostPart>,
     finisher: Option<Arc<dyn DeviceEngine>>,
+    resident: Option<ResidentRows>,
     /// The one that was used longest ago comes first, so that its copy and its reads are most
     /// likely done.
     free: Mutex<VecDeque<Slot>>,
@@ -63,16 +67,16 @@ struct Slot {
     begun: CudaEvent,
     copied: CudaEvent,
     read: CudaEvent,
-    /// A copy was enqueued whose time is not booked yet.
-    unbooked: bool,
+    /// Bytes of a copy that was enqueued and whose time is not booked yet.
+    unbooked: Option<usize>,
 }
 
 // SAFETY: `address` belongs to `host`, which may be used from any thread.
 unsafe impl Send for Slot {}
 
 impl Staging {
-    /// `slots` slots for batches that lie in memory as `slab` says and are delivered as `layout`
-    /// does.
+    /// `slots` slots for batches that `pipeline` writes, that lie in memory as `staged` says, and
+    /// that are delivered as `layout` does.
     ///
     /// # Errors
     ///
@@ -80,14 +84,26 @@ impl Staging {
     pub(crate) fn new(
         device: &CudaDevice,
         layout: Arc<SlabLayout>,
-        slab: DeviceSlab,
-        finisher: Option<Arc<dyn DeviceEngine>>,
+        staged: Layout,
+        pipeline: &Pipeline,
         slots: usize,
     ) -> Result<Self> {
         let ordinal = device.cuda_stream().context().ordinal();
         let stream = own_stream(ordinal).map_err(|error| refused("a stream", &error))?;
-        let (device, free, copies) = (device.clone(), Mutex::default(), Mutex::default());
-        let ring = Ring { device, stream, layout, slab, finisher, free, copies };
+        let resident = pipeline.resident().cloned().zip(staged.part);
+        let resident = resident
+            .map(|(resident, part)| ResidentRows::new(&stream, resident, pipeline.written(), part));
+        let ring = Ring {
+            device: device.clone(),
+            stream: stream.clone(),
+            layout,
+            slab: staged.slab,
+            part: staged.part,
+            finisher: pipeline.finisher().cloned(),
+            resident: resident.transpose()?,
+            free: Mutex::default(),
+            copies: Mutex::default(),
+        };
         for _ in 0..slots {
             let slot = ring.slot()?;
             lock(&ring.free).push_back(slot);
@@ -96,25 +112,45 @@ impl Staging {
     }
 }
 
-/// How the slab of `rows` rows that `pipeline` writes lies in memory.
-pub(crate) fn device_slab(rows: usize, pipeline: &Pipeline) -> DeviceSlab {
-    let mut slab = DeviceSlab { rows, ..DeviceSlab::default() };
-    let room = |slab: &mut DeviceSlab, fields: &[Field]| -> Vec<tallow_core::Run> {
-        fields.iter().map(|field| slab.push(field.max_bytes())).collect()
-    };
-    slab.fields = room(&mut slab, pipeline.written().fields());
-    if let (Some(extras), Some(finisher)) = (pipeline.extras(), pipeline.finisher()) {
-        let mut runs = room(&mut slab, extras.fields()).into_iter();
-        slab.plans = runs.next().unwrap_or_default();
-        if finisher.engine().mixes() {
-            slab.partners = runs.by_ref().take(slab.fields.len()).collect();
+/// How a slab lies in memory.
+pub(crate) struct Layout {
+    pub(crate) slab: DeviceSlab,
+    /// Where samples stay on the device.
+    part: Option<HostPart>,
+}
+
+impl Layout {
+    /// For `rows` rows that `pipeline` writes. Rows of samples come first, so that what else the
+    /// host makes is one piece.
+    pub(crate) fn new(rows: usize, pipeline: &Pipeline) -> Self {
+        let mut slab = DeviceSlab { rows, ..DeviceSlab::default() };
+        let room = |slab: &mut DeviceSlab, fields: &[Field]| -> Vec<Run> {
+            fields.iter().map(|field| slab.push(field.max_bytes())).collect()
+        };
+        slab.fields = room(&mut slab, pipeline.written().fields());
+        let (mut begin, mut partner_index) = (slab.scratch, None);
+        if let (Some(extras), Some(finisher)) = (pipeline.extras(), pipeline.finisher()) {
+            let (plan, others) = extras.fields().split_at(1);
+            let mixed = if finisher.engine().mixes() { slab.fields.len() } else { 0 };
+            let (partners, others) = others.split_at(mixed);
+            slab.partners = room(&mut slab, partners);
+            begin = slab.scratch;
+            slab.plans = room(&mut slab, plan)[0];
+            let mut runs = room(&mut slab, others).into_iter();
+            let fields = 0..finisher.engine().schema().fields().len();
+            let made =
+                |field| if finisher.made(field) == Made::OnHost { runs.next() } else { None };
+            slab.made = fields.map(made).collect();
+            partner_index = runs.next();
         }
-        let fields = 0..finisher.engine().schema().fields().len();
-        let made = |field| if finisher.made(field) == Made::OnHost { runs.next() } else { None };
-        slab.made = fields.map(made).collect();
-        slab.bytes = slab.scratch + finisher.scratch_bytes(rows);
+        let part = pipeline.resident().map(|_| {
+            let places = slab.push(PLACES_BYTES);
+            HostPart { begin, places, partners: partner_index }
+        });
+        let scratch = pipeline.finisher().map_or(0, |finisher| finisher.scratch_bytes(rows));
+        slab.bytes = slab.scratch + scratch;
+        Self { slab, part }
     }
-    slab
 }
 
 /// A stream of a context object of its own, on which events are recorded by hand alone.
@@ -126,12 +162,12 @@ fn own_stream(ordinal: usize) -> Result<Arc<CudaStream>, DriverError> {
 }
 
 #[cold]
-fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
+pub(crate) fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Device, format!("CUDA refuses {what}: {error}"))
 }
 
 #[cold]
-fn no_memory(what: &str, bytes: usize, error: &dyn std::fmt::Display) -> Error {
+pub(crate) fn no_memory(what: &str, bytes: usize, error: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Memory, format!("no {bytes} bytes of {what}: {error}"))
 }
 
@@ -155,7 +191,29 @@ impl Ring {
         let sleep = Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
         let event = |flags| context.new_event(flags).map_err(|error| refused("an event", &error));
         let (begun, copied, read) = (event(sleep)?, event(sleep)?, event(sleep)?);
-        Ok(Slot { host, address, device, begun, copied, read, unbooked: false })
+        Ok(Slot { host, address, device, begun, copied, read, unbooked: None })
+    }
+
+    /// Enqueues what fills the device memory of a slot: the copy, and the moves behind it.
+    fn fill(&self, slot: &mut Slot, moves: Option<&Moves>) -> Result<(), DriverError> {
+        let stream = &self.stream;
+        let from = moves.map_or(0, |moves| moves.begin);
+        stream.wait(&slot.read)?;
+        slot.begun.record(stream)?;
+        let slab = slot.device.device_ptr(stream).0;
+        let bytes = slot.host.len() - from;
+        // SAFETY: the range lies inside of the page-locked memory, which is initialised, and which
+        // nobody writes again, or frees, before `copied`; device memory is as long and longer.
+        unsafe {
+            let host = std::slice::from_raw_parts(slot.address.add(from), bytes);
+            result::memcpy_htod_async(slab + from as u64, host, stream.cu_stream())?;
+        }
+        if let (Some(resident), Some(moves)) = (&self.resident, moves) {
+            resident.enqueue(stream, slab, &self.slab, moves)?;
+        }
+        slot.copied.record(stream)?;
+        slot.unbooked = Some(bytes);
+        Ok(())
     }
 
     fn put(&self, slot: Slot) {
@@ -165,13 +223,11 @@ impl Ring {
     /// Books the time of the slot's last copy, which is over. One that the driver cannot tell is
     /// left out.
     fn book(&self, slot: &mut Slot) {
-        if !std::mem::take(&mut slot.unbooked) {
-            return;
-        }
+        let Some(bytes) = slot.unbooked.take() else { return };
         if let Ok(ms) = slot.begun.elapsed_ms(&slot.copied) {
             let mut copies = lock(&self.copies);
             copies.count += 1;
-            copies.bytes += slot.host.len() as u64;
+            copies.bytes += bytes as u64;
             copies.time += Duration::try_from_secs_f32(ms / 1e3).unwrap_or_default();
         }
     }
@@ -229,8 +285,9 @@ impl SlabMemory for Staged {
     fn runs(&mut self) -> Vec<RowRun> {
         let address = self.slot().address;
         let slab = &self.ring.slab;
-        let extras = slab.extras();
-        let run = |run: &tallow_core::Run| RowRun {
+        let mut extras = slab.extras();
+        extras.extend(self.ring.part.and_then(|part| part.partners));
+        let run = |run: &Run| RowRun {
             // SAFETY: runs lie inside of what is copied, which is as long as the memory.
             memory: unsafe { address.add(run.offset) },
             row_bytes: run.stride,
@@ -246,18 +303,18 @@ impl SlabMemory for Staged {
         Ok(())
     }
 
-    fn seal(&mut self) -> Result<()> {
-        let stream = self.ring.stream.clone();
+    fn seal(&mut self, indices: &[AtomicUsize]) -> Result<()> {
+        let ring = self.ring.clone();
         let slot = self.slot();
-        let mut copy = || {
-            stream.wait(&slot.read)?;
-            slot.begun.record(&stream)?;
-            stream.memcpy_htod(&slot.host, &mut slot.device)?;
-            slot.copied.record(&stream)?;
-            slot.unbooked = true;
-            Ok(())
-        };
-        copy().map_err(|error: DriverError| refused("a copy to the device", &error))
+        // SAFETY: all rows are written, so the memory is the slot's alone, and it is as long as
+        // the layout says.
+        let decide = |resident: &ResidentRows| unsafe { resident.decide(slot.address, indices) };
+        let moves = ring.resident.as_ref().map(decide);
+        let copied = ring.fill(slot, moves.as_ref());
+        if let (Some(resident), Some(moves)) = (&ring.resident, &moves) {
+            resident.settle(moves, copied.is_ok());
+        }
+        copied.map_err(|error| refused("a copy to the device", &error))
     }
 
     unsafe fn into_tensors(mut self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>> {
@@ -316,7 +373,7 @@ impl Ring {
     }
 
     /// Where the slab holds delivered field `field`, unless kernels make it.
-    fn run_of(&self, field: usize) -> Option<tallow_core::Run> {
+    fn run_of(&self, field: usize) -> Option<Run> {
         match self.finisher.as_ref().map_or(Made::AsRead, |finisher| finisher.made(field)) {
             Made::OnDevice => None,
             Made::OnHost => self.slab.made[field],
@@ -347,13 +404,7 @@ impl Ring {
     }
 
     /// Copies the kept rows of a run.
-    fn copy(
-        &self,
-        slot: &Slot,
-        run: tallow_core::Run,
-        output: &Output,
-        kept: &[Range<usize>],
-    ) -> Result<()> {
+    fn copy(&self, slot: &Slot, run: Run, output: &Output, kept: &[Range<usize>]) -> Result<()> {
         let mut to = output.address;
         for rows in kept {
             let bytes = run.bytes(rows.clone());
@@ -378,14 +429,13 @@ impl Ring {
     }
 
     fn zero(&self, output: &Output, bytes: Range<usize>) -> Result<()> {
-        use candle_core::cuda_backend::cudarc::driver::result::memset_d8_async;
         if bytes.is_empty() {
             return Ok(());
         }
         let stream = self.device.cuda_stream();
         let to = output.address + bytes.start as u64;
         // SAFETY: the range lies inside of the output, which was made on this stream.
-        let zeroed = unsafe { memset_d8_async(to, 0, bytes.len(), stream.cu_stream()) };
+        let zeroed = unsafe { result::memset_d8_async(to, 0, bytes.len(), stream.cu_stream()) };
         zeroed.map_err(|error| refused("to clear memory", &error))
     }
 

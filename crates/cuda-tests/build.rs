@@ -1,0 +1,15 @@
+//! Compiles the loader's kernel for the host, as the build of `tallow-transforms` does the others.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/move_rows.cc");
+    println!("cargo::rerun-if-changed=../loader/src/resident/move_rows.cu");
+    println!("cargo::rerun-if-changed=../transforms/src/cuda/host.h");
+    #[cfg(feature = "simulated")]
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file("src/move_rows.cc")
+        .opt_level(2)
+        .compile("tallow_move_rows");
+}

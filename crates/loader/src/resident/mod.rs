@@ -1,0 +1,127 @@
+//! Samples that stay in device memory: each is read and uploaded once, and from then on gathered
+//! there. This half is what the host knows of them; `rows` is the memory, and moves it.
+
+#[cfg(feature = "cuda")]
+pub(crate) mod rows;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tallow_core::{Row, RowView, Schema};
+
+/// What the host knows of each sample.
+pub(crate) struct Resident {
+    /// Fields that workers need the values of, to make delivered fields of them.
+    on_host: Vec<usize>,
+    /// The others, which lie on the device.
+    on_device: Vec<usize>,
+    /// Fields whose shape a plan depends on.
+    ragged: Vec<usize>,
+    samples: Box<[Sample]>,
+}
+
+#[derive(Default)]
+struct Sample {
+    /// Set when the sample is read first, where there is something to keep.
+    kept: OnceLock<Box<Kept>>,
+    stage: AtomicU8,
+}
+
+/// What the device cannot tell of a sample.
+struct Kept {
+    /// Of the ragged fields.
+    shapes: Vec<Box<[usize]>>,
+    /// Of the fields that workers need.
+    values: Vec<Box<[u8]>>,
+}
+
+/// Not on the device.
+const ABSENT: u8 = 0;
+/// Some seal is about to enqueue the work that brings it there.
+const COMING: u8 = 1;
+/// Whatever is enqueued from now on finds it there.
+const PRESENT: u8 = 2;
+
+impl Resident {
+    /// For `samples` samples of what workers write, `on_host` being the fields whose values they
+    /// need themselves.
+    pub(crate) fn new(samples: usize, written: &Schema, on_host: Vec<usize>) -> Self {
+        let fields = 0..written.fields().len();
+        let on_device = fields.clone().filter(|field| !on_host.contains(field)).collect();
+        let ragged = fields.filter(|&field| written.fields()[field].is_ragged()).collect();
+        let samples = (0..samples).map(|_| Sample::default()).collect();
+        Self { on_host, on_device, ragged, samples }
+    }
+
+    /// Bytes that `samples` samples take on the device, if they can be counted.
+    pub(crate) fn device_bytes(&self, written: &Schema) -> Option<usize> {
+        let row = |&field: &usize| written.fields()[field].max_bytes();
+        let row_bytes: usize = self.on_device.iter().map(row).sum();
+        row_bytes.checked_mul(self.samples.len())
+    }
+
+    /// Bytes of host memory that all of it may take.
+    pub(crate) fn host_bytes(&self, written: &Schema) -> usize {
+        let fields = written.fields();
+        let values: usize = self.on_host.iter().map(|&field| fields[field].max_bytes()).sum();
+        let shape = |&field: &usize| size_of_val(fields[field].dims());
+        let shapes: usize = self.ragged.iter().map(shape).sum();
+        let kept = if self.keeps() { size_of::<Kept>() + values + shapes } else { 0 };
+        self.samples.len().saturating_mul(size_of::<Sample>() + kept)
+    }
+
+    fn keeps(&self) -> bool {
+        !(self.on_host.is_empty() && self.ragged.is_empty())
+    }
+
+    /// Whether the device has the sample, for all work that is enqueued from now on.
+    pub(crate) fn is_present(&self, index: usize) -> bool {
+        self.samples[index].stage.load(Ordering::Acquire) == PRESENT
+    }
+
+    /// Keeps of a sample that was read what the device cannot tell.
+    pub(crate) fn keep(&self, index: usize, view: RowView<'_>) {
+        if self.keeps() {
+            self.samples[index].kept.get_or_init(|| {
+                let shapes = self.ragged.iter().map(|&field| view.field(field).shape().into());
+                let values = self.on_host.iter().map(|&field| view.field(field).bytes().into());
+                Box::new(Kept { shapes: shapes.collect(), values: values.collect() })
+            });
+        }
+    }
+
+    /// In the place of reading it, writes of a sample what its plan and the worker need; what lies
+    /// on the device is left out. Returns whether the sample is there.
+    pub(crate) fn restore(&self, index: usize, row: &mut Row<'_>) -> tallow_core::Result<bool> {
+        if !self.is_present(index) {
+            return Ok(false);
+        }
+        if let Some(kept) = self.samples[index].kept.get() {
+            for (&field, shape) in self.ragged.iter().zip(&kept.shapes) {
+                row.field(field).set_shape(shape)?;
+            }
+            for (&field, values) in self.on_host.iter().zip(&kept.values) {
+                row.field(field).copy_from_bytes(values)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the caller is the one to bring the sample to the device: then it says how that went
+    /// by [`settle`](Self::settle).
+    #[cfg(feature = "cuda")]
+    fn claim(&self, index: usize) -> bool {
+        let stage = &self.samples[index].stage;
+        stage.compare_exchange(ABSENT, COMING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// The work that brings these claimed samples to the device is enqueued, or could not be.
+    #[cfg(feature = "cuda")]
+    fn settle(&self, claimed: &[usize], enqueued: bool) {
+        for &index in claimed {
+            let stage = if enqueued { PRESENT } else { ABSENT };
+            // Released with what workers keep of the sample, and behind the calls of the driver.
+            self.samples[index].stage.store(stage, Ordering::Release);
+        }
+    }
+}
