@@ -13,7 +13,7 @@ pub use tallow_core::{
     philox4x32_10, testing,
 };
 pub use tallow_loader::{
-    Batch, BatchId, Batches, Copies, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault,
+    Batch, BatchId, Batches, DeviceWork, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault,
     Loader, LoaderBuilder, OnError, Plan, Report, Stage, State, Waits, keep_freed_memory,
 };
 pub use tallow_transforms::{

@@ -172,6 +172,12 @@ fn every_dtype(new: NewDevice, last: LastBatch) -> Result {
     for workers in 0..4 {
         let loader = builder(last).workers(workers).device(new(0)?).build()?;
         expect(delivered(&loader)? == expected, &format!("other bytes with {workers} workers"))?;
+        // In the second pass all samples lie on the device.
+        let resident = builder(last).workers(workers).device(new(0)?).resident(1 << 20).build()?;
+        for pass in ["first", "second"] {
+            let what = format!("other bytes with {workers} workers, resident, {pass} pass");
+            expect(delivered(&resident)? == expected, &what)?;
+        }
     }
     Ok(())
 }
@@ -477,7 +483,8 @@ fn figures() -> Result {
     let copy = device_copy(cuda, &device)?;
     figure("device to device, bytes read and bytes written", copy / 1e9, "GB/s");
     for chain in ["", FUSED] {
-        through_loader(&device, chain)?;
+        through_loader(&device, chain, false)?;
+        through_loader(&device, chain, true)?;
     }
     fused(cuda, &device, copy)
 }
@@ -492,9 +499,10 @@ fn images(samples: usize) -> Result<impl Source + 'static> {
     }))
 }
 
-fn image_loader(device: &Device, chain: &str, batches: usize) -> Result<Loader> {
+fn image_loader(device: &Device, chain: &str, batches: usize, resident: bool) -> Result<Loader> {
     let builder = Loader::builder(images(batches * ROWS)?).batch_size(ROWS).shuffle();
     let builder = builder.device(device.clone());
+    let builder = if resident { builder.resident(usize::MAX) } else { builder };
     Ok(if chain.is_empty() {
         builder.build()?
     } else {
@@ -503,15 +511,16 @@ fn image_loader(device: &Device, chain: &str, batches: usize) -> Result<Loader> 
 }
 
 /// Throughput of the loader alone, and its stall at steps of 5 ms.
-fn through_loader(device: &Device, chain: &str) -> Result {
+fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
     const BATCHES: usize = 200;
-    let loader = image_loader(device, chain, BATCHES)?;
+    let loader = image_loader(device, chain, BATCHES, resident)?;
     let place = if loader.plan().on_device() { "device" } else { "CPU" };
     let what = if chain.is_empty() {
         "loader".to_owned()
     } else {
         format!("loader with the chain on the {place}")
     };
+    let what = if resident { format!("{what}, resident") } else { what };
     let mut rates = Vec::new();
     for epoch in 0..4 {
         let started = Instant::now();
@@ -523,11 +532,15 @@ fn through_loader(device: &Device, chain: &str) -> Result {
     }
     // The first warms everything up.
     figure(&format!("{what}, nothing done with batches"), median(rates.split_off(1)), "images/s");
-    let copies = loader.report().copies;
-    figure(&format!("{what}, its copies"), copies.bytes_per_second() / 1e9, "GB/s");
-    let alone = bytes_per_second(0, loader.plan().slab_bytes(), Host::PageLocked)?;
-    let share = copies.bytes_per_second() / alone;
-    figure(&format!("{what}, their share of one alone"), share, "");
+    let report = loader.report();
+    if !resident {
+        let copies = report.copies.bytes_per_second();
+        figure(&format!("{what}, its copies"), copies / 1e9, "GB/s");
+        let alone = bytes_per_second(0, loader.plan().slab_bytes(), Host::PageLocked)?;
+        figure(&format!("{what}, their share of one alone"), copies / alone, "");
+    }
+    let kernels = report.kernels.bytes_per_second();
+    figure(&format!("{what}, its kernels"), kernels / 1e9, "GB/s");
     let (started, mut stalled) = (Instant::now(), Duration::ZERO);
     let mut asked = Instant::now();
     for batch in loader.epoch(4) {
@@ -590,7 +603,7 @@ fn device_copy(cuda: &CudaDevice, device: &Device) -> Result<f64> {
 /// What `next` enqueues for a batch that is ready: the kernels of the chain, and the memory of the
 /// tensors. Each byte of the raw images and of the batch is counted once.
 fn fused(cuda: &CudaDevice, device: &Device, copy: f64) -> Result {
-    let loader = image_loader(device, FUSED, 4 * ROUNDS)?;
+    let loader = image_loader(device, FUSED, 4 * ROUNDS, false)?;
     if !loader.plan().on_device() {
         println!("      the chain does not run on the device in this build: no figure of it");
         return Ok(());

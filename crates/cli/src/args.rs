@@ -321,6 +321,10 @@ pub(crate) struct LoadArgs {
     /// Where the tensors go: cpu, cuda:N or metal:N
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceArg,
+    /// Keep all samples in the memory of the CUDA device, if they take no more than this: bytes,
+    /// or like 800MB or 24GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) resident: Option<usize>,
 }
 
 /// How many threads read.
@@ -433,6 +437,18 @@ fn parse_step(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(ms @ 0.0..=3.6e6) => Ok(Duration::from_secs_f64(ms / 1e3)),
         _ => Err("expected milliseconds, from 0 to 3600000".to_owned()),
+    }
+}
+
+/// Bytes, in the units that reports are in.
+fn parse_size(text: &str) -> Result<usize, String> {
+    const UNITS: [(&str, f64); 5] =
+        [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12), ("B", 1.0)];
+    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1.0));
+    match number.trim_end().parse::<f64>() {
+        Ok(number) if (0.0..=1e15).contains(&(number * bytes)) => Ok((number * bytes) as usize),
+        _ => Err("expected a size like 800MB or 24GB".to_owned()),
     }
 }
 

@@ -1,10 +1,10 @@
-//! What copies from the host to a CUDA device reach, each alone: the measure of what a loader does.
+//! What copies to a CUDA device and within it reach, each alone: the measure of what a loader does.
 
 use std::sync::Arc;
 
 use tallow::candle::cuda_backend::cudarc::driver::sys::CUevent_flags;
 use tallow::candle::cuda_backend::cudarc::driver::{
-    CudaContext, CudaSlice, CudaStream, DriverError, HostSlice, PinnedHostSlice,
+    CudaContext, CudaStream, DriverError, PinnedHostSlice,
 };
 
 /// An odd number, of which the median is taken: one disturbed copy, or four, do not move it.
@@ -30,10 +30,31 @@ pub fn bytes_per_second(ordinal: usize, bytes: usize, host: Host) -> Result<f64,
     let stream = context.new_stream()?;
     let mut device = stream.alloc_zeros::<u8>(bytes.max(1))?;
     let seconds = match host {
-        Host::Pageable => seconds(&stream, vec![1; bytes.max(1)].as_slice(), &mut device)?,
-        Host::PageLocked => seconds(&stream, &page_locked(&context, bytes)?, &mut device)?,
+        Host::Pageable => {
+            let host = vec![1; bytes.max(1)];
+            timed(&stream, || stream.memcpy_htod(&host, &mut device))?
+        }
+        Host::PageLocked => {
+            let host = page_locked(&context, bytes)?;
+            timed(&stream, || stream.memcpy_htod(&host, &mut device))?
+        }
     };
     Ok(if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 })
+}
+
+/// Bytes a second of copying `bytes` bytes within device `ordinal`, each read and written: the
+/// median of several copies, as above.
+///
+/// # Errors
+///
+/// What the driver refuses.
+pub fn within_device(ordinal: usize, bytes: usize) -> Result<f64, DriverError> {
+    let stream = CudaContext::new(ordinal)?.new_stream()?;
+    let half = (bytes / 2).max(1);
+    let from = stream.alloc_zeros::<u8>(half)?;
+    let mut to = stream.alloc_zeros::<u8>(half)?;
+    let seconds = timed(&stream, || stream.memcpy_dtod(&from, &mut to))?;
+    Ok(if seconds > 0.0 { 2.0 * half as f64 / seconds } else { 0.0 })
 }
 
 #[expect(unsafe_code, reason = "cudarc's way to page-locked memory that is not initialised")]
@@ -48,18 +69,17 @@ fn page_locked(
 }
 
 /// The median of several copies, in seconds, after one that is not counted.
-fn seconds<H: HostSlice<u8> + ?Sized>(
+fn timed(
     stream: &Arc<CudaStream>,
-    host: &H,
-    device: &mut CudaSlice<u8>,
+    mut copy: impl FnMut() -> Result<(), DriverError>,
 ) -> Result<f64, DriverError> {
     let event = || stream.context().new_event(Some(CUevent_flags::CU_EVENT_DEFAULT));
     let (begun, ended) = (event()?, event()?);
     let mut taken = Vec::with_capacity(ROUNDS);
-    stream.memcpy_htod(host, device)?;
+    copy()?;
     for _ in 0..ROUNDS {
         begun.record(stream)?;
-        stream.memcpy_htod(host, device)?;
+        copy()?;
         ended.record(stream)?;
         taken.push(begun.elapsed_ms(&ended)?);
     }

@@ -44,6 +44,9 @@ pub(crate) fn build(
     if let Some(augment) = augment {
         builder = builder.transform(augment);
     }
+    if let Some(bytes) = args.resident {
+        builder = builder.resident(bytes);
+    }
     let loader = builder.build()?;
     start_at(&loader, args)?;
     Ok(loader)

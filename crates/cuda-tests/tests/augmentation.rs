@@ -95,7 +95,7 @@ fn batches_are_those_of_the_cpu_bit_for_bit() {
 #[test]
 fn the_first_chain_holds_under_a_thousand_schedules() {
     let cpu = delivered(&builder(CHAINS[0]).build().unwrap(), 0..1).unwrap();
-    on_every_device(0..500, |seed, device| {
+    on_every_device(0..1000, |seed, device| {
         let loader = builder(CHAINS[0]).workers(2).prefetch(1 + seed as usize % 3);
         let loader = loader.device(device).build().unwrap();
         assert_eq!(delivered(&loader, 0..1).unwrap(), cpu, "seed {seed}");

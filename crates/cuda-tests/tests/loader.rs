@@ -31,7 +31,7 @@ fn on_every_device(seeds: std::ops::Range<u64>, test: impl Fn(u64, Device)) {
 
 #[test]
 fn batches_are_those_of_the_cpu_under_every_schedule() {
-    on_every_device(0..600, |seed, device| {
+    on_every_device(0..1000, |seed, device| {
         let loader = builder().workers(seed as usize % 3).prefetch(1 + seed as usize % 4);
         let loader = loader.device(device).build().unwrap();
         assert_eq!(delivered(&loader, 0..2).unwrap(), expected(), "seed {seed}");
@@ -183,7 +183,7 @@ fn nothing_is_allocated_but_the_tensors() {
 fn every_copy_is_counted_and_timed() {
     on_every_device(0..20, |_, device| {
         let loader = builder().workers(2).device(device.clone()).build().unwrap();
-        assert_eq!(loader.report().copies, tallow::Copies::default());
+        assert_eq!(loader.report().copies, tallow::DeviceWork::default());
         loader.epochs(0..2).for_each(|batch| drop(batch.unwrap()));
         device.synchronize().unwrap();
         let copies = loader.report().copies;

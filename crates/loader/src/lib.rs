@@ -40,6 +40,6 @@ pub use error::{BatchId, Error, ErrorKind, Result};
 pub use loader::Loader;
 pub use plan::Plan;
 pub use policy::{Fault, OnError};
-pub use report::{Copies, Report, Waits};
+pub use report::{DeviceWork, Report, Waits};
 pub use stages::Stage;
 pub use state::State;

@@ -419,6 +419,7 @@ impl Loader {
         let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
         let stats = lock(&self.stats);
         let wall = stats.first.zip(stats.last).map_or(Duration::ZERO, |(a, b)| b - a);
+        let [copies, kernels] = delivery.course.store.work();
         Report {
             wall,
             wait: stats.wait,
@@ -434,7 +435,8 @@ impl Loader {
             stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
             ready_share: delivery.ready_share(),
             cores: cores(),
-            copies: delivery.course.store.copies(),
+            copies,
+            kernels,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use candle_core::{Device, Shape, Tensor};
 
 use crate::column::{Column, column};
-use crate::report::Copies;
+use crate::report::DeviceWork;
 use crate::slab::SlabLayout;
 use crate::{Error, ErrorKind, Result};
 
@@ -63,9 +63,9 @@ pub(crate) trait SlabStore: Send + Sync {
     /// Memory for `rows` rows.
     fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>>;
 
-    /// The copies to a device that are over.
-    fn copies(&self) -> Copies {
-        Copies::default()
+    /// What of the device's work is over: copies of slabs, and what makes tensors of them.
+    fn work(&self) -> [DeviceWork; 2] {
+        [DeviceWork::default(); 2]
     }
 }
 

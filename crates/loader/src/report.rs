@@ -37,25 +37,30 @@ pub struct Report {
     pub ready_share: f64,
     /// Cores that this process may use.
     pub cores: usize,
-    /// Copies of slabs into the memory of a CUDA device.
-    pub copies: Copies,
+    /// Copies of slabs into the memory of a CUDA device, ahead of the delivery. Where samples are
+    /// resident there, bringing them is part of a copy's time.
+    pub copies: DeviceWork,
+    /// What makes tensors of slabs there, on the consumer's stream: kernels, or copies within the
+    /// device. Their bytes are those of raw rows, plans and tensors, each once.
+    pub kernels: DeviceWork,
 }
 
-/// Copies of slabs into the memory of a CUDA device, ahead of the delivery, as the device timed
-/// them. One is counted when its slab is used again, or reported on, after it is over.
+/// Work of one kind on a CUDA device, as the device timed it: once for each batch. It is counted
+/// when its slab is used again, or reported on, after it is over; the last few of an iteration may
+/// be missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Copies {
-    /// How many there were.
+pub struct DeviceWork {
+    /// For how many batches.
     pub count: u64,
-    /// Bytes of them all.
+    /// Bytes that it moved.
     pub bytes: u64,
-    /// Time of them all. They follow each other on one stream, so no two overlap.
+    /// Time of it all. Work of one kind is on one stream, so no two of it overlap.
     pub time: Duration,
 }
 
-impl Copies {
-    /// Bytes a second while a copy was under way.
+impl DeviceWork {
+    /// Bytes a second while it was under way.
     pub fn bytes_per_second(&self) -> f64 {
         per_second(self.bytes, self.time)
     }

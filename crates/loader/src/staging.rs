@@ -7,11 +7,12 @@
 //!
 //! candle orders nothing between threads: its devices use a stream a thread, record no events of
 //! their own on it, and free on the stream of whoever drops. So nothing here relies on an order
-//! that is not made here, by two events a slot, and a third tells the time:
+//! that is not made here, by two events a slot; two more tell the time:
 //!
 //! | event | recorded | waited for |
 //! |---|---|---|
 //! | `begun` | on the loader's stream, before the copy | by nobody: between it and `copied` lies the time of the copy |
+//! | `taken` | on the consumer's stream, behind its wait for `copied` | by nobody: between it and `read` lies the time of the kernels |
 //! | `copied` | on the loader's stream, behind the copy | by workers, before they write the slot's page-locked memory again; by the consumer's stream, before it reads the slot's device memory |
 //! | `read` | on the consumer's stream, behind its last use of the slot | by the loader's stream, before it copies into the slot again |
 //!
@@ -36,7 +37,7 @@ use tallow_core::{DeviceEngine, DeviceSlab, Field, Made, Run};
 
 use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
 use crate::pipeline::Pipeline;
-use crate::report::Copies;
+use crate::report::DeviceWork;
 use crate::resident::rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
 use crate::slab::{SlabLayout, lock};
 use crate::{Error, ErrorKind, Result};
@@ -56,7 +57,8 @@ struct Ring {
     /// The one that was used longest ago comes first, so that its copy and its reads are most
     /// likely done.
     free: Mutex<VecDeque<Slot>>,
-    copies: Mutex<Copies>,
+    /// Copies, then kernels.
+    work: Mutex<[DeviceWork; 2]>,
 }
 
 struct Slot {
@@ -66,9 +68,12 @@ struct Slot {
     device: CudaSlice<u8>,
     begun: CudaEvent,
     copied: CudaEvent,
+    taken: CudaEvent,
     read: CudaEvent,
     /// Bytes of a copy that was enqueued and whose time is not booked yet.
-    unbooked: Option<usize>,
+    copying: Option<usize>,
+    /// The same of kernels.
+    making: Option<usize>,
 }
 
 // SAFETY: `address` belongs to `host`, which may be used from any thread.
@@ -102,7 +107,7 @@ impl Staging {
             finisher: pipeline.finisher().cloned(),
             resident: resident.transpose()?,
             free: Mutex::default(),
-            copies: Mutex::default(),
+            work: Mutex::default(),
         };
         for _ in 0..slots {
             let slot = ring.slot()?;
@@ -190,8 +195,10 @@ impl Ring {
         // Workers sleep where they wait for a copy.
         let sleep = Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
         let event = |flags| context.new_event(flags).map_err(|error| refused("an event", &error));
-        let (begun, copied, read) = (event(sleep)?, event(sleep)?, event(sleep)?);
-        Ok(Slot { host, address, device, begun, copied, read, unbooked: None })
+        let (begun, copied) = (event(sleep)?, event(sleep)?);
+        let (taken, read) = (event(sleep)?, event(sleep)?);
+        let (copying, making) = (None, None);
+        Ok(Slot { host, address, device, begun, copied, taken, read, copying, making })
     }
 
     /// Enqueues what fills the device memory of a slot: the copy, and the moves behind it.
@@ -212,7 +219,7 @@ impl Ring {
             resident.enqueue(stream, slab, &self.slab, moves)?;
         }
         slot.copied.record(stream)?;
-        slot.unbooked = Some(bytes);
+        slot.copying = Some(bytes);
         Ok(())
     }
 
@@ -220,16 +227,29 @@ impl Ring {
         lock(&self.free).push_back(slot);
     }
 
-    /// Books the time of the slot's last copy, which is over. One that the driver cannot tell is
-    /// left out.
+    /// Books the time of the slot's last copy and last kernels, as far as they are over. What the
+    /// driver cannot tell is left out.
     fn book(&self, slot: &mut Slot) {
-        let Some(bytes) = slot.unbooked.take() else { return };
-        if let Ok(ms) = slot.begun.elapsed_ms(&slot.copied) {
-            let mut copies = lock(&self.copies);
-            copies.count += 1;
-            copies.bytes += bytes as u64;
-            copies.time += Duration::try_from_secs_f32(ms / 1e3).unwrap_or_default();
+        let Slot { begun, copied, taken, read, copying, making, .. } = slot;
+        let kinds = [(copying, begun, copied), (making, taken, read)];
+        for ((unbooked, from, to), booked) in kinds.into_iter().zip(&mut *lock(&self.work)) {
+            // SAFETY: both are events of this slot. (`elapsed_ms` would wait for them.)
+            let elapsed = || unsafe { result::event::elapsed(from.cu_event(), to.cu_event()) };
+            if let Some((bytes, Ok(ms))) = unbooked.map(|bytes| (bytes, elapsed())) {
+                *unbooked = None;
+                booked.count += 1;
+                booked.bytes += bytes as u64;
+                booked.time += Duration::try_from_secs_f32(ms / 1e3).unwrap_or_default();
+            }
         }
+    }
+
+    /// Bytes that are read and written of a row to make its tensors.
+    fn made_row_bytes(&self) -> usize {
+        let outputs: usize = self.layout.fields.iter().map(|field| field.row_bytes).sum();
+        let slab = &self.slab;
+        let raw = slab.fields.iter().chain(&slab.partners).chain([&slab.plans]);
+        outputs + raw.map(|run| run.stride).sum::<usize>()
     }
 }
 
@@ -251,12 +271,10 @@ impl SlabStore for Staging {
         Ok(Box::new(Staged { ring: self.0.clone(), slot: Some(slot) }))
     }
 
-    fn copies(&self) -> Copies {
+    fn work(&self) -> [DeviceWork; 2] {
         let ring = &self.0;
-        for slot in lock(&ring.free).iter_mut().filter(|slot| slot.copied.is_complete()) {
-            ring.book(slot);
-        }
-        *lock(&ring.copies)
+        lock(&ring.free).iter_mut().for_each(|slot| ring.book(slot));
+        *lock(&ring.work)
     }
 }
 
@@ -322,9 +340,12 @@ impl SlabMemory for Staged {
         let slot = self.slot();
         let stream = ring.device.cuda_stream();
         stream.wait(&slot.copied).map_err(|error| refused("to wait for a copy", &error))?;
+        ring.book(slot);
+        slot.taken.record(&stream).map_err(|error| refused("an event", &error))?;
         let tensors = ring.tensors(slot, &kept_ranges(&finished), finished.rows);
         // Also behind what was enqueued before an error.
         slot.read.record(&stream).map_err(|error| refused("an event", &error))?;
+        slot.making = Some(finished.written * ring.made_row_bytes());
         tensors
     }
 }

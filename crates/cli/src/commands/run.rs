@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tallow::candle::Device;
-use tallow::{Loader, Plan, Sampler, Sequential, Shuffle, Source};
+use tallow::{Loader, Sampler, Sequential, Shuffle, Source};
 
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         plain(&loader, &consumer, args, console)?
     };
     let account = loader.report();
-    let copies = copies(&consumer.device, &account, loader.plan())?;
+    let [copies, kernels] = device_work(&consumer.device, &account)?;
     let report = report::Run {
         source: place.to_string(),
         opening,
@@ -53,6 +53,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         loader: account,
         step: args.step_ms,
         copies,
+        kernels,
         peak_rss_bytes: process::peak_rss_bytes(),
         keeps_freed_memory,
         rounds,
@@ -60,28 +61,28 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     conclude(&report, args.json, console)
 }
 
-/// The copies into CUDA memory, and what one of the same size reaches alone, right after them.
+/// The copies into CUDA memory and the kernels there, and what a copy of as many bytes reaches
+/// alone, right after them.
 #[cfg(feature = "cuda")]
-fn copies(
-    device: &Device,
-    account: &tallow::Report,
-    plan: &Plan,
-) -> Result<Option<report::Copies>> {
-    use crate::copies::{Host, bytes_per_second};
-    let Device::Cuda(device) = device else { return Ok(None) };
-    if account.copies.count == 0 {
-        return Ok(None);
-    }
+fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<report::Work>; 2]> {
+    use crate::copies::{Host, bytes_per_second, within_device};
+    let Device::Cuda(device) = device else { return Ok([None, None]) };
     let ordinal = device.cuda_stream().context().ordinal();
-    let alone = bytes_per_second(ordinal, plan.slab_bytes(), Host::PageLocked);
-    let alone = alone.map_err(|error| Failure::failed(format!("cannot time a copy: {error}")))?;
-    Ok(Some(report::Copies { slabs: account.copies, alone }))
+    let work = [account.copies, account.kernels];
+    let [copies, kernels] = work.map(|done| Some(done.bytes.checked_div(done.count)? as usize));
+    let copies = copies.map(|bytes| bytes_per_second(ordinal, bytes, Host::PageLocked));
+    let kernels = kernels.map(|bytes| within_device(ordinal, bytes));
+    let beside = |(done, alone): (_, Option<std::result::Result<f64, _>>)| match alone.transpose() {
+        Ok(alone) => Ok(alone.map(|alone| report::Work { done, alone })),
+        Err(error) => Err(Failure::failed(format!("cannot time a copy: {error}"))),
+    };
+    Ok([beside((work[0], copies))?, beside((work[1], kernels))?])
 }
 
 #[cfg(not(feature = "cuda"))]
 #[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
-fn copies(_: &Device, _: &tallow::Report, _: &Plan) -> Result<Option<report::Copies>> {
-    Ok(None)
+fn device_work(_: &Device, _: &tallow::Report) -> Result<[Option<report::Work>; 2]> {
+    Ok([None, None])
 }
 
 /// Prints the report and what failed.

@@ -107,17 +107,29 @@ fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(
         out,
         "copies    {}/s in {}, of one alone {}/s: a share of {:.2}",
-        bytes(copies.slabs.bytes_per_second() as u64),
-        counted_as(copies.slabs.count, "copy", "copies"),
+        bytes(copies.done.bytes_per_second() as u64),
+        counted_as(copies.done.count, "copy", "copies"),
         bytes(copies.alone as u64),
         copies.share()
     )?;
     match report.hidden_at_least() {
         Some(share) if share > 0.0 => {
-            writeln!(out, "          at least {} of their time lay in steps", percent(share))
+            writeln!(out, "          at least {} of their time lay in steps", percent(share))?;
         }
-        _ => Ok(()),
+        _ => {}
     }
+    let Some(kernels) = &report.kernels else { return Ok(()) };
+    let done = &kernels.done;
+    let each = Duration::from_secs_f64(done.time.as_secs_f64() / done.count.max(1) as f64);
+    writeln!(
+        out,
+        "kernels   {} and {} a batch, {}/s; of a copy within the device {}/s: a share of {:.2}",
+        duration(each),
+        bytes(done.bytes / done.count.max(1)),
+        bytes(done.bytes_per_second() as u64),
+        bytes(kernels.alone as u64),
+        kernels.share()
+    )
 }
 
 fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {

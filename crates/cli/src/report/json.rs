@@ -71,13 +71,23 @@ fn add_optional(report: &Run, value: &mut Value) {
     }
     if let Some(copies) = &report.copies {
         value["copies"] = json!({
-            "count": copies.slabs.count,
-            "bytes": copies.slabs.bytes,
-            "seconds": copies.slabs.time.as_secs_f64(),
-            "bytes_per_second": copies.slabs.bytes_per_second(),
+            "count": copies.done.count,
+            "bytes": copies.done.bytes,
+            "seconds": copies.done.time.as_secs_f64(),
+            "bytes_per_second": copies.done.bytes_per_second(),
             "alone_bytes_per_second": copies.alone,
             "share_of_alone": copies.share(),
             "hidden_at_least": report.hidden_at_least(),
+        });
+    }
+    if let Some(kernels) = &report.kernels {
+        value["kernels"] = json!({
+            "count": kernels.done.count,
+            "bytes": kernels.done.bytes,
+            "seconds": kernels.done.time.as_secs_f64(),
+            "bytes_per_second": kernels.done.bytes_per_second(),
+            "copy_bytes_per_second": kernels.alone,
+            "share_of_copy": kernels.share(),
         });
     }
     if let Some((ceiling, ratio)) = report.ceiling() {

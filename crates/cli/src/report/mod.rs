@@ -27,7 +27,8 @@ pub(crate) struct Run {
     /// With `--step-ms`, what was asked for.
     pub(crate) step: Option<Duration>,
     /// On CUDA.
-    pub(crate) copies: Option<Copies>,
+    pub(crate) copies: Option<Work>,
+    pub(crate) kernels: Option<Work>,
     /// The loader's own account, which names the limiting stage.
     pub(crate) loader: tallow::Report,
     pub(crate) peak_rss_bytes: u64,
@@ -50,16 +51,17 @@ pub(crate) struct Device {
     pub(crate) on_device: bool,
 }
 
-/// Copies of slabs, and the bytes a second of a page-locked copy of that size alone.
+/// Work on a CUDA device beside the bytes a second of a copy of as many bytes alone: of copies of
+/// slabs, one from page-locked memory; of kernels, one within the device.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Copies {
-    pub(crate) slabs: tallow::Copies,
+pub(crate) struct Work {
+    pub(crate) done: tallow::DeviceWork,
     pub(crate) alone: f64,
 }
 
-impl Copies {
+impl Work {
     pub(crate) fn share(&self) -> f64 {
-        ratio(self.slabs.bytes_per_second(), self.alone)
+        ratio(self.done.bytes_per_second(), self.alone)
     }
 }
 
@@ -104,10 +106,10 @@ impl Run {
     /// The least share of the copies' time that must have passed during steps: no more of it can
     /// lie outside of them than there is time outside of them.
     pub(crate) fn hidden_at_least(&self) -> Option<f64> {
-        let copies = self.copies.filter(|copies| !copies.slabs.time.is_zero())?;
+        let copies = self.copies.filter(|copies| !copies.done.time.is_zero())?;
         self.step?;
         let outside = self.meter.wall.saturating_sub(self.meter.steps);
-        Some((1.0 - outside.div_duration_f64(copies.slabs.time)).max(0.0))
+        Some((1.0 - outside.div_duration_f64(copies.done.time)).max(0.0))
     }
 
     /// Delivered bytes of samples, those of padding not counted.

@@ -30,12 +30,32 @@ fn a_run_tells_of_device_step_and_copies() {
         assert!(copies[key].as_f64().unwrap() > 0.0, "{key}: {json}");
     }
     assert!(copies["hidden_at_least"].is_number(), "{json}");
+    let kernels = &json["kernels"];
+    assert!(kernels["count"].as_u64().unwrap() > 0, "{json}");
+    for key in ["seconds", "bytes_per_second", "copy_bytes_per_second", "share_of_copy"] {
+        assert!(kernels[key].as_f64().unwrap() > 0.0, "{key}: {json}");
+    }
     let ended = bench(dir.path(), line).expect(0);
-    for words in
-        ["device    cuda:0 (", "of its memory for slabs", "copies    ", "step      1.00 ms"]
-    {
+    for words in [
+        "device    cuda:0 (",
+        "of its memory for slabs",
+        "copies    ",
+        "kernels   ",
+        "step      1.00 ms",
+    ] {
         assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
     }
+}
+
+#[test]
+fn resident_samples_take_no_more_than_allowed_and_are_copied_once() {
+    let dir = pairs(12);
+    let line = "run DIR --batch-size 12 --epochs 3 --device cuda:0 --json --resident";
+    let json = bench(dir.path(), &format!("{line} 1kB")).expect(0).json();
+    let copied = json["copies"]["bytes"].as_u64().unwrap();
+    assert!((12 * 32..2 * 12 * 32 + 3 * 512).contains(&copied), "{json}");
+    let ended = bench(dir.path(), &format!("{line} 100B")).expect(2);
+    assert!(ended.stderr.contains("expected at most 100"), "{ended:#?}");
 }
 
 #[test]

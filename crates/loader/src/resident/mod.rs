@@ -35,9 +35,11 @@ struct Kept {
     values: Vec<Box<[u8]>>,
 }
 
-/// Not on the device.
+/// Not on the device, as all are in the beginning.
+#[cfg(feature = "cuda")]
 const ABSENT: u8 = 0;
 /// Some seal is about to enqueue the work that brings it there.
+#[cfg(feature = "cuda")]
 const COMING: u8 = 1;
 /// Whatever is enqueued from now on finds it there.
 const PRESENT: u8 = 2;
