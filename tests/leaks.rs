@@ -110,6 +110,7 @@ fn consume(batches: &mut Batches<'_>, count: usize, to_error: bool) {
 fn cycle(folder: &Path, way: usize, random: &mut Random) {
     let builder = Loader::builder(NpyFolders::pairs(folder).unwrap()).batch_size(BATCH_SIZE);
     let builder = builder.workers(WORKERS[way % 3]).prefetch(1 + random.below(4)).shuffle();
+    let builder = builder.read_ahead(way % 2 * (1 << 20));
     let loader = builder.seed(way as u64).build().unwrap();
     let count = random.below(2 * SAMPLES.div_ceil(BATCH_SIZE) + 3);
     let mut batches = loader.epochs(0..2);

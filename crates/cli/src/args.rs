@@ -158,6 +158,11 @@ pub(crate) struct RunArgs {
     /// read and close the same files in the same order, and nothing else
     #[arg(long, conflicts_with = "start_batch")]
     pub(crate) ceiling: bool,
+    /// Drop the files from the page cache before each epoch, so that it comes from the storage,
+    /// and load by turns without and with --read-ahead (64MB unless given) to tell what that is
+    /// worth; so many epochs of each [default: 3]
+    #[arg(long, conflicts_with_all = ["ceiling", "start_batch"])]
+    pub(crate) cold: bool,
     /// After each batch do nothing for so many milliseconds, in the place of a model's step, and
     /// report the share of the time that it waited for data. The device is synchronised before
     /// the step begins
@@ -282,7 +287,7 @@ pub(crate) struct SourceArgs {
 }
 
 /// How they are loaded.
-#[derive(Debug, Flags)]
+#[derive(Debug, Clone, Flags)]
 pub(crate) struct LoadArgs {
     /// Rows of a batch, over all ranks
     #[arg(long, default_value_t = 32, value_parser = parse_positive)]
@@ -293,6 +298,10 @@ pub(crate) struct LoadArgs {
     /// Batches that may be ready before they are wanted [default: enough for the workers]
     #[arg(long)]
     pub(crate) prefetch: Option<usize>,
+    /// Fetch the files of so many bytes of samples into the page cache before workers want them,
+    /// like 64MB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) read_ahead: Option<usize>,
     /// Visit the samples in an order drawn anew for each epoch
     #[arg(long)]
     pub(crate) shuffle: bool,

@@ -14,6 +14,7 @@
 mod args;
 mod augment;
 mod ceiling;
+mod cold;
 mod commands;
 mod console;
 #[cfg(feature = "cuda")]

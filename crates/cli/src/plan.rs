@@ -38,6 +38,9 @@ pub(crate) fn build(
     if let Some(batches) = args.prefetch {
         builder = builder.prefetch(batches);
     }
+    if let Some(bytes) = args.read_ahead {
+        builder = builder.read_ahead(bytes);
+    }
     if args.shuffle {
         builder = builder.shuffle();
     }

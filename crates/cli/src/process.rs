@@ -15,6 +15,12 @@ pub(crate) fn cpu_time() -> Duration {
         .unwrap_or_default()
 }
 
+/// Bytes that the storage has read for this process, where the system tells.
+pub(crate) fn storage_bytes() -> Option<u64> {
+    let io = fs::read_to_string("/proc/self/io").ok()?;
+    io.lines().find_map(|line| line.strip_prefix("read_bytes:"))?.trim().parse().ok()
+}
+
 /// The most memory that this process has had resident at once.
 pub(crate) fn peak_rss_bytes() -> u64 {
     fs::read_to_string("/proc/self/status")

@@ -12,10 +12,11 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tallow_core::{Batching, Key, Order, Sampler};
+use tallow_core::{BatchRows, Batching, Key, Order, Sampler};
 
 use crate::memory::SlabStore;
 use crate::pipeline::{catch, discard};
@@ -35,6 +36,8 @@ pub(crate) struct Course {
     pub(crate) store: Arc<dyn SlabStore>,
     /// Slabs that may exist before the consumer takes them.
     pub(crate) slabs: usize,
+    /// Batches whose files are fetched before they are admitted.
+    pub(crate) ahead: usize,
 }
 
 impl Course {
@@ -53,6 +56,10 @@ pub(crate) struct Delivery {
     state: Mutex<State>,
     /// There are rows to claim, or a slab to admit, or it is time to stop.
     work: Condvar,
+    /// There are files to fetch, or it is time to stop.
+    fetch: Condvar,
+    /// Set with `stop` of the state, for who looks often.
+    stopping: AtomicBool,
     /// What the consumer waits for: the first slab is done, or when it stops, no worker is busy or
     /// none is left.
     ready: Condvar,
@@ -93,6 +100,8 @@ struct Admitted {
 /// The part of an iteration that has not been admitted.
 struct Run {
     next: BatchId,
+    /// The next batch whose files are fetched, if it is not behind `next`.
+    ahead: BatchId,
     /// The first epoch that is not part of it.
     end: u64,
     order: Option<(u64, Arc<dyn Order>)>,
@@ -107,6 +116,13 @@ pub(crate) struct Claim {
     pub(crate) rows: Range<usize>,
 }
 
+/// A batch whose files are to be fetched.
+pub(crate) struct Ahead {
+    pub(crate) id: BatchId,
+    pub(crate) order: Arc<dyn Order>,
+    pub(crate) rows: BatchRows,
+}
+
 /// What a worker finds to do.
 enum Found {
     Rows(Claim),
@@ -117,14 +133,17 @@ enum Found {
 
 impl Delivery {
     pub(crate) fn new(course: Course, workers: usize) -> Self {
+        let fetching = usize::from(course.ahead > 0);
         let activities = (0..workers.max(1)).map(|_| Activity::default()).collect();
-        let state = State { live: workers, ..State::default() };
+        let state = State { live: workers + fetching, ..State::default() };
         Self {
             course,
             built: Instant::now(),
             activities,
             state: Mutex::new(state),
             work: Condvar::new(),
+            fetch: Condvar::new(),
+            stopping: AtomicBool::new(false),
             ready: Condvar::new(),
         }
     }
@@ -140,7 +159,7 @@ impl Delivery {
             return false;
         }
         let end = if self.course.batches() == 0 { start.epoch } else { end };
-        state.run = Some(Run { next: start, end, order: None, ordering: false });
+        state.run = Some(Run { next: start, ahead: start, end, order: None, ordering: false });
         self.work.notify_all();
         true
     }
@@ -284,6 +303,9 @@ impl Delivery {
     fn push(&self, state: &mut State, slab: Slab) {
         let number = state.admitted;
         state.admitted += 1;
+        if self.course.ahead > 0 {
+            self.fetch.notify_one();
+        }
         let done = slab.is_done();
         state.window.push_back(Admitted { slab: Arc::new(slab), number, claimed: 0 });
         // A slab without rows is done at once, and no worker will come back with it.
@@ -358,6 +380,39 @@ impl Delivery {
         discard(order);
         let message = format!("an order of {found} positions, the sampler promised {expected}");
         Err(Error::new(ErrorKind::Config, message))
+    }
+
+    // ---- reading ahead
+
+    /// The next batch whose files are to be fetched, once it is near enough; `None` when it is
+    /// time to end.
+    pub(crate) fn next_ahead(&self) -> Option<Ahead> {
+        let mut state = self.state();
+        while !state.stop {
+            if let Some(ahead) = state.run.as_mut().and_then(|run| self.ahead(run)) {
+                return Some(ahead);
+            }
+            state = self.fetch.wait(state).unwrap_or_else(|e| e.into_inner());
+        }
+        None
+    }
+
+    /// Only within the epoch whose order there is: the next one begins with the batch that makes
+    /// its order.
+    fn ahead(&self, run: &mut Run) -> Option<Ahead> {
+        let (epoch, order) = run.order.as_ref()?;
+        let id = run.ahead.max(run.next);
+        if id.epoch != *epoch || id.number >= run.next.number.saturating_add(self.course.ahead) {
+            return None;
+        }
+        run.ahead = self.after(id);
+        let rows = self.course.batching.rows(self.course.positions, id.number);
+        Some(Ahead { id, order: order.clone(), rows })
+    }
+
+    /// Whether it is time to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     // ---- consumer
@@ -482,7 +537,9 @@ impl Delivery {
     pub(crate) fn stop(&self, bound: Duration) {
         let mut state = self.state();
         state.stop = true;
+        self.stopping.store(true, Ordering::Relaxed);
         self.work.notify_all();
+        self.fetch.notify_all();
         drop(self.wait_until(state, bound, |state| state.live == 0));
     }
 

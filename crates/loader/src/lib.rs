@@ -23,6 +23,7 @@ mod memory;
 mod pipeline;
 mod plan;
 mod policy;
+mod read_ahead;
 mod report;
 mod resident;
 mod slab;

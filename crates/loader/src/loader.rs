@@ -14,6 +14,7 @@ use crate::delivery::{Course, Next, Overdue};
 use crate::pipeline::Scratch;
 use crate::plan::Plan;
 use crate::policy::{Fault, OnError};
+use crate::read_ahead::fetch;
 use crate::report::{Histogram, Report};
 use crate::slab::{RowFault, Slab, SlabLayout, lock};
 use crate::stages::Stage;
@@ -142,8 +143,14 @@ impl Loader {
         for worker in 0..loader.plan.workers {
             // On failure the loader is dropped, which ends the workers that did start.
             let spawned = loader.spawn(worker).inspect_err(|_| {
-                (worker..loader.plan.workers).for_each(|_| loader.filler.delivery.leave());
+                let ahead = usize::from(loader.plan.read_ahead > 0);
+                (worker..loader.plan.workers + ahead).for_each(|_| loader.filler.delivery.leave());
             })?;
+            loader.threads.push(spawned);
+        }
+        if loader.plan.read_ahead > 0 {
+            let spawned = loader.spawn_read_ahead();
+            let spawned = spawned.inspect_err(|_| loader.filler.delivery.leave())?;
             loader.threads.push(spawned);
         }
         if loader.plan.workers == 0 {
@@ -160,6 +167,14 @@ impl Loader {
         let thread = std::thread::Builder::new().name(name);
         thread.spawn(move || work(&filler, worker, scratch)).map_err(|error| {
             Error::new(ErrorKind::Thread, format!("cannot start worker {worker}: {error}"))
+        })
+    }
+
+    fn spawn_read_ahead(&self) -> Result<JoinHandle<()>> {
+        let filler = self.filler.clone();
+        let thread = std::thread::Builder::new().name("tallow-ahead".to_owned());
+        thread.spawn(move || fetch(&filler)).map_err(|error| {
+            Error::new(ErrorKind::Thread, format!("cannot start reading ahead: {error}"))
         })
     }
 

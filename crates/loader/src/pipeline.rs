@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tallow_core::{
-    DeviceEngine, Engine, Field, Made, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView, Schema,
-    Shapes, Source, zeroed_words,
+    DeviceEngine, Engine, Extent, Field, Made, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView,
+    Schema, Shapes, Source, zeroed_words,
 };
 
 use crate::epoch::Epoch;
@@ -265,6 +265,11 @@ impl Pipeline {
     fn panicked(&self, text: &str, stage: Stage, index: usize) -> Error {
         let message = format!("{text:?} in stage {stage}, sample {index}, {}", self.name(index));
         Error::new(ErrorKind::Panic, message)
+    }
+
+    /// Where the source says that a sample lies.
+    pub(crate) fn extents(&self, index: usize) -> Vec<Extent> {
+        self.source.extents(index)
     }
 
     /// The sample's name, from user code that may panic itself.

@@ -21,6 +21,7 @@ pub struct Plan {
     pub(crate) device: Device,
     pub(crate) workers: usize,
     pub(crate) prefetch: usize,
+    pub(crate) read_ahead: usize,
     pub(crate) slab_bytes: usize,
     pub(crate) device_bytes: usize,
     pub(crate) on_device: bool,
@@ -54,6 +55,11 @@ impl Plan {
     /// Batches made ahead of the consumer.
     pub fn prefetch(&self) -> usize {
         self.prefetch
+    }
+
+    /// Batches whose files are fetched into the page cache before workers begin them.
+    pub fn read_ahead(&self) -> usize {
+        self.read_ahead
     }
 
     /// Whether the last transform runs on the device, on whole batches, and not in the workers.
@@ -112,7 +118,11 @@ impl fmt::Display for Plan {
             write!(f, ", {} bytes of it for {what}", self.device_bytes)?;
         }
         writeln!(f, "{}", if self.on_device { ", where the last transform runs" } else { "" })?;
-        writeln!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
+        write!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
+        if self.read_ahead > 0 {
+            write!(f, ", the files of {} more fetched", self.read_ahead)?;
+        }
+        writeln!(f)?;
         write!(
             f,
             "memory    at most {} bytes: {} + 1 batches of {} and {} of indices, {} x {} scratch, 2 x {} order",

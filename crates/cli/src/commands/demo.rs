@@ -99,6 +99,7 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
         step: None,
         copies: None,
         kernels: None,
+        cold: None,
         peak_rss_bytes: process::peak_rss_bytes(),
         keeps_freed_memory: false,
         rounds: Vec::new(),

@@ -9,12 +9,20 @@ use tallow::{Loader, Sampler, Sequential, Shuffle, Source};
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
 use crate::ceiling::{self, Ceiling};
+use crate::cold::Cached;
 use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::{Meter, rate};
 use crate::report::{self, Round, human, json};
 use crate::{plan, process};
+
+/// Epochs of each kind with `--cold`.
+const COLD_ROUNDS: u64 = 3;
+
+/// What is fetched ahead with `--cold`, unless it is said: enough for many requests to be under way
+/// in the storage, and little beside what a page cache holds.
+const READ_AHEAD_BYTES: usize = 64_000_000;
 
 /// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
 const ROUNDS_MIN: u64 = 5;
@@ -30,10 +38,22 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
     let augmented = augment.as_ref().map(Augmentation::report);
     let chain = augment.map(|augment| augment.chain);
-    let loader = plan::build(opened.source.clone(), &args.load, &device, chain)?;
+    let mut load = args.load.clone();
+    if args.cold {
+        load.read_ahead.get_or_insert(READ_AHEAD_BYTES);
+    }
+    let loader = plan::build(opened.source.clone(), &load, &device, chain.clone())?;
     let building = started.elapsed();
     let consumer = Consumer { device, step: args.step_ms };
-    let (meter, epochs, rounds) = if args.ceiling {
+    let mut cold = None;
+    let (meter, epochs, rounds) = if args.cold {
+        let without = LoadArgs { read_ahead: None, ..load.clone() };
+        let without = plan::build(opened.source.clone(), &without, &consumer.device, chain)?;
+        let (meter, epochs, found) =
+            from_storage([&without, &loader], &consumer, &*opened.source, args, console)?;
+        cold = Some(found);
+        (meter, epochs, Vec::new())
+    } else if args.ceiling {
         with_ceiling(&loader, &consumer, &opened.source, args, console)?
     } else {
         plain(&loader, &consumer, args, console)?
@@ -57,6 +77,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         peak_rss_bytes: process::peak_rss_bytes(),
         keeps_freed_memory,
         rounds,
+        cold,
     };
     conclude(&report, args.json, console)
 }
@@ -116,6 +137,42 @@ fn plain(
     meter.take(loader, consumer, epochs, &progress);
     progress.finish_and_clear();
     Ok((meter, count, Vec::new()))
+}
+
+/// Epochs from the storage, by turns of a loader that does not read ahead and of one that does.
+fn from_storage(
+    loaders: [&Loader; 2],
+    consumer: &Consumer,
+    source: &dyn Source,
+    args: &RunArgs,
+    console: &mut Console,
+) -> Result<(Meter, u64, report::Cold)> {
+    let files = Cached::of(source).map_err(Failure::Failed)?;
+    let count = args.epochs.unwrap_or(COLD_ROUNDS);
+    let epochs = plan::epochs(&args.load, count)?;
+    let batches = (loaders[1].batches_per_epoch() as u64).saturating_mul(2 * count);
+    let progress = console.progress("loading", batches);
+    let (mut all, mut rounds) = (Meter::default(), Vec::new());
+    let stored = process::storage_bytes();
+    for epoch in epochs {
+        let mut rates = [0.0; 2];
+        for (loader, rate) in loaders.iter().zip(&mut rates) {
+            files.drop().map_err(Failure::Failed)?;
+            let mut meter = Meter::default();
+            meter.take(loader, consumer, epoch..epoch + 1, &progress);
+            *rate = meter.samples_per_second();
+            if loader.plan().read_ahead() > 0 {
+                all.merge(meter);
+            }
+        }
+        rounds.push(report::ColdRound { without: rates[0], ahead: rates[1] });
+    }
+    progress.finish_and_clear();
+    let stored = process::storage_bytes().zip(stored).map(|(after, before)| after - before);
+    let wanted = files.bytes * 2 * count;
+    let stored_share = stored.map(|stored| stored as f64 / wanted.max(1) as f64);
+    let read_ahead = loaders[1].plan().read_ahead();
+    Ok((all, count, report::Cold { rounds, read_ahead, stored_share }))
 }
 
 /// Epochs and passes of the ceiling by turns, after one epoch that is not counted: it fetches the

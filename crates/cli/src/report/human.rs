@@ -49,6 +49,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let stage = if said { String::new() } else { format!("{stage}: ") };
     writeln!(out, "limit     {stage}{advice}")?;
     write_ceiling(out, report)?;
+    write_cold(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
 }
 
@@ -168,6 +169,23 @@ fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         count(ceiling as u64),
         ratios.join(", ")
     )
+}
+
+fn write_cold(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let Some(cold) = &report.cold else { return Ok(()) };
+    let (without, ahead, times) = cold.medians();
+    let rounds = cold.rounds.iter().map(|round| format!("{:.2}", round.ahead / round.without));
+    writeln!(
+        out,
+        "cold      {} samples/s, {} with {} read ahead: {times:.2} times (by rounds {})",
+        count(without as u64),
+        count(ahead as u64),
+        counted_as(cold.read_ahead as u64, "batch", "batches"),
+        rounds.collect::<Vec<_>>().join(", ")
+    )?;
+    let Some(share) = cold.stored_share else { return Ok(()) };
+    let kept = if cold.was_cached() { ": the page cache kept the rest" } else { "" };
+    writeln!(out, "          the storage read {} of the samples' bytes{kept}", percent(share))
 }
 
 fn write_failures(out: &mut dyn Write, errors: usize, faults: usize) -> io::Result<()> {

@@ -90,6 +90,18 @@ fn add_optional(report: &Run, value: &mut Value) {
             "share_of_copy": kernels.share(),
         });
     }
+    if let Some(cold) = &report.cold {
+        let (without, ahead, times) = cold.medians();
+        let round = |r: &super::ColdRound| json!({ "samples_per_second": r.without, "ahead_samples_per_second": r.ahead });
+        value["cold"] = json!({
+            "samples_per_second": without,
+            "ahead_samples_per_second": ahead,
+            "ahead_times": times,
+            "batches_read_ahead": cold.read_ahead,
+            "stored_share": cold.stored_share,
+            "rounds": cold.rounds.iter().map(round).collect::<Vec<_>>(),
+        });
+    }
     if let Some((ceiling, ratio)) = report.ceiling() {
         value["ceiling_samples_per_second"] = json!(ceiling);
         value["ceiling_ratio"] = json!(ratio);

@@ -36,6 +36,42 @@ pub(crate) struct Run {
     pub(crate) keeps_freed_memory: bool,
     /// With `--ceiling`, each epoch and the pass of the ceiling that followed it.
     pub(crate) rounds: Vec<Round>,
+    /// With `--cold`.
+    pub(crate) cold: Option<Cold>,
+}
+
+/// Epochs that came from the storage.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    pub(crate) rounds: Vec<ColdRound>,
+    /// Batches that were read ahead.
+    pub(crate) read_ahead: usize,
+    /// What the storage read for this process as a share of what the samples take, where the
+    /// system tells: little of it means that the page cache kept them.
+    pub(crate) stored_share: Option<f64>,
+}
+
+/// Samples a second of two epochs from the storage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ColdRound {
+    pub(crate) without: f64,
+    pub(crate) ahead: f64,
+}
+
+impl Cold {
+    /// The medians without and with reading ahead, and how many times the first the second is.
+    pub(crate) fn medians(&self) -> (f64, f64, f64) {
+        let without = median(self.rounds.iter().map(|round| round.without));
+        let ahead = median(self.rounds.iter().map(|round| round.ahead));
+        (without, ahead, ratio(ahead, without))
+    }
+
+    /// Below this share what was measured was the page cache.
+    const STORED_SHARE_MIN: f64 = 0.8;
+
+    pub(crate) fn was_cached(&self) -> bool {
+        self.stored_share.is_some_and(|share| share < Self::STORED_SHARE_MIN)
+    }
 }
 
 /// Where the tensors go.

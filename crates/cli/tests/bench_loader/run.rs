@@ -192,3 +192,20 @@ fn a_source_with_a_line_break_in_its_name_takes_one_line() {
         assert!(stdout.lines().next().unwrap().ends_with("/in\\nput"), "{stdout}");
     }
 }
+
+#[test]
+fn cold_epochs_tell_what_reading_ahead_is_worth() {
+    let dir = pairs(40);
+    let line = "run DIR --batch-size 8 --shuffle --cold --epochs 2";
+    let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
+    let cold = &json["cold"];
+    assert_eq!(cold["rounds"].as_array().unwrap().len(), 2, "{json}");
+    for key in ["samples_per_second", "ahead_samples_per_second", "ahead_times"] {
+        assert!(cold[key].as_f64().unwrap() > 0.0, "{key}: {json}");
+    }
+    assert_eq!(json["samples"], 80, "those of the loader that reads ahead: {json}");
+    let ended = bench(dir.path(), &format!("{line} --read-ahead 1kB")).expect(0);
+    assert!(ended.stdout.contains("read ahead: "), "{ended:#?}");
+    let ended = bench(dir.path(), "run DIR --cold --ceiling").expect(2);
+    assert!(ended.stderr.contains("--ceiling"), "{ended:#?}");
+}

@@ -1,0 +1,64 @@
+//! Epochs that come from the storage: the page cache is told to forget the files before each.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::PathBuf;
+
+use tallow::Source;
+
+/// The files that samples lie in, and their bytes.
+#[derive(Debug)]
+pub(crate) struct Cached {
+    files: Vec<PathBuf>,
+    /// Of the samples, headers included.
+    pub(crate) bytes: u64,
+}
+
+impl Cached {
+    /// # Errors
+    ///
+    /// In words, when the samples do not lie in files.
+    pub(crate) fn of(source: &dyn Source) -> Result<Self, String> {
+        let (mut seen, mut files, mut bytes) = (HashSet::new(), Vec::new(), 0);
+        for extent in (0..source.len()).flat_map(|index| source.extents(index)) {
+            bytes += extent.bytes as u64;
+            // A file of its own comes once; those of which there may be millions are not noted twice.
+            if extent.whole_file || seen.insert(extent.path.clone()) {
+                files.push(extent.path);
+            }
+        }
+        if files.is_empty() {
+            return Err("no sample of this source lies in a file that could be cold".to_owned());
+        }
+        Ok(Self { files, bytes })
+    }
+
+    /// Drops them from the page cache, after writing back what is dirty, which could not be dropped.
+    ///
+    /// # Errors
+    ///
+    /// In words, when a file cannot be opened or the system does not know how.
+    pub(crate) fn drop(&self) -> Result<(), String> {
+        for path in &self.files {
+            let file =
+                File::open(path).map_err(|e| format!("cannot open {}: {e}", path.display()))?;
+            forget(&file)
+                .map_err(|e| format!("cannot drop {} from the cache: {e}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn forget(file: &File) -> Result<(), String> {
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+    // What was read only needs none; what cannot be written back stays, and the report says so.
+    let _ = file.sync_data();
+    let dropped = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    dropped.map_err(|error| error.to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(_: &File) -> Result<(), String> {
+    Err("this system has no call for it".to_owned())
+}

@@ -1,0 +1,113 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tallow::{Extent, Loader, Result, Row, Schema, Source};
+
+use crate::tester::{counting, stream};
+
+/// [`counting`], which notes how often it is asked where a sample lies and when it is read.
+struct Noted<S> {
+    source: S,
+    asked: Arc<Mutex<BTreeMap<usize, usize>>>,
+    /// Samples that were read before they were asked for.
+    late: Arc<AtomicUsize>,
+    read: Duration,
+    panics: bool,
+}
+
+impl<S: Source> Source for Noted<S> {
+    fn schema(&self) -> &Schema {
+        self.source.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        if !self.asked.lock().unwrap().contains_key(&index) {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
+        std::thread::sleep(self.read);
+        self.source.read(index, row)
+    }
+
+    fn extents(&self, index: usize) -> Vec<Extent> {
+        assert!(!self.panics, "asked where sample {index} lies");
+        *self.asked.lock().unwrap().entry(index).or_default() += 1;
+        let path = PathBuf::from("/nowhere");
+        vec![Extent { path, offset: 0, bytes: 1 << 40, whole_file: true }]
+    }
+}
+
+fn noted(samples: usize) -> Noted<impl Source> {
+    Noted {
+        source: counting(samples),
+        asked: Arc::default(),
+        late: Arc::default(),
+        read: Duration::ZERO,
+        panics: false,
+    }
+}
+
+#[test]
+fn reading_ahead_changes_nothing() {
+    let expected =
+        stream(&Loader::builder(counting(43)).batch_size(8).shuffle().build().unwrap(), 0..3);
+    let expected = expected.unwrap();
+    for panics in [false, true] {
+        for workers in [0, 1, 3] {
+            for bytes in [1, 500, usize::MAX] {
+                let source = Noted { panics, ..noted(43) };
+                let builder = Loader::builder(source).batch_size(8).shuffle().workers(workers);
+                let loader = builder.read_ahead(bytes).build().unwrap();
+                assert_eq!(stream(&loader, 0..3).unwrap(), expected);
+                for batch in loader.epochs(5..7).take(4) {
+                    batch.unwrap();
+                }
+                assert_eq!(stream(&loader, 0..3).unwrap(), expected, "after stopping");
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_are_asked_for_once_and_before_they_are_read() {
+    let source = Noted { read: Duration::from_millis(2), ..noted(60) };
+    let (asked, late) = (source.asked.clone(), source.late.clone());
+    let loader = Loader::builder(source).batch_size(6).shuffle().workers(1).prefetch(1);
+    // A row of 32 bytes, so four batches.
+    let loader = loader.read_ahead(4 * 6 * 32).build().unwrap();
+    assert_eq!(loader.plan().read_ahead(), 4);
+    for batch in loader.epoch(0) {
+        batch.unwrap();
+    }
+    // Those of the first batch are read at once, while the thread begins.
+    assert!(late.load(Ordering::Relaxed) <= 12, "{late:?}");
+    let asked = asked.lock().unwrap();
+    assert!(asked.len() >= 48 && asked.values().all(|&times| times == 1), "{asked:?}");
+}
+
+#[test]
+fn it_goes_no_further_than_it_was_told() {
+    let source = noted(600);
+    let asked = source.asked.clone();
+    let loader = Loader::builder(source).batch_size(6).workers(1).prefetch(2);
+    let loader = loader.read_ahead(3 * 6 * 32).build().unwrap();
+    let mut batches = loader.epoch(0);
+    batches.next().unwrap().unwrap();
+    let deadline = Instant::now() + Duration::from_millis(200);
+    while Instant::now() < deadline {
+        // One delivered, two made, and three ahead of those.
+        let furthest = asked.lock().unwrap().keys().next_back().copied().unwrap_or(0);
+        assert!(furthest < 6 * 6, "{furthest}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let started = Instant::now();
+    drop(batches);
+    drop(loader);
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
