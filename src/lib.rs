@@ -13,8 +13,9 @@ pub use tallow_core::{
     philox4x32_10, testing,
 };
 pub use tallow_loader::{
-    Batch, BatchId, Batches, DeviceWork, Error as LoaderError, ErrorKind as LoaderErrorKind, Fault,
-    Loader, LoaderBuilder, OnError, Plan, Report, Stage, State, Waits, keep_freed_memory,
+    Auto, Batch, BatchId, Batches, DeviceWork, Error as LoaderError, ErrorKind as LoaderErrorKind,
+    Fault, Loader, LoaderBuilder, OnError, Plan, Report, Search, Settings, Stage, State, Waits,
+    Workers, keep_freed_memory,
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, BLUR_WEIGHTS_MAX, Border, BoxFormat, CHANNELS_MAX, CutMix, Elastic,
@@ -30,6 +31,6 @@ pub mod prelude {
     pub use tallow_core::{
         LastBatch, Memory, NpyFile, NpyFolders, Safetensors, Sampler, Source, SourceExt,
     };
-    pub use tallow_loader::{Batch, Loader, OnError, State};
+    pub use tallow_loader::{Auto, Batch, Loader, OnError, State};
     pub use tallow_transforms::{Augment, IMAGENET, map};
 }

@@ -2,6 +2,8 @@
 
 #[path = "suite/augmentation.rs"]
 mod augmentation;
+#[path = "suite/auto.rs"]
+mod auto;
 #[path = "suite/delivery.rs"]
 mod delivery;
 #[path = "suite/errors.rs"]

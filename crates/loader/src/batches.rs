@@ -70,7 +70,7 @@ impl Iterator for Batches<'_> {
             return None;
         };
         let result = slab.and_then(|slab| self.loader.receive(&slab));
-        self.loader.waited(started, result.is_err());
+        self.loader.waited(started, result.as_ref().ok().map(Batch::rows));
         self.next = self.loader.next_id();
         Some(result)
     }

@@ -7,6 +7,7 @@ use tallow_core::{
     RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
 };
 
+use crate::auto::{Governor, Workers};
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
 use crate::delivery::{Course, Delivery};
@@ -16,6 +17,7 @@ use crate::memory::{Columns, SlabStore};
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::policy::OnError;
+use crate::search::Settings;
 use crate::slab::SlabLayout;
 #[cfg(feature = "cuda")]
 use crate::staging::{Layout, Staging};
@@ -37,7 +39,7 @@ pub struct LoaderBuilder {
     rank: usize,
     world: usize,
     seed: u64,
-    workers: Option<usize>,
+    workers: Option<Workers>,
     prefetch: Option<usize>,
     read_ahead: usize,
     on_error: OnError,
@@ -64,6 +66,10 @@ impl LoaderBuilder {
 
     /// Batches ahead by default, as far as they fit [`Self::AHEAD_BYTES`].
     const PREFETCH: usize = 4;
+
+    /// Batches ahead at most, where the loader chooses: as many would hide pauses of any source that
+    /// is fast enough at all.
+    const PREFETCH_MAX: usize = 16;
 
     /// Memory for the batches ahead by default, unless two of them take more.
     const AHEAD_BYTES: usize = 512 << 20;
@@ -132,9 +138,10 @@ impl LoaderBuilder {
     }
 
     /// Threads that read and transform; 0 does it inside `next`. Never changes what is delivered.
-    /// The default is one a core, at most 8.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
+    /// The default is one a core, at most 8. With [`Auto`](crate::Auto) the loader chooses while it
+    /// runs, within bounds, and [`prefetch`](Self::prefetch) is then the most that it may choose.
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = Some(workers.into());
         self
     }
 
@@ -260,7 +267,9 @@ impl LoaderBuilder {
         if self.prefetch == Some(0) {
             note(&"a prefetch of 0 batches; at least one must be made before it is delivered");
         }
-        if let Some(workers) = self.workers.filter(|workers| *workers > Self::WORKERS_LIMIT) {
+        if let Some(Workers::Count(workers)) = self.workers
+            && workers > Self::WORKERS_LIMIT
+        {
             note(&format_args!("{workers} workers; at most {}", Self::WORKERS_LIMIT));
         }
         let batching = Batching::new(self.batch_size, self.last, self.rank, self.world)
@@ -367,13 +376,14 @@ impl LoaderBuilder {
             let message = format!("a batch of {} does not fit memory", pipeline.schema());
             return Err(Error::new(ErrorKind::Memory, message));
         };
-        let workers = self.workers.unwrap_or_else(|| cores().min(Self::WORKERS_MAX));
-        let prefetch = self.prefetch.unwrap_or_else(|| default_prefetch(slab_bytes));
-        let slabs = if workers == 0 { 1 } else { prefetch };
+        let (workers, auto) = match self.workers {
+            None => (cores().min(Self::WORKERS_MAX), None),
+            Some(Workers::Count(count)) => (count, None),
+            Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
+        };
         let read_ahead = self.batches_read_ahead(batching.rank_rows());
-        let (store, slab_bytes, device_bytes) =
-            self.store(&pipeline, &layout, slab_bytes, slabs)?;
-        let plan = Plan {
+        let default_prefetch = default_prefetch(slab_bytes);
+        let mut plan = Plan {
             schema: pipeline.schema().clone(),
             samples,
             positions,
@@ -385,10 +395,12 @@ impl LoaderBuilder {
             on_error: self.on_error,
             device: self.device.clone(),
             workers,
-            prefetch,
+            prefetch: self.prefetch.unwrap_or(default_prefetch),
             read_ahead,
-            slab_bytes,
-            device_bytes,
+            read_ahead_bytes: self.read_ahead,
+            auto: auto.is_some(),
+            slab_bytes: self.slab_bytes(&pipeline, layout.rows, slab_bytes),
+            device_bytes: 0,
             on_device: pipeline.finisher().is_some(),
             resident: pipeline.resident().is_some(),
             resident_host_bytes: pipeline
@@ -397,6 +409,15 @@ impl LoaderBuilder {
             scratch_bytes: pipeline.scratch_bytes(),
             order_bytes: self.sampler.order_bytes(samples),
         };
+        let governor = auto.map(|auto| {
+            let most = self.prefetch.unwrap_or(Self::PREFETCH_MAX);
+            plan.prefetch = plan.prefetch_within(auto.bytes_max()).clamp(1, most);
+            let most = Settings { workers, prefetch: plan.prefetch, read_ahead: 0 };
+            Governor::new(Settings { prefetch: default_prefetch, ..most }, most)
+        });
+        let slabs = if workers == 0 { 1 } else { plan.prefetch };
+        let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
+        plan.device_bytes = device_bytes;
         let course = Course {
             sampler: self.sampler.clone(),
             samples,
@@ -414,7 +435,7 @@ impl LoaderBuilder {
             substitutes: self.on_error.substitutes(),
             substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
         };
-        Loader::start(plan, layout, filler, prints, self.maps, self.stall_timeout)
+        Loader::start(plan, layout, filler, prints, self.maps, self.stall_timeout, governor)
     }
 
     /// How many batches of `rows` rows are read ahead of the workers.
@@ -424,28 +445,36 @@ impl LoaderBuilder {
         if self.read_ahead == 0 { 0 } else { (self.read_ahead / batch_bytes).max(1) }
     }
 
-    /// Where slabs come from, the bytes of one of them on the host, and of all on the device.
+    /// Bytes of the host's memory for a slab of `rows` rows, whose tensors take `tensor_bytes`.
+    fn slab_bytes(&self, pipeline: &Pipeline, rows: usize, tensor_bytes: usize) -> usize {
+        #[cfg(feature = "cuda")]
+        if self.device.is_cuda() {
+            return Layout::new(rows, pipeline).slab.scratch;
+        }
+        let _ = (pipeline, rows);
+        tensor_bytes
+    }
+
+    /// Where slabs come from, and the bytes of all of them on the device.
     fn store(
         &self,
         pipeline: &Pipeline,
         layout: &Arc<SlabLayout>,
-        slab_bytes: usize,
         slabs: usize,
-    ) -> Result<(Arc<dyn SlabStore>, usize, usize)> {
+    ) -> Result<(Arc<dyn SlabStore>, usize)> {
         #[cfg(feature = "cuda")]
         if let Device::Cuda(device) = &self.device {
             // One more is in the hands of the consumer.
             let slots = slabs.saturating_add(1);
             let staged = Layout::new(layout.rows, pipeline);
             let resident = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
-            let host_bytes = staged.slab.scratch;
             let device_bytes = staged.slab.bytes.saturating_mul(slots) + resident.unwrap_or(0);
             let staging = Staging::new(device, layout.clone(), staged, pipeline, slots)?;
-            return Ok((Arc::new(staging), host_bytes, device_bytes));
+            return Ok((Arc::new(staging), device_bytes));
         }
         let _ = (pipeline, slabs);
         let columns = Columns { layout: layout.clone(), device: self.device.clone() };
-        Ok((Arc::new(columns), slab_bytes, 0))
+        Ok((Arc::new(columns), 0))
     }
 
     fn prints(&self) -> Prints {

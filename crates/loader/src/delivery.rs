@@ -80,6 +80,10 @@ struct State {
     waking: usize,
     /// Workers with claimed rows, or making an order.
     busy: usize,
+    /// How many may be.
+    workers: usize,
+    /// Slabs that may be in the window, of those that `Course::slabs` allows.
+    slabs: usize,
     /// Workers that have not returned.
     live: usize,
     /// How often the consumer asked for a slab, and how often one was done.
@@ -135,7 +139,12 @@ impl Delivery {
     pub(crate) fn new(course: Course, workers: usize) -> Self {
         let fetching = usize::from(course.ahead > 0);
         let activities = (0..workers.max(1)).map(|_| Activity::default()).collect();
-        let state = State { live: workers + fetching, ..State::default() };
+        let state = State {
+            live: workers + fetching,
+            workers: workers.max(1),
+            slabs: course.slabs,
+            ..State::default()
+        };
         Self {
             course,
             built: Instant::now(),
@@ -162,6 +171,14 @@ impl Delivery {
         state.run = Some(Run { next: start, ahead: start, end, order: None, ordering: false });
         self.work.notify_all();
         true
+    }
+
+    /// How many workers may be busy from now on, and how many slabs in the window. Who is busy, and
+    /// what is in the window, stays there.
+    pub(crate) fn limit(&self, workers: usize, slabs: usize) {
+        let mut state = self.state();
+        (state.workers, state.slabs) = (workers, slabs.min(self.course.slabs));
+        self.work.notify_all();
     }
 
     // ---- workers
@@ -229,20 +246,23 @@ impl Delivery {
     }
 
     fn find(&self, state: &mut State, want: usize) -> Found {
+        if state.busy >= state.workers {
+            return Found::Nothing;
+        }
         let found = match self.unclaimed(state, want) {
             Some(claim) => Found::Rows(claim),
             None => self.admit(state, want),
         };
         // One worker wakes the next, so that the consumer never has to wake more than one.
         if matches!(found, Found::Rows(_)) && self.has_more(state) {
-            self.wake_worker(state);
+            self.wake_worker(state, 1);
         }
         found
     }
 
-    /// Wakes one worker more, if one is asleep.
-    fn wake_worker(&self, state: &mut State) {
-        if state.idle > state.waking {
+    /// Wakes one worker more, if one is asleep and may be busy beside `others` that are about to be.
+    fn wake_worker(&self, state: &mut State, others: usize) {
+        if state.idle > state.waking && state.busy + state.waking + others < state.workers {
             state.waking += 1;
             self.work.notify_one();
         }
@@ -260,14 +280,14 @@ impl Delivery {
 
     fn has_more(&self, state: &State) -> bool {
         let unclaimed = |entry: &Admitted| entry.slab.rows.samples() > entry.claimed;
-        let to_admit = state.window.len() < self.course.slabs
+        let to_admit = state.window.len() < state.slabs
             && state.run.as_ref().is_some_and(|run| run.next.epoch < run.end && !run.ordering);
         to_admit || state.window.iter().any(unclaimed)
     }
 
     /// Admits slabs until one has rows to claim, as far as there is room.
     fn admit(&self, state: &mut State, want: usize) -> Found {
-        while state.window.len() < self.course.slabs {
+        while state.window.len() < state.slabs {
             let Some(run) = &mut state.run else { break };
             if run.next.epoch >= run.end || run.ordering {
                 break;
@@ -358,7 +378,7 @@ impl Delivery {
                 None
             }
         };
-        self.wake_worker(state);
+        self.wake_worker(state, 1);
         before
     }
 
@@ -425,9 +445,9 @@ impl Delivery {
         let slab = state.window.pop_front()?.slab;
         // Waking costs the consumer a system call and the worker a switch: not for one slab, but
         // when half of the window is free.
-        let free = self.course.slabs.saturating_sub(state.window.len());
+        let free = state.slabs.saturating_sub(state.window.len());
         if free >= state.window.len() {
-            self.wake_worker(state);
+            self.wake_worker(state, 0);
         }
         Some(slab)
     }

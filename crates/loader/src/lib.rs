@@ -9,6 +9,7 @@
 //! the first batch is there, and lets one slow sample hold up a whole batch.
 
 mod allocator;
+mod auto;
 mod batch;
 mod batch_maps;
 mod batches;
@@ -26,6 +27,7 @@ mod policy;
 mod read_ahead;
 mod report;
 mod resident;
+mod search;
 mod slab;
 mod stages;
 #[cfg(feature = "cuda")]
@@ -34,6 +36,7 @@ mod state;
 mod worker;
 
 pub use allocator::keep_freed_memory;
+pub use auto::{Auto, Workers};
 pub use batch::Batch;
 pub use batches::Batches;
 pub use builder::LoaderBuilder;
@@ -42,5 +45,6 @@ pub use loader::Loader;
 pub use plan::Plan;
 pub use policy::{Fault, OnError};
 pub use report::{DeviceWork, Report, Waits};
+pub use search::{Search, Settings};
 pub use stages::Stage;
 pub use state::State;

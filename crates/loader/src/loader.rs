@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tallow_core::{Fingerprint, LastBatch, Schema, Source};
 
+use crate::auto::Governor;
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
 use crate::batches::Batches;
@@ -16,6 +17,7 @@ use crate::plan::Plan;
 use crate::policy::{Fault, OnError};
 use crate::read_ahead::fetch;
 use crate::report::{Histogram, Report};
+use crate::search::Settings;
 use crate::slab::{RowFault, Slab, SlabLayout, lock};
 use crate::stages::Stage;
 use crate::state::State;
@@ -60,6 +62,8 @@ pub struct Loader {
     /// The scratch of the consumer in the role of a worker, without workers.
     inline: Mutex<Option<Scratch>>,
     stats: Mutex<Stats>,
+    /// Chooses workers and batches ahead while the loader runs.
+    governor: Option<Mutex<Governor>>,
 }
 
 /// The fingerprints that a state carries.
@@ -98,6 +102,8 @@ impl Received {
 struct Stats {
     first: Option<Instant>,
     last: Option<Instant>,
+    /// The same as `last`, within an iteration.
+    taken: Option<Instant>,
     wait: Duration,
     hand_over: Duration,
     map_batch: Duration,
@@ -122,7 +128,11 @@ impl Loader {
         prints: Prints,
         maps: BatchMaps,
         stall_timeout: Option<Duration>,
+        governor: Option<Governor>,
     ) -> Result<Self> {
+        if let Some(settings) = governor.as_ref().map(Governor::settings) {
+            filler.delivery.limit(settings.workers, settings.prefetch);
+        }
         let filler = Arc::new(filler);
         let mut loader = Self {
             layout,
@@ -138,6 +148,7 @@ impl Loader {
             }),
             inline: Mutex::default(),
             stats: Mutex::new(Stats::new()),
+            governor: governor.map(Mutex::new),
             filler,
         };
         for worker in 0..loader.plan.workers {
@@ -283,6 +294,7 @@ impl Loader {
             return None;
         }
         *received = begun;
+        lock(&self.stats).taken = None;
         Some(begun.next)
     }
 
@@ -410,8 +422,25 @@ impl Loader {
         Ok(passed)
     }
 
-    pub(crate) fn waited(&self, started: Instant, failed: bool) {
-        lock(&self.stats).waited(started, failed);
+    /// A call of `next` that began at `started` ends, with a batch of `rows` rows or an error.
+    pub(crate) fn waited(&self, started: Instant, rows: Option<usize>) {
+        let now = Instant::now();
+        let since = lock(&self.stats).waited(started, now, rows.is_none());
+        if let (Some(governor), Some(since)) = (&self.governor, since) {
+            let taken = lock(governor).taken(rows.unwrap_or(0), since, now - started);
+            if let Some(settings) = taken {
+                self.filler.delivery.limit(settings.workers, settings.prefetch);
+            }
+        }
+    }
+
+    /// What may be set without changing what is delivered, as it is now: with [`Auto`](crate::Auto)
+    /// the loader's own choice, which is worth copying once a training has run for a while.
+    pub fn settings(&self) -> Settings {
+        let Plan { workers, prefetch, read_ahead_bytes, .. } = self.plan;
+        let fixed = Settings { workers, prefetch, read_ahead: read_ahead_bytes };
+        let chosen = self.governor.as_ref().map(|governor| lock(governor).settings());
+        chosen.map_or(fixed, |chosen| Settings { read_ahead: read_ahead_bytes, ..chosen })
     }
 
     /// Ends the iteration under way.
@@ -446,7 +475,7 @@ impl Loader {
             errors: stats.errors,
             faults: stats.faults,
             batch_wait: stats.waits.waits(),
-            workers: self.plan.workers,
+            workers: self.settings().workers,
             stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
             ready_share: delivery.ready_share(),
             cores: cores(),
@@ -526,6 +555,7 @@ impl Stats {
         Self {
             first: None,
             last: None,
+            taken: None,
             wait: Duration::ZERO,
             hand_over: Duration::ZERO,
             map_batch: Duration::ZERO,
@@ -546,13 +576,14 @@ impl Stats {
         self.hand_over += hand_over;
     }
 
-    fn waited(&mut self, started: Instant, failed: bool) {
-        let now = Instant::now();
+    /// Returns how long ago the call before it ended, in the same iteration.
+    fn waited(&mut self, started: Instant, now: Instant, failed: bool) -> Option<Duration> {
         let time = now - started;
         self.first.get_or_insert(started);
         self.last = Some(now);
         self.wait += time;
         self.errors += u64::from(failed);
         self.waits.add(time);
+        self.taken.replace(now).map(|before| now - before)
     }
 }

@@ -22,6 +22,8 @@ pub struct Plan {
     pub(crate) workers: usize,
     pub(crate) prefetch: usize,
     pub(crate) read_ahead: usize,
+    pub(crate) read_ahead_bytes: usize,
+    pub(crate) auto: bool,
     pub(crate) slab_bytes: usize,
     pub(crate) device_bytes: usize,
     pub(crate) on_device: bool,
@@ -47,12 +49,13 @@ impl Plan {
         self.batches
     }
 
-    /// Worker threads; 0 when the work is done inside `next`.
+    /// Worker threads; 0 when the work is done inside `next`. The most there are, where the loader
+    /// chooses.
     pub fn workers(&self) -> usize {
         self.workers
     }
 
-    /// Batches made ahead of the consumer.
+    /// Batches made ahead of the consumer, at most.
     pub fn prefetch(&self) -> usize {
         self.prefetch
     }
@@ -96,6 +99,13 @@ impl Plan {
         held.saturating_add(self.order_bytes.saturating_mul(2))
     }
 
+    /// The most batches ahead with which the loader holds no more than `bytes`, or 0.
+    pub(crate) fn prefetch_within(&self, bytes: usize) -> usize {
+        let without = Self { prefetch: 0, ..self.clone() }.memory_bytes();
+        let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes()).max(1);
+        bytes.saturating_sub(without) / slab_bytes
+    }
+
     /// Bytes of the sample indices of one batch on this rank.
     fn index_bytes(&self) -> usize {
         (self.batch_size / self.world).saturating_mul(size_of::<usize>())
@@ -118,7 +128,8 @@ impl fmt::Display for Plan {
             write!(f, ", {} bytes of it for {what}", self.device_bytes)?;
         }
         writeln!(f, "{}", if self.on_device { ", where the last transform runs" } else { "" })?;
-        write!(f, "workers   {}, {} batches ahead", self.workers, self.prefetch)?;
+        let most = if self.auto { "up to " } else { "" };
+        write!(f, "workers   {most}{}, {most}{} batches ahead", self.workers, self.prefetch)?;
         if self.read_ahead > 0 {
             write!(f, ", the files of {} more fetched", self.read_ahead)?;
         }

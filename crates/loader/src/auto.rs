@@ -1,0 +1,251 @@
+//! Workers and batches ahead that a loader chooses for itself while it runs.
+
+use std::time::{Duration, Instant};
+
+use crate::search::{Search, Settings};
+
+/// How many threads read and transform.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Workers {
+    /// So many; 0 does it inside `next`.
+    Count(usize),
+    /// As many as the loader finds best while it runs.
+    Auto(Auto),
+}
+
+impl From<usize> for Workers {
+    fn from(count: usize) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<Auto> for Workers {
+    fn from(auto: Auto) -> Self {
+        Self::Auto(auto)
+    }
+}
+
+/// Bounds within which a loader chooses its workers and batches ahead while it runs: by a
+/// [`Search`] whose trials are spells of the iteration under way. A training that does not wait
+/// ends with the fewest that keep it so; one that does, with the fewest that load as fast as can be.
+///
+/// What is delivered does not depend on it.
+///
+/// ```
+/// # use tallow_core::{Field, RowDType, Schema, from_fn};
+/// # use tallow_loader::{Auto, Loader};
+/// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+/// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+/// // At most half of the cores, and 1 GB for batches.
+/// let auto = Auto::new().cpu_share(0.5).bytes(1_000_000_000);
+/// let loader = Loader::builder(source).workers(auto).build()?;
+/// for batch in loader.epoch(0) {
+///     batch?;
+/// }
+/// println!("{:?}", loader.settings());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[must_use]
+pub struct Auto {
+    cpu_share: f64,
+    bytes: usize,
+}
+
+impl Default for Auto {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Auto {
+    /// Up to a worker a core, and 512 MiB.
+    pub fn new() -> Self {
+        Self { cpu_share: 1.0, bytes: 512 << 20 }
+    }
+
+    /// The share of the cores that workers may have, of which they always have one.
+    pub fn cpu_share(mut self, share: f64) -> Self {
+        self.cpu_share = share;
+        self
+    }
+
+    /// Bytes that the loader may hold, as [`Plan::memory_bytes`](crate::Plan::memory_bytes) counts
+    /// them. One batch ahead is always made.
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// The most workers, of `cores` cores.
+    pub(crate) fn workers_max(self, cores: usize) -> usize {
+        let share = if self.cpu_share.is_finite() { self.cpu_share.clamp(0.0, 1.0) } else { 1.0 };
+        ((cores as f64 * share) as usize).max(1)
+    }
+
+    /// The most bytes.
+    pub(crate) fn bytes_max(self) -> usize {
+        self.bytes
+    }
+}
+
+/// Tries settings while batches are taken.
+#[derive(Debug)]
+pub(crate) struct Governor {
+    search: Search,
+    most: Settings,
+    spell: Spell,
+    /// Since when the search is over.
+    found: Option<Instant>,
+    /// How long it must be over before the consumer is looked after again.
+    patience: Duration,
+}
+
+/// A part of an iteration under one of the settings.
+#[derive(Debug)]
+struct Spell {
+    settings: Settings,
+    /// Batches that were made under the settings before, and do not count.
+    settling: usize,
+    rows: usize,
+    batches: usize,
+    time: Duration,
+    waited: Duration,
+}
+
+impl Spell {
+    /// A spell lasts at least so long, and takes so many batches.
+    const TIME: Duration = Duration::from_millis(200);
+    const BATCHES: usize = 8;
+
+    /// Under `settings`, after others that had `before` batches ahead.
+    fn new(settings: Settings, before: Option<usize>) -> Self {
+        // What is ready was made under those, and so was some of what is being made.
+        let settling = before.map_or(0, |before| before.max(settings.prefetch) + 1);
+        let (time, waited) = (Duration::ZERO, Duration::ZERO);
+        Self { settings, settling, rows: 0, batches: 0, time, waited }
+    }
+
+    fn is_over(&self) -> bool {
+        self.time >= Self::TIME && self.batches >= Self::BATCHES
+    }
+}
+
+impl Governor {
+    /// A training that waits for more than this share after the search is searched for anew.
+    const WAITING: f64 = 0.1;
+    /// How long after the first search; twice as long after each.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    pub(crate) fn new(start: Settings, most: Settings) -> Self {
+        let search = Search::new(start, most);
+        let spell = Spell::new(search.next().unwrap_or(search.best()), Some(0));
+        Self { search, most, spell, found: None, patience: Self::PATIENCE }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.spell.settings
+    }
+
+    /// A batch of `rows` rows was taken `since` the one before it, of which the consumer `waited` a
+    /// part. Returns the settings that hold from now on, if they are others.
+    pub(crate) fn taken(
+        &mut self,
+        rows: usize,
+        since: Duration,
+        waited: Duration,
+    ) -> Option<Settings> {
+        let spell = &mut self.spell;
+        if spell.settling > 0 {
+            spell.settling -= 1;
+            return None;
+        }
+        spell.rows += rows;
+        spell.batches += 1;
+        spell.time += since;
+        spell.waited += waited;
+        if !spell.is_over() {
+            return None;
+        }
+        let before = spell.settings;
+        let seconds = spell.time.as_secs_f64();
+        let (rate, waiting) = (spell.rows as f64 / seconds, spell.waited.as_secs_f64() / seconds);
+        self.judge(rate, waiting);
+        let settings = self.search.next().unwrap_or(self.search.best());
+        let others = settings != before;
+        self.spell = Spell::new(settings, others.then_some(before.prefetch));
+        others.then_some(settings)
+    }
+
+    fn judge(&mut self, rate: f64, waiting: f64) {
+        match self.found {
+            None => {
+                self.search.record(rate);
+                if self.search.next().is_none() {
+                    let settings = self.search.best();
+                    tracing::debug!(target: "tallow::auto", ?settings, "found");
+                    self.found = Some(Instant::now());
+                }
+            }
+            Some(found) if waiting > Self::WAITING && found.elapsed() >= self.patience => {
+                self.patience *= 2;
+                self.found = None;
+                self.search = Search::new(self.search.best(), self.most);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes batches of 10 rows that come at `rate`, until the settings stay as they are.
+    fn settle(governor: &mut Governor, rate: impl Fn(Settings) -> f64) -> Settings {
+        for _ in 0..20_000 {
+            let since = Duration::from_secs_f64(10.0 / rate(governor.settings()));
+            governor.taken(10, since, since / 2);
+            if governor.found.is_some() {
+                break;
+            }
+        }
+        assert!(governor.found.is_some(), "no end of it");
+        governor.settings()
+    }
+
+    #[test]
+    fn it_ends_with_the_fewest_workers_that_are_as_fast() {
+        let most = Settings { workers: 8, prefetch: 8, read_ahead: 0 };
+        for start in [1, 4, 8] {
+            let start = Settings { workers: start, prefetch: 4, read_ahead: 0 };
+            let mut governor = Governor::new(start, most);
+            let found = settle(&mut governor, |s| s.workers.min(3) as f64 * 500.0);
+            assert_eq!(found, Settings { workers: 3, prefetch: 1, read_ahead: 0 });
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_consumer_is_noticed_later() {
+        let most = Settings { workers: 8, prefetch: 2, read_ahead: 0 };
+        let mut governor = Governor::new(Settings { workers: 4, prefetch: 2, read_ahead: 0 }, most);
+        assert_eq!(settle(&mut governor, |_| 1000.0).workers, 1, "the consumer is the limit");
+        governor.patience = Duration::ZERO;
+        let rate = |s: Settings| s.workers as f64 * 500.0;
+        while governor.found.is_some() {
+            let since = Duration::from_secs_f64(10.0 / rate(governor.settings()));
+            governor.taken(10, since, since / 2);
+        }
+        assert_eq!(settle(&mut governor, rate).workers, 8);
+    }
+
+    #[test]
+    fn a_share_of_the_cores_is_at_least_one() {
+        let workers = |share, cores| Auto::new().cpu_share(share).workers_max(cores);
+        assert_eq!(
+            [workers(1.0, 8), workers(0.5, 8), workers(0.5, 3), workers(0.0, 4)],
+            [8, 4, 1, 1]
+        );
+        assert_eq!([workers(f64::NAN, 4), workers(-1.0, 4), workers(9.0, 4)], [4, 1, 4]);
+    }
+}

@@ -1,0 +1,215 @@
+//! Which settings load fastest, found by trying them: a climb from neighbour to neighbour, each step
+//! decided by trials that take turns.
+
+use std::collections::HashSet;
+
+/// What may be set without changing what is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// Worker threads.
+    pub workers: usize,
+    /// Batches made ahead of the consumer.
+    pub prefetch: usize,
+    /// Bytes of samples whose files are fetched ahead of the workers.
+    pub read_ahead: usize,
+}
+
+impl Settings {
+    /// Whether these settings take more of anything than others. Of two neighbours one does.
+    fn cost_more_than(self, other: Self) -> bool {
+        self.workers > other.workers
+            || self.prefetch > other.prefetch
+            || self.read_ahead > other.read_ahead
+    }
+}
+
+/// Looks for the settings of the highest rate within bounds, and among those that are as fast as
+/// can be told for the cheapest.
+///
+/// It asks for one trial after another ([`next`](Self::next)) and is told what each reached
+/// ([`record`](Self::record)). Trials of the best settings so far and of a neighbour take turns, so
+/// that what else the machine does meets both; the neighbour takes over if it costs more and is
+/// clearly faster, or if it costs less and is not clearly slower, by the median over the pairs.
+/// What trials are is up to the caller: epochs, or spells of one that is under way.
+///
+/// ```
+/// # use tallow_loader::{Search, Settings};
+/// let start = Settings { workers: 4, prefetch: 4, read_ahead: 0 };
+/// let mut search = Search::new(start, Settings { workers: 8, prefetch: 8, read_ahead: 0 });
+/// while let Some(settings) = search.next() {
+///     // Two workers saturate this storage.
+///     search.record(settings.workers.min(2) as f64 * 1000.0);
+/// }
+/// assert_eq!(search.best(), Settings { workers: 2, prefetch: 1, read_ahead: 0 });
+/// ```
+#[derive(Debug, Clone)]
+pub struct Search {
+    most: Settings,
+    best: Settings,
+    /// Neighbours of `best` that are still to be tried, the next one last.
+    neighbours: Vec<Settings>,
+    /// Every pair that was compared: a climb that comes back does not try it again.
+    tried: HashSet<(Settings, Settings)>,
+    /// What each trial of the pairs under way reached: of the best, and of the neighbour.
+    pairs: [Vec<f64>; 2],
+}
+
+impl Search {
+    /// Pairs of trials before a step is decided: the median of three leaves one disturbed pair out.
+    const PAIRS: usize = 3;
+    /// What more threads or memory must gain.
+    const GAIN: f64 = 1.03;
+    /// What fewer may lose.
+    const LOSS: f64 = 0.98;
+    /// A first pair below this share, or above its inverse, needs no others.
+    const CLEAR: f64 = 0.75;
+    /// Lengths of the steps along workers and prefetch.
+    const LADDER: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128];
+
+    /// A search that begins at `start` and never asks for more than `most` of anything. Reading
+    /// ahead is either not done or done to the most.
+    pub fn new(start: Settings, most: Settings) -> Self {
+        let best = Settings {
+            workers: start.workers.clamp(1, most.workers.max(1)),
+            prefetch: start.prefetch.clamp(1, most.prefetch.max(1)),
+            read_ahead: start.read_ahead.min(most.read_ahead),
+        };
+        let mut search = Self {
+            most,
+            best,
+            neighbours: Vec::new(),
+            tried: HashSet::new(),
+            pairs: [Vec::new(), Vec::new()],
+        };
+        search.look_around(None);
+        search
+    }
+
+    /// The best settings so far.
+    pub fn best(&self) -> Settings {
+        self.best
+    }
+
+    /// The settings of the next trial; `None` once the best are found.
+    pub fn next(&self) -> Option<Settings> {
+        let neighbour = *self.neighbours.last()?;
+        let [of_best, of_neighbour] = &self.pairs;
+        Some(if of_best.len() > of_neighbour.len() { neighbour } else { self.best })
+    }
+
+    /// What the trial that [`next`](Self::next) asked for has reached, in samples a second.
+    pub fn record(&mut self, rate: f64) {
+        let Some(&neighbour) = self.neighbours.last() else { return };
+        let [of_best, of_neighbour] = &mut self.pairs;
+        if of_best.len() <= of_neighbour.len() {
+            of_best.push(rate);
+            return;
+        }
+        of_neighbour.push(rate);
+        let mut ratios: Vec<f64> = of_neighbour.iter().zip(of_best).map(|(n, b)| *n / *b).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        let ratio = ratios[ratios.len() / 2];
+        if ratios.len() < Self::PAIRS && (Self::CLEAR..1.0 / Self::CLEAR).contains(&ratio) {
+            return;
+        }
+        let needed = if neighbour.cost_more_than(self.best) { Self::GAIN } else { Self::LOSS };
+        self.decide(neighbour, ratio >= needed);
+    }
+
+    fn decide(&mut self, neighbour: Settings, is_better: bool) {
+        self.pairs = [Vec::new(), Vec::new()];
+        self.tried.extend([(self.best, neighbour), (neighbour, self.best)]);
+        self.neighbours.pop();
+        if is_better {
+            let before = std::mem::replace(&mut self.best, neighbour);
+            self.look_around(Some(before));
+        }
+    }
+
+    /// Lists the neighbours of the best settings, the next one to be tried last: the one further on
+    /// in the direction of the last step first.
+    fn look_around(&mut self, before: Option<Settings>) {
+        let Self { best, most, .. } = *self;
+        let along = |at: usize, most: usize| {
+            let up = Self::LADDER.into_iter().find(|&step| step > at).map(|step| step.min(most));
+            let down = Self::LADDER.into_iter().rev().find(|&step| step < at);
+            [down, up.filter(|&step| step > at)].into_iter().flatten()
+        };
+        let prefetch = along(best.prefetch, most.prefetch.max(1));
+        let prefetch = prefetch.map(|prefetch| Settings { prefetch, ..best });
+        let read_ahead = if best.read_ahead == 0 { most.read_ahead } else { 0 };
+        let read_ahead = Settings { read_ahead, ..best };
+        let workers = along(best.workers, most.workers.max(1));
+        let workers = workers.map(|workers| Settings { workers, ..best });
+        let all = prefetch.chain([read_ahead]).chain(workers);
+        let is_new = |found: &Settings| *found != best && !self.tried.contains(&(best, *found));
+        let mut neighbours: Vec<Settings> = all.filter(is_new).collect();
+        if let Some(before) = before {
+            neighbours.sort_by_key(|next| is_further(before, best, *next));
+        }
+        self.neighbours = neighbours;
+    }
+}
+
+/// Whether `c` lies beyond `b`, seen from `a`.
+fn is_further(a: Settings, b: Settings, c: Settings) -> bool {
+    let towards = |a: usize, b: usize, c: usize| a != b && (a < b) == (b < c) && b != c;
+    towards(a.workers, b.workers, c.workers) || towards(a.prefetch, b.prefetch, c.prefetch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: Settings = Settings { workers: 16, prefetch: 16, read_ahead: 64 };
+
+    /// Searches with trials of this rate; the settings found, and how many trials that took.
+    fn found(start: Settings, mut rate: impl FnMut(Settings) -> f64) -> (Settings, usize) {
+        let mut search = Search::new(start, MOST);
+        let mut trials = 0;
+        while let Some(settings) = search.next() {
+            assert!(!settings.cost_more_than(MOST) && settings.workers * settings.prefetch > 0);
+            search.record(rate(settings));
+            trials += 1;
+            assert!(trials < 1000, "no end of it");
+        }
+        (search.best(), trials)
+    }
+
+    #[test]
+    fn it_climbs_to_where_more_gains_nothing_and_takes_no_more_than_that() {
+        for start in [1, 4, 16] {
+            let start = Settings { workers: start, prefetch: 4, read_ahead: 0 };
+            let rate = |s: Settings| {
+                let waits = if s.prefetch < 4 { 0.7 } else { 1.0 };
+                s.workers.min(6) as f64 * waits * if s.read_ahead > 0 { 1.5 } else { 1.0 }
+            };
+            let (best, trials) = found(start, rate);
+            assert_eq!(best, Settings { workers: 6, prefetch: 4, read_ahead: 64 });
+            assert!(trials <= 90, "{trials}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_matters_it_takes_the_least() {
+        let start = Settings { workers: 8, prefetch: 4, read_ahead: 0 };
+        let (best, _) = found(start, |_| 100.0);
+        assert_eq!(best, Settings { workers: 1, prefetch: 1, read_ahead: 0 });
+    }
+
+    #[test]
+    fn noise_of_a_tenth_keeps_it_within_a_tenth_of_the_best() {
+        let mut state = 1u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            0.95 + 0.1 * (state >> 40) as f64 / (1u64 << 24) as f64
+        };
+        let rate = |s: Settings| (s.workers.min(5) as f64).powf(0.9) * 1000.0;
+        let start = Settings { workers: 2, prefetch: 4, read_ahead: 0 };
+        for _ in 0..50 {
+            let (best, _) = found(start, |s| rate(s) * noise());
+            let most = rate(Settings { workers: 5, ..start });
+            assert!(rate(best) >= 0.9 * most, "{best:?}");
+        }
+    }
+}
