@@ -14,6 +14,8 @@ mod map_batch;
 mod misbehaviour;
 #[path = "suite/mixing.rs"]
 mod mixing;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/state.rs"]
 mod state;
 #[path = "suite/stopping.rs"]

@@ -19,6 +19,7 @@ Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line 
 const RUN_EXAMPLES: &str = "\
 Examples:
   bench-loader run DIR --shuffle --batch-size 256 --ceiling
+  bench-loader run DIR --shuffle --batch-size 256 --step-ms 20
   bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
   bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10";
 
@@ -159,8 +160,8 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with = "start_batch")]
     pub(crate) ceiling: bool,
     /// After each batch do nothing for so many milliseconds, in the place of a model's step, and
-    /// report the share of the time that it waited for data. The device is synchronised before
-    /// the step begins
+    /// report the share of the time that it waited for data, by the stage that it waited for. The
+    /// device is synchronised before the step begins
     #[arg(long, value_name = "T", conflicts_with = "ceiling", value_parser = parse_step)]
     pub(crate) step_ms: Option<Duration>,
     /// Return freed memory to the system at once, as a program does that does not call
