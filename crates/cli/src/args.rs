@@ -20,6 +20,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   bench-loader run DIR --shuffle --batch-size 256 --ceiling
   bench-loader run DIR --shuffle --batch-size 256 --step-ms 20
+  bench-loader run DIR --shuffle --ceiling --html report.html
   bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
   bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10";
 
@@ -168,6 +169,9 @@ pub(crate) struct RunArgs {
     /// tallow::keep_freed_memory: each batch then pays for fresh pages
     #[arg(long)]
     pub(crate) return_memory: bool,
+    /// Write the report as a page too, with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

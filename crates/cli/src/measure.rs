@@ -9,6 +9,7 @@ use tallow::{Batch, Loader, Report, Schema, Stage};
 
 use crate::device::Consumer;
 use crate::process;
+use crate::timeline::{Taken, Timeline};
 
 /// What loading has cost and brought so far. The clock runs from the first `next()` to the drop
 /// of the last batch; whatever lies between two measurements is not counted.
@@ -24,6 +25,8 @@ pub(crate) struct Meter {
     pub(crate) cpu: Duration,
     /// The wait for each batch: 4 bytes each, so that even a million batches are a small matter.
     waits_us: Vec<f32>,
+    /// Where somebody will look at it.
+    pub(crate) timeline: Option<Timeline>,
     /// Of the wait, until the device had the batch.
     pub(crate) device: Duration,
     /// The wait inside `next()` by stage, as the loader shares it out.
@@ -38,6 +41,16 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// A meter that keeps a timeline too.
+    pub(crate) fn watching() -> Self {
+        Self { timeline: Some(Timeline::new()), ..Self::default() }
+    }
+
+    /// One of the same kind that has measured nothing yet.
+    pub(crate) fn another(&self) -> Self {
+        if self.timeline.is_some() { Self::watching() } else { Self::default() }
+    }
+
     /// Takes every batch of these epochs and hands it to the consumer. Errors are noted and the
     /// rest is taken all the same. The clock stops when the device has done its work.
     pub(crate) fn take(
@@ -65,6 +78,11 @@ impl Meter {
             let Some(batch) = next else { break };
             self.batches += 1;
             self.waits_us.push(waited.as_secs_f32() * 1e6);
+            if let Some(timeline) = &mut self.timeline {
+                let samples = batch.as_ref().map_or(0, |batch| batch.len() as u64);
+                let (at, ready) = (self.wall + started.elapsed(), loader.ready());
+                timeline.add(&Taken { at, samples, wait: waited, ready });
+            }
             match batch {
                 Ok(batch) => {
                     self.samples += batch.len() as u64;
@@ -100,6 +118,9 @@ impl Meter {
 
     /// Adds what another meter has measured.
     pub(crate) fn merge(&mut self, other: Self) {
+        if let (Some(own), Some(other)) = (&mut self.timeline, &other.timeline) {
+            own.append(other, self.wall);
+        }
         self.samples += other.samples;
         self.batches += other.batches;
         self.wall += other.wall;
@@ -148,6 +169,11 @@ impl Meter {
     pub(crate) fn per_batch(&self, time: Duration) -> Duration {
         let batches = u32::try_from(self.batches).unwrap_or(u32::MAX);
         time.checked_div(batches).unwrap_or_default()
+    }
+
+    /// The wait for each batch, in microseconds.
+    pub(crate) fn waits_us(&self) -> &[f32] {
+        &self.waits_us
     }
 
     /// The wait that the given share of the batches did not exceed, in microseconds.

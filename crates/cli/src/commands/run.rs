@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tallow::candle::Device;
 use tallow::{Loader, Plan, Sampler, Sequential, Shuffle, Source};
 
+use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
 use crate::ceiling::{self, Ceiling};
@@ -13,8 +14,9 @@ use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::{Meter, rate};
-use crate::report::{self, Round, human, json};
-use crate::{plan, process};
+use crate::output::Output;
+use crate::report::{self, Round, html, human, json};
+use crate::{plan, process, settings};
 
 /// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
 const ROUNDS_MIN: u64 = 5;
@@ -22,6 +24,7 @@ const ROUNDS_MIN: u64 = 5;
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
+    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
     let device = device::open(args.load.device)?;
     let started = Instant::now();
     let (place, opened) = plan::open(&args.source)?;
@@ -57,7 +60,21 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         keeps_freed_memory,
         rounds,
     };
+    if let Some(page) = page {
+        let augment = args.augment.as_ref().map(|steps| (steps, &args.fields));
+        let around = html::Surroundings {
+            code: settings::code(&place, &args.load, augment, loader.plan()),
+            command: settings::command_line(),
+            machine: doctor::machine(),
+        };
+        page.write(&html::run(&report, &around).to_html())?;
+    }
     conclude(&report, args.json, console)
+}
+
+/// What measures a run, as far as its reports will be looked at.
+fn meter(args: &RunArgs) -> Meter {
+    if args.html.is_some() { Meter::watching() } else { Meter::default() }
 }
 
 /// The copies into CUDA memory, and what one of the same size reaches alone, right after them.
@@ -111,7 +128,7 @@ fn plain(
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(count);
     let skipped = args.load.start_batch.unwrap_or(0) as u64;
     let progress = console.progress("loading", batches.saturating_sub(skipped));
-    let mut meter = Meter::default();
+    let mut meter = meter(args);
     meter.take(loader, consumer, epochs, &progress);
     progress.finish_and_clear();
     Ok((meter, count, Vec::new()))
@@ -141,11 +158,11 @@ fn with_ceiling(
     }
     let ceiling = Ceiling::new(source).map_err(Failure::Failed)?;
     let threads = loader.plan().workers().max(1);
-    let mut all = Meter::default();
+    let mut all = meter(args);
     let mut rounds = Vec::new();
     for epoch in epochs {
         let order = visited(source.len(), &args.load, epoch)?;
-        let mut meter = Meter::default();
+        let mut meter = all.another();
         meter.take(loader, consumer, epoch..epoch + 1, &progress);
         let wall: Duration = ceiling.pass(&order, threads).map_err(Failure::Failed)?;
         let ceiling = rate(order.len() as u64, wall);

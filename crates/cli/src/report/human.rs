@@ -265,7 +265,7 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
     counted_as(number, one, &format!("{one}s"))
 }
 
-fn counted_as(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted_as(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 

@@ -9,6 +9,7 @@ mod digest;
 mod doctor;
 mod exit_codes;
 mod generate;
+mod html;
 mod inspect;
 mod preview;
 mod run;
