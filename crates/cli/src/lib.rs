@@ -35,6 +35,7 @@ mod settings;
 mod sheet;
 mod threads;
 mod timeline;
+mod trace;
 mod values;
 
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use crate::exit::{Failure, Result};
 use crate::measure::{Meter, rate};
 use crate::output::Output;
 use crate::report::{self, Round, html, human, json};
+use crate::trace::Trace;
 use crate::{plan, process, settings};
 
 /// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
     let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
+    let trace = args.trace.as_ref().map(|path| Trace::begin(path)).transpose()?;
     let device = device::open(args.load.device)?;
     let started = Instant::now();
     let (place, opened) = plan::open(&args.source)?;
@@ -68,6 +70,13 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
             machine: doctor::machine(),
         };
         page.write(&html::run(&report, &around).to_html())?;
+    }
+    if let Some(trace) = trace {
+        // Every span ends before the trace does.
+        drop(loader);
+        if let Some(said) = trace.finish()? {
+            console.tell(said);
+        }
     }
     conclude(&report, args.json, console)
 }
@@ -129,7 +138,12 @@ fn plain(
     let skipped = args.load.start_batch.unwrap_or(0) as u64;
     let progress = console.progress("loading", batches.saturating_sub(skipped));
     let mut meter = meter(args);
-    meter.take(loader, consumer, epochs, &progress);
+    let take = || meter.take(loader, consumer, epochs, &progress);
+    if args.trace.is_some() {
+        Trace::consume(take)?;
+    } else {
+        take();
+    }
     progress.finish_and_clear();
     Ok((meter, count, Vec::new()))
 }

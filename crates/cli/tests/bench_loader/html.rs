@@ -181,7 +181,7 @@ fn every_kind_of_run_has_a_page() {
         ("--ceiling", 6, "ceiling, "),
         ("--workers 0", 5, "the stages run inside next()"),
         ("--batch-size 100 --last drop", 2, "There was no batch to load."),
-        ("--batch-size 4 --step-ms 5 --workers 2", 6, "Training does not wait"),
+        ("--batch-size 4 --step-ms 20 --workers 2", 6, "Training does not wait"),
         ("--batch-size 60", 6, "Loading alone reaches"),
     ] {
         let line = format!("run DIR {options} --html DIR/report.html --json");

@@ -14,3 +14,4 @@ mod inspect;
 mod preview;
 mod run;
 mod tester;
+mod trace;
