@@ -48,7 +48,9 @@ fn every_stage_has_a_span_under_its_own_target() {
     let loader = loader.map_batch(|_| Ok(()));
     assert_eq!(loader.build().unwrap().epoch(0).count(), 4);
     let seen = seen.lock().unwrap();
-    for stage in ["loader", "order", "read", "transform", "wait", "hand_over", "map_batch"] {
+    for stage in
+        ["loader", "order", "fill", "read", "transform", "next", "wait", "hand_over", "map_batch"]
+    {
         assert!(seen.contains(&*format!("tallow::{stage}")), "{stage} is missing in {seen:?}");
     }
 }

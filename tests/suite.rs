@@ -18,6 +18,8 @@ mod misbehaviour;
 mod mixing;
 #[path = "suite/read_ahead.rs"]
 mod read_ahead;
+#[path = "suite/stalls.rs"]
+mod stalls;
 #[path = "suite/state.rs"]
 mod state;
 #[path = "suite/stopping.rs"]

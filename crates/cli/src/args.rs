@@ -19,6 +19,9 @@ Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line 
 const RUN_EXAMPLES: &str = "\
 Examples:
   bench-loader run DIR --shuffle --batch-size 256 --ceiling
+  bench-loader run DIR --shuffle --batch-size 256 --step-ms 20
+  bench-loader run DIR --shuffle --ceiling --html report.html
+  bench-loader run DIR --step-ms 20 --trace trace.json
   bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
   bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10";
 
@@ -164,14 +167,21 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with_all = ["ceiling", "start_batch"])]
     pub(crate) cold: bool,
     /// After each batch do nothing for so many milliseconds, in the place of a model's step, and
-    /// report the share of the time that it waited for data. The device is synchronised before
-    /// the step begins
+    /// report the share of the time that it waited for data, by the stage that it waited for. The
+    /// device is synchronised before the step begins
     #[arg(long, value_name = "T", conflicts_with = "ceiling", value_parser = parse_step)]
     pub(crate) step_ms: Option<Duration>,
     /// Return freed memory to the system at once, as a program does that does not call
     /// tallow::keep_freed_memory: each batch then pays for fresh pages
     #[arg(long)]
     pub(crate) return_memory: bool,
+    /// Write the report as a page too, with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write what every thread did when, as a trace that chrome://tracing and ui.perfetto.dev open:
+    /// the first 200,000 spans, some 60 MB at most. Noting it costs every row some microseconds
+    #[arg(long, value_name = "FILE", conflicts_with = "ceiling")]
+    pub(crate) trace: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -61,12 +61,15 @@ pub(crate) struct Consumer {
 impl Consumer {
     /// Waits until the device has done all that it was given.
     pub(crate) fn synchronize(&self) -> candle::Result<()> {
-        self.device.synchronize()
+        let span = tracing::trace_span!(target: "tallow_cli::device", "synchronize");
+        span.in_scope(|| self.device.synchronize())
     }
 
     /// The thread sleeps, as one does that waits for an accelerator: the cores are left to the
     /// workers. Returns how long it took.
     pub(crate) fn step(&self, step: Duration, batch: &Batch) -> Duration {
+        let span = tracing::trace_span!(target: "tallow_cli::step", "step");
+        let _entered = span.enter();
         let started = Instant::now();
         std::thread::sleep(step);
         // A model has its batch until the step is over.

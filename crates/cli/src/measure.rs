@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use tallow::{Batch, Loader, Schema, Stage};
+use tallow::{Batch, Loader, Report, Schema, Stage};
 
 use crate::device::Consumer;
 use crate::process;
+use crate::timeline::{Taken, Timeline};
 
 /// What loading has cost and brought so far. The clock runs from the first `next()` to the drop
 /// of the last batch; whatever lies between two measurements is not counted.
@@ -24,6 +25,12 @@ pub(crate) struct Meter {
     pub(crate) cpu: Duration,
     /// The wait for each batch: 4 bytes each, so that even a million batches are a small matter.
     waits_us: Vec<f32>,
+    /// Where somebody will look at it.
+    pub(crate) timeline: Option<Timeline>,
+    /// Of the wait, until the device had the batch.
+    pub(crate) device: Duration,
+    /// The wait inside `next()` by stage, as the loader shares it out.
+    waits: Vec<(Stage, Duration)>,
     /// Time of all workers in each of their stages.
     pub(crate) stages: Vec<(Stage, Duration)>,
     /// Time inside `next()` in which slabs were made tensors.
@@ -34,6 +41,16 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// A meter that keeps a timeline too.
+    pub(crate) fn watching() -> Self {
+        Self { timeline: Some(Timeline::new()), ..Self::default() }
+    }
+
+    /// One of the same kind that has measured nothing yet.
+    pub(crate) fn another(&self) -> Self {
+        if self.timeline.is_some() { Self::watching() } else { Self::default() }
+    }
+
     /// Takes every batch of these epochs and hands it to the consumer. Errors are noted and the
     /// rest is taken all the same. The clock stops when the device has done its work.
     pub(crate) fn take(
@@ -52,13 +69,20 @@ impl Meter {
             let next = batches.next();
             // What is still on its way is a part of the wait, or the step would hide it.
             if let (Some(Ok(_)), Some(_)) = (&next, consumer.step) {
+                let started = Instant::now();
                 self.synchronize(consumer);
+                self.device += started.elapsed();
             }
             let waited = asked.elapsed();
             self.wait += waited;
             let Some(batch) = next else { break };
             self.batches += 1;
             self.waits_us.push(waited.as_secs_f32() * 1e6);
+            if let Some(timeline) = &mut self.timeline {
+                let samples = batch.as_ref().map_or(0, |batch| batch.len() as u64);
+                let (at, ready) = (self.wall + started.elapsed(), loader.ready());
+                timeline.add(&Taken { at, samples, wait: waited, ready });
+            }
             match batch {
                 Ok(batch) => {
                     self.samples += batch.len() as u64;
@@ -77,9 +101,13 @@ impl Meter {
         self.cpu += process::cpu_time().saturating_sub(cpu);
         let after = loader.report();
         self.hand_over += after.hand_over.saturating_sub(before.hand_over);
-        for (stage, time) in &after.stages {
-            self.add_stage(*stage, time.saturating_sub(before.stage(*stage)));
-        }
+        let since = |of: fn(&Report) -> Vec<(Stage, Duration)>| {
+            let (before, after) = (of(&before), of(&after));
+            let pairs = after.into_iter().zip(before);
+            pairs.map(|((stage, after), (_, before))| (stage, after.saturating_sub(before)))
+        };
+        since(|report| report.stages.clone()).for_each(|time| add(&mut self.stages, time));
+        since(Report::wait_by_stage).for_each(|time| add(&mut self.waits, time));
     }
 
     fn synchronize(&mut self, consumer: &Consumer) {
@@ -88,15 +116,11 @@ impl Meter {
         }
     }
 
-    fn add_stage(&mut self, stage: Stage, time: Duration) {
-        match self.stages.iter_mut().find(|(known, _)| *known == stage) {
-            Some((_, sum)) => *sum += time,
-            None => self.stages.push((stage, time)),
-        }
-    }
-
     /// Adds what another meter has measured.
     pub(crate) fn merge(&mut self, other: Self) {
+        if let (Some(own), Some(other)) = (&mut self.timeline, &other.timeline) {
+            own.append(other, self.wall);
+        }
         self.samples += other.samples;
         self.batches += other.batches;
         self.wall += other.wall;
@@ -105,7 +129,9 @@ impl Meter {
         self.cpu += other.cpu;
         self.waits_us.extend(other.waits_us);
         self.hand_over += other.hand_over;
-        other.stages.into_iter().for_each(|(stage, time)| self.add_stage(stage, time));
+        self.device += other.device;
+        other.stages.into_iter().for_each(|time| add(&mut self.stages, time));
+        other.waits.into_iter().for_each(|time| add(&mut self.waits, time));
         self.faults.merge(other.faults);
         self.errors.merge(other.errors);
     }
@@ -119,10 +145,35 @@ impl Meter {
         if self.wall.is_zero() { 0.0 } else { self.wait.div_duration_f64(self.wall) }
     }
 
+    /// The wait inside `next()` by stage.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (Stage, Duration)> {
+        self.waits.iter().copied()
+    }
+
+    /// The wall time in parts that add up to it.
+    pub(crate) fn wall_by_part(&self) -> Vec<(Part, Duration)> {
+        let stages = self.waits.iter().filter(|(stage, _)| *stage != Stage::Idle);
+        let mut parts = vec![
+            (Part::Step, self.steps),
+            (Part::Own, self.wall.saturating_sub(self.wait + self.steps)),
+        ];
+        parts.extend(stages.map(|(stage, time)| (Part::Wait(*stage), *time)));
+        parts.push((Part::Device, self.device));
+        // What the loader does not know of: how an iteration ends, and calls of the clock.
+        let known = parts.iter().map(|(_, time)| *time).sum();
+        parts.push((Part::Wait(Stage::Idle), self.wall.saturating_sub(known)));
+        parts
+    }
+
     /// What a batch has taken of `time`, on average.
     pub(crate) fn per_batch(&self, time: Duration) -> Duration {
         let batches = u32::try_from(self.batches).unwrap_or(u32::MAX);
         time.checked_div(batches).unwrap_or_default()
+    }
+
+    /// The wait for each batch, in microseconds.
+    pub(crate) fn waits_us(&self) -> &[f32] {
+        &self.waits_us
     }
 
     /// The wait that the given share of the batches did not exceed, in microseconds.
@@ -133,6 +184,38 @@ impl Meter {
             let at = (share * sorted.len() as f64).ceil() as usize;
             sorted.get(at.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0.0).into()
         })
+    }
+}
+
+/// What a part of the wall time went to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The steps of the model.
+    Step,
+    /// What this program does with a batch beside that: it notes and frees it.
+    Own,
+    /// Waiting for a stage of the loader; `Idle` is waiting while nobody works.
+    Wait(Stage),
+    /// Waiting until the device had the batch.
+    Device,
+}
+
+impl Part {
+    /// The name of the part in reports.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Own => "consumer",
+            Self::Wait(stage) => stage.as_str(),
+            Self::Device => "device",
+        }
+    }
+}
+
+fn add(sums: &mut Vec<(Stage, Duration)>, (stage, time): (Stage, Duration)) {
+    match sums.iter_mut().find(|(known, _)| *known == stage) {
+        Some((_, sum)) => *sum += time,
+        None => sums.push((stage, time)),
     }
 }
 

@@ -64,6 +64,8 @@ impl Iterator for Batches<'_> {
                 return Some(Err(Error::new(ErrorKind::Busy, message)));
             }
         }
+        let span = tracing::trace_span!(target: "tallow::next", "next", batch = %self.next);
+        let _entered = span.enter();
         let started = Instant::now();
         let Some(slab) = self.loader.next_slab() else {
             self.finish();

@@ -21,7 +21,7 @@ use tallow_core::{BatchRows, Batching, Key, Order, Sampler};
 use crate::memory::SlabStore;
 use crate::pipeline::{catch, discard};
 use crate::slab::{Slab, lock};
-use crate::stages::{Activity, Doing, Stage, StageClock};
+use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// What is fixed at `build()` about the way from an epoch to its slabs.
@@ -580,6 +580,21 @@ impl Delivery {
     /// Whether every worker has returned, or is about to.
     pub(crate) fn has_left(&self) -> bool {
         self.state().live == 0
+    }
+
+    /// Slabs that the consumer can take without waiting.
+    pub(crate) fn ready(&self) -> usize {
+        self.state().window.iter().take_while(|entry| entry.slab.is_done()).count()
+    }
+
+    /// Time of all workers in each of their stages so far. Some 5 loads a worker, mostly from cache
+    /// lines that it has just written: for a consumer that is about to sleep anyway.
+    pub(crate) fn worker_times(&self) -> WorkerTimes {
+        let now_ns = self.built.elapsed().as_nanos() as u64;
+        let times = self.activities.iter().map(|activity| activity.times(now_ns));
+        times.fold(WorkerTimes::default(), |sums, times| {
+            std::array::from_fn(|stage| sums[stage] + times[stage])
+        })
     }
 
     /// How often a slab was done when the consumer asked for one, as a share.

@@ -7,6 +7,13 @@
 //!
 //! The rejected alternative, workers that each make whole batches, needs a slab a worker before
 //! the first batch is there, and lets one slow sample hold up a whole batch.
+//!
+//! # Spans
+//!
+//! Through `tracing`, and next to free where nobody subscribes. Of level debug, one an epoch or a
+//! batch: `tallow::order`, `tallow::hand_over`, `tallow::map_batch`. Of level trace: `tallow::next`,
+//! with `tallow::wait` inside where nothing is ready; and in the workers `tallow::fill`, with a
+//! `tallow::read` and a `tallow::transform` for each of its rows.
 
 mod allocator;
 mod auto;

@@ -378,6 +378,8 @@ impl Chain<'_, '_> {
 
     fn read(&mut self, key: RowKey, rows: &mut [RowBuffer]) -> tallow_core::Result<()> {
         self.clock.enter(Stage::Read);
+        let span = tracing::trace_span!(target: "tallow::read", "read", index = key.index);
+        let _entered = span.enter();
         let mut target = Target::of(rows, &mut self.tools.slots, self.pipeline.written());
         self.pipeline.source.read(key.index as usize, &mut target.row(self.stop))?;
         target.finish()

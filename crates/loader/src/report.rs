@@ -1,7 +1,8 @@
 use std::fmt;
+use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::stages::Stage;
+use crate::stages::{Stage, WorkerTimes};
 
 /// Where the time of a loader went, and which stage limits its throughput.
 #[derive(Debug, Clone)]
@@ -9,9 +10,10 @@ use crate::stages::Stage;
 pub struct Report {
     /// From the first call of `next` to the last: the time that is shared out below.
     pub wall: Duration,
-    /// Of that, the time inside `next`.
+    /// Of that, the time inside `next`, which [`Report::wait_by_stage`] shares out.
     pub wait: Duration,
-    /// Of that, making tensors and uploading them.
+    pub(crate) made: Made,
+    /// Of the wait, making tensors and uploading them.
     pub hand_over: Duration,
     /// And running the closures of [`crate::LoaderBuilder::map_batch`]. What they start on another
     /// device counts where somebody waits for it.
@@ -43,6 +45,41 @@ pub struct Report {
     /// What makes tensors of slabs there, on the consumer's stream: kernels, or copies within the
     /// device. Their bytes are those of raw rows, plans and tensors, each once.
     pub kernels: DeviceWork,
+}
+
+/// The consumer's waits for slabs, by what the workers were at meanwhile.
+///
+/// Of each wait a stage is given the share that it had of the workers' time during that wait,
+/// idleness not counted: it is the work that was waited for, and a worker that finds none holds up
+/// nobody. What a whole run keeps workers busy with does not enter, since most of it lies in the
+/// shadow of the consumer's own work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Made {
+    order: Duration,
+    read: Duration,
+    transform: Duration,
+}
+
+impl Made {
+    /// The shares of a wait of `wait`, at whose ends the workers had spent `before` and `after`.
+    /// Where they have worked less than that, nobody worked for the rest of it.
+    pub(crate) fn between(wait: Duration, before: WorkerTimes, after: WorkerTimes) -> Self {
+        let spent = |stage: Stage| {
+            after[stage as usize].saturating_sub(before[stage as usize]) as f64 / 1e9
+        };
+        let [order, read, transform] = [Stage::Order, Stage::Read, Stage::Transform].map(spent);
+        let whole = (order + read + transform).max(wait.as_secs_f64()).max(1e-9);
+        let part = |spent: f64| wait.mul_f64(spent / whole);
+        Self { order: part(order), read: part(read), transform: part(transform) }
+    }
+}
+
+impl AddAssign for Made {
+    fn add_assign(&mut self, other: Self) {
+        self.order += other.order;
+        self.read += other.read;
+        self.transform += other.transform;
+    }
 }
 
 /// Work of one kind on a CUDA device, as the device timed it: once for each batch. It is counted
@@ -98,21 +135,39 @@ impl Report {
         self.stages.iter().find(|(s, _)| *s == stage).map_or(Duration::ZERO, |(_, time)| *time)
     }
 
-    /// The stage that limits the throughput: the consumer if it hardly ever waits, what `next` does
-    /// itself if that is most of the waiting, and otherwise the stage that keeps the workers
-    /// busiest.
+    /// The wait by what it was for; the parts add up to [`Report::wait`].
+    ///
+    /// Hand-over and `map_batch` are timed where they run, on the consumer's thread. The waiting
+    /// for a batch is given to the stages in which the workers were while it lasted: order, read,
+    /// transform. `Idle` is the rest, in which no worker was at work: locks, and the time that a
+    /// sleeping thread takes to wake.
+    pub fn wait_by_stage(&self) -> Vec<(Stage, Duration)> {
+        let known = [
+            (Stage::Order, self.made.order),
+            (Stage::Read, self.made.read),
+            (Stage::Transform, self.made.transform),
+            (Stage::HandOver, self.hand_over),
+            (Stage::MapBatch, self.map_batch),
+        ];
+        let rest = self.wait.saturating_sub(known.iter().map(|(_, time)| *time).sum());
+        known.into_iter().chain([(Stage::Idle, rest)]).collect()
+    }
+
+    /// The time between calls of `next`: with [`Report::wait`] the wall time.
+    pub fn consumer(&self) -> Duration {
+        self.wall.saturating_sub(self.wait)
+    }
+
+    /// The stage that limits the throughput: the consumer if it hardly ever waits, and otherwise
+    /// the one that it waits for most.
     pub fn limiting_stage(&self) -> Stage {
         /// Below this the loader is not worth making faster.
         const WAIT_FRACTION: f64 = 0.05;
         if self.wait_fraction() < WAIT_FRACTION {
             return Stage::Consumer;
         }
-        if (self.hand_over + self.map_batch) * 2 > self.wait {
-            let mapping = self.map_batch > self.hand_over;
-            return if mapping { Stage::MapBatch } else { Stage::HandOver };
-        }
-        let stages = [Stage::Read, Stage::Transform, Stage::Order];
-        stages.into_iter().max_by_key(|stage| self.stage(*stage)).unwrap_or(Stage::Read)
+        let longest = self.wait_by_stage().into_iter().max_by_key(|(_, time)| *time);
+        longest.map_or(Stage::Consumer, |(stage, _)| stage)
     }
 
     /// What to change, in a sentence.
@@ -128,6 +183,9 @@ impl Report {
                                 transform, which runs in the workers"
                 .into(),
             Stage::Order => "making the order is the limit: the sampler's order() is slow".into(),
+            Stage::Idle => "waking threads is the limit: the batches are small for what that \
+                            takes; use larger ones"
+                .into(),
             _ if self.workers == 0 => {
                 "everything runs inside next(): set workers to read ahead".into()
             }
@@ -175,6 +233,11 @@ impl fmt::Display for Report {
             self.batch_wait.p99,
             self.batch_wait.max
         )?;
+        write!(f, "waits     ")?;
+        for (stage, time) in self.wait_by_stage() {
+            write!(f, "{stage} {:.1}%  ", share(time, self.wall) * 100.0)?;
+        }
+        writeln!(f, "(of the wall time)")?;
         let of_workers = self.wall * self.workers.max(1) as u32;
         write!(f, "workers   ")?;
         for (stage, time) in &self.stages {
@@ -250,6 +313,22 @@ mod tests {
         let near = |found: Duration, us: f64| (found.as_secs_f64() / us * 1e6 - 1.0).abs() < 0.125;
         assert!(near(p50, 500.0) && near(p99, 990.0), "{p50:?} {p99:?}");
         assert_eq!(max, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_wait_is_shared_out_by_what_workers_did_during_it() {
+        let ms = Duration::from_millis;
+        let made = |wait, spent: [u64; 4]| {
+            Made::between(ms(wait), [7; 4], spent.map(|ms| ms * 1_000_000 + 7))
+        };
+        let of = |order, read, transform| Made {
+            order: ms(order),
+            read: ms(read),
+            transform: ms(transform),
+        };
+        assert_eq!(made(10, [20, 0, 28, 12]), of(0, 7, 3));
+        assert_eq!(made(10, [20, 4, 0, 0]), of(4, 0, 0), "nobody worked for the rest");
+        assert_eq!(made(0, [0; 4]), Made::default());
     }
 
     #[test]

@@ -26,9 +26,13 @@ pub enum Stage {
     Consumer,
 }
 
+/// Nanoseconds in each of the stages that workers enter, in the order of the variants.
+pub(crate) type WorkerTimes = [u64; Stage::WORKER_STAGES.len()];
+
 impl Stage {
     /// Those that workers enter, in the order of the variants.
-    const WORKER_STAGES: [Self; 4] = [Self::Idle, Self::Order, Self::Read, Self::Transform];
+    pub(crate) const WORKER_STAGES: [Self; 4] =
+        [Self::Idle, Self::Order, Self::Read, Self::Transform];
 
     /// The stage's name.
     pub fn as_str(self) -> &'static str {
@@ -67,6 +71,8 @@ struct ActivityCells {
     index: AtomicUsize,
     /// When it entered the stage, in nanoseconds since the loader was built.
     since_ns: AtomicU64,
+    /// When its clock began to run.
+    started_ns: AtomicU64,
     /// Time spent in each worker stage.
     spent_ns: [AtomicU64; Stage::WORKER_STAGES.len()],
 }
@@ -100,6 +106,20 @@ impl Activity {
         let spent = self.0.spent_ns.get(stage as usize);
         Duration::from_nanos(spent.map_or(0, |spent| spent.load(Ordering::Relaxed)))
     }
+
+    /// Time in each stage up to `now_ns`, the stage under way included.
+    ///
+    /// That one began when all booked time ended: unlike `since_ns` this cannot be older than the
+    /// booking of the stage before it, whose time would then count twice. The stage is loaded
+    /// first, so what is booked is at least as new.
+    pub(crate) fn times(&self, now_ns: u64) -> WorkerTimes {
+        let cells = &self.0;
+        let stage = cells.stage.load(Ordering::Acquire) as usize;
+        let mut times = cells.spent_ns.each_ref().map(|spent| spent.load(Ordering::Relaxed));
+        let since = cells.started_ns.load(Ordering::Relaxed) + times.iter().sum::<u64>();
+        times[stage] += now_ns.saturating_sub(since);
+        times
+    }
 }
 
 /// A worker's own hand on its [`Activity`].
@@ -114,7 +134,10 @@ pub(crate) struct StageClock<'a> {
 impl<'a> StageClock<'a> {
     pub(crate) fn start(activity: &'a Activity, built: Instant) -> Self {
         let entered_ns = built.elapsed().as_nanos() as u64;
+        let booked: u64 = activity.0.spent_ns.iter().map(|ns| ns.load(Ordering::Relaxed)).sum();
         activity.0.since_ns.store(entered_ns, Ordering::Relaxed);
+        // Without workers a clock starts for each batch: what lies between two counts for nothing.
+        activity.0.started_ns.store(entered_ns.saturating_sub(booked), Ordering::Relaxed);
         Self { activity, built, stage: Stage::Idle, entered_ns }
     }
 
@@ -169,5 +192,19 @@ mod tests {
         assert_eq!(activity.spent(Stage::Transform), Duration::ZERO);
         let doing = activity.doing(Instant::now());
         assert_eq!((doing.stage, doing.slab, doing.index), (Stage::Transform, 3, 17));
+    }
+
+    #[test]
+    fn the_stage_under_way_counts_up_to_now_and_gaps_between_clocks_do_not() {
+        let activity = Activity::default();
+        let built = Instant::now();
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(20));
+            let mut clock = StageClock::start(&activity, built);
+            clock.enter(Stage::Order);
+        }
+        let [idle, order, read, _] = activity.times(built.elapsed().as_nanos() as u64 + 50_000_000);
+        assert!((50_000_000..70_000_000).contains(&order), "{order}");
+        assert!(idle < 10_000_000 && read == 0, "{idle} {read}");
     }
 }

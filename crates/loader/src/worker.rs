@@ -54,7 +54,7 @@ impl Filler {
     ) -> usize {
         let slab = &*claim.slab;
         let rows = claim.rows.len();
-        let span = tracing::trace_span!(target: "tallow::read", "fill", batch = %slab.id, rows);
+        let span = tracing::trace_span!(target: "tallow::fill", "fill", batch = %slab.id, rows);
         let _entered = span.enter();
         clock.enter(Stage::Read);
         let started_ns = clock.entered_ns();

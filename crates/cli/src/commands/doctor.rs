@@ -39,6 +39,23 @@ pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
     Ok(())
 }
 
+/// What a report says of the machine that it was made on.
+pub(crate) fn machine() -> Vec<Finding> {
+    let mut findings = vec![system()];
+    findings.extend(processor());
+    findings.extend([cores(), memory()]);
+    findings.extend(huge_pages());
+    findings.push(simd());
+    findings
+}
+
+/// What its maker calls it.
+fn processor() -> Option<Finding> {
+    let info = machine::text("/proc/cpuinfo")?;
+    let name = machine::value(&info, "model name")?;
+    Some(finding("processor", name, json!({ "name": name })))
+}
+
 fn finding(what: &str, found: impl Into<String>, values: Value) -> Finding {
     Finding { what: what.to_owned(), found: found.into(), values, advice: None }
 }

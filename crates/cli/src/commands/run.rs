@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tallow::candle::Device;
 use tallow::{Loader, Sampler, Sequential, Shuffle, Source};
 
+use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
 use crate::ceiling::{self, Ceiling};
@@ -14,8 +15,10 @@ use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::{Meter, rate};
-use crate::report::{self, Round, human, json};
-use crate::{plan, process};
+use crate::output::Output;
+use crate::report::{self, Round, html, human, json};
+use crate::trace::Trace;
+use crate::{plan, process, settings};
 
 /// Epochs of each kind with `--cold`.
 const COLD_ROUNDS: u64 = 3;
@@ -30,6 +33,8 @@ const ROUNDS_MIN: u64 = 5;
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
+    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
+    let trace = args.trace.as_ref().map(|path| Trace::begin(path)).transpose()?;
     let device = device::open(args.load.device)?;
     let started = Instant::now();
     let (place, opened) = plan::open(&args.source)?;
@@ -79,7 +84,28 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         rounds,
         cold,
     };
+    if let Some(page) = page {
+        let augment = args.augment.as_ref().map(|steps| (steps, &args.fields));
+        let around = html::Surroundings {
+            code: settings::code(&place, &load, augment, loader.plan()),
+            command: settings::command_line(),
+            machine: doctor::machine(),
+        };
+        page.write(&html::run(&report, &around).to_html())?;
+    }
+    if let Some(trace) = trace {
+        // Every span ends before the trace does.
+        drop(loader);
+        if let Some(said) = trace.finish()? {
+            console.tell(said);
+        }
+    }
     conclude(&report, args.json, console)
+}
+
+/// What measures a run, as far as its reports will be looked at.
+fn meter(args: &RunArgs) -> Meter {
+    if args.html.is_some() { Meter::watching() } else { Meter::default() }
 }
 
 /// The copies into CUDA memory and the kernels there, and what a copy of as many bytes reaches
@@ -133,8 +159,13 @@ fn plain(
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(count);
     let skipped = args.load.start_batch.unwrap_or(0) as u64;
     let progress = console.progress("loading", batches.saturating_sub(skipped));
-    let mut meter = Meter::default();
-    meter.take(loader, consumer, epochs, &progress);
+    let mut meter = meter(args);
+    let take = || meter.take(loader, consumer, epochs, &progress);
+    if args.trace.is_some() {
+        Trace::consume(take)?;
+    } else {
+        take();
+    }
     progress.finish_and_clear();
     Ok((meter, count, Vec::new()))
 }
@@ -152,13 +183,13 @@ fn from_storage(
     let epochs = plan::epochs(&args.load, count)?;
     let batches = (loaders[1].batches_per_epoch() as u64).saturating_mul(2 * count);
     let progress = console.progress("loading", batches);
-    let (mut all, mut rounds) = (Meter::default(), Vec::new());
+    let (mut all, mut rounds) = (meter(args), Vec::new());
     let stored = process::storage_bytes();
     for epoch in epochs {
         let mut rates = [0.0; 2];
         for (loader, rate) in loaders.iter().zip(&mut rates) {
             files.drop().map_err(Failure::Failed)?;
-            let mut meter = Meter::default();
+            let mut meter = all.another();
             meter.take(loader, consumer, epoch..epoch + 1, &progress);
             *rate = meter.samples_per_second();
             if loader.plan().read_ahead() > 0 {
@@ -199,11 +230,11 @@ fn with_ceiling(
     }
     let ceiling = Ceiling::new(source).map_err(Failure::Failed)?;
     let threads = loader.plan().workers().max(1);
-    let mut all = Meter::default();
+    let mut all = meter(args);
     let mut rounds = Vec::new();
     for epoch in epochs {
         let order = visited(source.len(), &args.load, epoch)?;
-        let mut meter = Meter::default();
+        let mut meter = all.another();
         meter.take(loader, consumer, epoch..epoch + 1, &progress);
         let wall: Duration = ceiling.pass(&order, threads).map_err(Failure::Failed)?;
         let ceiling = rate(order.len() as u64, wall);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tallow::{Schema, Stage};
 
+use crate::measure::Part;
+
 use super::{Augmented, Check, Digest, Doctor, Inspect, Run, SampleSize};
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
@@ -42,9 +44,10 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(out, "rate      {samples_per_second} samples/s, {bytes_per_second}/s")?;
     write_waits(out, report)?;
     write_step(out, report)?;
+    write_parts(out, report)?;
     write_copies(out, report)?;
     write_cost(out, report)?;
-    let (stage, advice) = (report.loader.limiting_stage().as_str(), report.loader.advice());
+    let (stage, advice) = report.limit();
     let said = advice.trim_start_matches("the ").starts_with(stage);
     let stage = if said { String::new() } else { format!("{stage}: ") };
     writeln!(out, "limit     {stage}{advice}")?;
@@ -101,6 +104,28 @@ fn write_step(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         percent(meter.wait_fraction()),
         duration(meter.per_batch(meter.wait))
     )
+}
+
+/// Where the wall time went; what has no share worth a digit is left out.
+fn write_parts(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let wall = report.meter.wall;
+    let share = |time: Duration| if wall.is_zero() { 0.0 } else { time.div_duration_f64(wall) };
+    let parts = report.meter.wall_by_part().into_iter();
+    let parts = parts.map(|(part, time)| (part, share(time))).filter(|(_, share)| *share >= 5e-4);
+    let (waits, rest): (Vec<_>, Vec<_>) =
+        parts.partition(|(part, _)| matches!(part, Part::Wait(_) | Part::Device));
+    let words = |parts: &[(Part, f64)]| {
+        let words =
+            parts.iter().map(|(part, share)| format!("{} {}", part.as_str(), percent(*share)));
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let (waits, rest) = (words(&waits), words(&rest));
+    match (rest.is_empty(), waits.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => writeln!(out, "wall      waiting for {waits}"),
+        (false, true) => writeln!(out, "wall      {rest}"),
+        (false, false) => writeln!(out, "wall      {rest}; waiting for {waits}"),
+    }
 }
 
 fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {
@@ -270,7 +295,7 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
     counted_as(number, one, &format!("{one}s"))
 }
 
-fn counted_as(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted_as(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn print(out: &mut dyn Write, value: &Value) -> io::Result<()> {
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;
+    let (limit, advice) = report.limit();
     let [p50, p99, max] = meter.batch_waits_us([0.5, 0.99, 1.0]);
     let mut value = json!({
         "source": report.source,
@@ -42,8 +43,9 @@ pub(crate) fn run(report: &Run) -> Value {
         "peak_rss_bytes": report.peak_rss_bytes,
         "keeps_freed_memory": report.keeps_freed_memory,
         "stage_seconds": stages(report),
-        "limiting_stage": report.loader.limiting_stage().as_str(),
-        "advice": report.loader.advice(),
+        "wall_by_part_seconds": parts(report),
+        "limiting_stage": limit,
+        "advice": advice,
         "errors": meter.errors.total,
         "faults": meter.faults.total,
     });
@@ -122,6 +124,13 @@ fn stages(report: &Run) -> Value {
         stages.map(|(stage, time)| (stage.as_str().to_owned(), seconds(*time))).collect();
     stages.insert(tallow::Stage::HandOver.as_str().to_owned(), seconds(report.meter.hand_over));
     stages.into()
+}
+
+fn parts(report: &Run) -> Value {
+    let parts = report.meter.wall_by_part().into_iter();
+    let parts: Map<String, Value> =
+        parts.map(|(part, time)| (part.as_str().to_owned(), json!(time.as_secs_f64()))).collect();
+    parts.into()
 }
 
 pub(crate) fn digest(report: &Digest) -> Value {

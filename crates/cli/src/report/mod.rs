@@ -1,13 +1,14 @@
-//! What the commands have found, as data; [`human`] and [`json`] are two views of it.
+//! What the commands have found, as data; [`human`], [`json`] and [`html`] are views of it.
 
+pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 
 use std::time::Duration;
 
-use tallow::{Plan, Schema};
+use tallow::{Plan, Schema, Stage};
 
-use crate::measure::{Meter, delivered_row_bytes, median};
+use crate::measure::{Meter, Part, delivered_row_bytes, median};
 
 /// What loading has cost.
 #[derive(Debug)]
@@ -146,6 +147,21 @@ impl Run {
         self.step?;
         let outside = self.meter.wall.saturating_sub(self.meter.steps);
         Some((1.0 - outside.div_duration_f64(copies.done.time)).max(0.0))
+    }
+
+    /// What limits the throughput, and what to change. The loader does not see what the device
+    /// does with a batch that it has delivered.
+    pub(crate) fn limit(&self) -> (&'static str, String) {
+        let device = self.meter.device;
+        let stage = self.loader.limiting_stage();
+        let of_stage = self.meter.waits().find(|(known, _)| *known == stage);
+        let is_consumer = stage == Stage::Consumer && device * 20 <= self.meter.wall;
+        if is_consumer || of_stage.is_some_and(|(_, time)| time >= device) {
+            return (stage.as_str(), self.loader.advice());
+        }
+        let advice = "copies to the device, and what is made of them there, are the limit: deliver \
+                      smaller element types";
+        (Part::Device.as_str(), advice.to_owned())
     }
 
     /// Delivered bytes of samples, those of padding not counted.

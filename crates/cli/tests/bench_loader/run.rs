@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::tester::{bench, bench_without_threads, file, pairs, truncate};
+use crate::tester::{bench, bench_without_threads, file, images, pairs, truncate};
 
 const KEYS: [&str; 8] = [
     "samples_per_second",
@@ -78,6 +78,30 @@ fn a_step_of_a_model_is_timed_beside_the_wait_for_data() {
         assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
     }
     assert!(bench(dir.path(), "run DIR --json").expect(0).json().get("step").is_none());
+}
+
+#[test]
+fn the_wall_is_split_into_steps_and_waits_by_stage() {
+    let dir = images(64);
+    // A blur over many pixels: the transform is what the steps wait for.
+    let line = "run DIR --batch-size 16 --step-ms 1 --workers 1 --epochs 3 \
+                --augment 'resize(128) gaussian_blur(15)'";
+    let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
+    let parts = json["wall_by_part_seconds"].as_object().unwrap();
+    let part = |name: &str| parts[name].as_f64().unwrap();
+    let wall = json["wall_seconds"].as_f64().unwrap();
+    let sum: f64 = parts.values().map(|seconds| seconds.as_f64().unwrap()).sum();
+    assert!((sum / wall - 1.0).abs() < 1e-3, "{json}");
+    assert_eq!(json["limiting_stage"], "transform");
+    assert!(part("transform") > wall / 2.0 && part("step") >= 12e-3, "{json}");
+    for name in ["order", "read", "hand_over", "map_batch", "device", "idle", "consumer"] {
+        assert!(part(name) >= 0.0, "{json}");
+    }
+    let ended = bench(dir.path(), line).expect(0);
+    let wall = ended.lines().into_iter().find(|line| line.starts_with("wall ")).unwrap();
+    ["step ", "; waiting for ", "transform "]
+        .iter()
+        .for_each(|word| assert!(wall.contains(word), "{wall}"));
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! The options of a run as the program that does the same.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use tallow::{Augment, OnError, Plan};
+
+use crate::args::{DeviceArg, FieldArgs, Last, LoadArgs};
+use crate::place::Place;
+
+/// Rust code that builds the loader of `plan`, to be pasted into a function that returns a
+/// `Result`.
+pub(crate) fn code(
+    place: &Place,
+    load: &LoadArgs,
+    augment: Option<(&Augment, &FieldArgs)>,
+    plan: &Plan,
+) -> String {
+    let mut code = "use tallow::prelude::*;\n\n".to_owned();
+    code += &source(place);
+    if let Some((steps, fields)) = augment {
+        code += &chain(steps, fields);
+    }
+    code += "let loader = Loader::builder(source)\n";
+    builder_calls(load, plan).iter().for_each(|call| push(&mut code, call));
+    if augment.is_some() {
+        push(&mut code, "transform(augment)");
+    }
+    push(&mut code, "build()?;");
+    code
+}
+
+fn push(code: &mut String, call: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(code, "    .{call}");
+}
+
+fn source(place: &Place) -> String {
+    match place {
+        Place::Folders { fields, recursive: false } if let Some(root) = pairs(fields) => {
+            format!("let source = NpyFolders::pairs({root:?})?;\n")
+        }
+        Place::Folders { fields, recursive } => {
+            let mut code = "let source = NpyFolders::builder()\n".to_owned();
+            for (name, folder) in fields {
+                push(&mut code, &format!("field({name:?}, {folder:?})"));
+            }
+            if *recursive {
+                push(&mut code, "recursive()");
+            }
+            push(&mut code, "open()?;");
+            code
+        }
+        Place::NpyFile(path) => format!("let source = NpyFile::open({path:?})?;\n"),
+        Place::Safetensors(path) | Place::Shards(path) => {
+            format!("let source = Safetensors::open({path:?})?;\n")
+        }
+    }
+}
+
+/// The folder whose `input/` and `output/` these are.
+fn pairs(fields: &[(String, std::path::PathBuf)]) -> Option<&Path> {
+    let [(input, inputs), (target, outputs)] = fields else { return None };
+    let root = inputs.parent()?;
+    let are = input == "input" && target == "target";
+    (are && *inputs == root.join("input") && *outputs == root.join("output")).then_some(root)
+}
+
+fn chain(steps: &Augment, fields: &FieldArgs) -> String {
+    let mut code = format!("let augment = {:?}.parse::<Augment>()?", steps.to_string());
+    if fields.augment_field != "input" {
+        let _ = write!(code, "\n    .field({:?})", fields.augment_field);
+    }
+    if let Some(layout) = fields.layout {
+        let _ = write!(code, "\n    .layout(tallow::Layout::{layout:?})");
+    }
+    if fields.resample_once {
+        code += "\n    .resample_once()";
+    }
+    for mask in &fields.masks {
+        let _ = write!(code, "\n    .mask({mask:?})");
+    }
+    for (field, classes) in &fields.one_hots {
+        let _ = write!(code, "\n    .one_hot({field:?}, {classes}, 0.0)");
+    }
+    code + ";\n"
+}
+
+/// What is not the default, and how many workers and batches ahead it came to be.
+fn builder_calls(load: &LoadArgs, plan: &Plan) -> Vec<String> {
+    let mut calls = vec![format!("batch_size({})", load.batch_size)];
+    if load.shuffle {
+        calls.push("shuffle()".to_owned());
+    }
+    calls.push(format!("seed({})", load.seed));
+    calls.push(format!("workers({})", plan.workers()));
+    calls.push(format!("prefetch({})", plan.prefetch()));
+    if let Some(bytes) = load.read_ahead {
+        calls.push(format!("read_ahead({bytes})"));
+    }
+    if let Some(bytes) = load.resident {
+        calls.push(format!("resident({bytes})"));
+    }
+    match load.last {
+        Last::Keep => {}
+        Last::Drop => calls.push("last_batch(LastBatch::Drop)".to_owned()),
+        Last::Pad => calls.push("last_batch(LastBatch::Pad)".to_owned()),
+    }
+    if load.world > 1 {
+        calls.push(format!("rank({}, {})", load.rank, load.world));
+    }
+    if load.on_error != OnError::Fail {
+        calls.push(format!("on_error(OnError::{:?})", load.on_error));
+    }
+    let device = match load.device {
+        DeviceArg::Cpu => return calls,
+        DeviceArg::Cuda(ordinal) => format!("new_cuda_with_stream({ordinal})"),
+        DeviceArg::Metal(ordinal) => format!("new_metal({ordinal})"),
+    };
+    calls.push(format!("device(tallow::candle::Device::{device}?)"));
+    calls
+}
+
+/// The command line, so that a shell reads it as it was read.
+pub(crate) fn command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    ["bench-loader".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+/.,:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn sources_are_opened_as_they_were() {
+        let field = |name: &str, path: &str| (name.to_owned(), PathBuf::from(path));
+        let pair = vec![field("input", "a/input"), field("target", "a/output")];
+        let of = |fields, recursive| source(&Place::Folders { fields, recursive });
+        assert_eq!(of(pair.clone(), false), "let source = NpyFolders::pairs(\"a\")?;\n");
+        let code = of(pair, true);
+        assert!(code.contains(".field(\"target\", \"a/output\")\n    .recursive()\n    .open()?;"));
+        assert!(of(vec![field("x", "a\"b")], false).contains(r#".field("x", "a\"b")"#));
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_change_them() {
+        assert_eq!(["a=b/c", "", "it's", "$x"].map(quoted), ["a=b/c", "''", "'it'\\''s'", "'$x'"]);
+    }
+}

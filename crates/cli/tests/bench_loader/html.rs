@@ -1,0 +1,225 @@
+//! Reports as pages, as a browser shows them.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::tester::{bench, file, images, pairs, truncate};
+
+/// A real browser, or nothing where there is none: the tests that need it then pass unseen, unless
+/// the environment says that there must be one.
+struct Browser(PathBuf);
+
+impl Browser {
+    const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+    fn find() -> Option<Self> {
+        let given = std::env::var_os("CHROME").map(PathBuf::from);
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let mut found = Self::NAMES
+            .iter()
+            .flat_map(|name| std::env::split_paths(&paths).map(move |folder| folder.join(name)))
+            .filter(|path| path.is_file());
+        let browser = given.or_else(|| found.next());
+        let required = std::env::var_os("TALLOW_REQUIRE_CHROMIUM").is_some();
+        assert!(browser.is_some() || !required, "no browser, though there must be one");
+        if browser.is_none() {
+            // Past what a test captures, or nobody would see it.
+            let line = "no chromium: what a browser makes of the pages is not tested";
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+        browser.map(Self)
+    }
+
+    /// What the browser prints of the page, and what it logs.
+    fn open(&self, page: &Path, options: &[&str]) -> (String, String) {
+        let profile = tempfile::tempdir().unwrap();
+        let output = Command::new(&self.0)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
+                "--enable-logging=stderr",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(options)
+            .arg(format!("file://{}", page.display()))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{stderr}");
+        (stdout, stderr)
+    }
+
+    /// The document once it was read, after a look at what the browser had to complain of.
+    fn dom(&self, page: &Path) -> String {
+        let (dom, log) = self.open(page, &["--dump-dom"]);
+        for complaint in ["CONSOLE", "Refused to", "ERR_", "Failed to load"] {
+            assert!(!log.contains(complaint), "{complaint}: {log}");
+        }
+        dom
+    }
+
+    fn screenshot(&self, page: &Path, options: &[&str]) -> Screenshot {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.png");
+        let screenshot = format!("--screenshot={}", path.display());
+        let mut all = vec![screenshot.as_str()];
+        all.extend(options);
+        self.open(page, &all);
+        Screenshot::read(&path)
+    }
+}
+
+struct Screenshot {
+    width: usize,
+    pixels: Vec<[u8; 3]>,
+}
+
+impl Screenshot {
+    fn read(path: &Path) -> Self {
+        let decoder = png::Decoder::new(BufReader::new(File::open(path).unwrap()));
+        let mut reader = decoder.read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        let samples = info.color_type.samples();
+        assert!(samples >= 3, "{info:?}");
+        let pixels = bytes[..info.buffer_size()].chunks_exact(samples);
+        let pixels = pixels.map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+        Self { width: info.width as usize, pixels }
+    }
+
+    fn count(&self, hex: u32) -> usize {
+        let [_, colour @ ..] = hex.to_be_bytes();
+        self.pixels.iter().filter(|pixel| **pixel == colour).count()
+    }
+
+    /// From 0 to 255, of all pixels.
+    fn brightness(&self) -> u64 {
+        let sum: u64 = self.pixels.iter().flatten().map(|&value| u64::from(value)).sum();
+        sum / (3 * self.pixels.len() as u64)
+    }
+}
+
+/// A page of a run whose workers both read and transform while it waits.
+fn page(dir: &Path) -> String {
+    let line = "run DIR --batch-size 8 --shuffle --workers 2 --step-ms 1 --epochs 2 \
+                --augment 'resize(128) gaussian_blur(15)' --html DIR/report.html";
+    let ended = bench(dir, line).expect(0);
+    assert!(ended.stdout.contains("limit  "), "the report for people comes as well: {ended:#?}");
+    fs::read_to_string(dir.join("report.html")).unwrap()
+}
+
+#[test]
+fn a_page_says_what_the_report_says_and_needs_nothing_else() {
+    let dir = images(96);
+    let page = page(dir.path());
+    for words in [
+        "<!DOCTYPE html>",
+        "<h1>Training waits for its data ",
+        ", above all for transforms: ",
+        "Samples a second",
+        "Batches by wait",
+        "Batches ready",
+        ".batch_size(8)",
+        ".shuffle()",
+        ".workers(2)",
+        ".parse::&lt;Augment&gt;()?",
+        "processor",
+        "bench-loader run ",
+        "--augment 'resize(128) gaussian_blur(15)'",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    for absent in ["<script", "http://", "https://", "NaN", "inf"] {
+        assert!(!page.contains(absent), "{absent}: {page}");
+    }
+    assert_eq!(page.matches("role=\"img\"").count(), 6, "two bars and four charts");
+    assert!(page.len() < 200_000, "{}", page.len());
+}
+
+#[test]
+fn a_browser_shows_every_chart_in_light_and_dark() {
+    let dir = images(96);
+    page(dir.path());
+    let path = dir.path().join("report.html");
+    let Some(browser) = Browser::find() else { return };
+    let dom = browser.dom(&path);
+    assert_eq!(dom.matches("<svg").count(), 6, "{dom}");
+    assert!(dom.matches("<polyline").count() >= 5 && dom.contains("</html>"), "{dom}");
+    // Read, transform, making tensors: the colours of the series; and the text.
+    let light = [0x0072b2, 0xe69f00, 0x009e73, 0x1c2127];
+    let dark = [0x4fa3db, 0xf0b33c, 0x35bd95, 0xe6e9ec];
+    for (size, width) in [("--window-size=1280,2400", 1280), ("--window-size=500,3600", 500)] {
+        for (scheme, colours, is_dark) in
+            [("--disable-extensions", light, false), ("--force-dark-mode", dark, true)]
+        {
+            let seen = browser.screenshot(&path, &[size, scheme]);
+            assert_eq!(seen.width, width);
+            assert_eq!(seen.brightness() < 80, is_dark, "{}", seen.brightness());
+            for colour in colours {
+                let count = seen.count(colour);
+                assert!(count > 20, "{size} {scheme}: {count} pixels of {colour:06x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_run_has_a_page() {
+    let dir = pairs(60);
+    for (options, charts, words) in [
+        ("", 6, "Loading alone reaches"),
+        ("--ceiling", 6, "ceiling, "),
+        ("--workers 0", 5, "the stages run inside next()"),
+        ("--batch-size 100 --last drop", 2, "There was no batch to load."),
+        ("--batch-size 4 --step-ms 20 --workers 2", 6, "Training does not wait"),
+        ("--batch-size 60", 6, "Loading alone reaches"),
+    ] {
+        let line = format!("run DIR {options} --html DIR/report.html --json");
+        bench(dir.path(), &line).expect(0);
+        let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+        assert_eq!(page.matches("role=\"img\"").count(), charts, "{options}: {page}");
+        assert!(page.contains(words), "{options}: {page}");
+        assert!(!page.contains("NaN"), "{options}: {page}");
+    }
+}
+
+#[test]
+fn text_from_files_and_arguments_cannot_break_out_of_the_page() {
+    let dir = pairs(12);
+    let evil = dir.path().join("<script>alert(1)</script>");
+    fs::create_dir_all(evil.parent().unwrap()).unwrap();
+    fs::rename(dir.path().join("input"), &evil).unwrap();
+    truncate(&evil.join("000003.npy"), 1);
+    let line = "run '--field=<b>&\"=DIR/<script>alert(1)</script>' --html DIR/report.html";
+    bench(dir.path(), line).expect(1);
+    let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("What failed") && page.contains("1 batch of 1 failed."), "{page}");
+    if let Some(browser) = Browser::find() {
+        browser.dom(&dir.path().join("report.html"));
+    }
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_loaded() {
+    let dir = pairs(3);
+    truncate(&file(&dir, "input", 0), 1);
+    for path in ["DIR", "DIR/absent/report.html"] {
+        let ended = bench(dir.path(), &format!("run DIR --html {path}")).expect(2);
+        assert!(ended.stderr.contains("--html"), "{ended:#?}");
+        assert_eq!(ended.stdout, "", "nothing was loaded");
+    }
+    let line = "run DIR --html DIR/report.html --batch-size 8 --rank 0 --world 3";
+    bench(dir.path(), line).expect(2);
+    assert!(!dir.path().join("report.html").exists(), "no file of a run that was not");
+}
