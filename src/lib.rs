@@ -14,8 +14,8 @@ pub use tallow_core::{
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error as LoaderError, ErrorKind as LoaderErrorKind,
-    Fault, Loader, LoaderBuilder, OnError, Plan, Report, Search, Settings, Stage, State, Waits,
-    Workers, keep_freed_memory,
+    Fault, Loader, LoaderBuilder, OnError, Plan, Report, Search, Settings, Stage, State, Step,
+    Waits, Workers, keep_freed_memory,
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, BLUR_WEIGHTS_MAX, Border, BoxFormat, CHANNELS_MAX, CutMix, Elastic,

@@ -25,6 +25,12 @@ Examples:
   bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
   bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10";
 
+const TUNE_EXAMPLES: &str = "\
+Examples:
+  bench-loader tune DIR --shuffle --batch-size 64
+  bench-loader tune DIR --shuffle --cold --cpu-share 0.5 --memory 1GB
+  bench-loader tune DIR --augment 'random_resized_crop(224) random_hflip' --step-ms 20";
+
 const DIGEST_EXAMPLES: &str = "\
 Examples:
   bench-loader digest DIR --shuffle --seed 7 --epochs 2
@@ -66,6 +72,10 @@ pub(crate) enum Command {
     /// Load epochs and report throughput, waits, stages, CPU and memory
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Find the workers and batches ahead that load fastest, and say why and how far that is from
+    /// what the machine could do
+    #[command(after_help = TUNE_EXAMPLES)]
+    Tune(TuneArgs),
     /// Print one hash of the whole delivered stream
     #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
@@ -182,6 +192,43 @@ pub(crate) struct RunArgs {
     /// the first 200,000 spans, some 60 MB at most. Noting it costs every row some microseconds
     #[arg(long, value_name = "FILE", conflicts_with = "ceiling")]
     pub(crate) trace: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct TuneArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// Augment each sample by this chain of steps; `bench-loader catalogue` lists them
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Option<Augment>,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
+    /// Drop the files from the page cache before each trial, and try reading ahead
+    #[arg(long)]
+    pub(crate) cold: bool,
+    /// After each batch do nothing for so many milliseconds, in the place of a model's step: the
+    /// least that such a training needs is found
+    #[arg(long, value_name = "T", value_parser = parse_step)]
+    pub(crate) step_ms: Option<Duration>,
+    /// The share of the cores that workers may have
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = parse_share)]
+    pub(crate) cpu_share: f64,
+    /// What the loader may hold, like 1GB
+    #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse_size)]
+    pub(crate) memory: usize,
+    /// Stop searching after so many seconds, with the best so far
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: u64,
+    /// Afterwards measure every setting within the bounds, and the one that was found beside the
+    /// best of them
+    #[arg(long)]
+    pub(crate) grid: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -456,6 +503,13 @@ fn parse_step(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(ms @ 0.0..=3.6e6) => Ok(Duration::from_secs_f64(ms / 1e3)),
         _ => Err("expected milliseconds, from 0 to 3600000".to_owned()),
+    }
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("expected a share above 0, up to 1".to_owned()),
     }
 }
 

@@ -24,6 +24,7 @@ mod exit;
 mod html;
 mod machine;
 mod measure;
+mod memory;
 mod npy;
 mod output;
 mod picture;

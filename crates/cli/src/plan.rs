@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tallow::candle::Device;
-use tallow::{Augment, Batching, Loader, Source};
+use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
 
 use crate::args::{LoadArgs, SourceArgs, Workers};
 use crate::exit::{Failure, Result};
@@ -24,6 +24,18 @@ pub(crate) fn build(
     device: &Device,
     augment: Option<Augment>,
 ) -> Result<Loader> {
+    let loader = builder(source, args, device, augment)?.build()?;
+    start_at(&loader, args)?;
+    Ok(loader)
+}
+
+/// The loader that the options ask for, as far as it can be said before it is built.
+pub(crate) fn builder(
+    source: Arc<dyn Source>,
+    args: &LoadArgs,
+    device: &Device,
+    augment: Option<Augment>,
+) -> Result<LoaderBuilder> {
     batching(args)?;
     let mut builder = Loader::builder(source)
         .batch_size(args.batch_size)
@@ -50,9 +62,7 @@ pub(crate) fn build(
     if let Some(bytes) = args.resident {
         builder = builder.resident(bytes);
     }
-    let loader = builder.build()?;
-    start_at(&loader, args)?;
-    Ok(loader)
+    Ok(builder)
 }
 
 /// How the options cut epochs into batches.

@@ -52,6 +52,6 @@ pub use loader::Loader;
 pub use plan::Plan;
 pub use policy::{Fault, OnError};
 pub use report::{DeviceWork, Report, Waits};
-pub use search::{Search, Settings};
+pub use search::{Search, Settings, Step};
 pub use stages::Stage;
 pub use state::State;

@@ -15,8 +15,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether these settings take more of anything than others. Of two neighbours one does.
-    fn cost_more_than(self, other: Self) -> bool {
+    /// Whether these settings take more of anything than others.
+    pub fn costs_more_than(self, other: Self) -> bool {
         self.workers > other.workers
             || self.prefetch > other.prefetch
             || self.read_ahead > other.read_ahead
@@ -52,6 +52,21 @@ pub struct Search {
     tried: HashSet<(Settings, Settings)>,
     /// What each trial of the pairs under way reached: of the best, and of the neighbour.
     pairs: [Vec<f64>; 2],
+    steps: Vec<Step>,
+}
+
+/// What a [`Search`] has decided about a neighbour of the best settings at that time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The best settings until then.
+    pub from: Settings,
+    /// The neighbour.
+    pub to: Settings,
+    /// How many times the rate of the former the latter reached.
+    pub ratio: f64,
+    /// Whether it took over.
+    pub taken: bool,
 }
 
 impl Search {
@@ -61,10 +76,10 @@ impl Search {
     const GAIN: f64 = 1.03;
     /// What fewer may lose.
     const LOSS: f64 = 0.98;
-    /// A first pair below this share, or above its inverse, needs no others.
+    /// Two pairs below this share, or above its inverse, need no third.
     const CLEAR: f64 = 0.75;
-    /// Lengths of the steps along workers and prefetch.
-    const LADDER: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128];
+    /// The numbers of workers and of batches ahead that are tried, up to the most there may be.
+    pub const LADDER: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128];
 
     /// A search that begins at `start` and never asks for more than `most` of anything. Reading
     /// ahead is either not done or done to the most.
@@ -80,6 +95,7 @@ impl Search {
             neighbours: Vec::new(),
             tried: HashSet::new(),
             pairs: [Vec::new(), Vec::new()],
+            steps: Vec::new(),
         };
         search.look_around(None);
         search
@@ -88,6 +104,11 @@ impl Search {
     /// The best settings so far.
     pub fn best(&self) -> Settings {
         self.best
+    }
+
+    /// What was decided so far, in this order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// The settings of the next trial; `None` once the best are found.
@@ -109,18 +130,22 @@ impl Search {
         let mut ratios: Vec<f64> = of_neighbour.iter().zip(of_best).map(|(n, b)| *n / *b).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         let ratio = ratios[ratios.len() / 2];
-        if ratios.len() < Self::PAIRS && (Self::CLEAR..1.0 / Self::CLEAR).contains(&ratio) {
+        let clear = ratios.len() == Self::PAIRS - 1
+            && (ratios.iter().all(|ratio| *ratio < Self::CLEAR)
+                || ratios.iter().all(|ratio| *ratio > 1.0 / Self::CLEAR));
+        if ratios.len() < Self::PAIRS && !clear {
             return;
         }
-        let needed = if neighbour.cost_more_than(self.best) { Self::GAIN } else { Self::LOSS };
-        self.decide(neighbour, ratio >= needed);
+        let needed = if neighbour.costs_more_than(self.best) { Self::GAIN } else { Self::LOSS };
+        self.decide(neighbour, ratio, ratio >= needed);
     }
 
-    fn decide(&mut self, neighbour: Settings, is_better: bool) {
+    fn decide(&mut self, neighbour: Settings, ratio: f64, taken: bool) {
         self.pairs = [Vec::new(), Vec::new()];
+        self.steps.push(Step { from: self.best, to: neighbour, ratio, taken });
         self.tried.extend([(self.best, neighbour), (neighbour, self.best)]);
         self.neighbours.pop();
-        if is_better {
+        if taken {
             let before = std::mem::replace(&mut self.best, neighbour);
             self.look_around(Some(before));
         }
@@ -168,7 +193,7 @@ mod tests {
         let mut search = Search::new(start, MOST);
         let mut trials = 0;
         while let Some(settings) = search.next() {
-            assert!(!settings.cost_more_than(MOST) && settings.workers * settings.prefetch > 0);
+            assert!(!settings.costs_more_than(MOST) && settings.workers * settings.prefetch > 0);
             search.record(rate(settings));
             trials += 1;
             assert!(trials < 1000, "no end of it");

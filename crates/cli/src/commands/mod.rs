@@ -10,6 +10,7 @@ mod generate;
 mod inspect;
 mod preview;
 mod run;
+mod tune;
 
 use crate::args::{Args, Command};
 use crate::console::Console;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Check(args)) => check::run(args, console),
         Some(Command::Run(args)) => run::run(args, console),
+        Some(Command::Tune(args)) => tune::run(args, console),
         Some(Command::Digest(args)) => digest::run(args, console),
         Some(Command::Catalogue) => catalogue::run(console),
         Some(Command::Explain(args)) => explain::run(args, console),

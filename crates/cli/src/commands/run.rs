@@ -246,7 +246,7 @@ fn with_ceiling(
 }
 
 /// The samples that the loader delivers in an epoch, in that order.
-fn visited(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Vec<usize>> {
+pub(crate) fn visited(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Vec<usize>> {
     let sampler: &dyn Sampler = if args.shuffle { &Shuffle } else { &Sequential };
     let order = sampler.order(samples, args.seed, epoch)?;
     Ok(ceiling::visited(&*order, &plan::batching(args)?))

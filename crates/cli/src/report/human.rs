@@ -3,11 +3,10 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use tallow::{Schema, Stage};
+use tallow::{Schema, Settings, Stage};
 
+use super::{Augmented, Check, Digest, Doctor, Inspect, Run, SampleSize, Tune};
 use crate::measure::Part;
-
-use super::{Augmented, Check, Digest, Doctor, Inspect, Run, SampleSize};
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (meter, plan) = (&report.meter, &report.plan);
@@ -221,6 +220,100 @@ fn write_failures(out: &mut dyn Write, errors: usize, faults: usize) -> io::Resu
         writeln!(out, "errors    {} failed", counted_as(errors as u64, "batch", "batches"))?;
     }
     Ok(())
+}
+
+pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
+    writeln!(out, "source    {}", one_line(&report.source))?;
+    write_schema(out, &report.schema)?;
+    write_ceilings(out, report)?;
+    let most = report.most;
+    writeln!(
+        out,
+        "bounds    {}, {} ahead",
+        counted(most.workers as u64, "worker"),
+        counted_as(most.prefetch as u64, "batch", "batches")
+    )?;
+    for step in &report.steps {
+        let verdict = if step.taken { "taken" } else { "no" };
+        let (from, to) = (settings(step.from), settings(step.to));
+        writeln!(out, "tried     {to:34} {:.2} times {from:34} {verdict}", step.ratio)?;
+    }
+    let cut = if report.cut { ", cut short by --seconds" } else { "" };
+    writeln!(
+        out,
+        "          {} in {}{cut}",
+        counted(report.trials.len() as u64, "trial"),
+        duration(report.seconds)
+    )?;
+    writeln!(out, "found     {}: {} samples/s", settings(report.found), count(report.rate as u64))?;
+    if let Some((name, ceiling, share)) = report.ceiling() {
+        let ceiling = count(ceiling as u64);
+        writeln!(out, "          {share:.2} of the {ceiling} that the {name} allows")?;
+    }
+    match report.beside_start {
+        Some(pair) => {
+            let (ratio, start) = (pair.ratio(), settings(report.start));
+            if report.found == report.start {
+                let climbed = settings(report.climbed);
+                writeln!(
+                    out,
+                    "          the defaults: {climbed} is {ratio:.2} times as fast, by turns"
+                )?;
+            } else {
+                writeln!(out, "          {ratio:.2} times the defaults, {start}, by turns")?;
+            }
+        }
+        None => writeln!(out, "          which are the defaults")?,
+    }
+    for (i, reason) in report.reasons().iter().enumerate() {
+        writeln!(out, "{} {reason}", if i == 0 { "why      " } else { "         " })?;
+    }
+    if let Some(grid) = &report.grid {
+        let ratio = grid.pair.map_or(1.0, super::Pair::ratio);
+        writeln!(
+            out,
+            "grid      {ratio:.2} times the best of {}, {}",
+            counted(grid.points as u64, "setting"),
+            settings(grid.best)
+        )?;
+    }
+    let memory = bytes(report.memory_bytes as u64);
+    writeln!(out, "paste     at most {memory} of memory for batches\n")?;
+    for line in report.code.lines() {
+        writeln!(out, "    {line}")?;
+    }
+    Ok(())
+}
+
+fn write_ceilings(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
+    let ceilings = &report.ceilings;
+    let mut label = "ceilings ";
+    let mut line = |what: &str, text: String| {
+        let written = writeln!(out, "{label} {what:15} {text}");
+        label = "         ";
+        written
+    };
+    for (what, rate) in [("storage", ceilings.storage), ("page cache", ceilings.page_cache)] {
+        if let (Some(rate), Some(sample)) = (rate, ceilings.sample_bytes) {
+            let per_second = bytes((rate * sample) as u64);
+            line(what, format!("{} samples/s, {per_second}/s", count(rate as u64)))?;
+        }
+    }
+    line("copies of memory", format!("{}/s", bytes(ceilings.memory_copy as u64)))?;
+    match ceilings.device_copy {
+        Some(rate) => line("to the device", format!("{}/s", bytes(rate as u64))),
+        None => Ok(()),
+    }
+}
+
+/// Settings as one says them.
+fn settings(settings: Settings) -> String {
+    let ahead = if settings.read_ahead > 0 { ", reading ahead" } else { "" };
+    format!(
+        "{}, {} ahead{ahead}",
+        counted(settings.workers as u64, "worker"),
+        counted_as(settings.prefetch as u64, "batch", "batches")
+    )
 }
 
 /// The bare hash, as other programs that hash print it.

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tallow::{Dim, Schema};
+use tallow::{Dim, Schema, Settings, Step};
 
-use super::{Check, Digest, Doctor, Finding, Inspect, Problem, Run, SampleSize};
+use super::{Check, Digest, Doctor, Finding, Inspect, Pair, Problem, Run, SampleSize, Trial, Tune};
 
 /// Writes an object and ends the line.
 pub(crate) fn print(out: &mut dyn Write, value: &Value) -> io::Result<()> {
@@ -167,6 +167,68 @@ pub(crate) fn doctor(report: &Doctor) -> Value {
         })
     };
     json!({ "findings": report.findings.iter().map(finding).collect::<Value>() })
+}
+
+pub(crate) fn tune(report: &Tune) -> Value {
+    let pair = |pair: Pair| {
+        json!({
+            "found_samples_per_second": pair.found,
+            "other_samples_per_second": pair.other,
+            "ratio": pair.ratio(),
+        })
+    };
+    let step = |step: &Step| {
+        json!({
+            "from": settings(step.from),
+            "to": settings(step.to),
+            "ratio": step.ratio,
+            "taken": step.taken,
+        })
+    };
+    let trial = |trial: &Trial| {
+        let mut value = settings(trial.settings);
+        value["samples_per_second"] = json!(trial.samples_per_second);
+        value
+    };
+    let ceilings = &report.ceilings;
+    json!({
+        "source": report.source,
+        "fields": fields(&report.schema),
+        "ceilings": {
+            "storage_samples_per_second": ceilings.storage,
+            "page_cache_samples_per_second": ceilings.page_cache,
+            "sample_bytes": ceilings.sample_bytes,
+            "memory_copy_bytes_per_second": ceilings.memory_copy,
+            "device_copy_bytes_per_second": ceilings.device_copy,
+        },
+        "start": settings(report.start),
+        "most": settings(report.most),
+        "climbed": settings(report.climbed),
+        "found": settings(report.found),
+        "samples_per_second": report.rate,
+        "ceiling_ratio": report.ceiling().map(|(_, _, share)| share),
+        "memory_bytes": report.memory_bytes,
+        "beside_start": report.beside_start.map(pair),
+        "why": report.reasons(),
+        "steps": report.steps.iter().map(step).collect::<Vec<_>>(),
+        "trials": report.trials.iter().map(trial).collect::<Vec<_>>(),
+        "seconds": report.seconds.as_secs_f64(),
+        "cut": report.cut,
+        "grid": report.grid.as_ref().map(|grid| json!({
+            "settings": grid.points,
+            "best": settings(grid.best),
+            "beside_best": grid.pair.map(pair),
+        })),
+        "code": report.code,
+    })
+}
+
+fn settings(settings: Settings) -> Value {
+    json!({
+        "workers": settings.workers,
+        "prefetch": settings.prefetch,
+        "read_ahead_bytes": settings.read_ahead,
+    })
 }
 
 fn fields(schema: &Schema) -> Value {

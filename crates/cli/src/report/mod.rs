@@ -6,7 +6,7 @@ pub(crate) mod json;
 
 use std::time::Duration;
 
-use tallow::{Plan, Schema, Stage};
+use tallow::{Plan, Schema, Settings, Stage, Step};
 
 use crate::measure::{Meter, Part, delivered_row_bytes, median};
 
@@ -185,6 +185,131 @@ impl Run {
         let ceiling = median(self.rounds.iter().map(|round| round.ceiling));
         Some((ceiling, ratio(self.samples_per_second(), ceiling)))
     }
+}
+
+/// Which settings load fastest, and why.
+#[derive(Debug)]
+pub(crate) struct Tune {
+    pub(crate) source: String,
+    pub(crate) schema: Schema,
+    /// What was found, as a program.
+    pub(crate) code: String,
+    /// What a loader with it holds at most.
+    pub(crate) memory_bytes: usize,
+    pub(crate) step: Option<Duration>,
+    pub(crate) cold: bool,
+    pub(crate) ceilings: Ceilings,
+    /// Where the search began: what a loader does that is told nothing.
+    pub(crate) start: Settings,
+    pub(crate) most: Settings,
+    /// Where it ended, and what is proposed: that, or else where it began.
+    pub(crate) climbed: Settings,
+    pub(crate) found: Settings,
+    /// Samples a second with what was found.
+    pub(crate) rate: f64,
+    /// Where the search ended beside where it began, unless that is the same.
+    pub(crate) beside_start: Option<Pair>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) trials: Vec<Trial>,
+    pub(crate) seconds: Duration,
+    /// Whether there was more to try.
+    pub(crate) cut: bool,
+    pub(crate) grid: Option<Grid>,
+}
+
+/// What the machine can do at most, as far as it applies.
+#[derive(Debug, Default)]
+pub(crate) struct Ceilings {
+    /// Samples a second that are read from the storage, and from the page cache.
+    pub(crate) storage: Option<f64>,
+    pub(crate) page_cache: Option<f64>,
+    /// Bytes of a sample in files.
+    pub(crate) sample_bytes: Option<f64>,
+    /// Bytes a second of copying memory, and of page-locked copies to the device.
+    pub(crate) memory_copy: f64,
+    pub(crate) device_copy: Option<f64>,
+}
+
+/// What a trial has reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial {
+    pub(crate) settings: Settings,
+    pub(crate) samples_per_second: f64,
+}
+
+/// Samples a second of two settings that took turns: medians.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) found: f64,
+    pub(crate) other: f64,
+}
+
+impl Pair {
+    pub(crate) fn ratio(self) -> f64 {
+        ratio(self.found, self.other)
+    }
+}
+
+/// All settings within the bounds.
+#[derive(Debug)]
+pub(crate) struct Grid {
+    pub(crate) points: usize,
+    pub(crate) best: Settings,
+    /// What was found beside the best, unless they are the same.
+    pub(crate) pair: Option<Pair>,
+}
+
+impl Tune {
+    /// The ceiling that counts, by name, and the share of it that is reached: none where a model
+    /// sets the pace.
+    pub(crate) fn ceiling(&self) -> Option<(&'static str, f64, f64)> {
+        let Ceilings { storage, page_cache, .. } = self.ceilings;
+        let (name, ceiling) =
+            if self.cold { ("storage", storage?) } else { ("page cache", page_cache?) };
+        self.step.is_none().then(|| (name, ceiling, ratio(self.rate, ceiling)))
+    }
+
+    /// Why the search ended where it did: what each last step away from there would do.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let from_there = |step: &&Step| step.from == self.found && !step.taken;
+        let to_there = |step: &&Step| step.to == self.found && step.taken;
+        let refused = self.steps.iter().filter(from_there).map(|step| (step.to, step.ratio));
+        let came = self.steps.iter().filter(to_there).map(|step| (step.from, 1.0 / step.ratio));
+        came.chain(refused).map(|(other, ratio)| self.reason(other, ratio)).collect()
+    }
+
+    fn reason(&self, other: Settings, ratio: f64) -> String {
+        let change = difference(self.found, other);
+        let percent = (ratio - 1.0) * 100.0;
+        let cheaper = other.workers < self.found.workers
+            || other.prefetch < self.found.prefetch
+            || other.read_ahead < self.found.read_ahead;
+        match (cheaper, percent) {
+            (_, percent) if percent.abs() < 2.0 => format!("{change} changes nothing"),
+            (true, percent) if percent < 0.0 => format!("{change} is {:.0}% slower", -percent),
+            (false, percent) if percent < 0.0 => format!("{change} is {:.0}% slower", -percent),
+            (_, percent) => {
+                format!("{change} gains {percent:.0}%, less than it must to be worth it")
+            }
+        }
+    }
+}
+
+/// What is different in `other`, in words.
+pub(crate) fn difference(than: Settings, other: Settings) -> String {
+    if other.workers != than.workers {
+        return match other.workers {
+            1 => "1 worker".to_owned(),
+            workers => format!("{workers} workers"),
+        };
+    }
+    if other.prefetch != than.prefetch {
+        return match other.prefetch {
+            1 => "1 batch ahead".to_owned(),
+            prefetch => format!("{prefetch} batches ahead"),
+        };
+    }
+    if other.read_ahead > 0 { "reading ahead" } else { "not reading ahead" }.to_owned()
 }
 
 /// What was delivered, as one number.

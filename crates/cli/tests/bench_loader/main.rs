@@ -15,3 +15,4 @@ mod preview;
 mod run;
 mod tester;
 mod trace;
+mod tune;
