@@ -136,7 +136,7 @@ fn figures(report: &Run) -> Vec<Figure> {
             format!("of {}", time(meter.wall)),
         ),
         figure(
-            "median wait for a batch",
+            "median wait",
             micros(p50),
             format!("99%: {}, longest: {}", micros(p99), micros(max)),
         ),
