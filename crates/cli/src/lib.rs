@@ -16,6 +16,7 @@ mod augment;
 mod ceiling;
 mod commands;
 mod console;
+mod contender;
 #[cfg(feature = "cuda")]
 pub mod copies;
 mod device;
@@ -32,6 +33,7 @@ mod rows;
 mod sheet;
 mod threads;
 mod values;
+mod work;
 
 use std::process::ExitCode;
 

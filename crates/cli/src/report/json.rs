@@ -138,7 +138,7 @@ pub(crate) fn doctor(report: &Doctor) -> Value {
     json!({ "findings": report.findings.iter().map(finding).collect::<Value>() })
 }
 
-fn fields(schema: &Schema) -> Value {
+pub(crate) fn fields(schema: &Schema) -> Value {
     let dim = |dim: &Dim| match dim {
         Dim::Fixed(len) => json!(len),
         Dim::Ragged { max } => json!({ "max": max }),

@@ -1,5 +1,6 @@
 //! What the commands have found, as data; [`human`] and [`json`] are two views of it.
 
+pub(crate) mod compare;
 pub(crate) mod human;
 pub(crate) mod json;
 
