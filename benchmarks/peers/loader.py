@@ -29,6 +29,7 @@ import json
 import multiprocessing
 import os
 import platform
+import re
 import resource
 import sys
 import time
@@ -43,10 +44,11 @@ except ImportError as missing:
     ANSWERS.write(json.dumps({"absent": str(missing)}) + "\n")
     sys.exit()
 
-# The first warms up, and one disturbed epoch does not decide; a form that takes so many times as long
-# in the first as the fastest is out.
-EPOCHS_OF_CHOICE = 3
-OUT_AT = 3.0
+# A form is tried over so many epochs, and no more once it had so many seconds: one disturbed epoch
+# does not decide. One that takes so many times as long in the first as the fastest is out.
+EPOCHS_OF_CHOICE = (3, 10)
+SECONDS_OF_CHOICE = 1.5
+OUT_AT = 2.5
 
 
 class Work:
@@ -61,6 +63,7 @@ class Work:
         self.batches = -(-self.samples // self.batch_size)
         self.workers = work["workers"]
         self.seed = work["seed"]
+        self.augment = work["augment"] and Chain(work["augment"], work["fields"])
 
     def order(self, epoch):
         return np.random.default_rng([self.seed, epoch]).permutation(self.samples)
@@ -79,7 +82,77 @@ def load(path):
         return np.load(path)
 
 
+class Chain:
+    """Steps of augmentation, each a name and its arguments: numbers, (low, high), lists, or words."""
+
+    def __init__(self, augment, fields):
+        self.field = [field["name"] for field in fields].index(augment["field"])
+        self.planes = augment["layout"] == "chw"
+        steps = re.findall(r"(\w+)(?:\(([^()]*)\))?", augment["chain"])
+        self.steps = [(name, *self.arguments(text)) for name, text in steps]
+
+    def arguments(self, text):
+        positional, named = [], {}
+        for part in re.findall(r"(?:\[[^]]*\]|[^,\[])+", text):
+            key, _, value = part.strip().rpartition("=")
+            if key:
+                named[key] = self.value(value)
+            else:
+                positional.append(self.value(value))
+        return positional, named
+
+    def value(self, text):
+        if text.startswith("["):
+            return [float(number) for number in text[1:-1].split(",")]
+        if ".." in text:
+            return tuple(float(number) for number in text.split(".."))
+        try:
+            return int(text)
+        except ValueError:
+            pass
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+def size_of(positional):
+    """Height and width of one number or of two."""
+    return [positional[0], positional[-1]]
+
+
 # --- torch ---------------------------------------------------------------------------------------
+
+
+def torchvision_chain(chain):
+    """The documentation's way: all steps of `transforms.v2` for an image, u8 as long as may be."""
+    import torch
+    from torchvision.transforms import v2
+
+    def made(name, positional, named):
+        match name:
+            case "random_resized_crop":
+                options = {"scale": named["scale"], "ratio": named["ratio"]}
+                return v2.RandomResizedCrop(size_of(positional), **options)
+            case "random_crop":
+                return v2.RandomCrop(size_of(positional))
+            case "center_crop":
+                return v2.CenterCrop(size_of(positional))
+            case "resize":
+                return v2.Resize(positional)
+            case "random_hflip":
+                return v2.RandomHorizontalFlip(*positional)
+            case "random_vflip":
+                return v2.RandomVerticalFlip(*positional)
+            case "color_jitter":
+                return v2.ColorJitter(*positional)
+            case "normalize":
+                return v2.Normalize(*positional, inplace=True)
+
+    scaled = v2.ToDtype(torch.float32, scale=True)
+    steps = [made(*step) for step in chain.steps if step[0] not in ("normalize", "to_dtype")]
+    last = [made(*step) for step in chain.steps if step[0] == "normalize"]
+    return v2.Compose([*steps, scaled, *last])
 
 
 def torch_forms(work):
@@ -87,12 +160,20 @@ def torch_forms(work):
     import torch
     from torch.utils.data import DataLoader, Dataset
 
+    chain = work.augment
+    transform = torchvision_chain(chain) if chain else None
+
     class Files(Dataset):
         def __len__(self):
             return work.samples
 
         def __getitem__(self, index):
-            return tuple(torch.from_numpy(np.load(files[index])) for files in work.fields)
+            tensors = [torch.from_numpy(np.load(files[index])) for files in work.fields]
+            if chain:
+                image = tensors[chain.field]
+                image = image if chain.planes else image.permute(2, 0, 1)
+                tensors[chain.field] = transform(image).contiguous()
+            return tuple(tensors)
 
     def form(workers):
         def make():
@@ -122,6 +203,63 @@ def torch_forms(work):
 
 
 # --- DALI ----------------------------------------------------------------------------------------
+
+
+def dali_chain(chain, image):
+    """Flips to the side, a crop behind everything else, the normalisation and the cast are one fused
+    operator, last: they may change places with what stands between, which treats all pixels alike."""
+    from nvidia.dali import fn, types
+
+    def uniform(low, high):
+        return fn.random.uniform(range=(low, high))
+
+    layout = "CHW" if chain.planes else "HWC"
+    image = fn.reshape(image, layout=layout)
+    names = [name for name, _, _ in chain.steps]
+    if chain.planes and ("color_jitter" in names or "random_resized_crop" in names):
+        image = fn.transpose(image, perm=[1, 2, 0], transpose_layout=True)
+    last = {"mean": [0.0], "std": [255.0]}
+    for at, (name, positional, named) in enumerate(chain.steps):
+        following = set(names[at + 1 :])
+        match name:
+            case "random_resized_crop":
+                image = fn.random_resized_crop(
+                    image,
+                    size=size_of(positional),
+                    random_area=named["scale"],
+                    random_aspect_ratio=named["ratio"],
+                )
+            case "random_crop" | "center_crop":
+                crop = {"crop": size_of(positional)}
+                if name == "random_crop":
+                    crop |= {"crop_pos_x": uniform(0.0, 1.0), "crop_pos_y": uniform(0.0, 1.0)}
+                if following <= {"random_hflip", "normalize", "to_dtype"}:
+                    last |= crop
+                else:
+                    image = fn.crop(image, **crop)
+            case "resize":
+                size = {"resize_shorter": positional[0]}
+                if len(positional) == 2:
+                    size = {"resize_y": positional[0], "resize_x": positional[1]}
+                image = fn.resize(image, **size)
+            case "random_hflip":
+                last["mirror"] = fn.random.coin_flip(probability=positional[0])
+            case "random_vflip":
+                flipped = fn.random.coin_flip(probability=positional[0])
+                image = fn.flip(image, horizontal=0, vertical=flipped)
+            case "color_jitter":
+                brightness, contrast, saturation, hue = [*positional, 0, 0, 0][:4]
+                image = fn.color_twist(
+                    image,
+                    brightness=uniform(1 - brightness, 1 + brightness),
+                    contrast=uniform(1 - contrast, 1 + contrast),
+                    saturation=uniform(1 - saturation, 1 + saturation),
+                    hue=uniform(-360 * hue, 360 * hue),
+                )
+            case "normalize":
+                mean, std = positional
+                last |= {"mean": [255 * x for x in mean], "std": [255 * x for x in std]}
+    return fn.crop_mirror_normalize(image, dtype=types.FLOAT, output_layout=layout, **last)
 
 
 def dali_forms(work):
@@ -158,6 +296,9 @@ def dali_forms(work):
                     )
                     for number, files in enumerate(work.fields)
                 ]
+                if work.augment:
+                    at = work.augment.field
+                    readers[at] = dali_chain(work.augment, readers[at])
                 pipeline.set_outputs(*readers)
             pipeline.build()
             last_rows = work.samples - (work.batches - 1) * work.batch_size
@@ -318,6 +459,15 @@ PEERS = {
 }
 
 
+NOTES_AUGMENTED = {
+    "torch": ["the chain is torchvision's transforms.v2, image by image"],
+    "dali": [
+        "planes are transposed for a random resized crop or a colour jitter, which want colours last",
+        "its colour jitter is one matrix, in a fixed order",
+    ],
+}
+
+
 # --- measuring -----------------------------------------------------------------------------------
 
 
@@ -423,15 +573,20 @@ class Meter:
 def choose(forms):
     """The form with the fastest epoch. One that fails does not compete."""
     made, failures, rates = {}, {}, {}
-    for number in range(EPOCHS_OF_CHOICE):
+    spent = dict.fromkeys(forms, 0.0)
+    least, most = EPOCHS_OF_CHOICE
+    for number in range(most):
+        best = max(rates.values(), default=0.0)
         for name, make in forms.items():
-            slow = number > 0 and OUT_AT * rates.get(name, 0.0) < max(rates.values(), default=0.0)
-            if slow or name in failures:
+            slow = number > 0 and OUT_AT * rates.get(name, 0.0) < best
+            enough = number >= least and spent[name] > SECONDS_OF_CHOICE
+            if slow or enough or name in failures:
                 continue
             try:
                 if name not in made:
                     made[name] = make()
                 figures = Meter().epoch(made[name], number)
+                spent[name] += figures["seconds"]
                 rate = figures["samples"] / figures["seconds"]
                 rates[name] = max(rate, rates.get(name, 0.0))
             except Exception as error:  # noqa: BLE001
@@ -504,6 +659,9 @@ def main():
     peer, work, *form = sys.argv[1:]
     make_forms, packages, notes = PEERS[peer]
     work = Work(work)
+    if work.augment:
+        notes = [*notes, *NOTES_AUGMENTED.get(peer, [])]
+        packages = [*packages, "torchvision"] if peer == "torch" else packages
     try:
         forms = make_forms(work)
     except ImportError as error:

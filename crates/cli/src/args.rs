@@ -35,7 +35,8 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   pip install torch numpy nvidia-dali-cuda130 spdl grain
   bench-loader compare DIR --batch-size 256
-  bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11";
+  bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
+  bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
 
 const PREVIEW_EXAMPLES: &str = "\
 Examples:
@@ -202,6 +203,15 @@ pub(crate) struct CompareArgs {
     /// What the orders are drawn from
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u32,
+    /// Compare a chain of augmentations, of steps that torchvision and DALI have too
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Option<Augment>,
+    /// The field that is augmented: images of bytes
+    #[arg(long, value_name = "FIELD", default_value = "input", requires = "augment")]
+    pub(crate) augment_field: String,
+    /// Its axes, chw or hwc, where its shape leaves that open
+    #[arg(long, value_name = "AXES", requires = "augment")]
+    pub(crate) layout: Option<Layout>,
     /// The Python that has the other loaders [default: $TALLOW_PYTHON, or python3]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tallow::Source;
+use tallow::{Augment, Layout, RowDType, Schema, Source};
 
 use crate::exit::{Failure, Result};
 use crate::place::Place;
@@ -18,6 +18,17 @@ pub(crate) struct Work {
     pub(crate) batch_size: usize,
     pub(crate) workers: usize,
     pub(crate) seed: u64,
+    pub(crate) augment: Option<WorkAugment>,
+}
+
+/// A chain of steps that peers have too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WorkAugment {
+    /// In its canonical form.
+    pub(crate) chain: String,
+    pub(crate) field: String,
+    /// `chw` or `hwc`.
+    pub(crate) layout: String,
 }
 
 #[derive(Debug, Clone)]
@@ -57,7 +68,7 @@ impl Work {
             let files = source.extents(index);
             fields.iter_mut().zip(files).for_each(|(field, file)| field.files.push(file.path));
         }
-        Ok(Self { fields, recursive: *recursive, batch_size, workers, seed })
+        Ok(Self { fields, recursive: *recursive, batch_size, workers, seed, augment: None })
     }
 
     pub(crate) fn samples(&self) -> usize {
@@ -84,6 +95,11 @@ impl Work {
             "batch_size": self.batch_size,
             "workers": self.workers,
             "seed": self.seed,
+            "augment": self.augment.as_ref().map(|augment| json!({
+                "chain": augment.chain,
+                "field": augment.field,
+                "layout": augment.layout,
+            })),
         });
         fs::write(path, work.to_string()).map_err(|error| cannot("write", path, &error))
     }
@@ -105,6 +121,7 @@ impl Work {
                 batch_size: number("batch_size")?,
                 workers: number("workers")?,
                 seed: value["seed"].as_u64()?,
+                augment: augment_from_json(&value["augment"]),
             })
         };
         work().ok_or_else(|| Failure::failed(format_args!("{path:?} describes no comparison")))
@@ -141,6 +158,80 @@ fn field_from_json(value: &Value) -> Option<WorkField> {
     })
 }
 
+fn augment_from_json(value: &Value) -> Option<WorkAugment> {
+    let text = |key: &str| value[key].as_str().map(str::to_owned);
+    Some(WorkAugment { chain: text("chain")?, field: text("field")?, layout: text("layout")? })
+}
+
+impl WorkAugment {
+    /// The chain, if the peers have a counterpart of each of its steps.
+    ///
+    /// # Errors
+    ///
+    /// A usage error that names the first step or field without one.
+    pub(crate) fn new(
+        chain: &Augment,
+        field: &str,
+        layout: Option<Layout>,
+        schema: &Schema,
+    ) -> Result<Self> {
+        let chain = chain.to_string();
+        for step in steps(&chain) {
+            if !COUNTERPARTS.contains(&step) {
+                return Err(Failure::usage(format_args!(
+                    "{step} has no counterpart here in torchvision and DALI; compare --augment                      knows {}",
+                    COUNTERPARTS.join(", ")
+                )));
+            }
+        }
+        if !chain.ends_with("to_dtype(f32)") {
+            let message = "compare --augment needs a chain that ends in to_dtype(f32), which is                            what the peers make";
+            return Err(Failure::usage(message));
+        }
+        let found = schema.fields().iter().find(|known| known.name() == field);
+        let found = found.ok_or_else(|| {
+            Failure::usage(format_args!("--augment-field {field:?}, which is no field"))
+        })?;
+        let shape = found.max_shape();
+        if found.dtype() != RowDType::U8 || shape.len() != 3 {
+            return Err(Failure::usage(format_args!(
+                "compare --augment needs images of bytes with three axes, found {found}"
+            )));
+        }
+        // As torchvision takes it: planes where the first axis can be one of channels.
+        let planes = layout.map_or(shape[0] <= 4, |layout| layout == Layout::Chw);
+        let layout = if planes { "chw" } else { "hwc" }.to_owned();
+        Ok(Self { chain, field: field.to_owned(), layout })
+    }
+}
+
+/// Steps that torchvision and DALI have too.
+const COUNTERPARTS: [&str; 9] = [
+    "random_resized_crop",
+    "random_crop",
+    "center_crop",
+    "resize",
+    "random_hflip",
+    "random_vflip",
+    "color_jitter",
+    "normalize",
+    "to_dtype",
+];
+
+/// The names of the steps of a chain; of those that hold others, too.
+fn steps(chain: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0;
+    let is_name = move |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        depth > 0 || !(c.is_alphanumeric() || c == '_')
+    };
+    chain.split(is_name).filter(|name| !name.is_empty())
+}
+
 fn utf8(path: &Path) -> Result<&str> {
     let message = || Failure::usage(format_args!("compare needs names in UTF-8, found {path:?}"));
     path.to_str().ok_or_else(message)
@@ -155,6 +246,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_steps_of_a_chain_are_named() {
+        let chain =
+            "resize(8, 9, antialias=true) random_apply(hflip, 0.5) hflip normalize([1, 2], [3, 4])";
+        let names: Vec<&str> = steps(chain).collect();
+        assert_eq!(names, ["resize", "random_apply", "hflip", "normalize"]);
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("work.json");
@@ -163,17 +262,20 @@ mod tests {
             folder: "a b".into(),
             files: vec!["a b/0.npy".into(), "a b/1.npy".into()],
         };
+        let augment = WorkAugment { chain: "a".into(), field: "x".into(), layout: "chw".into() };
         let work = Work {
             fields: vec![field],
             recursive: true,
             batch_size: 3,
             workers: 2,
             seed: u64::MAX,
+            augment: Some(augment),
         };
         work.write(&path).unwrap();
         let read = Work::read(&path).unwrap();
         assert_eq!((read.samples(), read.seed, read.recursive), (2, u64::MAX, true));
         assert_eq!(read.fields[0].files, work.fields[0].files);
+        assert_eq!(read.augment, work.augment);
         fs::write(&path, "{}").unwrap();
         assert!(Work::read(&path).is_err());
     }

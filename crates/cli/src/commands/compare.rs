@@ -21,7 +21,7 @@ use crate::exit::{Failure, Result};
 use crate::place::{Opened, Place};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, human, json};
 use crate::report::json::print;
-use crate::work::Work;
+use crate::work::{Work, WorkAugment};
 use crate::{machine, plan, threads};
 
 const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
@@ -42,15 +42,24 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let python = Python::of(args)?;
     let (place, opened) = plan::open(&args.source)?;
     let seed = u64::from(args.seed);
-    let work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
+    let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
+    if let Some(chain) = &args.augment {
+        let schema = opened.source.schema();
+        work.augment = Some(WorkAugment::new(chain, &args.augment_field, args.layout, schema)?);
+    }
     let booth = Booth::new(&work, python, Duration::from_secs(args.timeout))?;
     let progress = console.progress("comparing", steps(args.rounds));
-    let mut entrants = booth.entrants(&progress)?;
+    let mut entrants = booth.entrants(&work, &progress)?;
     take_turns(&mut entrants, args.rounds, &progress);
     verify(&mut entrants, &work, &progress);
     progress.finish_and_clear();
     let report = report(&place, &opened, &work, args, entrants);
     conclude(&report, args.json, &booth.python, console)
+}
+
+/// Those that augment, where that is compared.
+fn takes_part(name: &str, work: &Work) -> bool {
+    work.augment.is_none() || ["tallow", "torch", "dali"].contains(&name)
 }
 
 /// To start each, its rounds, and to verify it.
@@ -167,10 +176,10 @@ impl Booth {
 
     /// All of them, started, and warmed up by an epoch. Where Tallow cannot load the samples there
     /// is nothing to compare with.
-    fn entrants(&self, progress: &ProgressBar) -> Result<Vec<Entrant>> {
+    fn entrants(&self, work: &Work, progress: &ProgressBar) -> Result<Vec<Entrant>> {
         let program = env::current_exe().map_err(|error| cannot("find this program", &error))?;
         let mut entrants = Vec::new();
-        for (subcommand, name) in BUILT_IN {
+        for (subcommand, name) in BUILT_IN.into_iter().filter(|(name, _)| takes_part(name, work)) {
             let mut entrant = self.built_in(&program, subcommand, name);
             entrant.ask("warm");
             if let ("tallow", Outcome::Failed(why)) = (subcommand, &entrant.entry.outcome) {
@@ -180,7 +189,7 @@ impl Booth {
             entrants.push(entrant);
             progress.inc(1);
         }
-        for (peer, name) in PEERS {
+        for (peer, name) in PEERS.into_iter().filter(|(name, _)| takes_part(name, work)) {
             let mut entrant = self.peer(peer, name);
             entrant.ask("warm");
             entrants.push(entrant);
@@ -277,7 +286,8 @@ fn lap(answer: &Value) -> Option<Lap> {
 fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
     let mut checksums = Vec::new();
     for entrant in entrants.iter_mut() {
-        let answer = entrant.ask("verify");
+        // What is drawn at random has no checksum: samples and bytes are compared alone.
+        let answer = if work.augment.is_some() { None } else { entrant.ask("verify") };
         checksums.push(answer.and_then(|answer| answer["checksum"].as_str().map(str::to_owned)));
         progress.inc(1);
     }
@@ -318,6 +328,7 @@ fn report(
         workers: work.workers,
         rounds: args.rounds,
         seed: work.seed,
+        augment: work.augment.as_ref().map(|augment| augment.chain.clone()),
         machine: machine::described(),
         memory_bytes: machine::memory_bytes(),
         command: command_line(env::args_os()),

@@ -9,7 +9,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tallow::candle::{self, Tensor};
-use tallow::{Loader, Sampler as _, Shuffle};
+use tallow::{Augment, Layout, Loader, Sampler as _, Shuffle};
 
 use crate::args::{BuiltIn, ContendArgs};
 use crate::console::Console;
@@ -72,7 +72,12 @@ struct Tallow(Loader);
 impl Tallow {
     fn new(work: &Work) -> Result<Self> {
         let source = work.place().open()?.source;
-        let builder = Loader::builder(source).batch_size(work.batch_size).seed(work.seed);
+        let mut builder = Loader::builder(source).batch_size(work.batch_size).seed(work.seed);
+        if let Some(augment) = &work.augment {
+            let chain: Augment = augment.chain.parse().map_err(Failure::failed)?;
+            let layout: Layout = augment.layout.parse().map_err(Failure::failed)?;
+            builder = builder.transform(chain.field(&augment.field).layout(layout));
+        }
         Ok(Self(builder.shuffle().workers(work.workers).build()?))
     }
 }

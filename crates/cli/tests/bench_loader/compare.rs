@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::tester::{Ended, bench, bench_with, file, pairs, truncate};
+use crate::tester::{Ended, bench, bench_with, file, images, pairs, truncate};
 
 /// A program in the place of Python, which does this when it is started as a peer.
 fn stub(dir: &Path, script: &str) {
@@ -118,6 +118,20 @@ fn samples_that_not_all_deliver_alike_are_refused() {
     bench(dir.path(), "gen DIR/w --samples 3 --shape 2 --dtype u16").expect(0);
     let ended = bench(dir.path(), "compare DIR/w").expect(2);
     assert!(ended.stderr.contains("\"input\"") && ended.stderr.contains("u16"), "{ended:#?}");
+}
+
+#[test]
+fn augmentation_is_compared_with_those_who_have_it() {
+    let dir = images(20);
+    stub(dir.path(), "echo '{\"absent\": \"no such module\"}'");
+    let chain = "--augment 'random_crop(8) random_hflip normalize(imagenet) to_dtype(f32)'";
+    let ended = compare(dir.path(), &format!("{chain} --python DIR/stub --json")).expect(0);
+    let report = ended.json();
+    let names = report["contenders"].as_array().unwrap().iter().map(|one| &one["name"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["Tallow", "torch DataLoader", "DALI"]);
+    let lap = &contender(&report, "Tallow")["laps"][0];
+    assert_eq!(lap["bytes"], 20 * (3 * 8 * 8 * 4 + 8));
+    assert!(report["augment"].as_str().unwrap().starts_with("random_crop(8)"));
 }
 
 #[test]

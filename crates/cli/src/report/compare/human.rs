@@ -28,6 +28,9 @@ pub(crate) fn write(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
         count(report.batch_size as u64)
     )?;
     write_schema(out, &report.schema)?;
+    if let Some(augment) = &report.augment {
+        writeln!(out, "augment   {augment}")?;
+    }
     writeln!(out, "machine   {}", one_line(&report.machine))?;
     writeln!(out, "cache     {}", cache(report))?;
     writeln!(

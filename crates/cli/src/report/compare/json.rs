@@ -15,6 +15,7 @@ pub(crate) fn value(report: &Compare) -> Value {
         "workers": report.workers,
         "rounds": report.rounds,
         "seed": report.seed,
+        "augment": report.augment,
         "machine": report.machine,
         "memory_bytes": report.memory_bytes,
         "fits_page_cache": report.fits_page_cache(),

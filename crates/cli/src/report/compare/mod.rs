@@ -22,6 +22,8 @@ pub(crate) struct Compare {
     pub(crate) workers: usize,
     pub(crate) rounds: u64,
     pub(crate) seed: u64,
+    /// With `--augment`, the chain in its canonical form.
+    pub(crate) augment: Option<String>,
     /// Model, cores and memory, in words.
     pub(crate) machine: String,
     /// Where it is known.
