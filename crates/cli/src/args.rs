@@ -40,6 +40,13 @@ const EXPLAIN_EXAMPLE: &str = "\
 Example:
   bench-loader explain DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  pip install torch numpy nvidia-dali-cuda130 spdl grain
+  bench-loader compare DIR --batch-size 256
+  bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
+  bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
+
 const PREVIEW_EXAMPLES: &str = "\
 Examples:
   bench-loader preview DIR --augment 'random_resized_crop(32) random_hflip' --out views.png
@@ -76,6 +83,13 @@ pub(crate) enum Command {
     /// what the machine could do
     #[command(after_help = TUNE_EXAMPLES)]
     Tune(TuneArgs),
+    /// Run Tallow beside other loaders on the same files, taking turns: a plain loop with candle,
+    /// and what of torch, DALI, SPDL and Grain is installed for Python
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
+    /// What `compare` starts for each contender that is built in
+    #[command(hide = true)]
+    Contend(ContendArgs),
     /// Print one hash of the whole delivered stream
     #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
@@ -232,6 +246,63 @@ pub(crate) struct TuneArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Rows of a batch
+    #[arg(long, default_value_t = 32, value_parser = parse_positive)]
+    pub(crate) batch_size: usize,
+    /// Threads of each contender, or processes where it has those, or auto for one a core
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    pub(crate) workers: Workers,
+    /// Epochs that each contender is timed over, after those that warm it up
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rounds: u64,
+    /// What the orders are drawn from
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u32,
+    /// Compare a chain of augmentations, of steps that torchvision and DALI have too
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) augment: Option<Augment>,
+    /// The field that is augmented: images of bytes
+    #[arg(long, value_name = "FIELD", default_value = "input", requires = "augment")]
+    pub(crate) augment_field: String,
+    /// Its axes, chw or hwc, where its shape leaves that open
+    #[arg(long, value_name = "AXES", requires = "augment")]
+    pub(crate) layout: Option<Layout>,
+    /// The Python that has the other loaders [default: $TALLOW_PYTHON, or python3]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+    /// A contender that takes longer for an epoch, or for the choice among the ways in which it can
+    /// be used, is ended and left out
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=TIMEOUT_MAX))]
+    pub(crate) timeout: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A week, beyond which nobody waits.
+const TIMEOUT_MAX: u64 = 604_800;
+
+#[derive(Debug, Flags)]
+pub(crate) struct ContendArgs {
+    #[arg(value_enum)]
+    pub(crate) who: BuiltIn,
+    /// The file that says what there is to do
+    pub(crate) work: PathBuf,
+}
+
+/// A contender that this program is itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BuiltIn {
+    Tallow,
+    Candle,
 }
 
 #[derive(Debug, Flags)]

@@ -17,6 +17,7 @@ mod ceiling;
 mod cold;
 mod commands;
 mod console;
+mod contender;
 #[cfg(feature = "cuda")]
 pub mod copies;
 mod device;
@@ -39,6 +40,7 @@ mod threads;
 mod timeline;
 mod trace;
 mod values;
+mod work;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,31 @@
 use std::fs;
 use std::path::Path;
 
+use crate::report::human::{bytes, counted};
+use crate::threads;
+
+/// Model, cores and memory, in words.
+pub(crate) fn described() -> String {
+    let model = text("/proc/cpuinfo").and_then(|text| Some(value(&text, "model name")?.to_owned()));
+    let memory = memory_bytes().map(|memory| format!(", {} of memory", bytes(memory)));
+    let release = text("/proc/sys/kernel/osrelease").map(|release| format!(" {release}"));
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!(
+        "{}, {}{}, {os}{}",
+        model.as_deref().unwrap_or(arch),
+        counted(threads::cores() as u64, "core"),
+        memory.unwrap_or_default(),
+        release.unwrap_or_default()
+    )
+}
+
+/// All of it, or the limit of the cgroup.
+pub(crate) fn memory_bytes() -> Option<u64> {
+    let all = kibibytes(&text("/proc/meminfo")?, "MemTotal")?;
+    let limit = cgroup("memory.max", |text| text.parse().ok());
+    Some(limit.map_or(all, |limit: u64| limit.min(all)))
+}
+
 /// The text of a file of the system, without the line break at its end.
 pub(crate) fn text(path: impl AsRef<Path>) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim_end().to_owned())

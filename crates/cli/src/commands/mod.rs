@@ -2,6 +2,8 @@
 
 mod catalogue;
 mod check;
+mod compare;
+mod contend;
 mod demo;
 mod digest;
 mod doctor;
@@ -27,6 +29,8 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Check(args)) => check::run(args, console),
         Some(Command::Run(args)) => run::run(args, console),
         Some(Command::Tune(args)) => tune::run(args, console),
+        Some(Command::Compare(args)) => compare::run(args, console),
+        Some(Command::Contend(args)) => contend::run(args, console),
         Some(Command::Digest(args)) => digest::run(args, console),
         Some(Command::Catalogue) => catalogue::run(console),
         Some(Command::Explain(args)) => explain::run(args, console),

@@ -337,7 +337,7 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     Ok(())
 }
 
-fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
+pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
     for (i, field) in schema.fields().iter().enumerate() {
         let head = if i == 0 { "fields   " } else { "         " };
         writeln!(out, "{head} {}, {} a sample", one_line(&field.to_string()), {

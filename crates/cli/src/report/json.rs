@@ -231,7 +231,7 @@ fn settings(settings: Settings) -> Value {
     })
 }
 
-fn fields(schema: &Schema) -> Value {
+pub(crate) fn fields(schema: &Schema) -> Value {
     let dim = |dim: &Dim| match dim {
         Dim::Fixed(len) => json!(len),
         Dim::Ragged { max } => json!({ "max": max }),

@@ -1,5 +1,6 @@
 //! What the commands have found, as data; [`human`], [`json`] and [`html`] are views of it.
 
+pub(crate) mod compare;
 pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;

@@ -7,7 +7,8 @@ use crate::tester::{bench, pairs};
 #[test]
 fn help_and_version_are_no_errors() {
     let dir = tempfile::tempdir().unwrap();
-    for line in ["--help", "--version", "run --help", "gen -h", "preview --help"] {
+    for line in ["--help", "--version", "run --help", "gen -h", "preview --help", "compare --help"]
+    {
         assert!(!bench(dir.path(), line).expect(0).stdout.is_empty());
     }
 }
@@ -64,6 +65,18 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("explain --augment hflip", "SOURCE"),
         ("explain DIR --augment random_crop(99)", "99"),
         ("catalogue DIR", "unexpected argument"),
+        ("compare", "SOURCE"),
+        ("compare DIR --python DIR/absent", "cannot start the Python"),
+        ("compare DIR --rounds 0", "--rounds"),
+        ("compare DIR --timeout 0", "--timeout"),
+        ("compare DIR --batch-size 0", "at least 1"),
+        ("compare DIR --workers 0", "at least one worker"),
+        ("compare DIR --layout chw", "--augment"),
+        ("compare DIR --augment 'hflip invert'", "hflip has no counterpart"),
+        ("compare DIR --augment random_hflip", "ends in to_dtype(f32)"),
+        ("compare DIR --augment to_dtype(f32)", "images of bytes with three axes"),
+        ("compare DIR --augment to_dtype(f32) --augment-field x", "no field"),
+        ("compare DIR/input/000000.npy", "folders of .npy files with one sample each"),
         ("preview DIR --augment hflip", "--out"),
         ("preview DIR --out DIR/x", "--augment"),
         ("preview DIR --out DIR/x --augment hflap", "hflip"),

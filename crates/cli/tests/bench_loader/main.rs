@@ -2,6 +2,7 @@
 
 mod augment;
 mod check;
+mod compare;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod demo;

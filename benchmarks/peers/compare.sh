@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Tallow beside other loaders on three data sets: `benchmarks/peers/compare.sh [FOLDER [OPTION..]]`.
+#
+# Makes a virtual environment of requirements.txt and the data sets of the README's table in FOLDER,
+# about 2.2 GB, where they are not there yet, builds bench-loader, and prints a table for each. Options
+# are those of `bench-loader compare`. PEERS_PYTHON names a Python that has the peers already.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+folder="${1:-${TMPDIR:-/tmp}/tallow-compare}"
+shift $(($# > 0))
+mkdir -p "$folder"
+folder="$(cd "$folder" && pwd)"
+
+python="${PEERS_PYTHON:-$folder/venv/bin/python}"
+if [ -z "${PEERS_PYTHON:-}" ] && [ ! -e "$folder/venv/done" ]; then
+    python3 -m venv "$folder/venv"
+    "$python" -m pip install --quiet -r "$here/requirements.txt"
+    touch "$folder/venv/done"
+fi
+
+cd "$here/../.."
+cargo build --release -p tallow-cli
+bench_loader="${CARGO_TARGET_DIR:-target}/release/bench-loader"
+
+data() {
+    [ -d "$folder/$1" ] || "$bench_loader" gen "$folder/$1" --samples "$2" --shape "$3" --dtype "$4"
+}
+data A 20000 3,32,32 f32
+data B 4000 3,224,224 u8
+data C 150 1,128,128,128 f32
+
+for set in "A 256" "B 64" "C 4"; do
+    read -r name batch_size <<<"$set"
+    printf '\n=== %s\n' "$name"
+    "$bench_loader" compare "$folder/$name" --batch-size "$batch_size" --python "$python" "${@}"
+done

@@ -1,0 +1,683 @@
+"""Other data loaders on the files of `bench-loader compare`, each in a process of its own.
+
+    python loader.py PEER WORK.json [FORM]
+
+PEER is torch, dali, spdl or grain. WORK.json names the files of each field, sample by sample, the
+batch size and the threads or worker processes. A peer can be used in several ways, its forms; the
+line `choose` tries them, and a second process, given the FORM that was fastest, is the one that is
+measured. So neither the memory nor the start of a form that lost is counted.
+
+The first line written is {"ready": versions, "version": its own, "notes": where
+it differs} or {"absent": why}; then each line read is answered with
+one line of JSON:
+
+    choose    epochs of every form in turns: {"form": the fastest, "tried": {form: samples/s}}
+    warm      an epoch that is not timed, in which the memory of worker processes is looked at often
+    epoch E   {"seconds", "first_batch_seconds", "samples", "bytes", "cpu_seconds", "peak_bytes"}
+    verify    an epoch over which {"samples", "checksum"} are counted
+    quit      ends it, as the end of the input does
+
+An epoch is every sample once, in an order of its own, in batches of one array a field, the last
+one smaller. Its clock runs from the line to the last batch, and a batch is dropped when the next
+one is there. CPU time is that of this process and of all that it started, alive or not. Peak memory
+is the most that this process had resident, and what its workers had beside it for themselves alone.
+"""
+
+import gc
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import platform
+import re
+import resource
+import sys
+import time
+
+# Protocol lines go out by a descriptor of their own: libraries print where they like.
+ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+try:
+    import numpy as np  # noqa: E402
+except ImportError as missing:
+    ANSWERS.write(json.dumps({"absent": str(missing)}) + "\n")
+    sys.exit()
+
+# A form is tried over so many epochs, and no more once it had so many seconds: one disturbed epoch
+# does not decide. One that takes so many times as long in the first as the fastest is out.
+EPOCHS_OF_CHOICE = (3, 10)
+SECONDS_OF_CHOICE = 1.5
+OUT_AT = 2.5
+
+
+class Work:
+    """What there is to load."""
+
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as file:
+            work = json.load(file)
+        self.fields = [field["files"] for field in work["fields"]]
+        self.samples = len(self.fields[0])
+        self.batch_size = work["batch_size"]
+        self.batches = -(-self.samples // self.batch_size)
+        self.workers = work["workers"]
+        self.seed = work["seed"]
+        self.augment = work["augment"] and Chain(work["augment"], work["fields"])
+
+    def order(self, epoch):
+        return np.random.default_rng([self.seed, epoch]).permutation(self.samples)
+
+    def batches_of_indices(self, epoch):
+        order = self.order(epoch)
+        return [order[at : at + self.batch_size] for at in range(0, self.samples, self.batch_size)]
+
+
+def load(path):
+    """`np.load`, for threads: several at once that parse a header make Python before 3.13 fail with a
+    spurious SystemError now and then, and the second time it does not."""
+    try:
+        return np.load(path)
+    except SystemError:
+        return np.load(path)
+
+
+class Chain:
+    """Steps of augmentation, each a name and its arguments: numbers, (low, high), lists, or words."""
+
+    def __init__(self, augment, fields):
+        self.field = [field["name"] for field in fields].index(augment["field"])
+        self.planes = augment["layout"] == "chw"
+        steps = re.findall(r"(\w+)(?:\(([^()]*)\))?", augment["chain"])
+        self.steps = [(name, *self.arguments(text)) for name, text in steps]
+
+    def arguments(self, text):
+        positional, named = [], {}
+        for part in re.findall(r"(?:\[[^]]*\]|[^,\[])+", text):
+            key, _, value = part.strip().rpartition("=")
+            if key:
+                named[key] = self.value(value)
+            else:
+                positional.append(self.value(value))
+        return positional, named
+
+    def value(self, text):
+        if text.startswith("["):
+            return [float(number) for number in text[1:-1].split(",")]
+        if ".." in text:
+            return tuple(float(number) for number in text.split(".."))
+        try:
+            return int(text)
+        except ValueError:
+            pass
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+def size_of(positional):
+    """Height and width of one number or of two."""
+    return [positional[0], positional[-1]]
+
+
+# --- torch ---------------------------------------------------------------------------------------
+
+
+def torchvision_chain(chain):
+    """The documentation's way: all steps of `transforms.v2` for an image, u8 as long as may be."""
+    import torch
+    from torchvision.transforms import v2
+
+    def made(name, positional, named):
+        match name:
+            case "random_resized_crop":
+                options = {"scale": named["scale"], "ratio": named["ratio"]}
+                return v2.RandomResizedCrop(size_of(positional), **options)
+            case "random_crop":
+                return v2.RandomCrop(size_of(positional))
+            case "center_crop":
+                return v2.CenterCrop(size_of(positional))
+            case "resize":
+                return v2.Resize(positional)
+            case "random_hflip":
+                return v2.RandomHorizontalFlip(*positional)
+            case "random_vflip":
+                return v2.RandomVerticalFlip(*positional)
+            case "color_jitter":
+                return v2.ColorJitter(*positional)
+            case "normalize":
+                return v2.Normalize(*positional, inplace=True)
+
+    scaled = v2.ToDtype(torch.float32, scale=True)
+    steps = [made(*step) for step in chain.steps if step[0] not in ("normalize", "to_dtype")]
+    last = [made(*step) for step in chain.steps if step[0] == "normalize"]
+    return v2.Compose([*steps, scaled, *last])
+
+
+def torch_forms(work):
+    """A map-style dataset, the default collation, and workers that live as long as the loader."""
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    chain = work.augment
+    transform = torchvision_chain(chain) if chain else None
+
+    class Files(Dataset):
+        def __len__(self):
+            return work.samples
+
+        def __getitem__(self, index):
+            tensors = [torch.from_numpy(np.load(files[index])) for files in work.fields]
+            if chain:
+                image = tensors[chain.field]
+                image = image if chain.planes else image.permute(2, 0, 1)
+                tensors[chain.field] = transform(image).contiguous()
+            return tuple(tensors)
+
+    def form(workers):
+        def make():
+            options = {"persistent_workers": True} if workers else {}
+            generator = torch.Generator()
+            loader = DataLoader(
+                Files(),
+                batch_size=work.batch_size,
+                shuffle=True,
+                num_workers=workers,
+                generator=generator,
+                **options,
+            )
+
+            def epoch(number):
+                generator.manual_seed(work.seed + number)
+                return iter(loader)
+
+            return epoch
+
+        return make
+
+    return {
+        "no worker process": form(0),
+        f"{work.workers} worker processes": form(work.workers),
+    }
+
+
+# --- DALI ----------------------------------------------------------------------------------------
+
+
+def dali_chain(chain, image):
+    """Flips to the side, a crop behind everything else, the normalisation and the cast are one fused
+    operator, last: they may change places with what stands between, which treats all pixels alike."""
+    from nvidia.dali import fn, types
+
+    def uniform(low, high):
+        return fn.random.uniform(range=(low, high))
+
+    layout = "CHW" if chain.planes else "HWC"
+    image = fn.reshape(image, layout=layout)
+    names = [name for name, _, _ in chain.steps]
+    if chain.planes and ("color_jitter" in names or "random_resized_crop" in names):
+        image = fn.transpose(image, perm=[1, 2, 0], transpose_layout=True)
+    last = {"mean": [0.0], "std": [255.0]}
+    for at, (name, positional, named) in enumerate(chain.steps):
+        following = set(names[at + 1 :])
+        match name:
+            case "random_resized_crop":
+                image = fn.random_resized_crop(
+                    image,
+                    size=size_of(positional),
+                    random_area=named["scale"],
+                    random_aspect_ratio=named["ratio"],
+                )
+            case "random_crop" | "center_crop":
+                crop = {"crop": size_of(positional)}
+                if name == "random_crop":
+                    crop |= {"crop_pos_x": uniform(0.0, 1.0), "crop_pos_y": uniform(0.0, 1.0)}
+                if following <= {"random_hflip", "normalize", "to_dtype"}:
+                    last |= crop
+                else:
+                    image = fn.crop(image, **crop)
+            case "resize":
+                size = {"resize_shorter": positional[0]}
+                if len(positional) == 2:
+                    size = {"resize_y": positional[0], "resize_x": positional[1]}
+                image = fn.resize(image, **size)
+            case "random_hflip":
+                last["mirror"] = fn.random.coin_flip(probability=positional[0])
+            case "random_vflip":
+                flipped = fn.random.coin_flip(probability=positional[0])
+                image = fn.flip(image, horizontal=0, vertical=flipped)
+            case "color_jitter":
+                brightness, contrast, saturation, hue = [*positional, 0, 0, 0][:4]
+                image = fn.color_twist(
+                    image,
+                    brightness=uniform(1 - brightness, 1 + brightness),
+                    contrast=uniform(1 - contrast, 1 + contrast),
+                    saturation=uniform(1 - saturation, 1 + saturation),
+                    hue=uniform(-360 * hue, 360 * hue),
+                )
+            case "normalize":
+                mean, std = positional
+                last |= {"mean": [255 * x for x in mean], "std": [255 * x for x in std]}
+    return fn.crop_mirror_normalize(image, dtype=types.FLOAT, output_layout=layout, **last)
+
+
+def dali_forms(work):
+    """A numpy reader a field, of one shuffle, on the CPU.
+
+    Exactly the batches of an epoch are scheduled, two ahead as DALI defaults to, so that it does not
+    begin the next epoch while another loader has its turn; its readers have one batch ready, though.
+    The last batch is filled up with the last sample, which is cut off here.
+    """
+    from nvidia import dali
+    from nvidia.dali import fn
+
+    def form(executor, maps):
+        def make():
+            ahead = min(2, work.batches)
+            pipeline = dali.Pipeline(
+                batch_size=work.batch_size,
+                num_threads=work.workers,
+                device_id=None,
+                seed=work.seed,
+                prefetch_queue_depth=ahead,
+                exec_dynamic=executor == "dynamic",
+            )
+            with pipeline:
+                readers = [
+                    fn.readers.numpy(
+                        name=f"field{number}",
+                        files=files,
+                        shuffle_after_epoch=True,
+                        shuffle_after_epoch_seed=work.seed,
+                        pad_last_batch=True,
+                        cache_header_information=True,
+                        dont_use_mmap=not maps,
+                    )
+                    for number, files in enumerate(work.fields)
+                ]
+                if work.augment:
+                    at = work.augment.field
+                    readers[at] = dali_chain(work.augment, readers[at])
+                pipeline.set_outputs(*readers)
+            pipeline.build()
+            last_rows = work.samples - (work.batches - 1) * work.batch_size
+            # The first call ever schedules all that may be ahead, each later one a single batch.
+            begun = False
+
+            def epoch(_):
+                nonlocal begun
+                for _ in range(ahead if begun else 1):
+                    pipeline.schedule_run()
+                begun = True
+                for number in range(work.batches):
+                    outputs = pipeline.share_outputs()
+                    batch = [np.asarray(output.as_tensor()) for output in outputs]
+                    if number + 1 == work.batches:
+                        batch = [array[:last_rows] for array in batch]
+                    yield batch
+                    del outputs, batch
+                    pipeline.release_outputs()
+                    if number + ahead < work.batches:
+                        pipeline.schedule_run()
+
+            return epoch
+
+        return make
+
+    return {
+        f"{executor} executor, {'mapped' if maps else 'read'} files": form(executor, maps)
+        for executor in ("static", "dynamic")
+        for maps in (True, False)
+    }
+
+
+# --- SPDL ----------------------------------------------------------------------------------------
+
+
+def spdl_forms(work):
+    """A pipeline an epoch, its stages on threads."""
+    import spdl.io
+    from spdl.pipeline import PipelineBuilder
+
+    def parsed(path):
+        with open(path, "rb", buffering=0) as file:
+            return spdl.io.load_npy(file.read())
+
+    def sample(read):
+        return lambda index: [read(files[index]) for files in work.fields]
+
+    def stacked(samples):
+        return [np.stack(arrays) for arrays in zip(*samples)]
+
+    def batch(read):
+        return lambda indices: [
+            np.stack([read(files[index]) for index in indices]) for files in work.fields
+        ]
+
+    def run(builder):
+        pipeline = builder.add_sink(2 * work.workers).build(num_threads=work.workers)
+        with pipeline.auto_stop():
+            yield from pipeline.get_iterator()
+
+    def by_sample(read):
+        def epoch(number):
+            builder = PipelineBuilder().add_source(work.order(number).tolist())
+            builder = builder.pipe(sample(read), concurrency=work.workers)
+            yield from run(builder.aggregate(work.batch_size).pipe(stacked))
+
+        return lambda: epoch
+
+    def by_batch(read):
+        def epoch(number):
+            builder = PipelineBuilder().add_source(work.batches_of_indices(number))
+            yield from run(builder.pipe(batch(read), concurrency=work.workers))
+
+        return lambda: epoch
+
+    return {
+        "a task a batch, spdl.io.load_npy": by_batch(parsed),
+        "a task a batch, np.load": by_batch(load),
+        "a task a sample, spdl.io.load_npy": by_sample(parsed),
+    }
+
+
+# --- Grain ---------------------------------------------------------------------------------------
+
+
+def grain_forms(work):
+    """A `MapDataset` that is shuffled, read, batched and made an `IterDataset`."""
+    import grain
+
+    class Files:
+        def __len__(self):
+            return work.samples
+
+        def __getitem__(self, index):
+            return tuple(load(files[index]) for files in work.fields)
+
+    def shuffled(number):
+        return grain.MapDataset.source(Files()).shuffle(seed=work.seed + number)
+
+    threads = grain.ReadOptions(num_threads=work.workers, prefetch_buffer_size=2 * work.workers)
+    more = grain.ReadOptions(num_threads=16, prefetch_buffer_size=16)
+    none = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+    processes = grain.MultiprocessingOptions(num_workers=work.workers)
+
+    def by_batch(options):
+        def epoch(number):
+            return iter(shuffled(number).batch(work.batch_size).to_iter_dataset(options))
+
+        return lambda: epoch
+
+    def by_sample():
+        options = grain.ReadOptions(
+            num_threads=work.workers, prefetch_buffer_size=2 * work.batch_size
+        )
+
+        def epoch(number):
+            return iter(shuffled(number).to_iter_dataset(options).batch(work.batch_size))
+
+        return epoch
+
+    def by_process():
+        def epoch(number):
+            batches = shuffled(number).batch(work.batch_size).to_iter_dataset(none)
+            return iter(batches.mp_prefetch(processes))
+
+        return epoch
+
+    return {
+        f"{work.workers} threads that read batches": by_batch(threads),
+        "16 threads that read batches": by_batch(more),
+        f"{work.workers} threads that read samples": by_sample,
+        "no thread": by_batch(none),
+        f"{work.workers} processes": by_process,
+    }
+
+
+# What makes the forms, the packages whose versions are told, and where a peer does something else
+# than the others.
+PEERS = {
+    "torch": (torch_forms, ["torch", "numpy"], ["its workers are processes"]),
+    "dali": (
+        dali_forms,
+        ["nvidia-dali-cuda130", "nvidia-dali-cuda120", "numpy"],
+        [
+            "a batch is memory of DALI's that is used again, where the others make tensors that stay",
+            "its order follows from the number of epochs before; the last batch was filled up with "
+            "repeated samples, which are cut off",
+            "each reader has one batch of the next epoch ready when an epoch ends",
+        ],
+    ),
+    "spdl": (
+        spdl_forms,
+        ["spdl", "spdl-io", "numpy"],
+        ["batches come in the order in which they are done, which is not that of the epoch"],
+    ),
+    "grain": (grain_forms, ["grain", "numpy"], []),
+}
+
+
+NOTES_AUGMENTED = {
+    "torch": ["the chain is torchvision's transforms.v2, image by image"],
+    "dali": [
+        "planes are transposed for a random resized crop or a colour jitter, which want colours last",
+        "its colour jitter is one matrix, in a fixed order",
+    ],
+}
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+def descendants():
+    """All processes below this one that are alive, where the system lists them."""
+    parents = {}
+    try:
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+    for pid in numbers:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                # The name, in brackets, may hold anything.
+                parents[pid] = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    found, added = set(), {os.getpid()}
+    while added:
+        added = {pid for pid, parent in parents.items() if parent in added} - found
+        found |= added
+    return sorted(found)
+
+
+def cpu_of(pid):
+    """CPU seconds of all threads of another process, by the clock that Linux keeps of it."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def cpu_of_children():
+    reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
+    living = descendants() if multiprocessing.active_children() else []
+    return reaped.ru_utime + reaped.ru_stime + sum(map(cpu_of, living))
+
+
+def kibibytes(path, keys):
+    """The sum of these lines of a file of the system, in bytes."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return 0
+    return 1024 * sum(int(line[1]) for line in lines if line and line[0].rstrip(":") in keys)
+
+
+def private_bytes_of_workers():
+    """What worker processes have resident that no other process has: pages that they share with
+    this one are counted here."""
+    if not multiprocessing.active_children():
+        return 0
+    keys = ("Private_Clean", "Private_Dirty")
+    return sum(kibibytes(f"/proc/{pid}/smaps_rollup", keys) for pid in descendants())
+
+
+def own_peak_bytes():
+    # `ru_maxrss` begins with that of the parent; it is in bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return kibibytes("/proc/self/status", ("VmHWM",)) or peak
+
+
+class Meter:
+    def __init__(self):
+        self.of_workers = 0
+
+    def look(self):
+        self.of_workers = max(self.of_workers, private_bytes_of_workers())
+
+    def warm(self, epoch):
+        for _ in epoch(0):
+            self.look()
+        return {}
+
+    def epoch(self, epoch, number):
+        cpu = cpu_of_children()
+        cpu += time.process_time()
+        started = time.perf_counter()
+        first, samples, size = None, 0, 0
+        for batch in epoch(number):
+            if first is None:
+                first = time.perf_counter() - started
+            samples += len(batch[0])
+            size += sum(array.nbytes for array in batch)
+            # Freed before the next one is asked for, and inside the clock.
+            batch = None
+        seconds = time.perf_counter() - started
+        cpu = time.process_time() - cpu
+        cpu += cpu_of_children()
+        self.look()
+        return {
+            "seconds": seconds,
+            "first_batch_seconds": first,
+            "samples": samples,
+            "bytes": size,
+            "cpu_seconds": cpu,
+            "peak_bytes": own_peak_bytes() + self.of_workers,
+        }
+
+
+def choose(forms):
+    """The form with the fastest epoch. One that fails does not compete."""
+    made, failures, rates = {}, {}, {}
+    spent = dict.fromkeys(forms, 0.0)
+    least, most = EPOCHS_OF_CHOICE
+    for number in range(most):
+        best = max(rates.values(), default=0.0)
+        for name, make in forms.items():
+            slow = number > 0 and OUT_AT * rates.get(name, 0.0) < best
+            enough = number >= least and spent[name] > SECONDS_OF_CHOICE
+            if slow or enough or name in failures:
+                continue
+            try:
+                if name not in made:
+                    made[name] = make()
+                figures = Meter().epoch(made[name], number)
+                spent[name] += figures["seconds"]
+                rate = figures["samples"] / figures["seconds"]
+                rates[name] = max(rate, rates.get(name, 0.0))
+            except Exception as error:  # noqa: BLE001
+                failures[name] = f"{type(error).__name__}: {error}"
+    rates = {name: rate for name, rate in rates.items() if name not in failures}
+    if not rates:
+        raise RuntimeError(next(iter(failures.values())))
+    return {"form": max(rates, key=rates.get), "tried": rates, "failed": failures}
+
+
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def rows_hashed(array):
+    """For each row the sum of its bytes as 64-bit words, the last of them filled up with zeros."""
+    rows = len(array)
+    data = np.ascontiguousarray(array).reshape(rows, -1).view(np.uint8)
+    if data.shape[1] % 8:
+        data = np.pad(data, ((0, 0), (0, -data.shape[1] % 8)))
+    return data.view("<u8").sum(axis=1, dtype=np.uint64)
+
+
+def verify(epoch):
+    """A sum over samples of a hash of all their fields, which does not depend on the order, but
+    does on which row of one field comes with which of another."""
+    samples, total = 0, np.uint64(0)
+    with np.errstate(over="ignore"):
+        for batch in epoch(1):
+            hashes = np.zeros(len(batch[0]), np.uint64)
+            for array in batch:
+                hashes = (hashes ^ (hashes >> np.uint64(29))) * MULTIPLIER
+                hashes += rows_hashed(np.asarray(array))
+            hashes ^= hashes >> np.uint64(32)
+            total += hashes.sum(dtype=np.uint64)
+            samples += len(hashes)
+    return {"samples": samples, "checksum": f"{int(total):016x}"}
+
+
+def versions(packages):
+    """Those of the packages that are there; the first is the peer's own."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    own = next(iter(found.values()), None)
+    return {"ready": {"python": platform.python_version(), **found}, "version": own}
+
+
+def tell(message):
+    ANSWERS.write(json.dumps(message) + "\n")
+
+
+def answer(line, forms, chosen, meter):
+    match line.split():
+        case ["choose"]:
+            return choose(forms)
+        case ["warm"]:
+            return meter.warm(chosen)
+        case ["epoch", number]:
+            gc.collect()
+            return meter.epoch(chosen, int(number))
+        case ["verify"]:
+            return verify(chosen)
+    return {"error": f"expected choose, warm, epoch E, verify or quit, found {line.strip()!r}"}
+
+
+def main():
+    peer, work, *form = sys.argv[1:]
+    make_forms, packages, notes = PEERS[peer]
+    work = Work(work)
+    if work.augment:
+        notes = [*notes, *NOTES_AUGMENTED.get(peer, [])]
+        packages = [*packages, "torchvision"] if peer == "torch" else packages
+    try:
+        forms = make_forms(work)
+    except ImportError as error:
+        tell({"absent": str(error)})
+        return
+    chosen = forms[form[0]]() if form else None
+    meter = Meter()
+    tell({**versions(packages), "notes": notes})
+    for line in sys.stdin:
+        if line.strip() == "quit":
+            break
+        try:
+            tell(answer(line, forms, chosen, meter))
+        except Exception as error:  # noqa: BLE001
+            tell({"error": f"{type(error).__name__}: {error}"})
+
+
+if __name__ == "__main__":
+    main()

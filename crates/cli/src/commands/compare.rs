@@ -1,0 +1,388 @@
+//! `compare`: Tallow and other loaders on the same files, taking turns.
+//!
+//! Each contender is a process of its own, so that memory, CPU time and start are measured alike;
+//! see `contender` for how they are talked to, and `benchmarks/peers/loader.py` for the protocol.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::args::{CompareArgs, Workers};
+use crate::console::Console;
+use crate::contender::Contender;
+use crate::exit::{Failure, Result};
+use crate::place::{Opened, Place};
+use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, human, json};
+use crate::report::json::print;
+use crate::work::{Work, WorkAugment};
+use crate::{machine, plan, threads};
+
+const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
+
+/// Subcommand, name.
+const BUILT_IN: [(&str, &str); 2] = [("tallow", "Tallow"), ("candle", "candle loop")];
+
+/// Name in the script, name.
+const PEERS: [(&str, &str); 4] =
+    [("torch", "torch DataLoader"), ("dali", "DALI"), ("spdl", "SPDL"), ("grain", "Grain")];
+
+pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
+    let workers = match args.workers {
+        Workers::Auto => threads::cores(),
+        Workers::Count(0) => return Err(Failure::usage("compare needs at least one worker")),
+        Workers::Count(count) => count,
+    };
+    let python = Python::of(args)?;
+    let (place, opened) = plan::open(&args.source)?;
+    let seed = u64::from(args.seed);
+    let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
+    if let Some(chain) = &args.augment {
+        let schema = opened.source.schema();
+        work.augment = Some(WorkAugment::new(chain, &args.augment_field, args.layout, schema)?);
+    }
+    let booth = Booth::new(&work, python, Duration::from_secs(args.timeout))?;
+    let progress = console.progress("comparing", steps(args.rounds));
+    let mut entrants = booth.entrants(&work, &progress)?;
+    take_turns(&mut entrants, args.rounds, &progress);
+    verify(&mut entrants, &work, &progress);
+    progress.finish_and_clear();
+    let report = report(&place, &opened, &work, args, entrants);
+    conclude(&report, args.json, &booth.python, console)
+}
+
+/// Those that augment, where that is compared.
+fn takes_part(name: &str, work: &Work) -> bool {
+    work.augment.is_none() || ["tallow", "torch", "dali"].contains(&name)
+}
+
+/// To start each, its rounds, and to verify it.
+fn steps(rounds: u64) -> u64 {
+    rounds.saturating_add(2).saturating_mul((BUILT_IN.len() + PEERS.len()) as u64)
+}
+
+/// The Python that has the peers.
+struct Python {
+    program: OsString,
+    /// Why it cannot be started.
+    missing: Option<String>,
+}
+
+impl Python {
+    /// One that was asked for must be there; without the usual one there are no peers.
+    fn of(args: &CompareArgs) -> Result<Self> {
+        let asked = args.python.clone().map(OsString::from);
+        let asked = asked.or_else(|| env::var_os("TALLOW_PYTHON").filter(|name| !name.is_empty()));
+        let is_asked = asked.is_some();
+        let program = asked.unwrap_or_else(|| "python3".into());
+        let mut command = Command::new(&program);
+        let null = Stdio::null;
+        match command.args(["-c", ""]).stdin(null()).stdout(null()).stderr(null()).spawn() {
+            Ok(mut child) => {
+                // That it starts is all there was to know.
+                let _ = child.kill();
+                let _ = child.wait();
+                Ok(Self { program, missing: None })
+            }
+            Err(error) if is_asked => {
+                let message = format!("cannot start the Python {program:?}: {error}");
+                Err(Failure::Usage(message))
+            }
+            Err(error) => {
+                let missing = Some(format!("{} cannot be started: {error}", program.display()));
+                Ok(Self { program, missing })
+            }
+        }
+    }
+}
+
+/// A contender with what is known of it so far.
+struct Entrant {
+    entry: Entry,
+    /// `None` once it is out.
+    contender: Option<Contender>,
+    laps: Vec<Lap>,
+}
+
+impl Entrant {
+    fn new(name: &'static str) -> Self {
+        let entry = Entry {
+            name,
+            version: None,
+            versions: Vec::new(),
+            form: None,
+            tried: Vec::new(),
+            notes: Vec::new(),
+            outcome: Outcome::Absent(String::new()),
+        };
+        Self { entry, contender: None, laps: Vec::new() }
+    }
+
+    fn fail(&mut self, why: String) {
+        self.contender = None;
+        self.entry.outcome = Outcome::Failed(why);
+    }
+
+    fn ready(&mut self, contender: Contender) {
+        let ready = &contender.ready;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let versions = ready["ready"].as_object().into_iter().flatten();
+        self.entry.versions =
+            versions.map(|(name, version)| (name.clone(), text(version))).collect();
+        self.entry.version = ready["version"].as_str().map(str::to_owned);
+        self.entry.notes = ready["notes"].as_array().into_iter().flatten().map(text).collect();
+        self.contender = Some(contender);
+    }
+
+    /// The answer to a line, if it is still in; where there is none it is out.
+    fn ask(&mut self, line: &str) -> Option<Value> {
+        match self.contender.as_mut()?.ask(line) {
+            Ok(answer) => Some(answer),
+            Err(why) => {
+                self.fail(why);
+                None
+            }
+        }
+    }
+}
+
+/// The folder that holds what the contenders are started with.
+struct Booth {
+    folder: TempDir,
+    python: Python,
+    timeout: Duration,
+}
+
+impl Booth {
+    fn new(work: &Work, python: Python, timeout: Duration) -> Result<Self> {
+        let folder = tempfile::tempdir();
+        let folder = folder.map_err(|error| cannot("make a temporary folder", &error))?;
+        let this = Self { folder, python, timeout };
+        work.write(&this.path("work.json"))?;
+        let written = fs::write(this.path("loader.py"), PEERS_SCRIPT);
+        written.map_err(|error| cannot("write the program of the peers", &error))?;
+        Ok(this)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// All of them, started, and warmed up by an epoch. Where Tallow cannot load the samples there
+    /// is nothing to compare with.
+    fn entrants(&self, work: &Work, progress: &ProgressBar) -> Result<Vec<Entrant>> {
+        let program = env::current_exe().map_err(|error| cannot("find this program", &error))?;
+        let mut entrants = Vec::new();
+        for (subcommand, name) in BUILT_IN.into_iter().filter(|(name, _)| takes_part(name, work)) {
+            let mut entrant = self.built_in(&program, subcommand, name);
+            entrant.ask("warm");
+            if let ("tallow", Outcome::Failed(why)) = (subcommand, &entrant.entry.outcome) {
+                progress.finish_and_clear();
+                return Err(Failure::failed(why));
+            }
+            entrants.push(entrant);
+            progress.inc(1);
+        }
+        for (peer, name) in PEERS.into_iter().filter(|(name, _)| takes_part(name, work)) {
+            let mut entrant = self.peer(peer, name);
+            entrant.ask("warm");
+            entrants.push(entrant);
+            progress.inc(1);
+        }
+        Ok(entrants)
+    }
+
+    fn built_in(&self, program: &Path, subcommand: &str, name: &'static str) -> Entrant {
+        let mut entrant = Entrant::new(name);
+        let mut command = Command::new(program);
+        command.args(["contend", subcommand]).arg(self.path("work.json"));
+        match Contender::start(command, &self.path(subcommand), self.timeout) {
+            Ok(contender) => entrant.ready(contender),
+            Err(why) => entrant.fail(why),
+        }
+        if subcommand == "tallow" {
+            entrant.entry.version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        }
+        entrant
+    }
+
+    fn peer(&self, peer: &str, name: &'static str) -> Entrant {
+        let mut entrant = Entrant::new(name);
+        if let Some(missing) = &self.python.missing {
+            entrant.entry.outcome = Outcome::Absent(missing.clone());
+        } else if let Err(why) = self.start_peer(peer, &mut entrant) {
+            entrant.fail(why);
+        }
+        entrant
+    }
+
+    /// One process chooses the form, and a second one takes part with it.
+    fn start_peer(&self, peer: &str, entrant: &mut Entrant) -> Result<(), String> {
+        let mut first = self.started(peer, None)?;
+        if let Some(why) = first.ready["absent"].as_str() {
+            entrant.entry.outcome = Outcome::Absent(why.to_owned());
+            return Ok(());
+        }
+        let choice = first.ask("choose")?;
+        drop(first);
+        let form = choice["form"].as_str().ok_or("did not say which form it has chosen")?;
+        let tried = choice["tried"].as_object().into_iter().flatten();
+        let tried = tried.map(|(form, rate)| (form.clone(), rate.as_f64().unwrap_or(0.0)));
+        entrant.entry.tried = tried.collect();
+        entrant.ready(self.started(peer, Some(form))?);
+        entrant.entry.form = Some(form.to_owned());
+        let failed = choice["failed"].as_object().into_iter().flatten();
+        let failed = failed.map(|(form, why)| format!("{form}: {}", why.as_str().unwrap_or("?")));
+        entrant.entry.notes.extend(failed);
+        Ok(())
+    }
+
+    fn started(&self, peer: &str, form: Option<&str>) -> Result<Contender, String> {
+        let mut command = Command::new(&self.python.program);
+        command.arg(self.path("loader.py")).arg(peer).arg(self.path("work.json")).args(form);
+        Contender::start(command, &self.path(peer), self.timeout)
+    }
+}
+
+/// In each round every contender has its turn, the first being another one than in the round
+/// before.
+fn take_turns(entrants: &mut [Entrant], rounds: u64, progress: &ProgressBar) {
+    let count = entrants.len() as u64;
+    for round in 0..rounds {
+        for turn in 0..count {
+            // A remainder of a length.
+            let entrant = &mut entrants[((round % count + turn) % count) as usize];
+            if let Some(answer) = entrant.ask(&format!("epoch {}", round.saturating_add(1))) {
+                match lap(&answer) {
+                    Some(lap) => entrant.laps.push(lap),
+                    None => entrant.fail(format!("answered with {answer}")),
+                }
+            }
+            progress.inc(1);
+        }
+    }
+}
+
+fn lap(answer: &Value) -> Option<Lap> {
+    let time = |key: &str| Duration::try_from_secs_f64(answer[key].as_f64()?).ok();
+    Some(Lap {
+        wall: time("seconds")?,
+        first_batch: time("first_batch_seconds")?,
+        samples: answer["samples"].as_u64()?,
+        bytes: answer["bytes"].as_u64()?,
+        cpu: time("cpu_seconds")?,
+        peak_bytes: answer["peak_bytes"].as_u64()?,
+    })
+}
+
+/// Holds the others to what the plain loop has delivered, which shares no line with Tallow's
+/// reader; where that could not read the files, to what Tallow has.
+fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
+    let mut checksums = Vec::new();
+    for entrant in entrants.iter_mut() {
+        // What is drawn at random has no checksum: samples and bytes are compared alone.
+        let answer = if work.augment.is_some() { None } else { entrant.ask("verify") };
+        checksums.push(answer.and_then(|answer| answer["checksum"].as_str().map(str::to_owned)));
+        progress.inc(1);
+    }
+    let expected = checksums.iter().take(BUILT_IN.len()).rev().flatten().next().cloned();
+    let bytes = entrants.first().and_then(|tallow| Some(tallow.laps.first()?.bytes));
+    for (entrant, checksum) in entrants.iter_mut().zip(checksums) {
+        let (Some(contender), laps) = (&entrant.contender, &entrant.laps) else { continue };
+        let starting = contender.starting;
+        let samples = work.samples() as u64;
+        if let Some(lap) = laps.iter().find(|lap| lap.samples != samples) {
+            entrant.fail(format!("delivered {} samples of {samples}", lap.samples));
+        } else if let Some(lap) = laps.iter().find(|lap| Some(lap.bytes) != bytes) {
+            entrant.fail(format!("delivered {} bytes, which are not those of Tallow", lap.bytes));
+        } else if checksum != expected {
+            entrant.fail("delivered other data than the files hold: the checksums differ".into());
+        } else {
+            let laps = std::mem::take(&mut entrant.laps);
+            entrant.entry.outcome = Outcome::Measured(Measured { starting, laps });
+        }
+    }
+}
+
+fn report(
+    place: &Place,
+    opened: &Opened,
+    work: &Work,
+    args: &CompareArgs,
+    entrants: Vec<Entrant>,
+) -> Compare {
+    let source = &opened.source;
+    let extents = (0..source.len()).flat_map(|index| source.extents(index));
+    Compare {
+        source: place.to_string(),
+        schema: source.schema().clone(),
+        samples: source.len(),
+        file_bytes: extents.map(|extent| extent.bytes as u64).sum(),
+        batch_size: work.batch_size,
+        workers: work.workers,
+        rounds: args.rounds,
+        seed: work.seed,
+        augment: work.augment.as_ref().map(|augment| augment.chain.clone()),
+        machine: machine::described(),
+        memory_bytes: machine::memory_bytes(),
+        command: command_line(env::args_os()),
+        entries: entrants.into_iter().map(|entrant| entrant.entry).collect(),
+    }
+}
+
+/// As a shell takes it.
+fn command_line(words: impl Iterator<Item = OsString>) -> String {
+    let quoted = words.map(|word| {
+        let word = word.to_string_lossy();
+        let plain = |c: char| c.is_alphanumeric() || "-_=./,:+@%".contains(c);
+        match !word.is_empty() && word.chars().all(plain) {
+            true => word.into_owned(),
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Console) -> Result {
+    let out = console.out();
+    if as_json {
+        print(out, &json::value(report))?
+    } else {
+        human::write(out, report)?
+    }
+    console.finish()?;
+    let absent: Vec<&str> = report.absent().map(|entry| entry.name).collect();
+    if !absent.is_empty() {
+        console.tell(format_args!(
+            "not installed: {}; to compare with them too: {} -m pip install torch numpy \
+             nvidia-dali-cuda130 spdl grain, or name a Python that has them by --python",
+            absent.join(", "),
+            python.program.display()
+        ));
+    }
+    match report.entries.first().map(|tallow| &tallow.outcome) {
+        Some(Outcome::Failed(why)) => Err(Failure::failed(format_args!("Tallow: {why}"))),
+        _ => Ok(()),
+    }
+}
+
+fn cannot(doing: &str, error: &std::io::Error) -> Failure {
+    Failure::failed(format_args!("cannot {doing}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted() {
+        let words = ["bench-loader", "--field=x=a b", "it's", ""].map(OsString::from);
+        assert_eq!(command_line(words.into_iter()), r"bench-loader '--field=x=a b' 'it'\''s' ''");
+    }
+}

@@ -1,0 +1,171 @@
+//! What several loaders have cost on the same work; [`human`] and [`json`] are two views of it.
+
+pub(crate) mod human;
+pub(crate) mod json;
+
+use std::time::Duration;
+
+use tallow::Schema;
+
+use super::ratio;
+use crate::measure::{median, rate};
+
+/// A comparison: what was loaded, where, and what each contender made of it.
+#[derive(Debug)]
+pub(crate) struct Compare {
+    pub(crate) source: String,
+    pub(crate) schema: Schema,
+    pub(crate) samples: usize,
+    /// In files, headers included.
+    pub(crate) file_bytes: u64,
+    pub(crate) batch_size: usize,
+    pub(crate) workers: usize,
+    pub(crate) rounds: u64,
+    pub(crate) seed: u64,
+    /// With `--augment`, the chain in its canonical form.
+    pub(crate) augment: Option<String>,
+    /// Model, cores and memory, in words.
+    pub(crate) machine: String,
+    /// Where it is known.
+    pub(crate) memory_bytes: Option<u64>,
+    /// The command line that repeats it.
+    pub(crate) command: String,
+    /// Tallow, then the others in the order of the report.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One contender.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) version: Option<String>,
+    /// Package and version of what else it runs on.
+    pub(crate) versions: Vec<(String, String)>,
+    /// How it was used: the fastest of those that were tried.
+    pub(crate) form: Option<String>,
+    /// The forms, and the samples a second by which one of them was chosen.
+    pub(crate) tried: Vec<(String, f64)>,
+    /// Where it does something else than the others.
+    pub(crate) notes: Vec<String>,
+    pub(crate) outcome: Outcome,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Measured(Measured),
+    /// It is not installed, in words.
+    Absent(String),
+    /// It did not do the work, in words.
+    Failed(String),
+}
+
+/// What it has cost.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// From the start of the process to its readiness: imports, listing of files, threads.
+    pub(crate) starting: Duration,
+    /// One a round.
+    pub(crate) laps: Vec<Lap>,
+}
+
+/// An epoch of a contender.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lap {
+    pub(crate) wall: Duration,
+    pub(crate) first_batch: Duration,
+    pub(crate) samples: u64,
+    pub(crate) bytes: u64,
+    /// Of all its threads and processes.
+    pub(crate) cpu: Duration,
+    /// The most until its end, of all its processes.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Measured {
+    fn rates(&self) -> impl Iterator<Item = f64> {
+        self.laps.iter().map(|lap| rate(lap.samples, lap.wall))
+    }
+
+    pub(crate) fn samples_per_second(&self) -> f64 {
+        median(self.rates())
+    }
+
+    /// The slowest and the fastest round.
+    pub(crate) fn range(&self) -> (f64, f64) {
+        let least = self.rates().fold(f64::INFINITY, f64::min);
+        (if least.is_finite() { least } else { 0.0 }, self.rates().fold(0.0, f64::max))
+    }
+
+    pub(crate) fn bytes_per_second(&self) -> f64 {
+        median(self.laps.iter().map(|lap| rate(lap.bytes, lap.wall)))
+    }
+
+    /// CPU seconds of a gigabyte that was delivered.
+    pub(crate) fn cpu_per_gigabyte(&self) -> f64 {
+        median(self.laps.iter().map(|lap| ratio(lap.cpu.as_secs_f64(), lap.bytes as f64 / 1e9)))
+    }
+
+    pub(crate) fn first_batch(&self) -> Duration {
+        Duration::from_secs_f64(median(self.laps.iter().map(|lap| lap.first_batch.as_secs_f64())))
+    }
+
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        self.laps.iter().map(|lap| lap.peak_bytes).max().unwrap_or(0)
+    }
+}
+
+impl Entry {
+    pub(crate) fn measured(&self) -> Option<&Measured> {
+        match &self.outcome {
+            Outcome::Measured(measured) => Some(measured),
+            Outcome::Absent(_) | Outcome::Failed(_) => None,
+        }
+    }
+}
+
+impl Compare {
+    /// How many times as fast Tallow is as another, and how many times less CPU time it takes for
+    /// the same bytes.
+    pub(crate) fn ratios(&self, of: &Measured) -> Option<(f64, f64)> {
+        let tallow = self.entries.first()?.measured()?;
+        let speed = ratio(tallow.samples_per_second(), of.samples_per_second());
+        Some((speed, ratio(of.cpu_per_gigabyte(), tallow.cpu_per_gigabyte())))
+    }
+
+    /// Whether the files surely stay in memory between two rounds: the contenders need some, too.
+    pub(crate) fn fits_page_cache(&self) -> Option<bool> {
+        Some(self.file_bytes < self.memory_bytes? / 2)
+    }
+
+    /// Peers that are not installed.
+    pub(crate) fn absent(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| matches!(entry.outcome, Outcome::Absent(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(seconds: &[u64]) -> Measured {
+        let lap = |&seconds: &u64| Lap {
+            wall: Duration::from_secs(seconds),
+            first_batch: Duration::from_millis(seconds),
+            samples: 60,
+            bytes: 2_000_000_000,
+            cpu: Duration::from_secs(2 * seconds),
+            peak_bytes: seconds,
+        };
+        Measured { starting: Duration::ZERO, laps: seconds.iter().map(lap).collect() }
+    }
+
+    #[test]
+    fn figures_are_medians_of_the_rounds() {
+        let it = measured(&[1, 3, 60]);
+        assert_eq!((it.samples_per_second(), it.range()), (20., (1., 60.)));
+        assert_eq!((it.cpu_per_gigabyte(), it.peak_bytes()), (3., 60));
+        assert_eq!(it.first_batch(), Duration::from_millis(3));
+        assert_eq!(measured(&[]).range(), (0., 0.));
+    }
+}

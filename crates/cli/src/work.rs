@@ -1,0 +1,282 @@
+//! What every contender of a comparison has to do, as the file that tells each of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tallow::{Augment, Layout, RowDType, Schema, Source};
+
+use crate::exit::{Failure, Result};
+use crate::place::Place;
+
+/// The samples of a comparison and how they are batched.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// Name, folder, and the file of each sample.
+    pub(crate) fields: Vec<WorkField>,
+    pub(crate) recursive: bool,
+    pub(crate) batch_size: usize,
+    pub(crate) workers: usize,
+    pub(crate) seed: u64,
+    pub(crate) augment: Option<WorkAugment>,
+}
+
+/// A chain of steps that peers have too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WorkAugment {
+    /// In its canonical form.
+    pub(crate) chain: String,
+    pub(crate) field: String,
+    /// `chw` or `hwc`.
+    pub(crate) layout: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct WorkField {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Work {
+    /// The files of `source`, which was opened at `place`.
+    ///
+    /// # Errors
+    ///
+    /// A usage error where not every contender could do the work.
+    pub(crate) fn new(
+        place: &Place,
+        source: &dyn Source,
+        batch_size: usize,
+        workers: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let Place::Folders { fields, recursive } = place else {
+            let message = "compare needs folders of .npy files with one sample each, which all \
+                           contenders read: a folder, a folder with input/ and output/, or --field \
+                           NAME=FOLDER";
+            return Err(Failure::usage(message));
+        };
+        comparable(source)?;
+        let field = |(name, folder): &(String, PathBuf)| WorkField {
+            name: name.clone(),
+            folder: folder.clone(),
+            files: Vec::with_capacity(source.len()),
+        };
+        let mut fields: Vec<WorkField> = fields.iter().map(field).collect();
+        for index in 0..source.len() {
+            let files = source.extents(index);
+            fields.iter_mut().zip(files).for_each(|(field, file)| field.files.push(file.path));
+        }
+        Ok(Self { fields, recursive: *recursive, batch_size, workers, seed, augment: None })
+    }
+
+    pub(crate) fn samples(&self) -> usize {
+        self.fields.first().map_or(0, |field| field.files.len())
+    }
+
+    /// The folders as a source.
+    pub(crate) fn place(&self) -> Place {
+        let fields = self.fields.iter();
+        let fields = fields.map(|field| (field.name.clone(), field.folder.clone())).collect();
+        Place::Folders { fields, recursive: self.recursive }
+    }
+
+    /// Writes it down for the contenders.
+    ///
+    /// # Errors
+    ///
+    /// When a path is not UTF-8, which JSON cannot hold, or the file cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> Result {
+        let fields: Result<Vec<Value>> = self.fields.iter().map(field_to_json).collect();
+        let work = json!({
+            "fields": fields?,
+            "recursive": self.recursive,
+            "batch_size": self.batch_size,
+            "workers": self.workers,
+            "seed": self.seed,
+            "augment": self.augment.as_ref().map(|augment| json!({
+                "chain": augment.chain,
+                "field": augment.field,
+                "layout": augment.layout,
+            })),
+        });
+        fs::write(path, work.to_string()).map_err(|error| cannot("write", path, &error))
+    }
+
+    /// Reads what [`write`](Self::write) has written.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not there or is none of these.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
+        let value: Value = serde_json::from_str(&text).map_err(Failure::failed)?;
+        let number = |key: &str| value[key].as_u64().and_then(|n| usize::try_from(n).ok());
+        let fields = value["fields"].as_array().into_iter().flatten().map(field_from_json);
+        let work = || {
+            Some(Self {
+                fields: fields.collect::<Option<_>>()?,
+                recursive: value["recursive"].as_bool()?,
+                batch_size: number("batch_size")?,
+                workers: number("workers")?,
+                seed: value["seed"].as_u64()?,
+                augment: augment_from_json(&value["augment"]),
+            })
+        };
+        work().ok_or_else(|| Failure::failed(format_args!("{path:?} describes no comparison")))
+    }
+}
+
+/// Refuses samples of which some contenders would make tensors of another type.
+fn comparable(source: &dyn Source) -> Result {
+    for field in source.schema().fields() {
+        let (name, dtype) = (field.name(), field.dtype());
+        if dtype.delivered().as_str() != dtype.as_str() {
+            let message = format!(
+                "field {name:?}: {dtype} becomes {} in candle, which has no such type; compare \
+                 needs one that all contenders deliver alike",
+                dtype.delivered().as_str()
+            );
+            return Err(Failure::Usage(message));
+        }
+    }
+    Ok(())
+}
+
+fn field_to_json(field: &WorkField) -> Result<Value> {
+    let files: Result<Vec<&str>> = field.files.iter().map(|file| utf8(file)).collect();
+    Ok(json!({ "name": field.name, "folder": utf8(&field.folder)?, "files": files? }))
+}
+
+fn field_from_json(value: &Value) -> Option<WorkField> {
+    let files = value["files"].as_array()?.iter();
+    Some(WorkField {
+        name: value["name"].as_str()?.to_owned(),
+        folder: value["folder"].as_str()?.into(),
+        files: files.map(|file| file.as_str().map(PathBuf::from)).collect::<Option<_>>()?,
+    })
+}
+
+fn augment_from_json(value: &Value) -> Option<WorkAugment> {
+    let text = |key: &str| value[key].as_str().map(str::to_owned);
+    Some(WorkAugment { chain: text("chain")?, field: text("field")?, layout: text("layout")? })
+}
+
+impl WorkAugment {
+    /// The chain, if the peers have a counterpart of each of its steps.
+    ///
+    /// # Errors
+    ///
+    /// A usage error that names the first step or field without one.
+    pub(crate) fn new(
+        chain: &Augment,
+        field: &str,
+        layout: Option<Layout>,
+        schema: &Schema,
+    ) -> Result<Self> {
+        let chain = chain.to_string();
+        for step in steps(&chain) {
+            if !COUNTERPARTS.contains(&step) {
+                return Err(Failure::usage(format_args!(
+                    "{step} has no counterpart here in torchvision and DALI; compare --augment                      knows {}",
+                    COUNTERPARTS.join(", ")
+                )));
+            }
+        }
+        if !chain.ends_with("to_dtype(f32)") {
+            let message = "compare --augment needs a chain that ends in to_dtype(f32), which is                            what the peers make";
+            return Err(Failure::usage(message));
+        }
+        let found = schema.fields().iter().find(|known| known.name() == field);
+        let found = found.ok_or_else(|| {
+            Failure::usage(format_args!("--augment-field {field:?}, which is no field"))
+        })?;
+        let shape = found.max_shape();
+        if found.dtype() != RowDType::U8 || shape.len() != 3 {
+            return Err(Failure::usage(format_args!(
+                "compare --augment needs images of bytes with three axes, found {found}"
+            )));
+        }
+        // As torchvision takes it: planes where the first axis can be one of channels.
+        let planes = layout.map_or(shape[0] <= 4, |layout| layout == Layout::Chw);
+        let layout = if planes { "chw" } else { "hwc" }.to_owned();
+        Ok(Self { chain, field: field.to_owned(), layout })
+    }
+}
+
+/// Steps that torchvision and DALI have too.
+const COUNTERPARTS: [&str; 9] = [
+    "random_resized_crop",
+    "random_crop",
+    "center_crop",
+    "resize",
+    "random_hflip",
+    "random_vflip",
+    "color_jitter",
+    "normalize",
+    "to_dtype",
+];
+
+/// The names of the steps of a chain; of those that hold others, too.
+fn steps(chain: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0;
+    let is_name = move |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        depth > 0 || !(c.is_alphanumeric() || c == '_')
+    };
+    chain.split(is_name).filter(|name| !name.is_empty())
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    let message = || Failure::usage(format_args!("compare needs names in UTF-8, found {path:?}"));
+    path.to_str().ok_or_else(message)
+}
+
+fn cannot(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format_args!("cannot {doing} {path:?}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_of_a_chain_are_named() {
+        let chain =
+            "resize(8, 9, antialias=true) random_apply(hflip, 0.5) hflip normalize([1, 2], [3, 4])";
+        let names: Vec<&str> = steps(chain).collect();
+        assert_eq!(names, ["resize", "random_apply", "hflip", "normalize"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("work.json");
+        let field = WorkField {
+            name: "x".into(),
+            folder: "a b".into(),
+            files: vec!["a b/0.npy".into(), "a b/1.npy".into()],
+        };
+        let augment = WorkAugment { chain: "a".into(), field: "x".into(), layout: "chw".into() };
+        let work = Work {
+            fields: vec![field],
+            recursive: true,
+            batch_size: 3,
+            workers: 2,
+            seed: u64::MAX,
+            augment: Some(augment),
+        };
+        work.write(&path).unwrap();
+        let read = Work::read(&path).unwrap();
+        assert_eq!((read.samples(), read.seed, read.recursive), (2, u64::MAX, true));
+        assert_eq!(read.fields[0].files, work.fields[0].files);
+        assert_eq!(read.augment, work.augment);
+        fs::write(&path, "{}").unwrap();
+        assert!(Work::read(&path).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::tester::{Ended, bench, bench_with, file, images, pairs, truncate};
+
+/// A program in the place of Python, which does this when it is started as a peer.
+fn stub(dir: &Path, script: &str) {
+    let path = dir.join("stub");
+    let script = format!("#!/bin/sh\n[ \"$1\" = -c ] && exit\n{script}\n");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn compare(dir: &Path, options: &str) -> Ended {
+    let line = format!("compare DIR --batch-size 8 --workers 2 --rounds 2 {options}");
+    bench(dir, &line)
+}
+
+fn contender<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let contenders = report["contenders"].as_array().unwrap();
+    contenders.iter().find(|contender| contender["name"] == name).unwrap()
+}
+
+#[test]
+fn what_is_built_in_runs_where_no_peer_is_installed() {
+    let dir = pairs(20);
+    stub(dir.path(), "echo '{\"absent\": \"no such module\"}'");
+    let ended = compare(dir.path(), "--python DIR/stub --json").expect(0);
+    assert!(ended.stderr.contains("pip install torch"), "{ended:#?}");
+    let report = ended.json();
+    for name in ["Tallow", "candle loop"] {
+        let contender = contender(&report, name);
+        let laps = contender["laps"].as_array().unwrap();
+        assert_eq!(laps.len(), 2);
+        for lap in laps {
+            assert_eq!((&lap["samples"], &lap["bytes"]), (&20.into(), &(20 * 32).into()));
+            assert!(lap["first_batch_seconds"].as_f64() <= lap["seconds"].as_f64(), "{lap}");
+            assert!(lap["peak_bytes"].as_u64() > Some(1 << 20), "{lap}");
+        }
+        assert!(contender["tallow_speed_ratio"].as_f64() > Some(0.0), "{contender}");
+    }
+    assert_eq!(contender(&report, "Grain")["absent"], "no such module");
+    let command = report["command"].as_str().unwrap();
+    assert!(command.contains("--batch-size 8"), "{command}");
+}
+
+#[test]
+fn a_report_for_people_is_a_table_and_what_to_say_of_it() {
+    let dir = pairs(20);
+    stub(dir.path(), "echo '{\"absent\": \"no such module\"}'");
+    let ended = compare(dir.path(), "--python DIR/stub").expect(0);
+    let lines = ended.lines();
+    let at = lines.iter().position(|line| line.contains("samples/s")).unwrap();
+    assert!(lines[at + 1].starts_with("Tallow 0."), "{ended:#?}");
+    assert!(lines[at + 2].starts_with("candle loop "), "{ended:#?}");
+    assert_eq!(lines[at].len(), lines[at + 1].len(), "aligned");
+    assert!(ended.stdout.contains("DALI: absent, no such module"), "{ended:#?}");
+}
+
+#[test]
+fn a_peer_that_does_not_do_the_work_is_a_row_with_its_reason() {
+    let dir = pairs(20);
+    let answers = |samples: u32, bytes: u32, checksum: &str| {
+        let ready = r#"{"ready": {}, "version": "1"}"#;
+        let lap = format!(
+            r#"{{"seconds": 1, "first_batch_seconds": 1, "samples": {samples}, "bytes": {bytes}, "cpu_seconds": 1, "peak_bytes": 1}}"#
+        );
+        format!(
+            "echo '{ready}'\nwhile read line; do case $line in\n\
+             choose) echo '{{\"form\": \"x\", \"tried\": {{\"x\": 1}}}}';;\n\
+             warm) echo '{{}}';;\nepoch*) echo '{lap}';;\n\
+             verify) echo '{{\"samples\": {samples}, \"checksum\": \"{checksum}\"}}';;\n\
+             quit) exit;; esac; done"
+        )
+    };
+    for (script, words) in [
+        ("echo boom >&2; exit 3".to_owned(), "exit status: 3: boom"),
+        ("sleep 100 & sleep 100".to_owned(), "within 3 s"),
+        ("echo '{\"error\": \"no memory\"}'".to_owned(), "no memory"),
+        ("echo hello".to_owned(), "hello"),
+        (answers(24, 768, "0"), "24 samples of 20"),
+        (answers(20, 320, "0"), "320 bytes"),
+        (answers(20, 640, "0"), "checksums differ"),
+    ] {
+        stub(dir.path(), &script);
+        let started = Instant::now();
+        let ended = compare(dir.path(), "--python DIR/stub --timeout 3 --json").expect(0);
+        let report = ended.json();
+        for name in ["torch DataLoader", "DALI", "SPDL", "Grain"] {
+            let why = contender(&report, name)["failed"].as_str().unwrap();
+            assert!(why.contains(words), "{script}: {why}");
+        }
+        assert!(contender(&report, "candle loop")["laps"].is_array());
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn without_any_python_there_are_no_peers() {
+    let dir = pairs(5);
+    let environment = [("PATH", "/absent"), ("TALLOW_PYTHON", "")];
+    let line = "compare DIR --rounds 1 --json";
+    let report = bench_with(dir.path(), line, &environment).expect(0).json();
+    let why = contender(&report, "torch DataLoader")["absent"].as_str().unwrap();
+    assert!(why.contains("python3 cannot be started"), "{why}");
+    let environment = [("TALLOW_PYTHON", "/absent/python")];
+    let ended = bench_with(dir.path(), "compare DIR", &environment).expect(2);
+    assert!(ended.stderr.contains("/absent/python"), "{ended:#?}");
+}
+
+#[test]
+fn samples_that_not_all_deliver_alike_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR/w --samples 3 --shape 2 --dtype u16").expect(0);
+    let ended = bench(dir.path(), "compare DIR/w").expect(2);
+    assert!(ended.stderr.contains("\"input\"") && ended.stderr.contains("u16"), "{ended:#?}");
+}
+
+#[test]
+fn augmentation_is_compared_with_those_who_have_it() {
+    let dir = images(20);
+    stub(dir.path(), "echo '{\"absent\": \"no such module\"}'");
+    let chain = "--augment 'random_crop(8) random_hflip normalize(imagenet) to_dtype(f32)'";
+    let ended = compare(dir.path(), &format!("{chain} --python DIR/stub --json")).expect(0);
+    let report = ended.json();
+    let names = report["contenders"].as_array().unwrap().iter().map(|one| &one["name"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["Tallow", "torch DataLoader", "DALI"]);
+    let lap = &contender(&report, "Tallow")["laps"][0];
+    assert_eq!(lap["bytes"], 20 * (3 * 8 * 8 * 4 + 8));
+    assert!(report["augment"].as_str().unwrap().starts_with("random_crop(8)"));
+}
+
+#[test]
+fn samples_that_tallow_cannot_load_end_it_before_any_peer_has_begun() {
+    let dir = pairs(5);
+    truncate(&file(&dir, "input", 3), 1);
+    stub(dir.path(), "sleep 100");
+    let ended = compare(dir.path(), "--python DIR/stub").expect(1);
+    assert!(ended.stderr.contains("000003.npy"), "{ended:#?}");
+    assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (1, ""));
+}
