@@ -42,6 +42,9 @@ mod staging;
 mod state;
 mod worker;
 
+/// Whether anything is counted and timed: always, but where the cost of that is measured.
+const COUNTS: bool = !cfg!(feature = "uncounted");
+
 pub use allocator::keep_freed_memory;
 pub use auto::{Auto, Workers};
 pub use batch::Batch;

@@ -22,7 +22,7 @@ use crate::slab::{RowFault, Slab, SlabLayout, lock};
 use crate::stages::Stage;
 use crate::state::State;
 use crate::worker::{Filler, work};
-use crate::{BatchId, Error, ErrorKind, Result};
+use crate::{BatchId, COUNTS, Error, ErrorKind, Result};
 
 /// How long stopping waits for workers. They look at their stop flag before every row and every
 /// 16 MiB of a read, so only one that is stuck in the kernel or in user code takes longer; it is
@@ -310,7 +310,7 @@ impl Loader {
         let (started, before) = (Instant::now(), delivery.worker_times());
         let slab = if self.plan.workers == 0 { self.fill_inline() } else { self.wait() };
         // The end of an iteration is no batch that was waited for.
-        if slab.is_some() {
+        if slab.is_some() && COUNTS {
             let made = Made::between(started.elapsed(), before, delivery.worker_times());
             lock(&self.stats).made += made;
         }
@@ -397,7 +397,9 @@ impl Loader {
         if !self.maps.is_empty() {
             self.map_batch(&mut batch)?;
         }
-        lock(&self.stats).delivered(&batch, self.layout.row_bytes(), hand_over);
+        if COUNTS {
+            lock(&self.stats).delivered(&batch, self.layout.row_bytes(), hand_over);
+        }
         Ok(batch)
     }
 
@@ -436,6 +438,9 @@ impl Loader {
 
     /// A call of `next` that began at `started` ends, with a batch of `rows` rows or an error.
     pub(crate) fn waited(&self, started: Instant, rows: Option<usize>) {
+        if !COUNTS {
+            return;
+        }
         let now = Instant::now();
         let since = lock(&self.stats).waited(started, now, rows.is_none());
         if let (Some(governor), Some(since)) = (&self.governor, since) {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
 
+use crate::COUNTS;
+
 /// Where a worker or the consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -147,17 +149,26 @@ impl<'a> StageClock<'a> {
 
     /// Says which row the next stages concern.
     pub(crate) fn at(&self, slab: u64, index: usize) {
+        if !COUNTS {
+            return;
+        }
         self.activity.0.slab.store(slab, Ordering::Relaxed);
         self.sample(index);
     }
 
     /// Says which sample the next stages concern, of the same row.
     pub(crate) fn sample(&self, index: usize) {
+        if !COUNTS {
+            return;
+        }
         self.activity.0.index.store(index, Ordering::Relaxed);
     }
 
     /// Ends the current stage and enters another. One reading of the clock, some 20 ns.
     pub(crate) fn enter(&mut self, stage: Stage) {
+        if !COUNTS {
+            return;
+        }
         let cells = &self.activity.0;
         let now = self.built.elapsed().as_nanos() as u64;
         if let Some(spent) = cells.spent_ns.get(self.stage as usize) {
