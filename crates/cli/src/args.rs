@@ -8,7 +8,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    Args as Flags, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 use tallow::{Augment, LastBatch, Layout, OnError};
 
 use crate::npy::NpyDtype;
@@ -40,12 +44,56 @@ Examples:
 /// Tells whether training waits for its data, why, and what mends it.
 #[derive(Debug, Parser)]
 #[command(name = "bench-loader", version, after_help = EXIT_CODES)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) demo: DemoArgs,
+    /// Colour what is printed: auto is on a terminal that shows it
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
+    pub(crate) color: Color,
+}
+
+impl Args {
+    /// Parses a command line, the program's name first.
+    ///
+    /// The options of `demo` may stand without it, but not before another command, where they
+    /// would have no effect. clap's own check of that would refuse `--color` there too.
+    pub(crate) fn of(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        // Of a negative number its option can say more than that it is unexpected.
+        let mut command = Self::command().mut_subcommands(|it| it.allow_negative_numbers(true));
+        let matches = command.try_get_matches_from_mut(words)?;
+        let demo = DemoArgs::augment_args(clap::Command::new("demo"));
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let stray = demo.get_arguments().find(|option| given(option.get_id().as_str()));
+        let stray = stray.and_then(clap::Arg::get_long);
+        if let (Some((name, _)), Some(option)) = (matches.subcommand(), stray) {
+            let message =
+                format!("--{option} stands before {name}; options come after the command");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// What a command line says that need not be one the parser accepts.
+    pub(crate) fn among(words: &[OsString]) -> Self {
+        let after = |(at, word): (usize, &OsString)| match word.to_str()? {
+            "--color" => words.get(at + 1)?.to_str().map(str::to_owned),
+            word => word.strip_prefix("--color=").map(str::to_owned),
+        };
+        let said = words.iter().enumerate().find_map(after);
+        said.and_then(|word| Self::from_str(&word, false).ok()).unwrap_or(Self::Auto)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -378,7 +426,9 @@ impl FromStr for DeviceArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, ordinal) = text.split_once(':').unwrap_or((text, "0"));
-        let ordinal = ordinal.parse().map_err(|_| format!("{ordinal:?} is no device number"))?;
+        let ordinal = ordinal
+            .parse()
+            .map_err(|_| format!("{ordinal:?} is no device number; expected like cuda:0"))?;
         match name {
             "cpu" if !text.contains(':') => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(ordinal)),
@@ -453,7 +503,9 @@ fn parse_size(text: &str) -> Result<usize, String> {
 }
 
 fn parse_on_error(text: &str) -> Result<OnError, String> {
-    let budget = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number of samples"));
+    let budget = |text: &str| {
+        text.parse().map_err(|_| format!("{text:?} is no number of samples; expected like skip:10"))
+    };
     match text.split_once(':') {
         None if text == "fail" => Ok(OnError::Fail),
         Some(("skip", count)) => Ok(OnError::Skip { budget: budget(count)? }),
@@ -482,8 +534,6 @@ fn field_parser() -> impl clap::builder::TypedValueParser<Value = (String, PathB
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

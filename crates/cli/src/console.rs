@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
+use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::exit::Result;
@@ -10,12 +11,12 @@ use crate::exit::Result;
 /// Where a command writes: its report to standard output, everything else to standard error.
 #[derive(Debug)]
 pub(crate) struct Console {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<AutoStream<StdoutLock<'static>>>,
 }
 
 impl Console {
     pub(crate) fn new() -> Self {
-        Self { out: BufWriter::new(io::stdout().lock()) }
+        Self { out: BufWriter::new(AutoStream::auto(io::stdout().lock())) }
     }
 
     /// Standard output.

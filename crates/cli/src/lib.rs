@@ -30,16 +30,18 @@ mod process;
 mod report;
 mod rows;
 mod sheet;
+mod style;
 mod threads;
 mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 /// Parses the command line, runs the command, and says how it went.
 pub fn main() -> ExitCode {
-    let args = match args::Args::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    // Before the parser, which colours what it says too.
+    style::choose(args::Color::among(&words));
+    let args = match args::Args::of(words) {
         Ok(args) => args,
         Err(error) => return exit::of_parser(&error),
     };

@@ -2,6 +2,7 @@
 
 mod augment;
 mod check;
+mod colour;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod demo;
