@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{
     Args as Flags, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    ValueHint,
 };
 use tallow::{Augment, LastBatch, Layout, OnError};
 
@@ -136,19 +137,21 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Flags)]
 pub(crate) struct GenArgs {
-    /// Where input/ and output/ are written
+    /// The folder to write to
+    #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
     /// Pairs to write
     #[arg(long, value_parser = parse_positive)]
     pub(crate) samples: usize,
-    /// Shape of an input, like 3,32,32, or "scalar"
-    #[arg(long)]
+    /// Shape of an input, like 3,32,32, or "scalar"; a length like 100..400 is drawn for each
+    /// sample, both ends included
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) shape: ShapeArg,
     /// Element type of the inputs
     #[arg(long)]
     pub(crate) dtype: NpyDtype,
     /// Shape of a target
-    #[arg(long, value_name = "SHAPE", default_value = "scalar")]
+    #[arg(long, value_name = "SHAPE", default_value = "scalar", allow_hyphen_values = true)]
     pub(crate) target_shape: ShapeArg,
     /// Element type of the targets
     #[arg(long, value_name = "DTYPE", default_value = "i64")]
@@ -156,6 +159,23 @@ pub(crate) struct GenArgs {
     /// The same seed writes the same bytes
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// What kind of files the samples are in; they are the same in all
+    #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = Storage::Folders)]
+    pub(crate) storage: Storage,
+    /// Files that the samples are shared out to, with --as safetensors [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub(crate) shards: Option<usize>,
+}
+
+/// The kind of files that samples are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Storage {
+    /// Folders input/ and output/ of a .npy file for each sample
+    Folders,
+    /// One input.npy and one output.npy of all samples
+    Npy,
+    /// Files .safetensors that hold both fields
+    Safetensors,
 }
 
 #[derive(Debug, Flags)]
@@ -317,8 +337,8 @@ pub(crate) struct FieldArgs {
 /// Where the samples are.
 #[derive(Debug, Flags)]
 pub(crate) struct SourceArgs {
-    /// A folder of .npy files; a folder that holds input/ and output/; one .npy file; a
-    /// .safetensors file or a folder of them
+    /// A folder of .npy files; a folder that holds input/ and output/, or input.npy and
+    /// output.npy; one .npy file; a .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     pub(crate) source: Option<PathBuf>,
     /// A folder of .npy files as the field NAME; repeated, the folders are paired by file stem
@@ -327,6 +347,10 @@ pub(crate) struct SourceArgs {
     /// Take the folders below the folders too
     #[arg(long)]
     pub(crate) recursive: bool,
+    /// In a field of folders, let an axis have another length in each file, up to MAX; may be
+    /// repeated
+    #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
+    pub(crate) ragged: Vec<Ragged>,
 }
 
 /// How they are loaded.
@@ -448,14 +472,23 @@ impl fmt::Display for DeviceArg {
     }
 }
 
-/// A shape like `3,32,32`. A type of its own because clap takes a bare `Vec` for a repeated flag.
+/// An axis of a field whose length is each file's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ShapeArg(Vec<usize>);
+pub(crate) struct Ragged {
+    pub(crate) field: String,
+    pub(crate) axis: usize,
+    pub(crate) max: usize,
+}
+
+/// A shape like `3,32,32` or `3,100..400,64`, of which each length has a range. A type of its own
+/// because clap takes a bare `Vec` for a repeated flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShapeArg(Vec<RangeInclusive<usize>>);
 
 impl Deref for ShapeArg {
-    type Target = [usize];
+    type Target = [RangeInclusive<usize>];
 
-    fn deref(&self) -> &[usize] {
+    fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
@@ -467,10 +500,19 @@ impl FromStr for ShapeArg {
         if text.is_empty() || text == "scalar" {
             return Ok(Self(Vec::new()));
         }
-        let number = |part: &str| {
-            part.trim().parse().map_err(|_| format!("{part:?} is no length; expected like 3,32,32"))
+        let lengths = |part: &str| {
+            let (least, greatest) = part.split_once("..").unwrap_or((part, part));
+            match (least.trim().parse(), greatest.trim().parse()) {
+                (Ok(least), Ok(greatest)) if least <= greatest => Ok(least..=greatest),
+                (Ok(_), Ok(_)) => Err(format!("{part:?} is no range; the smaller end comes first")),
+                _ => Err(format!("{part:?} is no length; expected like 3,32,32 or 3,100..400,64")),
+            }
         };
-        text.split(',').map(number).collect::<Result<_, _>>().map(Self)
+        let lengths: Vec<_> = text.split(',').map(lengths).collect::<Result<_, _>>()?;
+        match lengths.len() {
+            0..=tallow::MAX_RANK => Ok(Self(lengths)),
+            axes => Err(format!("{axes} axes, of which a sample has at most {}", tallow::MAX_RANK)),
+        }
     }
 }
 
@@ -514,6 +556,18 @@ fn parse_on_error(text: &str) -> Result<OnError, String> {
     }
 }
 
+/// Splits at the last two `:`, so that a name may hold others.
+fn parse_ragged(text: &str) -> Result<Ragged, String> {
+    let mut parts = text.rsplitn(3, ':');
+    let (max, axis, field) = (parts.next(), parts.next(), parts.next());
+    match (field, axis.map(str::parse), max.map(str::parse)) {
+        (Some(field), Some(Ok(axis)), Some(Ok(max @ 1..))) if !field.is_empty() => {
+            Ok(Ragged { field: field.to_owned(), axis, max })
+        }
+        _ => Err("expected FIELD:AXIS:MAX, like input:1:400, the first axis being 0".to_owned()),
+    }
+}
+
 /// Splits at the last `:`, so that a name may hold others.
 fn parse_one_hot(text: &str) -> Result<(String, usize), String> {
     let (field, classes) = text.rsplit_once(':').ok_or("expected FIELD:CLASSES, like target:10")?;
@@ -544,9 +598,12 @@ mod tests {
     #[test]
     fn shapes_and_devices_are_parsed() {
         let shape = |text: &str| text.parse::<ShapeArg>().map(|shape| shape.0);
-        assert_eq!(shape("3,32,32"), Ok(vec![3, 32, 32]));
+        assert_eq!(shape("3,32,32"), Ok(vec![3..=3, 32..=32, 32..=32]));
+        assert_eq!(shape("3,10..40"), Ok(vec![3..=3, 10..=40]));
         assert_eq!((shape("scalar"), shape("")), (Ok(vec![]), Ok(vec![])));
         assert!(shape("3,,2").is_err() && shape("-1").is_err());
+        assert!(shape("4..3").is_err() && shape("..3").is_err());
+        assert!(shape(&["1"; 65].join(",")).is_err());
         assert_eq!("cuda:1".parse(), Ok(DeviceArg::Cuda(1)));
         assert_eq!("cuda".parse(), Ok(DeviceArg::Cuda(0)));
         assert!("cpu:0".parse::<DeviceArg>().is_err() && "tpu".parse::<DeviceArg>().is_err());

@@ -16,6 +16,7 @@ mod augment;
 mod ceiling;
 mod commands;
 mod console;
+mod contents;
 #[cfg(feature = "cuda")]
 pub mod copies;
 mod device;
@@ -29,6 +30,7 @@ mod plan;
 mod process;
 mod report;
 mod rows;
+mod shard;
 mod sheet;
 mod style;
 mod threads;
