@@ -191,6 +191,13 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    /// Also write a PNG of the first samples: a row of pictures for each field of images
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) png: Option<PathBuf>,
+    /// Samples in that picture
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "png")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
+    pub(crate) samples: u8,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

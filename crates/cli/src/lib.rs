@@ -16,6 +16,7 @@ mod augment;
 mod ceiling;
 mod commands;
 mod console;
+mod contact;
 mod contents;
 #[cfg(feature = "cuda")]
 pub mod copies;
