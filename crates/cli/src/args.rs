@@ -21,6 +21,30 @@ use crate::npy::NpyDtype;
 const EXIT_CODES: &str = "\
 Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.";
 
+const DEMO_EXAMPLE: &str = "\
+Example:
+  bench-loader demo --epochs 10";
+
+const GEN_EXAMPLES: &str = "\
+Examples:
+  bench-loader gen DIR --samples 20000 --shape 3,32,32 --dtype f32
+  bench-loader gen DIR --samples 2000 --shape 3,100..400,100..400 --dtype u8
+  bench-loader gen DIR --samples 60000 --shape 28,28 --dtype u8 --as safetensors --shards 8";
+
+const DOCTOR_EXAMPLE: &str = "\
+Example:
+  bench-loader doctor DIR";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  bench-loader inspect DIR --png samples.png
+  bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  bench-loader check DIR
+  bench-loader check --field input=IMAGES --field mask=MASKS --recursive";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   bench-loader run DIR --shuffle --batch-size 256 --ceiling
@@ -36,11 +60,25 @@ const EXPLAIN_EXAMPLE: &str = "\
 Example:
   bench-loader explain DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'";
 
+const CATALOGUE_EXAMPLE: &str = "\
+Example:
+  bench-loader catalogue";
+
 const PREVIEW_EXAMPLES: &str = "\
 Examples:
   bench-loader preview DIR --augment 'random_resized_crop(32) random_hflip' --out views.png
   bench-loader preview --field input=IMAGES --field mask=MASKS --mask mask \\
       --augment 'random_crop(128) random_vflip' --samples 2 --views 4 --out views.png";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bench-loader completions bash > ~/.local/share/bash-completion/completions/bench-loader
+  bench-loader completions fish > ~/.config/fish/completions/bench-loader.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  bench-loader man | man -l -
+  bench-loader man run > ~/.local/share/man/man1/bench-loader-run.1";
 
 /// Tells whether training waits for its data, why, and what mends it.
 #[derive(Debug, Parser)]
@@ -100,14 +138,19 @@ impl Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Load real handwritten digits and report on it (the default)
+    #[command(after_help = DEMO_EXAMPLE)]
     Demo(DemoArgs),
-    /// Write pairs of .npy files with random contents
+    /// Write random samples with targets, as .npy or .safetensors files
+    #[command(after_help = GEN_EXAMPLES)]
     Gen(GenArgs),
     /// Tell what this machine offers to a loader, and what to do where it harms
+    #[command(after_help = DOCTOR_EXAMPLE)]
     Doctor(DoctorArgs),
     /// Print schema, count, bytes, smallest and largest sample
+    #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
     /// Read every sample and list every problem
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Load epochs and report throughput, waits, stages, CPU and memory
     #[command(after_help = RUN_EXAMPLES)]
@@ -116,6 +159,7 @@ pub(crate) enum Command {
     #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
     /// List the steps that --augment knows, with their arguments
+    #[command(after_help = CATALOGUE_EXAMPLE)]
     Catalogue,
     /// Print how a chain of augmentations is cut into passes over the pixels, and why
     #[command(after_help = EXPLAIN_EXAMPLE)]
@@ -123,6 +167,12 @@ pub(crate) enum Command {
     /// Write a PNG of some samples, each beside augmented views of it
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print a page for man
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Flags)]
@@ -181,6 +231,7 @@ pub(crate) enum Storage {
 #[derive(Debug, Flags)]
 pub(crate) struct DoctorArgs {
     /// A file or folder whose storage is looked at too
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -299,7 +350,7 @@ pub(crate) struct PreviewArgs {
     #[arg(long, value_name = "FIELD")]
     pub(crate) show: Vec<String>,
     /// The PNG file that is written
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
     /// Samples to show, one below the other
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -318,6 +369,20 @@ pub(crate) struct PreviewArgs {
     /// What every random number is drawn from
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct ManArgs {
+    /// The command that the page is of [default: all of them]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
 }
 
 /// Which fields --augment is about, and how.
@@ -347,6 +412,7 @@ pub(crate) struct SourceArgs {
     /// A folder of .npy files; a folder that holds input/ and output/, or input.npy and
     /// output.npy; one .npy file; a .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
     /// A folder of .npy files as the field NAME; repeated, the folders are paired by file stem
     #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
@@ -600,6 +666,53 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    /// The lines of a help that begin with the program's name, up to a pipe or a redirection.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let help = help.replace("\\\n", "");
+        let lines = help.lines().filter(|line| line.starts_with("  bench-loader "));
+        let words = |line: &str| {
+            let parts = line.split('\'').enumerate();
+            let words = parts.flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            });
+            words.take_while(|word| !["|", ">"].contains(&word.as_str())).collect()
+        };
+        lines.map(words).collect()
+    }
+
+    #[test]
+    fn every_example_of_every_command_can_be_typed() {
+        for command in Args::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (name, examples) = (command.get_name(), examples(&help));
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in examples {
+                let parsed = Args::of(example.iter().map(OsString::from).collect());
+                assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+                assert_eq!(example[1], name, "an example of another command");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_default_command_stand_before_no_other() {
+        let parse = |line: &str| Args::of(line.split(' ').map(OsString::from).collect());
+        assert!(parse("x --epochs 2").is_ok() && parse("x --color never run d").is_ok());
+        assert!(parse("x run d --color never").is_ok());
+        let error = parse("x --json run d").unwrap_err().to_string();
+        assert!(error.contains("--json stands before run"), "{error}");
+    }
+
+    #[test]
+    fn colour_is_known_before_anything_else() {
+        let among =
+            |line: &str| Color::among(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(among("x run --color never --frob"), Color::Never);
+        assert_eq!(among("x run --color=always"), Color::Always);
+        assert_eq!((among("x --color"), among("x --color red")), (Color::Auto, Color::Auto));
     }
 
     #[test]

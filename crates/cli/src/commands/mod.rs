@@ -2,12 +2,14 @@
 
 mod catalogue;
 mod check;
+mod completions;
 mod demo;
 mod digest;
 mod doctor;
 mod explain;
 mod generate;
 mod inspect;
+mod manual;
 mod preview;
 mod run;
 
@@ -29,5 +31,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Catalogue) => catalogue::run(console),
         Some(Command::Explain(args)) => explain::run(args, console),
         Some(Command::Preview(args)) => preview::run(args, console),
+        Some(Command::Completions(args)) => completions::run(args, console),
+        Some(Command::Man(args)) => manual::run(args, console),
     }
 }

@@ -13,4 +13,5 @@ mod generate;
 mod inspect;
 mod preview;
 mod run;
+mod shell;
 mod tester;
