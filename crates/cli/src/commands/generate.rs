@@ -1,5 +1,6 @@
 //! `gen`: pairs of random samples, in any kind of file that a source reads.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -23,6 +24,9 @@ use crate::threads;
 /// What a thread writes to a file of many samples at once, unless one sample is larger: enough for
 /// full speed, and little beside the memory of any machine.
 const PIECE_BYTES: usize = 4 << 20;
+
+/// The headers of all shards are held in memory, and whoever reads them opens each.
+const SHARDS_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
     let started = Instant::now();
@@ -117,9 +121,9 @@ impl Plan {
                 PLACES.iter().try_for_each(|place| prepare(&self.dir.join(place), is_ours))
             }
             Files::Arrays(arrays) => {
-                let is_ours =
-                    |name: &OsStr| arrays.iter().any(|array| array.path.file_name() == Some(name));
-                prepare(&self.dir, is_ours)
+                let ours: HashSet<&OsStr> =
+                    arrays.iter().filter_map(|array| array.path.file_name()).collect();
+                prepare(&self.dir, |name| ours.contains(name))
             }
         }
     }
@@ -190,6 +194,9 @@ impl Files {
             (Storage::Safetensors, shards) if shards > args.samples => {
                 let samples = human::counted(args.samples as u64, "sample");
                 Err(format!("--shards {shards}, but only {samples}"))
+            }
+            (Storage::Safetensors, shards) if shards > SHARDS_MAX => {
+                Err(format!("--shards {shards}, of which there are at most {SHARDS_MAX}"))
             }
             (Storage::Safetensors, shards) => {
                 Ok(Self::Arrays((0..shards).map(|at| arrays.shard(at, shards)).collect()))

@@ -152,3 +152,22 @@ fn arrays_take_the_place_of_nothing_but_arrays() {
         assert!(ended.stderr.contains("a file is in its way"), "{ended:#?}");
     }
 }
+
+#[test]
+fn a_file_that_has_no_room_is_named_and_not_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["folders", "npy", "safetensors"] {
+        let place = dir.path().join(kind);
+        // No file may be larger than a few kB; without the trap that would be a signal.
+        let limited = r#"trap "" XFSZ; ulimit -f 8; exec "$@""#;
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bench-loader"), "gen"]).arg(&place);
+        shell.args(["--samples", "9", "--shape", "3,90,90", "--dtype", "u8", "--as", kind]);
+        let output = shell.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.starts_with("error: cannot write \"") && stderr.contains(kind), "{stderr}");
+        let is_empty = fs::read_dir(&place).unwrap().next().is_none();
+        assert!(kind == "folders" || is_empty, "its header promises more than it holds");
+    }
+}
