@@ -90,7 +90,7 @@ pub(crate) fn of(result: Result) -> ExitCode {
         Err(Failure::Usage(message)) => (message, 2),
     };
     // Nobody is left to be told if this fails too.
-    let _ = writeln!(io::stderr(), "{} {message}", style::error());
+    let _ = writeln!(io::stderr(), "{} {message}", style::problem("error"));
     ExitCode::from(code)
 }
 

@@ -35,11 +35,12 @@ pub(crate) fn choose(color: Color) {
     choice.write_global();
 }
 
-/// The word before a failure, on standard error.
-pub(crate) fn error() -> String {
+/// The word before what went wrong, on standard error.
+pub(crate) fn problem(what: &str) -> String {
+    let style = if what == "error" { BAD } else { ADVICE };
     match AutoStream::choice(&io::stderr()) {
-        ColorChoice::Never => "error:".to_owned(),
-        _ => format!("{BAD}error:{BAD:#}"),
+        ColorChoice::Never => format!("{what}:"),
+        _ => format!("{style}{what}:{style:#}"),
     }
 }
 

@@ -75,7 +75,8 @@ fn machines_read_json_without_colour() {
 #[test]
 fn errors_are_red_where_colour_is_wanted() {
     let dir = pairs(1);
-    for line in ["inspect DIR/absent", "inspect --frobnicate"] {
+    truncate(&file(&dir, "input", 0), 1);
+    for line in ["inspect DIR/absent", "inspect --frobnicate", "run DIR"] {
         let ended = bench(dir.path(), &format!("{line} --color always"));
         assert!(ended.stderr.starts_with("\u{1b}[1m\u{1b}[31merror:"), "{ended:#?}");
         let ended = bench(dir.path(), line);
