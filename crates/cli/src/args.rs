@@ -2,19 +2,48 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    Args as Flags, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    ValueHint,
+};
 use tallow::{Augment, LastBatch, Layout, OnError};
 
 use crate::npy::NpyDtype;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.";
+
+const DEMO_EXAMPLE: &str = "\
+Example:
+  bench-loader demo --epochs 10";
+
+const GEN_EXAMPLES: &str = "\
+Examples:
+  bench-loader gen DIR --samples 20000 --shape 3,32,32 --dtype f32
+  bench-loader gen DIR --samples 2000 --shape 3,100..400,100..400 --dtype u8
+  bench-loader gen DIR --samples 60000 --shape 28,28 --dtype u8 --as safetensors --shards 8";
+
+const DOCTOR_EXAMPLE: &str = "\
+Example:
+  bench-loader doctor DIR";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  bench-loader inspect DIR --png samples.png
+  bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  bench-loader check DIR
+  bench-loader check --field input=IMAGES --field mask=MASKS --recursive";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -47,34 +76,97 @@ Examples:
   bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
   bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
 
+const CATALOGUE_EXAMPLE: &str = "\
+Example:
+  bench-loader catalogue";
+
 const PREVIEW_EXAMPLES: &str = "\
 Examples:
   bench-loader preview DIR --augment 'random_resized_crop(32) random_hflip' --out views.png
   bench-loader preview --field input=IMAGES --field mask=MASKS --mask mask \\
       --augment 'random_crop(128) random_vflip' --samples 2 --views 4 --out views.png";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bench-loader completions bash > ~/.local/share/bash-completion/completions/bench-loader
+  bench-loader completions fish > ~/.config/fish/completions/bench-loader.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  bench-loader man | man -l -
+  bench-loader man run > ~/.local/share/man/man1/bench-loader-run.1";
+
 /// Tells whether training waits for its data, why, and what mends it.
 #[derive(Debug, Parser)]
 #[command(name = "bench-loader", version, after_help = EXIT_CODES)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) demo: DemoArgs,
+    /// Colour what is printed: auto is on a terminal that shows it
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
+    pub(crate) color: Color,
+}
+
+impl Args {
+    /// Parses a command line, the program's name first.
+    ///
+    /// The options of `demo` may stand without it, but not before another command, where they
+    /// would have no effect. clap's own check of that would refuse `--color` there too.
+    pub(crate) fn of(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        // Of a negative number its option can say more than that it is unexpected.
+        let mut command = Self::command().mut_subcommands(|it| it.allow_negative_numbers(true));
+        let matches = command.try_get_matches_from_mut(words)?;
+        let demo = DemoArgs::augment_args(clap::Command::new("demo"));
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let stray = demo.get_arguments().find(|option| given(option.get_id().as_str()));
+        let stray = stray.and_then(clap::Arg::get_long);
+        if let (Some((name, _)), Some(option)) = (matches.subcommand(), stray) {
+            let message =
+                format!("--{option} stands before {name}; options come after the command");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// What a command line says that need not be one the parser accepts.
+    pub(crate) fn among(words: &[OsString]) -> Self {
+        let after = |(at, word): (usize, &OsString)| match word.to_str()? {
+            "--color" => words.get(at + 1)?.to_str().map(str::to_owned),
+            word => word.strip_prefix("--color=").map(str::to_owned),
+        };
+        let said = words.iter().enumerate().find_map(after);
+        said.and_then(|word| Self::from_str(&word, false).ok()).unwrap_or(Self::Auto)
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Load real handwritten digits and report on it (the default)
+    #[command(after_help = DEMO_EXAMPLE)]
     Demo(DemoArgs),
-    /// Write pairs of .npy files with random contents
+    /// Write random samples with targets, as .npy or .safetensors files
+    #[command(after_help = GEN_EXAMPLES)]
     Gen(GenArgs),
     /// Tell what this machine offers to a loader, and what to do where it harms
+    #[command(after_help = DOCTOR_EXAMPLE)]
     Doctor(DoctorArgs),
     /// Print schema, count, bytes, smallest and largest sample
+    #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
     /// Read every sample and list every problem
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Load epochs and report throughput, waits, stages, CPU and memory
     #[command(after_help = RUN_EXAMPLES)]
@@ -94,6 +186,7 @@ pub(crate) enum Command {
     #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
     /// List the steps that --augment knows, with their arguments
+    #[command(after_help = CATALOGUE_EXAMPLE)]
     Catalogue,
     /// Print how a chain of augmentations is cut into passes over the pixels, and why
     #[command(after_help = EXPLAIN_EXAMPLE)]
@@ -101,6 +194,12 @@ pub(crate) enum Command {
     /// Write a PNG of some samples, each beside augmented views of it
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print a page for man
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Flags)]
@@ -115,19 +214,21 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Flags)]
 pub(crate) struct GenArgs {
-    /// Where input/ and output/ are written
+    /// The folder to write to
+    #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
     /// Pairs to write
     #[arg(long, value_parser = parse_positive)]
     pub(crate) samples: usize,
-    /// Shape of an input, like 3,32,32, or "scalar"
-    #[arg(long)]
+    /// Shape of an input, like 3,32,32, or "scalar"; a length like 100..400 is drawn for each
+    /// sample, both ends included
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) shape: ShapeArg,
     /// Element type of the inputs
     #[arg(long)]
     pub(crate) dtype: NpyDtype,
     /// Shape of a target
-    #[arg(long, value_name = "SHAPE", default_value = "scalar")]
+    #[arg(long, value_name = "SHAPE", default_value = "scalar", allow_hyphen_values = true)]
     pub(crate) target_shape: ShapeArg,
     /// Element type of the targets
     #[arg(long, value_name = "DTYPE", default_value = "i64")]
@@ -135,11 +236,29 @@ pub(crate) struct GenArgs {
     /// The same seed writes the same bytes
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// What kind of files the samples are in; they are the same in all
+    #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = Storage::Folders)]
+    pub(crate) storage: Storage,
+    /// Files that the samples are shared out to, with --as safetensors [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub(crate) shards: Option<usize>,
+}
+
+/// The kind of files that samples are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Storage {
+    /// Folders input/ and output/ of a .npy file for each sample
+    Folders,
+    /// One input.npy and one output.npy of all samples
+    Npy,
+    /// Files .safetensors that hold both fields
+    Safetensors,
 }
 
 #[derive(Debug, Flags)]
 pub(crate) struct DoctorArgs {
     /// A file or folder whose storage is looked at too
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -150,6 +269,13 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    /// Also write a PNG of the first samples: a row of pictures for each field of images
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) png: Option<PathBuf>,
+    /// Samples in that picture
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "png")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
+    pub(crate) samples: u8,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -357,7 +483,7 @@ pub(crate) struct PreviewArgs {
     #[arg(long, value_name = "FIELD")]
     pub(crate) show: Vec<String>,
     /// The PNG file that is written
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
     /// Samples to show, one below the other
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -376,6 +502,20 @@ pub(crate) struct PreviewArgs {
     /// What every random number is drawn from
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Flags)]
+pub(crate) struct ManArgs {
+    /// The command that the page is of [default: all of them]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
 }
 
 /// Which fields --augment is about, and how.
@@ -402,9 +542,10 @@ pub(crate) struct FieldArgs {
 /// Where the samples are.
 #[derive(Debug, Flags)]
 pub(crate) struct SourceArgs {
-    /// A folder of .npy files; a folder that holds input/ and output/; one .npy file; a
-    /// .safetensors file or a folder of them
+    /// A folder of .npy files; a folder that holds input/ and output/, or input.npy and
+    /// output.npy; one .npy file; a .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
     /// A folder of .npy files as the field NAME; repeated, the folders are paired by file stem
     #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
@@ -412,6 +553,10 @@ pub(crate) struct SourceArgs {
     /// Take the folders below the folders too
     #[arg(long)]
     pub(crate) recursive: bool,
+    /// In a field of folders, let an axis have another length in each file, up to MAX; may be
+    /// repeated
+    #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
+    pub(crate) ragged: Vec<Ragged>,
 }
 
 /// How they are loaded.
@@ -515,7 +660,9 @@ impl FromStr for DeviceArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, ordinal) = text.split_once(':').unwrap_or((text, "0"));
-        let ordinal = ordinal.parse().map_err(|_| format!("{ordinal:?} is no device number"))?;
+        let ordinal = ordinal
+            .parse()
+            .map_err(|_| format!("{ordinal:?} is no device number; expected like cuda:0"))?;
         match name {
             "cpu" if !text.contains(':') => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(ordinal)),
@@ -535,14 +682,23 @@ impl fmt::Display for DeviceArg {
     }
 }
 
-/// A shape like `3,32,32`. A type of its own because clap takes a bare `Vec` for a repeated flag.
+/// An axis of a field whose length is each file's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ShapeArg(Vec<usize>);
+pub(crate) struct Ragged {
+    pub(crate) field: String,
+    pub(crate) axis: usize,
+    pub(crate) max: usize,
+}
+
+/// A shape like `3,32,32` or `3,100..400,64`, of which each length has a range. A type of its own
+/// because clap takes a bare `Vec` for a repeated flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShapeArg(Vec<RangeInclusive<usize>>);
 
 impl Deref for ShapeArg {
-    type Target = [usize];
+    type Target = [RangeInclusive<usize>];
 
-    fn deref(&self) -> &[usize] {
+    fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
@@ -554,10 +710,19 @@ impl FromStr for ShapeArg {
         if text.is_empty() || text == "scalar" {
             return Ok(Self(Vec::new()));
         }
-        let number = |part: &str| {
-            part.trim().parse().map_err(|_| format!("{part:?} is no length; expected like 3,32,32"))
+        let lengths = |part: &str| {
+            let (least, greatest) = part.split_once("..").unwrap_or((part, part));
+            match (least.trim().parse(), greatest.trim().parse()) {
+                (Ok(least), Ok(greatest)) if least <= greatest => Ok(least..=greatest),
+                (Ok(_), Ok(_)) => Err(format!("{part:?} is no range; the smaller end comes first")),
+                _ => Err(format!("{part:?} is no length; expected like 3,32,32 or 3,100..400,64")),
+            }
         };
-        text.split(',').map(number).collect::<Result<_, _>>().map(Self)
+        let lengths: Vec<_> = text.split(',').map(lengths).collect::<Result<_, _>>()?;
+        match lengths.len() {
+            0..=tallow::MAX_RANK => Ok(Self(lengths)),
+            axes => Err(format!("{axes} axes, of which a sample has at most {}", tallow::MAX_RANK)),
+        }
     }
 }
 
@@ -597,12 +762,26 @@ fn parse_size(text: &str) -> Result<usize, String> {
 }
 
 fn parse_on_error(text: &str) -> Result<OnError, String> {
-    let budget = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number of samples"));
+    let budget = |text: &str| {
+        text.parse().map_err(|_| format!("{text:?} is no number of samples; expected like skip:10"))
+    };
     match text.split_once(':') {
         None if text == "fail" => Ok(OnError::Fail),
         Some(("skip", count)) => Ok(OnError::Skip { budget: budget(count)? }),
         Some(("substitute", count)) => Ok(OnError::Substitute { budget: budget(count)? }),
         _ => Err("expected fail, skip:N or substitute:N".to_owned()),
+    }
+}
+
+/// Splits at the last two `:`, so that a name may hold others.
+fn parse_ragged(text: &str) -> Result<Ragged, String> {
+    let mut parts = text.rsplitn(3, ':');
+    let (max, axis, field) = (parts.next(), parts.next(), parts.next());
+    match (field, axis.map(str::parse), max.map(str::parse)) {
+        (Some(field), Some(Ok(axis)), Some(Ok(max @ 1..))) if !field.is_empty() => {
+            Ok(Ragged { field: field.to_owned(), axis, max })
+        }
+        _ => Err("expected FIELD:AXIS:MAX, like input:1:400, the first axis being 0".to_owned()),
     }
 }
 
@@ -626,8 +805,6 @@ fn field_parser() -> impl clap::builder::TypedValueParser<Value = (String, PathB
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -635,12 +812,62 @@ mod tests {
         Args::command().debug_assert();
     }
 
+    /// The lines of a help that begin with the program's name, up to a pipe or a redirection.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let help = help.replace("\\\n", "");
+        let lines = help.lines().filter(|line| line.starts_with("  bench-loader "));
+        let words = |line: &str| {
+            let parts = line.split('\'').enumerate();
+            let words = parts.flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            });
+            words.take_while(|word| !["|", ">"].contains(&word.as_str())).collect()
+        };
+        lines.map(words).collect()
+    }
+
+    #[test]
+    fn every_example_of_every_command_can_be_typed() {
+        for command in Args::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (name, examples) = (command.get_name(), examples(&help));
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in examples {
+                let parsed = Args::of(example.iter().map(OsString::from).collect());
+                assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+                assert_eq!(example[1], name, "an example of another command");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_default_command_stand_before_no_other() {
+        let parse = |line: &str| Args::of(line.split(' ').map(OsString::from).collect());
+        assert!(parse("x --epochs 2").is_ok() && parse("x --color never run d").is_ok());
+        assert!(parse("x run d --color never").is_ok());
+        let error = parse("x --json run d").unwrap_err().to_string();
+        assert!(error.contains("--json stands before run"), "{error}");
+    }
+
+    #[test]
+    fn colour_is_known_before_anything_else() {
+        let among =
+            |line: &str| Color::among(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(among("x run --color never --frob"), Color::Never);
+        assert_eq!(among("x run --color=always"), Color::Always);
+        assert_eq!((among("x --color"), among("x --color red")), (Color::Auto, Color::Auto));
+    }
+
     #[test]
     fn shapes_and_devices_are_parsed() {
         let shape = |text: &str| text.parse::<ShapeArg>().map(|shape| shape.0);
-        assert_eq!(shape("3,32,32"), Ok(vec![3, 32, 32]));
+        assert_eq!(shape("3,32,32"), Ok(vec![3..=3, 32..=32, 32..=32]));
+        assert_eq!(shape("3,10..40"), Ok(vec![3..=3, 10..=40]));
         assert_eq!((shape("scalar"), shape("")), (Ok(vec![]), Ok(vec![])));
         assert!(shape("3,,2").is_err() && shape("-1").is_err());
+        assert!(shape("4..3").is_err() && shape("..3").is_err());
+        assert!(shape(&["1"; 65].join(",")).is_err());
         assert_eq!("cuda:1".parse(), Ok(DeviceArg::Cuda(1)));
         assert_eq!("cuda".parse(), Ok(DeviceArg::Cuda(0)));
         assert!("cpu:0".parse::<DeviceArg>().is_err() && "tpu".parse::<DeviceArg>().is_err());

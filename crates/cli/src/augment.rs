@@ -38,7 +38,7 @@ impl Augmentation {
         let engine = chain.bind(schema).map_err(|error| match error.kind() {
             ErrorKind::Config => {
                 let of = error.field().map_or(String::new(), |field| format!("field {field:?}: "));
-                Failure::Usage(in_options(&format!("{of}{}", error.message())))
+                Failure::usage(format!("{of}{}", error.message()))
             }
             _ => Failure::failed(error),
         })?;
@@ -52,11 +52,4 @@ impl Augmentation {
             scratch_bytes: self.engine.scratch_bytes(),
         }
     }
-}
-
-/// A message that names methods of the builder, with the options in their place.
-fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 2] =
-        [(".layout(..)", "--layout"), (".one_hot(field, classes)", "--one-hot FIELD:CLASSES")];
-    OPTIONS.iter().fold(message.to_owned(), |text, (method, option)| text.replace(method, option))
 }

@@ -3,19 +3,21 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
+use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::exit::Result;
+use crate::style;
 
 /// Where a command writes: its report to standard output, everything else to standard error.
 #[derive(Debug)]
 pub(crate) struct Console {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<AutoStream<StdoutLock<'static>>>,
 }
 
 impl Console {
     pub(crate) fn new() -> Self {
-        Self { out: BufWriter::new(io::stdout().lock()) }
+        Self { out: BufWriter::new(AutoStream::auto(io::stdout().lock())) }
     }
 
     /// Standard output.
@@ -35,11 +37,12 @@ impl Console {
 
     /// The first lines of a list on standard error, and how many more there are.
     pub(crate) fn tell_some<T: fmt::Display>(&mut self, what: &str, lines: &[T], total: usize) {
+        let what = style::problem(what);
         for line in lines {
-            self.tell(format_args!("{what}: {line}"));
+            self.tell(format_args!("{what} {line}"));
         }
         if total > lines.len() {
-            self.tell(format_args!("{what}: .. {total} in all"));
+            self.tell(format_args!("{what} .. {total} in all"));
         }
     }
 

@@ -4,6 +4,10 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use anstream::AutoStream;
+
+use crate::style;
+
 /// A result of a command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -22,11 +26,29 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self::Usage(message.to_string())
+        Self::Usage(in_options(&message.to_string()))
     }
 
     pub(crate) fn failed(message: impl fmt::Display) -> Self {
         Self::Failed(message.to_string())
+    }
+}
+
+/// A message of the library with this program's options in the place of its methods. In this
+/// program's words a configuration is a command line.
+fn in_options(message: &str) -> String {
+    const OPTIONS: [(&str, &str); 2] =
+        [(".layout(..)", "--layout"), (".one_hot(field, classes)", "--one-hot FIELD:CLASSES")];
+    const ONE_SHAPE: &str =
+        "give its samples one shape, as by --augment 'random_resized_crop(224)'";
+    let message = message.trim_start_matches("configuration: ");
+    let said = OPTIONS
+        .iter()
+        .fold(message.to_owned(), |text, (method, option)| text.replace(method, option));
+    // What follows is the name of the field and other methods.
+    match said.split_once("add .pad(") {
+        Some((found, _)) => format!("{found}{ONE_SHAPE}"),
+        None => said,
     }
 }
 
@@ -68,16 +90,42 @@ pub(crate) fn of(result: Result) -> ExitCode {
         Err(Failure::Usage(message)) => (message, 2),
     };
     // Nobody is left to be told if this fails too.
-    let _ = writeln!(io::stderr(), "error: {message}");
+    let _ = writeln!(io::stderr(), "{} {message}", style::problem("error"));
     ExitCode::from(code)
 }
 
 /// The exit code of a command line that clap did not accept, or that asked for help.
 pub(crate) fn of_parser(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
+    let said = in_words(&error.render().ansi().to_string());
     match error.exit_code() {
         // Help is a report like any other.
-        0 => of(printed.map_err(Failure::from)),
-        code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+        0 => of(AutoStream::auto(io::stdout()).write_all(said.as_bytes()).map_err(Failure::from)),
+        code => {
+            let _ = AutoStream::auto(io::stderr()).write_all(said.as_bytes());
+            ExitCode::from(u8::try_from(code).unwrap_or(2))
+        }
+    }
+}
+
+/// What the parser says, without the standard library's words for a number that is none.
+fn in_words(said: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("invalid digit found in string", "expected a whole number"),
+        ("cannot parse integer from empty string", "expected a whole number"),
+        ("number too large to fit in target type", "too large a number"),
+        ("0 is not in 1..18446744073709551615", "expected at least 1"),
+    ];
+    WORDS.iter().fold(said.to_owned(), |said, (from, to)| said.replace(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_library_advises_is_said_in_options() {
+        let said = in_options("configuration: a: u8[..=4] is ragged: add .pad(\"a\", 0.0) or x");
+        assert!(said.starts_with("a: u8[..=4] is ragged: give"), "{said}");
+        assert_eq!(in_options("say .layout(..)"), "say --layout");
     }
 }

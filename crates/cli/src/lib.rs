@@ -17,7 +17,9 @@ mod ceiling;
 mod cold;
 mod commands;
 mod console;
+mod contact;
 mod contender;
+mod contents;
 #[cfg(feature = "cuda")]
 pub mod copies;
 mod device;
@@ -35,7 +37,9 @@ mod process;
 mod report;
 mod rows;
 mod settings;
+mod shard;
 mod sheet;
+mod style;
 mod threads;
 mod timeline;
 mod trace;
@@ -44,11 +48,12 @@ mod work;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 /// Parses the command line, runs the command, and says how it went.
 pub fn main() -> ExitCode {
-    let args = match args::Args::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    // Before the parser, which colours what it says too.
+    style::choose(args::Color::among(&words));
+    let args = match args::Args::of(words) {
         Ok(args) => args,
         Err(error) => return exit::of_parser(&error),
     };

@@ -22,7 +22,7 @@ pub(crate) enum NpyDtype {
 }
 
 impl NpyDtype {
-    const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::U8,
         Self::I8,
         Self::U16,

@@ -1,5 +1,8 @@
 //! Pixels of three bytes, what can be done with them, and the PNG that they become.
 
+use std::fs;
+use std::path::Path;
+
 use font8x8::UnicodeFonts as _;
 
 /// Red, green and blue.
@@ -93,12 +96,22 @@ impl Picture {
         }
     }
 
+    /// Writes a PNG file.
+    ///
+    /// # Errors
+    ///
+    /// In words, when it cannot be written.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), String> {
+        let bytes = self.to_png()?;
+        fs::write(path, bytes).map_err(|error| format!("cannot write {path:?}: {error}"))
+    }
+
     /// The bytes of a PNG file.
     ///
     /// # Errors
     ///
     /// In words, when the picture is larger than the format allows.
-    pub(crate) fn to_png(&self) -> Result<Vec<u8>, String> {
+    fn to_png(&self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let side = |len: usize| u32::try_from(len).map_err(|_| format!("{len} pixels a side"));
         let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height())?);

@@ -6,22 +6,67 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tallow::{Error, ErrorKind, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source};
+use tallow::{
+    Error, ErrorKind, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source, SourceExt as _,
+};
 
-use crate::args::SourceArgs;
+use crate::args::{Ragged, SourceArgs};
 use crate::exit::{Failure, Result};
 
 /// Where the samples are, and how they are laid out there.
 #[derive(Debug)]
 pub(crate) enum Place {
     /// Folders of `.npy` files, one a field.
-    Folders { fields: Vec<(String, PathBuf)>, recursive: bool },
+    Folders(Folders),
     /// One `.npy` file.
     NpyFile(PathBuf),
+    /// A `.npy` file of all inputs and one of all targets.
+    NpyFiles { input: PathBuf, target: PathBuf },
     /// One `.safetensors` file.
     Safetensors(PathBuf),
     /// A folder of `.safetensors` files.
     Shards(PathBuf),
+}
+
+/// Folders of `.npy` files, one a field.
+#[derive(Debug, Default)]
+pub(crate) struct Folders {
+    pub(crate) fields: Vec<(String, PathBuf)>,
+    pub(crate) recursive: bool,
+    pub(crate) ragged: Vec<Ragged>,
+}
+
+impl Folders {
+    /// A builder of a source of all of them.
+    pub(crate) fn builder(&self) -> NpyFoldersBuilder {
+        let builder = NpyFolders::builder();
+        let builder = if self.recursive { builder.recursive() } else { builder };
+        let fields = self.fields.iter();
+        let builder = fields.fold(builder, |builder, (name, path)| builder.field(name, path));
+        let axes = self.ragged.iter();
+        axes.fold(builder, |builder, Ragged { field, axis, max }| {
+            builder.ragged(field, *axis, *max)
+        })
+    }
+
+    /// One of the fields by itself.
+    pub(crate) fn alone(&self, field: &(String, PathBuf)) -> Self {
+        let of_field = |ragged: &&Ragged| ragged.field == field.0;
+        let ragged = self.ragged.iter().filter(of_field).cloned().collect();
+        Self { fields: vec![field.clone()], recursive: self.recursive, ragged }
+    }
+
+    /// With these axes ragged, if their fields are among the folders'.
+    fn with_ragged(self, ragged: &[Ragged]) -> Result<Self> {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        match ragged.iter().find(|ragged| !names.contains(&ragged.field.as_str())) {
+            None => Ok(Self { ragged: ragged.to_vec(), ..self }),
+            Some(Ragged { field, .. }) => Err(Failure::Usage(format!(
+                "--ragged of {field:?}, which is no field; the fields are {}",
+                names.join(", ")
+            ))),
+        }
+    }
 }
 
 /// A source and what there is to say of it besides its schema.
@@ -36,15 +81,20 @@ impl Place {
     pub(crate) fn of(args: &SourceArgs) -> Result<tallow::Result<Self>> {
         let recursive = args.recursive;
         let Some(path) = &args.source else {
-            return Ok(Ok(Self::Folders { fields: args.fields.clone(), recursive }));
+            let folders = Folders { fields: args.fields.clone(), recursive, ragged: Vec::new() };
+            return Ok(Ok(Self::Folders(folders.with_ragged(&args.ragged)?)));
         };
-        let place = Self::of_path(path, recursive);
-        if recursive && !matches!(place, Ok(Self::Folders { .. }) | Err(_)) {
-            let message =
-                format!("--recursive is for folders of .npy files, which {path:?} is not");
-            return Err(Failure::Usage(message));
+        let given = [("--recursive", recursive), ("--ragged", !args.ragged.is_empty())];
+        let given = given.into_iter().find_map(|(option, given)| given.then_some(option));
+        match (Self::of_path(path, recursive), given) {
+            (Ok(Self::Folders(folders)), _) => {
+                Ok(Ok(Self::Folders(folders.with_ragged(&args.ragged)?)))
+            }
+            (Ok(_), Some(option)) => Err(Failure::Usage(format!(
+                "{option} is for folders of .npy files, which {path:?} is not"
+            ))),
+            (place, _) => Ok(place),
         }
-        Ok(place)
     }
 
     fn of_path(path: &Path, recursive: bool) -> tallow::Result<Self> {
@@ -63,7 +113,8 @@ impl Place {
     }
 
     fn of_folder(path: &Path, recursive: bool) -> tallow::Result<Self> {
-        let has_npy = !files(path, "npy", false)?.is_empty();
+        let npy = files(path, "npy", false)?;
+        let has_npy = !npy.is_empty();
         let has_shards = !files(path, "safetensors", false)?.is_empty();
         let (input, output) = (path.join("input"), path.join("output"));
         let paired = match (input.is_dir(), output.is_dir()) {
@@ -80,23 +131,33 @@ impl Place {
         if has_shards {
             return Ok(Self::Shards(path.to_owned()));
         }
+        let names = ["input.npy", "output.npy"].map(|name| path.join(name));
+        if let ([input, target], false) = (&npy[..], recursive)
+            && npy == names
+        {
+            let (input, target) = (input.clone(), target.clone());
+            return Ok(Self::NpyFiles { input, target });
+        }
         let fields = if paired {
             vec![("input".to_owned(), input), ("target".to_owned(), output)]
         } else {
             vec![("input".to_owned(), path.to_owned())]
         };
-        Ok(Self::Folders { fields, recursive })
+        Ok(Self::Folders(Folders { fields, recursive, ragged: Vec::new() }))
     }
 
     /// Opens it as a source.
     pub(crate) fn open(&self) -> tallow::Result<Opened> {
         let source: Arc<dyn Source> = match self {
-            Self::Folders { fields, recursive } => {
-                let source = folders(fields, *recursive).open()?;
+            Self::Folders(folders) => {
+                let source = folders.builder().open()?;
                 let ignored = source.ignored();
                 return Ok(Opened { source: Arc::new(source), ignored });
             }
             Self::NpyFile(path) => Arc::new(NpyFile::open(path)?),
+            Self::NpyFiles { input, target } => {
+                Arc::new(NpyFile::open(input)?.zip(NpyFile::open(target)?.named("target")?)?)
+            }
             Self::Safetensors(path) | Self::Shards(path) => Arc::new(Safetensors::open(path)?),
         };
         Ok(Opened { source, ignored: 0 })
@@ -106,22 +167,18 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folders { fields, .. } => {
+            Self::Folders(Folders { fields, .. }) => {
                 let shown = fields.iter().map(|(name, path)| format!("{name}={}", path.display()));
                 f.write_str(&shown.collect::<Vec<_>>().join(" "))
+            }
+            Self::NpyFiles { input, target } => {
+                write!(f, "input={} target={}", input.display(), target.display())
             }
             Self::NpyFile(path) | Self::Safetensors(path) | Self::Shards(path) => {
                 write!(f, "{}", path.display())
             }
         }
     }
-}
-
-/// The builder of a source of these folders.
-pub(crate) fn folders(fields: &[(String, PathBuf)], recursive: bool) -> NpyFoldersBuilder {
-    let builder = NpyFolders::builder();
-    let builder = if recursive { builder.recursive() } else { builder };
-    fields.iter().fold(builder, |builder, (name, path)| builder.field(name, path))
 }
 
 /// The files of a folder that have this extension, in the order of the sources: by the bytes of
@@ -168,10 +225,11 @@ mod tests {
 
     fn place(path: &Path, recursive: bool) -> String {
         match Place::of_path(path, recursive) {
-            Ok(Place::Folders { fields, .. }) => {
+            Ok(Place::Folders(Folders { fields, .. })) => {
                 fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
             }
             Ok(Place::NpyFile(_)) => "npy".to_owned(),
+            Ok(Place::NpyFiles { .. }) => "npy npy".to_owned(),
             Ok(Place::Safetensors(_)) => "safetensors".to_owned(),
             Ok(Place::Shards(_)) => "shards".to_owned(),
             Err(error) => error.kind().to_string(),
@@ -194,6 +252,14 @@ mod tests {
         assert_eq!(place(path, false), "shards");
         assert_eq!(place(&path.join("a.safetensors"), false), "safetensors");
         assert_eq!(place(&path.join("absent.npy"), false), "i/o error");
+        let arrays = path.join("arrays");
+        fs::create_dir(&arrays).unwrap();
+        fs::write(arrays.join("input.npy"), "").unwrap();
+        assert_eq!(place(&arrays, false), "input", "one sample");
+        fs::write(arrays.join("output.npy"), "").unwrap();
+        assert_eq!([place(&arrays, false), place(&arrays, true)], ["npy npy", "input"]);
+        fs::write(arrays.join("other.npy"), "").unwrap();
+        assert_eq!(place(&arrays, false), "input", "three samples");
         fs::write(path.join("a.txt"), "").unwrap();
         assert_eq!(place(&path.join("a.txt"), false), "foreign format");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tallow::candle::Device;
 use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
 
-use crate::args::{LoadArgs, SourceArgs, Workers};
+use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
 use crate::exit::{Failure, Result};
 use crate::place::{Opened, Place};
 
@@ -37,6 +37,9 @@ pub(crate) fn builder(
     augment: Option<Augment>,
 ) -> Result<LoaderBuilder> {
     batching(args)?;
+    if args.resident.is_some() && !matches!(args.device, DeviceArg::Cuda(_)) {
+        return Err(Failure::usage("--resident is for the memory of --device cuda:N"));
+    }
     let mut builder = Loader::builder(source)
         .batch_size(args.batch_size)
         .seed(args.seed)
@@ -68,7 +71,6 @@ pub(crate) fn builder(
 /// How the options cut epochs into batches.
 pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
     let batching = Batching::new(args.batch_size, args.last.into(), args.rank, args.world);
-    // In this program's words a configuration is a command line.
     batching.map_err(|error| Failure::usage(error.message()))
 }
 

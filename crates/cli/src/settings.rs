@@ -5,8 +5,8 @@ use std::path::Path;
 
 use tallow::{Augment, OnError, Plan};
 
-use crate::args::{DeviceArg, FieldArgs, Last, LoadArgs};
-use crate::place::Place;
+use crate::args::{DeviceArg, FieldArgs, Last, LoadArgs, Ragged};
+use crate::place::{Folders, Place};
 
 /// Rust code that builds the loader of `plan`, to be pasted into a function that returns a
 /// `Result`.
@@ -37,13 +37,19 @@ fn push(code: &mut String, call: &str) {
 
 fn source(place: &Place) -> String {
     match place {
-        Place::Folders { fields, recursive: false } if let Some(root) = pairs(fields) => {
+        Place::Folders(Folders { fields, recursive: false, ragged })
+            if ragged.is_empty()
+                && let Some(root) = pairs(fields) =>
+        {
             format!("let source = NpyFolders::pairs({root:?})?;\n")
         }
-        Place::Folders { fields, recursive } => {
+        Place::Folders(Folders { fields, recursive, ragged }) => {
             let mut code = "let source = NpyFolders::builder()\n".to_owned();
             for (name, folder) in fields {
                 push(&mut code, &format!("field({name:?}, {folder:?})"));
+            }
+            for Ragged { field, axis, max } in ragged {
+                push(&mut code, &format!("ragged({field:?}, {axis}, {max})"));
             }
             if *recursive {
                 push(&mut code, "recursive()");
@@ -52,6 +58,10 @@ fn source(place: &Place) -> String {
             code
         }
         Place::NpyFile(path) => format!("let source = NpyFile::open({path:?})?;\n"),
+        Place::NpyFiles { input, target } => {
+            let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
+            format!("let source = NpyFile::open({input:?})?.zip({target})?;\n")
+        }
         Place::Safetensors(path) | Place::Shards(path) => {
             format!("let source = Safetensors::open({path:?})?;\n")
         }
@@ -145,7 +155,9 @@ mod tests {
     fn sources_are_opened_as_they_were() {
         let field = |name: &str, path: &str| (name.to_owned(), PathBuf::from(path));
         let pair = vec![field("input", "a/input"), field("target", "a/output")];
-        let of = |fields, recursive| source(&Place::Folders { fields, recursive });
+        let of = |fields, recursive| {
+            source(&Place::Folders(Folders { fields, recursive, ragged: Vec::new() }))
+        };
         assert_eq!(of(pair.clone(), false), "let source = NpyFolders::pairs(\"a\")?;\n");
         let code = of(pair, true);
         assert!(code.contains(".field(\"target\", \"a/output\")\n    .recursive()\n    .open()?;"));

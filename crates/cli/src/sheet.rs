@@ -13,11 +13,11 @@ pub(crate) struct Shot {
 #[derive(Debug)]
 pub(crate) struct Sheet {
     pub(crate) title: Vec<String>,
+    /// Larger pictures are reduced to this, and smaller ones enlarged towards it.
+    pub(crate) side: usize,
     pub(crate) lines: Vec<Vec<Shot>>,
 }
 
-/// Larger pictures are reduced to this, and smaller ones enlarged towards it.
-const SIDE: usize = 256;
 /// Captions have room for this many letters.
 const LETTERS_MIN: usize = 18;
 const GAP: usize = 8;
@@ -31,8 +31,8 @@ const PIXELS_MAX: usize = 1 << 28;
 impl Shot {
     /// A picture of bounded size, so that many can be held; the caption says by how much it was
     /// reduced.
-    pub(crate) fn new(picture: Picture, mut caption: Vec<String>) -> Self {
-        let times = picture.width().max(picture.height()).div_ceil(SIDE);
+    pub(crate) fn new(picture: Picture, side: usize, mut caption: Vec<String>) -> Self {
+        let times = picture.width().max(picture.height()).div_ceil(side);
         if times <= 1 {
             return Self { picture, caption };
         }
@@ -48,7 +48,7 @@ impl Sheet {
     ///
     /// In words, when it would be larger than anyone looks at.
     pub(crate) fn draw(mut self) -> Result<Picture, String> {
-        self.lines.iter_mut().for_each(|line| enlarge(line));
+        self.lines.iter_mut().for_each(|line| enlarge(line, self.side));
         let shots = || self.lines.iter().flatten();
         let cell = shots().map(|shot| shot.picture.width()).max().unwrap_or(0);
         let cell = cell.max(LETTERS_MIN * LETTER);
@@ -79,9 +79,9 @@ impl Sheet {
 }
 
 /// Enlarges all pictures of a line by the same, as far as the largest has room.
-fn enlarge(line: &mut [Shot]) {
+fn enlarge(line: &mut [Shot], side: usize) {
     let sides = line.iter().map(|shot| shot.picture.width().max(shot.picture.height()));
-    let times = SIDE / sides.max().unwrap_or(SIDE).max(1);
+    let times = side / sides.max().unwrap_or(side).max(1);
     if times <= 1 {
         return;
     }
@@ -122,8 +122,10 @@ mod tests {
     use super::*;
     use crate::picture::BLACK;
 
+    const SIDE: usize = 256;
+
     fn shot(width: usize, height: usize) -> Shot {
-        Shot::new(Picture::filled(width, height, BLACK), vec!["x".to_owned()])
+        Shot::new(Picture::filled(width, height, BLACK), SIDE, vec!["x".to_owned()])
     }
 
     #[test]
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn pictures_of_a_line_keep_their_proportions() {
-        let sheet = Sheet { title: vec![], lines: vec![vec![shot(8, 8), shot(4, 8)]] };
+        let sheet = Sheet { title: vec![], side: SIDE, lines: vec![vec![shot(8, 8), shot(4, 8)]] };
         let sheet = sheet.draw().unwrap();
         let black = |y: usize| (0..sheet.width()).filter(|&x| sheet.at(x, y) == BLACK).count();
         assert_eq!(black(2 * GAP), 256 + 128);
@@ -149,6 +151,8 @@ mod tests {
     #[test]
     fn a_sheet_too_large_is_refused() {
         let lines = (0..120).map(|_| (0..100).map(|_| shot(1, 256)).collect()).collect();
-        assert!(Sheet { title: vec![], lines }.draw().unwrap_err().contains("too large"));
+        assert!(
+            Sheet { title: vec![], side: SIDE, lines }.draw().unwrap_err().contains("too large")
+        );
     }
 }

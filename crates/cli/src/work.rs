@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tallow::{Augment, Layout, RowDType, Schema, Source};
 
 use crate::exit::{Failure, Result};
-use crate::place::Place;
+use crate::place::{Folders, Place};
 
 /// The samples of a comparison and how they are batched.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Work {
         workers: usize,
         seed: u64,
     ) -> Result<Self> {
-        let Place::Folders { fields, recursive } = place else {
+        let Place::Folders(Folders { fields, recursive, .. }) = place else {
             let message = "compare needs folders of .npy files with one sample each, which all \
                            contenders read: a folder, a folder with input/ and output/, or --field \
                            NAME=FOLDER";
@@ -79,7 +79,7 @@ impl Work {
     pub(crate) fn place(&self) -> Place {
         let fields = self.fields.iter();
         let fields = fields.map(|field| (field.name.clone(), field.folder.clone())).collect();
-        Place::Folders { fields, recursive: self.recursive }
+        Place::Folders(Folders { fields, recursive: self.recursive, ragged: Vec::new() })
     }
 
     /// Writes it down for the contenders.

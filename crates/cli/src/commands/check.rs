@@ -10,7 +10,7 @@ use tallow::{Error, ErrorKind, NpyFile, RowBuffer, Safetensors, Source, Survey};
 use crate::args::{CheckArgs, Workers};
 use crate::console::Console;
 use crate::exit::{Failure, Result};
-use crate::place::{self, Place};
+use crate::place::{self, Folders, Place};
 use crate::report::{self, Problem, human, json};
 use crate::threads;
 
@@ -55,25 +55,30 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn place(&mut self, place: &Place) {
         match place {
-            Place::Folders { fields, recursive } => self.folders(fields, *recursive),
+            Place::Folders(folders) => self.folders(folders),
             Place::Shards(folder) => self.shards(folder),
-            Place::NpyFile(_) | Place::Safetensors(_) => match place.open() {
-                Ok(opened) => {
-                    self.read(&*opened.source);
+            Place::NpyFile(_) | Place::NpyFiles { .. } | Place::Safetensors(_) => {
+                match place.open() {
+                    Ok(opened) => {
+                        self.read(&*opened.source);
+                    }
+                    Err(error) => self.problem(&error),
                 }
-                Err(error) => self.problem(&error),
-            },
+            }
         }
     }
 
     /// The folders as pairs; then, of the pairs that cannot be read, the files behind the first
     /// bad one, and the files that are in no pair.
-    fn folders(&mut self, fields: &[(String, PathBuf)], recursive: bool) {
+    fn folders(&mut self, folders: &Folders) {
         let before = self.report.problems.len();
-        let Survey { source, problems } = match place::folders(fields, recursive).survey() {
+        let Survey { source, problems } = match folders.builder().survey() {
             Ok(survey) => survey,
             Err(error) => {
-                fields.iter().for_each(|field| self.folder(field, recursive));
+                folders
+                    .fields
+                    .iter()
+                    .for_each(|field| self.folder(&folders.alone(field), &field.1));
                 // Unless a folder by itself has said what is wrong with it.
                 let pairing = matches!(error.kind(), ErrorKind::Unpaired | ErrorKind::Duplicate);
                 if pairing || self.report.problems.len() == before {
@@ -91,18 +96,16 @@ impl Checker<'_> {
             let partners = partners.filter(|path| Some(path.as_path()) != error.path());
             unread.extend(partners.map(|path| (path, Some(index))));
         }
-        for field in fields {
-            self.files_of(field, recursive, &unread);
+        for field in &folders.fields {
+            if unread.keys().any(|path| path.starts_with(&field.1)) {
+                self.files_of(&folders.alone(field), &unread);
+            }
         }
     }
 
     /// The files among `unread` that are in this folder.
-    fn files_of(&mut self, field: &(String, PathBuf), recursive: bool, unread: &Unread) {
-        if !unread.keys().any(|path| path.starts_with(&field.1)) {
-            return;
-        }
-        let single = place::folders(std::slice::from_ref(field), recursive).survey();
-        let (source, mut buffer) = match single.and_then(|survey| {
+    fn files_of(&mut self, folder: &Folders, unread: &Unread) {
+        let (source, mut buffer) = match folder.builder().survey().and_then(|survey| {
             let buffer = RowBuffer::new(survey.source.schema())?;
             Ok((survey.source, buffer))
         }) {
@@ -120,15 +123,15 @@ impl Checker<'_> {
 
     /// One folder. Where not even its schema can be told, its files are opened one by one, so that
     /// each has its say.
-    fn folder(&mut self, field: &(String, PathBuf), recursive: bool) {
-        let error = match place::folders(std::slice::from_ref(field), recursive).survey() {
+    fn folder(&mut self, folder: &Folders, path: &Path) {
+        let error = match folder.builder().survey() {
             Ok(survey) => {
                 self.read(&survey.source);
                 return;
             }
             Err(error) => error,
         };
-        let files = place::files(&field.1, "npy", recursive).unwrap_or_default();
+        let files = place::files(path, "npy", folder.recursive).unwrap_or_default();
         let failures = files.iter().filter_map(|file| NpyFile::open(file).err());
         // As a sample a file may be a scalar; an array of samples may not.
         let failures: Vec<Error> =

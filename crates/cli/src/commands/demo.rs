@@ -60,7 +60,7 @@ fn write_pairs(folder: &Path) -> Result<(), String> {
     let images = payload(IMAGES, SAMPLES * IMAGE_BYTES).chunks_exact(IMAGE_BYTES);
     let labels = payload(LABELS, SAMPLES * LABEL_BYTES).chunks_exact(LABEL_BYTES);
     for (index, (image, label)) in images.zip(labels).enumerate() {
-        let name = numbered(index, SAMPLES);
+        let name = numbered(index, SAMPLES, "npy");
         npy::write(&inputs.join(&name), &[&image_header, image].concat())?;
         npy::write(&outputs.join(&name), &[&label_header, label].concat())?;
     }

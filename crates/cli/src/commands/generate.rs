@@ -1,242 +1,359 @@
-//! `gen`: pairs of `.npy` files with random contents.
+//! `gen`: pairs of random samples, in any kind of file that a source reads.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use tallow::{Draws, Key, Purpose, Stream};
 
-use crate::args::GenArgs;
+use crate::args::{GenArgs, Storage};
 use crate::console::Console;
+use crate::contents::{Contents, Integers};
 use crate::exit::{Failure, Result};
-use crate::npy::{self, NpyDtype};
+use crate::npy;
 use crate::report::human;
+use crate::shard::{self, Tensor};
 use crate::threads;
 
-/// More than this one file does not hold: what a loader would refuse to read.
-const FILE_BYTES_MAX: usize = (1 << 30) - 1;
+/// What a thread writes to a file of many samples at once, unless one sample is larger: enough for
+/// full speed, and little beside the memory of any machine.
+const PIECE_BYTES: usize = 4 << 20;
+
+/// The headers of all shards are held in memory, and whoever reads them opens each.
+const SHARDS_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
     let started = Instant::now();
     let plan = Plan::new(args)?;
-    let folders = [&plan.input.folder, &plan.target.folder];
-    for folder in folders {
-        prepare(folder, &plan).map_err(Failure::Failed)?;
-    }
+    plan.prepare().map_err(Failure::Failed)?;
     let progress = console.progress("writing", plan.samples as u64);
     let written = plan.write(threads::cores(), &progress);
     progress.finish_and_clear();
-    written.map_err(Failure::Failed)?;
-    let bytes = plan.samples * (plan.input.file_bytes() + plan.target.file_bytes());
+    let bytes = written.map_err(Failure::Failed)?;
     let out = console.out();
     writeln!(
         out,
         "wrote {} of input {} and target {} to {}: {} in {}",
         human::counted(plan.samples as u64, "pair"),
-        plan.input,
-        plan.target,
+        plan.fields[0],
+        plan.fields[1],
         human::one_line(&args.dir.display().to_string()),
-        human::bytes(bytes as u64),
+        human::bytes(bytes),
         human::duration(started.elapsed()),
     )?;
-    writeln!(out, "try next: {} run {:?} --shuffle --ceiling", human::program(), args.dir)?;
+    writeln!(out, "try next: {} {}", human::program(), plan.next())?;
     Ok(())
 }
 
 /// What is written where.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    dir: PathBuf,
     samples: usize,
-    seed: u64,
-    input: Part,
-    target: Part,
+    fields: [Contents; 2],
+    files: Files,
 }
 
-/// One folder of files.
+/// The files that the samples are in.
 #[derive(Debug)]
-struct Part {
-    folder: PathBuf,
-    dtype: NpyDtype,
-    shape: Vec<usize>,
-    header: Vec<u8>,
-    payload_bytes: usize,
-    stream: Stream,
-    integers: Integers,
+enum Files {
+    /// One a sample and field.
+    Folders,
+    /// Files of many samples each.
+    Arrays(Vec<Array>),
 }
 
-/// The range that integers are drawn from.
-#[derive(Debug, Clone, Copy)]
-enum Integers {
-    /// All that the type has; of `u64`, those that `i64` has too.
-    All,
-    /// 0 to 9, as labels of ten classes.
-    Digits,
+/// A file of the elements of many samples.
+#[derive(Debug)]
+struct Array {
+    path: PathBuf,
+    header: Vec<u8>,
+    columns: Vec<Column>,
 }
+
+/// The samples of one field in such a file, one right after the other.
+#[derive(Debug)]
+struct Column {
+    field: usize,
+    start: u64,
+    shape: Vec<usize>,
+    samples: Range<usize>,
+}
+
+/// The names of the two fields, and of the folders and arrays that they are read from.
+const FIELDS: [&str; 2] = ["input", "target"];
+const PLACES: [&str; 2] = ["input", "output"];
 
 impl Plan {
     fn new(args: &GenArgs) -> Result<Self> {
-        let part = |folder: &str, dtype, shape: &[usize], integers| {
-            Part::new(args.dir.join(folder), dtype, shape, integers).map_err(Failure::Usage)
+        let contents = |dtype, shape: &[_], integers| {
+            Contents::new(args.seed, dtype, shape, integers).map_err(Failure::Usage)
         };
-        Ok(Self {
-            samples: args.samples,
-            seed: args.seed,
-            input: part("input", args.dtype, &args.shape, Integers::All)?,
-            target: part("output", args.target_dtype, &args.target_shape, Integers::Digits)?,
-        })
+        let input = contents(args.dtype, &args.shape, Integers::All)?;
+        let target = contents(args.target_dtype, &args.target_shape, Integers::Digits)?;
+        let fields = [input, target];
+        let files = Files::of(args, &fields).map_err(Failure::Usage)?;
+        Ok(Self { dir: args.dir.clone(), samples: args.samples, fields, files })
     }
 
     /// Names of equal length, so that their order by bytes is that of the numbers.
     fn file_name(&self, index: usize) -> String {
-        numbered(index, self.samples)
+        numbered(index, self.samples, "npy")
     }
 
-    fn write(&self, threads: usize, progress: &ProgressBar) -> Result<(), String> {
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let work = || {
-            let result = self.write_claimed(&next, &failed, progress);
-            if result.is_err() {
-                failed.store(true, Ordering::Relaxed);
+    /// Makes the folders, or refuses those that hold anything else.
+    fn prepare(&self) -> Result<(), String> {
+        match &self.files {
+            Files::Folders => {
+                let is_ours = |name: &OsStr| {
+                    let index =
+                        name.to_str().and_then(|name| name.strip_suffix(".npy")?.parse().ok());
+                    let is_ours =
+                        |&index: &usize| index < self.samples && *name == *self.file_name(index);
+                    index.filter(is_ours).is_some()
+                };
+                PLACES.iter().try_for_each(|place| prepare(&self.dir.join(place), is_ours))
             }
-            result
+            Files::Arrays(arrays) => {
+                let ours: HashSet<&OsStr> =
+                    arrays.iter().filter_map(|array| array.path.file_name()).collect();
+                prepare(&self.dir, |name| ours.contains(name))
+            }
+        }
+    }
+
+    /// Returns the bytes of all files.
+    fn write(&self, threads: usize, progress: &ProgressBar) -> Result<u64, String> {
+        let writing = Writing { plan: self, bytes: AtomicU64::new(0), progress };
+        match &self.files {
+            Files::Folders => {
+                share(threads, 0..self.samples, 1, |samples| writing.pairs(samples))?;
+            }
+            Files::Arrays(arrays) => {
+                let written = arrays.iter().try_for_each(|array| writing.array(threads, array));
+                if let Err(message) = written {
+                    // Their headers promise more than they hold.
+                    arrays.iter().for_each(|array| drop(fs::remove_file(&array.path)));
+                    return Err(message);
+                }
+            }
+        }
+        Ok(writing.bytes.into_inner())
+    }
+
+    /// A command that reads what was written.
+    fn next(&self) -> String {
+        let mut ragged = String::new();
+        for (name, contents) in FIELDS.iter().zip(&self.fields) {
+            for (axis, max) in contents.ragged() {
+                ragged += &format!(" --ragged {name}:{axis}:{max}");
+            }
+        }
+        match ragged.as_str() {
+            "" => format!("run {:?} --shuffle --ceiling", self.dir),
+            // Samples of several shapes make a batch only after a step that gives them one.
+            _ => format!("inspect {:?}{ragged}", self.dir),
+        }
+    }
+}
+
+impl Files {
+    /// # Errors
+    ///
+    /// In words, when samples like these cannot be in such files.
+    fn of(args: &GenArgs, fields: &[Contents; 2]) -> Result<Self, String> {
+        if args.shards.is_some() && args.storage != Storage::Safetensors {
+            return Err("--shards is for --as safetensors".to_owned());
+        }
+        if args.storage == Storage::Folders {
+            return Ok(Self::Folders);
+        }
+        let one_shape = |contents: &Contents| {
+            contents.shape().ok_or_else(|| {
+                format!(
+                    "the shape of {contents} differs from sample to sample, and an array has one \
+                     for all; use --as folders"
+                )
+            })
         };
-        let panicked = || Err("a thread that writes panicked".to_owned());
-        threads::share(threads, work)
-            .into_iter()
-            .try_for_each(|written| written.unwrap_or_else(panicked))
+        let shapes = [one_shape(&fields[0])?, one_shape(&fields[1])?];
+        let bytes: usize =
+            fields.iter().zip(&shapes).map(|(field, shape)| field.bytes(shape)).sum();
+        if i64::try_from(bytes as u128 * args.samples as u128).is_err() {
+            let message = "samples take more bytes than a file can have";
+            return Err(format!("{} {message}", args.samples));
+        }
+        let arrays = Arrays { dir: &args.dir, samples: args.samples, fields, shapes };
+        match (args.storage, args.shards.unwrap_or(1)) {
+            (Storage::Safetensors, shards) if shards > args.samples => {
+                let samples = human::counted(args.samples as u64, "sample");
+                Err(format!("--shards {shards}, but only {samples}"))
+            }
+            (Storage::Safetensors, shards) if shards > SHARDS_MAX => {
+                Err(format!("--shards {shards}, of which there are at most {SHARDS_MAX}"))
+            }
+            (Storage::Safetensors, shards) => {
+                Ok(Self::Arrays((0..shards).map(|at| arrays.shard(at, shards)).collect()))
+            }
+            _ => Ok(Self::Arrays([0, 1].map(|field| arrays.npy(field)).into())),
+        }
+    }
+}
+
+/// What files of many samples are planned from.
+struct Arrays<'a> {
+    dir: &'a Path,
+    samples: usize,
+    fields: &'a [Contents; 2],
+    shapes: [Vec<usize>; 2],
+}
+
+impl Arrays<'_> {
+    /// All samples of one field.
+    fn npy(&self, field: usize) -> Array {
+        let shape = [&[self.samples], &self.shapes[field][..]].concat();
+        let header = npy::header(self.fields[field].dtype, &shape);
+        let column = self.column(field, header.len() as u64, 0..self.samples);
+        let path = self.dir.join(PLACES[field]).with_extension("npy");
+        Array { path, header, columns: vec![column] }
     }
 
-    fn write_claimed(
-        &self,
-        next: &AtomicUsize,
-        failed: &AtomicBool,
-        progress: &ProgressBar,
-    ) -> Result<(), String> {
+    /// File `at` of so many that hold both fields; their sizes differ by one sample at most.
+    fn shard(&self, at: usize, shards: usize) -> Array {
+        let first = |at: usize| (self.samples as u128 * at as u128 / shards as u128) as usize;
+        let samples = first(at)..first(at + 1);
+        let tensors = [0, 1].map(|field| Tensor {
+            name: FIELDS[field],
+            dtype: self.fields[field].dtype,
+            shape: [&[samples.len()], &self.shapes[field][..]].concat(),
+        });
+        let (header, starts) = shard::header(&tensors);
+        let columns = starts.into_iter().enumerate();
+        let columns = columns.map(|(field, start)| self.column(field, start, samples.clone()));
+        let path = self.dir.join(numbered(at, shards, "safetensors"));
+        Array { path, header, columns: columns.collect() }
+    }
+
+    fn column(&self, field: usize, start: u64, samples: Range<usize>) -> Column {
+        Column { field, start, shape: self.shapes[field].clone(), samples }
+    }
+}
+
+/// A plan while it is carried out.
+struct Writing<'a> {
+    plan: &'a Plan,
+    bytes: AtomicU64,
+    progress: &'a ProgressBar,
+}
+
+impl Writing<'_> {
+    /// Writes these samples to files of their own.
+    fn pairs(&self, samples: Range<usize>) -> Result<(), String> {
         let mut bytes = Vec::new();
-        while !failed.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.samples {
-                break;
+        for index in samples {
+            for (place, contents) in PLACES.iter().zip(&self.plan.fields) {
+                contents.npy(index, &mut bytes);
+                let folder = self.plan.dir.join(place);
+                npy::write(&folder.join(self.plan.file_name(index)), &bytes)?;
+                self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             }
-            for part in [&self.input, &self.target] {
-                part.fill(self.seed, index, &mut bytes);
-                npy::write(&part.folder.join(self.file_name(index)), &bytes)?;
-            }
-            progress.inc(1);
+            self.progress.inc(1);
+        }
+        Ok(())
+    }
+
+    /// Writes a file of many samples.
+    fn array(&self, threads: usize, array: &Array) -> Result<(), String> {
+        let cannot = |error| format!("cannot write {:?}: {error}", array.path);
+        let file = fs::File::create(&array.path).map_err(cannot)?;
+        file.write_all_at(&array.header, 0).map_err(cannot)?;
+        self.bytes.fetch_add(array.header.len() as u64, Ordering::Relaxed);
+        for column in &array.columns {
+            let bytes = self.plan.fields[column.field].bytes(&column.shape);
+            let claim = (PIECE_BYTES / bytes.max(1)).max(1);
+            share(threads, column.samples.clone(), claim, |samples| {
+                self.piece(column, samples, &file).map_err(cannot)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn piece(&self, column: &Column, samples: Range<usize>, file: &fs::File) -> io::Result<()> {
+        let contents = &self.plan.fields[column.field];
+        let before = (samples.start - column.samples.start) as u64;
+        let start = column.start + before * contents.bytes(&column.shape) as u64;
+        let mut bytes = Vec::new();
+        for index in samples.clone() {
+            contents.append(index, &column.shape, &mut bytes);
+        }
+        file.write_all_at(&bytes, start)?;
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if column.field == 0 {
+            self.progress.inc(samples.len() as u64);
         }
         Ok(())
     }
 }
 
-impl Part {
-    fn new(
-        folder: PathBuf,
-        dtype: NpyDtype,
-        shape: &[usize],
-        integers: Integers,
-    ) -> Result<Self, String> {
-        let bytes = shape.iter().try_fold(dtype.size(), |bytes, &len| bytes.checked_mul(len));
-        let payload_bytes = bytes.filter(|&bytes| bytes <= FILE_BYTES_MAX).ok_or_else(|| {
-            format!("{}{shape:?} takes more than {FILE_BYTES_MAX} bytes a file", dtype.as_str())
-        })?;
-        let name = if matches!(integers, Integers::All) { "gen input" } else { "gen target" };
-        Ok(Self {
-            folder,
-            dtype,
-            shape: shape.to_vec(),
-            header: npy::header(dtype, shape),
-            payload_bytes,
-            stream: Stream::new(name, 0, Purpose::Data),
-            integers,
-        })
-    }
-
-    fn file_bytes(&self) -> usize {
-        self.header.len() + self.payload_bytes
-    }
-
-    /// Makes `bytes` the file of sample `index`.
-    fn fill(&self, seed: u64, index: usize, bytes: &mut Vec<u8>) {
-        bytes.clear();
-        bytes.extend_from_slice(&self.header);
-        bytes.resize(self.file_bytes(), 0);
-        let mut draws = Key::new(seed, 0).draws(self.stream, index as u64);
-        fill_payload(&mut bytes[self.header.len()..], self.dtype, self.integers, &mut draws);
-    }
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{:?}", self.dtype.as_str(), self.shape)
-    }
-}
-
-/// Random elements: floats are uniform in [0, 1) with as many bits as their significand holds, so
-/// that none is rounded up to 1.
-fn fill_payload(payload: &mut [u8], dtype: NpyDtype, integers: Integers, draws: &mut Draws) {
-    match (dtype, integers) {
-        (NpyDtype::F16, _) => fill(payload, || f16_unit_bits(draws.next_u32() >> 21).to_le_bytes()),
-        (NpyDtype::F32, _) => {
-            fill(payload, || ((draws.next_u32() >> 8) as f32 * 2f32.powi(-24)).to_le_bytes());
-        }
-        (NpyDtype::F64, _) => fill(payload, || draws.unit_f64().to_le_bytes()),
-        // Little-endian integers of any size: the digit, then zeros.
-        (_, Integers::Digits) => {
-            let digits = payload.chunks_exact_mut(dtype.size());
-            digits.for_each(|element| element[0] = draws.below(10) as u8);
-        }
-        (_, Integers::All) => {
-            let mut words = payload.chunks_exact_mut(4);
-            words.by_ref().for_each(|word| word.copy_from_slice(&draws.next_u32().to_le_bytes()));
-            let rest = words.into_remainder();
-            rest.copy_from_slice(&draws.next_u32().to_le_bytes()[..rest.len()]);
-            if dtype == NpyDtype::U64 {
-                payload.chunks_exact_mut(8).for_each(|element| element[7] &= 0x7f);
+/// Does `work` on all samples, `claim` of them at once, until one of the threads fails.
+fn share(
+    threads: usize,
+    samples: Range<usize>,
+    claim: usize,
+    work: impl Fn(Range<usize>) -> Result<(), String> + Sync,
+) -> Result<(), String> {
+    let next = AtomicUsize::new(samples.start);
+    let failed = AtomicBool::new(false);
+    let work = || {
+        while !failed.load(Ordering::Relaxed) {
+            let start = next.fetch_add(claim, Ordering::Relaxed);
+            if start >= samples.end {
+                break;
             }
+            let end = samples.end.min(start.saturating_add(claim));
+            work(start..end).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
-    }
-}
-
-fn fill<const N: usize>(payload: &mut [u8], mut draw: impl FnMut() -> [u8; N]) {
-    payload.chunks_exact_mut(N).for_each(|element| element.copy_from_slice(&draw()));
-}
-
-/// The bits of `k / 2048` in half precision, for `k` below 2048: exact, since the significand has
-/// 11 bits.
-fn f16_unit_bits(k: u32) -> u16 {
-    const BIAS: u32 = 15;
-    let Some(top) = k.checked_ilog2() else { return 0 };
-    // k = 2^top * (1 + fraction), and k / 2048 = 2^(top - 11) * (1 + fraction).
-    let exponent = top + BIAS - 11;
-    let fraction = (k << (10 - top)) & 0x3ff;
-    (exponent << 10 | fraction) as u16
+        Ok(())
+    };
+    let panicked = || Err("a thread that writes panicked".to_owned());
+    threads::share(threads, work)
+        .into_iter()
+        .try_for_each(|written| written.unwrap_or_else(panicked))
 }
 
 /// The name of file `index` of `total`.
-pub(crate) fn numbered(index: usize, total: usize) -> String {
+pub(crate) fn numbered(index: usize, total: usize, extension: &str) -> String {
     const DIGITS_MIN: usize = 6;
     let digits = (total.max(1) - 1).checked_ilog10().unwrap_or(0) as usize + 1;
-    format!("{index:0width$}.npy", width = digits.max(DIGITS_MIN))
+    format!("{index:0width$}.{extension}", width = digits.max(DIGITS_MIN))
 }
 
 /// Makes the folder. One that holds anything but files that will be written over is refused: what
 /// else lies there would become samples too, and to write through a FIFO or a link is to wait for
 /// its reader or to change a file elsewhere.
-fn prepare(folder: &Path, plan: &Plan) -> Result<(), String> {
-    let cannot = |doing: &str, error: std::io::Error| format!("cannot {doing} {folder:?}: {error}");
-    fs::create_dir_all(folder).map_err(|error| cannot("make the folder", error))?;
+fn prepare(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
+    let cannot = |doing: &str, error: io::Error| format!("cannot {doing} {folder:?}: {error}");
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            format!("cannot make the folder {folder:?}: a file is in its way")
+        }
+        _ => cannot("make the folder", error),
+    })?;
     for entry in fs::read_dir(folder).map_err(|error| cannot("list", error))? {
         let entry = entry.map_err(|error| cannot("list", error))?;
         let name = entry.file_name();
         if !entry.file_type().map_err(|error| cannot("look into", error))?.is_file() {
-            return Err(format!("{folder:?} holds {name:?}, which is not a regular file"));
+            return Err(format!(
+                "{folder:?} holds {name:?}, which is not a regular file; name a new folder"
+            ));
         }
-        let index = name.to_str().and_then(|name| name.strip_suffix(".npy")?.parse().ok());
-        let ours = |index: &usize| *index < plan.samples && name == *plan.file_name(*index);
-        if index.filter(ours).is_none() {
+        if !is_ours(&name) {
             return Err(format!(
                 "{folder:?} already holds {name:?}, which would be mixed with the samples; \
                  name a new folder"
@@ -251,46 +368,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_exact_and_below_one() {
-        assert_eq!(f16_unit_bits(0), 0);
-        assert_eq!(f16_unit_bits(1024), 0x3800, "0.5");
-        assert_eq!(f16_unit_bits(1), 0x1000, "2^-11");
-        assert_eq!(f16_unit_bits(2047), 0x3bff, "the largest below 1");
-    }
-
-    #[test]
     fn names_sort_as_numbers() {
-        assert_eq!(numbered(7, 10), "000007.npy");
-        assert_eq!(numbered(7, 1_000_001), "0000007.npy");
-    }
-
-    #[test]
-    fn payloads_are_what_the_seed_says() {
-        let part = |dtype, integers| Part::new("x".into(), dtype, &[5, 7], integers).unwrap();
-        let fill = |part: &Part, seed, index| {
-            let mut bytes = vec![1; 3];
-            part.fill(seed, index, &mut bytes);
-            bytes
-        };
-        let floats = part(NpyDtype::F32, Integers::All);
-        assert_eq!(fill(&floats, 1, 2), fill(&floats, 1, 2));
-        assert_ne!(fill(&floats, 1, 2), fill(&floats, 1, 3));
-        assert_ne!(fill(&floats, 1, 2), fill(&floats, 2, 2));
-        let bytes = fill(&floats, 1, 2);
-        let elements = bytes[floats.header.len()..].chunks_exact(4);
-        let mut values = elements.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-        assert!(values.all(|value| (0.0..1.0).contains(&value)));
-        let labels = part(NpyDtype::I64, Integers::Digits);
-        let bytes = fill(&labels, 1, 2);
-        let elements = bytes[labels.header.len()..].chunks_exact(8);
-        assert!(elements.map(|b| i64::from_le_bytes(b.try_into().unwrap())).all(|v| v < 10));
-    }
-
-    #[test]
-    fn a_file_that_no_loader_would_read_is_refused() {
-        let part = |shape: &[usize]| Part::new("x".into(), NpyDtype::F64, shape, Integers::All);
-        assert!(part(&[1 << 27]).is_err());
-        assert!(part(&[usize::MAX, 2]).is_err());
-        assert!(part(&[1 << 20]).is_ok());
+        assert_eq!(numbered(7, 10, "npy"), "000007.npy");
+        assert_eq!(numbered(7, 1_000_001, "npy"), "0000007.npy");
     }
 }

@@ -6,13 +6,18 @@ use tallow::{Error, ErrorKind, Source};
 
 use crate::args::InspectArgs;
 use crate::console::Console;
-use crate::exit::Result;
+use crate::contact;
+use crate::exit::{Failure, Result};
 use crate::plan;
 use crate::report::{self, SampleSize, human, json};
 
 pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let (place, opened) = plan::open(&args.source)?;
     let source = &*opened.source;
+    if let Some(path) = &args.png {
+        let picture = contact::sheet(source, args.samples.into())?.draw();
+        picture.and_then(|picture| picture.save(path)).map_err(Failure::Failed)?;
+    }
     let sizes = Sizes::of(source)?;
     let name = |size: Option<(u64, usize)>| {
         size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })
@@ -30,7 +35,10 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     if args.json {
         json::print(out, &json::inspect(&report))?
     } else {
-        human::inspect(out, &report)?
+        human::inspect(out, &report)?;
+        if let Some(path) = &args.png {
+            writeln!(out, "picture   {}", human::one_line(&path.display().to_string()))?;
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod check;
 mod compare;
+mod completions;
 mod contend;
 mod demo;
 mod digest;
@@ -10,6 +11,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod inspect;
+mod manual;
 mod preview;
 mod run;
 mod tune;
@@ -35,5 +37,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Catalogue) => catalogue::run(console),
         Some(Command::Explain(args)) => explain::run(args, console),
         Some(Command::Preview(args)) => preview::run(args, console),
+        Some(Command::Completions(args)) => completions::run(args, console),
+        Some(Command::Man(args)) => manual::run(args, console),
     }
 }

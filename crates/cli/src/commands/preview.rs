@@ -1,6 +1,5 @@
 //! `preview`: samples, and beside each what a chain makes of it, as a picture.
 
-use std::fs;
 use std::ops::Range;
 
 use tallow::{
@@ -17,6 +16,9 @@ use crate::report::human;
 use crate::rows::Rows;
 use crate::sheet::{Sheet, Shot};
 use crate::values::{Exposure, Tones, Values};
+
+/// Pixels of a view: enough to see what a step does.
+const SIDE: usize = 256;
 
 pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
     let (_, opened) = plan::open(&args.source)?;
@@ -36,9 +38,7 @@ pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
         .build()?;
     let preview = Preview { args, source, chain: &augmentation.chain, loader, fields };
     let picture = preview.sheet(samples.clone(), epochs)?.draw().map_err(Failure::Failed)?;
-    let bytes = picture.to_png().map_err(Failure::Failed)?;
-    fs::write(&args.out, &bytes)
-        .map_err(|error| Failure::failed(format!("cannot write {:?}: {error}", args.out)))?;
+    picture.save(&args.out).map_err(Failure::Failed)?;
     tell(args, samples.len(), &picture, console)
 }
 
@@ -109,7 +109,7 @@ impl Preview<'_> {
                 self.views(&batch?, lines, exposures)?;
             }
         }
-        Ok(Sheet { title: self.title(), lines })
+        Ok(Sheet { title: self.title(), side: SIDE, lines })
     }
 
     fn title(&self) -> Vec<String> {
@@ -230,7 +230,7 @@ impl Shown {
         if !tones.are_of(dtype) {
             caption.push(tones.to_string());
         }
-        Shot::new(picture, caption)
+        Shot::new(picture, SIDE, caption)
     }
 
     fn failed(&self, index: usize, problem: &str) -> Failure {

@@ -7,10 +7,12 @@ use tallow::{Schema, Settings, Stage};
 
 use super::{Augmented, Check, Digest, Doctor, Inspect, Run, SampleSize, Tune};
 use crate::measure::Part;
+use crate::style::{ADVICE, BAD, GOOD, Labelled};
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (meter, plan) = (&report.meter, &report.plan);
     let (opening, building) = (duration(report.opening), duration(report.building));
+    let out: &mut dyn Write = &mut Labelled::new(out);
     writeln!(out, "source    {}", one_line(&report.source))?;
     writeln!(
         out,
@@ -322,6 +324,7 @@ pub(crate) fn digest(out: &mut dyn Write, report: &Digest) -> io::Result<()> {
 }
 
 pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
+    let out: &mut dyn Write = &mut Labelled::new(out);
     writeln!(out, "source    {}", one_line(&report.source))?;
     write_schema(out, &report.schema)?;
     writeln!(out, "samples   {}", count(report.samples as u64))?;
@@ -350,12 +353,14 @@ pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<(
 pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
     for problem in &report.problems {
         let (path, message) = (one_line(&problem.path), one_line(&problem.message));
-        writeln!(out, "{path}: {}: {message}", problem.kind)?;
+        writeln!(out, "{path}: {BAD}{}{BAD:#}: {message}", problem.kind)?;
     }
     let samples = counted(report.samples as u64, "sample");
     match report.problems.len() {
-        0 => writeln!(out, "{samples}, no problem"),
-        problems => writeln!(out, "{samples}, {}", counted(problems as u64, "problem")),
+        0 => writeln!(out, "{samples}, {GOOD}no problem{GOOD:#}"),
+        problems => {
+            writeln!(out, "{samples}, {BAD}{}{BAD:#}", counted(problems as u64, "problem"))
+        }
     }
 }
 
@@ -363,9 +368,11 @@ pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
 pub(crate) fn doctor(out: &mut dyn Write, report: &Doctor) -> io::Result<()> {
     let widest = report.findings.iter().map(|finding| finding.what.len()).max().unwrap_or(0);
     for finding in &report.findings {
-        writeln!(out, "{:widest$}  {}", finding.what, one_line(&finding.found))?;
+        let style = if finding.advice.is_some() { ADVICE } else { GOOD };
+        let (what, found) = (&finding.what, one_line(&finding.found));
+        writeln!(out, "{style}{what:widest$}{style:#}  {found}")?;
         if let Some(advice) = &finding.advice {
-            writeln!(out, "{:widest$}  -> {}", "", one_line(advice))?;
+            writeln!(out, "{:widest$}  {ADVICE}-> {}{ADVICE:#}", "", one_line(advice))?;
         }
     }
     Ok(())

@@ -75,3 +75,99 @@ fn everything_is_written_where_no_thread_can_be_started() {
     assert!(ended.stdout.starts_with("wrote 9 pairs of input u8[4]"), "{ended:#?}");
     assert_eq!(bench(dir.path(), "check DIR").expect(0).stdout, "9 samples, no problem\n");
 }
+
+#[test]
+fn the_same_samples_are_in_every_kind_of_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let kinds = ["folders", "npy", "safetensors", "safetensors --shards 7"];
+    // More than a thread writes at once, and types that are widened when they are read.
+    for (shape, dtype, samples) in [("3,40,40", "u8", 2000), ("2", "i8", 9), ("scalar", "u64", 7)] {
+        let mut digests = Vec::new();
+        for (at, kind) in kinds.iter().enumerate() {
+            let place = format!("DIR/{dtype}/{at}");
+            let line = format!(
+                "gen {place} --samples {samples} --shape {shape} --dtype {dtype} --seed 3 --as {kind}"
+            );
+            let ended = bench(dir.path(), &line).expect(0);
+            assert!(ended.stdout.starts_with("wrote "), "{ended:#?}");
+            let json = bench(dir.path(), &format!("inspect {place} --json")).expect(0).json();
+            assert_eq!(json["samples"], samples);
+            bench(dir.path(), &format!("check {place}")).expect(0);
+            let digest = format!("digest {place} --shuffle --workers 2");
+            digests.push(bench(dir.path(), &digest).expect(0).stdout);
+        }
+        assert!(digests.iter().all(|digest| *digest == digests[0]), "{dtype}: {digests:?}");
+    }
+    let shards = fs::read_dir(dir.path().join("u8/3")).unwrap().count();
+    assert_eq!(shards, 7);
+}
+
+#[test]
+fn the_bytes_that_a_seed_gives_do_not_change_between_versions() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR --samples 1000 --shape 3,32,32 --dtype u8").expect(0);
+    let digest = bench(dir.path(), "digest DIR").expect(0).stdout;
+    assert_eq!(digest, "8b7badd87c6ab470978a8fab8736a76a\n");
+}
+
+#[test]
+fn a_range_of_lengths_gives_images_of_many_sizes() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "gen DIR --samples 40 --shape 3,10..40,20..30 --dtype u8";
+    let ended = bench(dir.path(), line).expect(0);
+    let ragged = "--ragged input:1:40 --ragged input:2:30";
+    assert!(ended.stdout.contains("u8[3, 10..40, 20..30]"), "{ended:#?}");
+    assert!(ended.stdout.trim_end().ends_with(ragged), "what reads it: {ended:#?}");
+    let first = fs::read(file(&dir, "input", 0)).unwrap();
+    bench(dir.path(), line).expect(0);
+    assert_eq!(fs::read(file(&dir, "input", 0)).unwrap(), first);
+    let sizes = (0..40).map(|index| fs::metadata(file(&dir, "input", index)).unwrap().len());
+    assert!(sizes.collect::<std::collections::HashSet<_>>().len() > 10);
+    bench(dir.path(), &format!("check DIR {ragged}")).expect(0);
+    bench(dir.path(), "check DIR").expect(1);
+    let json = bench(dir.path(), &format!("inspect DIR {ragged} --json")).expect(0).json();
+    assert!(json["smallest"]["bytes"].as_u64() < json["largest"]["bytes"].as_u64(), "{json}");
+    let digest = format!("digest DIR {ragged} --augment 'random_resized_crop(16)' --workers");
+    let digests = [0, 3].map(|n| bench(dir.path(), &format!("{digest} {n}")).expect(0).stdout);
+    assert_eq!(digests[0], digests[1]);
+    let ended = bench(dir.path(), &format!("run DIR {ragged}")).expect(2);
+    assert!(ended.stderr.contains("--augment") && !ended.stderr.contains(".pad("), "{ended:#?}");
+}
+
+#[test]
+fn arrays_take_the_place_of_nothing_but_arrays() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |options: &str| format!("gen DIR/a --samples 5 --shape 4 --dtype u8 {options}");
+    bench(dir.path(), &line("--as npy")).expect(0);
+    bench(dir.path(), &line("--as npy --seed 1")).expect(0);
+    let ended = bench(dir.path(), &line("--as safetensors")).expect(1);
+    assert!(ended.stderr.contains("already holds"), "{ended:#?}");
+    bench(dir.path(), "gen DIR/b --samples 5 --shape 4 --dtype u8").expect(0);
+    let ended = bench(dir.path(), "gen DIR/b --samples 5 --shape 4 --dtype u8 --as npy").expect(1);
+    assert!(ended.stderr.contains("name a new folder"), "{ended:#?}");
+    fs::write(dir.path().join("c"), "").unwrap();
+    for kind in ["folders", "npy"] {
+        let line = format!("gen DIR/c --samples 5 --shape 4 --dtype u8 --as {kind}");
+        let ended = bench(dir.path(), &line).expect(1);
+        assert!(ended.stderr.contains("a file is in its way"), "{ended:#?}");
+    }
+}
+
+#[test]
+fn a_file_that_has_no_room_is_named_and_not_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["folders", "npy", "safetensors"] {
+        let place = dir.path().join(kind);
+        // No file may be larger than a few kB; without the trap that would be a signal.
+        let limited = r#"trap "" XFSZ; ulimit -f 8; exec "$@""#;
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bench-loader"), "gen"]).arg(&place);
+        shell.args(["--samples", "9", "--shape", "3,90,90", "--dtype", "u8", "--as", kind]);
+        let output = shell.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.starts_with("error: cannot write \"") && stderr.contains(kind), "{stderr}");
+        let is_empty = fs::read_dir(&place).unwrap().next().is_none();
+        assert!(kind == "folders" || is_empty, "its header promises more than it holds");
+    }
+}

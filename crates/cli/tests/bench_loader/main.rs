@@ -2,6 +2,7 @@
 
 mod augment;
 mod check;
+mod colour;
 mod compare;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -14,6 +15,7 @@ mod html;
 mod inspect;
 mod preview;
 mod run;
+mod shell;
 mod tester;
 mod trace;
 mod tune;

@@ -1,0 +1,20 @@
+//! `completions`: what a shell completes after the program's name.
+
+use clap::CommandFactory as _;
+
+use crate::args::{Args, CompletionsArgs};
+use crate::console::Console;
+use crate::exit::{Failure, Result};
+
+pub(crate) fn run(args: &CompletionsArgs, console: &mut Console) -> Result {
+    let mut command = Args::command();
+    let name = command.get_name().to_owned();
+    // Into memory first: the generators panic where they cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, &name, &mut script);
+    let script = String::from_utf8(script).map_err(Failure::failed)?;
+    // clap_complete 4.6 takes the dash in a program's name for one between commands, in half of
+    // the places of its script for bash, which then completes no option.
+    let script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
+    Ok(console.out().write_all(script.as_bytes())?)
+}

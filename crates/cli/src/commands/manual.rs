@@ -1,0 +1,27 @@
+//! `man`: the help as pages for man.
+
+use clap::{Command, CommandFactory as _};
+
+use crate::args::{Args, ManArgs};
+use crate::console::Console;
+use crate::exit::{Failure, Result};
+
+pub(crate) fn run(args: &ManArgs, console: &mut Console) -> Result {
+    let mut program = Args::command();
+    // Gives options that all commands share to each of them.
+    program.build();
+    let command = match &args.command {
+        Some(name) => subcommand(&program, name)?,
+        None => program,
+    };
+    Ok(clap_mangen::Man::new(command).render(&mut console.out())?)
+}
+
+fn subcommand(program: &Command, name: &str) -> Result<Command> {
+    if let Some(command) = program.find_subcommand(name) {
+        return Ok(command.clone());
+    }
+    let names: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
+    let message = format!("there is no command {name:?}, expected one of {}", names.join(", "));
+    Err(Failure::Usage(message))
+}

@@ -1,0 +1,97 @@
+//! The first samples of a source as one picture: a row of thumbnails for each field of images.
+
+use tallow::{Field, Layout, RowBuffer, RowDType, RowView, Source};
+
+use crate::exit::{Failure, Result};
+use crate::sheet::{Sheet, Shot};
+use crate::values::{Exposure, Values};
+
+/// Pixels of a thumbnail.
+const SIDE: usize = 128;
+
+/// Thumbnails side by side: as many as a screen is wide.
+const COLUMNS: usize = 8;
+
+/// Reads the first samples, of which there may be fewer, and lays them out.
+///
+/// # Errors
+///
+/// A usage error when no field is an image; else that of the sample that cannot be read or shown.
+pub(crate) fn sheet(source: &dyn Source, samples: usize) -> Result<Sheet> {
+    let strips = strips(source.schema().fields())?;
+    let samples = samples.min(source.len());
+    if samples == 0 {
+        return Err(Failure::failed("there is no sample to show"));
+    }
+    let mut shots: Vec<Vec<Shot>> = strips.iter().map(|_| Vec::new()).collect();
+    for index in 0..samples {
+        let mut buffer = RowBuffer::new(source.schema())?;
+        source.read(index, &mut buffer.row(None))?;
+        buffer.finish()?;
+        for (strip, shots) in strips.iter().zip(&mut shots) {
+            shots.push(strip.shot(index, buffer.view())?);
+        }
+    }
+    let mut lines: Vec<Vec<Shot>> = Vec::new();
+    for mut shots in shots {
+        while shots.len() > COLUMNS {
+            let rest = shots.split_off(COLUMNS);
+            lines.push(std::mem::replace(&mut shots, rest));
+        }
+        lines.push(shots);
+    }
+    let title = strips.iter().map(|strip| strip.field.to_string()).collect();
+    Ok(Sheet { title, side: SIDE, lines })
+}
+
+/// The fields that are images.
+fn strips(fields: &[Field]) -> Result<Vec<Strip<'_>>> {
+    let strips = fields.iter().enumerate().filter_map(|(at, field)| Strip::new(at, field));
+    let strips: Vec<Strip<'_>> = strips.collect();
+    if strips.is_empty() {
+        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        return Err(Failure::Usage(format!(
+            "--png needs a field of images: two axes, or three or four of which the first or the \
+             last is at most 4 channels; found {}",
+            fields.join(", ")
+        )));
+    }
+    Ok(strips)
+}
+
+/// One field of images.
+struct Strip<'a> {
+    at: usize,
+    field: &'a Field,
+    layout: Layout,
+}
+
+impl<'a> Strip<'a> {
+    /// A signal of one axis is no image: what has one axis are classes and boxes more often.
+    fn new(at: usize, field: &'a Field) -> Option<Self> {
+        let layout = Layout::of(field).ok()?;
+        let shown = layout.rank() > 1 && field.dtype() != RowDType::F8E4M3;
+        shown.then_some(Self { at, field, layout })
+    }
+
+    fn shot(&self, index: usize, row: RowView<'_>) -> Result<Shot> {
+        let (field, dtype) = (row.field(self.at), self.field.dtype());
+        let cannot = |problem| {
+            let name = self.field.name();
+            Failure::failed(format!("sample {index} cannot be shown: field {name:?}: {problem}"))
+        };
+        let values = Values::new(field.bytes(), dtype, field.shape(), self.layout);
+        let values = values.map_err(cannot)?;
+        let tones = Exposure::of(&values, dtype).tones(&values);
+        let (picture, said) = values.picture(tones);
+        let mut caption = vec![format!("{} {index}", self.field.name())];
+        if field.shape() != self.field.max_shape() {
+            caption.push(format!("{:?}", field.shape()));
+        }
+        caption.extend(said);
+        if !tones.are_of(dtype) {
+            caption.push(tones.to_string());
+        }
+        Ok(Shot::new(picture, SIDE, caption))
+    }
+}
