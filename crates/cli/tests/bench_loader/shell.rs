@@ -44,12 +44,19 @@ fn about(example: &str, at: &Path) -> String {
         "DIR" if example.starts_with("gen") => format!("{at}/{}", example.replace(['/', ' '], "")),
         "DIR" => format!("{at}/classes"),
         "20000" | "60000" | "2000" => "20".to_owned(),
+        "11" => "1".to_owned(),
+        "venv/bin/python" => "python3".to_owned(),
         picture if picture.ends_with(".png") => format!("{at}/{picture}"),
         word => word
             .replace("IMAGES", &format!("{at}/masks/input"))
             .replace("MASKS", &format!("{at}/masks/output")),
     };
-    example.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    let mut words: Vec<String> = example.split(' ').map(word).collect();
+    // What a search would take its time for.
+    if example.starts_with("tune") {
+        words.extend(["--seconds", "1"].map(str::to_owned));
+    }
+    words.join(" ")
 }
 
 #[test]
