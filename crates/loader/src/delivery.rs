@@ -86,6 +86,9 @@ struct State {
     slabs: usize,
     /// Workers that have not returned.
     live: usize,
+    /// Which slab and sample each worker was at when the consumer last looked for one that is
+    /// stuck.
+    looked: Vec<(u64, usize)>,
     /// How often the consumer asked for a slab, and how often one was done.
     asked: u64,
     ready: u64,
@@ -501,15 +504,22 @@ impl Delivery {
     /// or if every worker is stuck somewhere.
     fn overdue(&self, state: &mut State, stall: Duration) -> Option<Overdue> {
         let doing = || self.activities.iter().map(|a| a.doing(self.built)).enumerate();
-        let stuck = |d: &Doing| d.stage != Stage::Idle && d.elapsed >= stall;
+        // Workers read no clock between the rows of a claim: one that is at another sample than when
+        // it was looked at before is slow and not stuck.
+        let place = |(_, d): (usize, Doing)| (d.slab, d.index);
+        let looked = std::mem::replace(&mut state.looked, doing().map(place).collect());
+        let stuck = |(worker, d): &(usize, Doing)| {
+            let stays = looked.get(*worker) == Some(&(d.slab, d.index));
+            stays && d.stage != Stage::Idle && d.elapsed >= stall
+        };
         let first = state.window.front().map(|first| first.number);
         let at_first =
             |d: &Doing| matches!(d.stage, Stage::Read | Stage::Transform) && Some(d.slab) == first;
         if state.window.front().is_some_and(|first| first.slab.is_done()) {
             return None;
         }
-        let culprit = doing().find(|(_, d)| stuck(d) && at_first(d)).or_else(|| {
-            let all = doing().all(|(_, d)| stuck(&d));
+        let culprit = doing().find(|found| stuck(found) && at_first(&found.1)).or_else(|| {
+            let all = doing().all(|found| stuck(&found));
             doing().filter(|_| all).max_by_key(|(_, d)| d.elapsed)
         });
         let (worker, doing) = culprit?;

@@ -71,7 +71,8 @@ struct ActivityCells {
     /// The slab that the worker is at, by sequence number.
     slab: AtomicU64,
     index: AtomicUsize,
-    /// When it entered the stage, in nanoseconds since the loader was built.
+    /// When it entered the stage, or began its claim in it, in nanoseconds since the loader was
+    /// built.
     since_ns: AtomicU64,
     /// When its clock began to run.
     started_ns: AtomicU64,
@@ -130,6 +131,7 @@ pub(crate) struct StageClock<'a> {
     activity: &'a Activity,
     built: Instant,
     stage: Stage,
+    /// Up to when time is booked.
     entered_ns: u64,
 }
 
@@ -164,26 +166,36 @@ impl<'a> StageClock<'a> {
         self.activity.0.index.store(index, Ordering::Relaxed);
     }
 
-    /// Ends the current stage and enters another. One reading of the clock, some 20 ns.
+    /// Ends the current stage and enters another. One reading of the clock, which costs as much as
+    /// all else that is done for a small row beside reading it: a stage that goes on reads none.
     pub(crate) fn enter(&mut self, stage: Stage) {
-        if !COUNTS {
-            return;
+        if stage != self.stage {
+            self.mark();
+            if COUNTS {
+                self.activity.0.stage.store(stage as u8, Ordering::Release);
+            }
+            self.stage = stage;
         }
-        let cells = &self.activity.0;
+    }
+
+    /// Nanoseconds since the loader was built, as of the last reading of the clock.
+    pub(crate) fn entered_ns(&self) -> u64 {
+        self.entered_ns
+    }
+
+    /// Books the time of the stage so far; returns nanoseconds since the loader was built. Claims
+    /// are sized by it too, so that the clock is read whether or not anything is counted.
+    pub(crate) fn mark(&mut self) -> u64 {
         let now = self.built.elapsed().as_nanos() as u64;
-        if let Some(spent) = cells.spent_ns.get(self.stage as usize) {
+        let cells = &self.activity.0;
+        if let Some(spent) = cells.spent_ns.get(self.stage as usize).filter(|_| COUNTS) {
             // One writer: a load and a store are cheaper than an atomic addition.
             let sum = spent.load(Ordering::Relaxed) + (now - self.entered_ns);
             spent.store(sum, Ordering::Relaxed);
+            cells.since_ns.store(now, Ordering::Relaxed);
         }
-        cells.since_ns.store(now, Ordering::Relaxed);
-        cells.stage.store(stage as u8, Ordering::Release);
-        (self.stage, self.entered_ns) = (stage, now);
-    }
-
-    /// Nanoseconds since the loader was built, as of the last change of stage.
-    pub(crate) fn entered_ns(&self) -> u64 {
-        self.entered_ns
+        self.entered_ns = now;
+        now
     }
 }
 

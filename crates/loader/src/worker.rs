@@ -57,6 +57,7 @@ impl Filler {
         let span = tracing::trace_span!(target: "tallow::fill", "fill", batch = %slab.id, rows);
         let _entered = span.enter();
         clock.enter(Stage::Read);
+        // Read when the worker came from another stage, or from the claim before.
         let started_ns = clock.entered_ns();
         let mut written = 0;
         if let Err(error) = slab.prepare() {
@@ -81,7 +82,7 @@ impl Filler {
             written += usize::from(outcome != RowOutcome::Missing);
         }
         clock.enter(Stage::Read);
-        let row_ns = (clock.entered_ns() - started_ns) / rows.max(1) as u64;
+        let row_ns = (clock.mark() - started_ns) / rows.max(1) as u64;
         slab.finish(rows, written);
         (CLAIM_NS / row_ns.max(1)).clamp(1, CLAIM_ROWS_MAX) as usize
     }
