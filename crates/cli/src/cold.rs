@@ -15,12 +15,17 @@ pub(crate) struct Cached {
 }
 
 impl Cached {
+    /// Those of the samples `indices`.
+    ///
     /// # Errors
     ///
     /// In words, when the samples do not lie in files.
-    pub(crate) fn of(source: &dyn Source) -> Result<Self, String> {
+    pub(crate) fn of(
+        source: &dyn Source,
+        indices: impl IntoIterator<Item = usize>,
+    ) -> Result<Self, String> {
         let (mut seen, mut files, mut bytes) = (HashSet::new(), Vec::new(), 0);
-        for extent in (0..source.len()).flat_map(|index| source.extents(index)) {
+        for extent in indices.into_iter().flat_map(|index| source.extents(index)) {
             bytes += extent.bytes as u64;
             // A file of its own comes once; those of which there may be millions are not noted twice.
             if extent.whole_file || seen.insert(extent.path.clone()) {

@@ -178,7 +178,7 @@ fn from_storage(
     args: &RunArgs,
     console: &mut Console,
 ) -> Result<(Meter, u64, report::Cold)> {
-    let files = Cached::of(source).map_err(Failure::Failed)?;
+    let files = Cached::of(source, 0..source.len()).map_err(Failure::Failed)?;
     let count = args.epochs.unwrap_or(COLD_ROUNDS);
     let epochs = plan::epochs(&args.load, count)?;
     let batches = (loaders[1].batches_per_epoch() as u64).saturating_mul(2 * count);

@@ -23,6 +23,11 @@ use crate::{plan, settings};
 const TRIAL: Duration = Duration::from_millis(400);
 const BATCHES: u64 = 6;
 
+/// Samples that a ceiling is measured over, and whose files are dropped from the page cache: as many
+/// as lie in so many bytes, and no more than these. A search is not to read a terabyte first.
+const CEILING_BYTES: u64 = 1 << 30;
+const CEILING_SAMPLES: usize = 1 << 17;
+
 /// Turns in which what was found is measured beside something else.
 const ROUNDS: usize = 5;
 
@@ -35,7 +40,9 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let device = device::open(args.load.device)?;
     let (place, opened) = plan::open(&args.source)?;
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
-    let files = Cached::of(&*opened.source);
+    let order = visited(opened.source.len(), &args.load, args.load.first_epoch)?;
+    let order = first_of(&*opened.source, order);
+    let files = Cached::of(&*opened.source, order.iter().copied());
     if args.cold {
         files.as_ref().map_err(|message| Failure::Usage(format!("--cold: {message}")))?;
     }
@@ -49,7 +56,11 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let auto = Auto::new().cpu_share(args.cpu_share).bytes(args.memory);
     let (start, most) = tuner.bounds(auto)?;
     let progress = console.progress("tuning", args.seconds);
-    let ceilings = tuner.ceilings(files.as_ref().ok(), most.workers)?;
+    let ceilings = tuner.ceilings(files.as_ref().ok(), &order, most.workers)?;
+    if !args.cold {
+        // Not counted: it fetches the files from the storage.
+        tuner.trial(start)?;
+    }
     let began = Instant::now();
     let mut search = Search::new(start, most);
     let mut trials = Vec::new();
@@ -106,6 +117,19 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         human::tune(out, &report)?
     }
     Ok(())
+}
+
+/// The beginning of an epoch, as far as ceilings are measured over it.
+fn first_of(source: &dyn Source, mut order: Vec<usize>) -> Vec<usize> {
+    let mut bytes = 0;
+    let fits = |&&index: &&usize| {
+        let fits = bytes < CEILING_BYTES;
+        bytes += source.extents(index).iter().map(|extent| extent.bytes as u64).sum::<u64>();
+        fits
+    };
+    let len = order.iter().take(CEILING_SAMPLES).take_while(fits).count();
+    order.truncate(len);
+    order
 }
 
 /// The median of the trials of these settings.
@@ -247,17 +271,19 @@ impl Tuner<'_> {
         Ok(report::Grid { points: points.len(), best, pair })
     }
 
-    fn ceilings(&self, files: Option<&Cached>, threads: usize) -> Result<Ceilings> {
+    fn ceilings(
+        &self,
+        files: Option<&Cached>,
+        order: &[usize],
+        threads: usize,
+    ) -> Result<Ceilings> {
         let mut ceilings =
             Ceilings { memory_copy: memory::copy_bytes_per_second(threads), ..Ceilings::default() };
         if let (Some(files), Ok(ceiling)) = (files, Ceiling::new(&self.source)) {
-            let order = visited(self.source.len(), self.load, self.load.first_epoch)?;
-            let sample_bytes = files.bytes as f64 / self.source.len().max(1) as f64;
-            ceilings.sample_bytes = Some(sample_bytes);
-            let pass = || ceiling.pass(&order, threads).map_err(Failure::Failed);
+            ceilings.sample_bytes = Some(files.bytes as f64 / order.len().max(1) as f64);
+            let pass = || ceiling.pass(order, threads).map_err(Failure::Failed);
             let samples = order.len() as u64;
-            if self.cold.is_some() {
-                files.drop().map_err(Failure::Failed)?;
+            if files.drop().is_ok() {
                 ceilings.storage = Some(rate(samples, pass()?));
             }
             pass()?;

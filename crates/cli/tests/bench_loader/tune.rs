@@ -29,7 +29,7 @@ fn half_of_the_cores_are_half_of_the_workers() {
     assert_eq!((&json["most"]["workers"], &json["found"]["workers"]), (&1.into(), &1.into()));
     let ended = bench(dir.path(), line).expect(0);
     for words in
-        ["ceilings  page cache", "bounds    1 worker, ", "found     ", "paste     ", ".build()?;"]
+        ["ceilings  storage", "bounds    1 worker, ", "found     ", "paste     ", ".build()?;"]
     {
         assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
     }
