@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# How far what `bench-loader tune` finds is from the best of all settings within its bounds, on five
-# data sets: `benchmarks/tune.sh FOLDER`, which is written first where it is not there.
+# How far what `bench-loader tune` finds is from the best of all settings within its bounds, in
+# five situations: `benchmarks/tune.sh FOLDER`, whose data sets are written first where they are
+# not there.
 set -euo pipefail
 mkdir -p "$1"
 folder=$(realpath "$1")
@@ -9,7 +10,9 @@ cargo build --quiet --release -p tallow-cli
 bench=${CARGO_TARGET_DIR:-target}/release/bench-loader
 
 data() { # name, then the options of gen
-    [ -d "$folder/$1" ] || "$bench" gen "$folder/$1" "${@:2}" >/dev/null
+    [ -d "$folder/$1" ] && return
+    "$bench" gen "$folder/$1.part" "${@:2}" >/dev/null
+    mv "$folder/$1.part" "$folder/$1"
 }
 data small --samples 20000 --shape 3,32,32 --dtype f32
 data large --samples 150 --shape 1,128,128,128 --dtype f32

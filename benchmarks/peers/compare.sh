@@ -23,7 +23,9 @@ cargo build --release -p tallow-cli
 bench_loader="${CARGO_TARGET_DIR:-target}/release/bench-loader"
 
 data() {
-    [ -d "$folder/$1" ] || "$bench_loader" gen "$folder/$1" --samples "$2" --shape "$3" --dtype "$4"
+    [ -d "$folder/$1" ] && return
+    "$bench_loader" gen "$folder/$1.part" --samples "$2" --shape "$3" --dtype "$4"
+    mv "$folder/$1.part" "$folder/$1"
 }
 data A 20000 3,32,32 f32
 data B 4000 3,224,224 u8

@@ -44,7 +44,7 @@ fn ptx() {
         .arg("-ptx")
         .arg(format!("-arch=compute_{capability}"))
         // A fused product has other bits.
-        .args(["--fmad=false", "-std=c++17", "-Werror=all-warnings", "-O3", "-o"])
+        .args(["--fmad=false", "-std=c++17", "-O3", "-o"])
         .arg(PathBuf::from(out).join("engine.ptx"))
         .arg("src/cuda/engine.cu")
         .status();

@@ -416,13 +416,13 @@ fn a_nonsensical_number_of_workers_is_refused() {
 fn a_source_that_turns_slow_is_not_taken_for_stuck() {
     let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
     // Fast rows make for claims of many, which the slow ones then take long over.
-    let source = from_fn(schema, 640 + 64, |index, row| {
+    let source = from_fn(schema, 640 + 24, |index, row| {
         if index >= 640 {
-            std::thread::sleep(Duration::from_millis(15));
+            std::thread::sleep(Duration::from_millis(60));
         }
         row.field(0).copy_from_slice(&[0u8])
     });
-    let loader = Loader::builder(source).batch_size(64).workers(1);
-    let loader = loader.stall_timeout(Some(Duration::from_millis(150))).build().unwrap();
-    assert_eq!(loader.epoch(0).filter_map(Result::ok).count(), 11);
+    let loader = Loader::builder(source).batch_size(8).workers(1);
+    let loader = loader.stall_timeout(Some(Duration::from_millis(200))).build().unwrap();
+    assert_eq!(loader.epoch(0).filter_map(Result::ok).count(), 83);
 }

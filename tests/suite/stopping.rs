@@ -60,6 +60,12 @@ fn a_second_epoch_starts_no_thread() {
 
 #[test]
 fn a_stuck_sample_is_an_error_that_names_it_and_the_rest_is_delivered() {
+    for prefetch in [1, 4] {
+        a_stuck_sample(prefetch);
+    }
+}
+
+fn a_stuck_sample(prefetch: usize) {
     let release = Arc::new(AtomicBool::new(false));
     let released = release.clone();
     let source = scalar(40, move |index| {
@@ -67,7 +73,7 @@ fn a_stuck_sample_is_an_error_that_names_it_and_the_rest_is_delivered() {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    let builder = Loader::builder(source).batch_size(8).workers(2);
+    let builder = Loader::builder(source).batch_size(8).workers(2).prefetch(prefetch);
     let loader = builder.stall_timeout(Some(Duration::from_millis(100))).build().unwrap();
     let results: Vec<_> = loader.epoch(0).collect();
     assert_eq!(results.len(), 5);

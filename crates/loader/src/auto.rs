@@ -71,7 +71,8 @@ impl Auto {
     }
 
     /// Bytes that the loader may hold, as [`Plan::memory_bytes`](crate::Plan::memory_bytes) counts
-    /// them. One batch ahead is always made.
+    /// them. One worker and one batch ahead there always are. For a CUDA device as much page-locked
+    /// memory as may be chosen is taken when the loader is built.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
@@ -143,8 +144,19 @@ impl Governor {
         Self { search, most, spell, found: None, patience: Self::PATIENCE }
     }
 
-    pub(crate) fn settings(&self) -> Settings {
+    /// The best settings so far.
+    pub(crate) fn best(&self) -> Settings {
+        self.search.best()
+    }
+
+    /// Those that are being tried.
+    pub(crate) fn tried(&self) -> Settings {
         self.spell.settings
+    }
+
+    /// A batch failed: how long that took says nothing about the settings.
+    pub(crate) fn failed(&mut self) {
+        self.spell = Spell::new(self.spell.settings, Some(self.spell.settings.prefetch));
     }
 
     /// A batch of `rows` rows was taken `since` the one before it, of which the consumer `waited` a
@@ -204,14 +216,14 @@ mod tests {
     /// Takes batches of 10 rows that come at `rate`, until the settings stay as they are.
     fn settle(governor: &mut Governor, rate: impl Fn(Settings) -> f64) -> Settings {
         for _ in 0..20_000 {
-            let since = Duration::from_secs_f64(10.0 / rate(governor.settings()));
+            let since = Duration::from_secs_f64(10.0 / rate(governor.tried()));
             governor.taken(10, since, since / 2);
             if governor.found.is_some() {
                 break;
             }
         }
         assert!(governor.found.is_some(), "no end of it");
-        governor.settings()
+        governor.tried()
     }
 
     #[test]
@@ -233,7 +245,7 @@ mod tests {
         governor.patience = Duration::ZERO;
         let rate = |s: Settings| s.workers as f64 * 500.0;
         while governor.found.is_some() {
-            let since = Duration::from_secs_f64(10.0 / rate(governor.settings()));
+            let since = Duration::from_secs_f64(10.0 / rate(governor.tried()));
             governor.taken(10, since, since / 2);
         }
         assert_eq!(settle(&mut governor, rate).workers, 8);
@@ -247,5 +259,64 @@ mod tests {
             [8, 4, 1, 1]
         );
         assert_eq!([workers(f64::NAN, 4), workers(-1.0, 4), workers(9.0, 4)], [4, 1, 4]);
+    }
+
+    /// Limits that change at random, in both directions, while an iteration is under way.
+    #[test]
+    fn limits_may_change_at_any_time() {
+        use crate::Loader;
+        use tallow_core::{Field, RowDType, Schema, from_fn};
+
+        let schema = Schema::new(vec![Field::new("x", RowDType::I64, &[])]).unwrap();
+        let source =
+            from_fn(schema, 4000, |index, row| row.field(0).copy_from_slice(&[index as i64]));
+        let loader = Loader::builder(source).batch_size(5).workers(4).prefetch(6).build().unwrap();
+        let mut state = 7u64;
+        for _ in 0..3 {
+            let mut next = 0;
+            for batch in loader.epoch(0) {
+                let values = batch.unwrap()["x"].to_vec1::<i64>().unwrap();
+                assert_eq!(values, (next..next + 5).collect::<Vec<i64>>());
+                next += 5;
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                loader.limit(1 + (state >> 40) as usize % 4, 1 + (state >> 50) as usize % 6);
+            }
+            assert_eq!(next, 4000);
+        }
+    }
+
+    #[test]
+    fn a_stuck_worker_does_not_count_towards_the_limit() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        use crate::{ErrorKind, Loader};
+        use tallow_core::{Field, RowDType, Schema, from_fn};
+
+        for prefetch in [1, 3] {
+            let (first, release) = (AtomicBool::new(true), Arc::new(AtomicBool::new(false)));
+            let released = release.clone();
+            let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
+            let source = from_fn(schema, 40, move |index, row| {
+                if index == 13 && first.swap(false, Ordering::Relaxed) {
+                    while !released.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                row.field(0).copy_from_slice(&[0u8])
+            });
+            let loader = Loader::builder(source).batch_size(8).workers(3).prefetch(prefetch);
+            let stall = Some(Duration::from_millis(80));
+            let loader = loader.stall_timeout(stall).build().unwrap();
+            loader.limit(1, prefetch);
+            let results: Vec<_> = loader.epoch(0).collect();
+            let stalled: Vec<_> =
+                results.iter().filter_map(|result| result.as_ref().err()).collect();
+            assert_eq!((results.len(), stalled.len()), (5, 1), "{prefetch}");
+            assert_eq!(stalled[0].kind(), ErrorKind::Stalled);
+            assert_eq!(loader.epochs(1..4).filter(|batch| batch.is_ok()).count(), 15);
+            release.store(true, Ordering::Relaxed);
+            assert_eq!(loader.epochs(4..6).filter(|batch| batch.is_ok()).count(), 10);
+        }
     }
 }

@@ -411,10 +411,15 @@ impl LoaderBuilder {
         };
         let governor = auto.map(|auto| {
             let most = self.prefetch.unwrap_or(Self::PREFETCH_MAX);
+            while plan.workers > 1 && plan.prefetch_within(auto.bytes_max()) == 0 {
+                plan.workers -= 1;
+            }
+            let workers = plan.workers;
             plan.prefetch = plan.prefetch_within(auto.bytes_max()).clamp(1, most);
             let most = Settings { workers, prefetch: plan.prefetch, read_ahead: 0 };
             Governor::new(Settings { prefetch: default_prefetch, ..most }, most)
         });
+        let workers = plan.workers;
         let slabs = if workers == 0 { 1 } else { plan.prefetch };
         let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
         plan.device_bytes = device_bytes;
@@ -468,7 +473,8 @@ impl LoaderBuilder {
             let slots = slabs.saturating_add(1);
             let staged = Layout::new(layout.rows, pipeline);
             let resident = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
-            let device_bytes = staged.slab.bytes.saturating_mul(slots) + resident.unwrap_or(0);
+            let device_bytes = staged.slab.bytes.saturating_mul(slots);
+            let device_bytes = device_bytes.saturating_add(resident.unwrap_or(0));
             let staging = Staging::new(device, layout.clone(), staged, pipeline, slots)?;
             return Ok((Arc::new(staging), device_bytes));
         }

@@ -10,7 +10,7 @@
 //! Nothing can deadlock: slabs are admitted whole and in order, the first of the window always has
 //! its memory, and its rows are claimed before any others.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -80,21 +80,32 @@ struct State {
     waking: usize,
     /// Workers with claimed rows, or making an order.
     busy: usize,
-    /// How many may be.
-    workers: usize,
+    /// How many may be, those that were passed over not counted.
+    busy_max: usize,
+    /// Workers that are busy with what nobody waits for any more: stuck, or left behind.
+    passed: BTreeSet<usize>,
     /// Slabs that may be in the window, of those that `Course::slabs` allows.
     slabs: usize,
     /// Workers that have not returned.
     live: usize,
-    /// Which slab and sample each worker was at when the consumer last looked for one that is
-    /// stuck.
-    looked: Vec<(u64, usize)>,
+    /// How long the consumer has watched in all, and what it saw of each worker.
+    watched: Duration,
+    looks: Vec<Look>,
     /// How often the consumer asked for a slab, and how often one was done.
     asked: u64,
     ready: u64,
     /// Whether the consumer sleeps on `ready`.
     waiting: bool,
     stop: bool,
+}
+
+/// What the consumer saw of a worker.
+#[derive(Debug, Clone, Copy, Default)]
+struct Look {
+    /// Rows that it had begun.
+    rows: u64,
+    /// When that was seen first, by `State::watched`.
+    since: Duration,
 }
 
 struct Admitted {
@@ -144,7 +155,7 @@ impl Delivery {
         let activities = (0..workers.max(1)).map(|_| Activity::default()).collect();
         let state = State {
             live: workers + fetching,
-            workers: workers.max(1),
+            busy_max: workers.max(1),
             slabs: course.slabs,
             ..State::default()
         };
@@ -180,7 +191,7 @@ impl Delivery {
     /// what is in the window, stays there.
     pub(crate) fn limit(&self, workers: usize, slabs: usize) {
         let mut state = self.state();
-        (state.workers, state.slabs) = (workers, slabs.min(self.course.slabs));
+        (state.busy_max, state.slabs) = (workers, slabs.min(self.course.slabs));
         self.work.notify_all();
     }
 
@@ -190,13 +201,14 @@ impl Delivery {
     /// A worker that comes back has finished its earlier claim.
     pub(crate) fn claim(
         &self,
+        worker: usize,
         want: usize,
         came_back: bool,
         clock: &mut StageClock<'_>,
     ) -> Option<Claim> {
         let mut state = self.state();
         if came_back {
-            self.rest(&mut state);
+            self.rest(&mut state, worker);
         }
         loop {
             if state.stop {
@@ -209,10 +221,11 @@ impl Delivery {
                 }
                 Found::Order(epoch) => {
                     drop(state);
-                    self.make_order(epoch, clock);
+                    self.make_order(worker, epoch, clock);
                     state = self.state();
                 }
                 Found::Nothing => {
+                    state.passed.remove(&worker);
                     clock.enter(Stage::Idle);
                     state.idle += 1;
                     state = self.work.wait(state).unwrap_or_else(|e| e.into_inner());
@@ -231,7 +244,7 @@ impl Delivery {
                 Found::Rows(claim) => return Some(claim),
                 Found::Order(epoch) => {
                     drop(state);
-                    self.make_order(epoch, clock);
+                    self.make_order(0, epoch, clock);
                     state = self.state();
                 }
                 Found::Nothing => return None,
@@ -240,8 +253,9 @@ impl Delivery {
     }
 
     /// The worker's claim is finished: the consumer may be waiting for it.
-    fn rest(&self, state: &mut State) {
+    fn rest(&self, state: &mut State, worker: usize) {
         state.busy -= 1;
+        state.passed.remove(&worker);
         let first_done = state.window.front().is_some_and(|first| first.slab.is_done());
         if state.waiting && (first_done || state.busy == 0) {
             self.ready.notify_one();
@@ -249,7 +263,7 @@ impl Delivery {
     }
 
     fn find(&self, state: &mut State, want: usize) -> Found {
-        if state.busy >= state.workers {
+        if state.is_limited(0) {
             return Found::Nothing;
         }
         let found = match self.unclaimed(state, want) {
@@ -265,7 +279,7 @@ impl Delivery {
 
     /// Wakes one worker more, if one is asleep and may be busy beside `others` that are about to be.
     fn wake_worker(&self, state: &mut State, others: usize) {
-        if state.idle > state.waking && state.busy + state.waking + others < state.workers {
+        if state.idle > state.waking && !state.is_limited(state.waking + others) {
             state.waking += 1;
             self.work.notify_one();
         }
@@ -347,11 +361,11 @@ impl Delivery {
 
     /// Makes the order of an epoch without holding the lock: a table takes some milliseconds, and
     /// meanwhile the rows before it are read. The caller has been counted as busy.
-    fn make_order(&self, epoch: u64, clock: &mut StageClock<'_>) {
+    fn make_order(&self, worker: usize, epoch: u64, clock: &mut StageClock<'_>) {
         clock.enter(Stage::Order);
         let span = tracing::debug_span!(target: "tallow::order", "order", epoch);
         let order = span.in_scope(|| self.order(epoch));
-        let unwanted = self.bring_order(&mut self.state(), epoch, order);
+        let unwanted = self.bring_order(&mut self.state(), worker, epoch, order);
         // User code, and not for a thread that holds the lock.
         discard(unwanted);
     }
@@ -360,10 +374,11 @@ impl Delivery {
     fn bring_order(
         &self,
         state: &mut State,
+        worker: usize,
         epoch: u64,
         order: Result<Arc<dyn Order>>,
     ) -> Option<Arc<dyn Order>> {
-        self.rest(state);
+        self.rest(state, worker);
         // The iteration may have ended meanwhile, or another one begun: then nobody asked for it.
         let asked = |run: &&mut Run| run.ordering && run.next.epoch == epoch;
         let Some(run) = state.run.as_mut().filter(asked) else { return order.ok() };
@@ -493,9 +508,28 @@ impl Delivery {
             (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
             state.waiting = false;
             watched += if timeout.timed_out() { wait } else { Duration::ZERO };
+            if timeout.timed_out() {
+                self.look(&mut state, wait);
+            }
             let late = stall.filter(|stall| timeout.timed_out() && watched >= *stall);
             if let Some(overdue) = late.and_then(|stall| self.overdue(&mut state, stall)) {
                 return Some(Err(overdue));
+            }
+        }
+    }
+
+    /// Looks at which row each worker is, `passed` after looking before.
+    ///
+    /// Workers read no clock between the rows of a claim, so how long they are at one is told by who
+    /// waits for it.
+    fn look(&self, state: &mut State, passed: Duration) {
+        state.watched += passed;
+        let (looks, watched) = (&mut state.looks, state.watched);
+        looks.resize(self.activities.len(), Look::default());
+        for (look, activity) in looks.iter_mut().zip(&self.activities) {
+            let rows = activity.rows();
+            if look.rows != rows {
+                *look = Look { rows, since: watched };
             }
         }
     }
@@ -504,13 +538,11 @@ impl Delivery {
     /// or if every worker is stuck somewhere.
     fn overdue(&self, state: &mut State, stall: Duration) -> Option<Overdue> {
         let doing = || self.activities.iter().map(|a| a.doing(self.built)).enumerate();
-        // Workers read no clock between the rows of a claim: one that is at another sample than when
-        // it was looked at before is slow and not stuck.
-        let place = |(_, d): (usize, Doing)| (d.slab, d.index);
-        let looked = std::mem::replace(&mut state.looked, doing().map(place).collect());
+        let looks = &state.looks;
         let stuck = |(worker, d): &(usize, Doing)| {
-            let stays = looked.get(*worker) == Some(&(d.slab, d.index));
-            stays && d.stage != Stage::Idle && d.elapsed >= stall
+            let stays =
+                looks.get(*worker).map_or(Duration::ZERO, |look| state.watched - look.since);
+            d.stage != Stage::Idle && d.elapsed >= stall && stays >= stall
         };
         let first = state.window.front().map(|first| first.number);
         let at_first =
@@ -519,8 +551,11 @@ impl Delivery {
             return None;
         }
         let culprit = doing().find(|found| stuck(found) && at_first(&found.1)).or_else(|| {
-            let all = doing().all(|found| stuck(&found));
-            doing().filter(|_| all).max_by_key(|(_, d)| d.elapsed)
+            // Who is held back by the limit cannot help either.
+            let limited = state.is_limited(0);
+            let none = |d: &(usize, Doing)| stuck(d) || (limited && d.1.stage == Stage::Idle);
+            let none = doing().all(|found| none(&found));
+            doing().filter(|found| none && stuck(found)).max_by_key(|(_, d)| d.elapsed)
         });
         let (worker, doing) = culprit?;
         let (id, next) = match state.window.pop_front() {
@@ -530,6 +565,9 @@ impl Delivery {
             }
             None => self.give_up_next(state)?,
         };
+        // The others go on without it, and there is room in the window.
+        state.passed.insert(worker);
+        self.wake_worker(state, 0);
         Some(Overdue { worker, doing, id, next })
     }
 
@@ -555,12 +593,14 @@ impl Delivery {
         state.window.iter().for_each(|entry| entry.slab.cancel());
         // Freed after the lock is released: it may be a lot of memory, and orders are user code.
         let (run, window) = (state.run.take(), std::mem::take(&mut state.window));
-        let state = self.wait_until(state, bound, |state| state.busy == 0);
+        let mut state = self.wait_until(state, bound, |state| state.busy == 0);
+        let doing = self.activities.iter().map(|a| a.doing(self.built)).enumerate();
         let still = state.busy > 0;
+        let left: Vec<_> = doing.filter(|(_, d)| still && d.stage != Stage::Idle).collect();
+        state.passed.extend(left.iter().map(|(worker, _)| worker));
         drop(state);
         drop((run, window));
-        let doing = self.activities.iter().map(|a| a.doing(self.built)).enumerate();
-        doing.filter(|(_, d)| still && d.stage != Stage::Idle).collect()
+        left
     }
 
     /// Tells every worker to end, and waits until they have or `bound` has passed.
@@ -631,6 +671,11 @@ impl Delivery {
 }
 
 impl State {
+    /// Whether as many workers are busy as may be, if `more` were.
+    fn is_limited(&self, more: usize) -> bool {
+        self.busy + more >= self.busy_max + self.passed.len()
+    }
+
     /// Whether nothing is left to be delivered.
     fn is_exhausted(&self) -> bool {
         self.window.is_empty() && self.run.as_ref().is_none_or(|run| run.next.epoch >= run.end)

@@ -16,7 +16,7 @@ use crate::pipeline::Scratch;
 use crate::plan::Plan;
 use crate::policy::{Fault, OnError};
 use crate::read_ahead::fetch;
-use crate::report::{Histogram, Made, Report};
+use crate::report::{Histogram, Report, WaitShares};
 use crate::search::Settings;
 use crate::slab::{RowFault, Slab, SlabLayout, lock};
 use crate::stages::Stage;
@@ -105,7 +105,7 @@ struct Stats {
     /// The same as `last`, within an iteration.
     taken: Option<Instant>,
     wait: Duration,
-    made: Made,
+    made: WaitShares,
     hand_over: Duration,
     map_batch: Duration,
     batches: u64,
@@ -131,7 +131,7 @@ impl Loader {
         stall_timeout: Option<Duration>,
         governor: Option<Governor>,
     ) -> Result<Self> {
-        if let Some(settings) = governor.as_ref().map(Governor::settings) {
+        if let Some(settings) = governor.as_ref().map(Governor::tried) {
             filler.delivery.limit(settings.workers, settings.prefetch);
         }
         let filler = Arc::new(filler);
@@ -311,7 +311,7 @@ impl Loader {
         let slab = if self.plan.workers == 0 { self.fill_inline() } else { self.wait() };
         // The end of an iteration is no batch that was waited for.
         if slab.is_some() && COUNTS {
-            let made = Made::between(started.elapsed(), before, delivery.worker_times());
+            let made = WaitShares::between(started.elapsed(), before, delivery.worker_times());
             lock(&self.stats).made += made;
         }
         slab
@@ -444,19 +444,25 @@ impl Loader {
         let now = Instant::now();
         let since = lock(&self.stats).waited(started, now, rows.is_none());
         if let (Some(governor), Some(since)) = (&self.governor, since) {
-            let taken = lock(governor).taken(rows.unwrap_or(0), since, now - started);
-            if let Some(settings) = taken {
-                self.filler.delivery.limit(settings.workers, settings.prefetch);
+            let mut governor = lock(governor);
+            let Some(rows) = rows else { return governor.failed() };
+            if let Some(settings) = governor.taken(rows, since, now - started) {
+                self.limit(settings.workers, settings.prefetch);
             }
         }
     }
 
-    /// What may be set without changing what is delivered, as it is now: with [`Auto`](crate::Auto)
-    /// the loader's own choice, which is worth copying once a training has run for a while.
+    /// How many workers may be busy from now on, and how many batches ahead.
+    pub(crate) fn limit(&self, workers: usize, prefetch: usize) {
+        self.filler.delivery.limit(workers, prefetch);
+    }
+
+    /// What may be set without changing what is delivered. With [`Auto`](crate::Auto) the best that
+    /// the loader has found so far, which is worth copying once a training has run for a while.
     pub fn settings(&self) -> Settings {
         let Plan { workers, prefetch, read_ahead_bytes, .. } = self.plan;
         let fixed = Settings { workers, prefetch, read_ahead: read_ahead_bytes };
-        let chosen = self.governor.as_ref().map(|governor| lock(governor).settings());
+        let chosen = self.governor.as_ref().map(|governor| lock(governor).best());
         chosen.map_or(fixed, |chosen| Settings { read_ahead: read_ahead_bytes, ..chosen })
     }
 
@@ -499,7 +505,8 @@ impl Loader {
             errors: stats.errors,
             faults: stats.faults,
             batch_wait: stats.waits.waits(),
-            workers: self.settings().workers,
+            workers: self.plan.workers,
+            chosen: self.governor.is_some().then(|| self.settings().workers),
             stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
             ready_share: delivery.ready_share(),
             cores: cores(),
@@ -518,7 +525,7 @@ impl Loader {
         match self.stop() {
             0 => Ok(report),
             stuck => {
-                let message = format!("{stuck} workers did not end within {STOP_BOUND:?}");
+                let message = format!("{stuck} threads did not end within {STOP_BOUND:?}");
                 Err(Error::new(ErrorKind::Abandoned, message))
             }
         }
@@ -581,7 +588,7 @@ impl Stats {
             last: None,
             taken: None,
             wait: Duration::ZERO,
-            made: Made::default(),
+            made: WaitShares::default(),
             hand_over: Duration::ZERO,
             map_batch: Duration::ZERO,
             batches: 0,

@@ -1,7 +1,7 @@
 //! Files are fetched into the page cache before a worker wants them: an epoch knows its order.
 //!
 //! One thread goes some batches ahead of the workers and asks the kernel for what the source says
-//! its samples lie in. It reads nothing itself and knows no format; what it cannot ask for, a worker
+//! its samples lie in, those that are mixed with them left out. It reads nothing itself and knows no format; what it cannot ask for, a worker
 //! reads as it would have, and reports. For files that are cached already it is work for nothing,
 //! an open and a close a file, so it is there only where it is asked for.
 
@@ -17,8 +17,8 @@ use crate::worker::Filler;
 
 /// The whole life of the thread.
 pub(crate) fn fetch(filler: &Filler) {
-    let mut open = None;
     while let Some(Ahead { id, order, rows }) = filler.delivery.next_ahead() {
+        let mut open = None;
         let span = tracing::debug_span!(target: "tallow::read_ahead", "fetch", batch = %id);
         let _entered = span.enter();
         for row in 0..rows.samples() {
@@ -27,9 +27,14 @@ pub(crate) fn fetch(filler: &Filler) {
             }
             // Order and source are user code. What fails here fails again in a worker, and is
             // reported there.
-            let extents = catch(|| filler.pipeline.extents(order.index(rows.position(row))));
+            let extents = catch(|| {
+                let index = order.index(rows.position(row));
+                let is_read = index < filler.delivery.course.samples
+                    && !filler.pipeline.resident().is_some_and(|r| r.is_present(index));
+                if is_read { filler.pipeline.extents(index) } else { Vec::new() }
+            });
             for extent in extents.unwrap_or_default() {
-                ask_for(extent, &mut open);
+                ask_for(extent, &mut open, || filler.delivery.is_stopping());
             }
         }
         discard(order);
@@ -37,17 +42,26 @@ pub(crate) fn fetch(filler: &Filler) {
     filler.delivery.leave();
 }
 
+/// What the kernel is asked for at once. It reads no more of one call than the device's read-ahead,
+/// often 128 KiB, and forgets the rest.
+const PIECE_BYTES: usize = 128 << 10;
+
 /// Asks the kernel to read an extent; `open` is the file that was asked for last, which many
 /// samples may share.
-fn ask_for(extent: Extent, open: &mut Option<(PathBuf, File)>) {
+fn ask_for(extent: Extent, open: &mut Option<(PathBuf, File)>, is_stopping: impl Fn() -> bool) {
     if open.as_ref().is_none_or(|(path, _)| *path != extent.path) {
         // Not a word that could block: a source may be told of a pipe.
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(&extent.path);
         *open = file.ok().map(|file| (extent.path, file));
     }
-    if let Some((_, file)) = open {
-        will_need(file, extent.offset, extent.bytes);
+    let Some((_, file)) = open else { return };
+    for start in (0..extent.bytes).step_by(PIECE_BYTES) {
+        if is_stopping() {
+            break;
+        }
+        let bytes = PIECE_BYTES.min(extent.bytes - start);
+        will_need(file, extent.offset + start as u64, bytes);
     }
 }
 

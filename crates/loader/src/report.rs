@@ -12,7 +12,7 @@ pub struct Report {
     pub wall: Duration,
     /// Of that, the time inside `next`, which [`Report::wait_by_stage`] shares out.
     pub wait: Duration,
-    pub(crate) made: Made,
+    pub(crate) made: WaitShares,
     /// Of the wait, making tensors and uploading them.
     pub hand_over: Duration,
     /// And running the closures of [`crate::LoaderBuilder::map_batch`]. What they start on another
@@ -32,6 +32,8 @@ pub struct Report {
     pub batch_wait: Waits,
     /// Worker threads.
     pub workers: usize,
+    /// How many of them are busy, where the loader chooses.
+    pub chosen: Option<usize>,
     /// Time of all workers in each of their stages: idle, order, read, transform.
     pub stages: Vec<(Stage, Duration)>,
     /// The share of the calls of `next` that found a batch ready: how full the queue between
@@ -54,13 +56,13 @@ pub struct Report {
 /// nobody. What a whole run keeps workers busy with does not enter, since most of it lies in the
 /// shadow of the consumer's own work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct WaitShares {
     order: Duration,
     read: Duration,
     transform: Duration,
 }
 
-impl Made {
+impl WaitShares {
     /// The shares of a wait of `wait`, at whose ends the workers had spent `before` and `after`.
     /// Where they have worked less than that, nobody worked for the rest of it.
     pub(crate) fn between(wait: Duration, before: WorkerTimes, after: WorkerTimes) -> Self {
@@ -74,7 +76,7 @@ impl Made {
     }
 }
 
-impl AddAssign for Made {
+impl AddAssign for WaitShares {
     fn add_assign(&mut self, other: Self) {
         self.order += other.order;
         self.read += other.read;
@@ -173,7 +175,8 @@ impl Report {
     /// What to change, in a sentence.
     pub fn advice(&self) -> String {
         let limiting = self.limiting_stage();
-        let more = self.workers < self.cores;
+        // A loader that chooses has tried more.
+        let more = self.workers < self.cores && self.chosen.is_none();
         match limiting {
             Stage::Consumer => "the consumer is the limit: training does not wait for data".into(),
             Stage::HandOver => "making and uploading tensors is the limit: use smaller element \
@@ -319,16 +322,16 @@ mod tests {
     fn a_wait_is_shared_out_by_what_workers_did_during_it() {
         let ms = Duration::from_millis;
         let made = |wait, spent: [u64; 4]| {
-            Made::between(ms(wait), [7; 4], spent.map(|ms| ms * 1_000_000 + 7))
+            WaitShares::between(ms(wait), [7; 4], spent.map(|ms| ms * 1_000_000 + 7))
         };
-        let of = |order, read, transform| Made {
+        let of = |order, read, transform| WaitShares {
             order: ms(order),
             read: ms(read),
             transform: ms(transform),
         };
         assert_eq!(made(10, [20, 0, 28, 12]), of(0, 7, 3));
         assert_eq!(made(10, [20, 4, 0, 0]), of(4, 0, 0), "nobody worked for the rest");
-        assert_eq!(made(0, [0; 4]), Made::default());
+        assert_eq!(made(0, [0; 4]), WaitShares::default());
     }
 
     #[test]

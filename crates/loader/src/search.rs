@@ -156,7 +156,8 @@ impl Search {
     fn look_around(&mut self, before: Option<Settings>) {
         let Self { best, most, .. } = *self;
         let along = |at: usize, most: usize| {
-            let up = Self::LADDER.into_iter().find(|&step| step > at).map(|step| step.min(most));
+            let up = Self::LADDER.into_iter().find(|&step| step > at);
+            let up = Some(up.map_or(most, |step| step.min(most)));
             let down = Self::LADDER.into_iter().rev().find(|&step| step < at);
             [down, up.filter(|&step| step > at)].into_iter().flatten()
         };

@@ -71,6 +71,8 @@ struct ActivityCells {
     /// The slab that the worker is at, by sequence number.
     slab: AtomicU64,
     index: AtomicUsize,
+    /// Rows that it has begun.
+    rows: AtomicU64,
     /// When it entered the stage, or began its claim in it, in nanoseconds since the loader was
     /// built.
     since_ns: AtomicU64,
@@ -102,6 +104,11 @@ impl Activity {
             index: self.0.index.load(Ordering::Relaxed),
             elapsed: epoch.elapsed().saturating_sub(since),
         }
+    }
+
+    /// Rows that the worker has begun.
+    pub(crate) fn rows(&self) -> u64 {
+        self.0.rows.load(Ordering::Relaxed)
     }
 
     /// Time that the worker has spent in `stage`, up to its last change of stage.
@@ -154,7 +161,9 @@ impl<'a> StageClock<'a> {
         if !COUNTS {
             return;
         }
-        self.activity.0.slab.store(slab, Ordering::Relaxed);
+        let cells = &self.activity.0;
+        cells.slab.store(slab, Ordering::Relaxed);
+        cells.rows.store(cells.rows.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.sample(index);
     }
 

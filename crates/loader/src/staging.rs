@@ -53,10 +53,13 @@ struct Ring {
     slab: DeviceSlab,
     part: Option<HostPart>,
     finisher: Option<Arc<dyn DeviceEngine>>,
-    resident: Option<ResidentRows>,
     /// The one that was used longest ago comes first, so that its copy and its reads are most
     /// likely done.
     free: Mutex<VecDeque<Slot>>,
+    /// Behind the slots, whose drop waits for the kernels that it has enqueued.
+    resident: Option<ResidentRows>,
+    /// Held while a slot is filled, so that nobody's work comes between the events that time it.
+    filling: Mutex<()>,
     /// Copies, then kernels.
     work: Mutex<[DeviceWork; 2]>,
 }
@@ -105,8 +108,9 @@ impl Staging {
             slab: staged.slab,
             part: staged.part,
             finisher: pipeline.finisher().cloned(),
-            resident: resident.transpose()?,
             free: Mutex::default(),
+            resident: resident.transpose()?,
+            filling: Mutex::default(),
             work: Mutex::default(),
         };
         for _ in 0..slots {
@@ -205,6 +209,7 @@ impl Ring {
     fn fill(&self, slot: &mut Slot, moves: Option<&Moves>) -> Result<(), DriverError> {
         let stream = &self.stream;
         let from = moves.map_or(0, |moves| moves.begin);
+        let _filling = lock(&self.filling);
         stream.wait(&slot.read)?;
         slot.begun.record(stream)?;
         let slab = slot.device.device_ptr(stream).0;
@@ -215,12 +220,14 @@ impl Ring {
             let host = std::slice::from_raw_parts(slot.address.add(from), bytes);
             result::memcpy_htod_async(slab + from as u64, host, stream.cu_stream())?;
         }
-        if let (Some(resident), Some(moves)) = (&self.resident, moves) {
-            resident.enqueue(stream, slab, &self.slab, moves)?;
-        }
+        let moved = match (&self.resident, moves) {
+            (Some(resident), Some(moves)) => resident.enqueue(stream, slab, &self.slab, moves),
+            _ => Ok(()),
+        };
+        // Behind the copy in any case, whose memory would be written or freed under it otherwise.
         slot.copied.record(stream)?;
         slot.copying = Some(bytes);
-        Ok(())
+        moved
     }
 
     fn put(&self, slot: Slot) {

@@ -35,7 +35,7 @@ pub(crate) fn work(filler: &Arc<Filler>, worker: usize, mut scratch: Scratch) {
     let mut clock = StageClock::start(&delivery.activities[worker], delivery.built);
     let mut want = 1;
     let mut came_back = false;
-    while let Some(claim) = delivery.claim(want, came_back, &mut clock) {
+    while let Some(claim) = delivery.claim(worker, want, came_back, &mut clock) {
         want = filler.fill(&claim, &mut scratch, &mut clock);
         came_back = true;
         // Perhaps the last to hold the order of an iteration that was given up.

@@ -65,10 +65,13 @@ impl Resident {
     /// Bytes of host memory that all of it may take.
     pub(crate) fn host_bytes(&self, written: &Schema) -> usize {
         let fields = written.fields();
-        let values: usize = self.on_host.iter().map(|&field| fields[field].max_bytes()).sum();
-        let shape = |&field: &usize| size_of_val(fields[field].dims());
+        // A slice takes its pointer in `Kept`, and what an allocator writes beside it.
+        const SLICE: usize = size_of::<Box<[u8]>>() + 2 * size_of::<usize>();
+        let value = |&field: &usize| SLICE + fields[field].max_bytes();
+        let shape = |&field: &usize| SLICE + fields[field].dims().len() * size_of::<usize>();
+        let values: usize = self.on_host.iter().map(value).sum();
         let shapes: usize = self.ragged.iter().map(shape).sum();
-        let kept = if self.keeps() { size_of::<Kept>() + values + shapes } else { 0 };
+        let kept = if self.keeps() { size_of::<Kept>() + 3 * SLICE + values + shapes } else { 0 };
         self.samples.len().saturating_mul(size_of::<Sample>() + kept)
     }
 
