@@ -109,23 +109,33 @@ impl Screenshot {
     }
 }
 
-/// A page of a run whose workers both read and transform while it waits.
-fn page(dir: &Path) -> String {
+/// A page of a run whose workers both read and transform, and what that advises for people.
+fn page(dir: &Path) -> (String, String) {
     let line = "run DIR --batch-size 8 --shuffle --workers 2 --step-ms 1 --epochs 2 \
                 --augment 'resize(128) gaussian_blur(15)' --html DIR/report.html";
     let ended = bench(dir, line).expect(0);
-    assert!(ended.stdout.contains("limit  "), "the report for people comes as well: {ended:#?}");
-    fs::read_to_string(dir.join("report.html")).unwrap()
+    let limit = ended.lines().into_iter().find(|line| line.starts_with("limit  "));
+    let limit = limit.expect("the report for people comes as well");
+    let (_, advice) = limit.rsplit_once(": ").unwrap_or(("", limit));
+    (fs::read_to_string(dir.join("report.html")).unwrap(), advice.to_owned())
+}
+
+/// As a reader sees it.
+fn unescaped(page: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+    entities.iter().fold(page.to_owned(), |text, (entity, c)| text.replace(entity, c))
 }
 
 #[test]
 fn a_page_says_what_the_report_says_and_needs_nothing_else() {
     let dir = images(96);
-    let page = page(dir.path());
+    let (page, advice) = page(dir.path());
+    // Which stage is the limit, a busy machine decides; that both views tell the same it does not.
+    let waits = page.contains("<h1>Training waits for its data ");
+    assert!(waits || page.contains("<h1>Training does not wait "), "{page}");
+    assert!(!waits || unescaped(&page).contains(&advice), "{advice}: {page}");
     for words in [
         "<!DOCTYPE html>",
-        "<h1>Training waits for its data ",
-        ", above all for transforms: ",
         "Samples a second",
         "Batches by wait",
         "Batches ready",
@@ -177,12 +187,12 @@ fn a_browser_shows_every_chart_in_light_and_dark() {
 fn every_kind_of_run_has_a_page() {
     let dir = pairs(60);
     for (options, charts, words) in [
-        ("", 6, "Loading alone reaches"),
+        ("", 6, "<h1>Loading "),
         ("--ceiling", 6, "ceiling, "),
         ("--workers 0", 5, "the stages run inside next()"),
         ("--batch-size 100 --last drop", 2, "There was no batch to load."),
-        ("--batch-size 4 --step-ms 20 --workers 2", 6, "Training does not wait"),
-        ("--batch-size 60", 6, "Loading alone reaches"),
+        ("--batch-size 4 --step-ms 20 --workers 2", 6, "<h1>Training "),
+        ("--batch-size 60", 6, "<h1>Loading "),
     ] {
         let line = format!("run DIR {options} --html DIR/report.html --json");
         bench(dir.path(), &line).expect(0);
