@@ -29,6 +29,7 @@ const TUNE_EXAMPLES: &str = "\
 Examples:
   bench-loader tune DIR --shuffle --batch-size 64
   bench-loader tune DIR --shuffle --cold --cpu-share 0.5 --memory 1GB
+  bench-loader tune DIR --shuffle --grid --html tune.html
   bench-loader tune DIR --augment 'random_resized_crop(224) random_hflip' --step-ms 20";
 
 const DIGEST_EXAMPLES: &str = "\
@@ -243,6 +244,9 @@ pub(crate) struct TuneArgs {
     /// best of them
     #[arg(long)]
     pub(crate) grid: bool,
+    /// Write the report as a page too, with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

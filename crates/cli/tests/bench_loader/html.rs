@@ -218,6 +218,10 @@ fn text_from_files_and_arguments_cannot_break_out_of_the_page() {
     if let Some(browser) = Browser::find() {
         browser.dom(&dir.path().join("report.html"));
     }
+    let line = "tune '--field=<b>&\"=DIR/output' --seconds 1 --html DIR/report.html";
+    bench(dir.path(), line).expect(0);
+    let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(!page.contains("<b>") && page.contains(".field(&quot;&lt;b&gt;&amp;"), "{page}");
 }
 
 #[test]
@@ -232,4 +236,63 @@ fn a_page_that_cannot_be_written_is_told_before_anything_is_loaded() {
     let line = "run DIR --html DIR/report.html --batch-size 8 --rank 0 --world 3";
     bench(dir.path(), line).expect(2);
     assert!(!dir.path().join("report.html").exists(), "no file of a run that was not");
+}
+
+/// The page of a line that writes one, and what a browser makes of it if there is one.
+fn read_page(dir: &Path, line: &str, code: i32) -> (String, Option<String>) {
+    bench(dir, line).expect(code);
+    let path = dir.join("report.html");
+    let dom = Browser::find().map(|browser| browser.dom(&path));
+    (fs::read_to_string(&path).unwrap(), dom)
+}
+
+#[test]
+fn a_page_of_tune_shows_every_setting_that_was_tried() {
+    let dir = pairs(60);
+    let line = "tune DIR --batch-size 4 --seconds 2 --memory 2kB --grid --html DIR/report.html";
+    let (page, dom) = read_page(dir.path(), &format!("{line} --json"), 0);
+    for words in [
+        " samples a second",
+        " of what the page cache allows",
+        "What was tried",
+        "<span class=\"swatch dash t-reference\"></span>ceiling of the page cache, ",
+        "</span>a trial</li>",
+        "The search",
+        "The grid",
+        "All ",
+        "Ceilings",
+        "copies of memory",
+        "NpyFolders::pairs(",
+        ".batch_size(4)",
+        "processor",
+        "bench-loader tune ",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(page.contains("</span>found"), "the bar of what was found is named: {page}");
+    for absent in ["<script", "http://", "https://", "NaN", "inf"] {
+        assert!(!page.contains(absent), "{absent}: {page}");
+    }
+    let Some(dom) = dom else { return };
+    let marks = dom.matches("class=\"mark\"").count();
+    assert!(marks >= dom.matches("<svg").count() && dom.contains("</html>"), "{dom}");
+}
+
+#[test]
+fn a_page_of_tune_shows_as_many_bars_and_trials_as_the_report_has() {
+    let dir = pairs(24);
+    let line = "tune DIR --batch-size 8 --seconds 1 --cold --memory 3kB --cpu-share 0.5 --grid \
+                --step-ms 1 --html DIR/report.html --json";
+    let json = bench(dir.path(), line).expect(0).json();
+    let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+    let count = |what: &str| json[what].as_array().unwrap().len();
+    let grid = json["grid"]["trials"].as_array().unwrap().len();
+    assert_eq!(grid as u64, 2 * json["grid"]["settings"].as_u64().unwrap(), "two passes");
+    assert_eq!(page.matches("class=\"mark\"").count(), count("trials") + grid, "{page}");
+    assert_eq!(
+        page.matches("<td>taken</td>").count() + page.matches("<td>no</td>").count(),
+        count("steps")
+    );
+    assert!(!page.contains("swatch dash"), "no ceiling counts where a step sets the pace: {page}");
+    assert!(page.contains("A training whose step takes 1.00 ms sets the pace"), "{page}");
 }
