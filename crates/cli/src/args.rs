@@ -45,6 +45,7 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   pip install torch numpy nvidia-dali-cuda130 spdl grain
   bench-loader compare DIR --batch-size 256
+  bench-loader compare DIR --batch-size 256 --html compare.html
   bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
   bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
 
@@ -286,6 +287,9 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=TIMEOUT_MAX))]
     pub(crate) timeout: u64,
+    /// Write the report as a page too, with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,7 +5,7 @@ use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tester::{bench, file, images, pairs, truncate};
+use crate::tester::{bench, file, images, pairs, stub, truncate};
 
 /// A real browser, or nothing where there is none: the tests that need it then pass unseen, unless
 /// the environment says that there must be one.
@@ -295,4 +295,68 @@ fn a_page_of_tune_shows_as_many_bars_and_trials_as_the_report_has() {
     );
     assert!(!page.contains("swatch dash"), "no ceiling counts where a step sets the pace: {page}");
     assert!(page.contains("A training whose step takes 1.00 ms sets the pace"), "{page}");
+}
+
+#[test]
+fn a_page_of_compare_shows_all_contenders_or_why_not() {
+    let dir = pairs(20);
+    stub(
+        dir.path(),
+        "[ \"$2\" = dali ] && { echo '<b>boom' >&2; exit 3; }\necho '{\"absent\": \"no <i>module\"}'",
+    );
+    let line = "compare DIR --batch-size 8 --workers 2 --rounds 3 --python DIR/stub --json \
+                --html DIR/report.html";
+    let (page, dom) = read_page(dir.path(), line, 0);
+    for words in [
+        "On these files ",
+        "Throughput",
+        "Samples a second",
+        "CPU seconds a GB",
+        "Peak memory",
+        "Time to the first batch",
+        "</span>a round</li>",
+        "All numbers",
+        "speed ×",
+        "candle loop",
+        "Left out",
+        "absent, no &lt;i&gt;module",
+        "failed, ended early, exit status: 3: &lt;b&gt;boom",
+        "What differs",
+        "reads nothing ahead",
+        "processor",
+        "bench-loader compare ",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    for absent in ["<script", "<b>", "<i>", "http://", "https://", "NaN", "inf"] {
+        assert!(!page.contains(absent), "{absent}: {page}");
+    }
+    assert_eq!(page.matches("role=\"img\"").count(), 2 * 5, "two bars in each of five charts");
+    assert_eq!(page.matches("class=\"mark\"").count(), 2 * 3 * 3, "a mark a round in three");
+    let Some(dom) = dom else { return };
+    assert_eq!(dom.matches("<svg").count(), 2 * 5, "{dom}");
+    assert!(dom.contains("</html>"), "{dom}");
+}
+
+#[test]
+fn a_page_of_compare_without_anyone_to_compare_with_says_so() {
+    let dir = images(12);
+    stub(dir.path(), "echo '{\"absent\": \"no module\"}'");
+    let line = "compare DIR --batch-size 4 --rounds 1 --python DIR/stub \
+                --augment 'random_crop(8) to_dtype(f32)' --html DIR/report.html";
+    let (page, _) = read_page(dir.path(), line, 0);
+    assert!(page.contains("<h1>Nothing is there to compare Tallow with.</h1>"), "{page}");
+    assert!(page.contains("2 contenders are absent or failed"), "{page}");
+}
+
+#[test]
+fn pages_of_tune_and_compare_are_opened_before_the_work_begins() {
+    let dir = pairs(5);
+    truncate(&file(&dir, "input", 3), 1);
+    for command in ["tune DIR --seconds 1", "compare DIR --rounds 1"] {
+        let ended = bench(dir.path(), &format!("{command} --html DIR/absent/x.html")).expect(2);
+        assert!(ended.stderr.contains("--html"), "{ended:#?}");
+        bench(dir.path(), &format!("{command} --html DIR/x.html")).expect(1);
+        assert!(!dir.path().join("x.html").exists(), "no page of what failed");
+    }
 }
