@@ -58,6 +58,7 @@ const TUNE_EXAMPLES: &str = "\
 Examples:
   bench-loader tune DIR --shuffle --batch-size 64
   bench-loader tune DIR --shuffle --cold --cpu-share 0.5 --memory 1GB
+  bench-loader tune DIR --shuffle --grid --html tune.html
   bench-loader tune DIR --augment 'random_resized_crop(224) random_hflip' --step-ms 20";
 
 const DIGEST_EXAMPLES: &str = "\
@@ -73,6 +74,7 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   pip install torch numpy nvidia-dali-cuda130 spdl grain
   bench-loader compare DIR --batch-size 256
+  bench-loader compare DIR --batch-size 256 --html compare.html
   bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
   bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
 
@@ -369,6 +371,9 @@ pub(crate) struct TuneArgs {
     /// best of them
     #[arg(long)]
     pub(crate) grid: bool,
+    /// Write the report as a page too, with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -408,6 +413,9 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=TIMEOUT_MAX))]
     pub(crate) timeout: u64,
+    /// Write the report as a page too, with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

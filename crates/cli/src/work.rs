@@ -185,7 +185,8 @@ impl WorkAugment {
             }
         }
         if !chain.ends_with("to_dtype(f32)") {
-            let message = "compare --augment needs a chain that ends in to_dtype(f32), which is                            what the peers make";
+            let message = "compare --augment needs a chain that ends in to_dtype(f32), which is \
+                           what the peers make";
             return Err(Failure::usage(message));
         }
         let found = schema.fields().iter().find(|known| known.name() == field);

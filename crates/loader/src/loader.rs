@@ -488,7 +488,8 @@ impl Loader {
     /// Where the time has gone since the loader was built.
     pub fn report(&self) -> Report {
         let delivery = &self.filler.delivery;
-        let spent = |stage| delivery.activities.iter().map(|a| a.spent(stage)).sum();
+        let times = delivery.worker_times();
+        let spent = |stage| Duration::from_nanos(times[stage as usize]);
         let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
         let stats = lock(&self.stats);
         let wall = stats.first.zip(stats.last).map_or(Duration::ZERO, |(a, b)| b - a);

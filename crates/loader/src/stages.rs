@@ -111,12 +111,6 @@ impl Activity {
         self.0.rows.load(Ordering::Relaxed)
     }
 
-    /// Time that the worker has spent in `stage`, up to its last change of stage.
-    pub(crate) fn spent(&self, stage: Stage) -> Duration {
-        let spent = self.0.spent_ns.get(stage as usize);
-        Duration::from_nanos(spent.map_or(0, |spent| spent.load(Ordering::Relaxed)))
-    }
-
     /// Time in each stage up to `now_ns`, the stage under way included.
     ///
     /// That one began when all booked time ended: unlike `since_ns` this cannot be older than the
@@ -220,8 +214,8 @@ mod tests {
         std::thread::sleep(Duration::from_millis(20));
         clock.at(3, 17);
         clock.enter(Stage::Transform);
-        assert!(activity.spent(Stage::Read) >= Duration::from_millis(20));
-        assert_eq!(activity.spent(Stage::Transform), Duration::ZERO);
+        let [_, _, read, transform] = activity.times(clock.entered_ns());
+        assert!(read >= 20_000_000 && transform == 0, "{read} {transform}");
         let doing = activity.doing(Instant::now());
         assert_eq!((doing.stage, doing.slab, doing.index), (Stage::Transform, 3, 17));
     }

@@ -14,15 +14,17 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::doctor;
 use crate::args::{CompareArgs, Workers};
 use crate::console::Console;
 use crate::contender::Contender;
 use crate::exit::{Failure, Result};
+use crate::output::Output;
 use crate::place::{Opened, Place};
-use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, human, json};
+use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
 use crate::report::json::print;
 use crate::work::{Work, WorkAugment};
-use crate::{machine, plan, threads};
+use crate::{machine, plan, settings, threads};
 
 const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
 
@@ -40,6 +42,7 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
         Workers::Count(count) => count,
     };
     let python = Python::of(args)?;
+    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
     let (place, opened) = plan::open(&args.source)?;
     let seed = u64::from(args.seed);
     let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
@@ -54,6 +57,9 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     verify(&mut entrants, &work, &progress);
     progress.finish_and_clear();
     let report = report(&place, &opened, &work, args, entrants);
+    if let Some(page) = page {
+        page.write(&html::page(&report, &doctor::surroundings()).to_html())?;
+    }
     conclude(&report, args.json, &booth.python, console)
 }
 
@@ -331,22 +337,9 @@ fn report(
         augment: work.augment.as_ref().map(|augment| augment.chain.clone()),
         machine: machine::described(),
         memory_bytes: machine::memory_bytes(),
-        command: command_line(env::args_os()),
+        command: settings::command_line(),
         entries: entrants.into_iter().map(|entrant| entrant.entry).collect(),
     }
-}
-
-/// As a shell takes it.
-fn command_line(words: impl Iterator<Item = OsString>) -> String {
-    let quoted = words.map(|word| {
-        let word = word.to_string_lossy();
-        let plain = |c: char| c.is_alphanumeric() || "-_=./,:+@%".contains(c);
-        match !word.is_empty() && word.chars().all(plain) {
-            true => word.into_owned(),
-            false => format!("'{}'", word.replace('\'', r"'\''")),
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Console) -> Result {
@@ -374,15 +367,4 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
 
 fn cannot(doing: &str, error: &std::io::Error) -> Failure {
     Failure::failed(format_args!("cannot {doing}: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_line_can_be_pasted() {
-        let words = ["bench-loader", "--field=x=a b", "it's", ""].map(OsString::from);
-        assert_eq!(command_line(words.into_iter()), r"bench-loader '--field=x=a b' 'it'\''s' ''");
-    }
 }

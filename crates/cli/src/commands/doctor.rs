@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use crate::args::DoctorArgs;
 use crate::console::Console;
 use crate::exit::{Failure, Result};
+use crate::report::html::Surroundings;
 use crate::report::human::{bytes, count};
 use crate::report::{Doctor, Finding, human, json};
-use crate::{machine, threads};
+use crate::{machine, settings, threads};
 
 /// Below this the files of a data set are hardly kept in memory between two epochs.
 const MEMORY_MIN: u64 = 1 << 30;
@@ -39,8 +40,13 @@ pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
     Ok(())
 }
 
-/// What a report says of the machine that it was made on.
-pub(crate) fn machine() -> Vec<Finding> {
+/// What a page says of how and where it was made.
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings { command: settings::command_line(), machine: machine() }
+}
+
+/// The machine, as it was when a report was made.
+fn machine() -> Vec<Finding> {
     let mut findings = vec![system()];
     findings.extend(processor());
     findings.extend([cores(), memory()]);

@@ -86,12 +86,9 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     };
     if let Some(page) = page {
         let augment = args.augment.as_ref().map(|steps| (steps, &args.fields));
-        let around = html::Surroundings {
-            code: settings::code(&place, &load, augment, loader.plan()),
-            command: settings::command_line(),
-            machine: doctor::machine(),
-        };
-        page.write(&html::run(&report, &around).to_html())?;
+        let program = settings::code(&place, &load, augment, loader.plan());
+        let of = html::run::page(&report, &program, &doctor::surroundings());
+        page.write(&of.to_html())?;
     }
     if let Some(trace) = trace {
         // Every span ends before the trace does.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tallow::candle::Device;
 use tallow::{Augment, Auto, Loader, Search, Settings, Source, Workers as Bound};
 
+use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
 use crate::augment;
 use crate::ceiling::Ceiling;
@@ -16,7 +17,8 @@ use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::{median, rate};
 use crate::memory;
-use crate::report::{self, Ceilings, Trial, human, json};
+use crate::output::Output;
+use crate::report::{self, Ceilings, Trial, html, human, json};
 use crate::{plan, settings};
 
 /// A trial lasts at least so long, and takes so many batches behind those that it begins with.
@@ -37,6 +39,7 @@ const READ_AHEAD_BYTES: usize = 64_000_000;
 pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     tallow::keep_freed_memory();
     refuse_what_is_searched(&args.load)?;
+    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
     let device = device::open(args.load.device)?;
     let (place, opened) = plan::open(&args.source)?;
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
@@ -82,6 +85,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         Some(pair) if pair.ratio() < 1.0 && climbed.costs_more_than(start) => start,
         _ => climbed,
     };
+    let seconds = began.elapsed();
     let grid = if args.grid { Some(tuner.grid(found, most)?) } else { None };
     progress.finish_and_clear();
     let loader = tuner.build(found)?;
@@ -106,10 +110,13 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         beside_start,
         steps: search.steps().to_vec(),
         trials,
-        seconds: began.elapsed(),
+        seconds,
         cut,
         grid,
     };
+    if let Some(page) = page {
+        page.write(&html::tune::page(&report, &doctor::surroundings()).to_html())?;
+    }
     let out = console.out();
     if args.json {
         json::print(out, &json::tune(&report))?
@@ -268,7 +275,7 @@ impl Tuner<'_> {
         let best = |a: &&Settings, b: &&Settings| of(&trials, **a).total_cmp(&of(&trials, **b));
         let best = points.iter().max_by(best).copied().unwrap_or(found);
         let pair = if best == found { None } else { Some(self.beside(found, best)?) };
-        Ok(report::Grid { points: points.len(), best, pair })
+        Ok(report::Grid { trials, best, pair })
     }
 
     fn ceilings(

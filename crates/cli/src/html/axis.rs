@@ -8,7 +8,6 @@ pub(crate) enum Unit {
     /// Time.
     Seconds,
     /// Bytes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for pages that compare"))]
     Bytes,
     /// Whatever is counted, or comes per second.
     Count,

@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 
 use super::axis::Unit;
-use super::lines::number;
+use super::lines::{Level, number};
 use super::{Tone, figure, legend};
 
 /// One part of a bar.
@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) note: String,
     pub(crate) parts: Vec<Part>,
+    /// What lies about the whole where that is a median: each a thin line.
+    pub(crate) marks: Vec<f64>,
 }
 
 /// What the full width of the chart is.
@@ -27,8 +29,7 @@ pub(crate) struct Row {
 pub(crate) enum Whole {
     /// The sum of the row: rows show shares.
     Row,
-    /// The largest sum of all rows: rows compare.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for pages that compare"))]
+    /// The largest sum, mark or level of all rows: rows compare.
     Largest,
 }
 
@@ -40,6 +41,10 @@ pub(crate) struct Bars {
     pub(crate) unit: Unit,
     pub(crate) whole: Whole,
     pub(crate) rows: Vec<Row>,
+    /// What a mark is.
+    pub(crate) mark: &'static str,
+    /// What rows are compared with beside each other.
+    pub(crate) levels: Vec<Level>,
 }
 
 impl Row {
@@ -51,12 +56,20 @@ impl Row {
 /// Less than this share of the width is less than a pixel.
 const SEEN_MIN: f64 = 1e-3;
 
+/// So much of the width is filled where lines are drawn over the bars: one at the end is whole.
+const FILLED: f64 = 0.99;
+
 impl Render for Bars {
     fn render(&self) -> Markup {
+        let compared = self.whole == Whole::Largest;
         let rows = html! {
-            div.bars { @for row in &self.rows { (self.row(row)) } }
+            div.bars.compared[compared] { @for row in &self.rows { (self.row(row)) } }
         };
-        figure(&self.title, &self.note, &rows, &legend(self.names().into_iter()))
+        let is_marked = self.rows.iter().any(|row| !row.marks.is_empty());
+        let mark = is_marked.then(|| ("tick", Tone::Reference, self.mark.to_owned()));
+        let levels = self.levels.iter().map(|l| ("dash", l.tone, l.name.clone()));
+        let names = self.names().into_iter().chain(mark).chain(levels);
+        figure(&self.title, &self.note, &rows, &legend(names))
     }
 }
 
@@ -65,9 +78,18 @@ impl Bars {
     fn whole(&self, row: &Row) -> f64 {
         let whole = match self.whole {
             Whole::Row => row.sum(),
-            Whole::Largest => self.rows.iter().map(Row::sum).fold(0.0, f64::max),
+            Whole::Largest => {
+                let sums = self.rows.iter().map(Row::sum).fold(0.0, f64::max);
+                self.lines().fold(sums, |whole, line| whole.max(line / FILLED))
+            }
         };
         if whole > 0.0 { whole } else { 1.0 }
+    }
+
+    /// Whatever is drawn over bars.
+    fn lines(&self) -> impl Iterator<Item = f64> {
+        let marks = self.rows.iter().flat_map(|row| row.marks.iter().copied());
+        marks.chain(self.levels.iter().map(|level| level.value))
     }
 
     fn row(&self, row: &Row) -> Markup {
@@ -86,6 +108,15 @@ impl Bars {
                         title { (part.name) ": " (self.text(part.value, whole)) }
                     }
                 }
+                @for mark in &row.marks {
+                    @let x = percent(mark / whole);
+                    line.halo x1=(x) x2=(x) y1="22%" y2="78%" {}
+                    line.mark x1=(x) x2=(x) y1="22%" y2="78%" { title { (self.unit.text(*mark)) } }
+                }
+                @for level in &self.levels {
+                    @let x = percent(level.value / whole);
+                    line.level.(level.tone.class()) x1=(x) x2=(x) y1="0" y2="100%" {}
+                }
             }
         }
     }
@@ -102,13 +133,18 @@ impl Bars {
 
     fn words(&self, row: &Row, whole: f64) -> String {
         let parts = row.parts.iter().filter(|part| part.value > 0.0);
-        let words = parts.map(|part| format!("{} {}", part.name, self.text(part.value, whole)));
+        let words = parts.map(|part| match self.text(part.value, whole) {
+            text if part.name == row.name => text,
+            text => format!("{} {text}", part.name),
+        });
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// The name of every part that is seen anywhere, once.
+    /// The name of every part that is seen anywhere, once; not of those that their row names.
     fn names(&self) -> Vec<(&'static str, Tone, String)> {
-        let seen = |row: &Row, part: &Part| part.value > self.whole(row) * SEEN_MIN;
+        let seen = |row: &Row, part: &Part| {
+            part.name != row.name && part.value > self.whole(row) * SEEN_MIN
+        };
         let mut names: Vec<(_, Tone, String)> = Vec::new();
         for (row, part) in self.rows.iter().flat_map(|row| row.parts.iter().map(move |p| (row, p)))
         {
@@ -130,14 +166,18 @@ mod tests {
 
     fn bars(whole: Whole) -> String {
         let part = |name: &str, value| Part { name: name.to_owned(), tone: Tone::of(0), value };
-        let row = |name: &str, parts| Row { name: name.to_owned(), note: String::new(), parts };
+        let row = |name: &str, parts| {
+            let (name, note) = (name.to_owned(), String::new());
+            Row { name, note, parts, marks: Vec::new() }
+        };
         let rows = vec![
             row("one", vec![part("a", 1.0), part("b", 3.0), part("none", 0.0)]),
             row("two", vec![part("b", 1.0)]),
             row("empty", Vec::new()),
         ];
         let (title, note) = ("t".to_owned(), String::new());
-        Bars { title, note, unit: Unit::Seconds, whole, rows }.render().into_string()
+        let (unit, mark, levels) = (Unit::Seconds, "", Vec::new());
+        Bars { title, note, unit, whole, rows, mark, levels }.render().into_string()
     }
 
     #[test]
@@ -151,5 +191,41 @@ mod tests {
             assert!(!drawn.contains("NaN") && !drawn.contains("none"), "{drawn}");
             assert_eq!(drawn.matches("swatch").count(), 2, "{drawn}");
         }
+    }
+
+    #[test]
+    fn marks_and_levels_are_drawn_over_bars_and_within_the_width() {
+        let part = |name: &str| Part { name: name.to_owned(), tone: Tone::of(1), value: 10.0 };
+        let row = |name: &str, part, marks: &[f64]| Row {
+            name: name.to_owned(),
+            note: String::new(),
+            parts: vec![part],
+            marks: marks.to_vec(),
+        };
+        let level =
+            Level { name: "ceiling".to_owned(), tone: Tone::Reference, value: 40.0 * FILLED };
+        let bars = Bars {
+            title: "t".to_owned(),
+            note: String::new(),
+            unit: Unit::Count,
+            whole: Whole::Largest,
+            rows: vec![row("a", part("a"), &[8.0, 12.0]), row("b", part("other"), &[])],
+            mark: "a round",
+            levels: vec![level],
+        };
+        let drawn = bars.render().into_string();
+        for words in [
+            r#"x="0%" width="25%""#,
+            r#"mark" x1="20%" x2="20%" y1="22%""#,
+            r#"x1="99%" x2="99%" y1="0""#,
+            r#"aria-label="a: 10""#,
+            "</span>a round</li>",
+            "</span>ceiling</li>",
+            "</span>other</li>",
+        ] {
+            assert!(drawn.contains(words), "{words}: {drawn}");
+        }
+        assert_eq!(drawn.matches("class=\"mark\"").count(), 2, "{drawn}");
+        assert_eq!(drawn.matches("swatch").count(), 3, "a row's own name is not told again");
     }
 }

@@ -1,8 +1,8 @@
 //! Reports as pages: one file that needs nothing else, neither a network nor a script.
 //!
 //! A [`Page`] is a verdict, some figures, and sections; a section holds whatever renders, charts
-//! above all. Charts are data: [`Lines`] over a common axis, [`Bars`] cut into parts, and a
-//! [`Histogram`]. What is drawn is SVG that is stretched to the width there is, and what is read is
+//! above all. Charts are data: [`Lines`] over a common axis, [`Bars`] cut into parts or
+//! side by side, and a [`Histogram`]. What is drawn is SVG that is stretched to the width there is, and what is read is
 //! text of the page, which is not: so both are sharp on a phone too.
 //!
 //! Colours are variables of `style.css`, two sets for light and dark, and a [`Tone`] names one.
@@ -17,7 +17,7 @@ pub(crate) use axis::{Axis, Unit};
 pub(crate) use bars::{Bars, Part, Row, Whole};
 pub(crate) use histogram::{Histogram, Mark};
 pub(crate) use lines::{Level, Lines, Look, Series};
-pub(crate) use page::{Fact, Figure, Mood, Page, Section, Verdict, code, facts, table};
+pub(crate) use page::{Fact, Figure, Mood, Page, Section, Verdict, code, facts, list, table};
 
 use maud::{Markup, html};
 
@@ -42,7 +42,6 @@ pub(crate) enum Tone {
 
 impl Tone {
     /// For series that have no meaning of their own, told apart by their number.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for pages that compare"))]
     pub(crate) fn of(number: usize) -> Self {
         const TONES: [Tone; 6] = [
             Tone::Read,

@@ -50,6 +50,7 @@ pub(crate) struct Figure {
 /// A line of a list of facts.
 #[derive(Debug, Clone)]
 pub(crate) struct Fact {
+    /// Empty for more of the one above.
     pub(crate) name: String,
     pub(crate) value: String,
     /// What to do about it, if anything.
@@ -113,7 +114,7 @@ impl Page {
             p.title { (self.title) }
             div class=(format!("verdict {}", mood.class())) {
                 h1 { (sentence) }
-                @if !more.is_empty() { p { (more) } }
+                @if !more.is_empty() { p { (prose(more)) } }
             }
             dl.figures {
                 @for Figure { name, value, note } in &self.figures {
@@ -129,9 +130,19 @@ impl Section {
         html! {
             section {
                 h2 { (self.title) }
-                @if !self.lead.is_empty() { p.lead { (self.lead) } }
+                @if !self.lead.is_empty() { p.lead { (prose(&self.lead)) } }
                 (self.body)
             }
+        }
+    }
+}
+
+/// Text in which no line breaks behind the hyphens of an option.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (i, word) in text.split(' ').enumerate() {
+            @if i > 0 { " " }
+            @if word.starts_with("--") { span.option { (word) } } @else { (word) }
         }
     }
 }
@@ -141,11 +152,16 @@ pub(crate) fn facts(facts: &[Fact]) -> Markup {
     html! {
         dl.facts {
             @for Fact { name, value, advice } in facts {
-                dt { (name) }
+                @if !name.is_empty() { dt { (name) } }
                 dd { (value) @if let Some(advice) = advice { span.advice { (advice) } } }
             }
         }
     }
+}
+
+/// Sentences, one below the other.
+pub(crate) fn list(lines: &[String]) -> Markup {
+    html! { ul.list { @for line in lines { li { (line) } } } }
 }
 
 /// A table whose first column is words, and the others numbers.

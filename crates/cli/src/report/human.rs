@@ -271,11 +271,11 @@ pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
         writeln!(out, "{} {reason}", if i == 0 { "why      " } else { "         " })?;
     }
     if let Some(grid) = &report.grid {
-        let ratio = grid.pair.map_or(1.0, super::Pair::ratio);
         writeln!(
             out,
-            "grid      {ratio:.2} times the best of {}, {}",
-            counted(grid.points as u64, "setting"),
+            "grid      {:.2} times the best of {}, {}",
+            grid.ratio(),
+            counted(grid.points() as u64, "setting"),
             settings(grid.best)
         )?;
     }
@@ -309,7 +309,7 @@ fn write_ceilings(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
 }
 
 /// Settings as one says them.
-fn settings(settings: Settings) -> String {
+pub(crate) fn settings(settings: Settings) -> String {
     let ahead = if settings.read_ahead > 0 { ", reading ahead" } else { "" };
     format!(
         "{}, {} ahead{ahead}",

@@ -215,7 +215,8 @@ pub(crate) fn tune(report: &Tune) -> Value {
         "seconds": report.seconds.as_secs_f64(),
         "cut": report.cut,
         "grid": report.grid.as_ref().map(|grid| json!({
-            "settings": grid.points,
+            "settings": grid.points(),
+            "trials": grid.trials.iter().map(trial).collect::<Vec<_>>(),
             "best": settings(grid.best),
             "beside_best": grid.pair.map(pair),
         })),

@@ -251,13 +251,51 @@ impl Pair {
     }
 }
 
+/// Trials of the same settings, and what each of them has reached.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub(crate) settings: Settings,
+    pub(crate) rates: Vec<f64>,
+}
+
+impl Tried {
+    pub(crate) fn rate(&self) -> f64 {
+        median(self.rates.iter().copied())
+    }
+
+    /// All of `trials`, those that take less first.
+    pub(crate) fn all(trials: &[Trial]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for &Trial { settings, samples_per_second } in trials {
+            match all.iter_mut().find(|tried| tried.settings == settings) {
+                Some(tried) => tried.rates.push(samples_per_second),
+                None => all.push(Self { settings, rates: vec![samples_per_second] }),
+            }
+        }
+        all.sort_by_key(|Self { settings: of, .. }| (of.workers, of.prefetch, of.read_ahead));
+        all
+    }
+}
+
 /// All settings within the bounds.
 #[derive(Debug)]
 pub(crate) struct Grid {
-    pub(crate) points: usize,
+    /// Some of each.
+    pub(crate) trials: Vec<Trial>,
     pub(crate) best: Settings,
     /// What was found beside the best, unless they are the same.
     pub(crate) pair: Option<Pair>,
+}
+
+impl Grid {
+    pub(crate) fn points(&self) -> usize {
+        Tried::all(&self.trials).len()
+    }
+
+    /// How many times the rate of the best what was found reaches.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.pair.map_or(1.0, Pair::ratio)
+    }
 }
 
 impl Tune {
@@ -378,4 +416,22 @@ pub(crate) struct Problem {
     pub(crate) path: String,
     pub(crate) kind: &'static str,
     pub(crate) message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trials_of_the_same_settings_are_one() {
+        let trial = |workers, prefetch, samples_per_second| Trial {
+            settings: Settings { workers, prefetch, read_ahead: 0 },
+            samples_per_second,
+        };
+        let trials = [trial(2, 1, 5.0), trial(1, 4, 1.0), trial(2, 1, 9.0), trial(2, 1, 6.0)];
+        let all = Tried::all(&trials);
+        assert_eq!(all.iter().map(|tried| tried.settings.workers).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((all[0].rate(), all[1].rate()), (1.0, 6.0));
+        assert_eq!(all[1].rates, [5.0, 9.0, 6.0]);
+    }
 }

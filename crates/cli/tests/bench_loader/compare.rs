@@ -1,19 +1,9 @@
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::tester::{Ended, bench, bench_with, file, images, pairs, truncate};
-
-/// A program in the place of Python, which does this when it is started as a peer.
-fn stub(dir: &Path, script: &str) {
-    let path = dir.join("stub");
-    let script = format!("#!/bin/sh\n[ \"$1\" = -c ] && exit\n{script}\n");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-}
+use crate::tester::{Ended, bench, bench_with, file, images, pairs, stub, truncate};
 
 fn compare(dir: &Path, options: &str) -> Ended {
     let line = format!("compare DIR --batch-size 8 --workers 2 --rounds 2 {options}");

@@ -1,6 +1,7 @@
 //! Running the program, and folders to run it on.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -90,4 +91,12 @@ pub(crate) fn truncate(path: &Path, bytes: u64) {
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
     let len = file.metadata().unwrap().len();
     file.set_len(len - bytes).unwrap();
+}
+
+/// A program in the place of Python, which does this when it is started as a peer.
+pub(crate) fn stub(dir: &Path, script: &str) {
+    let path = dir.join("stub");
+    let script = format!("#!/bin/sh\n[ \"$1\" = -c ] && exit\n{script}\n");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }

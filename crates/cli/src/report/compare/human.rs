@@ -53,7 +53,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
     writeln!(out, "command   {}", one_line(&report.command))
 }
 
-fn cache(report: &Compare) -> &'static str {
+pub(super) fn cache(report: &Compare) -> &'static str {
     match report.fits_page_cache() {
         Some(true) => "warm: each contender had read every file before the clock ran",
         Some(false) => {
@@ -65,8 +65,7 @@ fn cache(report: &Compare) -> &'static str {
 
 fn write_table(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
     let mut lines = vec![HEADS.map(str::to_owned)];
-    for entry in &report.entries {
-        let Outcome::Measured(measured) = &entry.outcome else { continue };
+    for (entry, measured) in report.measured() {
         lines.push(cells(entry, measured, report.ratios(measured)));
     }
     let widths: Vec<usize> = (0..HEADS.len())
@@ -83,7 +82,11 @@ fn write_table(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
     Ok(())
 }
 
-fn cells(entry: &Entry, measured: &Measured, ratios: Option<(f64, f64)>) -> [String; 10] {
+pub(super) fn cells(
+    entry: &Entry,
+    measured: &Measured,
+    ratios: Option<(f64, f64)>,
+) -> [String; 10] {
     let (least, most) = measured.range();
     let (speed, cpu) = match ratios {
         Some((speed, cpu)) => (format!("{speed:.2}"), format!("{cpu:.2}")),
@@ -116,15 +119,18 @@ fn write_notes(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
         Outcome::Absent(why) => return writeln!(out, "{}: absent, {}", entry.name, one_line(why)),
         Outcome::Failed(why) => return writeln!(out, "{}: failed, {}", entry.name, one_line(why)),
     }
-    if let Some(form) = &entry.form {
-        let tried = entry.tried.iter().filter(|(name, _)| name != form);
-        let tried: Vec<String> = tried.map(|(name, _)| one_line(name)).collect();
-        let slower = if tried.is_empty() {
-            String::new()
-        } else {
-            format!("; slower: {}", tried.join("; "))
-        };
-        writeln!(out, "{}: {}{slower}", entry.name, one_line(form))?;
+    if let Some(form) = form(entry) {
+        writeln!(out, "{}: {form}", entry.name)?;
     }
     entry.notes.iter().try_for_each(|note| writeln!(out, "{}: {}", entry.name, one_line(note)))
+}
+
+/// How it was used, and how not.
+pub(super) fn form(entry: &Entry) -> Option<String> {
+    let form = entry.form.as_ref()?;
+    let tried = entry.tried.iter().filter(|(name, _)| name != form);
+    let tried: Vec<String> = tried.map(|(name, _)| one_line(name)).collect();
+    let slower =
+        if tried.is_empty() { String::new() } else { format!("; slower: {}", tried.join("; ")) };
+    Some(format!("{}{slower}", one_line(form)))
 }

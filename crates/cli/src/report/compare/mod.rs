@@ -1,5 +1,6 @@
-//! What several loaders have cost on the same work; [`human`] and [`json`] are two views of it.
+//! What several loaders have cost on the same work; [`human`], [`json`] and [`html`] are views of it.
 
+pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 
@@ -83,7 +84,8 @@ pub(crate) struct Lap {
 }
 
 impl Measured {
-    fn rates(&self) -> impl Iterator<Item = f64> {
+    /// Of each round, as what follows.
+    pub(crate) fn rates(&self) -> impl Iterator<Item = f64> {
         self.laps.iter().map(|lap| rate(lap.samples, lap.wall))
     }
 
@@ -102,12 +104,20 @@ impl Measured {
     }
 
     /// CPU seconds of a gigabyte that was delivered.
+    pub(crate) fn cpus_per_gigabyte(&self) -> impl Iterator<Item = f64> {
+        self.laps.iter().map(|lap| ratio(lap.cpu.as_secs_f64(), lap.bytes as f64 / 1e9))
+    }
+
     pub(crate) fn cpu_per_gigabyte(&self) -> f64 {
-        median(self.laps.iter().map(|lap| ratio(lap.cpu.as_secs_f64(), lap.bytes as f64 / 1e9)))
+        median(self.cpus_per_gigabyte())
+    }
+
+    pub(crate) fn first_batches(&self) -> impl Iterator<Item = f64> {
+        self.laps.iter().map(|lap| lap.first_batch.as_secs_f64())
     }
 
     pub(crate) fn first_batch(&self) -> Duration {
-        Duration::from_secs_f64(median(self.laps.iter().map(|lap| lap.first_batch.as_secs_f64())))
+        Duration::from_secs_f64(median(self.first_batches()))
     }
 
     pub(crate) fn peak_bytes(&self) -> u64 {
@@ -125,6 +135,18 @@ impl Entry {
 }
 
 impl Compare {
+    /// What was measured, Tallow first unless it failed.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = (&Entry, &Measured)> {
+        self.entries.iter().filter_map(|entry| Some((entry, entry.measured()?)))
+    }
+
+    /// The fastest of the others.
+    pub(crate) fn best_other(&self) -> Option<(&Entry, &Measured)> {
+        let others = self.entries.iter().skip(1);
+        let others = others.filter_map(|entry| Some((entry, entry.measured()?)));
+        others.max_by(|(_, a), (_, b)| a.samples_per_second().total_cmp(&b.samples_per_second()))
+    }
+
     /// How many times as fast Tallow is as another, and how many times less CPU time it takes for
     /// the same bytes.
     pub(crate) fn ratios(&self, of: &Measured) -> Option<(f64, f64)> {

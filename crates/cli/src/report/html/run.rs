@@ -5,13 +5,14 @@ use std::time::Duration;
 use maud::{Markup, Render as _, html};
 use tallow::Stage;
 
-use super::human::{bytes, count, counted, counted_as, one_line};
-use super::{Finding, Run};
+use super::{Surroundings, fact, fields, machine, text, time};
 use crate::html::{
-    Axis, Bars, Fact, Figure, Histogram, Level, Lines, Look, Mark, Mood, Page, Part, Row, Section,
+    Axis, Bars, Figure, Histogram, Level, Lines, Look, Mark, Mood, Page, Part, Row, Section,
     Series, Tone, Unit, Verdict, Whole, code, facts, table,
 };
 use crate::measure;
+use crate::report::Run;
+use crate::report::human::{bytes, count, counted, counted_as, one_line};
 use crate::timeline::{Span, Timeline};
 
 /// Points of a line over time.
@@ -20,24 +21,15 @@ const POINTS: usize = 240;
 const RATES: usize = 100;
 const BATCHES_OF_A_RATE: usize = 4;
 
-/// What a page has beside what every report has.
-#[derive(Debug)]
-pub(crate) struct Surroundings {
-    /// The options as a program.
-    pub(crate) code: String,
-    pub(crate) command: String,
-    pub(crate) machine: Vec<Finding>,
-}
-
-/// The page of a run whose meter kept a timeline.
-pub(crate) fn run(report: &Run, around: &Surroundings) -> Page {
+/// The page of a run whose meter kept a timeline; `program` is its options as one.
+pub(crate) fn page(report: &Run, program: &str, around: &Surroundings) -> Page {
     let mut sections = vec![times(report)];
     if let Some(timeline) = report.meter.timeline.as_ref().filter(|line| !line.is_empty()) {
         sections.extend([throughput(report, timeline), waits(report, timeline)]);
         sections.extend(queue(report, timeline));
     }
     sections.extend(failures(report));
-    sections.extend([settings(report, around), machine(around)]);
+    sections.extend([settings(report, program), machine(around)]);
     Page {
         title: format!("bench-loader run: {}", one_line(&report.source)),
         verdict: verdict(report),
@@ -45,14 +37,6 @@ pub(crate) fn run(report: &Run, around: &Surroundings) -> Page {
         sections,
         command: around.command.clone(),
     }
-}
-
-fn text(text: &str) -> String {
-    text.to_owned()
-}
-
-fn time(time: Duration) -> String {
-    Unit::Seconds.text(time.as_secs_f64())
 }
 
 fn share(part: Duration, whole: Duration) -> f64 {
@@ -191,6 +175,7 @@ fn times(report: &Run) -> Section {
         name: text("training loop"),
         note: format!("{}: its own work, then what it waited for", time(meter.wall)),
         parts: parts.iter().map(part).collect(),
+        marks: Vec::new(),
     };
     let bars = Bars {
         title: text("Time by stage"),
@@ -198,6 +183,8 @@ fn times(report: &Run) -> Section {
         unit: Unit::Seconds,
         whole: Whole::Row,
         rows: vec![wall, of_workers(report)],
+        mark: "",
+        levels: Vec::new(),
     };
     let lead = "A wait is given to the stages in which the workers were while it lasted. What \
                 workers do in the shadow of a step costs a training nothing.";
@@ -221,7 +208,8 @@ fn of_workers(report: &Run) -> Row {
         1 => ("worker", text("1 thread")),
         _ => ("workers", format!("{workers} threads together")),
     };
-    Row { name: text(name), note, parts: busy.chain(idle).map(part).collect() }
+    let parts = busy.chain(idle).map(part).collect();
+    Row { name: text(name), note, parts, marks: Vec::new() }
 }
 
 fn wall_table(report: &Run, parts: &[(measure::Part, Duration)]) -> Markup {
@@ -379,25 +367,18 @@ fn failures(report: &Run) -> Option<Section> {
     if errors.total + faults.total == 0 {
         return None;
     }
-    let fact = |name: &str, value: &String| Fact {
-        name: text(name),
-        value: one_line(value),
-        advice: None,
-    };
-    let errors = errors.first.iter().map(|error| fact("error", error));
-    let faults = faults.first.iter().map(|fault| fact("passed over", fault));
+    let errors = errors.first.iter().map(|error| fact("error", one_line(error)));
+    let faults = faults.first.iter().map(|fault| fact("passed over", one_line(fault)));
     let body = facts(&errors.chain(faults).collect::<Vec<_>>());
     let lead = text("The first of them; `bench-loader check` lists every problem of every sample.");
     Some(Section { title: text("What failed"), lead, body })
 }
 
-fn settings(report: &Run, around: &Surroundings) -> Section {
+fn settings(report: &Run, program: &str) -> Section {
     let plan = &report.plan;
-    let fact = |name: &str, value: String| Fact { name: text(name), value, advice: None };
-    let fields = report.schema.fields().iter().map(|field| one_line(&field.to_string()));
     let mut list = vec![
         fact("source", one_line(&report.source)),
-        fact("fields", fields.collect::<Vec<_>>().join("; ")),
+        fact("fields", fields(&report.schema)),
         fact("samples", count(plan.samples() as u64)),
         fact(
             "ahead",
@@ -432,16 +413,6 @@ fn settings(report: &Run, around: &Surroundings) -> Section {
         ));
     }
     let lead = text("The loader of this run, to be pasted into a program.");
-    let body = html! { (code(&around.code)) (facts(&list)) };
+    let body = html! { (code(program)) (facts(&list)) };
     Section { title: text("Settings"), lead, body }
-}
-
-fn machine(around: &Surroundings) -> Section {
-    let fact = |finding: &Finding| Fact {
-        name: finding.what.trim().to_owned(),
-        value: one_line(&finding.found),
-        advice: finding.advice.clone(),
-    };
-    let body = facts(&around.machine.iter().map(fact).collect::<Vec<_>>());
-    Section { title: text("Machine"), lead: String::new(), body }
 }

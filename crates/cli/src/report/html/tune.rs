@@ -1,0 +1,240 @@
+//! The report of a search for settings as a page.
+
+use maud::{Render as _, html};
+use tallow::Settings;
+
+use super::{Surroundings, fact, fields, machine, text, time};
+use crate::html::{
+    Bars, Figure, Level, Mood, Page, Part, Row, Section, Tone, Unit, Verdict, Whole, code, facts,
+    list, table,
+};
+use crate::measure::delivered_row_bytes;
+use crate::report::human::{bytes, count, counted, counted_as, one_line, settings};
+use crate::report::{Grid, Trial, Tried, Tune, difference};
+
+/// From this share of the ceiling on there is little left to gain.
+const NEAR: f64 = 0.8;
+
+pub(crate) fn page(report: &Tune, around: &Surroundings) -> Page {
+    let mut sections = vec![tried(report), search(report)];
+    sections.extend(report.grid.as_ref().map(|grid| of_grid(report, grid)));
+    sections.extend([ceilings(report), setup(report), machine(around)]);
+    Page {
+        title: format!("bench-loader tune: {}", one_line(&report.source)),
+        verdict: verdict(report),
+        figures: figures(report),
+        sections,
+        command: around.command.clone(),
+    }
+}
+
+/// What was found, and how far that is from the ceiling and from the defaults.
+fn verdict(report: &Tune) -> Verdict {
+    let ceiling = report.ceiling();
+    let near = ceiling.is_none_or(|(_, _, share)| share >= NEAR);
+    Verdict {
+        mood: if near && !report.cut { Mood::Good } else { Mood::Plain },
+        sentence: sentence(report),
+        more: more(report),
+    }
+}
+
+fn sentence(report: &Tune) -> String {
+    let (found, rate) = (report.found, count(report.rate as u64));
+    let ahead = counted_as(found.prefetch as u64, "batch", "batches");
+    let what = format!("{} with {ahead} ahead", counted(found.workers as u64, "worker"));
+    let what = if found.read_ahead > 0 { what + " and files read ahead" } else { what };
+    let far =
+        report.ceiling().map(|(name, _, share)| format!("{share:.2} of what the {name} allows"));
+    if found == report.start {
+        let far = far.map(|far| format!(", {far}")).unwrap_or_default();
+        return format!("Keep the defaults, {what}: {rate} samples a second{far}.");
+    }
+    let times = report.beside_start.map(|pair| {
+        let less = if pair.ratio() < 1.0 { ", which take more" } else { "" };
+        format!("{:.2} times the defaults{less}", pair.ratio())
+    });
+    let beside = far.into_iter().chain(times).collect::<Vec<_>>().join(", ");
+    let load = if found.workers == 1 { "loads" } else { "load" };
+    format!("{what} {load} {rate} samples a second: {beside}.")
+}
+
+fn more(report: &Tune) -> String {
+    let mut more = Vec::new();
+    if let Some(step) = report.step {
+        more.push(format!(
+            "A training whose step takes {} sets the pace: this is the least that it needs.",
+            time(step)
+        ));
+    }
+    if let Some(pair) = report.beside_start {
+        let (start, climbed) = (settings(report.start), settings(report.climbed));
+        let [found, other] = [pair.found, pair.other].map(|rate| count(rate as u64));
+        more.push(if report.found == report.start {
+            format!("The search ended at {climbed}, which by turns with them reach {found}.")
+        } else {
+            format!("The defaults, {start}, by turns with what was found reach {other}.")
+        });
+    }
+    if report.cut {
+        more.push(text("The search was cut short by --seconds: there was more to try."));
+    }
+    more.join(" ")
+}
+
+fn figures(report: &Tune) -> Vec<Figure> {
+    let figure = |name: &str, value: String, note: String| Figure { name: text(name), value, note };
+    let per_second = report.rate * delivered_row_bytes(&report.schema) as f64;
+    let note = format!("{}/s", bytes(per_second as u64));
+    let mut figures = vec![figure("samples a second", count(report.rate as u64), note)];
+    if let Some((name, ceiling, share)) = report.ceiling() {
+        let note = format!("{name}: {} samples/s", count(ceiling as u64));
+        figures.push(figure("of the ceiling", format!("{share:.2}"), note));
+    }
+    if let Some(pair) = report.beside_start.filter(|_| report.found != report.start) {
+        let note = format!("which reach {}", count(pair.other as u64));
+        figures.push(figure("times the defaults", format!("{:.2}", pair.ratio()), note));
+    }
+    let up_to = |most: usize| format!("of {} at most", count(most as u64));
+    let Settings { workers, prefetch, .. } = report.found;
+    figures.push(figure("workers", count(workers as u64), up_to(report.most.workers)));
+    figures.push(figure("batches ahead", count(prefetch as u64), up_to(report.most.prefetch)));
+    let note = text("for batches, at most");
+    figures.push(figure("memory", bytes(report.memory_bytes as u64), note));
+    figures
+}
+
+/// A bar for each of the settings that `trials` are of.
+fn rates(report: &Tune, trials: &[Trial], best: Option<Settings>) -> Bars {
+    let row = |tried: &Tried| {
+        let least = tried.rates.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = tried.rates.iter().copied().fold(0.0, f64::max);
+        let spread = format!(" ({} to {})", count(least as u64), count(most as u64));
+        let spread = if tried.rates.len() > 1 { spread } else { String::new() };
+        let (name, tone) = role(report, tried.settings, best);
+        Row {
+            name: settings(tried.settings),
+            note: format!("{}{spread}", count(tried.rate() as u64)),
+            parts: vec![Part { name: text(name), tone, value: tried.rate() }],
+            marks: tried.rates.clone(),
+        }
+    };
+    let level = |(name, value, _): (&str, f64, f64)| Level {
+        name: format!("ceiling of the {name}, {}", count(value as u64)),
+        tone: Tone::Reference,
+        value,
+    };
+    Bars {
+        title: text("Samples a second"),
+        note: text("median of the trials of each setting, and their spread"),
+        unit: Unit::Count,
+        whole: Whole::Largest,
+        rows: Tried::all(trials).iter().map(row).collect(),
+        mark: "a trial",
+        levels: report.ceiling().map(level).into_iter().collect(),
+    }
+}
+
+/// What settings are in the report, and their colour.
+fn role(report: &Tune, settings: Settings, best: Option<Settings>) -> (&'static str, Tone) {
+    match settings {
+        _ if settings == report.found && report.found == report.start => {
+            ("found: the defaults", Tone::of(0))
+        }
+        _ if settings == report.found => ("found", Tone::of(0)),
+        _ if Some(settings) == best => ("the best of the grid", Tone::of(2)),
+        _ if settings == report.start => ("the defaults", Tone::of(1)),
+        _ => ("also tried", Tone::Own),
+    }
+}
+
+fn tried(report: &Tune) -> Section {
+    let lead = "Every setting that the search has tried. A step is decided by trials that take \
+                turns, so bars that were measured at different times compare less well than the \
+                ratios below.";
+    let body = rates(report, &report.trials, None).render();
+    Section { title: text("What was tried"), lead: text(lead), body }
+}
+
+fn search(report: &Tune) -> Section {
+    let row = |step: &tallow::Step| {
+        vec![
+            format!("{}, beside {}", difference(step.from, step.to), settings(step.from)),
+            format!("{:.2}", step.ratio),
+            text(if step.taken { "taken" } else { "no" }),
+        ]
+    };
+    let rows: Vec<Vec<String>> = report.steps.iter().map(row).collect();
+    let cut = if report.cut { ", cut short by --seconds" } else { "" };
+    let lead = format!(
+        "{} in {}{cut}. The ratio is how many times the rate of the setting beside it was \
+         reached, by turns.",
+        counted(report.trials.len() as u64, "trial"),
+        time(report.seconds)
+    );
+    let why = report.reasons();
+    let body = html! {
+        @if !rows.is_empty() { (table(&["tried", "ratio", ""], &rows)) }
+        @if !why.is_empty() { h3 { "Why" } (list(&why)) }
+    };
+    Section { title: text("The search"), lead, body }
+}
+
+fn of_grid(report: &Tune, grid: &Grid) -> Section {
+    let all = counted(grid.points() as u64, "setting");
+    let lead = match grid.pair {
+        None => {
+            format!("All {all} within the bounds, measured afterwards: what was found is the best.")
+        }
+        Some(_) => format!(
+            "All {all} within the bounds, measured afterwards. The best, {}, beside what was \
+             found: the latter reaches {:.2} times its rate, by turns.",
+            settings(grid.best),
+            grid.ratio()
+        ),
+    };
+    let body = rates(report, &grid.trials, Some(grid.best)).render();
+    Section { title: text("The grid"), lead, body }
+}
+
+fn ceilings(report: &Tune) -> Section {
+    let ceilings = &report.ceilings;
+    let files = |name: &str, rate: Option<f64>| {
+        let (rate, sample) = (rate?, ceilings.sample_bytes?);
+        let per_second = format!("{}/s", bytes((rate * sample) as u64));
+        Some(vec![text(name), count(rate as u64), per_second])
+    };
+    let copies = |name: &str, rate: f64| {
+        let samples = rate / delivered_row_bytes(&report.schema).max(1) as f64;
+        vec![text(name), count(samples as u64), format!("{}/s", bytes(rate as u64))]
+    };
+    let rows: Vec<Vec<String>> =
+        [files("storage", ceilings.storage), files("page cache", ceilings.page_cache)]
+            .into_iter()
+            .flatten()
+            .chain([copies("copies of memory", ceilings.memory_copy)])
+            .chain(ceilings.device_copy.map(|rate| copies("copies to the device", rate)))
+            .collect();
+    let lead = "What the machine can do at most: as many threads as workers may be that open, read \
+                and close the same files and do nothing else; and copies, as samples of the bytes \
+                that are delivered.";
+    let body = table(&["", "samples/s", "bytes"], &rows);
+    Section { title: text("Ceilings"), lead: text(lead), body }
+}
+
+fn setup(report: &Tune) -> Section {
+    let most = report.most;
+    let mut list = vec![
+        fact("source", one_line(&report.source)),
+        fact("fields", fields(&report.schema)),
+        fact("bounds", settings(most)),
+        fact("defaults", settings(report.start)),
+        fact("files", text(if report.cold { "from the storage" } else { "from the page cache" })),
+    ];
+    if let Some(step) = report.step {
+        list.push(fact("step", format!("{} after each batch", time(step))));
+    }
+    let lead = text("What was found, to be pasted into a program.");
+    let body = html! { (code(&report.code)) (facts(&list)) };
+    Section { title: text("Settings"), lead, body }
+}
