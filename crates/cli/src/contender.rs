@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::interrupt::{self, Undone};
 use crate::report::human;
 use crate::threads;
 
@@ -33,6 +34,8 @@ pub(crate) struct Contender {
     pub(crate) starting: Duration,
     /// Its first line.
     pub(crate) ready: Value,
+    /// Its group ends with this program.
+    _undone: Option<Undone>,
 }
 
 impl Contender {
@@ -57,6 +60,7 @@ impl Contender {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot start {:?}: {error}", command.get_program()))?;
+        let group = i32::try_from(child.id()).ok().map(Pid::from_raw);
         let to = child.stdin.take();
         let answers = lines(child.stdout.take());
         let mut this = Self {
@@ -67,6 +71,7 @@ impl Contender {
             timeout,
             starting: Duration::ZERO,
             ready: Value::Null,
+            _undone: group.map(interrupt::group),
         };
         this.ready = this.answer("its start")?;
         this.starting = started.elapsed();
@@ -97,8 +102,11 @@ impl Contender {
             }
             Err(RecvTimeoutError::Disconnected) => return Err(self.end()),
         };
-        let answer: Value = serde_json::from_str(&line)
-            .map_err(|_| format!("answered {to} with {:?}", line.trim_end()))?;
+        let answer: Value = serde_json::from_str(&line).map_err(|_| {
+            self.kill();
+            let said: String = line.trim_end().chars().take(200).collect();
+            format!("answered {to} with {said:?}")
+        })?;
         match answer["error"].as_str() {
             Some(error) => Err(human::one_line(error)),
             None => Ok(answer),
@@ -159,7 +167,7 @@ impl Drop for Contender {
             // Whatever it still says is of no use: what counts is the end of its output.
             let until = Instant::now() + QUIT_TIMEOUT;
             let left = || until.saturating_duration_since(Instant::now());
-            while self.answers.recv_timeout(left()).is_ok() {}
+            while !left().is_zero() && self.answers.recv_timeout(left()).is_ok() {}
         }
         self.kill();
         let _ = self.child.wait();
@@ -168,7 +176,8 @@ impl Drop for Contender {
 
 /// The lines of a pipe, read by a thread of their own: only so can they be waited for with a limit.
 fn lines(pipe: Option<ChildStdout>) -> Receiver<io::Result<String>> {
-    let (sender, receiver) = mpsc::channel();
+    // Whoever says more than it is asked for waits.
+    let (sender, receiver) = mpsc::sync_channel(16);
     let read = move || {
         let lines = pipe.into_iter().flat_map(|pipe| BufReader::new(pipe).lines());
         for line in lines {

@@ -77,6 +77,19 @@ impl From<tallow::LoaderError> for Failure {
     }
 }
 
+/// The result of a command whose report was then written out. That this failed is told, even where
+/// all else was.
+pub(crate) fn both(result: Result, written: Result) -> Result {
+    match (result, written) {
+        (Err(Failure::Told), Err(Failure::Output(error)))
+            if error.kind() != io::ErrorKind::BrokenPipe =>
+        {
+            Err(Failure::Output(error))
+        }
+        (result, written) => result.and(written),
+    }
+}
+
 /// The exit code of a command, after a line on standard error where one is due.
 pub(crate) fn of(result: Result) -> ExitCode {
     let (message, code) = match result {

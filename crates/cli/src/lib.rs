@@ -25,6 +25,7 @@ pub mod copies;
 mod device;
 mod exit;
 mod html;
+mod interrupt;
 mod machine;
 mod measure;
 mod memory;
@@ -61,5 +62,5 @@ pub fn main() -> ExitCode {
     let result = commands::run(&args, &mut console);
     // Flushed in any case, so that what was found comes before what is said of it.
     let flushed = console.finish();
-    exit::of(result.and(flushed))
+    exit::of(exit::both(result, flushed))
 }

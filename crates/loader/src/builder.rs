@@ -382,6 +382,7 @@ impl LoaderBuilder {
             Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
         };
         let read_ahead = self.batches_read_ahead(batching.rank_rows());
+        let read_ahead = read_ahead.min(batching.batches(positions).max(1));
         let default_prefetch = default_prefetch(slab_bytes);
         let mut plan = Plan {
             schema: pipeline.schema().clone(),

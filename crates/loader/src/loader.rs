@@ -100,9 +100,8 @@ impl Received {
 
 #[derive(Debug)]
 struct Stats {
-    first: Option<Instant>,
-    last: Option<Instant>,
-    /// The same as `last`, within an iteration.
+    wall: Duration,
+    /// When the last call of `next` ended, within an iteration.
     taken: Option<Instant>,
     wait: Duration,
     made: WaitShares,
@@ -468,6 +467,11 @@ impl Loader {
 
     /// Ends the iteration under way.
     pub(crate) fn end(&self) {
+        let mut stats = lock(&self.stats);
+        if let Some(taken) = stats.taken.take() {
+            stats.wall += taken.elapsed();
+        }
+        drop(stats);
         for (worker, doing) in self.filler.delivery.cancel(STOP_BOUND) {
             let (index, stage) = (doing.index, doing.stage);
             let name = self.filler.pipeline.name(index);
@@ -492,10 +496,9 @@ impl Loader {
         let spent = |stage| Duration::from_nanos(times[stage as usize]);
         let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
         let stats = lock(&self.stats);
-        let wall = stats.first.zip(stats.last).map_or(Duration::ZERO, |(a, b)| b - a);
         let [copies, kernels] = delivery.course.store.work();
         Report {
-            wall,
+            wall: stats.wall,
             wait: stats.wait,
             made: stats.made,
             hand_over: stats.hand_over,
@@ -585,8 +588,7 @@ impl fmt::Debug for Loader {
 impl Stats {
     fn new() -> Self {
         Self {
-            first: None,
-            last: None,
+            wall: Duration::ZERO,
             taken: None,
             wait: Duration::ZERO,
             made: WaitShares::default(),
@@ -612,11 +614,11 @@ impl Stats {
     /// Returns how long ago the call before it ended, in the same iteration.
     fn waited(&mut self, started: Instant, now: Instant, failed: bool) -> Option<Duration> {
         let time = now - started;
-        self.first.get_or_insert(started);
-        self.last = Some(now);
         self.wait += time;
         self.errors += u64::from(failed);
         self.waits.add(time);
-        self.taken.replace(now).map(|before| now - before)
+        let since = self.taken.replace(now).map(|before| now - before);
+        self.wall += since.unwrap_or(time);
+        since
     }
 }

@@ -8,7 +8,8 @@ use crate::stages::{Stage, WorkerTimes};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// From the first call of `next` to the last: the time that is shared out below.
+    /// The time of all iterations, each from the first call of `next` to its end, which is shared
+    /// out below.
     pub wall: Duration,
     /// Of that, the time inside `next`, which [`Report::wait_by_stage`] shares out.
     pub wait: Duration,

@@ -210,6 +210,7 @@ impl BoundTarget {
             Action::Keypoints => keypoints(simd, plans, from, to, &self.extents, scratch),
             Action::OneHot { classes, smoothing } => {
                 one_hot(*classes, *smoothing as f32, from, mixed, to)
+                    .map_err(|error| error.with_field(from.name()))
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::args::{CompareArgs, Workers};
 use crate::console::Console;
 use crate::contender::Contender;
 use crate::exit::{Failure, Result};
+use crate::interrupt::{self, Undone};
 use crate::output::Output;
 use crate::place::{Opened, Place};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
@@ -161,15 +162,17 @@ impl Entrant {
 /// The folder that holds what the contenders are started with.
 struct Booth {
     folder: TempDir,
+    _undone: Undone,
     python: Python,
     timeout: Duration,
 }
 
 impl Booth {
     fn new(work: &Work, python: Python, timeout: Duration) -> Result<Self> {
-        let folder = tempfile::tempdir();
-        let folder = folder.map_err(|error| cannot("make a temporary folder", &error))?;
-        let this = Self { folder, python, timeout };
+        let folder = tempfile::Builder::new().prefix("bench-loader-compare-").tempdir();
+        let folder = folder.map_err(|error| cannot("make a temporary folder (TMPDIR)", &error))?;
+        let undone = interrupt::folder(folder.path());
+        let this = Self { folder, _undone: undone, python, timeout };
         work.write(&this.path("work.json"))?;
         let written = fs::write(this.path("loader.py"), PEERS_SCRIPT);
         written.map_err(|error| cannot("write the program of the peers", &error))?;

@@ -12,6 +12,7 @@ use crate::args::{DemoArgs, DeviceArg};
 use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
+use crate::interrupt;
 use crate::measure::Meter;
 use crate::npy::{self, NpyDtype};
 use crate::report::{self, human};
@@ -26,11 +27,12 @@ const IMAGE_BYTES: usize = 64;
 const LABEL_BYTES: usize = 8;
 
 pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
-    // Of a name that tells whoever finds it, since a run that is interrupted leaves it behind.
+    // Of a name that tells whoever finds it, since a run that is killed leaves it behind.
     let folder = tempfile::Builder::new()
         .prefix("bench-loader-demo-")
         .tempdir()
         .map_err(|error| Failure::failed(format!("cannot make a temporary folder: {error}")))?;
+    let _undone = interrupt::folder(folder.path());
     let started = Instant::now();
     write_pairs(folder.path()).map_err(Failure::Failed)?;
     if !args.json {

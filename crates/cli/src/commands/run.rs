@@ -44,8 +44,9 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let augmented = augment.as_ref().map(Augmentation::report);
     let chain = augment.map(|augment| augment.chain);
     let mut load = args.load.clone();
-    if args.cold {
-        load.read_ahead.get_or_insert(READ_AHEAD_BYTES);
+    if args.cold && *load.read_ahead.get_or_insert(READ_AHEAD_BYTES) == 0 {
+        let message = "--cold compares with reading ahead: expected a --read-ahead above 0";
+        return Err(Failure::usage(message));
     }
     let loader = plan::build(opened.source.clone(), &load, &device, chain.clone())?;
     let building = started.elapsed();

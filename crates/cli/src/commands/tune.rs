@@ -30,6 +30,9 @@ const BATCHES: u64 = 6;
 const CEILING_BYTES: u64 = 1 << 30;
 const CEILING_SAMPLES: usize = 1 << 17;
 
+/// Threads that read for the ceiling of the storage, which likes many requests at once.
+const STORAGE_THREADS: usize = 16;
+
 /// Turns in which what was found is measured beside something else.
 const ROUNDS: usize = 5;
 
@@ -58,6 +61,19 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     };
     let auto = Auto::new().cpu_share(args.cpu_share).bytes(args.memory);
     let (start, most) = tuner.bounds(auto)?;
+    let least =
+        tuner.build(Settings { workers: 1, prefetch: 1, read_ahead: 0 })?.plan().memory_bytes();
+    if least > args.memory {
+        return Err(Failure::Usage(format!(
+            "--memory: found {}, expected at least {}, which one worker and one batch ahead take",
+            human::bytes(args.memory as u64),
+            human::bytes(least as u64)
+        )));
+    }
+    let plain = plan::build(tuner.source.clone(), &args.load, tuner.device(), tuner.chain.clone())?;
+    let starts_with_defaults =
+        (start.workers, start.prefetch) == (plain.plan().workers(), plain.plan().prefetch());
+    drop(plain);
     let progress = console.progress("tuning", args.seconds);
     let ceilings = tuner.ceilings(files.as_ref().ok(), &order, most.workers)?;
     if !args.cold {
@@ -99,6 +115,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         cold: args.cold,
         ceilings,
         start,
+        starts_with_defaults,
         most,
         climbed,
         found,
@@ -236,7 +253,10 @@ impl Tuner<'_> {
         }
         self.consumer.synchronize().map_err(Failure::failed)?;
         match samples {
-            0 => Err(Failure::failed("there is nothing to load")),
+            0 => Err(Failure::failed(format!(
+                "no batch of {} to load: lower --batch-size, or change --last",
+                self.load.batch_size
+            ))),
             samples => Ok(rate(samples, started.elapsed())),
         }
     }
@@ -288,13 +308,18 @@ impl Tuner<'_> {
             Ceilings { memory_copy: memory::copy_bytes_per_second(threads), ..Ceilings::default() };
         if let (Some(files), Ok(ceiling)) = (files, Ceiling::new(&self.source)) {
             ceilings.sample_bytes = Some(files.bytes as f64 / order.len().max(1) as f64);
-            let pass = || ceiling.pass(order, threads).map_err(Failure::Failed);
+            let pass = |threads| ceiling.pass(order, threads).map_err(Failure::Failed);
             let samples = order.len() as u64;
             if files.drop().is_ok() {
-                ceilings.storage = Some(rate(samples, pass()?));
+                // As many requests under way as reading ahead makes.
+                ceilings.storage = Some(rate(samples, pass(threads.max(STORAGE_THREADS))?));
             }
-            pass()?;
-            let hot = [pass()?, pass()?, pass()?].map(|wall| rate(samples, wall));
+            pass(threads)?;
+            let mut hot = Vec::new();
+            let began = Instant::now();
+            while hot.len() < 3 || began.elapsed() < TRIAL {
+                hot.push(rate(samples, pass(threads)?));
+            }
             ceilings.page_cache = Some(median(hot));
         }
         ceilings.device_copy = device_copy(self.device())?;

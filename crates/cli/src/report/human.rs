@@ -49,7 +49,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     write_copies(out, report)?;
     write_cost(out, report)?;
     let (stage, advice) = report.limit();
-    let said = advice.trim_start_matches("the ").starts_with(stage);
+    let said = stage == Run::NO_LIMIT || advice.trim_start_matches("the ").starts_with(stage);
     let stage = if said { String::new() } else { format!("{stage}: ") };
     writeln!(out, "limit     {stage}{advice}")?;
     write_ceiling(out, report)?;
@@ -259,13 +259,15 @@ pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
                 let climbed = settings(report.climbed);
                 writeln!(
                     out,
-                    "          the defaults: {climbed} is {ratio:.2} times as fast, by turns"
+                    "          {}: {climbed} reach {ratio:.2} times that, by turns",
+                    report.start_words()
                 )?;
             } else {
-                writeln!(out, "          {ratio:.2} times the defaults, {start}, by turns")?;
+                let words = report.start_words();
+                writeln!(out, "          {ratio:.2} times {words}, {start}, by turns")?;
             }
         }
-        None => writeln!(out, "          which are the defaults")?,
+        None => writeln!(out, "          which are {}", report.start_words())?,
     }
     for (i, reason) in report.reasons().iter().enumerate() {
         writeln!(out, "{} {reason}", if i == 0 { "why      " } else { "         " })?;

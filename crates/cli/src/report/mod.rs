@@ -150,9 +150,26 @@ impl Run {
         Some((1.0 - outside.div_duration_f64(copies.done.time)).max(0.0))
     }
 
+    /// In the place of a stage, where none can be told.
+    pub(crate) const NO_LIMIT: &str = "none";
+
+    /// A run without steps that is shorter tells of threads that wake, and of little else.
+    const TELLING: Duration = Duration::from_millis(20);
+
     /// What limits the throughput, and what to change. The loader does not see what the device
     /// does with a batch that it has delivered.
     pub(crate) fn limit(&self) -> (&'static str, String) {
+        if self.meter.samples == 0 {
+            return (
+                Self::NO_LIMIT,
+                "no sample was delivered whose limit could be told".to_owned(),
+            );
+        }
+        if self.meter.wall < Self::TELLING && self.step.is_none() {
+            let took = human::duration(self.meter.wall);
+            let advice = format!("{took} are too short to tell what the limit is: raise --epochs");
+            return (Self::NO_LIMIT, advice);
+        }
         let device = self.meter.device;
         let stage = self.loader.limiting_stage();
         let of_stage = self.meter.waits().find(|(known, _)| *known == stage);
@@ -202,6 +219,8 @@ pub(crate) struct Tune {
     pub(crate) ceilings: Ceilings,
     /// Where the search began: what a loader does that is told nothing.
     pub(crate) start: Settings,
+    /// Whether the bounds left the defaults as they are.
+    pub(crate) starts_with_defaults: bool,
     pub(crate) most: Settings,
     /// Where it ended, and what is proposed: that, or else where it began.
     pub(crate) climbed: Settings,
@@ -308,6 +327,11 @@ impl Tune {
         self.step.is_none().then(|| (name, ceiling, ratio(self.rate, ceiling)))
     }
 
+    /// What the settings are that the search began with.
+    pub(crate) fn start_words(&self) -> &'static str {
+        if self.starts_with_defaults { "the defaults" } else { "the defaults within these bounds" }
+    }
+
     /// Why the search ended where it did: what each last step away from there would do.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let from_there = |step: &&Step| step.from == self.found && !step.taken;
@@ -320,16 +344,10 @@ impl Tune {
     fn reason(&self, other: Settings, ratio: f64) -> String {
         let change = difference(self.found, other);
         let percent = (ratio - 1.0) * 100.0;
-        let cheaper = other.workers < self.found.workers
-            || other.prefetch < self.found.prefetch
-            || other.read_ahead < self.found.read_ahead;
-        match (cheaper, percent) {
-            (_, percent) if percent.abs() < 2.0 => format!("{change} changes nothing"),
-            (true, percent) if percent < 0.0 => format!("{change} is {:.0}% slower", -percent),
-            (false, percent) if percent < 0.0 => format!("{change} is {:.0}% slower", -percent),
-            (_, percent) => {
-                format!("{change} gains {percent:.0}%, less than it must to be worth it")
-            }
+        match percent {
+            percent if percent.abs() < 2.0 => format!("{change}: no difference"),
+            percent if percent < 0.0 => format!("{change}: {:.0}% slower", -percent),
+            percent => format!("{change}: {percent:.0}% faster, too little to be worth it"),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
@@ -167,6 +168,9 @@ pub(crate) fn open_path_waiting(path: &Path, is_stopped: &impl Fn() -> bool) -> 
 
 /// Opens with `call`, again while a signal interrupts it and until a deadline while there are too
 /// many open files.
+/// Nobody closed a file in all the time that one waited for a descriptor.
+static WAITED_IN_VAIN: AtomicBool = AtomicBool::new(false);
+
 fn open(
     call: impl Fn(OFlags) -> rustix::io::Result<OwnedFd>,
     is_stopped: &impl Fn() -> bool,
@@ -174,7 +178,12 @@ fn open(
     let mut waited = None;
     loop {
         match retry_on_intr(|| call(open_flags())) {
-            Ok(file) => return Ok(file.into()),
+            Ok(file) => {
+                if waited.is_some() {
+                    WAITED_IN_VAIN.store(false, Ordering::Relaxed);
+                }
+                return Ok(file.into());
+            }
             Err(Errno::MFILE | Errno::NFILE) if wait_for_descriptor(&mut waited, is_stopped) => {}
             Err(errno) => return Err(open_error(errno)),
         }
@@ -195,7 +204,10 @@ fn open_error(errno: Errno) -> Error {
         Errno::MFILE | Errno::NFILE => {
             let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
             let limit = limit.map_or("no limit".to_owned(), |limit| limit.to_string());
-            let message = format!("cannot open: {} (RLIMIT_NOFILE is {limit})", io(errno));
+            let message = format!(
+                "cannot open: {}: RLIMIT_NOFILE is {limit}, raise it with `ulimit -n`",
+                io(errno)
+            );
             Error::new(ErrorKind::Io, message).with_source(io(errno))
         }
         _ => Error::io("open", io(errno)),
@@ -237,7 +249,11 @@ fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bo
     const DEADLINE: Duration = Duration::from_secs(5);
     const NAP: Duration = Duration::from_millis(2);
     let since = since.get_or_insert_with(Instant::now);
-    let wait = since.elapsed() < DEADLINE && !is_stopped();
+    if since.elapsed() >= DEADLINE {
+        // Whoever comes next need not find out for itself.
+        WAITED_IN_VAIN.store(true, Ordering::Relaxed);
+    }
+    let wait = !WAITED_IN_VAIN.load(Ordering::Relaxed) && !is_stopped();
     if wait {
         std::thread::sleep(NAP);
     }

@@ -96,7 +96,7 @@ pub(super) fn cells(
         titled(entry),
         count(measured.samples_per_second() as u64),
         format!("({} to {})", count(least as u64), count(most as u64)),
-        count((measured.bytes_per_second() / 1e6) as u64),
+        count((measured.bytes_per_second() / 1e6).round() as u64),
         format!("{:.2}", measured.cpu_per_gigabyte()),
         bytes(measured.peak_bytes()),
         duration(measured.first_batch()),

@@ -53,6 +53,7 @@ fn verdict(report: &Run) -> Verdict {
     let consumer = stage == Stage::Consumer.as_str();
     let (mood, sentence) = match report.step {
         _ if meter.batches == 0 => (Mood::Plain, text("There was no batch to load.")),
+        _ if stage == Run::NO_LIMIT => (Mood::Plain, format!("Nothing can be told yet: {advice}.")),
         Some(_) if consumer => (
             Mood::Good,
             format!("Training does not wait for its data: only {waited} of its time went there."),

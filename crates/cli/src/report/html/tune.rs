@@ -48,11 +48,11 @@ fn sentence(report: &Tune) -> String {
         report.ceiling().map(|(name, _, share)| format!("{share:.2} of what the {name} allows"));
     if found == report.start {
         let far = far.map(|far| format!(", {far}")).unwrap_or_default();
-        return format!("Keep the defaults, {what}: {rate} samples a second{far}.");
+        return format!("Keep {}, {what}: {rate} samples a second{far}.", report.start_words());
     }
     let times = report.beside_start.map(|pair| {
         let less = if pair.ratio() < 1.0 { ", which take more" } else { "" };
-        format!("{:.2} times the defaults{less}", pair.ratio())
+        format!("{:.2} times {}{less}", pair.ratio(), report.start_words())
     });
     let beside = far.into_iter().chain(times).collect::<Vec<_>>().join(", ");
     let load = if found.workers == 1 { "loads" } else { "load" };
@@ -73,7 +73,10 @@ fn more(report: &Tune) -> String {
         more.push(if report.found == report.start {
             format!("The search ended at {climbed}, which by turns with them reach {found}.")
         } else {
-            format!("The defaults, {start}, by turns with what was found reach {other}.")
+            format!(
+                "{start}, which are {}, by turns with what was found reach {other}.",
+                report.start_words()
+            )
         });
     }
     if report.cut {
