@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -48,6 +49,7 @@ fn all() -> MutexGuard<'static, Vec<Left>> {
 fn end() {
     /// What a shell reports of a program that SIGINT has ended.
     const INTERRUPTED: i32 = 130;
+    const PATIENCE: Duration = Duration::from_secs(3);
     // Kept locked: nothing is to be added any more.
     let left = all();
     for left in &*left {
@@ -58,7 +60,12 @@ fn end() {
     // Once nobody writes there any more.
     for left in &*left {
         if let Left::Folder(path) = left {
-            let _ = std::fs::remove_dir_all(path);
+            // It may still be written into, and some file systems pass over a few entries of a folder
+            // whose files are being opened meanwhile: it is then not empty.
+            let until = Instant::now() + PATIENCE;
+            while path.exists() && Instant::now() < until {
+                let _ = std::fs::remove_dir_all(path);
+            }
         }
     }
     std::process::exit(INTERRUPTED);

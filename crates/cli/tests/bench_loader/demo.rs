@@ -38,3 +38,27 @@ fn json_is_one_object() {
     assert!(folder.contains("bench-loader-demo-"), "{folder}");
     assert!(!std::path::Path::new(&folder).exists(), "{folder}");
 }
+
+#[test]
+fn a_signal_leaves_no_folder_behind() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let temporary = tempfile::tempdir().unwrap();
+    let entries = || std::fs::read_dir(temporary.path()).unwrap().count();
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bench-loader"));
+        command.args(["demo", "--epochs", "1000000"]).env("TMPDIR", temporary.path());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while entries() == 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Into the loading.
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(child.try_wait().unwrap(), None, "it loads for hours");
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert_eq!(entries(), 0, "{signal}");
+    }
+}
