@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use tallow::candle::Device;
 use tallow::{Augment, Auto, Loader, Search, Settings, Source, Workers as Bound};
 
@@ -61,19 +62,8 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     };
     let auto = Auto::new().cpu_share(args.cpu_share).bytes(args.memory);
     let (start, most) = tuner.bounds(auto)?;
-    let least =
-        tuner.build(Settings { workers: 1, prefetch: 1, read_ahead: 0 })?.plan().memory_bytes();
-    if least > args.memory {
-        return Err(Failure::Usage(format!(
-            "--memory: found {}, expected at least {}, which one worker and one batch ahead take",
-            human::bytes(args.memory as u64),
-            human::bytes(least as u64)
-        )));
-    }
-    let plain = plan::build(tuner.source.clone(), &args.load, tuner.device(), tuner.chain.clone())?;
-    let starts_with_defaults =
-        (start.workers, start.prefetch) == (plain.plan().workers(), plain.plan().prefetch());
-    drop(plain);
+    tuner.refuse_less_than_the_least(args.memory)?;
+    let starts_with_defaults = tuner.is_default(start)?;
     let progress = console.progress("tuning", args.seconds);
     let ceilings = tuner.ceilings(files.as_ref().ok(), &order, most.workers)?;
     if !args.cold {
@@ -82,18 +72,8 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     }
     let began = Instant::now();
     let mut search = Search::new(start, most);
-    let mut trials = Vec::new();
-    let mut cut = false;
-    while let Some(settings) = search.next() {
-        let samples_per_second = tuner.trial(settings)?;
-        search.record(samples_per_second);
-        trials.push(Trial { settings, samples_per_second });
-        progress.set_position(began.elapsed().as_secs().min(args.seconds));
-        cut = began.elapsed() >= Duration::from_secs(args.seconds) && search.next().is_some();
-        if cut {
-            break;
-        }
-    }
+    let trials = tuner.search(&mut search, args.seconds, &progress)?;
+    let cut = search.next().is_some();
     let climbed = search.best();
     let beside_start = if climbed == start { None } else { Some(tuner.beside(climbed, start)?) };
     // What a climb gained step by step may be noise: then what needs no words is better.
@@ -134,11 +114,15 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     if let Some(page) = page {
         page.write(&html::tune::page(&report, &doctor::surroundings()).to_html())?;
     }
+    conclude(&report, args.json, console)
+}
+
+fn conclude(report: &report::Tune, json: bool, console: &mut Console) -> Result {
     let out = console.out();
-    if args.json {
-        json::print(out, &json::tune(&report))?
+    if json {
+        json::print(out, &json::tune(report))?
     } else {
-        human::tune(out, &report)?
+        human::tune(out, report)?
     }
     Ok(())
 }
@@ -215,6 +199,49 @@ impl Tuner<'_> {
         let (workers, prefetch) = (loader.plan().workers(), loader.plan().prefetch());
         let start = Settings { read_ahead: 0, ..loader.settings() };
         Ok((start, Settings { workers, prefetch, read_ahead }))
+    }
+
+    /// A bound that nothing keeps is no bound.
+    fn refuse_less_than_the_least(&self, memory: usize) -> Result {
+        let least = Settings { workers: 1, prefetch: 1, read_ahead: 0 };
+        let least = self.build(least)?.plan().memory_bytes();
+        if least <= memory {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
+            "--memory: found {}, expected at least {}, which one worker and one batch ahead take",
+            human::bytes(memory as u64),
+            human::bytes(least as u64)
+        )))
+    }
+
+    /// Whether a loader that is told nothing has these settings.
+    fn is_default(&self, settings: Settings) -> Result<bool> {
+        let loader =
+            plan::build(self.source.clone(), self.load, self.device(), self.chain.clone())?;
+        let (workers, prefetch) = (loader.plan().workers(), loader.plan().prefetch());
+        Ok((settings.workers, settings.prefetch) == (workers, prefetch))
+    }
+
+    /// Makes the trials that `search` asks for, until it has found or `seconds` have passed.
+    fn search(
+        &self,
+        search: &mut Search,
+        seconds: u64,
+        progress: &ProgressBar,
+    ) -> Result<Vec<Trial>> {
+        let began = Instant::now();
+        let mut trials = Vec::new();
+        while let Some(settings) = search.next() {
+            let samples_per_second = self.trial(settings)?;
+            search.record(samples_per_second);
+            trials.push(Trial { settings, samples_per_second });
+            progress.set_position(began.elapsed().as_secs().min(seconds));
+            if began.elapsed() >= Duration::from_secs(seconds) {
+                break;
+            }
+        }
+        Ok(trials)
     }
 
     /// Samples a second under `settings`.

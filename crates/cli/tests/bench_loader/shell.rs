@@ -46,7 +46,9 @@ fn about(example: &str, at: &Path) -> String {
         "20000" | "60000" | "2000" => "20".to_owned(),
         "11" => "1".to_owned(),
         "venv/bin/python" => "python3".to_owned(),
-        picture if picture.ends_with(".png") => format!("{at}/{picture}"),
+        file if [".png", ".html", ".json"].iter().any(|end| file.ends_with(end)) => {
+            format!("{at}/{file}")
+        }
         word => word
             .replace("IMAGES", &format!("{at}/masks/input"))
             .replace("MASKS", &format!("{at}/masks/output")),
