@@ -47,6 +47,24 @@ pub fn simulation(seed: u64, samples: usize) -> Simulation {
     simulation
 }
 
+/// Runs `test` with a device of each kind under the schedules of `seeds`, for loaders of `samples`
+/// samples.
+///
+/// # Panics
+///
+/// If it leaves violations or memory behind.
+pub fn on_every_device(samples: usize, seeds: Range<u64>, test: impl Fn(u64, Device)) {
+    for seed in seeds {
+        for new in DEVICES {
+            let simulation = simulation(seed, samples);
+            test(seed, new(0).expect("a device of the simulation"));
+            simulation.drain();
+            assert_eq!(simulation.violations(), [], "seed {seed}");
+            assert_eq!(simulation.live_allocations(), [], "seed {seed}");
+        }
+    }
+}
+
 unsafe extern "C" {
     fn tallow_host_move_rows(
         slab: u64,

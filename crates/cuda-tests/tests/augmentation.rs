@@ -1,13 +1,11 @@
 //! Augmented on the device: what is delivered is what the CPU would have made, bit for bit where a
 //! chain takes no statistic of the whole image.
 
-use std::ops::Range;
-
 use tallow::candle::{DType, Device, Tensor};
 use tallow::{
     Augment, BoxFormat, Fields, Key, LastBatch, Loader, LoaderBuilder, Memory, OnError, RowKey,
 };
-use tallow_cuda_tests::{DEVICES, Delivered, delivered, simulation};
+use tallow_cuda_tests::{Delivered, delivered, on_every_device};
 
 const SAMPLES: usize = 9;
 
@@ -66,25 +64,11 @@ fn builder(chain: &str) -> LoaderBuilder {
     Loader::builder(source()).batch_size(4).seed(3).shuffle().transform(augment(chain))
 }
 
-/// Runs `test` with a device of each kind under the schedules of `seeds`, and expects that it
-/// leaves neither violations nor memory behind.
-fn on_every_device(seeds: Range<u64>, test: impl Fn(u64, Device)) {
-    for seed in seeds {
-        for new in DEVICES {
-            let simulation = simulation(seed, SAMPLES);
-            test(seed, new(0).unwrap());
-            simulation.drain();
-            assert_eq!(simulation.violations(), [], "seed {seed}");
-            assert_eq!(simulation.live_allocations(), [], "seed {seed}");
-        }
-    }
-}
-
 #[test]
 fn batches_are_those_of_the_cpu_bit_for_bit() {
     for chain in CHAINS {
         let cpu = delivered(&builder(chain).build().unwrap(), 0..2).unwrap();
-        on_every_device(0..12, |seed, device| {
+        on_every_device(SAMPLES, 0..12, |seed, device| {
             let loader = builder(chain).workers(seed as usize % 3).device(device).build().unwrap();
             assert!(loader.plan().on_device(), "{chain}");
             assert_eq!(delivered(&loader, 0..2).unwrap(), cpu, "{chain}, seed {seed}");
@@ -95,7 +79,7 @@ fn batches_are_those_of_the_cpu_bit_for_bit() {
 #[test]
 fn the_first_chain_holds_under_a_thousand_schedules() {
     let cpu = delivered(&builder(CHAINS[0]).build().unwrap(), 0..1).unwrap();
-    on_every_device(0..1000, |seed, device| {
+    on_every_device(SAMPLES, 0..1000, |seed, device| {
         let loader = builder(CHAINS[0]).workers(2).prefetch(1 + seed as usize % 3);
         let loader = loader.device(device).build().unwrap();
         assert_eq!(delivered(&loader, 0..1).unwrap(), cpu, "seed {seed}");
@@ -114,7 +98,7 @@ fn are_near(found: &Delivered, expected: &Delivered) -> bool {
 fn statistics_agree_within_the_order_of_their_sums() {
     for chain in STATISTICS {
         let cpu = delivered(&builder(chain).build().unwrap(), 0..2).unwrap();
-        on_every_device(0..8, |seed, device| {
+        on_every_device(SAMPLES, 0..8, |seed, device| {
             let loader = builder(chain).device(device).build().unwrap();
             let found = delivered(&loader, 0..2).unwrap();
             let mut pairs = found.iter().zip(&cpu);
@@ -134,7 +118,7 @@ fn padded_batches_and_skipped_rows_are_those_of_the_cpu() {
         }
     };
     let cpu = delivered(&with(None).build().unwrap(), 0..2).unwrap();
-    on_every_device(0..4, |_, device| {
+    on_every_device(SAMPLES, 0..4, |_, device| {
         assert_eq!(delivered(&with(Some(device)).build().unwrap(), 0..2).unwrap(), cpu);
     });
 }
@@ -152,7 +136,7 @@ fn tensors_are_augmented_where_they_are() {
         let augment: Augment = chain.parse().unwrap();
         let augment = augment.keypoints("points");
         let expected = augment.apply(&Fields::new(host()), &keys).unwrap();
-        on_every_device(0..8, |_, device| {
+        on_every_device(SAMPLES, 0..8, |_, device| {
             let there = host().map(|(name, t)| (name, t.to_device(&device).unwrap()));
             let found = augment.apply(&Fields::new(there), &keys).unwrap();
             for ((name, found), (_, expected)) in found.iter().zip(expected.iter()) {

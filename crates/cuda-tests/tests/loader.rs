@@ -7,7 +7,9 @@ use tallow::{
     Field, LastBatch, Loader, LoaderBuilder, LoaderErrorKind, OnError, RowDType, Schema, from_fn,
 };
 use tallow_cuda_sim::Simulation;
-use tallow_cuda_tests::{DEVICES, Delivered, NewDevice, SAMPLES, builder, delivered};
+use tallow_cuda_tests::{
+    DEVICES, Delivered, NewDevice, SAMPLES, builder, delivered, on_every_device,
+};
 
 /// What the CPU delivers in two epochs.
 fn expected() -> &'static [Delivered] {
@@ -15,23 +17,9 @@ fn expected() -> &'static [Delivered] {
     EXPECTED.get_or_init(|| delivered(&builder().build().unwrap(), 0..2).unwrap())
 }
 
-/// Runs `test` with a device of each kind under the schedules of `seeds`, and expects that it
-/// leaves neither violations nor memory behind.
-fn on_every_device(seeds: std::ops::Range<u64>, test: impl Fn(u64, Device)) {
-    for seed in seeds {
-        for new in DEVICES {
-            let simulation = Simulation::begin(seed);
-            test(seed, new(0).unwrap());
-            simulation.drain();
-            assert_eq!(simulation.violations(), [], "seed {seed}");
-            assert_eq!(simulation.live_allocations(), [], "seed {seed}");
-        }
-    }
-}
-
 #[test]
 fn batches_are_those_of_the_cpu_under_every_schedule() {
-    on_every_device(0..1000, |seed, device| {
+    on_every_device(SAMPLES, 0..1000, |seed, device| {
         let loader = builder().workers(seed as usize % 3).prefetch(1 + seed as usize % 4);
         let loader = loader.device(device).build().unwrap();
         assert_eq!(delivered(&loader, 0..2).unwrap(), expected(), "seed {seed}");
@@ -40,7 +28,7 @@ fn batches_are_those_of_the_cpu_under_every_schedule() {
 
 #[test]
 fn batches_that_are_kept_hold_what_they_were_delivered_with() {
-    on_every_device(0..60, |_, device| {
+    on_every_device(SAMPLES, 0..60, |_, device| {
         let loader = builder().workers(2).device(device).build().unwrap();
         let batches: Vec<_> = loader.epochs(0..2).map(Result::unwrap).collect();
         drop(loader);
@@ -51,7 +39,7 @@ fn batches_that_are_kept_hold_what_they_were_delivered_with() {
 
 #[test]
 fn stopping_at_any_batch_leaves_nothing_behind() {
-    on_every_device(0..6, |stop, device| {
+    on_every_device(SAMPLES, 0..6, |stop, device| {
         let loader = builder().workers(2).device(device).build().unwrap();
         for batch in loader.epochs(0..2).take(stop as usize) {
             batch.unwrap();
@@ -74,7 +62,7 @@ fn last_batches_and_ranks_are_those_of_the_cpu() {
     for last in [LastBatch::Keep, LastBatch::Drop, LastBatch::Pad] {
         for rank in 0..2 {
             let cpu = delivered(&with(last, rank, None).build().unwrap(), 0..2).unwrap();
-            on_every_device(0..8, |_, device| {
+            on_every_device(SAMPLES, 0..8, |_, device| {
                 let loader = with(last, rank, Some(device)).build().unwrap();
                 assert_eq!(delivered(&loader, 0..2).unwrap(), cpu, "{last:?} {rank}");
             });
@@ -101,7 +89,7 @@ fn skipped_rows_are_left_out() {
     for last in [LastBatch::Keep, LastBatch::Pad] {
         let cpu = delivered(&skip().last_batch(last).build().unwrap(), 0..1).unwrap();
         assert!(cpu.iter().any(|batch| batch.indices.len() < 6));
-        on_every_device(0..8, |_, device| {
+        on_every_device(SAMPLES, 0..8, |_, device| {
             let loader = skip().last_batch(last).device(device).build().unwrap();
             assert_eq!(delivered(&loader, 0..1).unwrap(), cpu);
         });
@@ -110,7 +98,7 @@ fn skipped_rows_are_left_out() {
 
 #[test]
 fn an_error_comes_in_the_place_of_its_batch() {
-    on_every_device(0..8, |_, device| {
+    on_every_device(SAMPLES, 0..8, |_, device| {
         let loader = failing().device(device).build().unwrap();
         let failed = loader.epoch(0).filter(Result::is_err).count();
         assert!(
@@ -159,7 +147,7 @@ fn a_loader_that_does_not_fit_is_refused_when_it_is_built() {
 
 #[test]
 fn nothing_is_allocated_but_the_tensors() {
-    on_every_device(0..4, |_, device| {
+    on_every_device(SAMPLES, 0..4, |_, device| {
         let loader = builder().workers(1).device(device).build().unwrap();
         assert!(loader.plan().device_bytes() > 0);
         for batch in loader.epochs(0..20) {
@@ -181,7 +169,7 @@ fn nothing_is_allocated_but_the_tensors() {
 
 #[test]
 fn every_copy_is_counted_and_timed() {
-    on_every_device(0..20, |_, device| {
+    on_every_device(SAMPLES, 0..20, |_, device| {
         let loader = builder().workers(2).device(device.clone()).build().unwrap();
         assert_eq!(loader.report().copies, tallow::DeviceWork::default());
         loader.epochs(0..2).for_each(|batch| drop(batch.unwrap()));
@@ -215,7 +203,7 @@ fn tensors_of_a_device_with_one_stream_may_be_dropped_anywhere() {
 
 #[test]
 fn a_loader_is_built_on_one_thread_and_consumed_on_another() {
-    on_every_device(0..20, |_, device| {
+    on_every_device(SAMPLES, 0..20, |_, device| {
         let loader = builder().workers(2).device(device).build().unwrap();
         let batches = std::thread::spawn(move || delivered(&loader, 0..2).unwrap());
         assert_eq!(batches.join().unwrap(), expected());

@@ -1,16 +1,14 @@
 //! Samples that stay on the device: what is delivered is what the CPU delivers, and nothing is read
 //! twice.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tallow::candle::Device;
 use tallow::{
     Augment, BoxFormat, Dim, Field, LastBatch, Loader, LoaderBuilder, LoaderErrorKind, OnError,
     RowDType, Schema, Source, WithReplacement, from_fn,
 };
-use tallow_cuda_tests::{DEVICES, Delivered, delivered, simulation};
+use tallow_cuda_tests::{DEVICES, Delivered, delivered, on_every_device, simulation};
 
 const SAMPLES: usize = 11;
 
@@ -44,24 +42,10 @@ fn loader(source: impl Source + 'static) -> LoaderBuilder {
     Loader::builder(source).batch_size(4).seed(5).shuffle()
 }
 
-/// Runs `test` with a device of each kind under the schedules of `seeds`, and expects that it
-/// leaves neither violations nor memory behind.
-fn on_every_device(seeds: Range<u64>, test: impl Fn(u64, Device)) {
-    for seed in seeds {
-        for new in DEVICES {
-            let simulation = simulation(seed, SAMPLES);
-            test(seed, new(0).unwrap());
-            simulation.drain();
-            assert_eq!(simulation.violations(), [], "seed {seed}");
-            assert_eq!(simulation.live_allocations(), [], "seed {seed}");
-        }
-    }
-}
-
 #[test]
 fn batches_are_those_of_the_cpu_and_each_sample_is_read_once() {
     let cpu = delivered(&loader(source().0).build().unwrap(), 0..3).unwrap();
-    on_every_device(0..200, |seed, device| {
+    on_every_device(SAMPLES, 0..200, |seed, device| {
         let (source, reads) = source();
         let loader = loader(source).workers(seed as usize % 3).prefetch(1 + seed as usize % 4);
         let loader = loader.device(device).resident(ENOUGH).build().unwrap();
@@ -76,7 +60,7 @@ fn batches_are_those_of_the_cpu_and_each_sample_is_read_once() {
 #[test]
 fn epochs_may_overlap() {
     let cpu = delivered(&loader(source().0).build().unwrap(), 0..4).unwrap();
-    on_every_device(0..60, |seed, device| {
+    on_every_device(SAMPLES, 0..60, |seed, device| {
         let loader = loader(source().0).workers(1 + seed as usize % 3).prefetch(6);
         let loader = loader.device(device).resident(ENOUGH).build().unwrap();
         assert_eq!(delivered(&loader, 0..4).unwrap(), cpu, "seed {seed}");
@@ -85,7 +69,7 @@ fn epochs_may_overlap() {
 
 #[test]
 fn later_epochs_copy_what_the_host_makes_and_no_sample() {
-    on_every_device(0..2, |_, device| {
+    on_every_device(SAMPLES, 0..2, |_, device| {
         let loader = loader(source().0).workers(0).batch_size(SAMPLES).device(device);
         let loader = loader.resident(ENOUGH).build().unwrap();
         delivered(&loader, 0..1).unwrap();
@@ -120,7 +104,7 @@ fn augmented_batches_are_those_of_the_cpu() {
     for chain in CHAINS {
         let with = |source| loader(source).transform(augment(chain));
         let cpu = delivered(&with(source().0).build().unwrap(), 0..3).unwrap();
-        on_every_device(0..40, |seed, device| {
+        on_every_device(SAMPLES, 0..40, |seed, device| {
             let (source, reads) = source();
             let loader = with(source).workers(seed as usize % 3).device(device);
             let loader = loader.resident(ENOUGH).build().unwrap();
@@ -140,7 +124,7 @@ fn samples_that_come_twice_in_a_batch_are_put_there_once() {
         loader.sampler(WithReplacement::new()).transform(augment(CHAINS[3]))
     };
     let cpu = delivered(&with(source().0).build().unwrap(), 0..2).unwrap();
-    on_every_device(0..40, |seed, device| {
+    on_every_device(SAMPLES, 0..40, |seed, device| {
         let loader = with(source().0).workers(seed as usize % 3).device(device);
         let loader = loader.resident(ENOUGH).build().unwrap();
         assert_eq!(delivered(&loader, 0..2).unwrap(), cpu, "seed {seed}");
@@ -164,14 +148,14 @@ fn ragged_samples_stay_with_their_shapes() {
     let augment = || -> Augment { CHAINS[0].parse().unwrap() };
     let cpu = loader(ragged()).transform(augment()).build().unwrap();
     let cpu = delivered(&cpu, 0..3).unwrap();
-    on_every_device(0..20, |seed, device| {
+    on_every_device(SAMPLES, 0..20, |seed, device| {
         let loader = loader(ragged()).transform(augment()).workers(seed as usize % 3);
         let loader = loader.device(device).resident(ENOUGH).build().unwrap();
         assert_eq!(delivered(&loader, 0..3).unwrap(), cpu, "seed {seed}");
     });
     // Padding depends on the sample alone, so padded samples may stay there as well.
     let cpu = delivered(&loader(ragged()).pad("input", 7.0).build().unwrap(), 0..3).unwrap();
-    on_every_device(0..20, |_, device| {
+    on_every_device(SAMPLES, 0..20, |_, device| {
         let loader = loader(ragged()).pad("input", 7.0).device(device).resident(ENOUGH);
         assert_eq!(delivered(&loader.build().unwrap(), 0..3).unwrap(), cpu);
     });
@@ -191,7 +175,7 @@ fn bad_samples_and_ranks_are_those_of_the_cpu() {
     for policy in [OnError::Skip { budget: 20 }, OnError::Substitute { budget: 20 }] {
         let with = || loader(failing()).on_error(policy).rank(1, 2).last_batch(LastBatch::Pad);
         let cpu = delivered(&with().build().unwrap(), 0..3).unwrap();
-        on_every_device(0..20, |seed, device| {
+        on_every_device(SAMPLES, 0..20, |seed, device| {
             let loader = with().workers(seed as usize % 3).device(device).resident(ENOUGH);
             assert_eq!(delivered(&loader.build().unwrap(), 0..3).unwrap(), cpu, "seed {seed}");
         });
@@ -201,7 +185,7 @@ fn bad_samples_and_ranks_are_those_of_the_cpu() {
 #[test]
 fn stopping_anywhere_leaves_nothing_behind() {
     let cpu = delivered(&loader(source().0).build().unwrap(), 0..2).unwrap();
-    on_every_device(0..40, |seed, device| {
+    on_every_device(SAMPLES, 0..40, |seed, device| {
         let loader = loader(source().0).workers(2).device(device).resident(ENOUGH);
         let loader = loader.build().unwrap();
         for batch in loader.epochs(7..9).take(seed as usize % 7) {
@@ -218,7 +202,7 @@ fn what_cannot_stay_there_is_refused_in_words() {
     let error = refused(loader(source().0).resident(ENOUGH));
     assert_eq!(error.kind(), LoaderErrorKind::Config);
     assert!(error.to_string().contains("expected a CUDA device"), "{error}");
-    on_every_device(0..1, |_, device| {
+    on_every_device(SAMPLES, 0..1, |_, device| {
         let bytes = SAMPLES * (14 * 13 * 4 + 2 * 4 * 4 + 8);
         let error = refused(loader(source().0).device(device.clone()).resident(bytes - 1));
         assert!(error.to_string().contains(&format!("take {bytes} bytes")), "{error}");
@@ -251,7 +235,7 @@ fn without_memory_the_error_says_how_much() {
 #[test]
 fn batches_that_are_kept_hold_what_they_were_delivered_with() {
     let cpu = delivered(&loader(source().0).build().unwrap(), 0..3).unwrap();
-    on_every_device(0..30, |_, device| {
+    on_every_device(SAMPLES, 0..30, |_, device| {
         let loader = loader(source().0).workers(2).device(device).resident(ENOUGH);
         let loader = loader.build().unwrap();
         let batches: Vec<_> = loader.epochs(0..3).map(Result::unwrap).collect();
