@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use tallow::Source;
 
+/// What is read ahead where nothing else was said: enough for many requests to be under way in the
+/// storage, and little beside what a page cache holds.
+pub(crate) const READ_AHEAD_BYTES: usize = 64_000_000;
+
 /// The files that samples lie in, and their bytes.
 #[derive(Debug)]
 pub(crate) struct Cached {

@@ -1,9 +1,10 @@
 //! Files are fetched into the page cache before a worker wants them: an epoch knows its order.
 //!
 //! One thread goes some batches ahead of the workers and asks the kernel for what the source says
-//! its samples lie in, those that are mixed with them left out. It reads nothing itself and knows no format; what it cannot ask for, a worker
-//! reads as it would have, and reports. For files that are cached already it is work for nothing,
-//! an open and a close a file, so it is there only where it is asked for.
+//! its samples lie in, those that are mixed with them left out. It reads nothing itself and knows no
+//! format; what it cannot ask for, a worker reads as it would have, and reports. For files that are
+//! cached already it is work for nothing, an open and a close a file, so it is there only where it is
+//! asked for.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;

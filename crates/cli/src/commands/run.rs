@@ -10,7 +10,7 @@ use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
 use crate::ceiling::{self, Ceiling};
-use crate::cold::Cached;
+use crate::cold::{Cached, READ_AHEAD_BYTES};
 use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
@@ -22,10 +22,6 @@ use crate::{plan, process, settings};
 
 /// Epochs of each kind with `--cold`.
 const COLD_ROUNDS: u64 = 3;
-
-/// What is fetched ahead with `--cold`, unless it is said: enough for many requests to be under way
-/// in the storage, and little beside what a page cache holds.
-const READ_AHEAD_BYTES: usize = 64_000_000;
 
 /// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
 const ROUNDS_MIN: u64 = 5;

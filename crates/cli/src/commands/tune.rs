@@ -11,7 +11,7 @@ use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
 use crate::augment;
 use crate::ceiling::Ceiling;
-use crate::cold::Cached;
+use crate::cold::{Cached, READ_AHEAD_BYTES};
 use crate::commands::run::visited;
 use crate::console::Console;
 use crate::device::{self, Consumer};
@@ -36,9 +36,6 @@ const STORAGE_THREADS: usize = 16;
 
 /// Turns in which what was found is measured beside something else.
 const ROUNDS: usize = 5;
-
-/// What is read ahead where that is tried.
-const READ_AHEAD_BYTES: usize = 64_000_000;
 
 pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     tallow::keep_freed_memory();
