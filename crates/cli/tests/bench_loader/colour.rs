@@ -1,9 +1,8 @@
 //! Colour on a terminal, and plain text elsewhere.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::tester::{bench, bench_with, file, pairs, truncate};
+use crate::tester::{bench, bench_with, command, file, pairs, truncate};
 
 const ESCAPE: char = '\u{1b}';
 
@@ -12,9 +11,9 @@ const ESCAPE: char = '\u{1b}';
 fn on_a_terminal(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Option<String> {
     let line = line.replace("DIR", dir.to_str().unwrap());
     let program = env!("CARGO_BIN_EXE_bench-loader");
-    let mut script = Command::new("script");
+    let mut script = command("script");
     script.args(["-qec", &format!("'{program}' {line}"), "/dev/null"]);
-    script.env_remove("NO_COLOR").env("TERM", "xterm-256color");
+    script.env("TERM", "xterm-256color");
     let output = script.envs(environment.iter().copied()).output().ok()?;
     // What is installed under that name may be another program.
     let text = String::from_utf8(output.stdout).unwrap();

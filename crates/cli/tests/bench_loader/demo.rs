@@ -1,4 +1,4 @@
-use crate::tester::bench;
+use crate::tester::{bench, program};
 
 #[test]
 fn without_a_command_real_digits_are_loaded() {
@@ -47,7 +47,7 @@ fn a_signal_leaves_no_folder_behind() {
     let temporary = tempfile::tempdir().unwrap();
     let entries = || std::fs::read_dir(temporary.path()).unwrap().count();
     for signal in ["-INT", "-TERM", "-HUP"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bench-loader"));
+        let mut command = program();
         command.args(["demo", "--epochs", "1000000"]).env("TMPDIR", temporary.path());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(10);

@@ -1,8 +1,8 @@
 use std::fs;
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::tester::{bench, pairs};
+use crate::tester::{bench, pairs, program};
 
 #[test]
 fn help_and_version_are_no_errors() {
@@ -152,7 +152,7 @@ fn data_that_cannot_be_opened_ends_with_1() {
 fn a_reader_that_has_seen_enough_is_no_error() {
     // More lines than a pipe holds, so that the program must meet the closed end.
     let dir = pairs(1000);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
+    let mut child = program()
         // More epochs than anyone waits for, and more batches than a number holds.
         .args(["digest", "--per-sample", "--epochs", "18446744073709551615"])
         .arg(dir.path())
@@ -172,11 +172,7 @@ fn a_report_that_cannot_be_written_ends_with_1() {
     let dir = pairs(2);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for line in [&["digest".as_ref(), dir.path()][..], &["--help".as_ref()]] {
-        let output = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
-            .args(line)
-            .stdout(full.try_clone().unwrap())
-            .output()
-            .unwrap();
+        let output = program().args(line).stdout(full.try_clone().unwrap()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{line:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the report"));
     }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::tester::{bench, bench_without_threads, file, pairs};
+use crate::tester::{bench, bench_without_threads, command, file, pairs};
 
 #[test]
 fn the_same_seed_writes_the_same_bytes() {
@@ -160,7 +160,7 @@ fn a_file_that_has_no_room_is_named_and_not_left_behind() {
         let place = dir.path().join(kind);
         // No file may be larger than a few kB; without the trap that would be a signal.
         let limited = r#"trap "" XFSZ; ulimit -f 8; exec "$@""#;
-        let mut shell = std::process::Command::new("sh");
+        let mut shell = command("sh");
         shell.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bench-loader"), "gen"]).arg(&place);
         shell.args(["--samples", "9", "--shape", "3,90,90", "--dtype", "u8", "--as", kind]);
         let output = shell.output().unwrap();

@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::tester::{bench, bench_without_threads, file, images, pairs, truncate};
+use crate::tester::{bench, bench_without_threads, file, images, pairs, program, truncate};
 
 const KEYS: [&str; 8] = [
     "samples_per_second",
@@ -208,11 +208,8 @@ fn a_source_with_a_line_break_in_its_name_takes_one_line() {
     fs::rename(dir.path().join("input"), dir.path().join("in\nput")).unwrap();
     let field = format!("--field=x={}/in\nput", dir.path().display());
     for command in ["run", "inspect"] {
-        let program = std::process::Command::new(env!("CARGO_BIN_EXE_bench-loader"))
-            .args([command, &field])
-            .output()
-            .unwrap();
-        let stdout = String::from_utf8(program.stdout).unwrap();
+        let output = program().args([command, &field]).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
         assert!(stdout.lines().next().unwrap().ends_with("/in\\nput"), "{stdout}");
     }
 }

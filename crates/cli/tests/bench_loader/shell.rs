@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use crate::tester::bench;
+use crate::tester::{bench, program};
 
 /// The commands that `--help` lists, but for `help` itself.
 fn commands() -> Vec<String> {
@@ -85,8 +85,7 @@ fn unread(line: &str) -> Output {
         0 => part.split_whitespace().collect(),
         _ => vec![part],
     });
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bench-loader"));
-    command.args(words).stdin(Stdio::null()).stdout(writer).output().unwrap()
+    program().args(words).stdin(Stdio::null()).stdout(writer).output().unwrap()
 }
 
 #[test]

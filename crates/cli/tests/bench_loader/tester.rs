@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -33,6 +33,21 @@ impl Ended {
     }
 }
 
+/// `name` without the variables of whoever runs the tests that decide on colour: under `CI` even a
+/// dumb terminal has it.
+pub(crate) fn command(name: &str) -> Command {
+    let mut command = Command::new(name);
+    for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// `bench-loader` itself.
+pub(crate) fn program() -> Command {
+    command(env!("CARGO_BIN_EXE_bench-loader"))
+}
+
 /// Runs `bench-loader` with the words of `line`, `DIR` standing for `dir`; what stands between
 /// single quotes is one word.
 pub(crate) fn bench(dir: &Path, line: &str) -> Ended {
@@ -53,11 +68,7 @@ pub(crate) fn bench_with(dir: &Path, line: &str, environment: &[(&str, &str)]) -
         _ => vec![part],
     });
     let args = words.map(|word| word.replace("DIR", dir));
-    let output = Command::new(env!("CARGO_BIN_EXE_bench-loader"))
-        .args(args)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
+    let output = program().args(args).envs(environment.iter().copied()).output().unwrap();
     Ended {
         code: output.status.code().expect("the program ends by itself"),
         stdout: String::from_utf8(output.stdout).unwrap(),
