@@ -30,15 +30,18 @@ impl Failure {
     }
 
     pub(crate) fn failed(message: impl fmt::Display) -> Self {
-        Self::Failed(message.to_string())
+        Self::Failed(in_options(&message.to_string()))
     }
 }
 
 /// A message of the library with this program's options in the place of its methods. In this
 /// program's words a configuration is a command line.
-fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 2] =
-        [(".layout(..)", "--layout"), (".one_hot(field, classes)", "--one-hot FIELD:CLASSES")];
+pub(crate) fn in_options(message: &str) -> String {
+    const OPTIONS: [(&str, &str); 3] = [
+        (".layout(..)", "--layout"),
+        (".one_hot(field, classes)", "--one-hot FIELD:CLASSES"),
+        (".ragged(field, axis, max)", "--ragged FIELD:AXIS:MAX"),
+    ];
     const ONE_SHAPE: &str =
         "give its samples one shape, as by --augment 'random_resized_crop(224)'";
     let message = message.trim_start_matches("configuration: ");

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use tallow::{Batch, Loader, Report, Schema, Stage};
 
 use crate::device::Consumer;
+use crate::exit;
 use crate::process;
 use crate::timeline::{Taken, Timeline};
 
@@ -233,7 +234,7 @@ impl Tally {
     pub(crate) fn add(&mut self, what: impl fmt::Display) {
         self.total += 1;
         if self.first.len() < Self::SHOWN_MAX {
-            self.first.push(what.to_string());
+            self.first.push(exit::in_options(&what.to_string()));
         }
     }
 

@@ -9,7 +9,7 @@ use tallow::{Error, ErrorKind, NpyFile, RowBuffer, Safetensors, Source, Survey};
 
 use crate::args::{CheckArgs, Workers};
 use crate::console::Console;
-use crate::exit::{Failure, Result};
+use crate::exit::{self, Failure, Result};
 use crate::place::{self, Folders, Place};
 use crate::report::{self, Problem, human, json};
 use crate::threads;
@@ -193,7 +193,7 @@ fn problem(error: &Error, name: Option<String>) -> Problem {
         index: error.index(),
         path: path.or(name).unwrap_or_else(|| "source".to_owned()),
         kind: error.kind().as_str(),
-        message: error.message().to_owned(),
+        message: exit::in_options(error.message()),
     }
 }
 

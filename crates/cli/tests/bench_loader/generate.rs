@@ -124,7 +124,11 @@ fn a_range_of_lengths_gives_images_of_many_sizes() {
     let sizes = (0..40).map(|index| fs::metadata(file(&dir, "input", index)).unwrap().len());
     assert!(sizes.collect::<std::collections::HashSet<_>>().len() > 10);
     bench(dir.path(), &format!("check DIR {ragged}")).expect(0);
-    bench(dir.path(), "check DIR").expect(1);
+    for line in ["check DIR", "run DIR"] {
+        let ended = bench(dir.path(), line).expect(1);
+        let said = ended.stdout + &ended.stderr;
+        assert!(said.contains("--ragged FIELD:AXIS:MAX") && !said.contains(".ragged("), "{said}");
+    }
     let json = bench(dir.path(), &format!("inspect DIR {ragged} --json")).expect(0).json();
     assert!(json["smallest"]["bytes"].as_u64() < json["largest"]["bytes"].as_u64(), "{json}");
     let digest = format!("digest DIR {ragged} --augment 'random_resized_crop(16)' --workers");

@@ -137,8 +137,14 @@ impl NpyReader {
         } else {
             return Ok(());
         };
+        let alike = header.dtype == declared.dtype() && header.shape.len() == declared.dims().len();
+        // Files that differ in a length alone may be meant to.
+        let advice = match alike && !declared.is_ragged() {
+            true => "; name an axis in which files differ with .ragged(field, axis, max)",
+            false => "",
+        };
         let message = format!(
-            "found {}{:?}, expected {declared} as in {:?}",
+            "found {}{:?}, expected {declared} as in {:?}{advice}",
             header.dtype, header.shape, self.first_path
         );
         Err(Error::new(kind, message).with_field(declared.name()))
