@@ -227,8 +227,13 @@ impl From<Error> for candle_core::Error {
 }
 
 impl From<candle_core::Error> for Error {
+    /// The message leaves out the backtrace that candle may have captured; the source has it.
     fn from(error: candle_core::Error) -> Self {
-        Error::user(error)
+        let mut what = &error;
+        while let candle_core::Error::WithBacktrace { inner, .. } = what {
+            what = inner;
+        }
+        Error::new(ErrorKind::User, what.to_string()).with_source(error)
     }
 }
 
@@ -274,6 +279,16 @@ mod tests {
             "\"a\\n/b.npy\": truncated: holds 3 bytes,\\nexpected 4 \
              (field \"input\", sample 7, byte 128)"
         );
+    }
+
+    #[test]
+    fn an_error_of_candle_is_one_line_without_its_backtrace() {
+        let inner = Box::new(candle_core::Error::Msg("no room".into()));
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let error = Error::from(candle_core::Error::WithBacktrace { inner, backtrace });
+        assert_eq!(error.to_string(), "user code failed: no room");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.starts_with("no room\n"), "{source}");
     }
 
     #[test]

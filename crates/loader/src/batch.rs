@@ -132,7 +132,7 @@ impl Batch {
     pub fn mask(&self) -> Result<Tensor> {
         let mask: Vec<u8> = (0..self.height).map(|row| u8::from(row < self.len())).collect();
         Tensor::from_vec(mask, self.height, &self.device)
-            .map_err(|error| Error::new(ErrorKind::Device, error.to_string()).with_batch(self.id))
+            .map_err(|cause| Error::device(cause).with_batch(self.id))
     }
 
     /// The reads that were skipped or substituted in this batch.

@@ -35,5 +35,5 @@ impl BatchMaps {
 
 #[cold]
 fn failed(cause: candle_core::Error) -> Error {
-    Error::caused(ErrorKind::MapBatch, tallow_core::Error::user(cause))
+    Error::caused(ErrorKind::MapBatch, cause.into())
 }

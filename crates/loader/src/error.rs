@@ -107,6 +107,13 @@ impl Error {
         error
     }
 
+    /// candle could not make a tensor, or not bring it to its device.
+    #[cold]
+    pub(crate) fn device(cause: candle_core::Error) -> Self {
+        let cause = tallow_core::Error::from(cause);
+        Self::new(ErrorKind::Device, cause.message()).with_source(cause)
+    }
+
     /// All problems of a configuration as one error; `Ok` if there is none.
     pub(crate) fn all(problems: &[String]) -> Result<()> {
         if problems.is_empty() {

@@ -118,8 +118,7 @@ impl SlabMemory for ColumnMemory {
             let shape = Shape::from(field.batch_shape(rows));
             // SAFETY: `settle` has left the first rows whole and zeroed the others.
             let tensor = unsafe { column.into_tensor(rows, shape, &self.device) };
-            let place = |e: candle_core::Error| Error::new(ErrorKind::Device, e.to_string());
-            tensors.push(tensor.map_err(place)?);
+            tensors.push(tensor.map_err(Error::device)?);
         }
         Ok(tensors)
     }
