@@ -123,6 +123,8 @@ DRIVER_API cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y,
                           unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
                           CUstream stream, void **params, void **extra) {
     Call call(__func__);
+    const std::uint64_t number = call->report.counters[call.function()] - 1;
+    if (call->refused_launches.count(number)) return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
     const Shape shape{{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared};
     return launch(call, function, shape, stream, params, extra);
 }

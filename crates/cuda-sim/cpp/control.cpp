@@ -93,6 +93,11 @@ void cuda_sim_ignore(const char *function, std::int64_t nth) {
                                        static_cast<std::uint64_t>(nth));
 }
 
+void cuda_sim_refuse_launch(std::uint64_t nth) {
+    Call call;
+    call->refused_launches.insert(call->report.counters["cuLaunchKernel"] + nth);
+}
+
 void cuda_sim_limit_memory(int page_locked, std::uint64_t bytes) {
     Call call;
     call->memory.limit(page_locked ? Allocation::Kind::page_locked : Allocation::Kind::device,

@@ -53,6 +53,8 @@ struct Simulator {
     // Calls to ignore, by function: numbers of calls from the first one of the simulation.
     std::map<std::string, std::set<std::uint64_t>> ignored;
     std::set<std::string> ignored_always;
+    // Launches to refuse, by their number likewise.
+    std::set<std::uint64_t> refused_launches;
     unsigned context_users = 0;
     std::uint64_t release_threshold = 0;
     // Handles below it are of an earlier simulation.

@@ -105,6 +105,12 @@ impl Simulation {
         ffi::limit_memory(true, bytes);
     }
 
+    /// Refuses one launch of a kernel, the `nth` from now, counted from 0: it is not enqueued, and the
+    /// client gets `CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES`.
+    pub fn fail_launch(&self, nth: u32) {
+        ffi::refuse_launch(nth);
+    }
+
     /// Says that the host reads `bytes` bytes of page-locked memory now. Returns whether it may; if
     /// not, a violation is recorded.
     pub fn host_read<T>(&self, memory: *const T, bytes: usize) -> bool {

@@ -233,6 +233,43 @@ fn without_memory_the_error_says_how_much() {
 }
 
 #[test]
+fn a_launch_that_fails_costs_its_batch_and_no_sample() {
+    let with = |source| loader(source).transform(augment(CHAINS[0]));
+    let cpu = delivered(&with(source().0).build().unwrap(), 0..3).unwrap();
+    // A batch of the first epoch has a launch for each of four fields, and one to augment it.
+    for (seed, nth) in (0..15).flat_map(|nth| [(u64::from(nth), nth), (u64::from(nth) + 1, nth)]) {
+        for new in DEVICES {
+            let simulation = simulation(seed, SAMPLES);
+            {
+                let loader = with(source().0).workers(seed as usize % 3);
+                let loader = loader.device(new(0).unwrap()).resident(ENOUGH).build().unwrap();
+                simulation.fail_launch(nth);
+                let epoch: Vec<_> = loader.epoch(0).collect();
+                let mut failed = 0;
+                for (batch, expected) in epoch.iter().zip(&cpu) {
+                    match batch {
+                        Ok(batch) => assert_eq!(Delivered::of(batch).unwrap(), *expected),
+                        Err(error) => {
+                            failed += 1;
+                            assert_eq!(error.kind(), LoaderErrorKind::Device, "{error}");
+                        }
+                    }
+                }
+                assert_eq!((epoch.len(), failed), (3, 1), "launch {nth}, seed {seed}");
+                assert_eq!(
+                    delivered(&loader, 1..3).unwrap(),
+                    cpu[3..],
+                    "launch {nth}, seed {seed}"
+                );
+            }
+            simulation.drain();
+            assert_eq!(simulation.violations(), [], "launch {nth}, seed {seed}");
+            assert_eq!(simulation.live_allocations(), [], "launch {nth}, seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn batches_that_are_kept_hold_what_they_were_delivered_with() {
     let cpu = delivered(&loader(source().0).build().unwrap(), 0..3).unwrap();
     on_every_device(SAMPLES, 0..30, |_, device| {

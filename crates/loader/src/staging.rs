@@ -423,9 +423,10 @@ impl Ring {
             // SAFETY: the slot is as long as its layout says, and is written and freed behind its
             // `read` event, which comes behind this work; the outputs were made for it, on this
             // stream; the workers have written plans of this engine into all rows that are kept.
-            unsafe {
-                finisher.launch(&self.device, slab, &self.slab, outputs, rows.clone(), first)?;
-            }
+            let launched = unsafe {
+                finisher.launch(&self.device, slab, &self.slab, outputs, rows.clone(), first)
+            };
+            launched.map_err(|error| refused("a kernel", &error.message()).with_source(error))?;
             first += rows.len();
         }
         Ok(())
