@@ -8,8 +8,8 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use tallow::candle::{DType, Device, Result, Tensor};
+use tallow::map;
 use tallow::prelude::*;
-use tallow::{Field, RowDType, Schema};
 
 const SIDE: usize = 32;
 const MEAN: f32 = 0.5;

@@ -7,8 +7,6 @@
 //! begins with candle's random weights, whose generator has no seed on the CPU.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use std::sync::Arc;
-
 use candle_nn::{AdamW, Module, Optimizer, Sequential, VarBuilder, VarMap, linear, loss, seq};
 use tallow::candle::{D, DType, Device, Result, bail};
 use tallow::prelude::*;
@@ -19,7 +17,7 @@ const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/data/digit
 fn main() -> Result<()> {
     let images = NpyFile::open(format!("{DIGITS}/images.npy"))?;
     let labels = NpyFile::open(format!("{DIGITS}/labels.npy"))?.named("target")?;
-    let [train, test] = Arc::new(images.zip(labels)?).split([0.8, 0.2], 0)?;
+    let [train, test] = images.zip(labels)?.split([0.8, 0.2], 0)?;
     println!("{} images to train on, {} to test on", train.len(), test.len());
     let train = Loader::builder(train).batch_size(32).shuffle().build()?;
     let test = Loader::builder(test).batch_size(256).build()?;

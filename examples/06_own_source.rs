@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Write;
 
 use tallow::prelude::*;
-use tallow::{Field, Row, RowDType, Schema, candle, testing};
+use tallow::{Row, candle, testing};
 
 const PIXELS: usize = 3 * 32 * 32;
 const RECORD: usize = 1 + PIXELS;

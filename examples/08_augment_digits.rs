@@ -30,7 +30,7 @@ fn main() -> Result<()> {
 fn accuracy(chain: &str, seed: u64) -> Result<f32> {
     let images = NpyFile::open(format!("{DIGITS}/images.npy"))?;
     let labels = NpyFile::open(format!("{DIGITS}/labels.npy"))?.named("target")?;
-    let [train, test] = std::sync::Arc::new(images.zip(labels)?).split([0.05, 0.95], 0)?;
+    let [train, test] = images.zip(labels)?.split([0.05, 0.95], 0)?;
     let parse = |chain: &str| chain.parse::<Augment>().map_err(Error::wrap);
     let train = Loader::builder(train).batch_size(32).shuffle().seed(seed);
     let train = train.transform(parse(chain)?).build()?;

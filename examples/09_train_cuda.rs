@@ -6,8 +6,6 @@
 //! Without the feature, or without a GPU, it says so and ends.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use std::sync::Arc;
-
 use candle_nn::{AdamW, Conv2dConfig, Module, Optimizer, Sequential, VarBuilder, VarMap};
 use candle_nn::{conv2d, linear, loss, seq};
 use tallow::candle::{D, DType, Device, Result, Tensor, bail};
@@ -23,7 +21,7 @@ fn main() -> Result<()> {
     };
     let images = NpyFile::open(format!("{DIGITS}/images.npy"))?;
     let labels = NpyFile::open(format!("{DIGITS}/labels.npy"))?.named("target")?;
-    let [train, test] = Arc::new(images.zip(labels)?).split([0.8, 0.2], 0)?;
+    let [train, test] = images.zip(labels)?.split([0.8, 0.2], 0)?;
     let train = Loader::builder(train).batch_size(32).shuffle().device(device.clone()).build()?;
     let test = Loader::builder(test).batch_size(256).device(device.clone()).build()?;
     println!("{}", train.plan());

@@ -29,8 +29,9 @@ pub use tallow_transforms::{
 /// What a training loop needs: `use tallow::prelude::*`.
 pub mod prelude {
     pub use tallow_core::{
-        LastBatch, Memory, NpyFile, NpyFolders, Safetensors, Sampler, Source, SourceExt,
+        Field, LastBatch, Memory, NpyFile, NpyFolders, RowDType, Safetensors, Sampler, Schema,
+        Source, SourceExt,
     };
     pub use tallow_loader::{Auto, Batch, Loader, OnError, State};
-    pub use tallow_transforms::{Augment, IMAGENET, map};
+    pub use tallow_transforms::{Augment, IMAGENET};
 }

@@ -109,7 +109,7 @@ fn augmentation_goes_on_where_it_stopped() {
 #[test]
 fn a_sample_drawn_twice_is_augmented_twice() {
     let loader = builder(augment("random_crop(5)")).batch_size(8);
-    let loader = loader.sampler(WithReplacement::draws(200)).build().unwrap();
+    let loader = loader.sampler(WithReplacement::new().draws(200)).build().unwrap();
     let rows = rows(&loader, 0..1);
     let mut views: BTreeMap<usize, Vec<&Vec<f32>>> = BTreeMap::new();
     rows.values().for_each(|(index, fields)| views.entry(*index).or_default().push(&fields[0]));

@@ -208,7 +208,8 @@ fn resuming_at_every_batch_gives_the_rest_of_the_mixed_rows() {
 #[test]
 fn an_order_that_repeats_samples_gives_a_partner_the_key_of_its_position() {
     const POSITIONS: usize = 70;
-    let repeated = |builder: LoaderBuilder| builder.sampler(WithReplacement::draws(POSITIONS));
+    let repeated =
+        |builder: LoaderBuilder| builder.sampler(WithReplacement::new().draws(POSITIONS));
     let rows = delivered(&repeated(plain()).build().unwrap(), 0..2);
     let expected = mixed(&rows, POSITIONS, true);
     matrix(|| repeated(mixing()), |loader| assert_eq!(delivered(&loader, 0..2), expected));

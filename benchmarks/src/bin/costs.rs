@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tallow::prelude::*;
-use tallow::{Field, RowDType, Schema, Shuffle, from_fn};
+use tallow::{Shuffle, from_fn};
 
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);

@@ -141,7 +141,7 @@ fn all_dtypes() -> impl Source + 'static {
     let field = |dtype: &RowDType| Field::new(dtype.as_str(), *dtype, &[3, 5]);
     let schema = Schema::new(DTYPES.iter().map(field).collect()).expect("a valid schema");
     from_fn(schema, 53, |index, row| {
-        for field in 0..row.fields() {
+        for field in 0..row.field_count() {
             let mut field = row.field(field);
             let memory = field.as_mut_bytes()?;
             memory.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(index, at));

@@ -48,7 +48,8 @@ pub struct RowSlots {
 // SAFETY: the pointers are addresses that are written through only by the row made from
 // `&mut self`; whoever aims them promises that the memory is the row's alone, on any thread.
 unsafe impl Send for RowSlots {}
-// SAFETY: through `&RowSlots` nothing can be read or written but plain numbers.
+// SAFETY: through `&RowSlots` memory is only read, by views of what a row has written, and whoever
+// aims the slots keeps other writers away from it.
 unsafe impl Sync for RowSlots {}
 
 impl RowSlots {
@@ -193,7 +194,7 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// The number of fields.
-    pub fn fields(&self) -> usize {
+    pub fn field_count(&self) -> usize {
         self.fields.len()
     }
 
@@ -225,7 +226,7 @@ impl<'a> Row<'a> {
     ///
     /// When a field differs in dtype or shape.
     pub fn copy_from(&mut self, sample: &RowView<'_>) -> Result<()> {
-        (0..self.fields()).try_for_each(|i| self.field(i).copy_from_view(&sample.field(i)))
+        (0..self.field_count()).try_for_each(|i| self.field(i).copy_from_view(&sample.field(i)))
     }
 
     /// Whether the loader has been told to stop: long work of one's own should look now and then.
@@ -642,7 +643,7 @@ pub struct RowView<'a> {
 
 impl<'a> RowView<'a> {
     /// The number of fields.
-    pub fn fields(&self) -> usize {
+    pub fn field_count(&self) -> usize {
         self.fields.len()
     }
 

@@ -18,14 +18,14 @@ pub trait Sampler: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When this sampler cannot serve so many samples.
+    /// When this sampler cannot serve that many samples.
     fn len(&self, samples: usize) -> Result<usize>;
 
     /// The order of epoch `epoch`.
     ///
     /// # Errors
     ///
-    /// When this sampler cannot serve so many samples.
+    /// When this sampler cannot serve that many samples.
     fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>>;
 
     /// What a saved state remembers of the sampler.

@@ -68,7 +68,8 @@ pub struct Extent {
     pub path: PathBuf,
     /// Where the run begins.
     pub offset: u64,
-    /// How long it is.
+    /// How long it is; of a file of one sample, how long at most, since those of ragged samples
+    /// differ.
     pub bytes: usize,
     /// Whether the file holds this sample only, so that reading it means opening it.
     pub whole_file: bool,

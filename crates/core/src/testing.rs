@@ -65,7 +65,7 @@ fn sample(source: &dyn Source, index: usize) -> Sample {
     let mut buffer = RowBuffer::new(schema).expect("memory for a row");
     let mut row = buffer.row(None);
     // What an earlier sample left in the memory must not pass for this one.
-    for field in 0..row.fields() {
+    for field in 0..row.field_count() {
         if let Ok(bytes) = row.field(field).as_mut_bytes() {
             bytes.fill(0xA5);
         }
@@ -74,7 +74,7 @@ fn sample(source: &dyn Source, index: usize) -> Sample {
     source.read(index, &mut row).unwrap_or_else(|error| panic!("sample {index}: {error}"));
     row.finish().unwrap_or_else(|error| panic!("sample {index}: {error}"));
     let view = buffer.view();
-    (0..view.fields())
+    (0..view.field_count())
         .map(|i| (view.field(i).shape().to_vec(), view.field(i).bytes().to_vec()))
         .collect()
 }

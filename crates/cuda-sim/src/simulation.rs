@@ -94,13 +94,13 @@ impl Simulation {
         ffi::drain();
     }
 
-    /// Refuses device memory beyond so many bytes at a time, with an out-of-memory error. What was
+    /// Refuses device memory beyond `bytes` bytes at a time, with an out-of-memory error. What was
     /// freed is available as soon as its free is issued. Default: 80 GiB.
     pub fn fail_allocations_after(&self, bytes: u64) {
         ffi::limit_memory(false, bytes);
     }
 
-    /// Refuses page-locked memory beyond so many bytes at a time. Default: 80 GiB.
+    /// Refuses page-locked memory beyond `bytes` bytes at a time. Default: 80 GiB.
     pub fn fail_page_locked_after(&self, bytes: u64) {
         ffi::limit_memory(true, bytes);
     }

@@ -445,7 +445,7 @@ impl Chain<'_, '_> {
                     let index = partner.index as usize;
                     let resident = self.pipeline.resident.as_ref();
                     if !resident.is_some_and(|resident| resident.is_present(index)) {
-                        for i in 0..view.fields() {
+                        for i in 0..view.field_count() {
                             row.field(1 + i).copy_from_view(&view.field(i))?;
                         }
                     }

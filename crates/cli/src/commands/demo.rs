@@ -151,6 +151,6 @@ mod tests {
         let mut buffer = RowBuffer::new(source.schema()).unwrap();
         source.read(index, &mut buffer.row(None)).unwrap();
         let view = buffer.view();
-        (0..view.fields()).map(|field| view.field(field).bytes().to_vec()).collect()
+        (0..view.field_count()).map(|field| view.field(field).bytes().to_vec()).collect()
     }
 }

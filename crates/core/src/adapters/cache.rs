@@ -28,23 +28,35 @@ impl<S: Source> Cache<S> {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` of the bound, if there are so many left.
-    fn reserve(&self, bytes: usize) -> bool {
+    /// Takes `bytes` of the bound, if that many are left.
+    fn reserve(&self, bytes: usize) -> Option<Reserved<'_>> {
         let take = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
-        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.ok().map(|_| Reserved { of: &self.bytes, bytes })
     }
 
-    fn read_and_keep(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+    fn read_and_keep(&self, index: usize, row: &mut Row<'_>, reserved: Reserved<'_>) -> Result<()> {
         let mut buffer = RowBuffer::new(self.source.schema())?;
         self.source.read(index, &mut buffer.row(row.stop()))?;
         buffer.finish().map_err(|error| error.with_index(index))?;
         row.copy_from(&buffer.view())?;
-        let bytes = buffer.memory_bytes();
-        if self.kept[index].set(Box::new(buffer)).is_err() {
-            // Another thread kept the same sample meanwhile.
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // Unless another thread kept the same sample meanwhile.
+        if self.kept[index].set(Box::new(buffer)).is_ok() {
+            std::mem::forget(reserved);
         }
         Ok(())
+    }
+}
+
+/// Bytes of the bound, given back when they are dropped: the source may fail, or panic.
+struct Reserved<'a> {
+    of: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -62,14 +74,10 @@ impl<S: Source> Source for Cache<S> {
             return row.copy_from(&sample.view());
         }
         let bytes = RowBuffer::bytes_for(self.source.schema());
-        if !self.reserve(bytes) {
-            return self.source.read(index, row);
+        match self.reserve(bytes) {
+            Some(reserved) => self.read_and_keep(index, row, reserved),
+            None => self.source.read(index, row),
         }
-        let result = self.read_and_keep(index, row);
-        if result.is_err() {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        result
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
@@ -88,6 +96,7 @@ impl<S: Source> Source for Cache<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
 
     use super::*;
@@ -107,20 +116,23 @@ mod tests {
         let reads = Arc::new(AtomicUsize::new(0));
         let counted = reads.clone();
         let schema = Schema::new(vec![Field::new("a", RowDType::U8, &[])]).unwrap();
-        let source = from_fn(schema, 2, move |index, row| {
+        let source = from_fn(schema, 3, move |index, row| {
             counted.fetch_add(1, Ordering::Relaxed);
-            if index == 1 {
-                return Err(crate::Error::user("bad"));
+            match index {
+                0 => row.field(0).copy_from_slice(&[7u8]),
+                1 => Err(crate::Error::user("bad")),
+                _ => panic!("worse"),
             }
-            row.field(0).copy_from_slice(&[7u8])
         });
         let cache = source.cache(1000);
         let mut buffer = RowBuffer::new(cache.schema()).unwrap();
         for _ in 0..3 {
             cache.read(0, &mut buffer.row(None)).unwrap();
             cache.read(1, &mut buffer.row(None)).unwrap_err();
+            let mut panics = || cache.read(2, &mut buffer.row(None));
+            catch_unwind(AssertUnwindSafe(&mut panics)).unwrap_err();
         }
-        assert_eq!(reads.load(Ordering::Relaxed), 4);
+        assert_eq!(reads.load(Ordering::Relaxed), 7);
         assert_eq!(cache.kept_bytes(), 8, "the bytes of a failed sample are given back");
     }
 }

@@ -12,6 +12,7 @@ pub struct Map<S, F> {
     source: S,
     schema: Schema,
     map: F,
+    version: u64,
     /// Rows that were read into before, at most one a thread.
     spare: Mutex<Vec<RowBuffer>>,
 }
@@ -28,7 +29,15 @@ where
     F: Fn(RowView<'_>, &mut Row<'_>) -> Result<()> + Send + Sync,
 {
     pub(super) fn new(source: S, schema: Schema, map: F) -> Self {
-        Self { source, schema, map, spare: Mutex::default() }
+        Self { source, schema, map, version: 0, spare: Mutex::default() }
+    }
+
+    /// A number for what the closure makes of a sample, 0 if not given: where it changes with the
+    /// closure, a state that was saved with the old one is refused.
+    #[must_use]
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
     }
 
     fn spare(&self) -> std::sync::MutexGuard<'_, Vec<RowBuffer>> {
@@ -66,10 +75,10 @@ where
         self.source.name(index)
     }
 
-    /// The source's and the schema; what the closure does cannot be known.
+    /// The source's, the schema and the version; what the closure does cannot be known.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("map").with(self.source.fingerprint());
-        start.text(&self.schema.to_string()).finish()
+        start.text(&self.schema.to_string()).number(self.version).finish()
     }
 
     fn extents(&self, index: usize) -> Vec<Extent> {
@@ -80,7 +89,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::super::tests::counting;
-    use crate::{Field, RowDType, Schema, SourceExt, testing};
+    use crate::{Field, RowDType, Schema, Source as _, SourceExt, testing};
 
     #[test]
     fn it_conforms_and_rewrites_every_sample() {
@@ -90,5 +99,7 @@ mod tests {
             row.field(0).copy_from_slice(&[value, value / 2.0])
         });
         testing::check_source(&source);
+        let print = source.fingerprint();
+        assert_ne!(source.version(1).fingerprint(), print);
     }
 }

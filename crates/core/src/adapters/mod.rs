@@ -12,6 +12,8 @@ pub use self::map::Map;
 pub use self::subset::Subset;
 pub use self::zip::Zip;
 
+use std::sync::Arc;
+
 use crate::{Key, Order, Purpose, Result, Row, RowView, Schema, Source, Stream};
 
 /// Adapters as methods, for every sized source.
@@ -44,19 +46,21 @@ pub trait SourceExt: Source + Sized {
     }
 
     /// Disjoint random parts of this source, `fractions` of its samples each: the same for the
-    /// same seed, whatever else is drawn from it. Within a part the order is the source's.
+    /// same seed, whatever else is drawn from it. Within a part the order is the source's. The parts
+    /// share the source.
     ///
     /// # Errors
     ///
     /// When a fraction is negative or not a number, or their sum is above 1.
-    fn split<const N: usize>(self, fractions: [f64; N], seed: u64) -> Result<[Subset<Self>; N]>
-    where
-        Self: Clone,
-    {
+    fn split<const N: usize>(
+        self,
+        fractions: [f64; N],
+        seed: u64,
+    ) -> Result<[Subset<Arc<Self>>; N]> {
         let lists = split_indices(self.len(), &fractions, seed)?;
-        let mut lists = lists.into_iter();
+        let (whole, mut lists) = (Arc::new(self), lists.into_iter());
         Ok(std::array::from_fn(|_| {
-            Subset::of_checked(self.clone(), lists.next().unwrap_or_default())
+            Subset::of_checked(whole.clone(), lists.next().unwrap_or_default())
         }))
     }
 

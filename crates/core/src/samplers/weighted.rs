@@ -43,8 +43,8 @@ impl Sampler for Weighted {
 
     fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
         let len = self.len(samples)?;
-        let key = Key::new(seed, epoch);
-        Ok(Arc::new(WeightedOrder { len, table: self.table.clone(), key }))
+        let (key, stream) = (Key::new(seed, epoch), Stream::new("weighted", 0, Purpose::Order));
+        Ok(Arc::new(WeightedOrder { len, table: self.table.clone(), key, stream }))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -117,6 +117,7 @@ struct WeightedOrder {
     len: usize,
     table: Arc<AliasTable>,
     key: Key,
+    stream: Stream,
 }
 
 impl Order for WeightedOrder {
@@ -125,8 +126,7 @@ impl Order for WeightedOrder {
     }
 
     fn index(&self, position: usize) -> usize {
-        let stream = Stream::new("weighted", 0, Purpose::Order);
-        let mut draws = self.key.draws(stream, position as u64);
+        let mut draws = self.key.draws(self.stream, position as u64);
         let column = draws.below(self.table.columns.len() as u64) as usize;
         let Column { keep, alias } = self.table.columns[column];
         if draws.unit_f64() < keep { column } else { alias as usize }

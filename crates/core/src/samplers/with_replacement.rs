@@ -14,9 +14,11 @@ impl WithReplacement {
         Self::default()
     }
 
-    /// `draws` draws an epoch.
-    pub fn draws(draws: usize) -> Self {
-        Self { draws: Some(draws) }
+    /// `draws` draws an epoch instead.
+    #[must_use]
+    pub fn draws(mut self, draws: usize) -> Self {
+        self.draws = Some(draws);
+        self
     }
 }
 
@@ -33,7 +35,9 @@ impl Sampler for WithReplacement {
 
     fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
         let len = self.len(samples)?;
-        Ok(Arc::new(Independent { len, samples: samples as u64, key: Key::new(seed, epoch) }))
+        let stream = Stream::new("with_replacement", 0, Purpose::Order);
+        let (samples, key) = (samples as u64, Key::new(seed, epoch));
+        Ok(Arc::new(Independent { len, samples, key, stream }))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -47,6 +51,7 @@ struct Independent {
     len: usize,
     samples: u64,
     key: Key,
+    stream: Stream,
 }
 
 impl Order for Independent {
@@ -55,8 +60,7 @@ impl Order for Independent {
     }
 
     fn index(&self, position: usize) -> usize {
-        let stream = Stream::new("with_replacement", 0, Purpose::Order);
-        self.key.draws(stream, position as u64).below(self.samples) as usize
+        self.key.draws(self.stream, position as u64).below(self.samples) as usize
     }
 
     fn repeats(&self) -> bool {
@@ -71,12 +75,12 @@ mod tests {
     #[test]
     fn it_conforms() {
         crate::testing::check_sampler(&WithReplacement::new(), 100);
-        crate::testing::check_sampler(&WithReplacement::draws(250), 100);
+        crate::testing::check_sampler(&WithReplacement::new().draws(250), 100);
     }
 
     #[test]
     fn every_sample_is_as_likely() {
-        let order = WithReplacement::draws(50_000).order(10, 1, 0).unwrap();
+        let order = WithReplacement::new().draws(50_000).order(10, 1, 0).unwrap();
         let mut counts = [0f64; 10];
         (0..50_000).for_each(|position| counts[order.index(position)] += 1.0);
         let chi2: f64 = counts.iter().map(|c| (c - 5e3).powi(2) / 5e3).sum();
@@ -85,6 +89,6 @@ mod tests {
 
     #[test]
     fn drawing_from_nothing_is_refused() {
-        assert!(WithReplacement::draws(3).len(0).is_err());
+        assert!(WithReplacement::new().draws(3).len(0).is_err());
     }
 }

@@ -166,11 +166,12 @@ pub(crate) fn open_path_waiting(path: &Path, is_stopped: &impl Fn() -> bool) -> 
     open(|flags| openat(CWD, path, flags, Mode::empty()), is_stopped)
 }
 
-/// Opens with `call`, again while a signal interrupts it and until a deadline while there are too
-/// many open files.
-/// Nobody closed a file in all the time that one waited for a descriptor.
+/// Nobody closed a file in all the time that one waited for a descriptor, and none was to be had
+/// since.
 static WAITED_IN_VAIN: AtomicBool = AtomicBool::new(false);
 
+/// Opens with `call`, again while a signal interrupts it and until a deadline while there are too
+/// many open files.
 fn open(
     call: impl Fn(OFlags) -> rustix::io::Result<OwnedFd>,
     is_stopped: &impl Fn() -> bool,
@@ -179,7 +180,7 @@ fn open(
     loop {
         match retry_on_intr(|| call(open_flags())) {
             Ok(file) => {
-                if waited.is_some() {
+                if WAITED_IN_VAIN.load(Ordering::Relaxed) {
                     WAITED_IN_VAIN.store(false, Ordering::Relaxed);
                 }
                 return Ok(file.into());

@@ -17,14 +17,26 @@ pub fn from_fn<F>(schema: Schema, len: usize, read: F) -> FromFn<F>
 where
     F: Fn(usize, &mut Row<'_>) -> Result<()> + Send + Sync,
 {
-    FromFn { schema, len, read }
+    FromFn { schema, len, read, version: 0 }
 }
 
-/// The source that [`from_fn`] makes. Its fingerprint knows schema and length only.
+/// The source that [`from_fn`] makes. Its fingerprint knows schema, length and
+/// [`version`](Self::version) only.
 pub struct FromFn<F> {
     schema: Schema,
     len: usize,
     read: F,
+    version: u64,
+}
+
+impl<F> FromFn<F> {
+    /// A number for what the closure writes, 0 if not given: where it changes with the closure, a
+    /// state that was saved with the old one is refused.
+    #[must_use]
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
 }
 
 impl<F> fmt::Debug for FromFn<F> {
@@ -52,7 +64,7 @@ where
 
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("from_fn").text(&self.schema.to_string());
-        start.number(self.len as u64).finish()
+        start.number(self.len as u64).number(self.version).finish()
     }
 }
 
@@ -67,5 +79,7 @@ mod tests {
         let source =
             from_fn(schema, 50, |index, row| row.field(0).copy_from_slice(&[index as u32, 7]));
         crate::testing::check_source(&source);
+        let print = source.fingerprint();
+        assert_ne!(source.version(1).fingerprint(), print);
     }
 }

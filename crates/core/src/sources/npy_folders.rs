@@ -121,7 +121,8 @@ impl Source for NpyFolders {
     }
 
     fn extents(&self, index: usize) -> Vec<Extent> {
-        self.columns.iter().map(|column| column.extent(index)).collect()
+        let columns = self.columns.iter().zip(self.schema.fields());
+        columns.map(|(column, field)| column.extent(index, field)).collect()
     }
 }
 
@@ -142,12 +143,12 @@ impl Column {
         error.with_path(path).with_field(field.name()).with_index(index)
     }
 
-    fn extent(&self, index: usize) -> Extent {
+    fn extent(&self, index: usize, field: &Field) -> Extent {
         let header = self.reader.first();
         Extent {
             path: self.root.join(self.names.path(index)),
             offset: 0,
-            bytes: header.text.len() + header.stored_bytes(&header.shape),
+            bytes: header.text.len() + header.stored_bytes(&field.max_shape()),
             whole_file: true,
         }
     }

@@ -33,7 +33,7 @@ impl Engine for Widen {
         row: &mut Row<'_>,
         _scratch: &mut [u8],
     ) -> Result<()> {
-        for i in 0..raw.fields() {
+        for i in 0..raw.field_count() {
             let (from, mut to) = (raw.field(i), row.field(i));
             if from.dtype() != RowDType::U16 {
                 to.copy_from_view(&from)?;

@@ -220,7 +220,7 @@ impl RandomAffine {
     }
 }
 
-/// A turn by up to so many degrees to either side.
+/// A turn by up to this many degrees to either side.
 impl From<f64> for RandomAffine {
     fn from(degrees: f64) -> Self {
         Self::new(-degrees..degrees)

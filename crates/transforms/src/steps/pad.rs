@@ -40,7 +40,7 @@ pub struct Pad {
 }
 
 impl Pad {
-    /// A border of so many pixels left, top, right and bottom.
+    /// A border of this many pixels left, top, right and bottom.
     pub fn new(sides: [usize; 4]) -> Self {
         Self { sides, mode: Border::Constant, fill: Fill::default() }
     }

@@ -127,7 +127,7 @@ impl RandomRotation {
     }
 }
 
-/// A turn by up to so many degrees to either side.
+/// A turn by up to this many degrees to either side.
 impl From<f64> for RandomRotation {
     fn from(degrees: f64) -> Self {
         Self::new(-degrees..degrees)
