@@ -13,7 +13,7 @@ build() {
     cargo build --quiet --release -p tallow-benchmarks --bin counting "${@:2}"
     cp "$target/release/counting" "$target/release/$1"
 }
-build counting-without --features uncounted
+TALLOW_UNCOUNTED=1 build counting-without --features uncounted
 build counting-with
 
 instructions() { # program, workers, epochs

@@ -83,7 +83,8 @@ fn the_length_is_known_at_every_batch() {
     let mut batches = loader.epochs(0..3);
     for left in (0..12).rev() {
         batches.next().unwrap().unwrap();
-        assert_eq!(batches.size_hint(), (left, Some(left)));
+        // Each epoch may fail as a whole.
+        assert_eq!(batches.size_hint(), (usize::div_ceil(left, 4), Some(left)));
     }
     assert!(batches.next().is_none() && batches.next().is_none());
 }

@@ -281,7 +281,7 @@ fn the_state_behind_an_epoch_without_an_order_stands_at_the_next() {
         let loader = builder.workers(workers).build().unwrap();
         let mut batches = loader.epochs(6..9);
         assert!(batches.next().unwrap().is_err());
-        assert_eq!(batches.size_hint(), (6, Some(6)));
+        assert_eq!(batches.size_hint(), (2, Some(6)), "each may fail as a whole");
         let state = loader.state();
         assert_eq!((state.epoch(), state.position()), (7, 0));
         assert_eq!(batches.next().unwrap().unwrap().epoch(), 7);

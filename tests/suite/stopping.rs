@@ -2,7 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tallow::{Field, Loader, LoaderErrorKind, RowDType, Schema, Source, from_fn};
+use tallow::{
+    Field, Fingerprint, Loader, LoaderErrorKind, Order, RowDType, Sampler, Schema, Sequential,
+    Source, from_fn,
+};
 
 use crate::tester::counting;
 
@@ -85,6 +88,83 @@ fn a_stuck_sample(prefetch: usize) {
     assert_eq!(loader.state().epoch(), 1, "the state stands after it");
     release.store(true, Ordering::Relaxed);
     assert_eq!(loader.epoch(1).filter(|batch| batch.is_ok()).count(), 5, "it comes back");
+}
+
+/// Gives orders that hang over epoch 1, or in their position 5, until `released`.
+#[derive(Debug)]
+struct Hanging {
+    in_position: bool,
+    released: Arc<AtomicBool>,
+}
+
+impl Hanging {
+    fn wait(&self) {
+        while !self.released.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct HangingOrder(Hanging);
+
+impl Order for HangingOrder {
+    fn len(&self) -> usize {
+        12
+    }
+
+    fn index(&self, position: usize) -> usize {
+        if self.0.in_position && position == 5 {
+            self.0.wait();
+        }
+        position
+    }
+}
+
+impl Sampler for Hanging {
+    fn len(&self, _samples: usize) -> tallow::Result<usize> {
+        Ok(12)
+    }
+
+    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+        if epoch != 1 {
+            return Sequential.order(samples, seed, epoch);
+        }
+        if !self.in_position {
+            self.wait();
+        }
+        let Self { in_position, released } = self;
+        let hanging = Self { in_position: *in_position, released: released.clone() };
+        Ok(Arc::new(HangingOrder(hanging)))
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("hanging").finish()
+    }
+}
+
+#[test]
+fn an_order_that_hangs_is_reported_by_any_number_of_workers() {
+    for (workers, in_position) in [1, 2, 3].into_iter().flat_map(|w| [(w, false), (w, true)]) {
+        let released = Arc::new(AtomicBool::new(false));
+        let sampler = Hanging { in_position, released: released.clone() };
+        let builder = Loader::builder(counting(12)).batch_size(4).sampler(sampler);
+        let builder = builder.workers(workers).stall_timeout(Some(Duration::from_millis(60)));
+        let loader = builder.build().unwrap();
+        assert_eq!(loader.epoch(0).filter(Result::is_ok).count(), 3);
+        let results: Vec<_> = loader.epoch(1).collect();
+        let errors: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        // A worker that nobody replaces takes what comes after it along.
+        let expected = if in_position { 3 } else { 1 };
+        assert_eq!(results.len(), expected, "{workers} workers, {in_position}: {errors:?}");
+        assert!(workers == 1 || errors.len() == 1, "{errors:?}");
+        assert!(errors.iter().all(|error| error.kind() == LoaderErrorKind::Stalled), "{errors:?}");
+        if workers > 1 {
+            assert_eq!(loader.epoch(2).filter(Result::is_ok).count(), 3, "the others go on");
+        }
+        released.store(true, Ordering::Relaxed);
+        assert_eq!(loader.epoch(3).filter(Result::is_ok).count(), 3, "it comes back");
+    }
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn walk(case: &Case, model: &[Outcome], random: &mut Random, longest: &mut Longe
             if random.is_one_in(20) {
                 std::thread::sleep(Duration::from_micros(random.next() % 500));
             }
-            let left = batches.size_hint().0;
+            let left = batches.size_hint().1.unwrap();
             let batch = timed(&mut longest.next, || batches.next());
             let found = outcome(batch.expect("another batch"));
             assert_eq!((&found, left), (expected, model.len() - at), "batch {at} of {case:?}");

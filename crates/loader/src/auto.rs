@@ -7,7 +7,7 @@ use crate::search::{Search, Settings};
 /// How many threads read and transform.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Workers {
-    /// So many; 0 does it inside `next`.
+    /// This many threads; 0 reads inside `next`.
     Count(usize),
     /// As many as the loader finds best while it runs.
     Auto(Auto),
@@ -115,7 +115,7 @@ struct Spell {
 }
 
 impl Spell {
-    /// A spell lasts at least so long, and takes so many batches.
+    /// A spell lasts at least this long, and takes at least this many batches.
     const TIME: Duration = Duration::from_millis(200);
     const BATCHES: usize = 8;
 
@@ -140,7 +140,7 @@ impl Governor {
 
     pub(crate) fn new(start: Settings, most: Settings) -> Self {
         let search = Search::new(start, most);
-        let spell = Spell::new(search.next().unwrap_or(search.best()), Some(0));
+        let spell = Spell::new(search.trial().unwrap_or(search.best()), Some(0));
         Self { search, most, spell, found: None, patience: Self::PATIENCE }
     }
 
@@ -183,7 +183,7 @@ impl Governor {
         let seconds = spell.time.as_secs_f64();
         let (rate, waiting) = (spell.rows as f64 / seconds, spell.waited.as_secs_f64() / seconds);
         self.judge(rate, waiting);
-        let settings = self.search.next().unwrap_or(self.search.best());
+        let settings = self.search.trial().unwrap_or(self.search.best());
         let others = settings != before;
         self.spell = Spell::new(settings, others.then_some(before.prefetch));
         others.then_some(settings)
@@ -193,7 +193,7 @@ impl Governor {
         match self.found {
             None => {
                 self.search.record(rate);
-                if self.search.next().is_none() {
+                if self.search.trial().is_none() {
                     let settings = self.search.best();
                     tracing::debug!(target: "tallow::auto", ?settings, "found");
                     self.found = Some(Instant::now());

@@ -45,9 +45,12 @@ impl<'a> Batches<'a> {
     /// Batches that are still to come, if no epoch fails as a whole.
     fn left(&self) -> usize {
         let per_epoch = self.loader.batches_per_epoch();
-        let epochs =
-            usize::try_from(self.end.saturating_sub(self.next.epoch)).unwrap_or(usize::MAX);
-        epochs.saturating_mul(per_epoch).saturating_sub(self.next.number)
+        self.epochs_left().saturating_mul(per_epoch).saturating_sub(self.next.number)
+    }
+
+    /// Epochs that are still to be ended.
+    fn epochs_left(&self) -> usize {
+        usize::try_from(self.end.saturating_sub(self.next.epoch)).unwrap_or(usize::MAX)
     }
 }
 
@@ -77,14 +80,17 @@ impl Iterator for Batches<'_> {
         Some(result)
     }
 
+    /// At most as many as there are batches; an epoch that fails as a whole is one error.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = match self.phase {
-            Phase::Running => self.left(),
+        match self.phase {
+            Phase::Running => {
+                let left = self.left();
+                (left.min(self.epochs_left()), Some(left))
+            }
             // The error that says so.
-            Phase::Refused => 1,
-            Phase::Ended => 0,
-        };
-        (left, Some(left))
+            Phase::Refused => (1, Some(1)),
+            Phase::Ended => (0, Some(0)),
+        }
     }
 }
 

@@ -396,7 +396,8 @@ impl LoaderBuilder {
             on_error: self.on_error,
             device: self.device.clone(),
             workers,
-            prefetch: self.prefetch.unwrap_or(default_prefetch),
+            // Nothing is made ahead by nobody.
+            prefetch: if workers == 0 { 0 } else { self.prefetch.unwrap_or(default_prefetch) },
             read_ahead,
             read_ahead_bytes: self.read_ahead,
             auto: auto.is_some(),
@@ -421,7 +422,7 @@ impl LoaderBuilder {
             Governor::new(Settings { prefetch: default_prefetch, ..most }, most)
         });
         let workers = plan.workers;
-        let slabs = if workers == 0 { 1 } else { plan.prefetch };
+        let slabs = plan.prefetch.max(1);
         let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
         plan.device_bytes = device_bytes;
         let course = Course {

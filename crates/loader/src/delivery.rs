@@ -20,6 +20,7 @@ use tallow_core::{BatchRows, Batching, Key, Order, Sampler};
 
 use crate::memory::SlabStore;
 use crate::pipeline::{catch, discard};
+use crate::report::Readiness;
 use crate::slab::{Slab, lock};
 use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
 use crate::{BatchId, Error, ErrorKind, Result};
@@ -91,9 +92,7 @@ struct State {
     /// How long the consumer has watched in all, and what it saw of each worker.
     watched: Duration,
     looks: Vec<Look>,
-    /// How often the consumer asked for a slab, and how often one was done.
-    asked: u64,
-    ready: u64,
+    readiness: Readiness,
     /// Whether the consumer sleeps on `ready`.
     waiting: bool,
     stop: bool,
@@ -257,7 +256,9 @@ impl Delivery {
         state.busy -= 1;
         state.passed.remove(&worker);
         let first_done = state.window.front().is_some_and(|first| first.slab.is_done());
-        if state.waiting && (first_done || state.busy == 0) {
+        // Nobody but who has ended an iteration waits for workers to rest.
+        let rested = state.busy == 0 && state.run.is_none();
+        if state.waiting && (first_done || rested) {
             self.ready.notify_one();
         }
     }
@@ -470,15 +471,23 @@ impl Delivery {
         Some(slab)
     }
 
-    /// The next slab if it needs no waiting for.
-    pub(crate) fn try_next(&self) -> Next {
+    /// The next slab if it needs no waiting for, which is counted.
+    pub(crate) fn ask(&self) -> Next {
         let mut state = self.state();
-        state.asked += 1;
-        match self.take_done(&mut state) {
-            Some(slab) => {
-                state.ready += 1;
-                Next::Slab(slab)
-            }
+        let next = self.try_next(&mut state);
+        state.readiness.asked += u64::from(!matches!(next, Next::End));
+        state.readiness.ready += u64::from(matches!(next, Next::Slab(_)));
+        next
+    }
+
+    /// The next slab if the consumer has just filled it.
+    pub(crate) fn filled(&self) -> Option<Arc<Slab>> {
+        self.take_done(&mut self.state())
+    }
+
+    fn try_next(&self, state: &mut State) -> Next {
+        match self.take_done(state) {
+            Some(slab) => Next::Slab(slab),
             None if state.is_exhausted() => Next::End,
             None => Next::Wait,
         }
@@ -534,8 +543,9 @@ impl Delivery {
         }
     }
 
-    /// Gives up on the first slab if a worker has been at one of its rows for longer than `stall`,
-    /// or if every worker is stuck somewhere.
+    /// Gives up on the first slab if a worker has been at one of its rows for longer than `stall`, or
+    /// where there is none yet at the order that it comes from; or if every worker is stuck
+    /// somewhere.
     fn overdue(&self, state: &mut State, stall: Duration) -> Option<Overdue> {
         let doing = || self.activities.iter().map(|a| a.doing(self.built)).enumerate();
         let looks = &state.looks;
@@ -545,12 +555,16 @@ impl Delivery {
             d.stage != Stage::Idle && d.elapsed >= stall && stays >= stall
         };
         let first = state.window.front().map(|first| first.number);
-        let at_first =
-            |d: &Doing| matches!(d.stage, Stage::Read | Stage::Transform) && Some(d.slab) == first;
+        let ordering = state.run.as_ref().is_some_and(|run| run.ordering);
+        let at_first = |(worker, d): &(usize, Doing)| match first {
+            Some(first) => matches!(d.stage, Stage::Read | Stage::Transform) && d.slab == first,
+            // One that was passed over makes an order that nobody waits for any more.
+            None => ordering && d.stage == Stage::Order && !state.passed.contains(worker),
+        };
         if state.window.front().is_some_and(|first| first.slab.is_done()) {
             return None;
         }
-        let culprit = doing().find(|found| stuck(found) && at_first(&found.1)).or_else(|| {
+        let culprit = doing().find(|found| stuck(found) && at_first(found)).or_else(|| {
             // Who is held back by the limit cannot help either.
             let limited = state.is_limited(0);
             let none = |d: &(usize, Doing)| stuck(d) || (limited && d.1.stage == Stage::Idle);
@@ -647,10 +661,9 @@ impl Delivery {
         })
     }
 
-    /// How often a slab was done when the consumer asked for one, as a share.
-    pub(crate) fn ready_share(&self) -> f64 {
-        let state = self.state();
-        if state.asked == 0 { 0.0 } else { state.ready as f64 / state.asked as f64 }
+    /// How often the consumer asked for a slab, and how often one was done.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.state().readiness
     }
 
     fn wait_until<'a>(

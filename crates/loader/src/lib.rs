@@ -3,7 +3,7 @@
 //! A *slab* is the memory of one batch. Workers claim its rows and the source reads into them; when
 //! the last row is written the slab's buffers become the tensors, with no copy. Slabs are admitted
 //! whole and delivered in order, so memory is bounded and nothing the consumer sees depends on
-//! timing. The unsafe code is in `column.rs`, `memory.rs` and `slab.rs`, and one line of `worker.rs`.
+//! timing.
 //!
 //! The rejected alternative, workers that each make whole batches, needs a slab a worker before
 //! the first batch is there, and lets one slow sample hold up a whole batch.
@@ -42,8 +42,9 @@ mod staging;
 mod state;
 mod worker;
 
-/// Whether anything is counted and timed: always, but where the cost of that is measured.
-const COUNTS: bool = !cfg!(feature = "uncounted");
+/// Whether anything is counted and timed: always, but where benchmarks/counting.sh measures what that
+/// costs. Without it reports are empty, no stall is noticed, and nothing is chosen.
+const COUNTS: bool = !cfg!(tallow_uncounted);
 
 pub use allocator::keep_freed_memory;
 pub use auto::{Auto, Workers};

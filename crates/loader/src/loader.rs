@@ -301,7 +301,7 @@ impl Loader {
     /// The next slab, made here and now without workers; `None` when there is none to come.
     pub(crate) fn next_slab(&self) -> Option<Result<Arc<Slab>>> {
         let delivery = &self.filler.delivery;
-        match delivery.try_next() {
+        match delivery.ask() {
             Next::Slab(slab) => return Some(Ok(slab)),
             Next::End => return None,
             Next::Wait => {}
@@ -332,10 +332,7 @@ impl Loader {
             self.filler.fill(&claim, scratch, &mut clock);
         }
         clock.enter(Stage::Idle);
-        match delivery.try_next() {
-            Next::Slab(slab) => Some(Ok(slab)),
-            Next::Wait | Next::End => None,
-        }
+        delivery.filled().map(Ok)
     }
 
     #[cold]
@@ -497,6 +494,7 @@ impl Loader {
         let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
         let stats = lock(&self.stats);
         let [copies, kernels] = delivery.course.store.work();
+        let readiness = delivery.readiness();
         Report {
             wall: stats.wall,
             wait: stats.wait,
@@ -509,10 +507,12 @@ impl Loader {
             errors: stats.errors,
             faults: stats.faults,
             batch_wait: stats.waits.waits(),
+            waits: stats.waits.clone(),
             workers: self.plan.workers,
             chosen: self.governor.is_some().then(|| self.settings().workers),
             stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
-            ready_share: delivery.ready_share(),
+            ready_share: readiness.share(),
+            readiness,
             cores: cores(),
             copies,
             kernels,

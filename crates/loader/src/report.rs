@@ -8,10 +8,9 @@ use crate::stages::{Stage, WorkerTimes};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// The time of all iterations, each from the first call of `next` to its end, which is shared
-    /// out below.
+    /// Wall time of all iterations, each from its first call of `next` to its last.
     pub wall: Duration,
-    /// Of that, the time inside `next`, which [`Report::wait_by_stage`] shares out.
+    /// Of that, the time inside `next`, which [`Report::wait_by_stage`] splits.
     pub wait: Duration,
     pub(crate) made: WaitShares,
     /// Of the wait, making tensors and uploading them.
@@ -31,6 +30,7 @@ pub struct Report {
     pub faults: u64,
     /// How long single calls of `next` took.
     pub batch_wait: Waits,
+    pub(crate) waits: Histogram,
     /// Worker threads.
     pub workers: usize,
     /// How many of them are busy, where the loader chooses.
@@ -40,6 +40,7 @@ pub struct Report {
     /// The share of the calls of `next` that found a batch ready: how full the queue between
     /// workers and consumer was.
     pub ready_share: f64,
+    pub(crate) readiness: Readiness,
     /// Cores that this process may use.
     pub cores: usize,
     /// Copies of slabs into the memory of a CUDA device, ahead of the delivery. Where samples are
@@ -77,6 +78,16 @@ impl WaitShares {
     }
 }
 
+impl WaitShares {
+    fn since(self, before: Self) -> Self {
+        Self {
+            order: self.order.saturating_sub(before.order),
+            read: self.read.saturating_sub(before.read),
+            transform: self.transform.saturating_sub(before.transform),
+        }
+    }
+}
+
 impl AddAssign for WaitShares {
     fn add_assign(&mut self, other: Self) {
         self.order += other.order;
@@ -104,10 +115,20 @@ impl DeviceWork {
     pub fn bytes_per_second(&self) -> f64 {
         per_second(self.bytes, self.time)
     }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(before.count),
+            bytes: self.bytes.saturating_sub(before.bytes),
+            time: self.time.saturating_sub(before.time),
+        }
+    }
 }
 
-/// Percentiles of the time inside single calls of `next`, to about 10%; the maximum is exact.
+/// Percentiles of the time inside single calls of `next`, too low by an eighth at most; the maximum
+/// is exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Waits {
     /// The median.
     pub p50: Duration,
@@ -117,7 +138,73 @@ pub struct Waits {
     pub max: Duration,
 }
 
+/// How often the consumer asked for a batch, and how often one was ready.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Readiness {
+    pub(crate) asked: u64,
+    pub(crate) ready: u64,
+}
+
+impl Readiness {
+    pub(crate) fn share(self) -> f64 {
+        if self.asked == 0 { 0.0 } else { self.ready as f64 / self.asked as f64 }
+    }
+}
+
 impl Report {
+    /// Where the time has gone since an earlier report of the same loader: for an epoch by itself,
+    /// or without one that warmed up. The longest wait is exact where it is longer than any before,
+    /// and otherwise too long by an eighth at most.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+    /// let loader = Loader::builder(source).build()?;
+    /// for epoch in 0..3 {
+    ///     let before = loader.report();
+    ///     for batch in loader.epoch(epoch) {
+    ///         batch?;
+    ///     }
+    ///     let report = loader.report().since(&before);
+    ///     assert_eq!(report.samples, 8);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let stage =
+            |(stage, time): &(Stage, Duration)| (*stage, time.saturating_sub(before.stage(*stage)));
+        let waits = self.waits.since(&before.waits);
+        let readiness = Readiness {
+            asked: self.readiness.asked.saturating_sub(before.readiness.asked),
+            ready: self.readiness.ready.saturating_sub(before.readiness.ready),
+        };
+        Self {
+            wall: self.wall.saturating_sub(before.wall),
+            wait: self.wait.saturating_sub(before.wait),
+            made: self.made.since(before.made),
+            hand_over: self.hand_over.saturating_sub(before.hand_over),
+            map_batch: self.map_batch.saturating_sub(before.map_batch),
+            batches: self.batches.saturating_sub(before.batches),
+            samples: self.samples.saturating_sub(before.samples),
+            bytes: self.bytes.saturating_sub(before.bytes),
+            errors: self.errors.saturating_sub(before.errors),
+            faults: self.faults.saturating_sub(before.faults),
+            batch_wait: waits.waits(),
+            waits,
+            workers: self.workers,
+            chosen: self.chosen,
+            stages: self.stages.iter().map(stage).collect(),
+            ready_share: readiness.share(),
+            readiness,
+            cores: self.cores,
+            copies: self.copies.since(before.copies),
+            kernels: self.kernels.since(before.kernels),
+        }
+    }
+
     /// Samples a second of wall time.
     pub fn samples_per_second(&self) -> f64 {
         per_second(self.samples, self.wall)
@@ -176,8 +263,13 @@ impl Report {
     /// What to change, in a sentence.
     pub fn advice(&self) -> String {
         let limiting = self.limiting_stage();
-        // A loader that chooses has tried more.
-        let more = self.workers < self.cores && self.chosen.is_none();
+        let remedy = match limiting {
+            Stage::Transform => "make it cheaper, or cache its results in the source",
+            _ => {
+                "put many samples into one .npy or .safetensors file, store smaller element types, \
+                 or cache in memory"
+            }
+        };
         match limiting {
             Stage::Consumer => "the consumer is the limit: training does not wait for data".into(),
             Stage::HandOver => "making and uploading tensors is the limit: use smaller element \
@@ -193,16 +285,22 @@ impl Report {
             _ if self.workers == 0 => {
                 "everything runs inside next(): set workers to read ahead".into()
             }
-            _ if more => format!(
-                "{limiting} is the limit: raise workers from {} towards the {} cores",
-                self.workers, self.cores
-            ),
-            Stage::Transform => "transform is the limit and every core has a worker: make it \
-                                 cheaper, or cache its results in the source"
-                .into(),
-            _ => "read is the limit and every core has a worker: put many samples into one .npy \
-                  or .safetensors file, store smaller element types, or cache in memory"
-                .into(),
+            _ => match self.chosen {
+                Some(chosen) if self.workers < self.cores => format!(
+                    "{limiting} is the limit with the {chosen} workers that were found best of up \
+                     to {}: raise that bound, or {remedy}",
+                    self.workers
+                ),
+                Some(chosen) => format!(
+                    "{limiting} is the limit, and more workers than the {chosen} that were found \
+                     best gain nothing: {remedy}"
+                ),
+                None if self.workers < self.cores => format!(
+                    "{limiting} is the limit: raise workers from {} towards the {} cores",
+                    self.workers, self.cores
+                ),
+                None => format!("{limiting} is the limit and every core has a worker: {remedy}"),
+            },
         }
     }
 }
@@ -242,12 +340,13 @@ impl fmt::Display for Report {
             write!(f, "{stage} {:.1}%  ", share(time, self.wall) * 100.0)?;
         }
         writeln!(f, "(of the wall time)")?;
-        let of_workers = self.wall * self.workers.max(1) as u32;
+        // Their clocks run between iterations, too.
+        let of_workers: Duration = self.stages.iter().map(|(_, time)| *time).sum();
         write!(f, "workers   ")?;
         for (stage, time) in &self.stages {
             write!(f, "{stage} {:.1}%  ", share(*time, of_workers) * 100.0)?;
         }
-        writeln!(f, "({:.1}% of the batches were ready)", self.ready_share * 100.0)?;
+        writeln!(f, "(of their time; {:.1}% of the batches were ready)", self.ready_share * 100.0)?;
         write!(f, "limit     {}: {}", self.limiting_stage(), self.advice())
     }
 }
@@ -299,6 +398,20 @@ impl Histogram {
         reached.map_or(Duration::ZERO, Self::bound).min(self.max)
     }
 
+    /// What was added since this was `before`.
+    fn since(&self, before: &Self) -> Self {
+        let pairs = self.bins.iter().zip(before.bins.iter());
+        let mut bins = Box::new([0; Self::BINS]);
+        bins.iter_mut().zip(pairs).for_each(|(bin, (now, then))| *bin = now.saturating_sub(*then));
+        let max = if self.max > before.max {
+            self.max
+        } else {
+            let last = bins.iter().rposition(|count| *count > 0);
+            last.map_or(Duration::ZERO, |bin| Self::bound(bin + 1)).min(self.max)
+        };
+        Self { bins, count: self.count.saturating_sub(before.count), max }
+    }
+
     pub(crate) fn waits(&self) -> Waits {
         Waits { p50: self.quantile(0.5), p99: self.quantile(0.99), max: self.max }
     }
@@ -317,6 +430,20 @@ mod tests {
         let near = |found: Duration, us: f64| (found.as_secs_f64() / us * 1e6 - 1.0).abs() < 0.125;
         assert!(near(p50, 500.0) && near(p99, 990.0), "{p50:?} {p99:?}");
         assert_eq!(max, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn what_was_added_since_can_be_told() {
+        let mut histogram = Histogram::new();
+        (1..=1000).for_each(|us| histogram.add(Duration::from_micros(us)));
+        let before = histogram.clone();
+        assert_eq!(before.since(&before).waits(), Waits::default());
+        (1..=100).for_each(|us| histogram.add(Duration::from_micros(us)));
+        let Waits { p50, max, .. } = histogram.since(&before).waits();
+        assert!((44..=50).contains(&p50.as_micros()), "{p50:?}");
+        assert!((100..=113).contains(&max.as_micros()), "{max:?}");
+        histogram.add(Duration::from_secs(1));
+        assert_eq!(histogram.since(&before).waits().max, Duration::from_secs(1));
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Settings {
 /// Looks for the settings of the highest rate within bounds, and among those that are as fast as
 /// can be told for the cheapest.
 ///
-/// It asks for one trial after another ([`next`](Self::next)) and is told what each reached
+/// It asks for one trial after another ([`trial`](Self::trial)) and is told what each reached
 /// ([`record`](Self::record)). Trials of the best settings so far and of a neighbour take turns, so
 /// that what else the machine does meets both; the neighbour takes over if it costs more and is
 /// clearly faster, or if it costs less and is not clearly slower, by the median over the pairs.
@@ -36,7 +36,7 @@ impl Settings {
 /// # use tallow_loader::{Search, Settings};
 /// let start = Settings { workers: 4, prefetch: 4, read_ahead: 0 };
 /// let mut search = Search::new(start, Settings { workers: 8, prefetch: 8, read_ahead: 0 });
-/// while let Some(settings) = search.next() {
+/// while let Some(settings) = search.trial() {
 ///     // Two workers saturate this storage.
 ///     search.record(settings.workers.min(2) as f64 * 1000.0);
 /// }
@@ -53,6 +53,9 @@ pub struct Search {
     /// What each trial of the pairs under way reached: of the best, and of the neighbour.
     pairs: [Vec<f64>; 2],
     steps: Vec<Step>,
+    /// How many times the rate since which nothing was gained the best settings reach, at most once:
+    /// steps that lose a little each may lose no more than that together.
+    kept: f64,
 }
 
 /// What a [`Search`] has decided about a neighbour of the best settings at that time.
@@ -74,8 +77,10 @@ impl Search {
     const PAIRS: usize = 3;
     /// What more threads or memory must gain.
     const GAIN: f64 = 1.03;
-    /// What fewer may lose.
+    /// What fewer may lose in a step.
     const LOSS: f64 = 0.98;
+    /// And in all steps since more gained something.
+    pub const LOSS_MAX: f64 = 0.96;
     /// Two pairs below this share, or above its inverse, need no third.
     const CLEAR: f64 = 0.75;
     /// The numbers of workers and of batches ahead that are tried, up to the most there may be.
@@ -96,6 +101,7 @@ impl Search {
             tried: HashSet::new(),
             pairs: [Vec::new(), Vec::new()],
             steps: Vec::new(),
+            kept: 1.0,
         };
         search.look_around(None);
         search
@@ -112,13 +118,13 @@ impl Search {
     }
 
     /// The settings of the next trial; `None` once the best are found.
-    pub fn next(&self) -> Option<Settings> {
+    pub fn trial(&self) -> Option<Settings> {
         let neighbour = *self.neighbours.last()?;
         let [of_best, of_neighbour] = &self.pairs;
         Some(if of_best.len() > of_neighbour.len() { neighbour } else { self.best })
     }
 
-    /// What the trial that [`next`](Self::next) asked for has reached, in samples a second.
+    /// What the trial that [`trial`](Self::trial) asked for has reached, in samples a second.
     pub fn record(&mut self, rate: f64) {
         let Some(&neighbour) = self.neighbours.last() else { return };
         let [of_best, of_neighbour] = &mut self.pairs;
@@ -136,7 +142,10 @@ impl Search {
         if ratios.len() < Self::PAIRS && !clear {
             return;
         }
-        let needed = if neighbour.costs_more_than(self.best) { Self::GAIN } else { Self::LOSS };
+        let needed = match neighbour.costs_more_than(self.best) {
+            true => Self::GAIN,
+            false => Self::LOSS.max(Self::LOSS_MAX / self.kept),
+        };
         self.decide(neighbour, ratio, ratio >= needed);
     }
 
@@ -146,6 +155,8 @@ impl Search {
         self.tried.extend([(self.best, neighbour), (neighbour, self.best)]);
         self.neighbours.pop();
         if taken {
+            let gains = neighbour.costs_more_than(self.best);
+            self.kept = if gains { 1.0 } else { (self.kept * ratio).min(1.0) };
             let before = std::mem::replace(&mut self.best, neighbour);
             self.look_around(Some(before));
         }
@@ -193,7 +204,7 @@ mod tests {
     fn found(start: Settings, mut rate: impl FnMut(Settings) -> f64) -> (Settings, usize) {
         let mut search = Search::new(start, MOST);
         let mut trials = 0;
-        while let Some(settings) = search.next() {
+        while let Some(settings) = search.trial() {
             assert!(!settings.costs_more_than(MOST) && settings.workers * settings.prefetch > 0);
             search.record(rate(settings));
             trials += 1;
@@ -221,6 +232,17 @@ mod tests {
         let start = Settings { workers: 8, prefetch: 4, read_ahead: 0 };
         let (best, _) = found(start, |_| 100.0);
         assert_eq!(best, Settings { workers: 1, prefetch: 1, read_ahead: 0 });
+    }
+
+    #[test]
+    fn many_small_losses_are_not_taken_for_none() {
+        let start = Settings { workers: 16, prefetch: 16, read_ahead: 0 };
+        // Each step down loses 1.5%.
+        let rung = |at: usize| Search::LADDER.iter().filter(|&&step| step < at).count() as i32;
+        let rate = |s: Settings| 0.985f64.powi(rung(16) - rung(s.workers));
+        let (best, _) = found(start, rate);
+        assert!(rate(best) >= Search::LOSS_MAX && best.workers < 16, "{best:?}");
+        assert_eq!(best.prefetch, 1, "nothing is lost by that");
     }
 
     #[test]

@@ -150,13 +150,19 @@ impl<'a> StageClock<'a> {
         self.stage
     }
 
-    /// Says which row the next stages concern.
-    pub(crate) fn at(&self, slab: u64, index: usize) {
+    /// Says which slab the next stages concern.
+    pub(crate) fn at_slab(&self, slab: u64) {
+        if COUNTS {
+            self.activity.0.slab.store(slab, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that the next stages concern another row, of this sample.
+    pub(crate) fn at_row(&self, index: usize) {
         if !COUNTS {
             return;
         }
         let cells = &self.activity.0;
-        cells.slab.store(slab, Ordering::Relaxed);
         cells.rows.store(cells.rows.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.sample(index);
     }
@@ -212,7 +218,8 @@ mod tests {
         let mut clock = StageClock::start(&activity, Instant::now());
         clock.enter(Stage::Read);
         std::thread::sleep(Duration::from_millis(20));
-        clock.at(3, 17);
+        clock.at_slab(3);
+        clock.at_row(17);
         clock.enter(Stage::Transform);
         let [_, _, read, transform] = activity.times(clock.entered_ns());
         assert!(read >= 20_000_000 && transform == 0, "{read} {transform}");

@@ -57,6 +57,7 @@ impl Filler {
         let span = tracing::trace_span!(target: "tallow::fill", "fill", batch = %slab.id, rows);
         let _entered = span.enter();
         clock.enter(Stage::Read);
+        clock.at_slab(claim.number);
         // Read when the worker came from another stage, or from the claim before.
         let started_ns = clock.entered_ns();
         let mut written = 0;
@@ -71,7 +72,7 @@ impl Filler {
                 break;
             }
             // Orders are user code too, and so are the names in errors.
-            let fill = || self.fill_row(slab, claim.number, row, scratch, clock);
+            let fill = || self.fill_row(slab, row, scratch, clock);
             let outcome = catch(fill).unwrap_or_else(|text| {
                 let message = format!("{text:?} in the order of the epoch");
                 let error = Error::new(ErrorKind::Panic, message);
@@ -90,7 +91,6 @@ impl Filler {
     fn fill_row(
         &self,
         slab: &Slab,
-        number: u64,
         row: usize,
         scratch: &mut Scratch,
         clock: &mut StageClock<'_>,
@@ -109,7 +109,7 @@ impl Filler {
                 sample = RowKey { key: own_key, index: index as u64 };
             }
             let index = sample.index as usize;
-            clock.at(number, index);
+            clock.at_row(index);
             if let Err(error) = epoch.check(sample) {
                 slab.fault(RowFault { row, attempt, index, error });
                 break;
