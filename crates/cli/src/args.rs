@@ -98,7 +98,7 @@ Examples:
   bench-loader man | man -l -
   bench-loader man run > ~/.local/share/man/man1/bench-loader-run.1";
 
-/// Tells whether training waits for its data, why, and what mends it.
+/// Tells whether training waits for its data, why, and how to fix it.
 #[derive(Debug, Parser)]
 #[command(name = "bench-loader", version, after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -315,12 +315,11 @@ pub(crate) struct RunArgs {
     pub(crate) ceiling: bool,
     /// Drop the files from the page cache before each epoch, so that it comes from the storage,
     /// and load by turns without and with --read-ahead (64MB unless given) to tell what that is
-    /// worth; so many epochs of each [default: 3]
+    /// worth; --epochs of each [default: 3]
     #[arg(long, conflicts_with_all = ["ceiling", "start_batch"])]
     pub(crate) cold: bool,
-    /// After each batch do nothing for so many milliseconds, in the place of a model's step, and
-    /// report the share of the time that it waited for data, by the stage that it waited for. The
-    /// device is synchronised before the step begins
+    /// Sleep T ms after each batch, standing in for a training step, and report the share of the time
+    /// spent waiting for data, by stage. The device is synchronised before the step begins
     #[arg(long, value_name = "T", conflicts_with = "ceiling", value_parser = parse_step)]
     pub(crate) step_ms: Option<Duration>,
     /// Return freed memory to the system at once, as a program does that does not call
@@ -353,8 +352,8 @@ pub(crate) struct TuneArgs {
     /// Drop the files from the page cache before each trial, and try reading ahead
     #[arg(long)]
     pub(crate) cold: bool,
-    /// After each batch do nothing for so many milliseconds, in the place of a model's step: the
-    /// least that such a training needs is found
+    /// Sleep T ms after each batch, standing in for a training step: finds the least that such a
+    /// training needs
     #[arg(long, value_name = "T", value_parser = parse_step)]
     pub(crate) step_ms: Option<Duration>,
     /// The share of the cores that workers may have
@@ -363,7 +362,7 @@ pub(crate) struct TuneArgs {
     /// What the loader may hold, like 1GB
     #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse_size)]
     pub(crate) memory: usize,
-    /// Stop searching after so many seconds, with the best so far
+    /// Stop searching after S seconds, with the best so far
     #[arg(long, value_name = "S", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: u64,
@@ -573,13 +572,14 @@ pub(crate) struct LoadArgs {
     /// Rows of a batch, over all ranks
     #[arg(long, default_value_t = 32, value_parser = parse_positive)]
     pub(crate) batch_size: usize,
-    /// Threads that read; 0 reads inside next()
+    /// Threads that read; 0 reads inside next(), auto starts one for each core, at most 8
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     pub(crate) workers: Workers,
-    /// Batches that may be ready before they are wanted [default: enough for the workers]
+    /// Batches made ahead of the consumer [default: 4, or down to 2 where they would take more than
+    /// 512 MiB]
     #[arg(long)]
     pub(crate) prefetch: Option<usize>,
-    /// Fetch the files of so many bytes of samples into the page cache before workers want them,
+    /// Fetch the files of this many bytes of samples into the page cache before workers want them,
     /// like 64MB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) read_ahead: Option<usize>,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use tallow::Source;
 
+use crate::place;
+
 /// What is read ahead where nothing else was said: enough for many requests to be under way in the
 /// storage, and little beside what a page cache holds.
 pub(crate) const READ_AHEAD_BYTES: usize = 64_000_000;
@@ -30,7 +32,7 @@ impl Cached {
     ) -> Result<Self, String> {
         let (mut seen, mut files, mut bytes) = (HashSet::new(), Vec::new(), 0);
         for extent in indices.into_iter().flat_map(|index| source.extents(index)) {
-            bytes += extent.bytes as u64;
+            bytes += place::bytes_of(&extent).map_err(|error| error.to_string())?;
             // A file of its own comes once; those of which there may be millions are not noted twice.
             if extent.whole_file || seen.insert(extent.path.clone()) {
                 files.push(extent.path);

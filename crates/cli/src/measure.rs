@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use tallow::{Batch, Loader, Report, Schema, Stage};
+use tallow::{Batch, Loader, Schema, Stage};
 
 use crate::device::Consumer;
 use crate::exit;
@@ -100,15 +100,11 @@ impl Meter {
         self.synchronize(consumer);
         self.wall += started.elapsed();
         self.cpu += process::cpu_time().saturating_sub(cpu);
-        let after = loader.report();
-        self.hand_over += after.hand_over.saturating_sub(before.hand_over);
-        let since = |of: fn(&Report) -> Vec<(Stage, Duration)>| {
-            let (before, after) = (of(&before), of(&after));
-            let pairs = after.into_iter().zip(before);
-            pairs.map(|((stage, after), (_, before))| (stage, after.saturating_sub(before)))
-        };
-        since(|report| report.stages.clone()).for_each(|time| add(&mut self.stages, time));
-        since(Report::wait_by_stage).for_each(|time| add(&mut self.waits, time));
+        let account = loader.report().since(&before);
+        self.hand_over += account.hand_over;
+        let waits = account.wait_by_stage();
+        account.stages.into_iter().for_each(|time| add(&mut self.stages, time));
+        waits.into_iter().for_each(|time| add(&mut self.waits, time));
     }
 
     fn synchronize(&mut self, consumer: &Consumer) {

@@ -2,17 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-/// More than the caches of any machine we know hold for a core.
+/// More than a core's share of the caches of any machine we know.
 const BYTES: usize = 64 << 20;
+
+/// More threads than saturate the memory of any machine we know: each takes two buffers.
+const THREADS_MAX: usize = 16;
 
 /// The fastest of so many copies: others had to share the machine.
 const ROUNDS: usize = 5;
 
-/// Bytes a second that `threads` threads copy together, each from one buffer to another of its own.
+/// Bytes a second that `threads` threads, or as many as there is use for, copy together, each from one
+/// buffer to another of its own.
 pub(crate) fn copy_bytes_per_second(threads: usize) -> f64 {
     // Written to, because pages that are only promised would be measured as copying.
     let mut buffers: Vec<_> =
-        (0..threads.max(1)).map(|_| (vec![1u8; BYTES], vec![2u8; BYTES])).collect();
+        (0..threads.clamp(1, THREADS_MAX)).map(|_| (vec![1u8; BYTES], vec![2u8; BYTES])).collect();
     let bytes = (buffers.len() * BYTES) as f64;
     let mut fastest = Duration::MAX;
     for _ in 0..ROUNDS {

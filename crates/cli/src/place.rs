@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    Error, ErrorKind, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source, SourceExt as _,
+    Error, ErrorKind, Extent, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source,
+    SourceExt as _,
 };
 
 use crate::args::{Ragged, SourceArgs};
@@ -217,6 +218,18 @@ fn extension(path: &Path) -> Option<String> {
 fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
     let message = format!("cannot {doing}: {error}");
     Error::new(ErrorKind::Io, message).with_path(path).with_source(error)
+}
+
+/// How many bytes lie there: of a file of its own all of it, as the file system has it.
+pub(crate) fn bytes_of(extent: &Extent) -> tallow::Result<u64> {
+    if !extent.whole_file {
+        return Ok(extent.bytes as u64);
+    }
+    let metadata = fs::metadata(&extent.path).map_err(|error| {
+        let message = format!("cannot look at the file: {error}");
+        Error::new(ErrorKind::Io, message).with_path(&extent.path)
+    })?;
+    Ok(metadata.len())
 }
 
 #[cfg(test)]

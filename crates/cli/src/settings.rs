@@ -104,7 +104,9 @@ fn builder_calls(load: &LoadArgs, plan: &Plan) -> Vec<String> {
     }
     calls.push(format!("seed({})", load.seed));
     calls.push(format!("workers({})", plan.workers()));
-    calls.push(format!("prefetch({})", plan.prefetch()));
+    if plan.workers() > 0 {
+        calls.push(format!("prefetch({})", plan.prefetch()));
+    }
     if let Some(bytes) = load.read_ahead {
         calls.push(format!("read_ahead({bytes})"));
     }

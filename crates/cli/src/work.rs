@@ -51,12 +51,16 @@ impl Work {
         workers: usize,
         seed: u64,
     ) -> Result<Self> {
-        let Place::Folders(Folders { fields, recursive, .. }) = place else {
+        let Place::Folders(Folders { fields, recursive, ragged }) = place else {
             let message = "compare needs folders of .npy files with one sample each, which all \
                            contenders read: a folder, a folder with input/ and output/, or --field \
                            NAME=FOLDER";
             return Err(Failure::usage(message));
         };
+        if !ragged.is_empty() {
+            let message = "compare needs files of one shape: no other loader batches --ragged ones";
+            return Err(Failure::usage(message));
+        }
         comparable(source)?;
         let field = |(name, folder): &(String, PathBuf)| WorkField {
             name: name.clone(),

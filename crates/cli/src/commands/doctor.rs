@@ -141,7 +141,7 @@ fn open_files() -> Finding {
     let (soft, hard) = limit(Resource::RLIMIT_NOFILE);
     let found = format!("{} ({} at most)", limited(soft, count), limited(hard, count));
     let few = soft.is_some_and(|soft| soft < OPEN_FILES_MIN);
-    let advice = "a folder of many shards cannot be opened: ulimit -n 65536";
+    let advice = "few shards stay open, and others are opened for each read: ulimit -n 65536";
     finding("open files", found, json!({ "soft": soft, "hard": hard })).advise(few, advice)
 }
 

@@ -1,15 +1,13 @@
 //! `inspect`: what there is, without reading it.
 
-use std::fs;
-
-use tallow::{Error, ErrorKind, Source};
+use tallow::Source;
 
 use crate::args::InspectArgs;
 use crate::console::Console;
 use crate::contact;
 use crate::exit::{Failure, Result};
-use crate::plan;
 use crate::report::{self, SampleSize, human, json};
+use crate::{place, plan};
 
 pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let (place, opened) = plan::open(&args.source)?;
@@ -69,19 +67,8 @@ impl Sizes {
     }
 }
 
-/// The bytes of one sample in files: of a file of its own all of it, as the file system has it.
+/// The bytes of one sample in files.
 fn sample_bytes(source: &dyn Source, index: usize) -> tallow::Result<u64> {
-    let mut bytes = 0;
-    for extent in source.extents(index) {
-        if !extent.whole_file {
-            bytes += extent.bytes as u64;
-            continue;
-        }
-        let metadata = fs::metadata(&extent.path).map_err(|error| {
-            let message = format!("cannot look at the file: {error}");
-            Error::new(ErrorKind::Io, message).with_path(&extent.path).with_index(index)
-        })?;
-        bytes += metadata.len();
-    }
-    Ok(bytes)
+    let bytes: tallow::Result<u64> = source.extents(index).iter().map(place::bytes_of).sum();
+    bytes.map_err(|error| error.with_index(index))
 }

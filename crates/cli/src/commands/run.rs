@@ -48,19 +48,19 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let building = started.elapsed();
     let consumer = Consumer { device, step: args.step_ms };
     let mut cold = None;
-    let (meter, epochs, rounds) = if args.cold {
+    let measured = if args.cold {
         let without = LoadArgs { read_ahead: None, ..load.clone() };
         let without = plan::build(opened.source.clone(), &without, &consumer.device, chain)?;
-        let (meter, epochs, found) =
+        let (measured, found) =
             from_storage([&without, &loader], &consumer, &*opened.source, args, console)?;
         cold = Some(found);
-        (meter, epochs, Vec::new())
+        measured
     } else if args.ceiling {
         with_ceiling(&loader, &consumer, &opened.source, args, console)?
     } else {
         plain(&loader, &consumer, args, console)?
     };
-    let account = loader.report();
+    let Measured { meter, epochs, rounds, account } = measured;
     let [copies, kernels] = device_work(&consumer.device, &account)?;
     let report = report::Run {
         source: place.to_string(),
@@ -140,7 +140,14 @@ pub(crate) fn conclude(report: &report::Run, json: bool, console: &mut Console) 
     if errors.total > 0 { Err(Failure::Told) } else { Ok(()) }
 }
 
-type Measured = (Meter, u64, Vec<Round>);
+/// What was counted of a run.
+struct Measured {
+    meter: Meter,
+    epochs: u64,
+    rounds: Vec<Round>,
+    /// The loader's own account of it.
+    account: tallow::Report,
+}
 
 fn plain(
     loader: &Loader,
@@ -161,7 +168,7 @@ fn plain(
         take();
     }
     progress.finish_and_clear();
-    Ok((meter, count, Vec::new()))
+    Ok(Measured { meter, epochs: count, rounds: Vec::new(), account: loader.report() })
 }
 
 /// Epochs from the storage, by turns of a loader that does not read ahead and of one that does.
@@ -171,15 +178,19 @@ fn from_storage(
     source: &dyn Source,
     args: &RunArgs,
     console: &mut Console,
-) -> Result<(Meter, u64, report::Cold)> {
-    let files = Cached::of(source, 0..source.len()).map_err(Failure::Failed)?;
+) -> Result<(Measured, report::Cold)> {
     let count = args.epochs.unwrap_or(COLD_ROUNDS);
     let epochs = plan::epochs(&args.load, count)?;
     let batches = (loaders[1].batches_per_epoch() as u64).saturating_mul(2 * count);
     let progress = console.progress("loading", batches);
     let (mut all, mut rounds) = (meter(args), Vec::new());
     let stored = process::storage_bytes();
+    let mut wanted = 0;
     for epoch in epochs {
+        // A rank reads other samples in each.
+        let order = visited(source.len(), &args.load, epoch)?;
+        let files = Cached::of(source, order).map_err(Failure::Failed)?;
+        wanted += files.bytes * loaders.len() as u64;
         let mut rates = [0.0; 2];
         for (loader, rate) in loaders.iter().zip(&mut rates) {
             files.drop().map_err(Failure::Failed)?;
@@ -194,10 +205,11 @@ fn from_storage(
     }
     progress.finish_and_clear();
     let stored = process::storage_bytes().zip(stored).map(|(after, before)| after - before);
-    let wanted = files.bytes * 2 * count;
     let stored_share = stored.map(|stored| stored as f64 / wanted.max(1) as f64);
     let read_ahead = loaders[1].plan().read_ahead();
-    Ok((all, count, report::Cold { rounds, read_ahead, stored_share }))
+    let account = loaders[1].report();
+    let measured = Measured { meter: all, epochs: count, rounds: Vec::new(), account };
+    Ok((measured, report::Cold { rounds, read_ahead, stored_share }))
 }
 
 /// Epochs and passes of the ceiling by turns, after one epoch that is not counted: it fetches the
@@ -222,6 +234,7 @@ fn with_ceiling(
         let message = "no ceiling of samples that cannot be read; see `bench-loader check`";
         return Err(Failure::failed(message));
     }
+    let warmed = loader.report();
     let ceiling = Ceiling::new(source).map_err(Failure::Failed)?;
     let threads = loader.plan().workers().max(1);
     let mut all = meter(args);
@@ -236,7 +249,8 @@ fn with_ceiling(
         all.merge(meter);
     }
     progress.finish_and_clear();
-    Ok((all, count, rounds))
+    let account = loader.report().since(&warmed);
+    Ok(Measured { meter: all, epochs: count, rounds, account })
 }
 
 /// The samples that the loader delivers in an epoch, in that order.

@@ -70,12 +70,13 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let began = Instant::now();
     let mut search = Search::new(start, most);
     let trials = tuner.search(&mut search, args.seconds, &progress)?;
-    let cut = search.next().is_some();
+    let cut = search.trial().is_some();
     let climbed = search.best();
     let beside_start = if climbed == start { None } else { Some(tuner.beside(climbed, start)?) };
     // What a climb gained step by step may be noise: then what needs no words is better.
     let found = match beside_start {
         Some(pair) if pair.ratio() < 1.0 && climbed.costs_more_than(start) => start,
+        Some(pair) if pair.ratio() < Search::LOSS_MAX => start,
         _ => climbed,
     };
     let seconds = began.elapsed();
@@ -229,7 +230,7 @@ impl Tuner<'_> {
     ) -> Result<Vec<Trial>> {
         let began = Instant::now();
         let mut trials = Vec::new();
-        while let Some(settings) = search.next() {
+        while let Some(settings) = search.trial() {
             let samples_per_second = self.trial(settings)?;
             search.record(samples_per_second);
             trials.push(Trial { settings, samples_per_second });
@@ -298,7 +299,9 @@ impl Tuner<'_> {
 
     /// Every setting within the bounds, and what was found beside the best of them.
     fn grid(&self, found: Settings, most: Settings) -> Result<report::Grid> {
-        let up_to = |most: usize| Search::LADDER.into_iter().filter(move |&step| step <= most);
+        // As a search climbs: the rungs of the ladder, and the most.
+        let up_to =
+            |most: usize| Search::LADDER.into_iter().filter(move |&step| step < most).chain([most]);
         let mut points = Vec::new();
         for workers in up_to(most.workers) {
             for prefetch in up_to(most.prefetch) {

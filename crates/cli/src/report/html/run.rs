@@ -43,7 +43,7 @@ fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() { 0.0 } else { part.div_duration_f64(whole) }
 }
 
-/// Whether training waits, for what, and what mends it.
+/// Whether training waits, for what, and how to fix it.
 fn verdict(report: &Run) -> Verdict {
     let meter = &report.meter;
     let (stage, advice) = report.limit();
