@@ -2,19 +2,21 @@
 # Proves and measures what only a GPU can, on a machine that has one and perhaps nothing else.
 #
 #     scripts/gpu.sh build [FOLDER]    with Rust: a program into FOLDER (default target/gpu), to be carried
-#     FOLDER/gpu.sh run OUT            with a GPU: everything, into OUT/table.txt
+#     FOLDER/gpu.sh run OUT [PART...]  with a GPU: everything, or PARTs, into OUT/table.txt
 #
 # `build` takes a CUDA toolkit, or installs the one of cuda-toolkit.sh. CUDA_COMPUTE_CAP names the
 # device's compute capability without the point (default 90), or an earlier one.
 #
 # `run` takes a driver of CUDA 13 and its libraries, those of the system or of PyTorch; with PyTorch
 # and torchvision their figures stand beside ours (PYTHON names another python3), and where
-# compute-sanitizer is found it looks on. The last line is PASS or FAIL, of correctness alone, and
-# the exit code says the same.
+# compute-sanitizer is found it looks on. PARTs are loader, augment, figures, peers, sanitizer, in this
+# order unless given in another; each ends within the time that PART_SECONDS gives it (default 90),
+# and so it hinders none behind it. The last line is PASS or FAIL, of correctness alone, and the exit
+# code says the same.
 set -euo pipefail
 
 # A program beyond this is not what was meant: something was linked that belongs to the machine.
-size_max=$((60 * 1000 * 1000))
+size_max=$((52 << 20))
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -67,49 +69,87 @@ sanitizer() {
 
 failed=0
 
-# step NAME COMMAND...: its output into the table and a log, whether it failed into `failed`.
+# within COMMAND...: ends it after the time that a part has.
+within() {
+    timeout --kill-after=5 "${PART_SECONDS:-90}" "$@"
+}
+
+# step NAME COMMAND...: its output into the table, whether it failed into `failed`.
 step() {
-    local name="$1"
+    local name="$1" code=0
     shift
     printf '\n== %s\n$ %s\n' "$name" "$*"
-    if ! "$@" 2>&1; then
+    within "$@" 2>&1 || code=$?
+    if [ "$code" != 0 ]; then
         failed=1
+        [ "$code" != 124 ] || echo "      not done after ${PART_SECONDS:-90} s"
         echo "FAIL  $name"
     fi
 }
 
-table() {
+sanitize() {
     local check tool
+    check=$(sanitizer)
+    if [ -z "$check" ]; then
+        printf '\n== compute-sanitizer: not found, not run\n'
+        return
+    fi
+    # Some machines lend the device to programs and refuse it to what looks into them.
+    if ! within "$check" --tool memcheck --error-exitcode 9 "$here/gpu" probe >/dev/null 2>&1; then
+        printf '\n== compute-sanitizer: refused the device, not run\n'
+        return
+    fi
+    for tool in memcheck racecheck; do
+        # Asking for the time of events that are under way is no error, and is one to its eyes.
+        [ "$tool" = racecheck ] || set -- --report-api-errors no
+        step "compute-sanitizer, $tool" \
+            "$check" --tool "$tool" "$@" --error-exitcode 9 "$here/gpu" quick loader augment
+        set --
+    done
+}
+
+# What figures cannot be taken says so there; they are no matter of correctness.
+figures() {
+    printf '\n== figures\n$ %s\n' "$here/gpu figures"
+    within "$here/gpu" figures 2>&1 |
+        sed -u -n '/^      /p; /^FAIL /s/^FAIL */      not measured: /p' || echo "      not all measured"
+}
+
+peers() {
+    printf '\n== peers\n$ %s\n' "$python $here/gpu.py"
+    within "$python" -u "$here/gpu.py" 2>&1 || echo "      not all measured"
+}
+
+table() {
+    local part
     echo "machine   $(uname -srm), $(nproc) cores, $(awk '/^MemTotal/ { print $2 " kB" }' /proc/meminfo)"
     echo "commit    $(cat "$here/commit.txt" 2>/dev/null || echo unknown)"
-    echo "command   ${BASH_SOURCE[0]} run"
+    echo "command   ${BASH_SOURCE[0]} run $*"
     if command -v nvidia-smi >/dev/null; then
         nvidia-smi --format=csv,noheader \
             --query-gpu=name,driver_version,memory.total,pcie.link.gen.max,pcie.link.width.max |
             sed 's/^/gpu       /' || true
     fi
-    step "correctness of the loader" "$here/gpu" loader
-    step "correctness of augmentation" "$here/gpu" augment
-    check=$(sanitizer)
-    if [ -n "$check" ]; then
-        for tool in memcheck racecheck; do
-            step "compute-sanitizer, $tool" \
-                "$check" --tool "$tool" --error-exitcode 9 "$here/gpu" quick loader augment
-        done
-    else
-        printf '\n== compute-sanitizer: not found, not run\n'
-    fi
-    # What figures cannot be taken says so there; they are no matter of correctness.
-    printf '\n== figures\n$ %s\n' "$here/gpu figures"
-    "$here/gpu" figures 2>&1 | sed -n '/^      /p; /^FAIL /s/^FAIL */      not measured: /p' || true
-    printf '\n== peers\n$ %s\n' "$python $here/gpu.py"
-    "$python" "$here/gpu.py" 2>&1 || echo "      not measured"
+    for part in "$@"; do
+        case "$part" in
+            loader) step "correctness of the loader" "$here/gpu" loader ;;
+            augment) step "correctness of augmentation" "$here/gpu" augment ;;
+            figures) figures ;;
+            peers) peers ;;
+            sanitizer) sanitize ;;
+        esac
+    done
     echo
     if [ "$failed" = 0 ]; then echo "PASS"; else echo "FAIL"; fi
 }
 
 run() {
-    local out="$1" libraries
+    local out="$1" libraries part
+    shift
+    [ $# -gt 0 ] || set -- loader augment figures peers sanitizer
+    for part in "$@"; do
+        case "$part" in loader | augment | figures | peers | sanitizer) ;; *) usage ;; esac
+    done
     python="${PYTHON:-python3}"
     if ! [ -x "$here/gpu" ]; then
         echo "gpu.sh: no program beside me; \`scripts/gpu.sh build FOLDER\` makes it" >&2
@@ -121,12 +161,12 @@ run() {
         export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries"
     fi
     mkdir -p "$out"
-    table | tee "$out/table.txt"
+    table "$@" | tee "$out/table.txt"
     [ "$(tail -n 1 "$out/table.txt")" = PASS ]
 }
 
 case "${1:-}" in
     build) [ $# -le 2 ] || usage; build "${2:-}" ;;
-    run) [ $# -eq 2 ] || usage; run "$2" ;;
+    run) [ $# -ge 2 ] || usage; run "${@:2}" ;;
     *) usage ;;
 esac

@@ -1,4 +1,4 @@
-//! The program `gpu` does what it says, on a GPU or on the simulated driver.
+//! The program `gpu` does what it says, on a GPU: nothing gives the simulated driver its kernels here.
 
 use std::process::Command;
 

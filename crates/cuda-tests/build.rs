@@ -10,6 +10,8 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .file("src/move_rows.cc")
+        // What is said to `nvcc` about loops.
+        .flag("-Wno-unknown-pragmas")
         .opt_level(2)
         .compile("tallow_move_rows");
 }

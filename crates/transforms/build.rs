@@ -40,17 +40,26 @@ fn ptx() {
     let given = std::env::var_os("NVCC").map(PathBuf::from);
     let nvcc = given.or(home).unwrap_or_else(|| "nvcc".into());
     let out = std::env::var_os("OUT_DIR").expect("cargo says where built files go");
-    let status = Command::new(&nvcc)
-        .arg("-ptx")
-        .arg(format!("-arch=compute_{capability}"))
-        // A fused product has other bits.
-        .args(["--fmad=false", "-std=c++17", "-O3", "-o"])
-        .arg(PathBuf::from(out).join("engine.ptx"))
-        .arg("src/cuda/engine.cu")
-        .status();
-    match status {
-        Ok(status) if status.success() => {}
-        Ok(status) => panic!("{} failed on the kernels: {status}", nvcc.display()),
-        Err(error) => panic!("cannot run {}: {error}", nvcc.display()),
+    let out = PathBuf::from(out);
+    let start = |part: &str| {
+        Command::new(&nvcc)
+            .arg("-ptx")
+            .arg(format!("-arch=compute_{capability}"))
+            // A fused product has other bits.
+            .args(["--fmad=false", "-std=c++17", "-O3", "-o"])
+            .arg(out.join(part).with_extension("ptx"))
+            .arg(format!("-DPART_{}", part.to_uppercase()))
+            .arg("src/cuda/engine.cu")
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {}: {error}", nvcc.display()))
+    };
+    // All at once: the largest takes as long as the others together.
+    let parts = ["stage_u8", "stage_u16", "stage_f16", "stage_f32", "others"];
+    for (part, mut compiling) in parts.map(|part| (part, start(part))) {
+        match compiling.wait() {
+            Ok(status) if status.success() => {}
+            Ok(status) => panic!("{} failed on {part}: {status}", nvcc.display()),
+            Err(error) => panic!("lost {}: {error}", nvcc.display()),
+        }
     }
 }

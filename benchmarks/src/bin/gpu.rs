@@ -1,10 +1,11 @@
 //! What only a GPU can prove: that batches in CUDA memory are those of the CPU, and what they cost.
 //!
-//!     gpu [quick] [loader] [augment] [figures]
+//!     gpu [quick] [probe] [loader] [augment] [figures]
 //!
-//! Without a name all three parts. `scripts/gpu.sh` builds the program, runs it on a machine with a
-//! GPU, and writes one table. A line for each check begins with `ok` or `FAIL`, the last line is
-//! `PASS` or `FAIL`, and the exit code says the same. `quick` makes the consumer less slow, for
+//! Without a name the last three parts. `scripts/gpu.sh` builds the program, runs it on a machine with
+//! a GPU, and writes one table. A line for each check begins with `ok` or `FAIL`, the last line is
+//! `PASS` or `FAIL`, and the exit code says the same. `probe` only tells whether a device can be used.
+//! `quick` makes the consumer less slow and takes a chain for each kind of kernel, for
 //! compute-sanitizer and for the simulated driver.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it found")]
@@ -69,10 +70,11 @@ fn main() -> ExitCode {
     for part in parts {
         match part {
             "loader" => loader_checks(&mut checks, scale),
-            "augment" => augment_checks(&mut checks),
+            "augment" => augment_checks(&mut checks, quick),
+            "probe" => checks.book("a device", probe().map(|()| String::new())),
             "figures" => checks.book("figures", figures().map(|()| String::new())),
             other => {
-                println!("FAIL  {other:?} is none of quick, loader, augment, figures");
+                println!("FAIL  {other:?} is none of quick, probe, loader, augment, figures");
                 return ExitCode::from(2);
             }
         }
@@ -150,15 +152,28 @@ fn all_dtypes() -> impl Source + 'static {
     })
 }
 
+fn probe() -> Result {
+    let tensor = Tensor::arange(0u32, 1000, &Device::new_cuda(0)?)?.copy()?;
+    expect(tensor.to_vec1::<u32>()?.into_iter().eq(0..1000), "a copy has other numbers")
+}
+
 fn loader_checks(checks: &mut Checks, scale: Scale) {
     for (name, new) in DEVICES {
+        // One for all: making a device takes the driver long.
+        let device = match new(0) {
+            Ok(device) => &device.clone(),
+            Err(error) => {
+                checks.book(name, Err(error.into()));
+                continue;
+            }
+        };
         for last in [LastBatch::Keep, LastBatch::Drop, LastBatch::Pad] {
             let name = format!("{name}: every element type, last batch {last:?}");
-            checks.book(&name, every_dtype(new, last).map(|()| String::new()));
+            checks.book(&name, every_dtype(device, last).map(|()| String::new()));
         }
-        checks.book(&format!("{name}: kept batches"), kept(new).map(|()| String::new()));
-        checks.book(&format!("{name}: stopped anywhere"), stopped(new).map(|()| String::new()));
-        let raced = race(new, scale).map(|()| format!("{RACES} batches, two slots"));
+        checks.book(&format!("{name}: kept batches"), kept(device).map(|()| String::new()));
+        checks.book(&format!("{name}: stopped anywhere"), stopped(device).map(|()| String::new()));
+        let raced = race(device, scale).map(|()| format!("{RACES} batches, two slots"));
         checks.book(&format!("{name}: slow consumer"), raced);
     }
 }
@@ -167,13 +182,14 @@ fn builder(last: LastBatch) -> LoaderBuilder {
     Loader::builder(all_dtypes()).batch_size(8).shuffle().seed(3).last_batch(last)
 }
 
-fn every_dtype(new: NewDevice, last: LastBatch) -> Result {
+fn every_dtype(device: &Device, last: LastBatch) -> Result {
     let expected = delivered(&builder(last).build()?)?;
     for workers in 0..4 {
-        let loader = builder(last).workers(workers).device(new(0)?).build()?;
+        let loader = builder(last).workers(workers).device(device.clone()).build()?;
         expect(delivered(&loader)? == expected, &format!("other bytes with {workers} workers"))?;
         // In the second pass all samples lie on the device.
-        let resident = builder(last).workers(workers).device(new(0)?).resident(1 << 20).build()?;
+        let resident = builder(last).workers(workers).device(device.clone());
+        let resident = resident.resident(1 << 20).build()?;
         for pass in ["first", "second"] {
             let what = format!("other bytes with {workers} workers, resident, {pass} pass");
             expect(delivered(&resident)? == expected, &what)?;
@@ -182,19 +198,19 @@ fn every_dtype(new: NewDevice, last: LastBatch) -> Result {
     Ok(())
 }
 
-fn kept(new: NewDevice) -> Result {
+fn kept(device: &Device) -> Result {
     let expected = delivered(&builder(LastBatch::Keep).build()?)?;
-    let loader = builder(LastBatch::Keep).workers(2).device(new(0)?).build()?;
+    let loader = builder(LastBatch::Keep).workers(2).device(device.clone()).build()?;
     let batches: Vec<Batch> = loader.epochs(0..2).collect::<std::result::Result<_, _>>()?;
     drop(loader);
     let found: Vec<Vec<u8>> = batches.iter().map(bytes).collect::<Result<_>>()?;
     expect(found == expected, "other bytes once the loader is gone")
 }
 
-fn stopped(new: NewDevice) -> Result {
+fn stopped(device: &Device) -> Result {
     let expected = delivered(&builder(LastBatch::Keep).build()?)?;
     for stop in 0..expected.len() {
-        let loader = builder(LastBatch::Keep).workers(2).device(new(0)?).build()?;
+        let loader = builder(LastBatch::Keep).workers(2).device(device.clone()).build()?;
         let taken: Vec<_> = loader.epochs(0..2).take(stop).collect();
         let again = delivered(&loader)?;
         drop(loader);
@@ -208,7 +224,7 @@ fn stopped(new: NewDevice) -> Result {
 
 /// Two slots, and a consumer whose device lags behind: it has work of its own before it reads a
 /// batch, and nobody waits for it. What it read is looked at much later.
-fn race(new: NewDevice, scale: Scale) -> Result {
+fn race(device: &Device, scale: Scale) -> Result {
     const LEN: usize = 4096;
     const LOOKED_AT: usize = 25;
     let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[LEN])])?;
@@ -218,10 +234,9 @@ fn race(new: NewDevice, scale: Scale) -> Result {
         memory.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(index, at));
         Ok(())
     });
-    let device = new(0)?;
     let loader = Loader::builder(source).batch_size(4).shuffle().workers(2).prefetch(1);
     let loader = loader.device(device.clone()).build()?;
-    let busy = Tensor::zeros(scale.busy_bytes, DType::U8, &device)?;
+    let busy = Tensor::zeros(scale.busy_bytes, DType::U8, device)?;
     let mut read: Vec<(Vec<usize>, Tensor)> = Vec::new();
     for (number, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
@@ -315,9 +330,19 @@ impl Kind {
     }
 }
 
-fn augment_checks(checks: &mut Checks) {
+/// Steps that have kernels, or uses of shared memory, of their own: what `quick` takes of the examples.
+const QUICK_STEPS: [&str; 4] = ["elastic", "autocontrast", "equalize", "sharpness"];
+
+fn augment_checks(checks: &mut Checks, quick: bool) {
+    let devices: candle::Result<Vec<Device>> = DEVICES.into_iter().map(|(_, new)| new(0)).collect();
+    let devices = match devices {
+        Ok(devices) => devices,
+        Err(error) => return checks.book("devices", Err(error.into())),
+    };
+    let devices = if quick { &devices[1..] } else { &devices };
+    let is_taken = |chain: &&str| !quick || QUICK_STEPS.iter().any(|step| chain.contains(step));
     let mut on_device = 0;
-    for chain in examples().into_iter().chain(CHAINS) {
+    for chain in examples().into_iter().filter(is_taken).chain(CHAINS) {
         let mut fits = false;
         for kind in &KINDS {
             // What mixes needs classes as shares.
@@ -327,7 +352,7 @@ fn augment_checks(checks: &mut Checks) {
             });
             let Some((cpu, labels)) = loaders else { continue };
             fits = true;
-            let found = same_as_cpu(&cpu, kind, chain, labels, &mut on_device);
+            let found = same_as_cpu(&cpu, kind, chain, labels, devices, &mut on_device);
             checks.book(&format!("{}: {chain}", kind.name), found);
         }
         if !fits {
@@ -348,11 +373,11 @@ fn same_as_cpu(
     kind: &Kind,
     chain: &str,
     labels: bool,
+    devices: &[Device],
     on_device: &mut usize,
 ) -> Result<String> {
     let mut said = String::new();
-    for (_, new) in DEVICES {
-        let device = new(0)?;
+    for device in devices {
         let loader = kind.builder(chain, labels)?.device(device.clone()).build()?;
         let runs_there = loader.plan().on_device();
         *on_device += usize::from(runs_there);
@@ -365,7 +390,7 @@ fn same_as_cpu(
             }
         }
         said = apart.judged(runs_there)?;
-        said += &applied(kind, chain, &device)?;
+        said += &applied(kind, chain, device)?;
     }
     Ok(said)
 }
@@ -522,7 +547,11 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
     };
     let what = if resident { format!("{what}, resident") } else { what };
     let mut rates = Vec::new();
+    let mut warmed = loader.report();
     for epoch in 0..4 {
+        if epoch == 1 {
+            warmed = loader.report();
+        }
         let started = Instant::now();
         for batch in loader.epoch(epoch) {
             batch?;
@@ -530,9 +559,9 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
         device.synchronize()?;
         rates.push((BATCHES * ROWS) as f64 / started.elapsed().as_secs_f64());
     }
-    // The first warms everything up.
+    // The first epoch has warmed everything up.
     figure(&format!("{what}, nothing done with batches"), median(rates.split_off(1)), "images/s");
-    let report = loader.report();
+    let report = loader.report().since(&warmed);
     if !resident {
         let copies = report.copies.bytes_per_second();
         figure(&format!("{what}, its copies"), copies / 1e9, "GB/s");

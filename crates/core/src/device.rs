@@ -41,6 +41,15 @@ pub trait DeviceEngine: Send + Sync {
     /// Bytes of device memory that a launch over a slab of `rows` rows uses for itself.
     fn scratch_bytes(&self, rows: usize) -> usize;
 
+    /// Loads the kernels that [`launch`](Self::launch) will use, which the driver may have to compile
+    /// first: that takes a second, and no batch should wait for it.
+    ///
+    /// # Errors
+    ///
+    /// When the device refuses.
+    #[cfg(feature = "cuda")]
+    fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()>;
+
     /// Issues, on the stream of `device`, the work that makes rows `rows` of the slab at address
     /// `slab`: they become rows `first` and following of the tensors at `outputs`, one for each
     /// field that is [`Made::OnDevice`], contiguous and of the type and shape of the engine's

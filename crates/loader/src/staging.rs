@@ -39,7 +39,7 @@ use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
 use crate::pipeline::Pipeline;
 use crate::report::DeviceWork;
 use crate::resident::rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
-use crate::slab::{SlabLayout, lock};
+use crate::slab::{FieldLayout, SlabLayout, lock};
 use crate::{Error, ErrorKind, Result};
 
 /// Slabs of page-locked memory, in slots that are used in turns.
@@ -113,6 +113,10 @@ impl Staging {
             filling: Mutex::default(),
             work: Mutex::default(),
         };
+        if let Some(finisher) = &ring.finisher {
+            let loaded = finisher.load(device, &ring.slab);
+            loaded.map_err(|error| refused("the kernels", &error.message()).with_source(error))?;
+        }
         for _ in 0..slots {
             let slot = ring.slot()?;
             lock(&ring.free).push_back(slot);
@@ -348,8 +352,10 @@ impl SlabMemory for Staged {
         let stream = ring.device.cuda_stream();
         stream.wait(&slot.copied).map_err(|error| refused("to wait for a copy", &error))?;
         ring.book(slot);
+        // Not between the events, which are to time the device and not how long this takes.
+        let outputs = ring.outputs(finished.rows)?;
         slot.taken.record(&stream).map_err(|error| refused("an event", &error))?;
-        let tensors = ring.tensors(slot, &kept_ranges(&finished), finished.rows);
+        let tensors = ring.tensors(slot, outputs, &kept_ranges(&finished), finished.rows);
         // Also behind what was enqueued before an error.
         slot.read.record(&stream).map_err(|error| refused("an event", &error))?;
         slot.making = Some(finished.written * ring.made_row_bytes());
@@ -373,13 +379,22 @@ fn kept_ranges(finished: &Finished<'_>) -> Vec<Range<usize>> {
 }
 
 impl Ring {
-    /// The delivered tensors, of `rows` rows: those of `kept`, then zeros.
-    fn tensors(&self, slot: &Slot, kept: &[Range<usize>], rows: usize) -> Result<Vec<Tensor>> {
+    /// Memory for the delivered tensors, of `rows` rows.
+    fn outputs(&self, rows: usize) -> Result<Vec<Output>> {
+        let output =
+            |field: &FieldLayout| self.output(field.dtype, rows * field.row_elements, &field.name);
+        self.layout.fields.iter().map(output).collect()
+    }
+
+    /// The delivered tensors, of `rows` rows, in `outputs`: those of `kept`, then zeros.
+    fn tensors(
+        &self,
+        slot: &Slot,
+        outputs: Vec<Output>,
+        kept: &[Range<usize>],
+        rows: usize,
+    ) -> Result<Vec<Tensor>> {
         let fields = &self.layout.fields;
-        let mut outputs = Vec::with_capacity(fields.len());
-        for field in fields {
-            outputs.push(self.output(field.dtype, rows * field.row_elements, &field.name)?);
-        }
         let written: usize = kept.iter().map(ExactSizeIterator::len).sum();
         let mut on_device = Vec::new();
         for (i, (field, output)) in fields.iter().zip(&outputs).enumerate() {
@@ -392,7 +407,7 @@ impl Ring {
         if let Some(finisher) = &self.finisher {
             self.launch(finisher.as_ref(), slot, &on_device, kept)?;
         }
-        let tensor = |(output, field): (Output, &crate::slab::FieldLayout)| {
+        let tensor = |(output, field): (Output, &FieldLayout)| {
             let storage = CudaStorage { slice: output.slice, device: self.device.clone() };
             let shape = Shape::from(field.batch_shape(rows));
             Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)

@@ -9,9 +9,12 @@ struct alignas(16) Quad {
 };
 
 template <class T>
-__device__ __forceinline__ void move_row(const unsigned char *from, unsigned char *to, unsigned long long bytes) {
+__device__ __forceinline__ void move_row(const unsigned char *__restrict__ from, unsigned char *__restrict__ to,
+                                         unsigned long long bytes) {
     unsigned long long stride = (unsigned long long)gridDim.x * blockDim.x;
     unsigned long long first = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
+    // Unrolled, so that several loads of a thread are under way.
+#pragma unroll 8
     for (unsigned long long i = first; i < bytes / sizeof(T); i += stride) {
         reinterpret_cast<T *>(to)[i] = reinterpret_cast<const T *>(from)[i];
     }

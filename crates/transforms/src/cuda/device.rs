@@ -23,11 +23,48 @@ use super::launches::{Launch, Launches};
 use crate::augment::Augment;
 use crate::fields::Fields;
 
-/// The kernels as text, which the driver compiles for the device at hand.
-static PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/engine.ptx"));
+/// Kernels as text, which the driver compiles for the device at hand: in modules, because that takes
+/// it a second for each of the stage kernels, of which a loader needs one.
+struct Module {
+    /// What candle keeps it under.
+    name: &'static str,
+    ptx: &'static str,
+}
 
-/// What candle keeps them under.
-const MODULE: &str = concat!("tallow-transforms-", env!("CARGO_PKG_VERSION"));
+macro_rules! module {
+    ($part:literal) => {
+        Module {
+            name: concat!("tallow-transforms-", env!("CARGO_PKG_VERSION"), "-", $part),
+            ptx: include_str!(concat!(env!("OUT_DIR"), "/", $part, ".ptx")),
+        }
+    };
+}
+
+static STAGE_U8: Module = module!("stage_u8");
+static STAGE_U16: Module = module!("stage_u16");
+static STAGE_F16: Module = module!("stage_f16");
+static STAGE_F32: Module = module!("stage_f32");
+static OTHERS: Module = module!("others");
+
+/// Where a kernel is.
+fn module_of(kernel: &str) -> &'static Module {
+    match kernel {
+        "stage_u8" => &STAGE_U8,
+        "stage_u16" => &STAGE_U16,
+        "stage_f16" => &STAGE_F16,
+        "stage_f32" => &STAGE_F32,
+        _ => &OTHERS,
+    }
+}
+
+/// Loads the modules of `launches`, as far as `device` has not got them.
+pub(super) fn load(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
+    for launch in launches {
+        let Module { name, ptx } = module_of(launch.kernel);
+        device.get_or_load_custom_func(launch.kernel, name, ptx)?;
+    }
+    Ok(())
+}
 
 /// Words of the largest struct that a kernel takes. The driver reads as many as the kernel has.
 const PARAM_WORDS: usize = size_of::<StageArgs>() / size_of::<u64>();
@@ -45,7 +82,8 @@ const PARAM_WORDS: usize = size_of::<StageArgs>() / size_of::<u64>();
 /// When the driver refuses.
 pub unsafe fn enqueue(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
     for launch in launches {
-        let kernel = device.get_or_load_custom_func(launch.kernel, MODULE, PTX)?;
+        let Module { name, ptx } = module_of(launch.kernel);
+        let kernel = device.get_or_load_custom_func(launch.kernel, name, ptx)?;
         let params = params(launch);
         let ([x, y, z], [threads, ..]) = (launch.grid, launch.block);
         let config = LaunchConfig {

@@ -5,7 +5,8 @@
 // in a barrier, and no thread knows its warp. The same source, compiled for the host, runs a block
 // as one thread (`host.cc`): that is how it is tested where there is no device.
 //
-// Compiled without contraction: a fused product would have other bits.
+// Compiled without contraction: a fused product would have other bits. `build.rs` compiles one part at
+// a time, each of which becomes a module.
 #include "elastic.cuh"
 #include "select.cuh"
 #include "stage.cuh"
@@ -15,22 +16,31 @@
 
 extern "C" {
 
+#ifdef PART_STAGE_U8
 __global__ void __launch_bounds__(THREADS, 3) stage_u8(const __grid_constant__ StageArgs args) {
     run_stage<uint8_t>(args, shared_memory(args.shared_bytes));
 }
+#endif
 
+#ifdef PART_STAGE_U16
 __global__ void __launch_bounds__(THREADS, 3) stage_u16(const __grid_constant__ StageArgs args) {
     run_stage<uint16_t>(args, shared_memory(args.shared_bytes));
 }
+#endif
 
+#ifdef PART_STAGE_F16
 __global__ void __launch_bounds__(THREADS, 3) stage_f16(const __grid_constant__ StageArgs args) {
     run_stage<Half>(args, shared_memory(args.shared_bytes));
 }
+#endif
 
+#ifdef PART_STAGE_F32
 __global__ void __launch_bounds__(THREADS, 3) stage_f32(const __grid_constant__ StageArgs args) {
     run_stage<float>(args, shared_memory(args.shared_bytes));
 }
+#endif
 
+#ifdef PART_OTHERS
 __global__ void __launch_bounds__(THREADS) settle_statistic(const __grid_constant__ StageArgs args) {
     settle(args, shared_memory(args.shared_bytes));
 }
@@ -54,4 +64,5 @@ __global__ void __launch_bounds__(THREADS) select_4(const __grid_constant__ Sele
 __global__ void __launch_bounds__(THREADS) select_8(const __grid_constant__ SelectArgs args) {
     run_select<uint64_t>(args, shared_memory(args.shared_bytes));
 }
+#endif
 }

@@ -6,6 +6,11 @@
 #include <thread>
 #include <vector>
 
+#define PART_STAGE_U8
+#define PART_STAGE_U16
+#define PART_STAGE_F16
+#define PART_STAGE_F32
+#define PART_OTHERS
 #include "engine.cu"
 
 thread_local Dim3 gridDim, blockDim, blockIdx, threadIdx;

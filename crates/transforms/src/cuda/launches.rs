@@ -434,6 +434,13 @@ impl DeviceEngine for Launches {
     }
 
     #[cfg(feature = "cuda")]
+    fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()> {
+        // Those of a batch, at addresses that nobody follows.
+        let outputs = vec![0; self.made.len()];
+        super::device::load(device, &self.list(0, layout, &outputs, 0..layout.rows.min(1), 0))
+    }
+
+    #[cfg(feature = "cuda")]
     #[expect(unsafe_code, reason = "passes the addresses on")]
     unsafe fn launch(
         &self,
