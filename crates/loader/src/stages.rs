@@ -151,6 +151,7 @@ impl<'a> StageClock<'a> {
     }
 
     /// Says which slab the next stages concern.
+    #[inline]
     pub(crate) fn at_slab(&self, slab: u64) {
         if COUNTS {
             self.activity.0.slab.store(slab, Ordering::Relaxed);
@@ -158,6 +159,7 @@ impl<'a> StageClock<'a> {
     }
 
     /// Says that the next stages concern another row, of this sample.
+    #[inline]
     pub(crate) fn at_row(&self, index: usize) {
         if !COUNTS {
             return;
@@ -168,6 +170,7 @@ impl<'a> StageClock<'a> {
     }
 
     /// Says which sample the next stages concern, of the same row.
+    #[inline]
     pub(crate) fn sample(&self, index: usize) {
         if !COUNTS {
             return;
