@@ -152,7 +152,7 @@ impl Error {
         self
     }
 
-    /// Keeps the error that caused this one.
+    /// Keeps the error that caused this one, which the message tells in its words.
     pub fn with_source(
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -186,6 +186,11 @@ impl Error {
         self.0.index
     }
 
+    /// The error that caused this one, for programs to look into; the message has its words.
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+
     /// The byte offset in the file, where one is known.
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
@@ -215,8 +220,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {
+    /// What lies behind [`Error::cause`]: whoever prints a chain of errors prints no words twice.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().and_then(|cause| cause.source())
     }
 }
 
@@ -227,7 +233,7 @@ impl From<Error> for candle_core::Error {
 }
 
 impl From<candle_core::Error> for Error {
-    /// The message leaves out the backtrace that candle may have captured; the source has it.
+    /// The message leaves out the backtrace that candle may have captured; the cause has it.
     fn from(error: candle_core::Error) -> Self {
         let mut what = &error;
         while let candle_core::Error::WithBacktrace { inner, .. } = what {
@@ -287,8 +293,18 @@ mod tests {
         let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
         let error = Error::from(candle_core::Error::WithBacktrace { inner, backtrace });
         assert_eq!(error.to_string(), "user code failed: no room");
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(source.starts_with("no room\n"), "{source}");
+        let cause = error.cause().unwrap().to_string();
+        assert!(cause.starts_with("no room\n"), "{cause}");
+    }
+
+    #[test]
+    fn a_chain_of_errors_says_nothing_twice() {
+        let io = || std::io::Error::other("no such disk");
+        for error in [Error::io("open", io()), Error::user(io())] {
+            assert!(error.to_string().ends_with("no such disk"), "{error}");
+            assert!(error.cause().unwrap().is::<std::io::Error>());
+            assert!(std::error::Error::source(&error).is_none());
+        }
     }
 
     #[test]

@@ -263,9 +263,9 @@ fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bo
 
 #[cold]
 fn may_pass(error: &Error) -> bool {
-    let source = std::error::Error::source(error);
-    let errno = source
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
+    let errno = error
+        .cause()
+        .and_then(|cause| cause.downcast_ref::<std::io::Error>())
         .and_then(Errno::from_io_error);
     error.kind() == ErrorKind::Changed || matches!(errno, Some(Errno::STALE | Errno::NOENT))
 }
