@@ -61,6 +61,33 @@ fn report(builder: LoaderBuilder, workers: usize, step: Duration) -> Report {
     loader.report()
 }
 
+/// The sum of the percentages of the workers' time.
+fn shown_of_workers(report: &Report) -> f64 {
+    let shown = report.to_string();
+    let line = shown.lines().find(|line| line.starts_with("workers")).unwrap();
+    let (stages, _) = line.split_once('(').unwrap();
+    let percentages = stages.split_whitespace().filter_map(|word| word.strip_suffix('%'));
+    percentages.map(|number| number.parse::<f64>().unwrap()).sum()
+}
+
+#[test]
+fn a_report_is_of_its_own_epochs_whatever_lay_between() {
+    for workers in [0, 2] {
+        let loader = batches_of(one_large_sample()).workers(workers).build().unwrap();
+        sleep(Duration::from_millis(30));
+        loader.epochs(0..3).for_each(|batch| _ = batch.unwrap());
+        let before = loader.report();
+        assert_eq!(shown_of_workers(&before).round(), 100.0, "{before}");
+        loader.epochs(3..5).for_each(|batch| _ = batch.unwrap());
+        let report = loader.report().since(&before);
+        assert_eq!((report.batches, report.samples, report.bytes), (2, 2, 2 << 20));
+        assert_eq!(report.wait + report.consumer(), report.wall);
+        if workers == 0 {
+            assert_eq!(report.ready_share, 0.0, "each batch was made when it was asked for");
+        }
+    }
+}
+
 /// The stage is named, most of the wait is its, and all parts make the wall.
 fn expect(report: &Report, stage: Stage) {
     assert_eq!(report.limiting_stage(), stage, "{report}");
@@ -69,6 +96,7 @@ fn expect(report: &Report, stage: Stage) {
     let sum: Duration = parts.iter().map(|(_, time)| *time).sum();
     assert!(sum.abs_diff(report.wait) < Duration::from_micros(1), "{report}");
     assert_eq!(report.wait + report.consumer(), report.wall, "{report}");
+    assert_eq!(shown_of_workers(report).round(), 100.0, "{report}");
     if let Some((_, time)) = parts.iter().find(|(part, _)| *part == stage) {
         assert!(*time * 2 > report.wait, "{report}");
     }

@@ -149,7 +149,7 @@ fn an_order_that_hangs_is_reported_by_any_number_of_workers() {
         let released = Arc::new(AtomicBool::new(false));
         let sampler = Hanging { in_position, released: released.clone() };
         let builder = Loader::builder(counting(12)).batch_size(4).sampler(sampler);
-        let builder = builder.workers(workers).stall_timeout(Some(Duration::from_millis(60)));
+        let builder = builder.workers(workers).stall_timeout(Some(Duration::from_millis(200)));
         let loader = builder.build().unwrap();
         assert_eq!(loader.epoch(0).filter(Result::is_ok).count(), 3);
         let results: Vec<_> = loader.epoch(1).collect();

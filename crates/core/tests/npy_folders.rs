@@ -844,6 +844,16 @@ mod ragged {
     }
 
     #[test]
+    fn an_extent_holds_the_longest_sample() {
+        let dir = folder([("a.npy", rows(1)), ("b.npy", rows(5))]);
+        let source = open(&dir).unwrap();
+        for index in 0..2 {
+            let [extent] = &source.extents(index)[..] else { panic!("one file") };
+            assert!(extent.whole_file && extent.bytes == rows(5).len(), "{extent:?}");
+        }
+    }
+
+    #[test]
     fn trailing_bytes_are_no_part_of_a_short_sample() {
         let dir = folder([("a.npy", [rows(2), vec![0xEE; 100]].concat()), ("b.npy", rows(5))]);
         let source = open(&dir).unwrap();

@@ -95,6 +95,7 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("compare DIR --timeout 0", "--timeout"),
         ("compare DIR --batch-size 0", "at least 1"),
         ("compare DIR --workers 0", "at least one worker"),
+        ("compare DIR --ragged input:0:3", "files of one shape"),
         ("compare DIR --layout chw", "--augment"),
         ("compare DIR --augment 'hflip invert'", "hflip has no counterpart"),
         ("compare DIR --augment random_hflip", "ends in to_dtype(f32)"),
