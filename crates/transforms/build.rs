@@ -53,7 +53,7 @@ fn ptx() {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run {}: {error}", nvcc.display()))
     };
-    // All at once: the largest takes as long as the others together.
+    // All at once, on as many cores.
     let parts = ["stage_u8", "stage_u16", "stage_f16", "stage_f32", "others"];
     for (part, mut compiling) in parts.map(|part| (part, start(part))) {
         match compiling.wait() {

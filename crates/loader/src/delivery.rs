@@ -474,7 +474,11 @@ impl Delivery {
     /// The next slab if it needs no waiting for, which is counted.
     pub(crate) fn ask(&self) -> Next {
         let mut state = self.state();
-        let next = self.try_next(&mut state);
+        let next = match self.take_done(&mut state) {
+            Some(slab) => Next::Slab(slab),
+            None if state.is_exhausted() => Next::End,
+            None => Next::Wait,
+        };
         state.readiness.asked += u64::from(!matches!(next, Next::End));
         state.readiness.ready += u64::from(matches!(next, Next::Slab(_)));
         next
@@ -483,14 +487,6 @@ impl Delivery {
     /// The next slab if the consumer has just filled it.
     pub(crate) fn filled(&self) -> Option<Arc<Slab>> {
         self.take_done(&mut self.state())
-    }
-
-    fn try_next(&self, state: &mut State) -> Next {
-        match self.take_done(state) {
-            Some(slab) => Next::Slab(slab),
-            None if state.is_exhausted() => Next::End,
-            None => Next::Wait,
-        }
     }
 
     /// Waits for the next slab; `None` when there is none to come. An error stands for a slab that
