@@ -89,15 +89,21 @@ template <class T> struct Source {
         return pixel;
     }
 
-    // Output pixel (y, x), blended with the mean of its neighbours; the outermost stay as they are.
+    // Output pixel (y, x), blended with the mean of its neighbours; the outermost are clamped alone,
+    // and images without inner ones stay as they are.
     __device__ OUTLINED Pixel sharpened(const Source &source, Tile tile, int y, int x) {
         const StagePlan &plan = source.plan;
         const View &view = source.view;
         int at = view.inside(tile.z, y, x);
         Pixel pixel = source.pixel(tile, at);
+        bool has_inner = plan.size[H] > 2 && plan.size[W] > 2;
         bool is_inner = y > 0 && y + 1 < plan.size[H] && x > 0 && x + 1 < plan.size[W];
-        for (int c = 0; c < CHANNELS && is_inner; ++c) {
+        for (int c = 0; c < CHANNELS && has_inner; ++c) {
             if (c >= tile.count) continue;
+            if (!is_inner) {
+                pixel.values[c] = clamp(pixel.values[c], 0.0f, plan.fill[0]);
+                continue;
+            }
             int dy = view.axes[H].stride, dx = view.axes[W].stride;
             auto around = [&](int row, float weight) {
                 auto of = [&](int at) { return source.value(tile, c, at); };

@@ -625,6 +625,18 @@ fn samples_are_mixed() {
 }
 
 #[test]
+fn what_an_interpolation_leaves_beyond_the_range_is_sharpened_alike() {
+    for chain in [
+        "resize(50, 60, interpolation=bicubic) adjust_sharpness(1.7) to_dtype(f32)",
+        "resize(2, 60, interpolation=bicubic) adjust_sharpness(0.3) to_dtype(f32)",
+        "resize(60, 2, interpolation=bicubic) adjust_sharpness(0.3) to_dtype(f32)",
+    ] {
+        check(chain, RowDType::U8, Layout::Hwc, &[20, 23, 3], Same::Bits);
+        check(chain, RowDType::F32, Layout::Chw, &[3, 20, 23], Same::Bits);
+    }
+}
+
+#[test]
 fn elements_of_every_type_are_moved() {
     let types = [
         RowDType::U16,

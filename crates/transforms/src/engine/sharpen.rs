@@ -4,7 +4,7 @@ use super::memory::{HeadMemory, Tile};
 use super::view::View;
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
-use crate::kernels::filter::sharpen_row;
+use crate::kernels::filter::{clamp_row, sharpen_row};
 use crate::plan::StagePlan;
 use crate::sketch::H;
 
@@ -27,7 +27,8 @@ impl<'a> Sharpen<'a> {
         Self { ring: memory.ring, held: [i32::MIN; 3], slice: i32::MIN, stride }
     }
 
-    /// Output row (z, y) into `tile`. The outermost pixels stay as they are, as in torchvision.
+    /// Output row (z, y) into `tile`. As in torchvision the outermost pixels are not blended, but
+    /// clamped like the others, and an image without inner ones stays as it is.
     pub(crate) fn row<T: Pixel>(
         &mut self,
         simd: Simd,
@@ -40,8 +41,12 @@ impl<'a> Sharpen<'a> {
         if self.slice != z {
             (self.held, self.slice) = ([i32::MIN; 3], z);
         }
-        if y == 0 || y + 1 >= height || tile.width <= 2 {
-            return view.row(simd, z, y, tile.values, tile.stride);
+        let has_inner = height > 2 && tile.width > 2;
+        if !has_inner || y == 0 || y + 1 == height {
+            view.row(simd, z, y, tile.values, tile.stride);
+            let clamped = if has_inner { tile.channels } else { 0 };
+            (0..clamped).for_each(|c| clamp_row(simd, tile.plane(c), plan.fill[0]));
+            return;
         }
         let len = tile.channels * self.stride;
         for r in y - 1..=y + 1 {

@@ -4,8 +4,8 @@ use super::Simd;
 use super::math::clamp;
 
 /// `dst = clamp(f * x + (1 - f) * blur, 0, max)`, with the blur `[1 1 1; 1 5 1; 1 1 1] / 13` of the
-/// three rows; the first and the last pixel stay unchanged, as do the first and last row, which
-/// the caller copies. All rows have the length of `dst`.
+/// three rows; the first and the last pixel are `clamp(x, 0, max)`, as are the first and last row,
+/// which the caller makes by [`clamp_row`]. All rows have the length of `dst`, three at least.
 ///
 /// The sum is divided, not multiplied by 1/13, so that a constant image has an exact blur.
 pub(crate) fn sharpen_row(
@@ -18,9 +18,8 @@ pub(crate) fn sharpen_row(
     dst: &mut [f32],
 ) {
     let n = dst.len();
-    dst.copy_from_slice(&row[..n]);
-    if n < 3 {
-        return;
+    for outermost in [0, n - 1] {
+        dst[outermost] = clamp(row[outermost], 0.0, max);
     }
     let (inner, rest) = (&mut dst[1..n - 1], 1.0 - f);
     // The three columns around each inner pixel, of each row.
@@ -34,6 +33,14 @@ pub(crate) fn sharpen_row(
                 *x = clamp(f * e[k] + rest * (sum / 13.0), 0.0, max);
             }
         },
+    );
+}
+
+/// `x = clamp(x, 0, max)`.
+pub(crate) fn clamp_row(simd: Simd, row: &mut [f32], max: f32) {
+    simd.run(
+        #[inline(always)]
+        move || row.iter_mut().for_each(|x| *x = clamp(*x, 0.0, max)),
     );
 }
 
@@ -55,15 +62,17 @@ mod tests {
     }
 
     #[test]
-    fn sharpening_is_the_blend_with_the_blur_inside_and_nothing_at_the_border() {
+    fn sharpening_is_the_blend_with_the_blur_inside_and_a_clamp_at_the_border() {
         for simd in Simd::levels() {
-            for n in [0, 1, 2, 3, 10, 224, 225] {
-                let [a, b, c] = [1, 2, 3].map(|seed| random(n, seed));
+            for n in [3, 10, 224, 225] {
+                let [a, mut b, c] = [1, 2, 3].map(|seed| random(n, seed));
+                // What an interpolation may leave beyond the range.
+                (b[0], b[n - 1]) = (-7.0, 260.0);
                 let mut dst = vec![0.0; n];
                 sharpen_row(simd, &a, &b, &c, 1.7, 255.0, &mut dst);
                 for i in 0..n {
                     let want = if i == 0 || i == n - 1 {
-                        b[i]
+                        clamp(b[i], 0.0, 255.0)
                     } else {
                         let row = |r: &[f32], w| r[i - 1] + w * r[i] + r[i + 1];
                         let sum = row(&a, 1.0) + row(&b, 5.0) + row(&c, 1.0);

@@ -28,8 +28,8 @@ pub(crate) static FORMS: &[Form] = &[
 impl Augment {
     /// clamp(`factor` x + (1 - `factor`) blur, 0, max) of every channel, the blur being the mean of
     /// the pixel's 3x3 neighbourhood in which it counts five times; 0 blurs, 1 changes nothing. The
-    /// outermost pixels stay, and so do images of height or width 2 and less. torchvision:
-    /// `adjust_sharpness`.
+    /// outermost pixels are not blended, only clamped to the range, and images of height or width 2
+    /// and less stay as they are. torchvision: `adjust_sharpness`.
     pub fn adjust_sharpness(self, factor: f64) -> Self {
         self.push(Sharpness { factor, p: None })
     }
@@ -80,7 +80,7 @@ impl fmt::Display for Sharpness {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::testing::{made, made_f32, refusal};
 
     #[test]
     fn the_border_and_small_images_stay() {
@@ -90,5 +90,23 @@ mod tests {
         assert_eq!(made("adjust_sharpness(1)", &[1, 3, 3], &image), image);
         assert_eq!(made("adjust_sharpness(0)", &[1, 2, 4], &[0, 9, 200, 7, 1, 2, 3, 4])[1], 9);
         assert!(refusal("random_sharpness(-2)").contains("found factor -2"));
+    }
+
+    #[test]
+    fn what_an_interpolation_left_beyond_the_range_is_clamped_at_the_border_too() {
+        let image: Vec<u8> = (0..64).map(|at| if at / 8 % 2 == 0 { 0 } else { 255 }).collect();
+        let of = |after: &str| {
+            made_f32(
+                &format!("resize(19, interpolation=bicubic) {after} to_dtype(f32)"),
+                &[1, 8, 8],
+                &image,
+            )
+        };
+        let inside = |values: Vec<f32>| values.iter().all(|x| (0.0..=1.0).contains(x));
+        assert!(!inside(of("")), "the interpolation goes beyond the range");
+        for factor in [0.0, 1.0, 1.7] {
+            assert!(inside(of(&format!("adjust_sharpness({factor})"))), "{factor}");
+        }
+        assert!(inside(of("random_sharpness(0.5, p=1)")));
     }
 }

@@ -259,6 +259,10 @@ def filter_group(group):
     group.add("noise-3x32x32 noise-1x12x13", blurs, "pixel")
     group.add("noise-3x17x11 noise-1x17x11 noise-4x17x11 saturated-3x17x11", blurs[:4], "pixel")
     group.add("constant-3x5x6 noise-3x2x9", blurs[:2], "pixel")
+    # A bicubic resize leaves the range, a sharpening does not: not even at the border, which it copies.
+    beyond = [f"resize({size},interpolation=bicubic) adjust_sharpness({f})" for size in ("29,19", "2,19") for f in (0, 1, 2)]
+    group.add("saturated-3x17x11", beyond, "warp", dtypes=["f32"])
+    group.add("saturated-3x17x11", [f"{chain} to_dtype(f32)" for chain in beyond], "warp", dtypes=["u8"])
 
 
 def store(group):
