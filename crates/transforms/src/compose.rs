@@ -7,7 +7,9 @@ use tallow_core::{Purpose, RowKey, Stream};
 
 use crate::cut::{Atom, Contents};
 use crate::matrix::Matrix;
-use crate::plan::{Border, CHANNELS_MAX, Head, Interpolation, NoiseKey, Op, OpCode, StagePlan};
+use crate::plan::{
+    Border, CHANNELS_MAX, End, Head, Interpolation, NoiseKey, Op, OpCode, StagePlan,
+};
 use crate::sketch::{H, W};
 use crate::step::Node;
 
@@ -173,10 +175,30 @@ impl<'a> Composer<'a> {
             return;
         }
         self.admit(Atom::Move);
+        self.note_cropped(start, size);
         for (k, &start) in start.iter().enumerate() {
             self.moves().crop(k, start);
         }
         self.moved_to(size);
+    }
+
+    /// Notes at which sides of the source a crop of the image as it is now takes pixels away. Behind
+    /// an interpolation `after` tells it: no border comes after one in its stage.
+    fn note_cropped(&mut self, start: [i32; 3], size: [i32; 3]) {
+        if self.is_resampled() {
+            return;
+        }
+        let now = self.size();
+        let plan = self.plan();
+        for k in 0..3 {
+            let (axis, sign) = (plan.before.axis[k] as usize, plan.before.sign[k]);
+            if start[k] > 0 {
+                plan.set_cropped(axis, End::Low.along(sign));
+            }
+            if start[k] + size[k] < now[k] {
+                plan.set_cropped(axis, End::High.along(sign));
+            }
+        }
     }
 
     /// Mirrors along `axis`.
@@ -301,11 +323,7 @@ impl<'a> Composer<'a> {
         (plan.size, plan.resampled) = (size, size);
         let head = if merged.is_affine() { Head::Affine } else { Head::Perspective };
         plan.head = head as u32;
-        let middle_of = |size: [i32; 3]| [W, H].map(|k| f64::from(size[k] - 1) / 2.0);
-        let (centre, middle) = (middle_of(size), middle_of(plan.middle));
-        plan.centre = centre.map(|c| c as f32);
-        plan.middle_centre = middle.map(|c| c as f32);
-        plan.matrix = merged.about(centre, middle).as_f32();
+        plan.matrix = merged.scaled();
     }
 
     fn is_resampled(&self) -> bool {

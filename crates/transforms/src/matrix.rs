@@ -33,12 +33,6 @@ impl Matrix {
         self.0[6] == 0.0 && self.0[7] == 0.0
     }
 
-    /// The same map between coordinates about `from` and coordinates about `to`. A map of large
-    /// coordinates keeps its precision in `f32` this way.
-    pub(crate) fn about(self, from: [f64; 2], to: [f64; 2]) -> Self {
-        Self::translation(-to[0], -to[1]) * self * Self::translation(from[0], from[1])
-    }
-
     /// A map of coordinates about the middle of an image of `width` x `height` as one of its
     /// pixels.
     pub(crate) fn about_middle(self, width: i32, height: i32) -> Self {
@@ -48,9 +42,9 @@ impl Matrix {
 
     /// The matrix with its last entry 1 or -1 where it can be, as a plan holds it. Its sign stays:
     /// it tells what is in front of the horizon.
-    pub(crate) fn as_f32(self) -> [f32; 9] {
+    pub(crate) fn scaled(self) -> [f64; 9] {
         let last = if self.0[8] == 0.0 { 1.0 } else { self.0[8].abs() };
-        self.0.map(|entry| (entry / last) as f32)
+        self.0.map(|entry| entry / last)
     }
 
     /// The inverse map; `None` where the map is not one to one.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::engine::{Extents, Memory, elastic};
 use crate::kernels::Simd;
 use crate::matrix::Matrix;
-use crate::plan::{Head, StagePlan};
+use crate::plan::{Border, End, Head, StagePlan};
 use crate::sketch::{H, W};
 
 /// The plans that points go through.
@@ -30,9 +30,12 @@ impl<'a> Points<'a> {
         plans.fold(point, |point, plan| self.through(plan, point, extents, scratch))
     }
 
-    /// Left, top, right and bottom edge of the smallest box around the corners of a box, cut at
-    /// the border of the image, and at what each stage sees of its own; `None` when nothing is
-    /// left.
+    /// Left, top, right and bottom edge of the smallest box around the corners of a box, cut at the
+    /// border of the delivered image; `None` when nothing is left.
+    ///
+    /// Before that a box is cut where pixels are lost, so that what a crop or a warp took away does
+    /// not come back where a border is put there later. Elsewhere it may reach beyond the image, and
+    /// a border makes room for it.
     pub(crate) fn map_box(
         &self,
         [left, top, right, bottom]: [f32; 4],
@@ -42,17 +45,13 @@ impl<'a> Points<'a> {
         let mut corners = corners_of([left, top, right, bottom].map(f64::from));
         let mut size = [0; 3];
         for plan in self.plans.iter().filter(|plan| plan.head() != Head::Skip) {
-            let (low, high) = seen(plan);
-            let around = edges_around(&corners);
-            let cut = cut(around, low, high)?;
-            if cut != around {
-                corners = corners_of(cut);
-            }
+            corners = cut_corners(corners, kept_of_source(plan))?;
             corners = corners.map(|corner| self.through(plan, corner, extents, scratch));
+            corners = cut_corners(corners, kept_of_result(plan))?;
             size = plan.size;
         }
-        let border = [W, H].map(|k| f64::from(size[k]));
-        cut(edges_around(&corners), [0.0; 2], border).map(|edges| edges.map(|edge| edge as f32))
+        let border = Kept { low: [0.0; 2], high: [W, H].map(|k| f64::from(size[k])) };
+        cut(edges_around(&corners), border).map(|edges| edges.map(|edge| edge as f32))
     }
 
     fn through(
@@ -82,19 +81,16 @@ impl<'a> Points<'a> {
         extents: &Extents,
         scratch: &mut [u8],
     ) -> [f64; 2] {
-        let m = plan.matrix.map(f64::from);
         match plan.head() {
             Head::Resize => {
                 let scale = |k: usize| f64::from(plan.middle[k]) / f64::from(plan.resampled[k]);
                 [(x + 0.5) / scale(W) - 0.5, (y + 0.5) / scale(H) - 0.5]
             }
             Head::Affine | Head::Perspective => {
-                let ([cx, cy], [mx, my]) = (plan.centre, plan.middle_centre);
-                let inverse = Matrix(m).inverse();
-                let (x, y) = (x - f64::from(mx), y - f64::from(my));
+                let inverse = Matrix(plan.matrix).inverse();
                 let place = inverse.and_then(|inverse| inverse.apply(x, y));
                 let (x, y) = place.unwrap_or((f64::NAN, f64::NAN));
-                [x + f64::from(cx), y + f64::from(cy)]
+                [x, y]
             }
             Head::Elastic => {
                 // The map has no inverse in closed form; the displacement at the point itself is
@@ -134,20 +130,68 @@ fn edges_around(corners: &[[f64; 2]; 4]) -> [f64; 4] {
     ]
 }
 
-/// The part of a box inside `low` to `high`, x and y; `None` when nothing is left.
-fn cut([left, top, right, bottom]: [f64; 4], low: [f64; 2], high: [f64; 2]) -> Option<[f64; 4]> {
-    let inside = |edge: f64, k: usize| edge.clamp(low[k], high[k]);
+/// What is left of an image, as edges, x and y; a side at which nothing is lost is infinitely far.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    low: [f64; 2],
+    high: [f64; 2],
+}
+
+/// What crops leave of the image that a stage reads.
+fn kept_of_source(plan: &StagePlan) -> Kept {
+    let (a, b) = (plan.before.at([0; 3]), plan.before.at(plan.middle.map(|len| len - 1)));
+    let low = |k: usize| {
+        // A window inside of the source is what a crop left before there was a border.
+        let window = if plan.window_start[k] > 0 { plan.window_start[k] } else { i32::MIN };
+        let first = a[k].min(b[k]).max(window);
+        if plan.is_cropped(k, End::Low) { f64::from(first) } else { f64::NEG_INFINITY }
+    };
+    let high = |k: usize| {
+        let is_whole = plan.window_end[k] == plan.source[k];
+        let window = if is_whole { i32::MAX } else { plan.window_end[k] };
+        let end = (a[k].max(b[k]) + 1).min(window);
+        if plan.is_cropped(k, End::High) { f64::from(end) } else { f64::INFINITY }
+    };
+    Kept { low: [W, H].map(low), high: [W, H].map(high) }
+}
+
+/// What a stage leaves of its own result: a warp all that lies inside of the image, which does not
+/// grow with it, and other stages what no crop behind a resize cut off.
+fn kept_of_result(plan: &StagePlan) -> Kept {
+    let is_warp = match plan.head() {
+        // Resizes that were made one lose nothing.
+        Head::Affine => plan.border() != Border::Edge,
+        Head::Perspective | Head::Elastic => true,
+        _ => false,
+    };
+    let (a, b) = (plan.after.at([0; 3]), plan.after.at(plan.size.map(|len| len - 1)));
+    let is_lost = |k: usize, end: End| {
+        let at = if end == End::Low { a[k] } else { b[k] };
+        let outermost = match end.along(plan.after.sign[k]) {
+            End::Low => 0,
+            End::High => plan.resampled[k] - 1,
+        };
+        is_warp || at != outermost
+    };
+    let low = |k: usize| if is_lost(k, End::Low) { 0.0 } else { f64::NEG_INFINITY };
+    let high = |k: usize| match is_lost(k, End::High) {
+        true => f64::from(plan.size[k]),
+        false => f64::INFINITY,
+    };
+    Kept { low: [W, H].map(low), high: [W, H].map(high) }
+}
+
+/// The part of a box inside of what is kept; `None` when nothing is left.
+fn cut([left, top, right, bottom]: [f64; 4], kept: Kept) -> Option<[f64; 4]> {
+    // A crop beyond the image, of its border alone, leaves nothing.
+    let inside = |edge: f64, k: usize| edge.min(kept.high[k]).max(kept.low[k]);
     let edges = [inside(left, 0), inside(top, 1), inside(right, 0), inside(bottom, 1)];
     (edges[2] > edges[0] && edges[3] > edges[1]).then_some(edges)
 }
 
-/// The edges of what a stage sees of the image that it reads: its window, less what was cut off
-/// before its pixels were moved on.
-fn seen(plan: &StagePlan) -> ([f64; 2], [f64; 2]) {
-    let (a, b) = (plan.before.at([0; 3]), plan.before.at(plan.middle.map(|len| len - 1)));
-    let low = [W, H].map(|k| plan.window_start[k].max(a[k].min(b[k])));
-    let high = [W, H].map(|k| plan.window_end[k].min(a[k].max(b[k]) + 1));
-    // A crop beyond the image, of its border alone, sees nothing.
-    let high = [0, 1].map(|k| high[k].max(low[k]));
-    (low.map(f64::from), high.map(f64::from))
+/// The corners of what is left of the box around `corners`; they stay where nothing is cut.
+fn cut_corners(corners: [[f64; 2]; 4], kept: Kept) -> Option<[[f64; 2]; 4]> {
+    let around = edges_around(&corners);
+    let cut = cut(around, kept)?;
+    Some(if cut == around { corners } else { corners_of(cut) })
 }

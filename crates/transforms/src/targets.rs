@@ -6,7 +6,7 @@ use bytemuck::Pod;
 use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
 
 use crate::augment::Augment;
-use crate::engine::select::{self, Elements, Places};
+use crate::engine::select::{self, Elements, Finding};
 use crate::engine::{Extents, Memory, displacements};
 use crate::kernels::Simd;
 use crate::layout::Layout;
@@ -54,14 +54,17 @@ impl Augment {
     }
 
     /// The field `field` holds boxes: `f32` of shape (boxes, 4). A box becomes the smallest that
-    /// holds its corners after the map, cut at the border; one that has left the image is all
-    /// zeros, so that the others keep their places.
+    /// holds its corners after the map, cut at the border of the delivered image; one that has left
+    /// the image is all zeros, so that the others keep their places. What a crop or a warp took away
+    /// does not come back where a border is added later, but a box that reached beyond the raw image
+    /// reaches into a border.
     pub fn boxes(self, field: impl Into<String>, format: BoxFormat) -> Self {
         self.target(field, TargetKind::Boxes(format))
     }
 
     /// The field `field` holds points: `f32` of shape (points, 2), x and y in pixels, 0 being the
-    /// centre of the first. Points may leave the image.
+    /// centre of the first. Points may leave the image, and one that a crop cut off may lie in a
+    /// border that is added later.
     pub fn keypoints(self, field: impl Into<String>) -> Self {
         self.target(field, TargetKind::Keypoints)
     }
@@ -298,11 +301,11 @@ impl Select {
             let fill = self.fill_of::<T>(plan, from.dtype());
             let Memory { head, fields, .. } = &mut memory;
             let displacements = displacements(simd, plan, head, fields);
-            let rows = &mut head.places;
+            let places = &mut head.places;
             let mut run = |pixels: &[T], to: &mut [T]| {
                 let elements = [current, delivered];
-                let places = Places { displacements, rows: &mut *rows };
-                select::run(simd, plan, elements, pixels, to, fill, places);
+                let finding = Finding { displacements, places: &mut *places };
+                select::run(simd, plan, elements, pixels, to, fill, finding);
             };
             if is_raw {
                 run(elements(from.bytes()), next)

@@ -475,6 +475,157 @@ proptest! {
     }
 }
 
+// ---- boxes beyond the image
+
+/// What happens to height and width: the words of a step, and what it does to a box whose ends no
+/// image cuts.
+#[derive(Debug, Clone)]
+enum BoxStep {
+    Flip,
+    Turn,
+    Pad([i32; 4]),
+    Center([i32; 2]),
+    Resize([i32; 2]),
+    /// A warp that moves nothing, but has the size of the image.
+    Still,
+}
+
+/// A box along one axis, the image reaching from 0 to `len`.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    low: f64,
+    high: f64,
+    len: i32,
+}
+
+impl Span {
+    fn pad(self, before: i32, behind: i32) -> Self {
+        let by = f64::from(before);
+        Self { low: self.low + by, high: self.high + by, len: self.len + before + behind }
+    }
+
+    /// Ends where pixels are taken away, and nowhere else.
+    fn crop(self, start: i32, len: i32) -> Self {
+        let (mut low, mut high) = (self.low - f64::from(start), self.high - f64::from(start));
+        if start > 0 {
+            (low, high) = (low.max(0.0), high.max(0.0));
+        }
+        if start + len < self.len {
+            (low, high) = (low.min(f64::from(len)), high.min(f64::from(len)));
+        }
+        Self { low, high, len }
+    }
+
+    fn ended(self) -> Self {
+        let end = f64::from(self.len);
+        Self { low: self.low.clamp(0.0, end), high: self.high.clamp(0.0, end), ..self }
+    }
+
+    fn flip(self) -> Self {
+        let end = f64::from(self.len);
+        Self { low: end - self.high, high: end - self.low, ..self }
+    }
+
+    fn center(self, len: i32) -> Self {
+        let short = (len - self.len).max(0);
+        let padded = self.pad(short / 2, short - short / 2);
+        let start = (f64::from(padded.len - len) / 2.0).round_ties_even() as i32;
+        padded.crop(start, len)
+    }
+
+    fn resize(self, len: i32) -> Self {
+        let scale = f64::from(len) / f64::from(self.len);
+        Self { low: self.low * scale, high: self.high * scale, len }
+    }
+}
+
+impl BoxStep {
+    fn text(&self) -> String {
+        match self {
+            Self::Flip => "hflip".to_owned(),
+            Self::Turn => "rot90(1)".to_owned(),
+            Self::Pad([left, top, right, bottom]) => format!("pad({left},{top},{right},{bottom})"),
+            Self::Center([h, w]) => format!("center_crop({h},{w})"),
+            Self::Resize([h, w]) => format!("resize({h},{w},interpolation=nearest)"),
+            Self::Still => "affine(0)".to_owned(),
+        }
+    }
+
+    /// Height and width, before and after.
+    fn of(&self, [y, x]: [Span; 2]) -> [Span; 2] {
+        match self {
+            Self::Flip => [y, x.flip()],
+            // Counter-clockwise: what was on the right is on top.
+            Self::Turn => [x.flip(), y],
+            Self::Pad([left, top, right, bottom]) => [y.pad(*top, *bottom), x.pad(*left, *right)],
+            Self::Center([h, w]) => [y.center(*h), x.center(*w)],
+            Self::Resize([h, w]) => [y.resize(*h), x.resize(*w)],
+            Self::Still => [y.ended(), x.ended()],
+        }
+    }
+}
+
+fn box_step() -> impl Strategy<Value = BoxStep> {
+    prop_oneof![
+        1 => Just(BoxStep::Flip),
+        1 => Just(BoxStep::Turn),
+        3 => [0i32..6, 0i32..6, 0i32..6, 0i32..6].prop_map(BoxStep::Pad),
+        3 => [2i32..20, 2i32..20].prop_map(BoxStep::Center),
+        1 => [2i32..20, 2i32..20].prop_map(BoxStep::Resize),
+        1 => Just(BoxStep::Still),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    #[test]
+    fn boxes_beyond_the_image_reach_into_borders_and_end_at_crops(
+        [height, width] in [2i32..16, 2i32..16], low in [-8i32..16, -8i32..16], len in [1i32..24, 1i32..24],
+        steps in prop::collection::vec(box_step(), 0..6),
+    ) {
+        let span = |k: usize, size: i32| {
+            let low = f64::from(low[k]);
+            Span { low, high: low + f64::from(len[k]), len: size }
+        };
+        let raw = [span(0, height), span(1, width)];
+        let edges = [raw[1].low, raw[0].low, raw[1].high, raw[0].high].map(|edge| edge as f32);
+        let image = Tensor::zeros((1, height as usize, width as usize), DType::U8, &Device::Cpu).unwrap();
+        let boxes = Tensor::from_slice(&edges, (1, 1, 4), &Device::Cpu).unwrap();
+        let chain = steps.iter().map(BoxStep::text).collect::<Vec<_>>().join(" ");
+        let augment: Augment = chain.parse().unwrap();
+        let augment = augment.layout(Layout::Hw).boxes("boxes", BoxFormat::Xyxy);
+        let made = augment.apply(&Fields::new([("input", image), ("boxes", boxes)]), &keys(1)).unwrap();
+        // A box of which nothing is left at one step does not come back.
+        let is_there = |spans: &[Span; 2]| spans.iter().all(|span| span.high > span.low);
+        let through = |spans: Option<[Span; 2]>, step: &BoxStep| spans.map(|spans| step.of(spans)).filter(is_there);
+        let end = steps.iter().fold(Some(raw), through).map(|spans| spans.map(Span::ended)).filter(is_there);
+        let expected = end.map_or([0.0; 4], |[y, x]| [x.low, y.low, x.high, y.high]);
+        for (found, expected) in values(&made["boxes"]).into_iter().zip(expected) {
+            prop_assert!((f64::from(found) - expected).abs() < 1e-4, "{}: {:?} of {:?}, expected {:?}",
+                chain, values(&made["boxes"]), edges, expected);
+        }
+    }
+}
+
+#[test]
+fn a_box_of_an_object_beyond_the_edge_is_whole_on_a_padded_image() {
+    let image = Tensor::zeros((1, 10, 10), DType::U8, &Device::Cpu).unwrap();
+    let boxes = Tensor::new(&[[[-3f32, 2.0, 5.0, 12.0]]], &Device::Cpu).unwrap();
+    let fields = Fields::new([("input", image), ("boxes", boxes)]);
+    let of = |chain: &str| {
+        let augment: Augment = chain.parse().unwrap();
+        let augment = augment.layout(Layout::Hw).boxes("boxes", BoxFormat::Xyxy);
+        values(&augment.apply(&fields, &keys(1)).unwrap()["boxes"])
+    };
+    assert_eq!(of("pad(4)"), [1.0, 6.0, 9.0, 16.0]);
+    assert_eq!(of("pad(1) pad(3)"), [1.0, 6.0, 9.0, 16.0], "the first border is too narrow");
+    assert_eq!(of("hflip"), [5.0, 2.0, 10.0, 10.0]);
+    assert_eq!(of("crop(0, 1, 10, 9) pad(4)"), [4.0, 6.0, 8.0, 16.0], "cut off on the left alone");
+    assert_eq!(of("affine(0) pad(4)"), [4.0, 6.0, 9.0, 14.0], "a warp keeps what lies inside");
+    assert_eq!(of("pad(4) crop(0, 2, 18, 16) pad(9)"), [9.0, 15.0, 16.0, 25.0]);
+}
+
 // ---- volumes
 
 /// A volume, as plainly as can be.

@@ -6,7 +6,7 @@ use crate::compose::canvas;
 use crate::plan::StagePlan;
 
 /// The plan of `plan.cuh` has this size, too.
-const _: () = assert!(size_of::<StagePlan>() == 1072);
+const _: () = assert!(size_of::<StagePlan>() == 1096);
 
 /// No statistic is gathered: the pass makes the pixels.
 pub(super) const NO_STATISTIC: u32 = u32::MAX;

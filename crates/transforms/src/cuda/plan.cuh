@@ -68,14 +68,13 @@ struct StagePlan {
     uint32_t from;
     uint32_t to;
     uint32_t ops_len;
+    double matrix[9];
+    uint32_t cropped;
     int32_t source[3];
     int32_t window_start[3];
     int32_t window_end[3];
     IntegerMap before;
     int32_t middle[3];
-    float matrix[9];
-    float centre[2];
-    float middle_centre[2];
     int32_t resampled[3];
     IntegerMap after;
     int32_t size[3];
@@ -91,7 +90,7 @@ struct StagePlan {
 };
 
 // `bound.rs` has the same number: a field that is added there must be added here.
-static_assert(sizeof(StagePlan) == 1072, "a plan of another layout");
+static_assert(sizeof(StagePlan) == 1096, "a plan of another layout");
 
 // What stands in front of the stages of a row.
 struct PlanHead {

@@ -625,6 +625,18 @@ fn samples_are_mixed() {
 }
 
 #[test]
+fn long_images_are_warped() {
+    for chain in [
+        "affine(0.1, 1.25, -0.5, 1.01, 0.05, 0.02, interpolation=bilinear) to_dtype(f32)",
+        "perspective(7, 0.5, 2990, 0, 2985, 5, 3, 4.6) to_dtype(f32)",
+        "rotate(-0.07)",
+    ] {
+        check(chain, RowDType::U8, Layout::Hwc, &[6, 3000, 3], Same::Bits);
+        check(chain, RowDType::F32, Layout::Chw, &[1, 9, 2000], Same::Bits);
+    }
+}
+
+#[test]
 fn what_an_interpolation_leaves_beyond_the_range_is_sharpened_alike() {
     for chain in [
         "resize(50, 60, interpolation=bicubic) adjust_sharpness(1.7) to_dtype(f32)",

@@ -1,6 +1,7 @@
 //! The scratch of one worker, divided into what a stage needs. All of it is planned at `build`.
 
 use crate::compose::canvas;
+use crate::kernels::warp::Places;
 use crate::sketch::Sketch;
 
 /// One row of an image, a plane a channel.
@@ -105,7 +106,7 @@ impl Extents {
             2 * self.taps * self.longest,
             2 * self.longest,
             self.taps,
-            2 * self.stride,
+            4 * self.stride,
             canvases * self.image(),
             if self.statistics { self.image() } else { 0 },
             if self.elastic { 3 * self.canvas } else { 0 },
@@ -148,7 +149,7 @@ pub(crate) struct HeadMemory<'a> {
     /// Which rows are in the ring.
     pub(crate) held: &'a mut [i32],
     /// Where a row is sampled.
-    pub(crate) places: [&'a mut [f32]; 2],
+    pub(crate) places: Places<'a>,
     pub(crate) stride: usize,
 }
 
@@ -161,6 +162,7 @@ impl<'a> Memory<'a> {
         let mut left: &'a mut [f32] = bytemuck::cast_slice_mut(bytes);
         let [tile, store, row, ring, weights, starts, held, places, canvases, seen, fields] =
             extents.parts().map(|len| split_off(&mut left, len));
+        let [whole, share] = halves(places);
         let mut canvases = canvases;
         let canvases = extents
             .canvases
@@ -175,7 +177,10 @@ impl<'a> Memory<'a> {
                 weights: halves(weights),
                 starts: halves(bytemuck::cast_slice_mut(starts)),
                 held: bytemuck::cast_slice_mut(held),
-                places: halves(places),
+                places: Places {
+                    whole: halves(bytemuck::cast_slice_mut(whole)),
+                    share: halves(share),
+                },
                 stride: extents.stride,
             },
             canvases,

@@ -5,8 +5,9 @@ use bytemuck::Pod;
 
 use super::separable::nearest;
 use super::view::beyond;
-use super::warp::{displaced, nearest_of, places};
+use super::warp;
 use crate::kernels::Simd;
+use crate::kernels::warp::Places;
 use crate::plan::{CHANNELS_MAX, Head, StagePlan};
 use crate::sketch::{D, H, W};
 
@@ -30,12 +31,12 @@ impl Elements {
 /// No column: the fill.
 const FILL: u32 = u32::MAX;
 
-/// How an engine finds places between pixels.
-pub(crate) struct Places<'a, 'b> {
+/// What finding places between pixels takes.
+pub(crate) struct Finding<'a, 'b> {
     /// Those of an elastic map.
     pub(crate) displacements: &'a [f32],
     /// Room for the places of a row.
-    pub(crate) rows: &'a mut [&'b mut [f32]; 2],
+    pub(crate) places: &'a mut Places<'b>,
 }
 
 /// Executes the geometry of `plan` on `from` into `to`, whose channels lie as the two `Elements`
@@ -47,14 +48,14 @@ pub(crate) fn run<T: Pod>(
     from: &[T],
     to: &mut [T],
     fill: [T; CHANNELS_MAX],
-    Places { displacements, rows }: Places<'_, '_>,
+    Finding { displacements, places }: Finding<'_, '_>,
 ) {
     let grid = Grid::new(plan, elements);
     let width = plan.size[W] as usize;
     let is_lattice = !matches!(plan.head(), Head::Affine | Head::Perspective | Head::Elastic);
     if is_lattice {
         // Each source axis hangs on one output axis: columns are the same in every row.
-        let columns: &mut [u32] = bytemuck::cast_slice_mut(&mut rows[0][..width]);
+        let columns: &mut [u32] = bytemuck::cast_slice_mut(&mut places.whole[0][..width]);
         for (x, column) in columns.iter_mut().enumerate() {
             *column = grid.column(grid.middle([0, 0, x as i32])[W]);
         }
@@ -63,17 +64,17 @@ pub(crate) fn run<T: Pod>(
         for y in 0..plan.size[H] {
             let line = &mut to[grid.written([z, y])..];
             if is_lattice {
-                let columns = bytemuck::cast_slice(&rows[0][..width]);
+                let columns = bytemuck::cast_slice(&places.whole[0][..width]);
                 grid.lattice_row(columns, grid.base([z, y]), from, line, fill);
                 continue;
             }
             match plan.head() {
-                Head::Elastic => displaced(displacements, y, rows, width),
-                _ => places(simd, plan, y, rows, width),
+                Head::Elastic => warp::displaced(simd, displacements, y, places, width),
+                _ => warp::places(simd, plan, y, places, width),
             }
             // A crop behind the map chose among its slices.
             let z = plan.after.offset[D] + plan.after.sign[D] * z;
-            grid.sampled_row(z, rows.each_ref().map(|row| &row[..width]), from, line, fill);
+            grid.sampled_row(z, places, from, line, fill);
         }
     }
 }
@@ -158,13 +159,14 @@ impl<'a> Grid<'a> {
     fn sampled_row<T: Pod>(
         &self,
         z: i32,
-        [xs, ys]: [&[f32]; 2],
+        places: &Places<'_>,
         from: &[T],
         line: &mut [T],
         fill: [T; CHANNELS_MAX],
     ) {
-        for (at, (&x, &y)) in xs.iter().zip(ys).enumerate() {
-            let source = nearest_of(self.plan, x, y).map(|[y, x]| {
+        let middle = [self.plan.middle[H], self.plan.middle[W]];
+        for (at, corner) in places.corners(self.plan.size[W] as usize) {
+            let source = corner.nearest(middle).map(|[y, x]| {
                 let source = self.plan.before.at([z, y, x]);
                 (0..3).map(|k| source[k] as usize * self.read.0[k]).sum::<usize>()
             });

@@ -10,6 +10,7 @@ use super::view::{Raster, View};
 use super::{displacements, warp};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
+use crate::kernels::warp::Places;
 use crate::plan::{Head, Op, StagePlan};
 use crate::sketch::{D, H, W};
 
@@ -18,7 +19,7 @@ enum Rows<'a> {
     Move,
     Separable(Separable<'a>),
     Sharpen(Sharpen<'a>),
-    Warp { places: [&'a mut [f32]; 2], fields: Option<&'a [f32]> },
+    Warp { places: Places<'a>, fields: Option<&'a [f32]> },
 }
 
 impl<'a> Rows<'a> {
@@ -34,12 +35,10 @@ impl<'a> Rows<'a> {
             Head::Sharpen => Self::Sharpen(Sharpen::prepare(memory)),
             Head::Elastic => {
                 let fields = displacements(simd, plan, memory, fields);
-                let places = memory.places.each_mut().map(|places| &mut **places);
-                Self::Warp { places, fields: Some(fields) }
+                Self::Warp { places: memory.places.lend(), fields: Some(fields) }
             }
             Head::Affine | Head::Perspective => {
-                let places = memory.places.each_mut().map(|places| &mut **places);
-                Self::Warp { places, fields: None }
+                Self::Warp { places: memory.places.lend(), fields: None }
             }
         }
     }
@@ -62,11 +61,10 @@ impl<'a> Rows<'a> {
             Self::Sharpen(sharpen) => sharpen.row(simd, plan, view, [z, y], tile),
             Self::Warp { places, fields } => {
                 match fields {
-                    Some(fields) => warp::displaced(fields, y, places, tile.width),
+                    Some(fields) => warp::displaced(simd, fields, y, places, tile.width),
                     None => warp::places(simd, plan, y, places, tile.width),
                 }
                 let z = plan.after.offset[D] + plan.after.sign[D] * z;
-                let places = places.each_ref().map(|places| &places[..tile.width]);
                 warp::sample(simd, plan, view, z, places, tile);
             }
         }

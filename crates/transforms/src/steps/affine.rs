@@ -65,8 +65,9 @@ pub(crate) static FORMS: &[Form] = &[
 ///
 /// an output pixel p shows the place A^-1 (p - middle - translation) / scale + middle. The image
 /// keeps its size; what comes from outside is the fill, mixed in by its share of the weights, where
-/// torchvision darkens the border once more. Places are `f32`: a result is within a hundred
-/// thousandth of the range of the exact one; moves by whole pixels are exact.
+/// torchvision darkens the border once more. Places are found to a millionth of a pixel: whatever
+/// the size of the image, a result is within a hundred thousandth of the range of the exact one,
+/// and moves by whole pixels are exact.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Affine {

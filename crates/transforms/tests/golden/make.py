@@ -222,6 +222,10 @@ def warp(group):
         group.add("noise-1x47x63", nearest, "nearest", note)
     group.add("noise-3x32x32", ["perspective(0,0,31,0,31,31,0,31)"], "warp")
 
+    # Long images: places in f32 alone are off by more than 1e-4 pixels.
+    long = "affine(0.1,1.25,-0.5,1.01,0.05,0.02,interpolation=bilinear) rotate(-0.07,interpolation=bilinear)"
+    group.add("noise-1x6x3000", long.split() + ["perspective(7,0.5,2990,0,2985,5,3,4.6)"], "warp", dtypes=["f32"])
+
 
 def color(group):
     small = "noise-3x17x11 noise-1x17x11 noise-3x1x7 saturated-3x17x11"
