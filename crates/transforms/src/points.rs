@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use crate::engine::{Extents, Memory, elastic};
+use crate::engine::elastic::{self, Displacements};
+use crate::engine::{Extents, Memory};
 use crate::kernels::Simd;
 use crate::matrix::Matrix;
 use crate::plan::{Border, End, Head, StagePlan};
@@ -12,9 +13,9 @@ use crate::sketch::{H, W};
 pub(crate) struct Points<'a> {
     simd: Simd,
     plans: &'a [StagePlan],
-    /// The elastic map whose displacements lie in the scratch: they cost as much as an image, and
-    /// serve all points.
-    drawn: Cell<Option<&'a StagePlan>>,
+    /// The elastic map whose displacements lie in the scratch, which cost as much as an image and
+    /// serve all points, and the longest of them.
+    drawn: Cell<Option<(&'a StagePlan, f64)>>,
 }
 
 impl<'a> Points<'a> {
@@ -93,16 +94,18 @@ impl<'a> Points<'a> {
                 [x, y]
             }
             Head::Elastic => {
-                // The map has no inverse in closed form; the displacement at the point itself is
-                // what it is to first order.
                 let mut memory = Memory::divide(extents, scratch);
                 let Memory { head, fields, .. } = &mut memory;
-                if !self.drawn.get().is_some_and(|drawn| std::ptr::eq(drawn, plan)) {
-                    elastic::fields(self.simd, plan, head, fields);
-                    self.drawn.set(Some(plan));
-                }
-                let [dx, dy] = elastic::at(plan, fields, [x, y]);
-                [x - dx, y - dy]
+                let drawn = self.drawn.get().filter(|(drawn, _)| std::ptr::eq(*drawn, plan));
+                let longest = drawn.map_or_else(
+                    || {
+                        elastic::fields(self.simd, plan, head, fields);
+                        elastic::longest(elastic::used(plan, fields))
+                    },
+                    |(_, longest)| longest,
+                );
+                self.drawn.set(Some((plan, longest)));
+                Displacements::new(plan, fields, longest).shown_at([x, y])
             }
             _ => [x, y],
         }

@@ -626,6 +626,103 @@ fn a_box_of_an_object_beyond_the_edge_is_whole_on_a_padded_image() {
     assert_eq!(of("pad(4) crop(0, 2, 18, 16) pad(9)"), [9.0, 15.0, 16.0, 25.0]);
 }
 
+// ---- points on rubber
+
+/// Which place of the raw image each pixel of `side` x `side` shows behind `chain`, x and y; NaN
+/// where any of it lies outside.
+fn shown(chain: &str, side: usize) -> Vec<[f32; 2]> {
+    let ramp = |of: fn(usize, usize) -> usize| {
+        (0..side * side).map(move |at| of(at / side, at % side) as f32 / side as f32)
+    };
+    let planes = ramp(|_, x| x).chain(ramp(|y, _| y)).chain(ramp(|_, _| 1).map(|_| 1.0)).collect();
+    let image = Tensor::from_vec::<_, f32>(planes, (1, 3, side, side), &Device::Cpu).unwrap();
+    let made = values(&augmented(chain, Layout::Chw, &image));
+    let pixels = side * side;
+    let place = |at: usize| [made[at], made[pixels + at]].map(|x| x * side as f32);
+    let is_inside = |at: usize| made[2 * pixels + at] > 0.999_999;
+    (0..pixels).map(|at| if is_inside(at) { place(at) } else { [f32::NAN; 2] }).collect()
+}
+
+/// What a place between the pixels shows, by the four around it.
+fn shown_between(shown: &[[f32; 2]], side: usize, [x, y]: [f32; 2]) -> [f32; 2] {
+    let (left, top) = (x.floor(), y.floor());
+    let at = |dy: usize, dx: usize| {
+        let (x, y) = ((left as usize + dx).min(side - 1), (top as usize + dy).min(side - 1));
+        shown[y * side + x]
+    };
+    [0, 1].map(|k| {
+        let row = |dy: usize| at(dy, 0)[k] + (x - left) * (at(dy, 1)[k] - at(dy, 0)[k]);
+        row(0) + (y - top) * (row(1) - row(0))
+    })
+}
+
+#[test]
+fn points_under_an_elastic_map_lie_where_the_image_shows_them() {
+    const SIDE: usize = 96;
+    let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    for (alpha, sigma) in [(50, 5), (300, 5), (1000, 5), (300, 3), (40, 1)] {
+        let chain = format!("elastic({alpha}, sigma={sigma})");
+        let shown = shown(&chain, SIDE);
+        let points: Vec<[f32; 2]> = (0..400)
+            .map(|k| [4.3 + (k % 20) as f32 * 4.43, 3.8 + (k / 20) as f32 * 4.43])
+            .collect();
+        let flat: Vec<f32> = points.iter().flatten().copied().collect();
+        let image = Tensor::zeros((1, 3, SIDE, SIDE), DType::F32, &Device::Cpu).unwrap();
+        let moved = Tensor::from_vec(flat, (1, points.len(), 2), &Device::Cpu).unwrap();
+        let augment: Augment = chain.parse().unwrap();
+        let augment = augment.layout(Layout::Chw).keypoints("points");
+        let fields = Fields::new([("input", image), ("points", moved)]);
+        let moved = values(&augment.apply(&fields, &keys(1)).unwrap()["points"]);
+        let mut seen = 0;
+        for (point, place) in points.iter().zip(moved.chunks(2)) {
+            let place = [place[0], place[1]];
+            let is_inside = place.iter().all(|at| (0.0..=(SIDE - 1) as f32).contains(at));
+            // The nearest pixel of all that shows the point to a tenth of a pixel.
+            let pixels = (0..SIDE * SIDE).filter(|at| distance(shown[*at], *point) < 0.1);
+            let away = |at: usize| distance([(at % SIDE) as f32, (at / SIDE) as f32], *point);
+            let nearest = pixels.map(away).fold(f32::INFINITY, f32::min);
+            assert!(
+                is_inside || nearest.is_infinite(),
+                "{chain}: {point:?} is shown inside, not at {place:?}"
+            );
+            if !is_inside {
+                continue;
+            }
+            let found = shown_between(&shown, SIDE, place);
+            if found[0].is_nan() {
+                // One of the four pixels shows what lies outside.
+                continue;
+            }
+            seen += 1;
+            assert!(
+                distance(found, *point) < 0.05,
+                "{chain}: {point:?} at {place:?}, which shows {found:?}"
+            );
+            let away = distance(place, *point);
+            assert!(
+                away < nearest + 1.0,
+                "{chain}: {point:?} at {place:?}, {nearest} away as well"
+            );
+        }
+        assert!(seen > 200, "{chain}: {seen} of {} are seen", points.len());
+    }
+}
+
+#[test]
+fn points_that_are_no_numbers_or_far_away_end_an_elastic_map_soon() {
+    let image = Tensor::zeros((1, 32, 32), DType::U8, &Device::Cpu).unwrap();
+    let far = [f32::NAN, 1.0, f32::INFINITY, 2.0, 1e30, -1e30, -500.0, 40.0];
+    let points = Tensor::from_slice(&far, (1, 4, 2), &Device::Cpu).unwrap();
+    for alpha in ["5", "1000000"] {
+        let augment: Augment = format!("elastic({alpha})").parse().unwrap();
+        let augment = augment.layout(Layout::Hw).keypoints("points");
+        let fields = Fields::new([("input", image.clone()), ("points", points.clone())]);
+        let moved = values(&augment.apply(&fields, &keys(1)).unwrap()["points"]);
+        assert!(moved[0].is_nan() && moved[2].is_infinite(), "{moved:?}");
+        assert!(moved[4..].iter().all(|at| at.is_finite()), "{moved:?}");
+    }
+}
+
 // ---- volumes
 
 /// A volume, as plainly as can be.

@@ -29,8 +29,9 @@ pub(crate) static FORMS: &[Form] = &[Form {
 /// Every pixel displaced by a smooth random field: along x and y a noise, uniform in [-1, 1) for
 /// each pixel, convolved with a Gaussian of `sigma` pixels, times `alpha` / 2 pixels. torchvision:
 /// `ElasticTransform`, which scales the field along x by width / height in addition. A stage of its
-/// own; slices of a volume move alike. Boxes and points are moved by the displacement at their
-/// place, the inverse map to first order.
+/// own; slices of a volume move alike. A point, or a corner of a box, goes where the result shows it,
+/// displacements being blended between pixels; where the map folds and shows it several times, to
+/// the nearest of these places.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Elastic {
