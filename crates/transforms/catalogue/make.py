@@ -46,6 +46,7 @@ CHAINS = {
     "normalize": "normalize(imagenet)",
     "one_of": "one_of(hflip,invert,grayscale)",
     "pad": "pad(12,mode=reflect)",
+    "pad_if_needed": "pad_if_needed(90,110,fill=0.5)",
     "perspective": "perspective(10,5,70,0,79,79,0,70)",
     "random_perspective": "random_perspective(0.5,p=1)",
     "posterize": "posterize(2)",

@@ -402,7 +402,13 @@ fn plain_move() -> impl Strategy<Value = String> {
         [0usize..6, 0usize..6, 0usize..6, 0usize..6]
             .prop_map(|[a, b, c, d]| format!("pad({a},{b},{c},{d})")),
         [2usize..15, 2usize..15].prop_map(|[h, w]| format!("center_crop({h},{w})")),
+        ([2usize..25, 2usize..25], placement())
+            .prop_map(|([h, w], place)| format!("pad_if_needed({h},{w},place={place})")),
     ]
+}
+
+fn placement() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("center"), Just("random")]
 }
 
 fn plain_moves() -> impl Strategy<Value = String> {

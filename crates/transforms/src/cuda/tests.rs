@@ -357,6 +357,8 @@ const EXACT: &[&str] = &[
     "pad(90, mode=reflect)",
     "pad(90, mode=symmetric) hflip",
     "pad(90, mode=wrap) rot90(3)",
+    "pad_if_needed(50, 90, place=random, mode=reflect)",
+    "pad_if_needed(60, 20, fill=0.4) random_crop(50, 20)",
     "pad(9, mode=reflect) resize(30, 40)",
     "pad(5, mode=constant, fill=0.4) resize(30, 40, interpolation=bicubic)",
     "perspective(1, 0, 30, 1, 31, 28, 0, 26)",
@@ -797,6 +799,7 @@ fn any_step() -> impl Strategy<Value = String> {
         1 => how().prop_map(|how| format!("random_perspective(0.5, p=1, interpolation={how})")),
         1 => [side(), side()].prop_map(|[h, w]| format!("random_resized_crop({h}, {w})")),
         1 => [side(), side()].prop_map(|[h, w]| format!("center_crop({h}, {w})")),
+        1 => [side(), side()].prop_map(|[h, w]| format!("pad_if_needed({h}, {w}, place=random, fill=0.2)")),
     ]
 }
 

@@ -72,8 +72,10 @@ impl Augment {
         self.push(CenterCrop { size: size.into() })
     }
 
-    /// A part whose place is uniform among all that lie inside. Exact, any dtype. torchvision:
-    /// `RandomCrop` without padding; put [`pad`](Self::pad) before it.
+    /// A part whose place is uniform among all that lie inside. Exact, any dtype. An image of a ragged
+    /// field that is smaller is padded with zeros at its end first, at the bottom and to the right:
+    /// put [`pad_if_needed`](Self::pad_if_needed) before it for another border or place. torchvision:
+    /// `RandomCrop`, whose `padding` is [`pad`](Self::pad) before it.
     pub fn random_crop(self, size: impl Into<Size>) -> Self {
         self.push(RandomCrop { size: size.into() })
     }
@@ -187,7 +189,9 @@ impl Step for RandomCrop {
         for (to, from) in size.iter().zip(&sketch.size) {
             if to.max() > from.max() {
                 let (size, image) = (self.size, crate::sketch::Size(sketch.size));
-                return Err(format!("found an image of {image}, expected at least {size}: pad it"));
+                return Err(format!(
+                    "found an image of {image}, expected at least {size}: put pad_if_needed({size}) before it"
+                ));
             }
         }
         // A ragged image may be smaller: it is padded then.

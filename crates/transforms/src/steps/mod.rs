@@ -27,6 +27,7 @@ mod normalize;
 mod one_of;
 mod output;
 mod pad;
+mod pad_if_needed;
 mod perspective;
 mod policy;
 mod posterize;
@@ -60,6 +61,7 @@ pub use self::masking::{FreqMask, TimeMask};
 pub use self::mix::{CutMix, MixUp, MixUpOrCutMix};
 pub use self::normalize::{IMAGENET, Normalization};
 pub use self::pad::Pad;
+pub use self::pad_if_needed::{PadIfNeeded, Placement};
 pub use self::perspective::{Perspective, RandomPerspective};
 pub use self::rand_augment::RandAugment;
 pub use self::random_resized_crop::RandomResizedCrop;
@@ -98,6 +100,7 @@ pub(crate) static FORMS: &[&[Form]] = &[
     one_of::FORMS,
     output::FORMS,
     pad::FORMS,
+    pad_if_needed::FORMS,
     perspective::FORMS,
     posterize::FORMS,
     rand_augment::FORMS,

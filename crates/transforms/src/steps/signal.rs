@@ -48,7 +48,8 @@ impl Augment {
     }
 
     /// `length` samples of a signal, from a place that is uniform among all that fit; a shorter
-    /// signal is padded with zeros at its end. Exact, any dtype.
+    /// signal is padded with zeros at its end: put [`pad_if_needed`](Self::pad_if_needed) before it
+    /// for another border or place. Exact, any dtype.
     pub fn random_window(self, length: usize) -> Self {
         self.push(RandomWindow { length })
     }
