@@ -426,3 +426,135 @@ fn images_that_are_mixed_need_labels_and_one_size() {
     let masked = chain("mixup(0.2)").one_hot("target", CLASSES, 0.0).mask("target");
     assert!(build(masked).contains("augmented already"));
 }
+
+/// The images of [`images`], each beside a mask that says the sample of every pixel.
+fn masked() -> impl Source {
+    let fields = vec![
+        Field::new("input", RowDType::F32, &SIDES),
+        Field::new("target", RowDType::U8, &[]),
+        Field::new("mask", RowDType::I64, &SIDES),
+    ];
+    from_fn(Schema::new(fields).unwrap(), SAMPLES, |index, row| {
+        let image: [f32; SIDES[0] * SIDES[1]] = std::array::from_fn(|i| (index * 100 + i) as f32);
+        row.field(0).copy_from_slice(&image)?;
+        row.field(1).copy_from_slice(&[index as u8])?;
+        row.field(2).copy_from_slice(&[index as i64; SIDES[0] * SIDES[1]])
+    })
+}
+
+#[test]
+fn cutmix_pastes_the_mask_of_the_partner_where_it_pastes_its_pixels() {
+    // Pixels tell their sample, before the mixing and after, as long as nothing is interpolated.
+    let chains = [
+        "cutmix(1)",
+        "random_hflip random_crop(5) cutmix(1, p=0.6) rot90(1) random_crop(4)",
+        "random_apply(0.5, rotate(30)) cutmix(1) random_apply(0.5, rotate(-20)) hflip",
+    ];
+    for (chain, labels) in chains.into_iter().flat_map(|chain| [(chain, true), (chain, false)]) {
+        let builder = || {
+            let augment: Augment = chain.parse().unwrap();
+            let augment = augment.mask_filled("mask", 0.0);
+            let augment = if labels { augment.one_hot("target", CLASSES, 0.0) } else { augment };
+            Loader::builder(masked()).seed(SEED).batch_size(8).transform(augment)
+        };
+        let pairs = |loader: &Loader| {
+            let mut rows = BTreeMap::new();
+            for batch in loader.epoch(0) {
+                let batch = batch.unwrap();
+                let pixels = batch["input"].flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+                let masks = batch["mask"].flatten_from(1).unwrap().to_vec2::<i64>().unwrap();
+                rows.extend(batch.indices().iter().copied().zip(pixels.into_iter().zip(masks)));
+            }
+            rows
+        };
+        let expected = pairs(&builder().build().unwrap());
+        let mut mixed = 0;
+        for (index, (pixels, mask)) in &expected {
+            let of = pixels.iter().map(|x| *x as i64 / 100);
+            assert!(of.eq(mask.iter().copied()), "{chain}, sample {index}");
+            mixed += usize::from(mask.iter().any(|sample| *sample != mask[0]));
+        }
+        assert!(mixed > 15, "{chain}: {mixed} of {SAMPLES}");
+        matrix(builder, |loader| assert_eq!(pairs(&loader), expected));
+    }
+}
+
+#[test]
+fn masks_boxes_and_points_that_cannot_be_mixed_are_refused_with_a_way_out() {
+    let build = |augment: Augment| {
+        Loader::builder(masked()).transform(augment).build().unwrap_err().to_string()
+    };
+    let chain = |text: &str| text.parse::<Augment>().unwrap().one_hot("target", CLASSES, 0.0);
+    for text in ["mixup(0.2)", "mixup_or_cutmix(0.2, 1)"] {
+        let problem = build(chain(text).mask("mask"));
+        assert!(problem.contains("no sum of two masks: mix by cutmix"), "{problem}");
+    }
+    for text in ["mixup(0.2)", "cutmix(1)"] {
+        let problem = build(chain(text).keypoints("mask"));
+        assert!(problem.contains("leave out the mixing, or the field"), "{problem}");
+    }
+    let problem = build(chain("aug_mix").mask("mask"));
+    assert!(problem.contains("leave out aug_mix, or the field"), "{problem}");
+    let problem = build("cutmix(1)".parse::<Augment>().unwrap());
+    assert!(problem.contains(".one_hot(field, classes) or .mask(field)"), "{problem}");
+}
+
+#[test]
+fn a_bad_label_of_a_partner_is_blamed_on_the_partner_and_its_field() {
+    // Every fifth sample has a class that is none.
+    let is_bad = |index: usize| index % 5 == 0;
+    let source = || {
+        let names = |index: usize| format!("input/{index}.npy");
+        let fields = vec![
+            Field::new("input", RowDType::F32, &SIDES),
+            Field::new("target", RowDType::U8, &[]),
+        ];
+        let plain = from_fn(Schema::new(fields).unwrap(), SAMPLES, move |index, row| {
+            row.field(0).copy_from_slice(&[0.5f32; SIDES[0] * SIDES[1]])?;
+            row.field(1).copy_from_slice(&[if is_bad(index) { 200 } else { index as u8 }])
+        });
+        Named(plain, names)
+    };
+    for mix in ["mixup(1)", "cutmix(1)"] {
+        let augment: Augment = mix.parse().unwrap();
+        let augment = augment.one_hot("target", CLASSES, 0.0);
+        let loader = Loader::builder(source()).seed(SEED).batch_size(1).transform(augment);
+        let loader = loader.build().unwrap();
+        let errors: Vec<_> = loader.epoch(0).filter_map(Result::err).collect();
+        let mut of_partner = 0;
+        for error in &errors {
+            let (cause, position) = (error.cause().unwrap(), error.position().unwrap());
+            let index = cause.index().unwrap();
+            let words = error.to_string();
+            assert!(is_bad(index) && cause.field() == Some("target"), "{words}");
+            assert!(words.contains("found class 200"), "{words}");
+            assert!(!words.contains("input/"), "the image is not at fault: {words}");
+            let role = format!("read as the partner of sample {position}");
+            assert_eq!(words.contains(&role), !is_bad(position), "{words}");
+            of_partner += usize::from(index != position);
+        }
+        let own = (0..SAMPLES).filter(|index| is_bad(*index)).count();
+        assert!(of_partner > 2 && errors.len() == own + of_partner, "{mix}: {errors:?}");
+    }
+}
+
+/// A source whose samples have names.
+struct Named<S>(S, fn(usize) -> String);
+
+impl<S: Source> Source for Named<S> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn schema(&self) -> &Schema {
+        self.0.schema()
+    }
+
+    fn read(&self, index: usize, row: &mut tallow::Row<'_>) -> tallow::Result<()> {
+        self.0.read(index, row)
+    }
+
+    fn name(&self, index: usize) -> std::borrow::Cow<'_, str> {
+        (self.1)(index).into()
+    }
+}

@@ -20,6 +20,7 @@ struct Inner {
     field: Option<String>,
     index: Option<usize>,
     offset: Option<u64>,
+    of_partner: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -111,6 +112,7 @@ impl Error {
             field: None,
             index: None,
             offset: None,
+            of_partner: false,
             source: None,
         }))
     }
@@ -152,6 +154,13 @@ impl Error {
         self
     }
 
+    /// Says that the sample at fault is the one that is mixed in: see
+    /// [`Engine::run_pair`](crate::Engine::run_pair).
+    pub fn of_partner(mut self) -> Self {
+        self.0.of_partner = true;
+        self
+    }
+
     /// Keeps the error that caused this one, which the message tells in its words.
     pub fn with_source(
         mut self,
@@ -184,6 +193,11 @@ impl Error {
     /// The sample's index, where one is known.
     pub fn index(&self) -> Option<usize> {
         self.0.index
+    }
+
+    /// Whether the sample at fault is the one that is mixed in, and not the row's own.
+    pub fn is_of_partner(&self) -> bool {
+        self.0.of_partner
     }
 
     /// The error that caused this one, for programs to look into; the message has its words.

@@ -111,7 +111,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the shapes cannot be transformed, or not be mixed.
+    /// When the shapes cannot be transformed, or not be mixed; as [`run_pair`](Self::run_pair).
     fn plan_pair(
         &self,
         own: (RowKey, Shapes<'_>),
@@ -127,7 +127,9 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When these samples cannot be transformed.
+    /// When these samples cannot be transformed. An error that is the partner's says so by
+    /// [`Error::of_partner`](crate::Error::of_partner), since the engine does not know which sample
+    /// that is.
     fn run_pair(
         &self,
         plan: &[u8],

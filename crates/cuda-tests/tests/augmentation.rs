@@ -54,9 +54,12 @@ fn source() -> Memory {
 
 fn augment(chain: &str) -> Augment {
     let augment: Augment = chain.parse().unwrap_or_else(|error| panic!("{error}"));
-    match chain.contains("mix") {
-        true => augment.one_hot("target", SAMPLES, 0.1),
-        false => augment.mask("mask").boxes("boxes", BoxFormat::Xyxy).keypoints("points"),
+    if chain.contains("cutmix") {
+        augment.one_hot("target", SAMPLES, 0.1).mask("mask")
+    } else if chain.contains("mix") {
+        augment.one_hot("target", SAMPLES, 0.1)
+    } else {
+        augment.mask("mask").boxes("boxes", BoxFormat::Xyxy).keypoints("points")
     }
 }
 

@@ -244,7 +244,7 @@ impl Pipeline {
         let mut chain = Chain { pipeline: self, tools, stop, clock };
         let partner_key = chain.bring_partner(epoch, key, partner)?;
         let beside = partner_key.zip(partner.last().map(RowBuffer::view));
-        chain.caught(key, |chain| {
+        chain.caught(key, partner_key, |chain| {
             if !chain.restore(key)? {
                 chain.fill(key, self.engines.len(), beside, rows)?;
                 chain.keep(key);
@@ -253,12 +253,24 @@ impl Pipeline {
         })
     }
 
+    /// The error of the sample `index`, into which `partner` is mixed, if anything is.
     #[cold]
-    fn failed(&self, cause: tallow_core::Error, index: usize) -> Error {
-        let cause = cause.with_index(index);
-        let named = cause.path().is_some();
-        let error = Error::caused(ErrorKind::Sample, cause);
-        if named { error } else { error.with_message(self.name(index)) }
+    fn failed(&self, cause: tallow_core::Error, index: usize, partner: Option<usize>) -> Error {
+        let partner = partner.filter(|_| cause.is_of_partner());
+        let at_fault = partner.unwrap_or(index);
+        let name = match cause.path() {
+            Some(_) => None,
+            None => self.name_of(at_fault, cause.field()),
+        };
+        let error = Error::caused(ErrorKind::Sample, cause.with_index(at_fault));
+        let error = match name {
+            Some(name) => error.with_message(name),
+            None => error,
+        };
+        match partner {
+            Some(_) => error.with_remark(&role_of_partner(index)),
+            None => error,
+        }
     }
 
     #[cold]
@@ -272,11 +284,23 @@ impl Pipeline {
         self.source.extents(index)
     }
 
+    /// The name of what holds `field` of a sample; `None` where the source has no name for it: its
+    /// name of a sample is that of the first field.
+    fn name_of(&self, index: usize, field: Option<&str>) -> Option<String> {
+        let first = self.schemas[0].fields().first().map(Field::name);
+        (field.is_none() || field == first).then(|| self.name(index))
+    }
+
     /// The sample's name, from user code that may panic itself.
     pub(crate) fn name(&self, index: usize) -> String {
         let name = catch(|| self.source.name(index).into_owned());
         name.unwrap_or_else(|_| format!("sample {index}"))
     }
+}
+
+/// Why a sample was read whose turn it is not.
+fn role_of_partner(index: usize) -> String {
+    format!("read as the partner of sample {index}")
 }
 
 /// The key of a partner and its row, as the engine that mixes reads it.
@@ -291,16 +315,20 @@ struct Chain<'a, 'c> {
 }
 
 impl Chain<'_, '_> {
-    /// Does `work`, which is about the sample of `key`.
+    /// Does `work`, which is about the sample of `key`, and that of `partner` where it is mixed in.
     fn caught<T>(
         &mut self,
         key: RowKey,
+        partner: Option<RowKey>,
         work: impl FnOnce(&mut Self) -> tallow_core::Result<T>,
     ) -> Result<T> {
         let index = key.index as usize;
         match catch(|| work(self)) {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(cause)) => Err(self.pipeline.failed(cause, index)),
+            Ok(Err(cause)) => {
+                let partner = partner.map(|partner| partner.index as usize);
+                Err(self.pipeline.failed(cause, index, partner))
+            }
             Err(text) => Err(self.pipeline.panicked(&text, self.clock.stage(), index)),
         }
     }
@@ -318,13 +346,13 @@ impl Chain<'_, '_> {
         let Some(mixer) = self.pipeline.mixer else { return Ok(None) };
         let engine = self.pipeline.engines().nth(mixer).expect("the engine that mixes");
         self.clock.enter(Stage::Transform);
-        let Some(position) = self.caught(key, |_| Ok(epoch.partner(engine, key)))? else {
+        let Some(position) = self.caught(key, None, |_| Ok(epoch.partner(engine, key)))? else {
             return Ok(None);
         };
         let partner = epoch.partner_sample(key, position)?;
         // Whoever finds the worker stuck should name the sample that it is at.
         self.clock.sample(partner.index as usize);
-        let made = self.caught(partner, |chain| {
+        let made = self.caught(partner, None, |chain| {
             if let (Some(resident), Some(row)) = (&chain.pipeline.resident, rows.last_mut())
                 && resident.restore(partner.index as usize, &mut row.row(Some(chain.stop)))?
             {
@@ -333,7 +361,7 @@ impl Chain<'_, '_> {
             chain.fill(partner, mixer, None, rows)
         });
         self.clock.sample(key.index as usize);
-        let role = || format!("read as the partner of sample {}", key.index);
+        let role = || role_of_partner(key.index as usize);
         made.map(|()| Some(partner)).map_err(|error| error.with_remark(&role()))
     }
 

@@ -13,9 +13,9 @@ use crate::engine::{self, Extents, Memory, Output};
 use crate::kernels::Simd;
 use crate::layout::Layout;
 use crate::plan::{OPS_MAX, StagePlan};
-use crate::sketch::{Line, Sketch};
+use crate::sketch::{Line, Mixing, Sketch};
 use crate::step::{self, Node};
-use crate::targets::{BoundTarget, Select};
+use crate::targets::{BoundTarget, Mixed, Select, Target};
 
 /// What stands in front of the stages of a row's plan.
 #[repr(C)]
@@ -170,7 +170,8 @@ impl AugmentEngine {
         // An empty sequence of tokens can be padded; an image without pixels has no statistics.
         if size.contains(&0) && (self.computes || self.layout != Layout::T) {
             let message = format!("found shape {shape:?}, an image without pixels");
-            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+            let field = self.schema.fields()[self.image].name();
+            return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field));
         }
         let size = size.map(|len| len as i32);
         let composer = Composer::new(key, size, channels, self.max, self.once, plans);
@@ -224,14 +225,15 @@ impl AugmentEngine {
         let own = &plans[..self.stages];
         if let Some(select) = &self.select {
             let (from, mut to) = (raw.field(self.image), row.field(self.image));
-            select.run(self.simd, own, &from, &mut to, scratch)?;
+            select.run(self.simd, own, &from, None, &mut to, scratch)?;
         } else {
             let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
             let mut memory = Memory::divide(&self.extents, scratch);
             if let Some(partner) = partner.filter(|_| head.mixed == 1) {
                 let theirs = &plans[self.stages..];
                 let image = partner.field(self.image);
-                engine::run(self.simd, theirs, &image, self.layout, &mut memory, None)?;
+                engine::run(self.simd, theirs, &image, self.layout, &mut memory, None)
+                    .map_err(Error::of_partner)?;
             }
             self.image(own, &raw.field(self.image), row, &mut memory)?;
         }
@@ -254,10 +256,12 @@ impl AugmentEngine {
         scratch: &mut [u8],
     ) -> Result<()> {
         let (head, plans) = read(plan);
-        let mixed = partner.filter(|_| head.mixed == 1).map(|partner| (partner, head.share));
+        let (own, theirs) = plans.split_at(self.stages);
+        let mixed = partner.filter(|_| head.mixed == 1);
+        let mixed = mixed.map(|field| Mixed { field, plans: theirs, share: head.share });
         match &self.targets[field] {
             None => to.copy_from_view(&raw),
-            Some(target) => target.run(self.simd, &plans[..self.stages], &raw, mixed, to, scratch),
+            Some(target) => target.run(self.simd, own, &raw, mixed, to, scratch),
         }
     }
 
@@ -312,7 +316,8 @@ impl Engine for AugmentEngine {
         let (head, stages) = write(plan);
         let (mine, theirs) = stages.split_at_mut(self.stages);
         let share = self.compose(own.0, own.1.shape(self.image), true, mine)?;
-        self.compose_partner(partner.0, partner.1.shape(self.image), theirs)?;
+        self.compose_partner(partner.0, partner.1.shape(self.image), theirs)
+            .map_err(Error::of_partner)?;
         *head = PlanHead { mixed: 1, share };
         Ok(())
     }
@@ -466,8 +471,15 @@ fn bind_targets(
         }
     }
     let labelled = targets.iter().flatten().any(BoundTarget::is_label);
-    if sketch.mixed && !labelled {
-        problems.push("mixed samples need mixed labels: add .one_hot(field, classes)".to_owned());
+    match sketch.mixing {
+        Mixing::Blends if !labelled => problems
+            .push("mixed samples need mixed labels: add .one_hot(field, classes)".to_owned()),
+        Mixing::Pastes if !labelled && !augment.targets.iter().any(Target::is_mask) => problems
+            .push(
+                "mixed samples need mixed labels: add .one_hot(field, classes) or .mask(field)"
+                    .to_owned(),
+            ),
+        _ => {}
     }
     if problems.is_empty() { Ok(targets) } else { Err(config(&problems)) }
 }

@@ -423,6 +423,11 @@ impl StagePlan {
         self.cropped >> (2 * k + end as usize) & 1 == 1
     }
 
+    /// The box of a partner that is pasted behind the stage's geometry.
+    pub(crate) fn paste(&self) -> Option<&Op> {
+        self.ops().iter().find(|op| op.code() == Some(OpCode::Paste))
+    }
+
     /// Whether every output pixel is the source pixel at the same place.
     pub fn keeps_places(&self) -> bool {
         match self.head() {

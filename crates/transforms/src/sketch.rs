@@ -38,8 +38,8 @@ pub(crate) struct Sketch {
     /// What is delivered, where a step said so.
     pub(crate) dtype: Option<RowDType>,
     pub(crate) layout: Option<Layout>,
-    /// Whether a second sample is mixed in, and after how many steps of the chain.
-    pub(crate) mixed: bool,
+    /// What a second sample does to the image.
+    pub(crate) mixing: Mixing,
     /// Whether a step cannot tell where a pixel comes from: it blends views of one image.
     pub(crate) blends_views: bool,
     /// Whether values are computed, not only moved.
@@ -53,6 +53,17 @@ pub(crate) struct Sketch {
     pub(crate) lines: Vec<Line>,
     /// The step under way, for `lines`.
     label: String,
+}
+
+/// What a second sample does to an image, in the order of what it leaves of a pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mixing {
+    /// There is none.
+    None,
+    /// A pixel is of one sample or of the other.
+    Pastes,
+    /// A pixel may be a sum of both.
+    Blends,
 }
 
 /// The largest that a stage needs.
@@ -99,7 +110,7 @@ impl Sketch {
             raw_layout,
             dtype: None,
             layout: None,
-            mixed: false,
+            mixing: Mixing::None,
             blends_views: false,
             computes: false,
             raw_size: size,
@@ -408,7 +419,7 @@ impl Sketch {
         }
         self.least = [D, H, W].map(|k| self.least[k].min(other.least[k]));
         self.normalized |= other.normalized;
-        self.mixed |= other.mixed;
+        self.mixing = self.mixing.max(other.mixing);
         self.blends_views |= other.blends_views;
         self.computes |= other.computes;
         self.dtype = self.dtype.or(other.dtype);

@@ -6,13 +6,14 @@ use bytemuck::Pod;
 use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
 
 use crate::augment::Augment;
+use crate::compose::canvas;
 use crate::engine::select::{self, Elements, Finding};
 use crate::engine::{Extents, Memory, displacements};
 use crate::kernels::Simd;
 use crate::layout::Layout;
 use crate::plan::{CHANNELS_MAX, Head, StagePlan};
 use crate::points::Points;
-use crate::sketch::{D, Sketch};
+use crate::sketch::{D, Mixing, Sketch};
 
 /// A field that follows the image, and how.
 #[derive(Debug, Clone)]
@@ -77,6 +78,38 @@ impl Augment {
     }
 }
 
+impl Target {
+    pub(crate) fn is_mask(&self) -> bool {
+        matches!(self.kind, TargetKind::Mask { .. })
+    }
+
+    /// Whether the field can follow the image of `sketch`.
+    ///
+    /// # Errors
+    ///
+    /// Why not, and what to do.
+    fn check(&self, sketch: &Sketch) -> std::result::Result<(), String> {
+        let is_label = matches!(self.kind, TargetKind::OneHot { .. });
+        let problem = match sketch.mixing {
+            _ if is_label => return Ok(()),
+            Mixing::Blends if self.is_mask() => {
+                "mixup makes sums of two images, and there is no sum of two masks: mix by cutmix, \
+                 which pastes masks too"
+            }
+            Mixing::Blends | Mixing::Pastes if !self.is_mask() => {
+                "a mixed image shows what two samples hold, and the field has room for one: leave \
+                 out the mixing, or the field"
+            }
+            _ if sketch.blends_views => {
+                "the image becomes a sum of several views, in which nothing has one place: leave \
+                 out aug_mix, or the field"
+            }
+            _ => return Ok(()),
+        };
+        Err(problem.to_owned())
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = &self.field;
@@ -89,6 +122,17 @@ impl fmt::Display for Target {
             }
         }
     }
+}
+
+/// What is mixed into a field.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mixed<'a> {
+    /// The raw field of the partner.
+    pub(crate) field: FieldView<'a>,
+    /// The partner's stages, up to where it is mixed in.
+    pub(crate) plans: &'a [StagePlan],
+    /// The share of the sample's own in the mixture.
+    pub(crate) share: f32,
 }
 
 /// A target tied to its field.
@@ -120,10 +164,7 @@ impl BoundTarget {
         field: &Field,
         sketch: &Sketch,
     ) -> std::result::Result<Self, String> {
-        let is_label = matches!(target.kind, TargetKind::OneHot { .. });
-        if !is_label && (sketch.mixed || sketch.blends_views) {
-            return Err("an image that is mixed of several has no place of its own in it".into());
-        }
+        target.check(sketch)?;
         match target.kind {
             TargetKind::Mask { fill } => Self::mask(field, sketch, fill),
             TargetKind::Boxes(format) => Self::points(field, sketch, 4, Action::Boxes(format)),
@@ -196,19 +237,18 @@ impl BoundTarget {
         matches!(self.action, Action::OneHot { .. })
     }
 
-    /// Makes the delivered field of one sample; `mixed` is the partner's, and the share of the
-    /// sample's own.
+    /// Makes the delivered field of one sample.
     pub(crate) fn run(
         &self,
         simd: Simd,
         plans: &[StagePlan],
         from: &FieldView<'_>,
-        mixed: Option<(FieldView<'_>, f32)>,
+        mixed: Option<Mixed<'_>>,
         to: &mut FieldMut<'_>,
         scratch: &mut [u8],
     ) -> Result<()> {
         match &self.action {
-            Action::Select(select) => select.run(simd, plans, from, to, scratch),
+            Action::Select(select) => select.run(simd, plans, from, mixed, to, scratch),
             Action::Boxes(format) => boxes(simd, plans, *format, from, to, &self.extents, scratch),
             Action::Keypoints => keypoints(simd, plans, from, to, &self.extents, scratch),
             Action::OneHot { classes, smoothing } => {
@@ -252,25 +292,31 @@ pub(crate) struct Select {
 const ALIGN: usize = 64;
 
 impl Select {
-    /// Bytes of the scratch, for elements of `size` bytes.
-    pub(crate) fn scratch_bytes(extents: &Extents, size: usize) -> usize {
-        extents.bytes() + 2 * extents.image() * size + ALIGN
+    /// Images between stages: two that take turns, and what becomes of a partner.
+    pub(crate) fn images(extents: &Extents) -> usize {
+        if extents.canvases[canvas::PARTNER as usize] { 3 } else { 2 }
     }
 
-    /// Moves the elements of `from` as `plans` say.
+    /// Bytes of the scratch, for elements of `size` bytes.
+    pub(crate) fn scratch_bytes(extents: &Extents, size: usize) -> usize {
+        extents.bytes() + Self::images(extents) * extents.image() * size + ALIGN
+    }
+
+    /// Moves the elements of `from` as `plans` say, and pastes those of what is mixed in.
     pub(crate) fn run(
         &self,
         simd: Simd,
         plans: &[StagePlan],
         from: &FieldView<'_>,
+        mixed: Option<Mixed<'_>>,
         to: &mut FieldMut<'_>,
         scratch: &mut [u8],
     ) -> Result<()> {
         match from.dtype().size() {
-            1 => self.moved::<u8>(simd, plans, from, to, scratch),
-            2 => self.moved::<u16>(simd, plans, from, to, scratch),
-            4 => self.moved::<u32>(simd, plans, from, to, scratch),
-            _ => self.moved::<u64>(simd, plans, from, to, scratch),
+            1 => self.moved::<u8>(simd, plans, from, mixed, to, scratch),
+            2 => self.moved::<u16>(simd, plans, from, mixed, to, scratch),
+            4 => self.moved::<u32>(simd, plans, from, mixed, to, scratch),
+            _ => self.moved::<u64>(simd, plans, from, mixed, to, scratch),
         }
     }
 
@@ -279,47 +325,64 @@ impl Select {
         simd: Simd,
         plans: &[StagePlan],
         from: &FieldView<'_>,
+        mixed: Option<Mixed<'_>>,
         to: &mut FieldMut<'_>,
         scratch: &mut [u8],
     ) -> Result<()> {
         let (own, rest) = scratch.split_at_mut(self.extents.bytes());
         let mut memory = Memory::divide(&self.extents, own);
         let skip = rest.as_ptr().align_offset(ALIGN);
-        let rest = &mut rest[skip..];
-        let images = &mut rest[..2 * self.extents.image() * size_of::<T>()];
-        let (mut next, mut other) =
-            bytemuck::cast_slice_mut::<u8, T>(images).split_at_mut(self.extents.image());
+        let bytes = Self::images(&self.extents) * self.extents.image() * size_of::<T>();
+        let images = bytemuck::cast_slice_mut::<u8, T>(&mut rest[skip..][..bytes]);
+        let (a, rest) = images.split_at_mut(self.extents.image());
+        let (b, c) = rest.split_at_mut(self.extents.image());
+        let mut theirs = [a, c];
+        if let Some(mixed) = mixed {
+            self.through(simd, mixed.plans, &mixed.field, None, &mut memory, &mut theirs);
+        }
+        let [free, partner] = theirs;
+        let (mut canvases, partner) = ([free, b], mixed.map(|_| &*partner));
+        let size = self.through(simd, plans, from, partner, &mut memory, &mut canvases);
         let channels = self.from.split(from.shape(), 1).1;
+        to.set_shape(&self.to.join(size, channels))?;
+        let made = &canvases[1][..size.iter().product::<usize>() * channels];
+        to.copy_from_bytes(bytemuck::cast_slice(made))
+    }
+
+    /// Moves the elements of `from` through `plans` into the second of `canvases`, with the boxes
+    /// that are pasted of `partner`, which lies there as it is delivered; returns the size of what
+    /// is made.
+    fn through<T: Pod>(
+        &self,
+        simd: Simd,
+        plans: &[StagePlan],
+        from: &FieldView<'_>,
+        partner: Option<&[T]>,
+        memory: &mut Memory<'_>,
+        canvases: &mut [&mut [T]; 2],
+    ) -> [usize; 3] {
+        let (mut size, channels) = self.from.split(from.shape(), 1);
         let mut current = Elements { channels, interleaved: self.from.is_interleaved() };
         let delivered = Elements { channels, interleaved: self.to.is_interleaved() };
         let mut is_raw = true;
-        let mut size = self.from.split(from.shape(), 1).0;
-        for plan in plans {
-            if plan.head() == Head::Skip || plan.keeps_places() && !is_raw {
-                continue;
+        for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
+            if is_raw || !plan.keeps_places() {
+                let fill = self.fill_of::<T>(plan, from.dtype());
+                let Memory { head, fields, .. } = &mut *memory;
+                let displacements = displacements(simd, plan, head, fields);
+                let finding = Finding { displacements, places: &mut head.places };
+                let [to, other] = &mut *canvases;
+                let pixels = if is_raw { elements(from.bytes()) } else { &**other };
+                select::run(simd, plan, [current, delivered], pixels, to, fill, finding);
+                canvases.swap(0, 1);
+                (current, is_raw) = (delivered, false);
+                size = plan.size.map(|len| len as usize);
             }
-            let fill = self.fill_of::<T>(plan, from.dtype());
-            let Memory { head, fields, .. } = &mut memory;
-            let displacements = displacements(simd, plan, head, fields);
-            let places = &mut head.places;
-            let mut run = |pixels: &[T], to: &mut [T]| {
-                let elements = [current, delivered];
-                let finding = Finding { displacements, places: &mut *places };
-                select::run(simd, plan, elements, pixels, to, fill, finding);
-            };
-            if is_raw {
-                run(elements(from.bytes()), next)
-            } else {
-                run(other, next)
+            if let (Some(paste), Some(partner)) = (plan.paste(), partner) {
+                select::paste(paste, plan.size, delivered, partner, canvases[1]);
             }
-            std::mem::swap(&mut next, &mut other);
-            (current, is_raw) = (delivered, false);
-            size = plan.size.map(|len| len as usize);
         }
-        to.set_shape(&self.to.join(size, channels))?;
-        to.copy_from_bytes(bytemuck::cast_slice(
-            &other[..size.iter().product::<usize>() * channels],
-        ))
+        size
     }
 
     /// The value outside, a channel each: the mask's own, or the image's, rounded as pixels are.
@@ -414,16 +477,15 @@ fn one_hot(
     classes: usize,
     smoothing: f32,
     own: &FieldView<'_>,
-    mixed: Option<(FieldView<'_>, f32)>,
+    mixed: Option<Mixed<'_>>,
     to: &mut FieldMut<'_>,
 ) -> Result<()> {
     let shares = to.as_mut_slice::<f32>()?;
-    let (partner, share) = mixed.unzip();
-    add_shares(shares, classes, smoothing, own, share.unwrap_or(1.0))?;
-    match partner {
-        Some(partner) => {
-            add_shares(shares, classes, smoothing, &partner, 1.0 - share.unwrap_or(1.0))
-        }
+    let share = mixed.map_or(1.0, |mixed| mixed.share);
+    add_shares(shares, classes, smoothing, own, share)?;
+    match mixed {
+        Some(mixed) => add_shares(shares, classes, smoothing, &mixed.field, 1.0 - share)
+            .map_err(Error::of_partner),
         None => Ok(()),
     }
 }

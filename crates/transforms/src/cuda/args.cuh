@@ -64,11 +64,17 @@ struct SelectArgs {
     Rows scratch;
     // Canvases of this field, which take turns.
     uint64_t canvases[2];
+    // What becomes of a partner, which is pasted.
+    uint64_t partner;
     uint64_t fields;
     // The bits of the element outside, where `fill_as` is constant.
     uint64_t fill;
     uint32_t stage;
     uint32_t stages;
+    // Where the stages of the row, or of its partner, begin in the plan.
+    uint32_t first_stage;
+    // Whether the field is the partner's: rows take part only that are mixed.
+    uint32_t is_partner;
     uint32_t first;
     uint32_t first_output;
     uint32_t channels;
@@ -81,7 +87,7 @@ struct SelectArgs {
     uint32_t shared_bytes;
 };
 
-static_assert(sizeof(SelectArgs) == 136, "arguments of another layout");
+static_assert(sizeof(SelectArgs) == 152, "arguments of another layout");
 
 __device__ __forceinline__ const StagePlan &plan_of(const Rows &plans, uint32_t row, uint32_t stage) {
     return plans.at<const StagePlan>(row, sizeof(PlanHead))[stage];

@@ -57,10 +57,13 @@ pub(super) struct SelectArgs {
     pub(super) output: Rows,
     pub(super) scratch: Rows,
     pub(super) canvases: [u64; 2],
+    pub(super) partner: u64,
     pub(super) fields: u64,
     pub(super) fill: u64,
     pub(super) stage: u32,
     pub(super) stages: u32,
+    pub(super) first_stage: u32,
+    pub(super) is_partner: u32,
     pub(super) first: u32,
     pub(super) first_output: u32,
     pub(super) channels: u32,
@@ -71,7 +74,7 @@ pub(super) struct SelectArgs {
     pub(super) shared_bytes: u32,
 }
 
-const _: () = assert!(size_of::<SelectArgs>() == 136);
+const _: () = assert!(size_of::<SelectArgs>() == 152);
 
 /// The noise that an elastic map is displaced by.
 #[repr(C)]

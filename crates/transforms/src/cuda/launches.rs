@@ -110,8 +110,9 @@ struct Scratch {
     /// The plan that blurs the noise.
     blur: u64,
     fields: u64,
-    /// Two canvases for each field whose elements are moved, in the order of `Launches::made`.
-    moved: Vec<[u64; 2]>,
+    /// For each field whose elements are moved two canvases, and one for those of a partner, in the
+    /// order of `Launches::made`.
+    moved: Vec<[u64; 3]>,
     /// From one row to the next.
     stride: usize,
 }
@@ -138,13 +139,12 @@ impl Scratch {
             scratch.blur = scratch.take(size_of::<PlanHead>() + size_of::<StagePlan>());
         }
         for &field in made {
-            let canvas = match engine.select_of(field) {
-                Some(select) if engine.stages > 1 => {
-                    select.extents.image() * engine.raw.fields()[field].dtype().size()
-                }
-                _ => 0,
-            };
-            let canvases = [scratch.take(canvas), scratch.take(canvas)];
+            let canvas = engine.select_of(field).map_or(0, |select| {
+                select.extents.image() * engine.raw.fields()[field].dtype().size()
+            });
+            let several = if engine.stages > 1 { canvas } else { 0 };
+            let partner = if engine.mix.is_some() { canvas } else { 0 };
+            let canvases = [several, several, partner].map(|bytes| scratch.take(bytes));
             scratch.moved.push(canvases);
         }
         scratch
@@ -156,6 +156,13 @@ impl Scratch {
         self.stride += bytes.next_multiple_of(ALIGN);
         at as u64
     }
+}
+
+/// Whose field a launch makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Row,
+    Partner,
 }
 
 /// The rows of one list of launches.
@@ -242,7 +249,7 @@ impl Launches {
         launches
     }
 
-    /// The image that is mixed in, into its canvas.
+    /// The image that is mixed in, and the masks that are, into their canvases.
     fn partner(&self, batch: &Batch<'_>, launches: &mut Vec<Launch>) {
         let engine = &self.engine;
         for stage in 0..engine.stages {
@@ -254,6 +261,9 @@ impl Launches {
                 args.image = batch.rows_of(batch.layout.partners[engine.image]);
             }
             self.image(args, engine.needs[stage], batch.rows, launches);
+            for at in 0..self.made.len() {
+                launches.extend(self.select(batch, stage, at, Of::Partner));
+            }
         }
     }
 
@@ -269,7 +279,7 @@ impl Launches {
             Some(_) => {}
         }
         for at in 0..self.made.len() {
-            launches.extend(self.select(batch, stage, at));
+            launches.extend(self.select(batch, stage, at, Of::Row));
         }
     }
 
@@ -373,22 +383,28 @@ impl Launches {
     }
 
     /// A stage of the field that is number `at` of those of the device, if its elements are moved.
-    fn select(&self, batch: &Batch<'_>, stage: usize, at: usize) -> Option<Launch> {
+    fn select(&self, batch: &Batch<'_>, stage: usize, at: usize, of: Of) -> Option<Launch> {
         let engine = &self.engine;
         let field = self.made[at];
         let select = engine.select_of(field)?;
         let dtype = engine.raw.fields()[field].dtype();
         let (fill_as, fill) = fill(select, dtype);
+        let [a, b, partner] = self.scratch.moved[at];
+        let is_partner = of == Of::Partner;
+        let runs = if is_partner { &batch.layout.partners } else { &batch.layout.fields };
         let args = SelectArgs {
             plans: batch.rows_of(batch.layout.plans),
-            field: batch.rows_of(batch.layout.fields[field]),
-            output: self.output(batch, field),
+            field: batch.rows_of(runs[field]),
+            output: if is_partner { Rows::default() } else { self.output(batch, field) },
             scratch: self.scratch_rows(batch),
-            canvases: self.scratch.moved[at],
+            canvases: [a, b],
+            partner,
             fields: self.scratch.fields,
             fill,
             stage: stage as u32,
             stages: engine.stages as u32,
+            first_stage: if is_partner { engine.stages as u32 } else { 0 },
+            is_partner: u32::from(is_partner),
             first: batch.first,
             first_output: batch.first_output,
             channels: select.extents.channels as u32,
@@ -587,7 +603,7 @@ pub fn uses(kernel: &str, args: &[u8], grid: [u32; 3]) -> Vec<Use> {
     let rows = u64::from(grid[1]);
     if kernel.starts_with("select") {
         let args: SelectArgs = bytemuck::pod_read_unaligned(args);
-        let plans = plans_read(args.plans, args.first, args.stages, rows);
+        let plans = plans_read(args.plans, args.first, args.first_stage + args.stages, rows);
         let read = [args.field, args.scratch].map(|of| (of, args.first, false));
         let written = [(args.output, args.first_output, true), (args.scratch, args.first, true)];
         return spans(plans, read.into_iter().chain(written), rows);

@@ -7,6 +7,11 @@
 // Pixels that a thread works on at once: an operation of the program is looked up once for all.
 constexpr int PIXELS = 4;
 
+// Whether a place lies in the box of an operation.
+__device__ __forceinline__ bool in_box(const Op &op, int y, int x) {
+    return y >= int(op.args[0]) && y < int(op.args[1]) && x >= int(op.args[2]) && x < int(op.args[3]);
+}
+
 // The channels of one pixel.
 struct Pixel {
     float values[CHANNELS];

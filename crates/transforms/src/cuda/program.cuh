@@ -152,8 +152,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
     // Whether a pixel lies in the box of an operation.
     __device__ __forceinline__ static bool in_box(const Op &op, const Tile &tile, const Pixels &pixels, int i) {
         int y = tile.y + tile.row(pixels.number(i)), x = tile.x + tile.column(pixels.number(i));
-        return pixels.at[i] >= 0 && y >= int(op.args[0]) && y < int(op.args[1]) && x >= int(op.args[2]) &&
-               x < int(op.args[3]);
+        return pixels.at[i] >= 0 && ::in_box(op, y, x);
     }
 
     __device__ __forceinline__ void erase_noise(const Op &op, const Tile &tile, Pixels &pixels) const {

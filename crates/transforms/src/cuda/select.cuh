@@ -54,6 +54,14 @@ __device__ inline bool keeps_places(const StagePlan &plan) {
     return same;
 }
 
+// The box of a partner that is pasted behind the geometry of a stage; null where none is.
+__device__ inline const Op *paste_of(const StagePlan &plan) {
+    for (int at = 0; at < int(plan.ops_len); ++at) {
+        if (plan.ops[at].code == OpCode::Paste) return &plan.ops[at];
+    }
+    return nullptr;
+}
+
 // Where a stage stands among those that move elements: those of a mask are fewer than the image's.
 struct Order {
     // How many come before it, and whether it is one itself, and the last.
@@ -62,9 +70,10 @@ struct Order {
 
     __device__ inline Order(const SelectArgs &args, uint32_t row) : before(0), moves(false), is_last(true) {
         for (uint32_t s = 0; s < args.stages; ++s) {
-            const StagePlan &plan = plan_of(args.plans, row, s);
+            const StagePlan &plan = plan_of(args.plans, row, args.first_stage + s);
             bool is_first = before == 0 && !moves;
-            bool here = plan.head != Head::Skip && (is_first || !keeps_places(plan));
+            bool changes = !keeps_places(plan) || paste_of(plan);
+            bool here = plan.head != Head::Skip && (is_first || changes);
             if (s < args.stage) before += here;
             if (s == args.stage) moves = here;
             if (s > args.stage && here) is_last = false;
@@ -107,14 +116,19 @@ __device__ __forceinline__ void put(const SelectArgs &args, bool is_delivered, v
 
 template <class T> __device__ __forceinline__ void run_select(const SelectArgs &args, Shared shared) {
     uint32_t row = args.first + blockIdx.y;
+    if (args.is_partner && !args.plans.at<const PlanHead>(row)->mixed) return;
     Order order(args, row);
     if (!order.moves) return;
-    const StagePlan &plan = plan_of(args.plans, row, args.stage);
+    const StagePlan &plan = plan_of(args.plans, row, args.first_stage + args.stage);
+    const Op *paste = paste_of(plan);
     bool is_raw = order.before == 0;
     const T *from = is_raw ? args.field.at<const T>(row)
                            : args.scratch.at<const T>(row, args.canvases[(order.before - 1) % 2]);
-    void *to = order.is_last ? args.output.at<void>(row - args.first + args.first_output)
-                             : args.scratch.at<void>(row, args.canvases[order.before % 2]);
+    T *partner = args.scratch.at<T>(row, args.partner);
+    bool is_delivered = order.is_last && !args.is_partner;
+    void *to = is_delivered ? args.output.at<void>(row - args.first + args.first_output)
+               : order.is_last ? partner
+                               : args.scratch.at<void>(row, args.canvases[order.before % 2]);
     int channels = int(args.channels);
     Raster read(plan.source, channels, is_raw ? args.interleaved : args.output_interleaved);
     Raster written(plan.size, channels, args.output_interleaved);
@@ -126,11 +140,14 @@ template <class T> __device__ __forceinline__ void run_select(const SelectArgs &
         for (int p = threadIdx.x; p < tile.pixels(); p += blockDim.x) {
             int pixel = tile.at(plan, p);
             if (pixel < 0) continue;
+            bool is_pasted = paste && in_box(*paste, tile.y + tile.row(p), tile.x + tile.column(p));
             int source = moved.at(tile, p);
             for (int c = tile.first; c < tile.first + tile.count; ++c) {
-                T element = source == FILL ? T(fill_bits(args, plan.fill[of_channel(c)]))
-                                           : from[source + c * read.channel_stride];
-                put(args, order.is_last, to, pixel * written.strides[W] + c * written.channel_stride, element);
+                int at = pixel * written.strides[W] + c * written.channel_stride;
+                T element = is_pasted        ? partner[at]
+                            : source == FILL ? T(fill_bits(args, plan.fill[of_channel(c)]))
+                                             : from[source + c * read.channel_stride];
+                put(args, is_delivered, to, at, element);
             }
         }
         __syncthreads();

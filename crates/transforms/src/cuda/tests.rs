@@ -627,6 +627,34 @@ fn samples_are_mixed() {
 }
 
 #[test]
+fn masks_are_pasted_with_the_images() {
+    for dtype in [RowDType::U8, RowDType::U16, RowDType::I64] {
+        let schema = Schema::new(vec![
+            Field::new("input", RowDType::U8, &[37, 43, 3]),
+            Field::new("mask", dtype, &[37, 43]),
+            Field::new("planes", dtype, &[37, 43, 2]),
+            Field::new("label", RowDType::U8, &[]),
+        ]);
+        let schema = schema.unwrap();
+        for mix in ["cutmix(1)", "cutmix(1, p=0.5)"] {
+            for (before, after) in [
+                ("", ""),
+                ("random_resized_crop(24, 29) random_hflip", "normalize(imagenet)"),
+                ("rotate(20) random_crop(30)", "random_vflip rotate(30) adjust_sharpness(2)"),
+                ("elastic(20, sigma=1) gaussian_blur(3)", "elastic(9, sigma=1) random_crop(20)"),
+                ("gaussian_blur(3)", "gaussian_blur(3)"),
+                ("random_apply(0.5, elastic(20, sigma=1)) adjust_sharpness(2)", "hflip"),
+            ] {
+                let augment = parsed(&format!("{before} {mix} {after}"));
+                let augment = augment.mask_filled("mask", 9.0).mask("planes");
+                compare(&augment, &schema, 6, Same::Bits, 1);
+                compare(&augment.one_hot("label", 5, 0.1), &schema, 6, Same::Bits, 3);
+            }
+        }
+    }
+}
+
+#[test]
 fn long_images_are_warped() {
     for chain in [
         "affine(0.1, 1.25, -0.5, 1.01, 0.05, 0.02, interpolation=bilinear) to_dtype(f32)",

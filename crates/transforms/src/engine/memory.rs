@@ -2,7 +2,7 @@
 
 use crate::compose::canvas;
 use crate::kernels::warp::Places;
-use crate::sketch::Sketch;
+use crate::sketch::{Mixing, Sketch};
 
 /// One row of an image, a plane a channel.
 #[derive(Debug)]
@@ -62,12 +62,13 @@ impl Extents {
         let stages = &sketch.stages;
         let most = |of: fn(&crate::sketch::StageSketch) -> usize| stages.iter().map(of).max();
         let several = stages.len() > 1;
+        let mixed = sketch.mixing != Mixing::None;
         let mut canvases = [false; canvas::COUNT];
-        canvases[1] = several || sketch.mixed;
+        canvases[1] = several || mixed;
         canvases[2] = several;
         canvases[canvas::ORIGIN as usize] = sketch.blends_views;
         canvases[canvas::SUM as usize] = sketch.blends_views;
-        canvases[canvas::PARTNER as usize] = sketch.mixed;
+        canvases[canvas::PARTNER as usize] = mixed;
         Self {
             channels: sketch.channels,
             stride: most(|s| s.width).unwrap_or(0).next_multiple_of(LINE),

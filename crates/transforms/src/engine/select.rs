@@ -8,7 +8,7 @@ use super::view::beyond;
 use super::warp;
 use crate::kernels::Simd;
 use crate::kernels::warp::Places;
-use crate::plan::{CHANNELS_MAX, Head, StagePlan};
+use crate::plan::{CHANNELS_MAX, Head, Op, StagePlan};
 use crate::sketch::{D, H, W};
 
 /// How elements lie in an image.
@@ -75,6 +75,29 @@ pub(crate) fn run<T: Pod>(
             // A crop behind the map chose among its slices.
             let z = plan.after.offset[D] + plan.after.sign[D] * z;
             grid.sampled_row(z, places, from, line, fill);
+        }
+    }
+}
+
+/// Copies the box of `op` from `from` into `to`, images of one size that lie alike.
+pub(crate) fn paste<T: Copy>(
+    op: &Op,
+    size: [i32; 3],
+    elements: Elements,
+    from: &[T],
+    to: &mut [T],
+) {
+    let [top, bottom, left, right] = [0, 1, 2, 3].map(|i| op.args[i] as usize);
+    let (strides, channel) = elements.strides(size);
+    // Elements of a row that lie side by side.
+    let runs = if elements.interleaved { 1 } else { elements.channels };
+    let len = (right - left) * strides[W];
+    for z in 0..size[D] as usize {
+        for y in top..bottom {
+            for run in 0..runs {
+                let at = z * strides[D] + y * strides[H] + left * strides[W] + run * channel;
+                to[at..at + len].copy_from_slice(&from[at..at + len]);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::augment::Augment;
-use crate::sketch::Sketch;
+use crate::sketch::{Mixing, Sketch};
 
 /// Checks that `chain` is no more than its steps.
 ///
@@ -27,13 +27,13 @@ pub(crate) fn check(chain: &Augment) -> Result<(), String> {
 /// What does not work in it, or does not inside another step.
 pub(crate) fn outline(chain: &Augment, sketch: &mut Sketch) -> Result<(), String> {
     check(chain)?;
-    let before = (sketch.dtype, sketch.layout, sketch.mixed);
+    let before = (sketch.dtype, sketch.layout, sketch.mixing);
     sketch.chain(&chain.chain).map_err(|problems| problems.join("; "))?;
     check_outcome(before, sketch)
 }
 
 /// What holds for every sample if it holds for one.
-pub(crate) type Outcome = (Option<tallow_core::RowDType>, Option<crate::Layout>, bool);
+pub(crate) type Outcome = (Option<tallow_core::RowDType>, Option<crate::Layout>, Mixing);
 
 /// Checks that a chain inside left alone what holds for every sample.
 ///
@@ -41,11 +41,11 @@ pub(crate) type Outcome = (Option<tallow_core::RowDType>, Option<crate::Layout>,
 ///
 /// When it did not.
 pub(crate) fn check_outcome(before: Outcome, sketch: &Sketch) -> Result<(), String> {
-    let (dtype, layout, mixed) = before;
+    let (dtype, layout, mixing) = before;
     if (sketch.dtype, sketch.layout) != (dtype, layout) {
         return Err("to_dtype and to_layout hold for every sample: put them behind".to_owned());
     }
-    if sketch.mixed != mixed {
+    if sketch.mixing != mixing {
         return Err("samples are mixed by a step of their own, not inside another".to_owned());
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::compose::{Composer, canvas};
 use crate::cut::Atom;
 use crate::draw::{chance, check_p, whole};
 use crate::plan::OpCode;
-use crate::sketch::{H, Sketch};
+use crate::sketch::{H, Mixing, Sketch};
 use crate::spec::Form;
 use crate::step::Step;
 
@@ -42,8 +42,9 @@ pub(crate) static FORMS: &[Form] = &[
 /// its own, and its partner from the whole epoch, so that what becomes of it does not depend on
 /// how batches are cut.
 ///
-/// The fields of [`one_hot`](Augment::one_hot) are mixed in the same shares. `alpha` is at least
-/// 0.01 and at most 100.
+/// The fields of [`one_hot`](Augment::one_hot) are mixed in the same shares. A mask is refused: its
+/// values are classes, of which there is no sum; [`CutMix`] pastes masks. `alpha` is at least 0.01 and
+/// at most 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct MixUp {
@@ -74,6 +75,9 @@ impl From<f64> for MixUp {
 /// box is sqrt(1 - lam) of height and width around a pixel that is uniform in the image, cut at the
 /// border; the share of the other sample is the area that is left of the box. torchvision:
 /// `CutMix`, one box a batch; here one a row, as with [`MixUp`].
+///
+/// The fields of [`mask`](Augment::mask) are pasted like the image, so that each pixel keeps its
+/// class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct CutMix {
@@ -138,7 +142,7 @@ impl Augment {
     }
 
     /// Pastes a box of another sample of the epoch into each: see [`CutMix`], which an alpha
-    /// becomes. Needs what [`mixup`](Self::mixup) needs.
+    /// becomes. Needs what [`mixup`](Self::mixup) needs; a [`mask`](Self::mask) will do for labels.
     pub fn cutmix(self, cutmix: impl Into<CutMix>) -> Self {
         let CutMix { alpha, p } = cutmix.into();
         self.push(Mix { mixup: None, cutmix: Some(alpha), p })
@@ -173,7 +177,7 @@ impl Step for Mix {
         for alpha in [self.mixup, self.cutmix].into_iter().flatten() {
             beta::check("alpha", alpha)?;
         }
-        if sketch.mixed {
+        if sketch.mixing != Mixing::None {
             return Err("the samples are mixed already, which they can be once".to_owned());
         }
         if sketch.size.iter().any(|dim| matches!(dim, Dim::Ragged { .. })) {
@@ -183,7 +187,7 @@ impl Step for Mix {
         if self.cutmix.is_some() && sketch.size[H] == Dim::Fixed(1) {
             return Err("found a single row, in which no box has a height".to_owned());
         }
-        sketch.mixed = true;
+        sketch.mixing = if self.mixup.is_some() { Mixing::Blends } else { Mixing::Pastes };
         sketch.atom(Atom::Pinned(1));
         Ok(())
     }

@@ -95,7 +95,7 @@ fn alone(sketch: &Sketch, step: &Arc<dyn Step>) -> Result<Sketch, String> {
     own.begin(step.to_string());
     own.cut(Reason::Drawn);
     let own = after(own, step)?;
-    inner::check_outcome((sketch.dtype, sketch.layout, sketch.mixed), &own)?;
+    inner::check_outcome((sketch.dtype, sketch.layout, sketch.mixing), &own)?;
     if own.size != sketch.size {
         let (was, is) = (crate::sketch::Size(sketch.size), crate::sketch::Size(own.size));
         return Err(format!("{} makes {was} {is}: in any order, sizes must stay", step.name()));
