@@ -51,6 +51,8 @@ pub(crate) struct Extents {
     pub(crate) canvases: [bool; canvas::COUNT],
     pub(crate) statistics: bool,
     pub(crate) elastic: bool,
+    /// Elements of a raw image that is read as `f32` before anything else.
+    pub(crate) widened: usize,
 }
 
 /// Planes begin on cache lines.
@@ -77,6 +79,7 @@ impl Extents {
             canvases,
             statistics: stages.iter().any(|s| s.statistic),
             elastic: stages.iter().any(|s| s.elastic),
+            widened: 0,
         }
     }
 
@@ -95,7 +98,7 @@ impl Extents {
         self.channels * self.canvas
     }
 
-    fn parts(&self) -> [usize; 11] {
+    fn parts(&self) -> [usize; 12] {
         let canvases = self.canvases.iter().filter(|used| **used).count();
         [
             self.row(),
@@ -109,6 +112,7 @@ impl Extents {
             canvases * self.image(),
             if self.statistics { self.image() } else { 0 },
             if self.elastic { 3 * self.canvas } else { 0 },
+            self.widened,
         ]
     }
 
@@ -132,6 +136,8 @@ pub(crate) struct Memory<'a> {
     pub(crate) seen: &'a mut [f32],
     /// The displacements of an elastic map, and room to blur them.
     pub(crate) fields: &'a mut [f32],
+    /// The raw image, where it is not of a type that stages read.
+    pub(crate) widened: &'a mut [f32],
 }
 
 /// What the geometric part of a stage needs.
@@ -159,8 +165,20 @@ impl<'a> Memory<'a> {
         let floats = extents.bytes() / size_of::<f32>() - LINE;
         let bytes = &mut scratch[align..][..floats * size_of::<f32>()];
         let mut left: &'a mut [f32] = bytemuck::cast_slice_mut(bytes);
-        let [tile, store, row, ring, weights, starts, held, places, canvases, seen, fields] =
-            extents.parts().map(|len| split_off(&mut left, len));
+        let [
+            tile,
+            store,
+            row,
+            ring,
+            weights,
+            starts,
+            held,
+            places,
+            canvases,
+            seen,
+            fields,
+            widened,
+        ] = extents.parts().map(|len| split_off(&mut left, len));
         let mut canvases = canvases;
         let canvases = extents
             .canvases
@@ -181,6 +199,7 @@ impl<'a> Memory<'a> {
             canvases,
             seen,
             fields,
+            widened,
         }
     }
 }
