@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tallow::candle::{DType, Device, Tensor};
 use tallow::{
-    Augment, Fields, Key, LastBatch, Loader, LoaderBuilder, Memory, RowKey, Schema, Transform as _,
-    WithReplacement,
+    Augment, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, RowKey, Schema,
+    Transform as _, WithReplacement,
 };
 
 use crate::tester::{PREFETCH, WORKERS};
@@ -146,6 +146,33 @@ fn problems_of_a_chain_are_listed_when_the_loader_is_built() {
     }
     let error = builder(augment("hflip").field("photo")).build().unwrap_err().to_string();
     assert!(error.contains("photo") && error.contains("input"), "{error}");
+}
+
+#[test]
+fn a_value_far_outside_of_the_range_fails_its_sample_alone_and_whoever_is_mixed_with_it() {
+    let mut values = vec![0.5f32; 6 * 16];
+    values[3 * 16 + 5] = 187.0;
+    let images = Tensor::from_vec(values, (6, 1, 4, 4), &Device::Cpu).unwrap();
+    let labels = Tensor::from_vec(vec![0u8; 6], 6, &Device::Cpu).unwrap();
+    let source = || Memory::new([("input", images.clone()), ("label", labels.clone())]).unwrap();
+    let found = "found 187 at element 5, expected values from 0 to 1; say .range(0.0, 255.0)";
+    for workers in WORKERS {
+        let failed = |augment: Augment| -> Vec<(usize, String)> {
+            let builder = Loader::builder(source()).seed(SEED).workers(workers).batch_size(1);
+            let loader = builder.transform(augment).build().unwrap();
+            let batches = loader.epoch(0).enumerate();
+            batches.filter_map(|(at, batch)| Some((at, batch.err()?.to_string()))).collect()
+        };
+        let alone = failed(augment("invert").layout(Layout::Chw));
+        assert!(alone.len() == 1 && alone[0].0 == 3, "{alone:?}");
+        assert!(alone[0].1.contains(found), "{alone:?}");
+        let mixed = failed(augment("invert mixup(1)").layout(Layout::Chw).one_hot("label", 2, 0.0));
+        assert!(mixed.iter().any(|(at, _)| *at == 3), "{mixed:?}");
+        assert!(mixed.iter().all(|(_, error)| error.contains(found)), "{mixed:?}");
+        let others = mixed.iter().filter(|(at, _)| *at != 3);
+        assert!(others.into_iter().all(|(_, error)| error.contains("partner")), "{mixed:?}");
+        assert!(failed(augment("hflip").layout(Layout::Chw)).is_empty());
+    }
 }
 
 #[test]

@@ -72,6 +72,17 @@ pub trait Engine: Send + Sync {
         scratch: &mut [u8],
     ) -> Result<()>;
 
+    /// Looks at the values of a raw row, as the loader does with each row and each partner once it
+    /// was read, before anything is made of it on any device.
+    ///
+    /// # Errors
+    ///
+    /// When they are none that the engine can work with.
+    fn check(&self, raw: RowView<'_>) -> Result<()> {
+        let _ = raw;
+        Ok(())
+    }
+
     /// Writes the plan of one sample: all its random numbers, drawn. Runs once the raw row is
     /// there, since the shapes of a ragged field are known only then. `plan` is zeroed.
     ///

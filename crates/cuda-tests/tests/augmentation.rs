@@ -3,7 +3,8 @@
 
 use tallow::candle::{DType, Device, Tensor};
 use tallow::{
-    Augment, BoxFormat, Fields, Key, LastBatch, Loader, LoaderBuilder, Memory, OnError, RowKey,
+    Augment, BoxFormat, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, OnError,
+    RowKey,
 };
 use tallow_cuda_tests::{Delivered, delivered, on_every_device};
 
@@ -107,6 +108,55 @@ fn statistics_agree_within_the_order_of_their_sums() {
             let mut pairs = found.iter().zip(&cpu);
             assert!(pairs.all(|(found, cpu)| are_near(found, cpu)), "{chain}, seed {seed}");
         });
+    }
+}
+
+/// Images of whole numbers up to 255 as `dtype`, one of them far above.
+fn wide(dtype: DType, chain: &str) -> LoaderBuilder {
+    let values = (0..SAMPLES * 70).map(|i| if i == 4 * 70 + 9 { 999.0 } else { (i % 256) as f32 });
+    let images = Tensor::from_vec(values.collect(), (SAMPLES, 1, 7, 10), &Device::Cpu).unwrap();
+    let source = Memory::new([
+        ("input", images.to_dtype(dtype).unwrap()),
+        ("target", Tensor::arange(0i64, SAMPLES as i64, &Device::Cpu).unwrap()),
+    ]);
+    let augment: Augment = chain.parse().unwrap();
+    let augment = augment.layout(Layout::Chw).range(0.0, 255.0).one_hot("target", SAMPLES, 0.0);
+    Loader::builder(source.unwrap()).batch_size(1).seed(3).shuffle().transform(augment)
+}
+
+#[test]
+fn types_that_are_widened_are_made_as_on_the_cpu() {
+    for dtype in [DType::BF16, DType::F64, DType::I16, DType::I32, DType::I64, DType::U32] {
+        for chain in ["resize(5, 9) random_hflip", "mixup(0.4, p=0.7) gaussian_blur(3)"] {
+            let cpu = delivered(&wide(dtype, chain).build().unwrap(), 0..2).unwrap();
+            on_every_device(SAMPLES, 0..6, |seed, device| {
+                let loader = wide(dtype, chain).device(device).build().unwrap();
+                assert!(loader.plan().on_device(), "{chain}");
+                let found = delivered(&loader, 0..2).unwrap();
+                assert_eq!(found, cpu, "{chain} of {dtype:?}, seed {seed}");
+            });
+        }
+    }
+}
+
+#[test]
+fn raw_values_far_outside_of_the_range_fail_the_same_batches_as_on_the_cpu() {
+    let failed = |loader: Loader| -> Vec<String> {
+        let batches = loader.epochs(0..2);
+        batches.map(|batch| batch.err().map_or_else(String::new, |e| e.to_string())).collect()
+    };
+    for dtype in [DType::F32, DType::I16] {
+        for chain in ["invert", "invert mixup(1)", "hflip"] {
+            let cpu = failed(wide(dtype, chain).build().unwrap());
+            let wrong = cpu.iter().filter(|error| error.contains("found 999 at element 9")).count();
+            assert!(if chain == "hflip" { wrong == 0 } else { wrong >= 2 }, "{cpu:?}");
+            on_every_device(SAMPLES, 0..6, |_, device| {
+                let loader = || wide(dtype, chain).device(device.clone());
+                assert_eq!(failed(loader().build().unwrap()), cpu, "{chain} of {dtype:?}");
+                let resident = loader().resident(1 << 20).build().unwrap();
+                assert_eq!(failed(resident), cpu, "{chain} of {dtype:?}, resident");
+            });
+        }
     }
 }
 

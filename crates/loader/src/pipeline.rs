@@ -247,6 +247,7 @@ impl Pipeline {
         chain.caught(key, partner_key, |chain| {
             if !chain.restore(key)? {
                 chain.fill(key, self.engines.len(), beside, rows)?;
+                chain.check()?;
                 chain.keep(key);
             }
             chain.plan_for_device(key, beside)
@@ -358,7 +359,8 @@ impl Chain<'_, '_> {
             {
                 return Ok(());
             }
-            chain.fill(partner, mixer, None, rows)
+            chain.fill(partner, mixer, None, rows)?;
+            rows.last().map_or(Ok(()), |row| engine.check(row.view()))
         });
         self.clock.sample(key.index as usize);
         let role = || role_of_partner(key.index as usize);
@@ -378,6 +380,12 @@ impl Chain<'_, '_> {
         if let Some(resident) = &self.pipeline.resident {
             resident.keep(key.index as usize, self.tools.slots.view(self.pipeline.written()));
         }
+    }
+
+    /// Asks a device engine whether the row of the slab, just read, has values that it can work with.
+    fn check(&self) -> tallow_core::Result<()> {
+        let Some(finisher) = self.pipeline.finisher() else { return Ok(()) };
+        finisher.engine().check(self.tools.slots.view(self.pipeline.written()))
     }
 
     /// Reads the sample of `key` and runs the first `engines` of the chain on it. The last of them
@@ -425,6 +433,7 @@ impl Chain<'_, '_> {
         let Tools { slots, plan, engine: own, .. } = &mut *self.tools;
         let (done, rest) = rows.split_at_mut(at + 1);
         let raw = done[at].view();
+        engine.check(raw)?;
         let plan = &mut bytemuck::cast_slice_mut(plan)[..engine.plan_bytes()];
         let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
         plan.fill(0);

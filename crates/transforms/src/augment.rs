@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tallow_core::{
-    Engine, Error, ErrorKind, Fingerprint, Result, RowDType, RowKey, Schema, Shapes, Transform,
+    Engine, Error, ErrorKind, Fingerprint, Result, RowKey, Schema, Shapes, Transform,
 };
 
 use crate::bound::AugmentEngine;
@@ -31,10 +31,28 @@ use crate::targets::{Target, TargetKind};
 /// [`apply`](Self::apply); all problems are then listed at once.
 ///
 /// *Values.* Pixels travel as `f32` in the range of the raw field: 0 to 255 for `u8`, 0 to 65535
-/// for `u16`, 0 to 1 for floats. They are rounded once, at the end; torchvision rounds `u8` images
-/// after every step. [`to_dtype`](Self::to_dtype) to a float divides by the range.
+/// for `u16`, 0 to 1 for images of floats unless [`range`](Self::range) says another. Wider
+/// integers have a range where it is said, and signals (layouts with a time) too. Values are
+/// rounded once, at the end; torchvision rounds `u8` images after every step.
 ///
-/// A pixel that is not a number stays one where it is computed with; which one is left open.
+/// Arguments that are values (a fill, a mean, a deviation, a threshold, the strength of noise) are
+/// shares of 1 for `u8` and `u16`, and values of the field for all other types. One outside of the
+/// range is refused when the chain is bound, and so is a step that needs a range where there is
+/// none. Behind a normalisation any number goes.
+///
+/// A raw value that is further outside of the range than half of its width is an error of its
+/// sample ([`ErrorKind::OutOfRange`]) where a step needs the range: such an image has another.
+/// What is nearer, as the overshoot of an interpolation is, and infinities are limited to the range
+/// by the steps that limit.
+///
+/// *Types.* Pixels that are only moved keep their type and their bits. Where they are computed with,
+/// `bf16`, `f64`, `i16`, `i32`, `i64` and `u32` are read as `f32`, which rounds an `f64` and whole
+/// numbers above 2^24, and delivered as `f32` unless [`to_dtype`](Self::to_dtype) says otherwise.
+///
+/// *NaN.* A pixel that is NaN stays NaN where it is computed with; which one is left open. Where
+/// channels are computed from each other (saturation, hue, grayscale) one makes all of the pixel NaN,
+/// and a statistic of the whole image (contrast, autocontrast, equalize, standardize) makes NaN of
+/// all that is computed from it: of its channel, if each has its own. Delivered as `u8` it is 0.
 ///
 /// *Randomness.* Every step draws from a stream of its own, named by the step and counted among
 /// those of the same name: adding or removing a step leaves the others' draws alone. What a sample
@@ -47,6 +65,7 @@ use crate::targets::{Target, TargetKind};
 pub struct Augment {
     pub(crate) field: Option<String>,
     pub(crate) layout: Option<Layout>,
+    pub(crate) range: Option<[f64; 2]>,
     pub(crate) chain: Chain,
     pub(crate) targets: Vec<Target>,
     pub(crate) once: bool,
@@ -71,6 +90,18 @@ impl Augment {
     /// [`Layout::of`].
     pub fn layout(mut self, layout: Layout) -> Self {
         self.layout = Some(layout);
+        self
+    }
+
+    /// The least and the greatest value that the field has, of any type but `u8` and `u16`, whose
+    /// types say it: `.range(0.0, 255.0)` for floats that were bytes, `.range(-1000.0, 3000.0)` for
+    /// the `i16` of a scan. The default is 0 to 1 for images of floats, and none for other types and
+    /// for signals.
+    ///
+    /// Values are delivered in this range, and to [`to_dtype`](Self::to_dtype) it is the one that is
+    /// scaled. Steps that brighten and darken need one that begins at 0.
+    pub fn range(mut self, low: f64, high: f64) -> Self {
+        self.range = Some([low, high]);
         self
     }
 
@@ -141,7 +172,14 @@ impl Transform for Augment {
         let print = print.text(self.field_name()).text(layout).text(&self.chain.to_string());
         let print =
             self.targets.iter().fold(print, |print, target| print.text(&target.to_string()));
-        print.number(u64::from(self.once)).finish()
+        let print = print.number(u64::from(self.once));
+        let range = self.range.unwrap_or_default().map(f64::to_bits);
+        // A chain without one keeps the fingerprint that it had before there were any.
+        match self.range {
+            Some(_) => range.into_iter().fold(print.text("range"), |print, end| print.number(end)),
+            None => print,
+        }
+        .finish()
     }
 }
 
@@ -154,9 +192,4 @@ impl fmt::Display for Augment {
 /// An error of the configuration, all problems in one line.
 pub(crate) fn config(problems: &[String]) -> Error {
     Error::new(ErrorKind::Config, problems.join("; "))
-}
-
-/// Whether pixels of `dtype` can be computed with, not only moved.
-pub(crate) fn is_pixel(dtype: RowDType) -> bool {
-    matches!(dtype, RowDType::U8 | RowDType::U16 | RowDType::F16 | RowDType::F32)
 }

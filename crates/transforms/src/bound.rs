@@ -6,16 +6,17 @@ use tallow_core::{
     RowKey, RowView, Schema, Shapes, Stream,
 };
 
-use crate::augment::{Augment, config, is_pixel};
+use crate::augment::{Augment, config};
 use crate::compose::Composer;
 use crate::draw::chance;
-use crate::engine::{self, Extents, Memory, Output};
+use crate::engine::{self, Extents, Memory, Output, widen};
 use crate::kernels::Simd;
 use crate::layout::Layout;
 use crate::plan::{OPS_MAX, StagePlan};
 use crate::sketch::{Line, Mixing, Sketch};
 use crate::step::{self, Node};
 use crate::targets::{BoundTarget, Mixed, Select, Target};
+use crate::values::{Values, max_of};
 
 /// What stands in front of the stages of a row's plan.
 #[repr(C)]
@@ -63,9 +64,11 @@ pub(crate) struct AugmentEngine {
     pub(crate) layout: Layout,
     /// How the image is delivered.
     pub(crate) delivered: Layout,
-    /// What turns values of the raw range into delivered ones.
-    scale: f32,
-    max: f64,
+    /// A factor and a summand that turn values of the raw range into delivered ones.
+    scale: [f32; 2],
+    values: Values,
+    /// Whether raw values that are far from the range have to be found.
+    ranged: bool,
     /// Whether values are computed, not only moved.
     computes: bool,
     once: bool,
@@ -94,9 +97,9 @@ impl AugmentEngine {
         let image = position(schema, augment.field_name())?;
         let field = &schema.fields()[image];
         let layout = layout_of(augment, field).map_err(|problem| named(field, problem))?;
-        let sketch = outline(augment, field, layout)?;
+        let mut sketch = outline(augment, field, layout)?;
         let delivered = sketch.layout.unwrap_or(layout.channels_first());
-        let out = delivered_field(field, &sketch, delivered)?;
+        let out = delivered_field(field, &mut sketch, delivered)?;
         let targets = bind_targets(augment, schema, image, &sketch)?;
         let fields =
             schema.fields().iter().zip(&targets).enumerate().map(|(i, (field, target))| {
@@ -107,13 +110,16 @@ impl AugmentEngine {
                 }
             });
         let extents = Extents::of(&sketch);
-        // Pixels that the store can deliver go the fast way, which leaves their values alone too.
+        // Pixels that are read and delivered as they are go the fast way, which leaves their values
+        // alone too.
         let raw = field.dtype();
         let moves = !sketch.computes
             && out.dtype() == field.dtype()
-            && !(is_delivered(raw) && is_pixel(raw));
+            && (widen::is_widened(raw) || !is_delivered(raw));
         let select = Select { from: layout, to: delivered, fill: None, extents };
         let select = moves.then_some(select);
+        let widened = if moves { 0 } else { widen::elements(field) };
+        let extents = Extents { widened, ..extents };
         let nodes = step::bind(&augment.chain, augment.field_name());
         let mut streams = Vec::new();
         step::streams(&nodes, &mut streams);
@@ -123,8 +129,9 @@ impl AugmentEngine {
             image,
             layout,
             delivered,
-            scale: (crate::sketch::max_of(out.dtype()) / sketch.max) as f32,
-            max: sketch.max,
+            scale: scale_of(&sketch, out.dtype()),
+            values: sketch.values,
+            ranged: sketch.ranged,
             computes: sketch.computes,
             once: augment.once,
             mix: nodes.iter().position(|node| node.step.mixes().is_some()),
@@ -174,7 +181,7 @@ impl AugmentEngine {
             return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field));
         }
         let size = size.map(|len| len as i32);
-        let composer = Composer::new(key, size, channels, self.max, self.once, plans);
+        let composer = Composer::new(key, size, channels, self.values, self.once, plans);
         Ok(composer.with_axes(self.layout.axes()))
     }
 
@@ -300,6 +307,19 @@ impl Engine for AugmentEngine {
         &self.schema
     }
 
+    fn check(&self, raw: RowView<'_>) -> Result<()> {
+        let Some(reach) = self.values.reach().filter(|_| self.ranged) else { return Ok(()) };
+        let field = raw.field(self.image);
+        match widen::beyond(self.simd, &field, reach)? {
+            None => Ok(()),
+            Some((at, value)) => {
+                let name = self.raw.fields()[self.image].name();
+                let problem = self.values.beyond(value, at);
+                Err(Error::new(ErrorKind::OutOfRange, problem).with_field(name))
+            }
+        }
+    }
+
     fn plan(&self, key: RowKey, shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
         let (head, stages) = write(plan);
         self.compose(key, shapes.shape(self.image), false, &mut stages[..self.stages])?;
@@ -413,42 +433,68 @@ fn outline(augment: &Augment, field: &Field, layout: Layout) -> Result<Sketch> {
     if channels == 0 {
         return Err(named(field, format!("found {field}, an image without channels")));
     }
-    let mut sketch = Sketch::new(size, channels, field.dtype(), layout, augment.once);
+    let values = Values::of(augment.range, field.dtype(), layout);
+    let values = values.map_err(|problem| named(field, problem))?;
+    let mut sketch = Sketch::new(size, channels, field.dtype(), layout, values, augment.once);
     sketch.needs_pixels().map_err(|problem| named(field, problem))?;
     sketch.needs_countable().map_err(|problem| named(field, problem))?;
     sketch.chain(&augment.chain).map_err(|problems| config(&problems))?;
     sketch.needs_room().map_err(|problem| named(field, problem))?;
     if sketch.computes && !is_pixel(field.dtype()) {
-        let problem = format!("found {field}, images are of u8, u16, f16 or f32");
+        let problem = format!(
+            "found {field}, whose pixels are moved but not computed with: store the files as f16 or \
+             f32"
+        );
         return Err(named(field, problem));
     }
     Ok(sketch)
 }
 
-/// Whether the store makes `dtype` of pixels that can be computed with. `bf16` it makes, but does
-/// not read.
+/// Whether pixels of `dtype` can be computed with, not only moved.
+fn is_pixel(dtype: RowDType) -> bool {
+    dtype != RowDType::F8E4M3
+}
+
+/// Whether the store makes `dtype` of pixels that can be computed with.
 fn is_delivered(dtype: RowDType) -> bool {
     matches!(dtype, RowDType::U8 | RowDType::F16 | RowDType::BF16 | RowDType::F32)
 }
 
 /// The image as it is delivered.
-fn delivered_field(field: &Field, sketch: &Sketch, layout: Layout) -> Result<Field> {
+fn delivered_field(field: &Field, sketch: &mut Sketch, layout: Layout) -> Result<Field> {
     let raw = field.dtype();
-    let natural = if sketch.normalized || sketch.computes && raw == RowDType::U16 {
-        RowDType::F32
-    } else {
-        raw
-    };
+    let becomes_f32 = raw == RowDType::U16 || widen::is_widened(raw);
+    let natural =
+        if sketch.normalized || sketch.computes && becomes_f32 { RowDType::F32 } else { raw };
     let dtype = sketch.dtype.unwrap_or(natural);
-    if sketch.computes && !is_delivered(dtype) || dtype != raw && !is_pixel(raw) {
+    if (sketch.computes || dtype != raw) && !(is_delivered(dtype) && is_pixel(raw)) {
         let problem = format!("cannot deliver {raw} as {dtype}: u8, f16, bf16 and f32 are made");
         return Err(named(field, problem));
+    }
+    // Bytes have black and white.
+    if dtype == RowDType::U8 && raw != dtype && !sketch.normalized {
+        sketch.needs_ends().map_err(|problem| named(field, format!("to_dtype: {problem}")))?;
     }
     if sketch.normalized && dtype == RowDType::U8 {
         return Err(named(field, "normalised values do not fit u8".to_owned()));
     }
     let dims = layout.join(sketch.size, Dim::Fixed(sketch.channels));
     Ok(Field::with_dims(field.name(), dtype, dims.to_vec()))
+}
+
+/// What values of the raw range are multiplied with, and then added, to be delivered as `dtype`.
+fn scale_of(sketch: &Sketch, dtype: RowDType) -> [f32; 2] {
+    let values = sketch.values;
+    match values.ends() {
+        // As it is: nobody asked for another type, or nobody knows what to scale.
+        Some(_) if sketch.dtype.is_none() && !values.has_levels() => [1.0, 0.0],
+        None => [1.0, 0.0],
+        Some([low, high]) => {
+            let scale = max_of(dtype) / (high - low);
+            // Not the product of -0.
+            [scale as f32, (0.0 - low * scale) as f32]
+        }
+    }
 }
 
 fn bind_targets(

@@ -12,6 +12,7 @@ use crate::plan::{
 };
 use crate::sketch::{H, W};
 use crate::step::Node;
+use crate::values::Values;
 
 /// A value a channel.
 pub(crate) type Channels = [f32; CHANNELS_MAX];
@@ -39,7 +40,7 @@ pub(crate) struct Composer<'a> {
     channels: usize,
     /// Whether there are a depth, a height and a width.
     axes: [bool; 3],
-    max: f32,
+    values: Values,
     once: bool,
     plans: &'a mut [StagePlan],
     at: usize,
@@ -61,12 +62,12 @@ pub(crate) struct Composer<'a> {
 }
 
 impl<'a> Composer<'a> {
-    /// A composer of an image of `size` with `channels`, in [0, `max`], into `plans`.
+    /// A composer of an image of `size` with `channels`, of `values`, into `plans`.
     pub(crate) fn new(
         key: RowKey,
         size: [i32; 3],
         channels: usize,
-        max: f64,
+        values: Values,
         once: bool,
         plans: &'a mut [StagePlan],
     ) -> Self {
@@ -76,7 +77,7 @@ impl<'a> Composer<'a> {
             key,
             channels,
             axes: [true; 3],
-            max: max as f32,
+            values,
             once,
             plans,
             at: 0,
@@ -138,15 +139,25 @@ impl<'a> Composer<'a> {
         self.channels
     }
 
-    /// The largest value of the range.
+    /// White: the greatest value of a range that begins at 0.
     pub(crate) fn max(&self) -> f32 {
-        self.max
+        self.values.width() as f32
     }
 
-    /// What 1 stands for in the image as it is now: the largest value of the range, or 1 once it
-    /// is normalised.
+    /// White, where there is one.
+    pub(crate) fn white(&self) -> Option<f32> {
+        self.values.ends().map(|_| self.max())
+    }
+
+    /// What 1 in an argument is in the image as it is now: 1 once it is normalised.
     pub(crate) fn unit(&self) -> f32 {
-        if self.normalized { 1.0 } else { self.max }
+        if self.normalized { 1.0 } else { self.values.unit() as f32 }
+    }
+
+    /// How far values lie from each other in the image as it is now, for noise in the place of
+    /// pixels: 1 once it is normalised.
+    pub(crate) fn spread(&self) -> f32 {
+        if self.normalized { 1.0 } else { self.max() }
     }
 
     /// The stream of the noise of the step under way, for the slot of an operation.
@@ -358,7 +369,7 @@ impl<'a> Composer<'a> {
     /// Blends `factor` of the image with 1 - `factor` of its 3x3 mean.
     pub(crate) fn sharpen(&mut self, factor: f32) {
         self.admit(Atom::Neighbours);
-        let max = self.max;
+        let max = self.max();
         let plan = self.plan();
         plan.head = Head::Sharpen as u32;
         plan.amount = factor;
@@ -433,16 +444,44 @@ impl<'a> Composer<'a> {
 
     fn flush(&mut self) {
         let Some((scale, bias)) = self.pending.take() else { return };
-        let mut args = [0.0; 2 * CHANNELS_MAX];
-        args[..CHANNELS_MAX].copy_from_slice(&scale);
-        args[CHANNELS_MAX..].copy_from_slice(&bias);
-        self.push(false, Op::new(OpCode::Affine, 0, &args));
+        self.push(false, Op::affine(0, scale, bias));
     }
 
-    /// x `scale` + `bias`, after which values are normalised: no range is taken out of them again.
-    pub(crate) fn normalize(&mut self, scale: Channels, bias: Channels) {
-        self.affine(scale, bias);
+    /// x scale + bias, after which values are normalised: no range is taken out of them again. `of`
+    /// says both of each of `channels` channels, of which one is all of them.
+    pub(crate) fn normalize(&mut self, channels: usize, of: impl Fn(usize) -> (f32, f32)) {
+        for group in 0..channels.div_ceil(CHANNELS_MAX) {
+            let first = group * CHANNELS_MAX;
+            // Those that there are not have any numbers.
+            let pair = |c: usize| of(if first + c < channels { first + c } else { first });
+            let scale = std::array::from_fn(|c| pair(c).0);
+            let bias = std::array::from_fn(|c| pair(c).1);
+            match channels > CHANNELS_MAX {
+                true => self.op(false, Op::affine(slot_of_group(group), scale, bias)),
+                false => self.affine(scale, bias),
+            }
+        }
         self.normalized = true;
+    }
+
+    /// Levels of which `bits` bits tell: those of the whole numbers that the range holds, where it ends
+    /// below a power of two, else parts of the range.
+    pub(crate) fn posterize(&mut self, bits: usize) {
+        let max = self.values.width();
+        let count = max + 1.0;
+        // 255 is the greatest of 2^8, 65535 of 2^16. 1 is white, and no number of levels.
+        let is_whole = max > 1.0 && count.fract() == 0.0 && (count as u64).is_power_of_two();
+        let most = if is_whole { (count as u64).trailing_zeros() as usize } else { 16 };
+        let levels = (1u32 << bits.min(most)) as f32;
+        let step = (if is_whole { count } else { max }) as f32 / levels;
+        self.point(OpCode::Posterize, &[step, levels - 1.0]);
+    }
+
+    /// Every level as frequent as any other.
+    pub(crate) fn equalize(&mut self) {
+        // Bytes are levels already, of which a step of 0 changes none.
+        let are_levels = self.values.has_levels() && self.max() == 255.0;
+        self.point(OpCode::Equalize, &[self.max(), f32::from(u8::from(are_levels))]);
     }
 
     /// (x - mean) / sqrt(variance + `eps`) of this image, over all of it or each channel.
@@ -485,13 +524,15 @@ impl<'a> Composer<'a> {
 
     // ---- the end
 
-    /// Ends the plan; the last stage delivers, values that were not normalised times `scale`.
-    pub(crate) fn finish(mut self, scale: f32) {
+    /// Ends the plan; the last stage delivers, values that were not normalised times `scale` plus
+    /// `bias`.
+    pub(crate) fn finish(mut self, [scale, bias]: [f32; 2]) {
         if !self.normalized {
             self.flush();
         }
-        let scale = if self.normalized { 1.0 } else { scale };
-        let (scale, bias) = self.pending.take().unwrap_or(([scale; CHANNELS_MAX], [0.0; 4]));
+        let [scale, bias] = if self.normalized { [1.0, 0.0] } else { [scale, bias] };
+        let (scale, bias) =
+            self.pending.take().unwrap_or(([scale; CHANNELS_MAX], [bias; CHANNELS_MAX]));
         let plan = self.plan();
         plan.to = canvas::ROW;
         (plan.scale, plan.bias) = (scale, bias);
@@ -538,10 +579,22 @@ impl<'a> Composer<'a> {
     }
 }
 
+/// The slot of an operation on channels 4 `group` to 4 `group` + 3 alone.
+pub(crate) fn slot_of_group(group: usize) -> u32 {
+    1 + group as u32
+}
+
 impl Op {
     fn new(code: OpCode, slot: u32, args: &[f32]) -> Self {
         let mut op = Self { code: code as u32, slot, args: [0.0; 8] };
         op.args[..args.len()].copy_from_slice(args);
+        op
+    }
+
+    /// x `scale` + `bias` of the channels that `slot` says.
+    fn affine(slot: u32, scale: Channels, bias: Channels) -> Self {
+        let mut op = Self::new(OpCode::Affine, slot, &scale);
+        op.args[CHANNELS_MAX..].copy_from_slice(&bias);
         op
     }
 }

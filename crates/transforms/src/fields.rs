@@ -116,6 +116,7 @@ impl Augment {
     /// for bit what a loader delivers for the same sample, epoch and seed.
     ///
     /// Tensors on a CUDA device (feature `cuda`) are augmented there, on the stream of the device.
+    /// Whether their values lie in the range is not looked at, for which they would have to be copied.
     ///
     /// # Errors
     ///
@@ -158,6 +159,7 @@ fn apply(engine: &dyn Engine, schema: &Schema, fields: &Fields, keys: &[RowKey])
         fields.read(at, &mut raw)?;
         let plan: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
         plan.fill(0);
+        engine.check(raw.view())?;
         engine.plan(*key, Shapes::of(raw.view()), plan)?;
         let scratch = bytemuck::cast_slice_mut(&mut scratch);
         engine.run(plan, raw.view(), &mut made.row(None), scratch)?;

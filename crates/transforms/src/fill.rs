@@ -3,15 +3,14 @@
 use std::fmt;
 
 use crate::compose::Channels;
-use crate::draw::is_moderate;
 use crate::plan::CHANNELS_MAX;
 use crate::sketch::Sketch;
 use crate::spec::{Args, SpecError};
 use crate::step::number;
 
-/// The value of pixels from outside of the image: one number for all channels, or one a channel,
-/// in units of the image's range, 0 to 1. Behind a normalisation it is a normalised value. The
-/// default is 0.
+/// The value of pixels from outside of the image: one number for all channels, or one each of up to
+/// four, in the units that `Augment` tells of under *Values*. Behind a normalisation it is a
+/// normalised value. The default is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fill {
     values: [f64; CHANNELS_MAX],
@@ -59,13 +58,21 @@ impl Fill {
     /// What was found and what was expected.
     pub(crate) fn check(self, sketch: &Sketch) -> Result<(), String> {
         let channels = sketch.channels;
-        if self.given != 1 && self.given != channels {
-            return Err(format!("found {channels} channels, expected as many numbers in the fill"));
+        match self.given {
+            0 => {
+                return Err(format!(
+                    "found fills of no channel, or of more than {CHANNELS_MAX}: \
+                                     give one number for all"
+                ));
+            }
+            1 => {}
+            given if given != channels => {
+                return Err(format!("found {channels} channels, expected {given}, one per fill"));
+            }
+            _ => {}
         }
-        match self.values.iter().all(|value| is_moderate(*value)) {
-            true => Ok(()),
-            false => Err(format!("found the fill {self}, expected finite numbers")),
-        }
+        let given = &self.values[..self.given];
+        given.iter().try_for_each(|value| sketch.needs_value("fill", *value))
     }
 
     /// The fill of an image in which `unit` stands for 1.

@@ -41,6 +41,7 @@ mod spec;
 mod step;
 mod steps;
 mod targets;
+mod values;
 
 pub use augment::Augment;
 pub use draw::Uniform;

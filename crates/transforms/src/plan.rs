@@ -218,15 +218,17 @@ codes! {
         Gamma = 6,
         /// max - x where x >= `a0`, max = `a1`.
         Solarize = 7,
-        /// `a0` bits kept, max = `a1`.
+        /// clamp(floor(x / `a0`), 0, `a1`) `a0`: the level below, of those that are `a0` apart.
         Posterize = 8,
         /// max - x, max = `a0`.
         Invert = 9,
         /// Each channel stretched to [0, max = `a0`]. Needs a statistic.
         Autocontrast = 10,
-        /// Each channel's histogram made even, max = `a0`. Needs a statistic.
+        /// Each channel's histogram made even, max = `a0`; `a1` is 1 where values are the levels of a
+        /// histogram. Needs a statistic.
         Equalize = 11,
-        /// x `a[c]` + `a[4 + c]`, a channel each.
+        /// x `a[c]` + `a[4 + c]`, a channel each; where `slot` is k + 1, of channels 4 k to 4 k + 3
+        /// alone, whose numbers are those of c - 4 k.
         Affine = 12,
         /// (x - mean) / sqrt(variance + `a0`): over all channels, or each if `slot` is 1. Needs a
         /// statistic.
@@ -236,7 +238,8 @@ codes! {
         /// With probability `a0` a pixel becomes `a2` = max (a share `a1` of them) or 0; noise
         /// stream `slot`.
         SaltAndPepper = 15,
-        /// Rows `a0..a1` and columns `a2..a3` become the value of `a[4 + c]`.
+        /// Rows `a0..a1` and columns `a2..a3` become the value of `a[4 + c]`, or those of four
+        /// channels do, as `slot` says of `Affine`.
         Erase = 16,
         /// The same with normal noise, `a4` + `a5` normal; noise stream `slot`.
         EraseNoise = 17,

@@ -6,8 +6,10 @@ use std::fmt;
 use tallow_core::{Dim, RowDType};
 
 use crate::cut::{Atom, Contents, Reason};
+use crate::draw::is_moderate;
 use crate::layout::Layout;
 use crate::plan::{BLUR_WEIGHTS_MAX, CHANNELS_MAX, Interpolation};
+use crate::values::Values;
 
 /// Depth, height, width.
 pub(crate) const D: usize = 0;
@@ -28,10 +30,12 @@ pub(crate) struct Sketch {
     /// What none of them is below.
     least: [usize; 3],
     pub(crate) channels: usize,
-    /// The largest value of the input's range.
-    pub(crate) max: f64,
-    /// Whether values have left that range for good: they are normalised.
+    /// The values of the raw field.
+    pub(crate) values: Values,
+    /// Whether values have left their range for good: they are normalised.
     pub(crate) normalized: bool,
+    /// Whether what is delivered hangs on the ends of the range.
+    pub(crate) ranged: bool,
     /// The element type of the raw field.
     pub(crate) raw: RowDType,
     pub(crate) raw_layout: Layout,
@@ -98,14 +102,16 @@ impl Sketch {
         channels: usize,
         raw: RowDType,
         raw_layout: Layout,
+        values: Values,
         once: bool,
     ) -> Self {
         let mut sketch = Self {
             size,
             least: least_of(size),
             channels,
-            max: max_of(raw),
+            values,
             normalized: false,
+            ranged: false,
             raw,
             raw_layout,
             dtype: None,
@@ -275,18 +281,30 @@ impl Sketch {
         stage.taps = stage.taps.max(taps);
     }
 
-    /// Asks for a range, which colours have as long as they are not normalised.
+    /// Asks for a range from black, which is 0, to white: what values have as long as they are not
+    /// normalised.
     ///
     /// # Errors
     ///
-    /// When they are.
-    pub(crate) fn needs_range(&self) -> Result<(), String> {
+    /// When they are, or it is not known.
+    pub(crate) fn needs_range(&mut self) -> Result<(), String> {
         if self.normalized {
             return Err("works on values between black and white: put it before the \
                         normalisation"
                 .to_owned());
         }
-        Ok(())
+        self.ranged = true;
+        self.values.check_colors()
+    }
+
+    /// Asks for a range, wherever it begins.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known.
+    pub(crate) fn needs_ends(&mut self) -> Result<(), String> {
+        self.ranged = true;
+        self.values.check_ends()
     }
 
     /// Asks for colours: a range, and 1 to 4 channels.
@@ -294,12 +312,41 @@ impl Sketch {
     /// # Errors
     ///
     /// When there are none.
-    pub(crate) fn needs_colors(&self) -> Result<(), String> {
+    pub(crate) fn needs_colors(&mut self) -> Result<(), String> {
         self.needs_range()?;
-        if self.channels == 0 || self.channels > CHANNELS_MAX {
-            return Err(format!("found {} channels, colours have 1 to 4", self.channels));
+        if self.channels > CHANNELS_MAX {
+            return Err(format!(
+                "found {} channels, expected 1 to 4: gray or red, green and blue, with alpha or \
+                 without",
+                self.channels
+            ));
         }
         Ok(())
+    }
+
+    /// How far values lie from each other: what `Composer::spread` says.
+    pub(crate) fn spread(&self) -> f64 {
+        if self.normalized { 1.0 } else { self.values.width() / self.values.unit() }
+    }
+
+    /// Asks that an argument is one of the image's values: any number behind a normalisation.
+    ///
+    /// # Errors
+    ///
+    /// When it is not.
+    pub(crate) fn needs_value(&self, name: &str, value: f64) -> Result<(), String> {
+        needs_moderate(name, value)?;
+        if self.normalized { Ok(()) } else { self.values.check(name, value) }
+    }
+
+    /// Asks that an argument is a distance that values can have from each other, of either sign.
+    ///
+    /// # Errors
+    ///
+    /// When it is not.
+    pub(crate) fn needs_distance(&self, name: &str, value: f64) -> Result<(), String> {
+        needs_moderate(name, value)?;
+        if self.normalized { Ok(()) } else { self.values.check_distance(name, value) }
     }
 
     /// Asks for a height and width of their own: an image, not a signal.
@@ -420,6 +467,7 @@ impl Sketch {
         self.least = [D, H, W].map(|k| self.least[k].min(other.least[k]));
         self.normalized |= other.normalized;
         self.mixing = self.mixing.max(other.mixing);
+        self.ranged |= other.ranged;
         self.blends_views |= other.blends_views;
         self.computes |= other.computes;
         self.dtype = self.dtype.or(other.dtype);
@@ -466,12 +514,10 @@ fn least_of(size: [Dim; 3]) -> [usize; 3] {
     })
 }
 
-/// The largest value of an element type's range, as images use it.
-pub(crate) fn max_of(dtype: RowDType) -> f64 {
-    match dtype {
-        RowDType::U8 => 255.0,
-        RowDType::U16 => 65535.0,
-        _ => 1.0,
+fn needs_moderate(name: &str, value: f64) -> Result<(), String> {
+    match is_moderate(value) {
+        true => Ok(()),
+        false => Err(format!("found {name} {value}, expected a number of at most 1e30")),
     }
 }
 

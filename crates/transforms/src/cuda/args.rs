@@ -1,4 +1,4 @@
-//! What kernels are given: the structs of `args.cuh` and `elastic.cuh`.
+//! What kernels are given: the structs of `args.cuh`, `elastic.cuh` and `widen.cuh`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -47,6 +47,23 @@ pub(super) struct StageArgs {
 }
 
 const _: () = assert!(size_of::<StageArgs>() == 184);
+
+/// A raw image that is made `f32`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct WidenArgs {
+    pub(super) plans: Rows,
+    pub(super) image: Rows,
+    pub(super) scratch: Rows,
+    pub(super) to: u64,
+    pub(super) elements: u64,
+    pub(super) from: u32,
+    pub(super) first: u32,
+    pub(super) mixed_only: u32,
+    pub(super) unused: u32,
+}
+
+const _: () = assert!(size_of::<WidenArgs>() == 80);
 
 /// One stage over a field whose elements are moved.
 #[repr(C)]

@@ -27,7 +27,9 @@ __device__ __forceinline__ float pick(float sector, float a, float b, float c, f
 // Turns the hue by `shift` turns.
 __device__ __forceinline__ void turn_hue(float (&rgb)[4], float shift, float max) {
     float r = rgb[0], g = rgb[1], b = rgb[2];
-    float v = larger(larger(r, g), b);
+    // 0, or NaN where one of them is no finite number, which comparisons pass over.
+    float odd = (r + g + b) * 0.0f;
+    float v = larger(larger(r, g), b) + odd;
     float range = v - smaller(smaller(r, g), b);
     bool gray = range == 0.0f;
     float s = range / (gray ? 1.0f : v);
@@ -53,24 +55,6 @@ __device__ __forceinline__ void turn_hue(float (&rgb)[4], float shift, float max
 __device__ OUTLINED float gamma_of(float x, double power, double unit, double top, float max) {
     return clamp(float(top * pow_of(double(x) * unit, power)), 0.0f, max);
 }
-
-// Keeps the upper bits.
-struct Posterize {
-    float step, per_step, top;
-
-    __device__ __forceinline__ Posterize(uint32_t bits, float max) {
-        uint32_t depth = max == 1.0f ? 0 : max == 255.0f ? 8 : 16;
-        uint32_t most = depth == 0 ? 16 : depth;
-        uint32_t levels = 1u << (bits < most ? bits : most);
-        step = (depth == 0 ? 1.0f : float(1u << depth)) / float(levels);
-        per_step = 1.0f / step;
-        top = float(levels - 1);
-    }
-
-    __device__ __forceinline__ float of(float x) const {
-        return clamp(floor_of(x * per_step), 0.0f, top) * step;
-    }
-};
 
 // The bin, 0..=255, that a value in [0, max] falls into.
 __device__ __forceinline__ int bin_of(float x, float max) { return to_u8(floor_of(x * (255.999f / max))); }

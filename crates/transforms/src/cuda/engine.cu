@@ -10,6 +10,7 @@
 #include "elastic.cuh"
 #include "select.cuh"
 #include "stage.cuh"
+#include "widen.cuh"
 
 // Threads of a block on the device.
 #define THREADS 256
@@ -44,6 +45,8 @@ __global__ void __launch_bounds__(THREADS, 3) stage_f32(const __grid_constant__ 
 __global__ void __launch_bounds__(THREADS) settle_statistic(const __grid_constant__ StageArgs args) {
     settle(args, shared_memory(args.shared_bytes));
 }
+
+__global__ void __launch_bounds__(THREADS) widen(const __grid_constant__ WidenArgs args) { widen_image(args); }
 
 __global__ void __launch_bounds__(THREADS) draw_displacements(const __grid_constant__ ElasticArgs args) {
     draw_elastic(args);

@@ -6,7 +6,7 @@
 
 use std::ffi::c_void;
 
-use super::args::{ElasticArgs, SelectArgs, StageArgs};
+use super::args::{ElasticArgs, SelectArgs, StageArgs, WidenArgs};
 use super::launches::{Launch, Use, uses};
 
 /// A kernel as a function: `params` points at one pointer, to the struct that it takes; `grid` and
@@ -60,6 +60,7 @@ kernels! {
     "stage_f16" tallow_host_stage_f16(StageArgs),
     "stage_f32" tallow_host_stage_f32(StageArgs),
     "settle_statistic" tallow_host_settle_statistic(StageArgs),
+    "widen" tallow_host_widen(WidenArgs),
     "draw_displacements" tallow_host_draw_displacements(ElasticArgs),
     "select_1" tallow_host_select_1(SelectArgs),
     "select_2" tallow_host_select_2(SelectArgs),

@@ -9,7 +9,7 @@ use tallow_core::{
     RowDType, Run, Schema,
 };
 
-use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs};
+use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs, WidenArgs};
 use crate::augment::Augment;
 use crate::bound::{AugmentEngine, PlanHead, StageNeeds};
 use crate::compose::canvas;
@@ -84,7 +84,10 @@ const SUMS_BYTES: usize = 20 << 10;
 const TALLY_BYTES: usize = THREADS as usize * 2 * CHANNELS_MAX * size_of::<f64>();
 
 /// `Partial` of `statistics.cuh`.
-const PARTIAL_BYTES: usize = CHANNELS_MAX * 256 * size_of::<u32>();
+const PARTIAL_BYTES: usize = CHANNELS_MAX * BINS * size_of::<u32>();
+
+/// The levels of a histogram, and one for NaN.
+const BINS: usize = 256 + 1;
 
 /// `Statistic` of `statistics.cuh`.
 const STATISTIC_BYTES: usize = CHANNELS_MAX * (2 + 1 + 256) * size_of::<f32>();
@@ -97,12 +100,17 @@ const _: () = assert!(
     "a block of the largest needs fits"
 );
 
+/// Elements that a thread widens, one after the other.
+const WIDENED: usize = 8;
+
 /// Parts of the scratch begin on these boundaries.
 const ALIGN: usize = 256;
 
 /// Where the parts of the scratch of one row lie.
 #[derive(Debug, Default)]
 struct Scratch {
+    /// The raw image, where it is widened. It lies first, so that its rows are those of the scratch.
+    widened: u64,
     canvases: [u64; canvas::COUNT],
     partials: u64,
     statistics: u64,
@@ -121,6 +129,7 @@ impl Scratch {
     fn of(engine: &AugmentEngine, made: &[usize]) -> Self {
         let mut scratch = Self::default();
         let extents = &engine.extents;
+        scratch.widened = scratch.take(extents.widened * size_of::<f32>());
         if engine.select.is_none() {
             for (k, _) in extents.canvases.iter().enumerate().filter(|(_, used)| **used) {
                 scratch.canvases[k] = scratch.take(extents.image() * size_of::<f32>());
@@ -259,6 +268,7 @@ impl Launches {
             args.mixed_only = 1;
             if stage == 0 {
                 args.image = batch.rows_of(batch.layout.partners[engine.image]);
+                self.widen(&mut args, batch.rows, launches);
             }
             self.image(args, engine.needs[stage], batch.rows, launches);
             for at in 0..self.made.len() {
@@ -270,7 +280,10 @@ impl Launches {
     /// One stage of the rows themselves.
     fn stage(&self, batch: &Batch<'_>, stage: usize, launches: &mut Vec<Launch>) {
         let engine = &self.engine;
-        let args = self.image_args(batch, stage);
+        let mut args = self.image_args(batch, stage);
+        if stage == 0 {
+            self.widen(&mut args, batch.rows, launches);
+        }
         match engine.select {
             None => self.image(args, engine.needs[stage], batch.rows, launches),
             Some(_) if engine.needs[stage].elastic => {
@@ -338,6 +351,28 @@ impl Launches {
             launches.push(launch("settle_statistic", [1, rows, 1], settle.shared_bytes, &settle));
         }
         launches.push(self.pass(args, [self.blocks, rows, 1]));
+    }
+
+    /// Lets a stage read the raw image as `f32`, where stages do not read its type.
+    fn widen(&self, args: &mut StageArgs, rows: u32, launches: &mut Vec<Launch>) {
+        let elements = self.engine.extents.widened;
+        if elements == 0 {
+            return;
+        }
+        let widen = WidenArgs {
+            plans: args.plans,
+            image: args.image,
+            scratch: args.scratch,
+            to: self.scratch.widened,
+            elements: elements as u64,
+            from: widened(self.engine.raw.fields()[self.engine.image].dtype()),
+            first: args.first,
+            mixed_only: args.mixed_only,
+            unused: 0,
+        };
+        let blocks = elements.div_ceil(THREADS as usize * WIDENED).clamp(1, BLOCKS_MAX);
+        launches.push(launch("widen", [blocks as u32, rows, 1], 0, &widen));
+        args.image = args.scratch;
     }
 
     /// One pass over an image.
@@ -473,7 +508,7 @@ impl DeviceEngine for Launches {
 }
 
 /// `Shared` of a settlement: counts of the levels, and the step between them.
-const SETTLE_SHARED_BYTES: usize = 256 * size_of::<u32>() + 16;
+const SETTLE_SHARED_BYTES: usize = (BINS * size_of::<u32>()).next_multiple_of(16) + 16;
 
 /// `Shared` of a selection: a row and a column of a tile.
 const SELECT_SHARED_BYTES: usize = 2 * (1 << TILE_LOG2_MAX) * size_of::<i32>();
@@ -550,8 +585,21 @@ fn stage_kernel(dtype: RowDType) -> &'static str {
         RowDType::U8 => "stage_u8",
         RowDType::U16 => "stage_u16",
         RowDType::F16 => "stage_f16",
-        // `bind` lets no other type through.
+        // Others are widened.
         _ => "stage_f32",
+    }
+}
+
+/// `Widened` of `widen.cuh`.
+fn widened(dtype: RowDType) -> u32 {
+    match dtype {
+        RowDType::BF16 => 0,
+        RowDType::F64 => 1,
+        RowDType::I16 => 2,
+        RowDType::I32 => 3,
+        RowDType::I64 => 4,
+        // `bind` lets no other type through.
+        _ => 5,
     }
 }
 
@@ -612,6 +660,15 @@ pub fn uses(kernel: &str, args: &[u8], grid: [u32; 3]) -> Vec<Use> {
         let args: ElasticArgs = bytemuck::pod_read_unaligned(args);
         let plans = plans_read(args.plans, args.first, args.stage + 1, rows);
         return spans(plans, [(args.scratch, args.first, true)], rows);
+    }
+    if kernel == "widen" {
+        let args: WidenArgs = bytemuck::pod_read_unaligned(args);
+        let plans = plans_read(args.plans, args.first, 0, rows);
+        return spans(
+            plans,
+            [(args.image, args.first, false), (args.scratch, args.first, true)],
+            rows,
+        );
     }
     let args: StageArgs = bytemuck::pod_read_unaligned(args);
     let plans = plans_read(args.plans, args.first, args.stage + 1, rows);

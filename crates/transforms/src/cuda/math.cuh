@@ -25,8 +25,9 @@ __device__ __forceinline__ float larger(float a, float b) { return a > b ? a : b
 
 __device__ __forceinline__ float smaller(float a, float b) { return a < b ? a : b; }
 
+// NaN and -0 stay.
 __device__ __forceinline__ float clamp(float x, float low, float high) {
-    return smaller(larger(x, low), high);
+    return smaller(high, larger(low, x));
 }
 
 __device__ __forceinline__ int clamp(int x, int low, int high) {
@@ -46,7 +47,7 @@ __device__ __forceinline__ float floor_of(float x) {
 
 // `x` rounded half to even and saturated; NaN becomes 0.
 __device__ __forceinline__ uint8_t to_u8(float x) {
-    return uint8_t(bits_as<uint32_t>(clamp(x, 0.0f, 255.0f) + 8388608.0f));
+    return uint8_t(bits_as<uint32_t>(smaller(larger(x, 0.0f), 255.0f) + 8388608.0f));
 }
 
 // The polynomial with coefficients `c`, lowest first, by Horner's rule.
@@ -113,11 +114,12 @@ __device__ __forceinline__ double exp2_of(double z) {
     return (1.0 + r * horner(EXP2, r)) * scale;
 }
 
-// x^y for x >= 0 and finite y.
+// x^y for x >= 0 and finite y; x below 0 counts as 0, and NaN stays.
 __device__ __forceinline__ double pow_of(double x, double y) {
     double power = exp2_of(y * log2_of(x));
     double of_zero = y > 0.0 ? 0.0 : 1.0;
-    return x > 0.0 ? power : of_zero;
+    double of_others = x != x ? x : of_zero;
+    return x > 0.0 ? power : of_others;
 }
 
 // An `f16` and a `bf16`, as their bits.
@@ -155,6 +157,19 @@ __device__ __forceinline__ float to_f32(uint8_t x) { return float(x); }
 __device__ __forceinline__ float to_f32(uint16_t x) { return float(x); }
 
 __device__ __forceinline__ float to_f32(float x) { return x; }
+
+__device__ __forceinline__ float to_f32(Brain x) { return bits_as<float>(uint32_t(x.bits) << 16); }
+
+// Rounded to nearest, ties to even.
+__device__ __forceinline__ float to_f32(double x) { return float(x); }
+
+__device__ __forceinline__ float to_f32(int16_t x) { return float(x); }
+
+__device__ __forceinline__ float to_f32(int32_t x) { return float(x); }
+
+__device__ __forceinline__ float to_f32(int64_t x) { return float(x); }
+
+__device__ __forceinline__ float to_f32(uint32_t x) { return float(x); }
 
 __device__ __forceinline__ float to_f32(Half x) {
     uint32_t bits = x.bits;

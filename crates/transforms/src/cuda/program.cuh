@@ -27,6 +27,15 @@ struct Program {
         return tile.first > 0 ? 0 : args.channels >= 3 ? 3 : 1;
     }
 
+    // Which of its four numbers an operation has for a channel.
+    static constexpr int NO_NUMBER = -1;
+
+    __device__ __forceinline__ static int number_of(const Op &op, int channel) {
+        if (op.slot == 0) return of_channel(channel);
+        int of = channel - (int(op.slot) - 1) * CHANNELS;
+        return of >= 0 && of < CHANNELS ? of : NO_NUMBER;
+    }
+
     __device__ __forceinline__ void run_one(const Op &op, const Statistic &statistic, const Tile &tile,
                                             Pixels &pixels) const {
         float a = op.args[0], b = op.args[1];
@@ -64,8 +73,10 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
             return pixels.each(count,
                               [&](float x, int, int) { return x >= a ? b - x : x + 0.0f; });
         case OpCode::Posterize: {
-            Posterize posterize(uint32_t(a), b);
-            return pixels.each(count, [&](float x, int, int) { return posterize.of(x); });
+            float per_step = 1.0f / a;
+            return pixels.each(count, [&](float x, int, int) {
+                return clamp(floor_of(x * per_step), 0.0f, b) * a;
+            });
         }
         case OpCode::Invert:
             return pixels.each(count, [&](float x, int, int) { return a - x; });
@@ -77,8 +88,8 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
             });
         case OpCode::Affine:
             return pixels.each(count, [&](float x, int c, int) {
-                int of = of_channel(tile.first + c);
-                return x * op.args[of] + op.args[CHANNELS + of];
+                int of = number_of(op, tile.first + c);
+                return of == NO_NUMBER ? x : x * op.args[of] + op.args[CHANNELS + of];
             });
         case OpCode::Standardize:
             return pixels.each(count, [&](float x, int c, int) {
@@ -91,7 +102,8 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
             return salt_and_pepper(op, tile, pixels);
         case OpCode::Erase:
             return pixels.each(count, [&](float x, int c, int i) {
-                return in_box(op, tile, pixels, i) ? op.args[4 + of_channel(tile.first + c)] : x;
+                int of = number_of(op, tile.first + c);
+                return of != NO_NUMBER && in_box(op, tile, pixels, i) ? op.args[CHANNELS + of] : x;
             });
         case OpCode::EraseNoise:
             return erase_noise(op, tile, pixels);
@@ -113,8 +125,9 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
         float max = op.args[0];
         pixels.each(tile.first > 0 ? 0 : tile.count, [&](float x, int c, int) {
             float low = statistic.numbers[c][0], high = statistic.numbers[c][1];
-            float unit = (high - low) * (1.0f / max);
-            return low == high ? x : clamp((x - low) / unit, 0.0f, max);
+            bool is_flat = low == high;
+            float unit = is_flat ? 1.0f : (high - low) * (1.0f / max);
+            return clamp((x - (is_flat ? 0.0f : low)) / unit, 0.0f, max);
         });
     }
 

@@ -11,6 +11,8 @@
 #include "shared.cuh"
 
 constexpr int LEVELS = 256;
+// What values are counted in: the levels, and NaN behind them.
+constexpr int BINS = LEVELS + 1;
 
 // A statistic as its operation uses it.
 struct Statistic {
@@ -25,8 +27,13 @@ struct Statistic {
 union Partial {
     double sums[CHANNELS][2];
     float extremes[CHANNELS][2];
-    uint32_t counts[CHANNELS][LEVELS];
+    uint32_t counts[CHANNELS][BINS];
 };
+
+// The extremes of two values, NaN where one of them is.
+__device__ __forceinline__ float least(float a, float b) { return a < b || a != a ? a : b; }
+
+__device__ __forceinline__ float greatest(float a, float b) { return a > b || a != a ? a : b; }
 
 // The slot of channel `channel` in a standardisation.
 __device__ __forceinline__ int moments_of(const Op &op, int channel) {
@@ -57,7 +64,7 @@ struct Tally {
     // Every thread takes part.
     __device__ __forceinline__ void clear() {
         int threads = int(blockDim.x);
-        for (int i = threadIdx.x; i < CHANNELS * LEVELS && is_counted; i += threads) counts[i] = 0;
+        for (int i = threadIdx.x; i < CHANNELS * BINS && is_counted; i += threads) counts[i] = 0;
         for (int i = threadIdx.x; i < 2 * CHANNELS * threads && !is_counted; i += threads) {
             if (op->code == OpCode::Autocontrast) {
                 extremes[i] = (i / threads) % 2 == 0 ? INFINITY : -INFINITY;
@@ -102,11 +109,12 @@ struct Tally {
         } else if (channel >= CHANNELS) {
             return;
         } else if (is_counted) {
-            atomicAdd(&counts[channel * LEVELS + bin_of(x, op->args[0])], 1u);
+            int bin = x != x ? LEVELS : bin_of(x, op->args[0]);
+            atomicAdd(&counts[channel * BINS + bin], 1u);
         } else {
             float &low = mine(extremes, channel, 0), &high = mine(extremes, channel, 1);
-            low = smaller(x, low);
-            high = larger(x, high);
+            low = least(x, low);
+            high = greatest(x, high);
         }
     }
 
@@ -114,8 +122,8 @@ struct Tally {
     __device__ void finish(Partial &partial) {
         __syncthreads();
         if (is_counted) {
-            for (int i = threadIdx.x; i < CHANNELS * LEVELS; i += blockDim.x) {
-                partial.counts[i / LEVELS][i % LEVELS] = counts[i];
+            for (int i = threadIdx.x; i < CHANNELS * BINS; i += blockDim.x) {
+                partial.counts[i / BINS][i % BINS] = counts[i];
             }
             return;
         }
@@ -138,7 +146,7 @@ struct Tally {
         float extreme = extremes[i * blockDim.x];
         for (uint32_t t = 1; t < blockDim.x; ++t) {
             float x = extremes[i * blockDim.x + t];
-            extreme = i % 2 == 0 ? smaller(x, extreme) : larger(x, extreme);
+            extreme = i % 2 == 0 ? least(x, extreme) : greatest(x, extreme);
         }
         return extreme;
     }
@@ -150,8 +158,8 @@ __device__ inline void settle_numbers(const StagePlan &plan, const Op &op, int c
     if (op.code == OpCode::Autocontrast) {
         float low = INFINITY, high = -INFINITY;
         for (int p = 0; p < count; ++p) {
-            low = smaller(parts[p].extremes[c][0], low);
-            high = larger(parts[p].extremes[c][1], high);
+            low = least(parts[p].extremes[c][0], low);
+            high = greatest(parts[p].extremes[c][1], high);
         }
         numbers[0] = low, numbers[1] = high;
         return;
@@ -169,8 +177,8 @@ __device__ inline void settle_numbers(const StagePlan &plan, const Op &op, int c
     int shared = op.slot == 1 ? (c < CHANNELS - 1 ? 1 : channels - (CHANNELS - 1)) : channels;
     double values = shared > 0 ? pixels * double(shared) : 1.0;
     double mean = sum / values, variance = squares / values - mean * mean;
-    double deviation = sqrt((variance > 0.0 ? variance : 0.0) + double(op.args[0]));
-    double scale = deviation > 0.0 ? 1.0 / deviation : 0.0;
+    double deviation = sqrt((variance < 0.0 ? 0.0 : variance) + double(op.args[0]));
+    double scale = deviation == 0.0 ? 0.0 : 1.0 / deviation;
     numbers[0] = float(scale), numbers[1] = float(-mean * scale);
 }
 
@@ -178,10 +186,10 @@ __device__ inline void settle_numbers(const StagePlan &plan, const Op &op, int c
 // those of the levels before it.
 __device__ inline void settle_table(const Op &op, const Partial *parts, int count, int c,
                                     uint32_t *counts, uint32_t *step, Statistic &statistic) {
-    for (int level = threadIdx.x; level < LEVELS; level += blockDim.x) {
+    for (int bin = threadIdx.x; bin < BINS; bin += blockDim.x) {
         uint32_t sum = 0;
-        for (int p = 0; p < count; ++p) sum += parts[p].counts[c][level];
-        counts[level] = sum;
+        for (int p = 0; p < count; ++p) sum += parts[p].counts[c][bin];
+        counts[bin] = sum;
     }
     __syncthreads();
     if (threadIdx.x == 0) {
@@ -193,20 +201,21 @@ __device__ inline void settle_table(const Op &op, const Partial *parts, int coun
             below += here;
         }
         *step = (below - last) / 255;
-        statistic.changes[c] = below > 0 && (*step > 0 || op.args[0] != 255.0f);
+        statistic.changes[c] = counts[LEVELS] > 0 || (below > 0 && (*step > 0 || op.args[1] != 1.0f));
     }
     __syncthreads();
     for (uint32_t level = threadIdx.x; level < LEVELS; level += blockDim.x) {
         uint32_t made = *step == 0 ? level : (counts[level] + *step / 2) / *step;
         made = made < 255 ? made : 255;
-        statistic.tables[c][level] = float(made) * op.args[0] / 255.0f;
+        float value = float(made) * op.args[0] / 255.0f;
+        statistic.tables[c][level] = counts[LEVELS] > 0 ? bits_as<float>(0x7fc00000u) : value;
     }
     __syncthreads();
 }
 
 // Joins the parts of the statistic that the pass before gathered.
 __device__ inline void settle(const StageArgs &args, Shared shared) {
-    uint32_t *counts = shared_at<uint32_t>(shared.take<uint32_t>(LEVELS));
+    uint32_t *counts = shared_at<uint32_t>(shared.take<uint32_t>(BINS));
     uint32_t *step = &shared.take_one<uint32_t>();
     uint32_t row = args.first + blockIdx.y;
     if (args.mixed_only && !args.plans.at<const PlanHead>(row)->mixed) return;

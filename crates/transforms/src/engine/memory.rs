@@ -52,6 +52,8 @@ pub(crate) struct Extents {
     pub(crate) canvases: [bool; canvas::COUNT],
     pub(crate) statistics: bool,
     pub(crate) elastic: bool,
+    /// Elements of a raw image that is read as `f32` before anything else.
+    pub(crate) widened: usize,
 }
 
 /// Planes begin on cache lines.
@@ -79,6 +81,7 @@ impl Extents {
             canvases,
             statistics: stages.iter().any(|s| s.statistic),
             elastic: stages.iter().any(|s| s.elastic),
+            widened: 0,
         }
     }
 
@@ -97,7 +100,7 @@ impl Extents {
         self.channels * self.canvas
     }
 
-    fn parts(&self) -> [usize; 11] {
+    fn parts(&self) -> [usize; 12] {
         let canvases = self.canvases.iter().filter(|used| **used).count();
         [
             self.row(),
@@ -111,6 +114,7 @@ impl Extents {
             canvases * self.image(),
             if self.statistics { self.image() } else { 0 },
             if self.elastic { 3 * self.canvas } else { 0 },
+            self.widened,
         ]
     }
 
@@ -134,6 +138,8 @@ pub(crate) struct Memory<'a> {
     pub(crate) seen: &'a mut [f32],
     /// The displacements of an elastic map, and room to blur them.
     pub(crate) fields: &'a mut [f32],
+    /// The raw image, where it is not of a type that stages read.
+    pub(crate) widened: &'a mut [f32],
 }
 
 /// What the geometric part of a stage needs.
@@ -161,8 +167,20 @@ impl<'a> Memory<'a> {
         let floats = extents.bytes() / size_of::<f32>() - LINE;
         let bytes = &mut scratch[align..][..floats * size_of::<f32>()];
         let mut left: &'a mut [f32] = bytemuck::cast_slice_mut(bytes);
-        let [tile, store, row, ring, weights, starts, held, places, canvases, seen, fields] =
-            extents.parts().map(|len| split_off(&mut left, len));
+        let [
+            tile,
+            store,
+            row,
+            ring,
+            weights,
+            starts,
+            held,
+            places,
+            canvases,
+            seen,
+            fields,
+            widened,
+        ] = extents.parts().map(|len| split_off(&mut left, len));
         let [whole, share] = halves(places);
         let mut canvases = canvases;
         let canvases = extents
@@ -187,6 +205,7 @@ impl<'a> Memory<'a> {
             canvases,
             seen,
             fields,
+            widened,
         }
     }
 }

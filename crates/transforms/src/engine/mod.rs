@@ -12,6 +12,7 @@ mod statistics;
 pub(crate) mod store;
 pub(crate) mod view;
 pub(crate) mod warp;
+pub(crate) mod widen;
 
 use half::f16;
 use tallow_core::{Error, ErrorKind, FieldView, Result, RowDType};
@@ -93,8 +94,14 @@ fn run_raw(
         RowDType::U8 => run!(u8),
         RowDType::U16 => run!(u16),
         RowDType::F16 => run!(f16),
-        // `bind` lets no other type through.
-        _ => run!(f32),
+        RowDType::F32 => run!(f32),
+        _ => {
+            let image = std::mem::take(&mut memory.widened);
+            let pixels = widen::widen(simd, raw, image)?;
+            let raster = Raster::new(pixels, plan.source, channels, layout.is_interleaved());
+            stage::run(simd, plan, raster, memory, output);
+            memory.widened = image;
+        }
     }
     Ok(())
 }

@@ -82,10 +82,10 @@ pub(crate) fn run(
         OpCode::Saturation | OpCode::Hue | OpCode::Grayscale => {}
         OpCode::Gamma => planes(tile, |_, x| color::gamma(simd, x, a, b, c)),
         OpCode::Solarize => planes(tile, |_, x| color::solarize(simd, x, a, b)),
-        OpCode::Posterize => planes(tile, |_, x| color::posterize(simd, x, a as u32, b)),
+        OpCode::Posterize => planes(tile, |_, x| color::posterize(simd, x, a, b)),
         OpCode::Invert => planes(tile, |_, x| color::invert(simd, x, a)),
         OpCode::Affine => planes(tile, |c, x| {
-            let c = if c < CHANNELS_MAX { c } else { 0 };
+            let Some(c) = number_of(op, c) else { return };
             arithmetic::affine(simd, x, op.args[c], op.args[CHANNELS_MAX + c]);
         }),
         OpCode::Contrast | OpCode::Autocontrast | OpCode::Equalize | OpCode::Standardize => {
@@ -100,6 +100,15 @@ pub(crate) fn run(
             arithmetic::blend(simd, x, place.other(op.slot, channel, x.len()), a, b);
         }),
         OpCode::Paste => paste(op, place, tile),
+    }
+}
+
+/// Which of its four numbers an operation has for channel `c`: those of four channels have none for
+/// others, those of all use the first for channels behind the fourth.
+fn number_of(op: &Op, c: usize) -> Option<usize> {
+    match op.slot as usize {
+        0 => Some(if c < CHANNELS_MAX { c } else { 0 }),
+        slot => c.checked_sub((slot - 1) * CHANNELS_MAX).filter(|c| *c < CHANNELS_MAX),
     }
 }
 
@@ -134,7 +143,7 @@ fn with_statistic(simd: Simd, op: &Op, statistic: Option<&Statistic>, tile: &mut
         Some(Statistic::Moments(moments)) => planes(tile, |c, x| {
             let moments = &moments[if op.slot == 1 { c.min(CHANNELS_MAX - 1) } else { 0 }];
             let deviation = (moments.variance() + f64::from(a)).sqrt();
-            let scale = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+            let scale = if deviation == 0.0 { 0.0 } else { 1.0 / deviation };
             arithmetic::affine(simd, x, scale as f32, (-moments.mean() * scale) as f32);
         }),
         Some(Statistic::Histograms(_)) | None => {}
@@ -169,7 +178,8 @@ fn salt_and_pepper(simd: Simd, op: &Op, place: &Place<'_>, tile: &mut Tile<'_>) 
 fn erase(op: &Op, place: &Place<'_>, tile: &mut Tile<'_>) {
     let Some(columns) = place.columns(op) else { return };
     planes(tile, |c, x| {
-        x[columns.clone()].fill(op.args[4 + if c < CHANNELS_MAX { c } else { 0 }]);
+        let Some(c) = number_of(op, c) else { return };
+        x[columns.clone()].fill(op.args[CHANNELS_MAX + c]);
     });
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn run<T: Pixel>(
     mut output: Option<&mut Output<'_>>,
 ) {
     let view = View::new(raster, plan);
-    let Memory { tile, stride, store, head, canvases, seen, fields } = memory;
+    let Memory { tile, stride, store, head, canvases, seen, fields, .. } = memory;
     let mut rows = Rows::prepare(simd, plan, head, fields);
     let width = plan.size[W] as usize;
     let mut tile = Tile { values: tile, stride: *stride, width, channels: raster.channels };

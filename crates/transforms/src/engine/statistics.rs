@@ -65,7 +65,8 @@ impl Statistic {
     pub(crate) fn settle(self, op: &Op) -> Self {
         match self {
             Self::Histograms(histograms) => {
-                Self::Tables(histograms.map(|histogram| histogram.equalize_lut(op.args[0])))
+                let [max, are_levels, ..] = op.args;
+                Self::Tables(histograms.map(|of| of.equalize_lut(max, are_levels == 1.0)))
             }
             other => other,
         }

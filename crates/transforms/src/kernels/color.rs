@@ -1,6 +1,7 @@
 //! Colour steps on rows of planar `f32` in the native range `[0, max]` (255, 65535 or 1).
 //!
-//! The formulas are those of torchvision's float path; nothing is rounded between steps.
+//! The formulas are those of torchvision's float path; nothing is rounded between steps. NaN stays
+//! NaN, and where channels are computed from each other, one of them makes all.
 
 use super::Simd;
 use super::math::{clamp, floor, larger, pow_f64, smaller, to_u8};
@@ -44,12 +45,9 @@ pub(crate) fn blend_constant(simd: Simd, x: &mut [f32], f: f32, offset: f32, max
 }
 
 /// `clamp((x - low) * max / (high - low), 0, max)`, where `low` and `high` are the plane's extremes;
-/// unchanged where they are equal. Divides by `(high - low) / max`, as torchvision does.
+/// no more than clamped where they are equal. Divides by `(high - low) / max`, as torchvision does.
 pub(crate) fn autocontrast(simd: Simd, x: &mut [f32], low: f32, high: f32, max: f32) {
-    if low == high {
-        return;
-    }
-    let unit = (high - low) * (1.0 / max);
+    let (low, unit) = if low == high { (0.0, 1.0) } else { (low, (high - low) * (1.0 / max)) };
     map(
         simd,
         x,
@@ -118,7 +116,8 @@ fn map3(
 /// Turns the hue by `shift` turns, in [-0.5, 0.5]; torchvision's `adjust_hue`.
 ///
 /// Hue and saturation are ratios, so that only the value carries the range: no division by `max`
-/// is needed, and none is done. Values must be at least 0.
+/// is needed, and none is done. Values must be at least 0. Of a pixel with NaN or an infinity all
+/// channels become NaN.
 pub(crate) fn hue(simd: Simd, r: &mut [f32], g: &mut [f32], b: &mut [f32], shift: f32, max: f32) {
     map3(
         simd,
@@ -140,7 +139,9 @@ pub(crate) fn hue(simd: Simd, r: &mut [f32], g: &mut [f32], b: &mut [f32], shift
 /// division instead of three, and one rounding less.
 #[inline(always)]
 fn rgb_to_hsv(r: f32, g: f32, b: f32) -> [f32; 3] {
-    let v = larger(larger(r, g), b);
+    // 0, or NaN where one of them is no finite number, which comparisons pass over.
+    let odd = (r + g + b) * 0.0;
+    let v = larger(larger(r, g), b) + odd;
     let range = v - smaller(smaller(r, g), b);
     let gray = range == 0.0;
     let s = range / if gray { 1.0 } else { v };
@@ -212,21 +213,12 @@ pub(crate) fn solarize(simd: Simd, x: &mut [f32], threshold: f32, max: f32) {
     );
 }
 
-/// Keeps the upper `bits` bits. On [0, 1]: `floor(x * 2^bits)` clamped to `[0, 2^bits - 1]`, over
-/// `2^bits`. On an integer range of d = 8 or 16 bits: `floor(x / 2^(d - bits)) * 2^(d - bits)`,
-/// which masks the lower bits and drops the fraction that earlier steps left.
-pub(crate) fn posterize(simd: Simd, x: &mut [f32], bits: u32, max: f32) {
-    let depth = if max == 1.0 {
-        0
-    } else if max == 255.0 {
-        8
-    } else {
-        16
-    };
-    let levels = 1u32 << if depth == 0 { bits.min(16) } else { bits.min(depth) };
-    // A power of two, so that multiplying by its reciprocal is exact.
-    let step = (if depth == 0 { 1.0 } else { (1u32 << depth) as f32 }) / levels as f32;
-    let (per_step, top) = (1.0 / step, (levels - 1) as f32);
+/// The level at or below, of those that are `step` apart: `floor(x / step)` clamped to `[0, top]`,
+/// times `step`. On bytes, with a step of 2^n, that masks the lower n bits and drops the fraction
+/// that earlier steps left.
+pub(crate) fn posterize(simd: Simd, x: &mut [f32], step: f32, top: f32) {
+    // Exact for powers of two, as steps of bytes and of floats up to 1 are.
+    let per_step = 1.0 / step;
     map(
         simd,
         x,
@@ -315,6 +307,10 @@ mod tests {
 
     type Planes = [Vec<f32>; 3];
 
+    /// A step on one row, and one on three.
+    type OfRow<'a> = dyn Fn(&mut [f32]) + 'a;
+    type OfPlanes<'a> = dyn Fn(&mut [f32], &mut [f32], &mut [f32]) + 'a;
+
     /// `op` on three planes at every level against `plain` on each pixel.
     fn check3(max: f32, op: impl Fn(Simd, &mut Planes), plain: impl Fn(f32, f32, f32) -> [f32; 3]) {
         for n in LENGTHS {
@@ -370,13 +366,14 @@ mod tests {
             for bits in 0..=8 {
                 let drop = depth - bits;
                 let plain = |x: f32| ((x as u32 >> drop) << drop) as f32;
-                check(max, |s, x| posterize(s, x, bits, max), plain);
+                let (step, top) = ((1u32 << drop) as f32, ((1u32 << bits) - 1) as f32);
+                check(max, |s, x| posterize(s, x, step, top), plain);
             }
         }
         for bits in 0..=8u32 {
             let levels = (1u32 << bits) as f32;
-            let plain = |x: f32| clamp((x * levels).floor(), 0.0, levels - 1.0) / levels;
-            check(1.0, |s, x| posterize(s, x, bits, 1.0), plain);
+            let plain = |x: f32| clamp((x * levels).floor() + 0.0, 0.0, levels - 1.0) / levels;
+            check(1.0, |s, x| posterize(s, x, 1.0 / levels, levels - 1.0), plain);
         }
     }
 
@@ -447,6 +444,62 @@ mod tests {
                     found.push([bits(&r), bits(&g), bits(&b)]);
                 }
                 assert!(found.iter().all(|planes| *planes == found[0]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_stays_one_and_infinities_are_clamped() {
+        const NAN: f32 = f32::NAN;
+        const INF: f32 = f32::INFINITY;
+        let lut = [7.0; 256];
+        for simd in Simd::levels() {
+            for max in [1.0, 255.0, 65535.0] {
+                let steps: [(&OfRow, [f32; 2]); 6] = [
+                    (&|x| brightness(simd, x, 1.5, max), [max, 0.0]),
+                    (&|x| blend_constant(simd, x, 1.5, -0.1, max), [max, 0.0]),
+                    (&|x| autocontrast(simd, x, 0.0, max, max), [max, 0.0]),
+                    (&|x| autocontrast(simd, x, max, max, max), [max, 0.0]),
+                    (&|x| gamma(simd, x, 0.5, 1.0, max), [max, 0.0]),
+                    (&|x| invert(simd, x, max), [-INF, INF]),
+                ];
+                for (at, (step, want)) in steps.iter().enumerate() {
+                    // At every place of a vector and behind the last.
+                    for n in [1, 9, 33] {
+                        let mut x: Vec<f32> = [NAN, INF, -INF].repeat(n);
+                        step(&mut x);
+                        let fits = |x: &[f32]| x[0].is_nan() && x[1..] == *want;
+                        assert!(x.chunks(3).all(fits), "step {at}, max {max}: {:?}", &x[..3]);
+                    }
+                }
+                let mut x = [NAN, INF, -INF];
+                lookup(simd, &mut x, &lut, max);
+                assert_eq!(x, [7.0; 3], "what NaN becomes is the table's to say");
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_in_one_channel_makes_all_of_the_pixel_nan() {
+        for simd in Simd::levels() {
+            for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for channel in 0..3 {
+                    let pixel = |step: &OfPlanes| {
+                        let mut planes = [[0.1f32, 0.9], [0.5, 0.2], [0.7, 0.3]];
+                        planes[channel][1] = odd;
+                        let [r, g, b] = &mut planes;
+                        step(r, g, b);
+                        assert!(planes.iter().all(|plane| plane[0].is_finite()));
+                        planes.map(|plane| plane[1])
+                    };
+                    let turned = pixel(&|r, g, b| hue(simd, r, g, b, 0.3, 1.0));
+                    assert!(turned.iter().all(|x| x.is_nan()), "{odd} in {channel}: {turned:?}");
+                    if odd.is_nan() {
+                        let gray = pixel(&|r, g, b| grayscale(simd, r, g, b));
+                        let vivid = pixel(&|r, g, b| saturation(simd, r, g, b, 1.5, 1.0));
+                        assert!(gray.iter().chain(&vivid).all(|x| x.is_nan()));
+                    }
+                }
             }
         }
     }

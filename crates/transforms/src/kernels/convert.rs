@@ -7,7 +7,7 @@ use super::math::to_u8;
 
 /// An element of a stored image.
 pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
-    /// The value, exactly.
+    /// The value, rounded half to even where an `f32` does not hold it.
     fn to_f32(self) -> f32;
 }
 
@@ -37,6 +37,57 @@ impl Pixel for f32 {
     fn to_f32(self) -> f32 {
         self
     }
+}
+
+impl Pixel for bf16 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+macro_rules! rounded {
+    ($($number:ty),*) => {
+        $(impl Pixel for $number {
+            #[inline(always)]
+            fn to_f32(self) -> f32 {
+                self as f32
+            }
+        })*
+    };
+}
+
+rounded!(f64, i16, i32, i64, u32);
+
+/// Elements that are looked at before a loop asks what it found.
+const LOOK: usize = 4096;
+
+/// Whether `x` is a finite number further than `most` from `middle`. No infinity is near anything, and
+/// NaN compares with nothing.
+#[inline(always)]
+fn is_beyond(x: f32, middle: f32, most: f32) -> bool {
+    let away = (x - middle).abs();
+    (away > most) & (away < f32::INFINITY)
+}
+
+/// The first element that is a finite number further than `most` from `middle`.
+pub(crate) fn first_beyond<T: Pixel>(
+    simd: Simd,
+    src: &[T],
+    middle: f32,
+    most: f32,
+) -> Option<usize> {
+    src.chunks(LOOK).enumerate().find_map(|(chunk, src)| {
+        let found = simd.run(
+            #[inline(always)]
+            || {
+                src.iter()
+                    .fold(0, |found, x| found | u32::from(is_beyond(x.to_f32(), middle, most)))
+            },
+        );
+        let at = (found != 0).then(|| src.iter().position(|x| is_beyond(x.to_f32(), middle, most)));
+        at.flatten().map(|at| chunk * LOOK + at)
+    })
 }
 
 /// `dst[i] = src[i]` as `f32`.

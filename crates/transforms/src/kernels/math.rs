@@ -7,13 +7,13 @@
 //! error given with each is the fit's, before rounding. Ranges are halved around the binary point:
 //! mantissas in [sqrt(1/2), sqrt(2)), fractions in [-1/2, 1/2].
 
-/// `x` limited to `[low, high]`; NaN becomes `low`, and -0 becomes `low` where `low` is 0.
+/// `x` limited to `[low, high]`; NaN and -0 stay.
 ///
 /// `f32::clamp` and `f32::max` leave the sign of a zero open; these comparisons do not, and each is
-/// one instruction of x86 (MAXPS, MINPS).
+/// one instruction of x86 (MAXPS, MINPS), which gives its second operand where one is NaN.
 #[inline(always)]
 pub(crate) fn clamp(x: f32, low: f32, high: f32) -> f32 {
-    smaller(larger(x, low), high)
+    smaller(high, larger(low, x))
 }
 
 /// `a` if it is above `b`, else `b`.
@@ -43,7 +43,7 @@ pub(crate) fn floor(x: f32) -> f32 {
 /// Adding 2^23 leaves the integer in the low bits, with the same rounding at every level.
 #[inline(always)]
 pub(crate) fn to_u8(x: f32) -> u8 {
-    (clamp(x, 0.0, 255.0) + 8_388_608.0).to_bits() as u8
+    (smaller(larger(x, 0.0), 255.0) + 8_388_608.0).to_bits() as u8
 }
 
 /// The polynomial with coefficients `c`, lowest first, by Horner's rule.
@@ -174,13 +174,15 @@ fn exp2_f64(z: f64) -> f64 {
     (1.0 + r * horner_f64(EXP2_F64, r)) * scale
 }
 
-/// x^y for x >= 0 and finite y; 0^y is 0 for y > 0 and 1 for y = 0. Relative error below 1e-9
-/// where |y log2 x| < 100, enough that rounding to `f32` is all that shows.
+/// x^y for x >= 0 and finite y; 0^y is 0 for y > 0 and 1 for y = 0, x below 0 counts as 0, and NaN
+/// stays. Relative error below 1e-9 where |y log2 x| < 100, enough that rounding to `f32` is all
+/// that shows.
 #[inline(always)]
 pub(crate) fn pow_f64(x: f64, y: f64) -> f64 {
     let power = exp2_f64(y * log2_f64(x));
     let of_zero = if y > 0.0 { 0.0 } else { 1.0 };
-    if x > 0.0 { power } else { of_zero }
+    let of_others = if x.is_nan() { x } else { of_zero };
+    if x > 0.0 { power } else { of_others }
 }
 
 #[cfg(test)]
@@ -240,6 +242,8 @@ mod tests {
         }
         assert_eq!((pow(0.0, 2.2), pow(0.0, 0.0), pow(1.0, 3.3)), (0.0, 1.0, 1.0));
         assert_eq!(pow(1e-40, 1.0), 1e-40);
+        assert_eq!((pow(-1.0, 2.0), pow(f32::INFINITY, 0.5)), (0.0, f32::INFINITY));
+        assert!(pow(f32::NAN, 0.5).is_nan() && pow(f32::NAN, 0.0).is_nan());
     }
 
     #[test]
@@ -253,9 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn clamp_fixes_signed_zero_and_nan() {
-        assert_eq!(clamp(-0.0, 0.0, 1.0).to_bits(), 0);
-        assert_eq!(clamp(f32::NAN, 0.0, 1.0).to_bits(), 0);
-        assert_eq!(clamp(2.0, 0.0, 1.0), 1.0);
+    fn clamp_keeps_what_is_no_number_and_bytes_have_none() {
+        assert_eq!(clamp(-0.0, 0.0, 1.0).to_bits(), (-0.0f32).to_bits());
+        assert!(clamp(f32::NAN, 0.0, 1.0).is_nan());
+        assert_eq!((clamp(2.0, 0.0, 1.0), clamp(f32::NEG_INFINITY, 0.0, 1.0)), (1.0, 0.0));
+        // Whatever the bits of the NaN.
+        assert_eq!((to_u8(f32::NAN), to_u8(f32::from_bits(0xffc1_2345))), (0, 0));
+        assert_eq!((to_u8(f32::INFINITY), to_u8(f32::NEG_INFINITY)), (255, 0));
     }
 }

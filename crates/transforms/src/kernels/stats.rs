@@ -46,6 +46,12 @@ fn accumulate<const K: usize>(
     *sums = lanes;
 }
 
+/// Whether a value is NaN.
+#[inline(always)]
+fn has_nan(x: &[f32]) -> bool {
+    x.iter().fold(0, |odd, x| odd | u32::from(x.is_nan())) != 0
+}
+
 /// The mean of the luma, the pivot of contrast. Luma in `f32`, sums in `f64`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct GraySum {
@@ -104,7 +110,7 @@ impl GraySum {
     }
 }
 
-/// The extremes of a plane.
+/// The extremes of a plane; both are NaN once a value was.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MinMax {
     /// The smallest value; +infinity of nothing.
@@ -123,7 +129,7 @@ impl MinMax {
     /// Adds a row.
     pub(crate) fn add(&mut self, simd: Simd, x: &[f32]) {
         let (mut lows, mut highs) = ([self.min; MINMAX_LANES], [self.max; MINMAX_LANES]);
-        let (lows, highs) = simd.run(
+        let (lows, highs, odd) = simd.run(
             #[inline(always)]
             move || {
                 let (blocks, rest) = x.as_chunks::<MINMAX_LANES>();
@@ -134,9 +140,13 @@ impl MinMax {
                 for (i, &x) in rest.iter().enumerate() {
                     (lows[i], highs[i]) = (smaller(x, lows[i]), larger(x, highs[i]));
                 }
-                (lows, highs)
+                (lows, highs, has_nan(x))
             },
         );
+        // Comparisons pass over NaN, but keep one that they begin with.
+        if odd {
+            (self.min, self.max) = (f32::NAN, f32::NAN);
+        }
         self.min = lows.into_iter().fold(self.min, |a, b| smaller(b, a));
         self.max = highs.into_iter().fold(self.max, |a, b| larger(b, a));
     }
@@ -148,22 +158,25 @@ pub(crate) struct Histogram {
     /// Element i of a block counts in table i mod 4: neighbours are often equal, and would wait for
     /// each other's store in a single table.
     tables: [[u32; 256]; 4],
+    /// Whether a value was NaN.
+    odd: bool,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { tables: [[0; 256]; 4] }
+        Self { tables: [[0; 256]; 4], odd: false }
     }
 }
 
 impl Histogram {
-    /// Adds a row of values in [0, max].
+    /// Adds a row of values in [0, max]; others fall into the bin at their end.
     pub(crate) fn add(&mut self, simd: Simd, x: &[f32], max: f32) {
         for block in x.chunks(BLOCK) {
-            let bins = simd.run(
+            let (bins, odd) = simd.run(
                 #[inline(always)]
-                move || bins_of(block, max),
+                move || (bins_of(block, max), has_nan(block)),
             );
+            self.odd |= odd;
             for (i, bin) in bins[..block.len()].iter().enumerate() {
                 self.tables[i % 4][usize::from(*bin)] += 1;
             }
@@ -179,8 +192,12 @@ impl Histogram {
     ///
     /// PIL's and torchvision's: `step = (N - count of the last occupied bin) / 255`,
     /// `lut[k] = (counts below k + step / 2) / step`, at most 255; integer divisions. A step of 0
-    /// keeps every level: bytes are levels already, other values become theirs.
-    pub(crate) fn equalize_lut(&self, max: f32) -> Option<[f32; 256]> {
+    /// keeps every level: values that are levels stay, others become theirs. A plane with NaN becomes
+    /// NaN.
+    pub(crate) fn equalize_lut(&self, max: f32, are_levels: bool) -> Option<[f32; 256]> {
+        if self.odd {
+            return Some([f32::NAN; 256]);
+        }
         let counts = self.counts();
         let total: u64 = counts.iter().map(|&c| u64::from(c)).sum();
         let last = counts.iter().rev().find(|&&c| c > 0)?;
@@ -188,7 +205,7 @@ impl Histogram {
         // 255 * 65535 is below 2^24, so that only the division rounds.
         let value = |level: u64| level as f32 * max / 255.0;
         if step == 0 {
-            return (max != 255.0).then(|| std::array::from_fn(|level| value(level as u64)));
+            return (!are_levels).then(|| std::array::from_fn(|level| value(level as u64)));
         }
         let mut below = 0;
         Some(counts.map(|count| {
@@ -231,11 +248,12 @@ impl Moments {
         join(&self.sums[0]) / self.count.max(1) as f64
     }
 
-    /// The variance of the population (divided by N), at least 0.
+    /// The variance of the population (divided by N), at least 0; NaN where a value was, or was
+    /// infinite.
     pub(crate) fn variance(&self) -> f64 {
         let mean = self.mean();
         let variance = join(&self.sums[1]) / self.count.max(1) as f64 - mean * mean;
-        if variance > 0.0 { variance } else { 0.0 }
+        if variance < 0.0 { 0.0 } else { variance }
     }
 }
 
@@ -323,6 +341,31 @@ mod tests {
     }
 
     #[test]
+    fn statistics_of_what_holds_a_nan_are_nan() {
+        for simd in Simd::levels() {
+            for n in LENGTHS.into_iter().filter(|n| *n > 0) {
+                for at in [0, n / 2, n - 1] {
+                    let mut x = random(n, 6);
+                    x[at] = f32::NAN;
+                    let (mut extremes, mut moments) = (MinMax::default(), Moments::default());
+                    let (mut gray, mut histogram) = (GraySum::default(), Histogram::default());
+                    for row in [&random(n, 7), &x, &random(n, 8)] {
+                        extremes.add(simd, row);
+                        moments.add(simd, row);
+                        gray.add(simd, &random(n, 9), row, &random(n, 10));
+                        histogram.add(simd, row, 255.0);
+                    }
+                    assert!(extremes.min.is_nan() && extremes.max.is_nan(), "{at} of {n}");
+                    assert!(moments.mean().is_nan() && moments.variance().is_nan());
+                    assert!(gray.mean().is_nan());
+                    let table = histogram.equalize_lut(255.0, true).unwrap();
+                    assert!(table.iter().all(|level| level.is_nan()));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_histogram_counts_each_value_once() {
         for simd in Simd::levels() {
             for max in [1.0, 255.0, 65535.0] {
@@ -360,13 +403,14 @@ mod tests {
         {
             let mut histogram = Histogram::default();
             histogram.add(Simd::detect(), &x, max);
-            let lut = histogram.equalize_lut(max);
+            let lut = histogram.equalize_lut(max, true);
             let want = reference(histogram.counts());
             assert_eq!(lut.map(|lut| lut.map(|x| x as u32)), want);
-            let wide = histogram.equalize_lut(65535.0).map(|lut| lut.map(|x| x as u32 / 257));
+            let wide =
+                histogram.equalize_lut(65535.0, false).map(|lut| lut.map(|x| x as u32 / 257));
             let levels: [u32; 256] = std::array::from_fn(|level| level as u32);
             assert_eq!(wide, Some(want.unwrap_or(levels)));
         }
-        assert!(Histogram::default().equalize_lut(1.0).is_none());
+        assert!(Histogram::default().equalize_lut(1.0, false).is_none());
     }
 }

@@ -43,6 +43,18 @@ impl Augment {
     }
 }
 
+/// Asks for no more channels than are at hand together.
+///
+/// # Errors
+///
+/// When there are more.
+fn needs_few(channels: usize) -> Result<(), String> {
+    match channels > CHANNELS_MAX {
+        true => Err(format!("found {channels} channels, expected at most {CHANNELS_MAX}")),
+        false => Ok(()),
+    }
+}
+
 /// Writes that channel c becomes channel `order[c]`.
 fn permute(order: &[usize], composer: &mut Composer<'_>) {
     let mut args: [f32; CHANNELS_MAX] = std::array::from_fn(|c| c as f32);
@@ -60,14 +72,12 @@ impl Step for PermuteChannels {
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let channels = sketch.channels;
-        let is_order = channels <= CHANNELS_MAX
-            && self.0.len() == channels
-            && (0..channels).all(|channel| self.0.contains(&channel));
+        needs_few(channels)?;
+        let is_order =
+            self.0.len() == channels && (0..channels).all(|channel| self.0.contains(&channel));
         if !is_order {
             let order = &self.0;
-            return Err(format!(
-                "found {order:?}, expected an order of {channels} channels, at most 4"
-            ));
+            return Err(format!("found {order:?}, expected an order of {channels} channels"));
         }
         sketch.atom(Atom::Point(1));
         Ok(())
@@ -97,9 +107,7 @@ impl Step for RandomChannelPermutation {
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p)?;
-        if sketch.channels > CHANNELS_MAX {
-            return Err(format!("found {} channels, expected at most 4", sketch.channels));
-        }
+        needs_few(sketch.channels)?;
         sketch.atom(Atom::Point(1));
         Ok(())
     }

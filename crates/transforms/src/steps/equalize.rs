@@ -7,7 +7,6 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::draw::{chance, check_p};
-use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
@@ -57,7 +56,7 @@ impl Step for Equalize {
     fn compose(&self, draws: &mut Draws, composer: &mut Composer<'_>) {
         if self.p.is_none_or(|p| chance(draws, p)) {
             composer.note(format_args!("equalize"));
-            composer.point(OpCode::Equalize, &[composer.max()]);
+            composer.equalize();
         }
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
+use crate::compose::{Composer, slot_of_group};
 use crate::cut::Atom;
-use crate::draw::{Uniform, chance, check_p, is_moderate};
+use crate::draw::{Uniform, chance, check_p};
 use crate::plan::{CHANNELS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::{Args, Form, SpecError};
@@ -47,16 +47,16 @@ fn value(args: &mut Args<'_>) -> Result<EraseValue, SpecError> {
     }
 }
 
-/// What is painted over a rectangle, in the units that the image has at that point: 0 to 1 before a
-/// normalisation, normalised values behind it.
+/// What is painted over a rectangle, in the units that [`Augment`] tells of under *Values*; behind a
+/// normalisation in its units.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EraseValue {
     /// One value in every channel.
     Same(f64),
     /// A value a channel.
     Each(Vec<f64>),
-    /// Normal noise of mean 0 and deviation 1, for each pixel and channel: what a normalised image
-    /// looks like.
+    /// Normal noise of mean 0 and a deviation of the whole range, for each pixel and channel: behind a
+    /// normalisation of 1, which is what a normalised image looks like.
     Noise,
 }
 
@@ -86,41 +86,51 @@ impl fmt::Display for EraseValue {
 }
 
 impl EraseValue {
-    fn check(&self, channels: usize) -> Result<(), String> {
+    fn check(&self, sketch: &Sketch) -> Result<(), String> {
         let values = match self {
-            Self::Noise => return Ok(()),
+            // Normal, of the width of the range: an image without one has no such.
+            Self::Noise => return sketch.needs_distance("noise of deviation", sketch.spread()),
             Self::Same(value) => std::slice::from_ref(value),
-            Self::Each(values) if values.len() == channels && channels <= CHANNELS_MAX => values,
+            Self::Each(values) if values.len() == sketch.channels => values,
             Self::Each(values) => {
-                let found = values.len();
-                return Err(format!("found {found} values, expected {channels} and at most 4"));
+                let (found, expected) = (sketch.channels, values.len());
+                return Err(format!("found {found} channels, expected {expected}, one per value"));
             }
         };
-        match values.iter().all(|value| is_moderate(*value)) {
-            true => Ok(()),
-            false => Err(format!("found value {self}, expected finite numbers")),
+        values.iter().try_for_each(|value| sketch.needs_value("value", *value))
+    }
+
+    /// Operations that paint an image of `channels`: one for each four that differ.
+    fn ops(&self) -> usize {
+        match self {
+            Self::Each(values) => values.len().div_ceil(CHANNELS_MAX),
+            _ => 1,
         }
     }
 
-    /// Paints over rows `top..bottom` and columns `left..right`.
     fn paint(&self, [top, left, bottom, right]: [i32; 4], composer: &mut Composer<'_>) {
         let unit = f64::from(composer.unit());
-        let mut args = [0.0; 8];
-        args[..4].copy_from_slice(&[top, bottom, left, right].map(|at| at as f32));
+        let raw = |value: &f64| (value * unit) as f32;
+        let mut args = [0.0; 2 * CHANNELS_MAX];
+        let (edges, painted) = args.split_at_mut(CHANNELS_MAX);
+        edges.copy_from_slice(&[top, bottom, left, right].map(|at| at as f32));
         match self {
-            Self::Same(value) => args[4..].fill((value * unit) as f32),
+            Self::Same(value) => {
+                painted.fill(raw(value));
+                composer.pinned(OpCode::Erase, 0, &args);
+            }
             Self::Each(values) => {
-                args[4..]
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(to, value)| *to = (value * unit) as f32);
+                for (group, values) in values.chunks(CHANNELS_MAX).enumerate() {
+                    let painted = &mut args[CHANNELS_MAX..];
+                    painted.iter_mut().zip(values).for_each(|(to, value)| *to = raw(value));
+                    composer.pinned(OpCode::Erase, slot_of_group(group), &args);
+                }
             }
             Self::Noise => {
-                args[5] = unit as f32;
-                return composer.pinned(OpCode::EraseNoise, composer.noise_slot(), &args);
+                painted[1] = composer.spread();
+                composer.pinned(OpCode::EraseNoise, composer.noise_slot(), &args);
             }
         }
-        composer.pinned(OpCode::Erase, 0, &args);
     }
 }
 
@@ -227,14 +237,14 @@ impl Step for Erase {
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
-        self.value.check(sketch.channels)?;
+        self.value.check(sketch)?;
         let ends = [0, 1].map(|k| self.start[k].saturating_add(self.size[k]));
         let image = [H, W].map(|axis| sketch.max_size()[axis]);
         if self.size.contains(&0) || ends[0] > image[0] || ends[1] > image[1] {
             let ([height, width], size) = (ends, crate::sketch::Size(sketch.size));
             return Err(format!("ends at {height}x{width}, expected a part of an image of {size}"));
         }
-        sketch.atom(Atom::Pinned(1));
+        (0..self.value.ops()).for_each(|_| sketch.atom(Atom::Pinned(1)));
         Ok(())
     }
 
@@ -264,8 +274,8 @@ impl Step for RandomErasing {
         if self.ratio.low == 0.0 {
             return Err("found a ratio of 0, expected more".to_owned());
         }
-        self.value.check(sketch.channels)?;
-        sketch.atom(Atom::Pinned(1));
+        self.value.check(sketch)?;
+        (0..self.value.ops()).for_each(|_| sketch.atom(Atom::Pinned(1)));
         Ok(())
     }
 
@@ -321,7 +331,9 @@ mod tests {
     fn impossible_rectangles_are_refused() {
         assert!(refusal("erase(1, 0, 2, 1)").contains("image of 2x2"));
         assert!(refusal("erase(0, 0, 0, 1)").contains("expected a part"));
-        assert!(refusal("erase(0, 0, 1, 1, [1, 2])").contains("found 2 values, expected 3"));
+        assert!(
+            refusal("erase(0, 0, 1, 1, [1, 2])").contains("3 channels, expected 2, one per value")
+        );
         assert!(refusal("random_erasing(ratio=0..1)").contains("ratio of 0"));
         assert!(refusal("random_erasing(value=white)").contains("expected noise"));
     }

@@ -7,7 +7,7 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
-use crate::draw::{Uniform, is_moderate};
+use crate::draw::Uniform;
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
@@ -24,8 +24,8 @@ pub(crate) static FORMS: &[Form] = &[Form {
 }];
 
 /// x + mean + sigma n, n normal and independent for each pixel and channel; sigma and mean are in
-/// units of [0, 1] before a normalisation, of the normalised values behind it. torchvision:
-/// `GaussianNoise`, which truncates the noise of `u8`.
+/// the units that [`Augment`] tells of under *Values*, no wider than the range; behind a normalisation
+/// in those of the normalised values. torchvision: `GaussianNoise`, which truncates the noise of `u8`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct GaussianNoise {
@@ -46,8 +46,8 @@ impl GaussianNoise {
         self
     }
 
-    /// Whether the result is clamped to [0, max], which normalised values do not have. The default
-    /// is to clamp.
+    /// Whether the result is clamped to the range of the image, which normalised values do not have.
+    /// The default is to clamp where there is one.
     pub fn clip(mut self, clip: bool) -> Self {
         self.clip = clip;
         self
@@ -74,11 +74,14 @@ impl Step for GaussianNoise {
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         Uniform::from(self.sigma).check_least("sigma", 0.0)?;
-        if !is_moderate(self.mean) {
-            return Err(format!("found mean {}, expected a finite number", self.mean));
-        }
+        sketch.needs_distance("sigma", self.sigma)?;
+        sketch.needs_distance("mean", self.mean)?;
         if self.clip && sketch.normalized {
             return Err("normalised values have no range to be clipped to: clip=false".to_owned());
+        }
+        // A signal without a range is left as it is.
+        if self.clip && sketch.values.ends().is_some() {
+            sketch.needs_range()?;
         }
         sketch.atom(Atom::Pinned(1));
         Ok(())
@@ -86,7 +89,7 @@ impl Step for GaussianNoise {
 
     fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
         let unit = f64::from(composer.unit());
-        let clip = if self.clip { composer.max() } else { 0.0 };
+        let clip = composer.white().filter(|_| self.clip).unwrap_or(0.0);
         let args = [(self.sigma * unit) as f32, (self.mean * unit) as f32, clip];
         composer.pinned(OpCode::GaussianNoise, composer.noise_slot(), &args);
     }

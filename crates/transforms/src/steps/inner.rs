@@ -11,11 +11,14 @@ use crate::sketch::{Mixing, Sketch};
 ///
 /// When it has settings, which only the whole can have.
 pub(crate) fn check(chain: &Augment) -> Result<(), String> {
-    let Augment { field, layout, targets, once, .. } = chain;
-    if field.is_some() || layout.is_some() || !targets.is_empty() || *once {
-        return Err("found a field, a layout, targets or resample_once on the chain inside; they \
-                    are set on the whole"
-            .to_owned());
+    let Augment { field, layout, range, targets, once, .. } = chain;
+    let has_field = field.is_some() || layout.is_some() || range.is_some();
+    if has_field || !targets.is_empty() || *once {
+        return Err(
+            "found a field, a layout, a range, targets or resample_once on the chain inside; \
+                    they are set on the whole"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
-use crate::draw::{check_p, is_moderate};
+use crate::draw::check_p;
 use crate::plan::{OPS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::Form;
@@ -72,8 +72,8 @@ impl TimeMask {
         self
     }
 
-    /// The value of masked pixels, in units of 0 to 1 or, behind a normalisation, in its units.
-    /// The default is 0.
+    /// The value of masked pixels, in the units that [`Augment`] tells of under *Values* or, behind a
+    /// normalisation, in its units. The default is 0.
     pub fn fill(mut self, fill: f64) -> Self {
         self.fill = fill;
         self
@@ -166,9 +166,7 @@ impl Step for Masks {
         if !(1..=OPS_MAX).contains(&self.count) {
             return Err(format!("found {} masks, expected 1 to {OPS_MAX}", self.count));
         }
-        if !is_moderate(self.fill) {
-            return Err(format!("found the fill {}, expected a number", self.fill));
-        }
+        sketch.needs_value("fill", self.fill)?;
         (0..self.count).for_each(|_| sketch.atom(Atom::Pinned(1)));
         Ok(())
     }

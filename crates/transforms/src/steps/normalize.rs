@@ -1,11 +1,12 @@
 //! Values around zero.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::{Channels, Composer};
+use crate::compose::Composer;
 use crate::cut::Atom;
 use crate::plan::CHANNELS_MAX;
 use crate::sketch::Sketch;
@@ -41,45 +42,37 @@ pub(crate) static FORMS: &[Form] = &[
 /// Mean and standard deviation of ImageNet's photographs, of values from 0 to 1: what most
 /// published networks expect.
 pub const IMAGENET: Normalization = Normalization {
-    mean: [0.485, 0.456, 0.406, 0.0],
-    std: [0.229, 0.224, 0.225, 1.0],
-    channels: 3,
+    mean: Cow::Borrowed(&[0.485, 0.456, 0.406]),
+    std: Cow::Borrowed(&[0.229, 0.224, 0.225]),
 };
 
-/// Mean and standard deviation a channel, of values from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Mean and standard deviation a channel, in the units that [`Augment`] tells of under *Values*.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
-    mean: [f64; CHANNELS_MAX],
-    std: [f64; CHANNELS_MAX],
-    /// How many were given; 1 stands for all channels, 0 for what does not fit.
-    channels: usize,
+    /// As many as deviations; one is for all channels.
+    mean: Cow<'static, [f64]>,
+    std: Cow<'static, [f64]>,
 }
 
 impl Normalization {
-    /// A number a channel each, up to four, or one for all. Others are refused when the chain is
-    /// bound.
+    /// A number a channel each, or one for all. Others are refused when the chain is bound.
     pub fn new(mean: &[f64], std: &[f64]) -> Self {
-        let channels = if mean.len() == std.len() { mean.len() } else { 0 };
-        let channels = if channels > CHANNELS_MAX { 0 } else { channels };
-        let of = |list: &[f64], c: usize| list.get(c).or(list.first()).copied().unwrap_or(1.0);
-        Self {
-            mean: std::array::from_fn(|c| of(mean, c)),
-            std: std::array::from_fn(|c| of(std, c)),
-            channels,
-        }
+        Self { mean: mean.to_vec().into(), std: std.to_vec().into() }
     }
 }
 
 impl Augment {
-    /// (x / max - mean) / std, a channel each. torchvision: `ToDtype(float32, scale=True)` and
-    /// `Normalize`, to a millionth: both are one product and one sum here. Delivered as `f32`
-    /// unless [`to_dtype`](Self::to_dtype) says otherwise.
+    /// (x - mean) / std, a channel each, of x as a share of white for `u8` and `u16`, as it is for
+    /// other types. torchvision: `ToDtype(float32, scale=True)` and `Normalize`, to a millionth: both
+    /// are one product and one sum here. Delivered as `f32` unless [`to_dtype`](Self::to_dtype) says
+    /// otherwise. A mean is a value of the range, a deviation above 0 and at most its width.
     pub fn normalize(self, normalization: Normalization) -> Self {
         self.push(Normalize(normalization))
     }
 
-    /// (x - mean) / sqrt(variance + `eps`) of the sample itself, in units of 0 to 1 for `eps`: over
-    /// all values, or `per_channel`. The variance is that of the population. A second pass.
+    /// (x - mean) / sqrt(variance + `eps`) of the sample itself, `eps` in the units of arguments,
+    /// squared: over all values, or `per_channel`, of which there are at most four then. The variance
+    /// is that of the population. A second pass.
     pub fn standardize(self, eps: f64, per_channel: bool) -> Self {
         self.push(Standardize { eps, per_channel })
     }
@@ -94,29 +87,39 @@ impl Step for Normalize {
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
-        let Normalization { mean, std, channels } = self.0;
-        if channels == 0 || (channels > 1 && channels != sketch.channels) {
-            let found = sketch.channels;
-            return Err(format!("found {found} channels, expected as many means and deviations"));
+        let Normalization { mean, std } = &self.0;
+        let (means, found) = (mean.len(), sketch.channels);
+        if means != std.len() || means == 0 {
+            let stds = std.len();
+            return Err(format!(
+                "found {means} means and {stds} deviations, expected a pair per \
+                                channel, or one"
+            ));
         }
-        let bad = mean.iter().chain(&std).any(|x| !x.is_finite()) || std.contains(&0.0);
-        if bad {
-            return Err("expected finite means, and deviations other than 0".to_owned());
+        if means > 1 && means != found {
+            return Err(format!("found {found} channels, expected {means}, one per mean"));
         }
         if sketch.normalized {
             return Err("the values are normalised already".to_owned());
         }
-        sketch.atom(Atom::Point(1));
+        mean.iter().try_for_each(|mean| sketch.needs_value("mean", *mean))?;
+        for std in std.iter() {
+            if *std <= 0.0 {
+                return Err(format!("found std {std}, expected more than 0"));
+            }
+            sketch.needs_distance("std", *std)?;
+        }
+        (0..means.div_ceil(CHANNELS_MAX)).for_each(|_| sketch.atom(Atom::Point(1)));
         sketch.normalized = true;
         Ok(())
     }
 
     fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
-        let max = f64::from(composer.max());
-        let Normalization { mean, std, .. } = self.0;
-        let scale: Channels = std::array::from_fn(|c| (1.0 / (max * std[c])) as f32);
-        let bias: Channels = std::array::from_fn(|c| (-mean[c] / std[c]) as f32);
-        composer.normalize(scale, bias);
+        let unit = f64::from(composer.unit());
+        let Normalization { mean, std } = &self.0;
+        composer.normalize(mean.len(), |c| {
+            ((1.0 / (unit * std[c])) as f32, (-mean[c] / std[c]) as f32)
+        });
     }
 }
 
@@ -126,8 +129,8 @@ impl fmt::Display for Normalize {
             let values: Vec<String> = values.iter().map(|x| number(*x)).collect();
             values.join(", ")
         };
-        let Normalization { mean, std, channels } = &self.0;
-        write!(f, "normalize([{}], [{}])", list(&mean[..*channels]), list(&std[..*channels]))
+        let Normalization { mean, std } = &self.0;
+        write!(f, "normalize([{}], [{}])", list(mean), list(std))
     }
 }
 
@@ -148,7 +151,9 @@ impl Step for Standardize {
         }
         if self.per_channel && sketch.channels > CHANNELS_MAX {
             let found = sketch.channels;
-            return Err(format!("found {found} channels, at most {CHANNELS_MAX} have their own"));
+            return Err(format!(
+                "found {found} channels, expected at most {CHANNELS_MAX} with per_channel=true"
+            ));
         }
         sketch.statistic();
         sketch.normalized = true;
@@ -156,8 +161,8 @@ impl Step for Standardize {
     }
 
     fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
-        let max = f64::from(composer.max());
-        composer.standardize((self.eps * max * max) as f32, self.per_channel);
+        let unit = f64::from(composer.unit());
+        composer.standardize((self.eps * unit * unit) as f32, self.per_channel);
     }
 }
 

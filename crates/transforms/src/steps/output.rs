@@ -27,10 +27,13 @@ pub(crate) static FORMS: &[Form] = &[
 
 impl Augment {
     /// Delivers the image as `dtype`: `u8`, `f16`, `bf16` or `f32`. Values in the range of the raw
-    /// field are scaled to that of `dtype`, 0 to 1 for floats; rounded half to even. torchvision:
-    /// `ToDtype(scale=True)`, which rounds floats to `u8` by truncation. Its place in the chain is
-    /// of no importance: values are rounded once, at the end. The default is the raw type, or
-    /// `f32` for values that are normalised or were `u16`.
+    /// field, which [`range`](Self::range) may say, are scaled to that of `dtype`, 0 to 1 for floats;
+    /// rounded half to even. Normalised values are not scaled, nor are those of a field without a
+    /// range, and neither can be `u8`, of which NaN would be 0. torchvision: `ToDtype(scale=True)`, which
+    /// rounds floats to `u8` by truncation. Its place in the chain is of no importance: values are
+    /// rounded once, at the end. The default is the raw type, in the raw range, or `f32` where values
+    /// are normalised or computed from another type than `u8`, `f16` or `f32`, `u16` then scaled to 0
+    /// to 1.
     pub fn to_dtype(self, dtype: RowDType) -> Self {
         self.push(ToDType(dtype))
     }

@@ -160,22 +160,21 @@ impl Drawn {
         composer.note(format_args!("{operation:?} {magnitude:.3}"));
         let max = composer.max();
         let factor = 1.0 + magnitude;
-        let mut point = |code, args: &[f32]| composer.point(code, args);
         match operation {
             Op::Identity => {}
-            Op::Brightness => point(OpCode::Brightness, &[factor, max]),
-            Op::Color => point(OpCode::Saturation, &[factor, max]),
-            Op::Contrast => point(OpCode::Contrast, &[factor, max]),
-            Op::Posterize => point(OpCode::Posterize, &[magnitude, max]),
-            Op::Solarize => point(OpCode::Solarize, &[magnitude * max, max]),
-            Op::AutoContrast => point(OpCode::Autocontrast, &[max]),
-            Op::Equalize => point(OpCode::Equalize, &[max]),
+            Op::Brightness => composer.point(OpCode::Brightness, &[factor, max]),
+            Op::Color => composer.point(OpCode::Saturation, &[factor, max]),
+            Op::Contrast => composer.point(OpCode::Contrast, &[factor, max]),
+            Op::Posterize => composer.posterize(magnitude as usize),
+            Op::Solarize => composer.point(OpCode::Solarize, &[magnitude * max, max]),
+            Op::AutoContrast => composer.point(OpCode::Autocontrast, &[max]),
+            Op::Equalize => composer.equalize(),
             Op::Sharpness => composer.sharpen(factor),
             Op::ShearX | Op::ShearY | Op::TranslateX | Op::TranslateY | Op::Rotate => {
                 // What does not move needs no pass.
                 let matrix = self.matrix(composer.size());
                 if matrix != Matrix::IDENTITY {
-                    composer.warp(matrix, warp.interpolation, warp.fill.of(max));
+                    composer.warp(matrix, warp.interpolation, warp.fill.of(composer.unit()));
                 }
             }
         }
@@ -216,20 +215,18 @@ impl Warp {
     /// # Errors
     ///
     /// What does not fit.
-    pub(crate) fn outline(&self, sketch: &Sketch) -> Result<(), String> {
+    pub(crate) fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_colors()?;
         if self.interpolation == Interpolation::Bicubic {
             return Err("found bicubic, expected nearest or bilinear".to_owned());
         }
         let Fill { values, given } = self.fill;
-        let fits = given <= 1 || given == sketch.channels;
-        if !fits || values.iter().any(|value| !value.is_finite()) {
-            let (fill, channels) = (self.fill, sketch.channels);
-            return Err(format!(
-                "found fill {fill}, expected a number, or one for each of {channels}"
-            ));
+        if given > 1 && given != sketch.channels {
+            let channels = sketch.channels;
+            return Err(format!("found {channels} channels, expected {given}, one per fill"));
         }
-        Ok(())
+        let given = &values[..given.min(CHANNELS_MAX)];
+        given.iter().try_for_each(|value| sketch.needs_value("fill", *value))
     }
 
     /// Leaves what any of the operations may, `slots` times.
@@ -277,8 +274,8 @@ impl Fill {
         Self { values: std::array::from_fn(of), given: values.len() }
     }
 
-    fn of(self, max: f32) -> Channels {
-        self.values.map(|value| value as f32 * max)
+    fn of(self, unit: f32) -> Channels {
+        self.values.map(|value| value as f32 * unit)
     }
 }
 

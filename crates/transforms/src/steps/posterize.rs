@@ -8,7 +8,6 @@ use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
 use crate::draw::{chance, check_p};
-use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
@@ -28,7 +27,8 @@ pub(crate) static FORMS: &[Form] = &[
 
 impl Augment {
     /// Keeps the upper `bits` bits, 0 to 8, of every channel: floor(x / 2^(8 - bits)) 2^(8 - bits) of
-    /// `u8`; floor(x 2^bits) / 2^bits, at most 1 - 2^-bits, of floats. Exact. torchvision: `posterize`.
+    /// `u8`, and likewise where a range of 0 to 2^n - 1 is said; floor(x 2^bits) / 2^bits, at most
+    /// 1 - 2^-bits, of floats. Exact. torchvision: `posterize`.
     pub fn posterize(self, bits: usize) -> Self {
         self.push(Posterize { bits, p: None })
     }
@@ -64,7 +64,7 @@ impl Step for Posterize {
     fn compose(&self, draws: &mut Draws, composer: &mut Composer<'_>) {
         if self.p.is_none_or(|p| chance(draws, p)) {
             composer.note(format_args!("posterize"));
-            composer.point(OpCode::Posterize, &[self.bits as f32, composer.max()]);
+            composer.posterize(self.bits);
         }
     }
 }

@@ -264,7 +264,7 @@ mod tests {
         round_trips("rand_augment(fill=0.5)");
         assert!(problem("rand_augment(2, 31)").contains("magnitude 31 of 31"));
         assert!(problem("rand_augment(interpolation=bicubic)").contains("bilinear"));
-        assert!(problem("rand_augment(fill=[1,2])").contains("[1,2]"));
+        assert!(problem("rand_augment(fill=[1,2])").contains("expected 2, one per fill"));
         assert!(problem("normalize(imagenet) rand_augment").contains("before"));
     }
 }

@@ -7,7 +7,7 @@ use tallow_core::Draws;
 use crate::augment::Augment;
 use crate::compose::Composer;
 use crate::cut::Atom;
-use crate::draw::{Uniform, chance, check_p};
+use crate::draw::{chance, check_p};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
@@ -27,8 +27,8 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// max - x where x is at least `threshold` (0 to 1, of max), else x; every channel. Exact.
-    /// torchvision: `solarize`, whose threshold is in units of the image.
+    /// max - x where x is at least `threshold`, else x; every channel. Exact. torchvision: `solarize`,
+    /// whose threshold is in units of the image, which here is so for all types but `u8` and `u16`.
     pub fn solarize(self, threshold: f64) -> Self {
         self.push(Solarize { threshold, p: None })
     }
@@ -54,7 +54,7 @@ impl Step for Solarize {
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_range()?;
-        Uniform::from(self.threshold).check("threshold", 0.0, 1.0)?;
+        sketch.needs_value("threshold", self.threshold)?;
         sketch.atom(Atom::Point(1));
         Ok(())
     }
@@ -62,8 +62,8 @@ impl Step for Solarize {
     fn compose(&self, draws: &mut Draws, composer: &mut Composer<'_>) {
         if self.p.is_none_or(|p| chance(draws, p)) {
             composer.note(format_args!("solarize"));
-            let max = f64::from(composer.max());
-            composer.point(OpCode::Solarize, &[(self.threshold * max) as f32, max as f32]);
+            let threshold = self.threshold * f64::from(composer.unit());
+            composer.point(OpCode::Solarize, &[threshold as f32, composer.max()]);
         }
     }
 }

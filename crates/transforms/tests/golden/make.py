@@ -57,6 +57,16 @@ def make_image(name):
         unit = np.linspace(0, 1, h * w).reshape(1, h, w).repeat(c, 0)
     elif kind == "cube":  # a 16 x 16 x 16 colour cube
         unit = np.stack(np.meshgrid(*3 * [np.arange(16)], indexing="ij")).reshape(shape) / 15
+    elif kind == "nan":  # one of a pixel's channels, in a corner and inside
+        unit = noise.copy()
+        unit[0, 0, 0] = unit[c // 2, h // 2, w // 2] = np.nan
+    elif kind == "infinite":
+        unit = noise.copy()
+        unit[0, 0, 0], unit[c // 2, h // 2, w // 2] = -np.inf, np.inf
+    elif kind == "wide":  # a little beyond both ends, as what was interpolated is
+        unit = noise * 1.8 - 0.4
+    elif kind == "bright":  # beyond white alone
+        unit = noise * 1.4
     return np.rint(unit * 255).astype(np.uint8) if dtype == "u8" else unit.astype(np.float32)
 
 
@@ -306,6 +316,32 @@ def pipeline(group):
     group.add("noise-3x17x11", chains, "warp")
 
 
+def odd(group):
+    """NaN, infinities, and what is a little outside of the range."""
+    images = "nan-3x17x11 infinite-3x17x11 wide-3x17x11"
+
+    def add(images, chains, tolerance="pixel", note=None):
+        group.add(images, chains, tolerance, note, dtypes=["f32"])
+
+    for step in ("brightness", "contrast", "saturation"):
+        add(images, [f"adjust_{step}({f})" for f in ("0.5", "1", "1.7")])
+    add("nan-1x17x11 infinite-1x17x11 wide-1x17x11", "adjust_brightness(1.7) adjust_contrast(1.7)")
+    # An infinity gives torchvision a hue that is none, and the machine's choice of a sector.
+    add("nan-3x17x11 bright-3x17x11", ["adjust_hue(0.25)", "adjust_hue(-0.1)"])
+    # torchvision limits powers only if there is a gain, and makes NaN of what is below 0, the engine 0.
+    add("nan-3x17x11", "adjust_gamma(0.5) adjust_gamma(2.2,gain=1.3)")
+    add("bright-3x17x11", "adjust_gamma(2.2,gain=1.3)")
+    add(images, "grayscale")
+    add(images, "solarize(0.5) invert", "exact")
+    add(images, [f"posterize({bits})" for bits in (0, 3, 8)], "exact")
+    add(f"{images} bright-3x5x6", "autocontrast")
+    add("constant-3x5x6", "autocontrast")
+    add("nan-3x17x11", "adjust_sharpness(2) gaussian_blur(3,sigma=1.7)")
+    add(images, "normalize(imagenet) normalize(0.5,0.5)")
+    add(images, ["hflip pad(2,fill=0.4)", "rot90(1) crop(2,1,8,12)", "permute_channels(2,1,0)"], "exact")
+    add(images, ["adjust_brightness(1.3) adjust_contrast(0.6) autocontrast", "invert adjust_saturation(1.5)"])
+
+
 GROUPS = {
     "permutation": permutation,
     "resize": resize_group,
@@ -314,6 +350,7 @@ GROUPS = {
     "filter": filter_group,
     "store": store,
     "pipeline": pipeline,
+    "odd": odd,
 }
 
 if __name__ == "__main__":
