@@ -3,7 +3,8 @@ use std::os::unix::fs::FileExt;
 
 use npyz::{NpyHeader, TypeChar};
 
-use super::admission::{Admitted, quoted};
+use super::admission::Admitted;
+use crate::error::quoted;
 use crate::schema::checked_bytes;
 use crate::sources::Limits;
 use crate::widening::Widening;
