@@ -9,8 +9,8 @@ pub use tallow_core::{
     Key, LastBatch, Limits, MAX_RANK, Made, Map as SourceMap, Memory, NpyFile, NpyFolders,
     NpyFoldersBuilder, Order, Pieces, Purpose, Result, Row, RowBuffer, RowDType, RowKey, RowSlots,
     RowView, Run, Safetensors, Sampler, Schema, Sequential, Shapes, Shuffle, Source, SourceExt,
-    Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, from_fn,
-    philox4x32_10, testing,
+    Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, escaped,
+    from_fn, philox4x32_10, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error as LoaderError, ErrorKind as LoaderErrorKind,

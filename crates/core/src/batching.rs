@@ -100,7 +100,7 @@ impl Batching {
         let present = self.batch_size.get().min(positions - first);
         let samples = present.saturating_sub(self.rank).div_ceil(self.world.get());
         let rows = if self.last == LastBatch::Pad { self.rank_rows() } else { samples };
-        BatchRows { first: first + self.rank, step: self.world.get(), samples, rows }
+        BatchRows { first: first.saturating_add(self.rank), step: self.world.get(), samples, rows }
     }
 }
 
@@ -124,9 +124,10 @@ impl BatchRows {
         self.rows
     }
 
-    /// The position in the epoch of row `row`.
+    /// The position in the epoch of row `row`. Rows of padding have one too, beyond the epoch.
     pub fn position(&self, row: usize) -> usize {
-        self.first + row * self.step
+        // Only padding can lie beyond what can be counted.
+        self.first.saturating_add(row.saturating_mul(self.step))
     }
 }
 

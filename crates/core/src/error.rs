@@ -7,7 +7,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong, where, what was found and what was expected.
 ///
 /// The message is one line, lower case and without a full stop, so that it reads well after
-/// "failed to": control characters and bytes that are not UTF-8 in a path are escaped. The kind is
+/// "failed to": what a terminal would obey, and bytes that are not UTF-8 in a path, are [`escaped`]. The kind is
 /// for programs, the rest is for people.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -56,6 +56,8 @@ pub enum ErrorKind {
     Unpaired,
     /// Two files, tensors or fields have the same name.
     Duplicate,
+    /// A file holds more than its header claims.
+    Trailing,
     /// A source returned without having written the whole of a field.
     Incomplete,
     /// User code failed.
@@ -86,6 +88,7 @@ impl ErrorKind {
             Self::Changed => "changed while reading",
             Self::Unpaired => "unpaired",
             Self::Duplicate => "duplicate",
+            Self::Trailing => "trailing data",
             Self::Incomplete => "incomplete row",
             Self::User => "user code failed",
             Self::Config => "configuration",
@@ -117,11 +120,14 @@ impl Error {
         }))
     }
 
-    /// An error of user code, for closures and sources that fail in ways of their own.
+    /// An error of user code, for closures and sources that fail in ways of their own. One of this
+    /// crate's that came through other hands is itself again.
     #[cold]
     pub fn user(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let source = error.into();
-        Self::new(ErrorKind::User, source.to_string()).with_source(source)
+        match error.into().downcast::<Self>() {
+            Ok(own) => *own,
+            Err(source) => Self::new(ErrorKind::User, source.to_string()).with_source(source),
+        }
     }
 
     #[cold]
@@ -218,7 +224,7 @@ impl fmt::Display for Error {
             // `Debug` of a path escapes control characters and bytes that are not UTF-8.
             write!(f, "{path:?}: ")?;
         }
-        write!(f, "{}: {}", inner.kind, inner.message.escape_control())?;
+        write!(f, "{}: {}", inner.kind, escaped(&inner.message))?;
         let mut places = Vec::new();
         if let Some(field) = &inner.field {
             places.push(format!("field {field:?}"));
@@ -257,18 +263,30 @@ impl From<candle_core::Error> for Error {
     }
 }
 
-/// Text from files and user code, with its control characters made visible: an error is one line.
-trait EscapeControl {
-    fn escape_control(&self) -> String;
+/// `text` with everything in it that a terminal would obey, or not show, made visible: control
+/// characters, line breaks, marks that turn the direction of writing, and invisible characters.
+/// For all text that comes from files, from their names or from user code, where it is printed.
+///
+/// ```
+/// assert_eq!(tallow_core::escaped("caf\u{e9}\n\u{202e}"), "caf\u{e9}\\n\\u{202e}");
+/// ```
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Quotes and backslashes stay: a message holds names that were escaped before.
+    for piece in text.split_inclusive(['"', '\'', '\\']) {
+        let plain = piece.trim_end_matches(['"', '\'', '\\']);
+        out.extend(plain.escape_debug());
+        out.push_str(&piece[plain.len()..]);
+    }
+    out
 }
 
-impl EscapeControl for String {
-    fn escape_control(&self) -> String {
-        let mut out = String::with_capacity(self.len());
-        for c in self.chars() {
-            if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-        }
-        out
+/// Text from a file as an error shows it: escaped, and short whatever the file holds.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN_CHARS: usize = 60;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        None => format!("{text:?}"),
+        Some((at, _)) => format!("{:?}.. of {} bytes", &text[..at], text.len()),
     }
 }
 

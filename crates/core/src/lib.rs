@@ -34,7 +34,7 @@ pub use adapters::{Cache, Concat, Map, SourceExt, Subset, Zip};
 pub use batching::{BatchRows, Batching, LastBatch};
 pub use device::{DeviceEngine, DeviceSlab, Made, Run};
 pub use dtype::{Element, RowDType};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, escaped};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::{Error, ErrorKind, Result, RowDType};
+use crate::{Error, ErrorKind, Result, RowDType, escaped};
 
 /// The highest rank of a field. numpy's own limit.
 pub const MAX_RANK: usize = 64;
@@ -109,9 +109,10 @@ impl Field {
     }
 }
 
+/// The name is [`escaped`].
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}[", self.name, self.dtype)?;
+        write!(f, "{}: {}[", escaped(&self.name), self.dtype)?;
         for (i, dim) in self.dims.iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
             match dim {

@@ -152,6 +152,63 @@ fn a_file_written_to_or_cut_after_opening_is_changed() {
 }
 
 #[test]
+fn a_change_of_status_alone_is_no_change() {
+    use std::os::unix::fs::{FileExt, PermissionsExt};
+    let (dir, path) = written(&floats(&[1.0, 2.0]));
+    let source = NpyFile::open(&path).unwrap();
+    let value = || read(&source, 1).map(|row| row.view().field(0).as_slice::<f32>().unwrap()[0]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!((value().unwrap(), value().unwrap()), (2.0, 2.0));
+    std::fs::hard_link(&path, dir.path().join("link")).unwrap();
+    assert_eq!(value().unwrap(), 2.0);
+    // Whoever sets the time of the last write back is seen too: a sample is one or the other.
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&7f32.to_le_bytes(), 132).unwrap();
+    file.set_modified(modified).unwrap();
+    assert_eq!(value().unwrap(), 7.0);
+    file.write_all_at(&floats(&[1.0, 2.0, 3.0])[..128], 0).unwrap();
+    file.set_modified(modified).unwrap();
+    let error = read(&source, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed, "another header: {error}");
+}
+
+#[test]
+fn bytes_after_the_array_are_refused_where_none_are_allowed() {
+    let mut limits = tallow_core::Limits::default();
+    limits.trailing_bytes = 0;
+    let (_dir, path) = written(&[floats(&[1.0, 2.0]), floats(&[3.0])].concat());
+    assert_eq!(NpyFile::open(&path).unwrap().len(), 2);
+    let error = NpyFile::with_limits(&path, limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Trailing);
+    assert_says(&error, &["1 row lies after the array's end, in a second array", "byte 136"]);
+    limits.trailing_bytes = 132;
+    assert!(NpyFile::with_limits(&path, limits).is_ok());
+}
+
+#[test]
+fn rows_without_bytes_are_only_so_many() {
+    let error = refused(&npy("<f4", &[1 << 40, 0], &[]));
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_says(&error, &["1099511627776 samples of input: f32[0], which take no bytes"]);
+    let (_dir, path) = written(&npy("<f4", &[1 << 32, 0], &[]));
+    assert_eq!(NpyFile::open(path).unwrap().len(), 1 << 32);
+}
+
+#[test]
+fn sources_of_other_lengths_are_both_named() {
+    use tallow_core::SourceExt;
+    let (_dir, three) = written(&floats(&[1.0, 2.0, 3.0]));
+    let dir = tempfile::tempdir().unwrap();
+    let two = dir.path().join("two.npy");
+    std::fs::write(&two, floats(&[1.0, 2.0])).unwrap();
+    let second = NpyFile::open(&two).unwrap().named("target").unwrap();
+    let error = NpyFile::open(&three).unwrap().zip(second).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ShapeMismatch);
+    assert_says(&error, &["found 2 samples", "two.npy", "as many as 3 samples", "all.npy"]);
+}
+
+#[test]
 fn a_file_replaced_by_renaming_stays_the_old_one() {
     let (dir, path) = written(&floats(&[1.0, 2.0]));
     let source = NpyFile::open(&path).unwrap();

@@ -275,12 +275,98 @@ mod hostile {
 
     #[test]
     fn foreign_files_show_how_they_begin() {
-        let zip = b"PK\x03\x04 some archive".to_vec();
-        assert_refused_alone(&zip, ErrorKind::Foreign, &["PK\\x03\\x04", "NUMPY", "byte 0"]);
+        let strange = b"\x00\x01\x02strange".to_vec();
+        assert_refused_alone(
+            &strange,
+            ErrorKind::Foreign,
+            &["\\x00\\x01\\x02st", "NUMPY", "byte 0"],
+        );
         assert_refused_alone(b"\n", ErrorKind::Foreign, &["\\n"]);
         assert_refused_alone(b"\x93NUMPX\x01\x00", ErrorKind::Foreign, &["NUMPX"]);
         assert_refused_alone(b"\x93NUMPY\x01\x01v\x00", ErrorKind::Header, &["1.1", "byte 6"]);
         assert_refused_alone(b"\x93NUMPY\x04\x00v\x00", ErrorKind::Header, &["4.0"]);
+    }
+
+    #[test]
+    fn formats_that_are_known_are_called_by_their_names() {
+        let tar = [vec![b'a'; 10], vec![0; 247], b"ustar\x0000".to_vec(), vec![0; 300]].concat();
+        for (foreign, words) in [
+            (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0"[..], "`git lfs pull`"),
+            (b"PK\x03\x04 some archive", "a zip archive"),
+            (b"\x1f\x8b\x08\0\0\0\0\0", "gzip data"),
+            (b"<!DOCTYPE html><html>", "a web page"),
+            (b"\x80\x04\x95\x10", "a pickle"),
+            (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+            (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+            (b"\xff\xd8\xff\xe0", "a JPEG image"),
+            (&tar, "a tar archive"),
+            (b"\x40\0\0\0\0\0\0\0{\"x\":", "a .safetensors file"),
+            (
+                b"id,label\n1,\xe2\x80\xae2\n",
+                "text that begins with \"id,label\\n1,\\u{202e}2\\n\"",
+            ),
+        ] {
+            assert_refused_alone(foreign, ErrorKind::Foreign, &[words, "expected a .npy file; "]);
+        }
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_errors_of_their_own_samples() {
+        let dir = folder([("b.npy", good()), ("d.npy", good())]);
+        symlink("/nowhere/\u{1b}x.npy", dir.path().join("a.npy")).unwrap();
+        symlink("c.npy", dir.path().join("c.npy")).unwrap();
+        let source = NpyFolders::open(dir.path()).unwrap();
+        assert_eq!(source.schema().to_string(), "input: f32[3]");
+        assert!(read(&source, 1).is_ok() && read(&source, 3).is_ok());
+        let error = read(&source, 0).unwrap_err();
+        assert_eq!((error.kind(), error.index()), (ErrorKind::Io, Some(0)));
+        assert_says(&error, &["a.npy", "a dangling link to \"/nowhere/\\u{1b}x.npy\""]);
+        assert_says(&read(&source, 2).unwrap_err(), &["c.npy", "symbolic links"]);
+    }
+
+    #[test]
+    fn a_folder_of_dangling_links_says_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("nowhere", dir.path().join("a.npy")).unwrap();
+        assert_says(&NpyFolders::open(dir.path()).unwrap_err(), &["a.npy", "a dangling link"]);
+    }
+
+    #[test]
+    fn bytes_after_the_array_are_refused_where_none_are_allowed() {
+        let mut limits = tallow_core::Limits::default();
+        limits.trailing_bytes = 0;
+        let rows = npy("<f4", &[10, 3], &[0; 120]);
+        let two = [good(), rows.clone()].concat();
+        let three = [two.clone(), npy("|u1", &[], &[7])].concat();
+        let bytes = [good(), vec![0; 10]].concat();
+        let cut = [good(), rows[..200].to_vec()].concat();
+        for (bad, words) in [
+            (two, "10 rows lie after the array's end, in a second array"),
+            (three, "11 rows lie after the array's end, in 2 more arrays"),
+            (bytes, "10 bytes lie after the array's end"),
+            (cut, "200 bytes lie after the array's end"),
+        ] {
+            let dir = folder([("a.npy", bad.clone()), ("b.npy", good()), ("c.npy", bad)]);
+            let open =
+                |limits| NpyFolders::builder().field("input", dir.path()).limits(limits).open();
+            let passing = open(tallow_core::Limits::default()).unwrap();
+            assert!((0..3).all(|index| read(&passing, index).is_ok()));
+            let source = open(limits).unwrap();
+            let verdicts = || {
+                assert!(read(&source, 1).is_ok());
+                for index in [0, 2] {
+                    let error = read(&source, index).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Trailing);
+                    assert_says(&error, &[words, "byte 140", "trailing data"]);
+                }
+            };
+            verdicts();
+            if words.starts_with("11") {
+                // Files that rest are read another way.
+                std::thread::sleep(Duration::from_millis(2100));
+                verdicts();
+            }
+        }
     }
 
     #[test]
@@ -454,7 +540,7 @@ mod hostile {
         symlink("a.npy", at("fine.npy")).unwrap();
         let expected = [
             ("a.npy", None),
-            ("dangling.npy", Some((ErrorKind::Io, "No such file"))),
+            ("dangling.npy", Some((ErrorKind::Io, "a dangling link to \"nowhere\""))),
             ("device.npy", Some((ErrorKind::NotRegular, "a device"))),
             ("fifo.npy", Some((ErrorKind::NotRegular, "a FIFO"))),
             ("fine.npy", None),
@@ -622,6 +708,30 @@ mod changing {
     }
 
     #[test]
+    fn a_file_whose_modification_time_is_set_back_is_read_once_it_rests() {
+        use std::os::unix::fs::FileExt;
+        let dir = folder([("a.npy", filled(0)), ("b.npy", filled(9))]);
+        let source = NpyFolders::open(dir.path()).unwrap();
+        let file = std::fs::File::options().write(true).open(dir.path().join("a.npy")).unwrap();
+        file.write_all_at(&[1; LEN], 128).unwrap();
+        let written = Instant::now();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(bytes(&source, 0).unwrap(), [1; LEN]);
+        assert!(written.elapsed() > Duration::from_millis(15), "{:?}", written.elapsed());
+    }
+
+    #[test]
+    fn files_that_are_renamed_and_linked_all_the_while_are_read() {
+        let dir = folder([("a.npy", filled(7))]);
+        let source = NpyFolders::open(dir.path()).unwrap();
+        let path = dir.path().join("a.npy");
+        for round in 0..3 {
+            std::fs::hard_link(&path, dir.path().join(format!("{round}.link"))).unwrap();
+            assert_eq!(bytes(&source, 0).unwrap(), [7; LEN]);
+        }
+    }
+
+    #[test]
     fn a_file_that_becomes_another_kind_after_opening_is_refused() {
         let dir = folder([("a.npy", filled(0)), ("b.npy", filled(1))]);
         let source = NpyFolders::open(dir.path()).unwrap();
@@ -711,8 +821,77 @@ mod pairing {
         let error = NpyFolders::pairs(dir.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unpaired);
         let text = error.to_string();
-        assert!(text.contains("39 unpaired:") && text.contains("39 in all"), "{text}");
+        assert!(text.contains("unpaired: 39 files have no partner: "), "{text}");
+        assert!(text.contains("39 in all"), "{text}");
         assert!(text.contains("10.npy") && !text.contains("11.npy"), "{text}");
+    }
+
+    #[test]
+    fn a_pattern_says_what_partners_share() {
+        let dir = folder([
+            ("input/s1.npy", one(1.0)),
+            ("input/s2.npy", one(2.0)),
+            ("output/s1_mask.npy", one(10.0)),
+            ("output/s2_mask.NPY", one(20.0)),
+            ("output/readme.npy", one(0.0)),
+        ]);
+        let builder = NpyFolders::builder().field("input", dir.path().join("input"));
+        let builder = builder.field("target", dir.path().join("output"));
+        let source = builder.clone().pattern("target", "*_mask").open().unwrap();
+        assert_eq!(pairs(&source), [(1.0, 10.0), (2.0, 20.0)]);
+        assert_eq!(source.ignored(), 1);
+        testing::check_source(&source);
+        for (field, pattern, words) in [
+            ("target", "_mask", "a pattern \"_mask\", expected a name with one '*'"),
+            ("target", "**", "with one '*'"),
+            ("target", "x/*", "with one '*'"),
+            ("label", "*", "a pattern of \"label\", which is no field"),
+        ] {
+            let error = builder.clone().pattern(field, pattern).open().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert_says(&error, &[words]);
+        }
+    }
+
+    #[test]
+    fn patterns_take_two_fields_out_of_one_folder_of_folders() {
+        let dir = folder([
+            ("b/img_1.npy", one(3.0)),
+            ("b/mask_1.npy", one(30.0)),
+            ("a/img_2.npy", one(2.0)),
+            ("a/mask_2.npy", one(20.0)),
+            ("a/img_1.npy", one(1.0)),
+            ("a/mask_1.npy", one(10.0)),
+        ]);
+        let builder = NpyFolders::builder().field("input", dir.path()).field("target", dir.path());
+        let builder = builder.pattern("input", "img_*").pattern("target", "mask_*").recursive();
+        let source = builder.open().unwrap();
+        assert_eq!(pairs(&source), [(1.0, 10.0), (2.0, 20.0), (3.0, 30.0)]);
+    }
+
+    #[test]
+    fn names_that_are_alike_are_told_with_what_to_do() {
+        for (inputs, outputs, words) in [
+            (
+                &["s0", "s1", "s2"][..],
+                &["s0_mask", "s1_mask", "s2_mask"][..],
+                "the names are those of * and *_mask: add .pattern(\"target\", \"*_mask\")",
+            ),
+            (
+                &["img_0", "img_1"],
+                &["seg_0", "seg_1"],
+                ".pattern(\"input\", \"img*\") and .pattern(\"target\", \"seg*\")",
+            ),
+            (&["caf\u{e9}"], &["cafe\u{301}"], "equal up to Unicode normalization"),
+            (&["Cat", "dog"], &["cat", "dog"], "equal up to case: rename"),
+        ] {
+            let file = |folder: &str, stem: &&str| (format!("{folder}/{stem}.npy"), one(0.0));
+            let inputs = inputs.iter().map(|stem| file("input", stem));
+            let dir = folder(inputs.chain(outputs.iter().map(|stem| file("output", stem))));
+            let error = NpyFolders::pairs(dir.path()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unpaired);
+            assert_says(&error, &["unpaired: ", " files have no partner: ", words]);
+        }
     }
 
     #[test]
@@ -742,7 +921,7 @@ mod pairing {
         assert_eq!(pairs(&builder.clone().open().unwrap()), [(3.0, 30.0)]);
         std::fs::rename(dir.path().join("output/b"), dir.path().join("output/c")).unwrap();
         let error = builder.recursive().open().unwrap_err();
-        assert_says(&error, &["input/b/x.npy", "output/c/x.npy", "2 unpaired"]);
+        assert_says(&error, &["input/b/x.npy", "output/c/x.npy", "2 files"]);
     }
 
     #[test]
@@ -787,7 +966,7 @@ mod pairing {
         testing::check_source(&source);
         std::fs::remove_file(dir.path().join("z/a.npy")).unwrap();
         let error = open().unwrap_err();
-        assert_says(&error, &["x/a.npy", "y/a.npy", "no partner", "2 unpaired"]);
+        assert_says(&error, &["x/a.npy", "y/a.npy", "2 files have no partner"]);
     }
 
     #[test]
@@ -809,7 +988,7 @@ mod pairing {
         std::fs::remove_file(dir.path().join(raw(strange))).unwrap();
         let error = NpyFolders::pairs(dir.path()).unwrap_err();
         // The decomposed name is no partner of the composed one, and nothing breaks the line.
-        assert_says(&error, &["input/\u{e9}.npy", "\\xFF\\xFE\\n.npy", "2 unpaired"]);
+        assert_says(&error, &["input/\u{e9}.npy", "\\xFF\\xFE\\n.npy", "2 files"]);
     }
 }
 

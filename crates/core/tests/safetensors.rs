@@ -151,6 +151,50 @@ fn a_file_written_to_or_cut_after_opening_is_changed() {
 }
 
 #[test]
+fn a_change_of_status_alone_is_no_change() {
+    use std::os::unix::fs::FileExt;
+    let dir = folder([("a.safetensors", shard(0, 9))]);
+    let path = dir.path().join("a.safetensors");
+    let source = Safetensors::open(&path).unwrap();
+    std::fs::hard_link(&path, dir.path().join("link")).unwrap();
+    assert_eq!(bytes(&source, 8).unwrap(), [16, 17]);
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&[99, 99], shard(0, 9).len() as u64 - 2).unwrap();
+    file.set_modified(modified).unwrap();
+    assert_eq!(bytes(&source, 8).unwrap(), [99, 99]);
+    file.write_all_at(b"y", 10).unwrap();
+    file.set_modified(modified).unwrap();
+    assert_eq!(read(&source, 8).unwrap_err().kind(), ErrorKind::Changed, "another header");
+}
+
+#[test]
+fn formats_that_are_known_are_called_by_their_names() {
+    for (foreign, words) in [
+        (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0"[..], "`git lfs pull`"),
+        (b"PK\x03\x04 some archive", "a zip archive"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\x03 and more of it", "gzip data"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"\x93NUMPY\x01\0v\0{'descr'", "a .npy file"),
+        (b"hi \x1b", "4 bytes"),
+        (b"some words", "text that begins with \"some words\""),
+        (b"words", "text"),
+    ] {
+        let kind = if words == "4 bytes" { ErrorKind::Truncated } else { ErrorKind::Foreign };
+        assert_refused(foreign, kind, &[words]);
+    }
+}
+
+#[test]
+fn more_samples_than_can_be_counted_are_refused() {
+    let of = |samples: u64| of_entries(&[entry("x", "U8", &[samples, 0], 0, 0)], &[]);
+    let words = ["18446744073709551615 samples of x: u8[0], which take no bytes"];
+    assert_refused(&of(u64::MAX), ErrorKind::TooLarge, &words);
+    let dir = folder([("a.safetensors", of(1 << 32)), ("b.safetensors", of(5))]);
+    assert_eq!(Safetensors::open(dir.path()).unwrap().len(), (1 << 32) + 5);
+}
+
+#[test]
 fn a_file_replaced_by_renaming_stays_the_old_one() {
     let dir = folder([("a.safetensors", shard(0, 2)), ("b.tmp", shard(100, 2))]);
     let source = Safetensors::open(dir.path()).unwrap();
@@ -296,7 +340,9 @@ fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
         let path = path.to_owned();
         in_time(move || Safetensors::open(path)).unwrap_err()
     };
-    for (name, words) in [("fifo", "a FIFO"), ("zero", "a device"), ("none", "No such file")] {
+    for (name, words) in
+        [("fifo", "a FIFO"), ("zero", "a device"), ("none", "a dangling link to \"nowhere\"")]
+    {
         let name = format!("{name}.safetensors");
         assert_says(&open(&at(&name)), &[&name, words]);
     }

@@ -2,25 +2,44 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Extent, Fingerprint, Result, Row, RowBuffer, Schema, Source};
+use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, RowBuffer, Schema, Source};
 
 /// A source whose samples stay in memory once they were read, as far as a bound in bytes allows.
 ///
-/// Nothing is evicted: under a shuffle every sample comes once an epoch, so any replacement policy
-/// would lose what it is about to need, while what stays is hit in every epoch.
+/// There are as many places as samples fit the bound, or as there are samples. A sample has one
+/// place that it may take, by its index, and whichever is read first stays there. Nothing is
+/// evicted: under a shuffle every sample comes once an epoch, so any replacement policy would lose
+/// what it is about to need, while what stays is hit in every epoch.
 #[derive(Debug)]
 pub struct Cache<S> {
     source: S,
-    kept: Box<[OnceLock<Box<RowBuffer>>]>,
-    bytes_max: usize,
-    /// Bytes of samples that are kept, or that a thread is about to keep.
+    places: Box<[OnceLock<Box<Kept>>]>,
+    /// Bytes of samples that are kept.
     bytes: AtomicUsize,
 }
 
+/// A sample and its index.
+#[derive(Debug)]
+struct Kept {
+    index: usize,
+    sample: RowBuffer,
+}
+
 impl<S: Source> Cache<S> {
-    pub(super) fn new(source: S, bytes_max: usize) -> Self {
-        let kept = (0..source.len()).map(|_| OnceLock::new()).collect();
-        Self { source, kept, bytes_max, bytes: AtomicUsize::new(0) }
+    /// More places are refused: their table alone would fill the memory of most machines.
+    const PLACES_MAX: usize = 1 << 32;
+
+    pub(super) fn new(source: S, bytes_max: usize) -> Result<Self> {
+        let sample_bytes = RowBuffer::bytes_for(source.schema());
+        let places = bytes_max.checked_div(sample_bytes).unwrap_or(usize::MAX).min(source.len());
+        let mut table = Vec::new();
+        if places > Self::PLACES_MAX || table.try_reserve_exact(places).is_err() {
+            let bytes = places as u128 * size_of::<OnceLock<Box<Kept>>>() as u128;
+            let message = format!("a cache of {places} samples needs {bytes} bytes for its table");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        table.resize_with(places, OnceLock::new);
+        Ok(Self { source, places: table.into(), bytes: AtomicUsize::new(0) })
     }
 
     /// Bytes of the samples that are kept.
@@ -28,35 +47,28 @@ impl<S: Source> Cache<S> {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` of the bound, if that many are left.
-    fn reserve(&self, bytes: usize) -> Option<Reserved<'_>> {
-        let take = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
-        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.ok().map(|_| Reserved { of: &self.bytes, bytes })
+    fn place(&self, index: usize) -> Option<&OnceLock<Box<Kept>>> {
+        // Every sample that has a place of its own is found without a division.
+        let places = self.places.len();
+        if index < places { self.places.get(index) } else { self.places.get(index % places.max(1)) }
     }
 
-    fn read_and_keep(&self, index: usize, row: &mut Row<'_>, reserved: Reserved<'_>) -> Result<()> {
-        let mut buffer = RowBuffer::new(self.source.schema())?;
-        self.source.read(index, &mut buffer.row(row.stop()))?;
-        buffer.finish().map_err(|error| error.with_index(index))?;
-        row.copy_from(&buffer.view())?;
-        // Unless another thread kept the same sample meanwhile.
-        if self.kept[index].set(Box::new(buffer)).is_ok() {
-            std::mem::forget(reserved);
+    fn read_and_keep(
+        &self,
+        index: usize,
+        row: &mut Row<'_>,
+        place: &OnceLock<Box<Kept>>,
+    ) -> Result<()> {
+        let mut sample = RowBuffer::new(self.source.schema())?;
+        self.source.read(index, &mut sample.row(row.stop()))?;
+        sample.finish().map_err(|error| error.with_index(index))?;
+        row.copy_from(&sample.view())?;
+        let bytes = sample.memory_bytes();
+        // Unless another thread took the place meanwhile.
+        if place.set(Box::new(Kept { index, sample })).is_ok() {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(())
-    }
-}
-
-/// Bytes of the bound, given back when they are dropped: the source may fail, or panic.
-struct Reserved<'a> {
-    of: &'a AtomicUsize,
-    bytes: usize,
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -70,13 +82,11 @@ impl<S: Source> Source for Cache<S> {
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        if let Some(sample) = self.kept[index].get() {
-            return row.copy_from(&sample.view());
-        }
-        let bytes = RowBuffer::bytes_for(self.source.schema());
-        match self.reserve(bytes) {
-            Some(reserved) => self.read_and_keep(index, row, reserved),
-            None => self.source.read(index, row),
+        assert!(index < self.len(), "sample {index} of {}", self.len());
+        match self.place(index).map(|place| (place, place.get())) {
+            Some((_, Some(kept))) if kept.index == index => row.copy_from(&kept.sample.view()),
+            Some((place, None)) => self.read_and_keep(index, row, place),
+            _ => self.source.read(index, row),
         }
     }
 
@@ -105,7 +115,7 @@ mod tests {
     #[test]
     fn it_conforms_whatever_fits() {
         for bytes in [0, 100, 1 << 20] {
-            let cache = super::super::tests::counting("a", 0, 40).cache(bytes);
+            let cache = super::super::tests::counting("a", 0, 40).cache(bytes).unwrap();
             testing::check_source(&cache);
             assert!(cache.kept_bytes() <= bytes, "{} of {bytes}", cache.kept_bytes());
         }
@@ -124,7 +134,7 @@ mod tests {
                 _ => panic!("worse"),
             }
         });
-        let cache = source.cache(1000);
+        let cache = source.cache(1000).unwrap();
         let mut buffer = RowBuffer::new(cache.schema()).unwrap();
         for _ in 0..3 {
             cache.read(0, &mut buffer.row(None)).unwrap();
@@ -133,6 +143,36 @@ mod tests {
             catch_unwind(AssertUnwindSafe(&mut panics)).unwrap_err();
         }
         assert_eq!(reads.load(Ordering::Relaxed), 7);
-        assert_eq!(cache.kept_bytes(), 8, "the bytes of a failed sample are given back");
+        assert_eq!(cache.kept_bytes(), 8, "a failed sample takes no bytes");
+    }
+
+    #[test]
+    fn as_many_samples_are_kept_as_fit() {
+        let cache = super::super::tests::counting("a", 0, 40).cache(8 * 15 + 7).unwrap();
+        let mut buffer = RowBuffer::new(cache.schema()).unwrap();
+        for index in [39, 0, 15, 9].into_iter().chain(0..40) {
+            cache.read(index, &mut buffer.row(None)).unwrap();
+            assert_eq!(buffer.view().field(0).as_slice::<u32>().unwrap(), [index as u32]);
+        }
+        assert_eq!(cache.kept_bytes(), 8 * 15);
+    }
+
+    #[test]
+    fn a_table_that_no_memory_holds_is_an_error() {
+        let schema = Schema::new(vec![Field::new("a", RowDType::U8, &[])]).unwrap();
+        for len in [1_000_000_000_000, usize::MAX] {
+            let source =
+                from_fn(schema.clone(), len, |_, row| row.field(0).copy_from_slice(&[7u8]));
+            let error = (&source).cache(usize::MAX).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            assert!(error.message().contains("samples needs"), "{error}");
+            let cache = (&source).cache(100).unwrap();
+            let mut buffer = RowBuffer::new(cache.schema()).unwrap();
+            cache.read(len - 1, &mut buffer.row(None)).unwrap();
+            assert_eq!(cache.kept_bytes(), 8);
+        }
+        let nothing = Schema::new(vec![Field::new("a", RowDType::U8, &[0])]).unwrap();
+        let source = from_fn(nothing, usize::MAX, |_, _| Ok(()));
+        assert_eq!(source.cache(9).unwrap_err().kind(), ErrorKind::TooLarge);
     }
 }

@@ -15,6 +15,11 @@ impl<A: Source, B: Source> Concat<A, B> {
             let message = format!("found {}, expected {}", second.schema(), first.schema());
             return Err(Error::new(ErrorKind::ShapeMismatch, message));
         }
+        if first.len().checked_add(second.len()).is_none() {
+            let message =
+                format!("{} and {} samples, more than can be counted", first.len(), second.len());
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
         Ok(Self { first, second })
     }
 
@@ -57,10 +62,22 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::counting;
-    use crate::SourceExt;
+    use crate::{ErrorKind, Source as _, SourceExt};
 
     #[test]
     fn other_schemas_are_refused() {
-        assert!(counting("a", 0, 3).concat(counting("b", 0, 4)).is_err());
+        let error = counting("a", 0, 3).concat(counting("b", 0, 4)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ShapeMismatch);
+        assert_eq!(error.message(), "found b: u32[], expected a: u32[]");
+    }
+
+    #[test]
+    fn more_samples_than_can_be_counted_are_refused() {
+        let huge = || counting("a", 0, usize::MAX - 3);
+        assert_eq!(huge().concat(counting("a", 0, 3)).unwrap().len(), usize::MAX);
+        let error = huge().concat(counting("a", 0, 4)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        let words = "18446744073709551612 and 4 samples, more than can be counted";
+        assert_eq!(error.message(), words);
     }
 }

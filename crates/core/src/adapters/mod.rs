@@ -14,7 +14,7 @@ pub use self::zip::Zip;
 
 use std::sync::Arc;
 
-use crate::{Key, Order, Purpose, Result, Row, RowView, Schema, Source, Stream};
+use crate::{Error, ErrorKind, Key, Order, Purpose, Result, Row, RowView, Schema, Source, Stream};
 
 /// Adapters as methods, for every sized source.
 pub trait SourceExt: Source + Sized {
@@ -22,7 +22,8 @@ pub trait SourceExt: Source + Sized {
     ///
     /// # Errors
     ///
-    /// When the sources differ in length or share a field name.
+    /// [`ErrorKind::ShapeMismatch`] when the sources differ in length, [`ErrorKind::Config`] when
+    /// they share a field name.
     fn zip<S: Source>(self, other: S) -> Result<Zip<Self, S>> {
         Zip::new(self, other)
     }
@@ -31,7 +32,7 @@ pub trait SourceExt: Source + Sized {
     ///
     /// # Errors
     ///
-    /// When the schemas differ.
+    /// When the schemas differ, or there are more samples than can be counted.
     fn concat<S: Source>(self, other: S) -> Result<Concat<Self, S>> {
         Concat::new(self, other)
     }
@@ -51,7 +52,8 @@ pub trait SourceExt: Source + Sized {
     ///
     /// # Errors
     ///
-    /// When a fraction is negative or not a number, or their sum is above 1.
+    /// [`ErrorKind::Config`] when a fraction is negative or not a number, or their sum is above 1;
+    /// [`ErrorKind::TooLarge`] when there is no memory for the list of a part.
     fn split<const N: usize>(
         self,
         fractions: [f64; N],
@@ -74,7 +76,11 @@ pub trait SourceExt: Source + Sized {
 
     /// Keeps samples in memory once they were read, up to `bytes` of them; what is kept is never
     /// evicted, so that every epoch hits the same share.
-    fn cache(self, bytes: usize) -> Cache<Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] when there is no memory for a table of the samples that would fit.
+    fn cache(self, bytes: usize) -> Result<Cache<Self>> {
         Cache::new(self, bytes)
     }
 }
@@ -88,7 +94,7 @@ fn split_indices(len: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usi
     let sum: f64 = fractions.iter().sum();
     if fractions.iter().any(|f| f.is_nan() || *f < 0.0) || sum.is_nan() || sum > 1.0 + ROUNDING {
         let message = format!("fractions {fractions:?}, expected none below 0 and a sum up to 1");
-        return Err(crate::Error::new(crate::ErrorKind::Config, message));
+        return Err(Error::new(ErrorKind::Config, message));
     }
     let stream = Stream::new("split", 0, Purpose::Split);
     let order = crate::permutation::Permutation::new(len, Key::new(seed, 0), stream);
@@ -97,12 +103,25 @@ fn split_indices(len: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usi
     for fraction in fractions {
         sum += fraction;
         let end = ((sum * len as f64).round() as usize).clamp(start, len);
-        let mut part: Vec<usize> = (start..end).map(|position| order.index(position)).collect();
+        let mut part = list_of(end - start)?;
+        part.extend((start..end).map(|position| order.index(position)));
         part.sort_unstable();
         parts.push(part);
         start = end;
     }
     Ok(parts)
+}
+
+/// An empty list with room for `len` indices.
+fn list_of(len: usize) -> Result<Vec<usize>> {
+    /// 32 GiB: systems promise more memory than they have, and take the program's life for it.
+    const LEN_MAX: usize = 1 << 32;
+    let mut list = Vec::new();
+    if len > LEN_MAX || list.try_reserve_exact(len).is_err() {
+        let message = format!("a part of {len} samples, whose list takes 8 bytes each");
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    Ok(list)
 }
 
 #[cfg(test)]
@@ -111,7 +130,11 @@ mod tests {
     use crate::{Field, RowDType, from_fn, testing};
 
     /// `len` samples whose value is their index plus `first`.
-    pub(super) fn counting(name: &str, first: usize, len: usize) -> impl Source + Clone {
+    pub(super) fn counting(
+        name: &str,
+        first: usize,
+        len: usize,
+    ) -> impl Source + Clone + std::fmt::Debug {
         let schema = Schema::new(vec![Field::new(name, RowDType::U32, &[])]).unwrap();
         std::sync::Arc::new(from_fn(schema, len, move |index, row| {
             row.field(0).copy_from_slice(&[(first + index) as u32])
@@ -128,7 +151,8 @@ mod tests {
     fn adapters_conform_and_compose() {
         let zipped = counting("a", 0, 40).zip(counting("b", 100, 40)).unwrap();
         let both = std::sync::Arc::new(zipped);
-        let source = both.clone().concat(both).unwrap().subset([79, 0, 45]).unwrap().cache(1 << 20);
+        let source = both.clone().concat(both).unwrap().subset([79, 0, 45]).unwrap();
+        let source = source.cache(1 << 20).unwrap();
         testing::check_source(&source);
         let read: Vec<(u32, u32)> =
             (0..3).map(|i| (value(&source, i, 0), value(&source, i, 1))).collect();
@@ -149,7 +173,28 @@ mod tests {
         assert_eq!(all, (0..101).collect::<Vec<u32>>());
         assert_eq!(indices(1), parts);
         assert_ne!(indices(2), parts);
-        assert!(source.clone().split([0.8, 0.3], 0).is_err());
-        assert!(source.split([f64::NAN], 0).is_err());
+    }
+
+    #[test]
+    fn fractions_that_are_none_are_refused() {
+        let message =
+            |fractions: [f64; 2]| split_indices(9, &fractions, 0).unwrap_err().message().to_owned();
+        let expected = "expected none below 0 and a sum up to 1";
+        assert_eq!(message([0.8, 0.3]), format!("fractions [0.8, 0.3], {expected}"));
+        for fractions in [[f64::NAN, 0.0], [-0.1, 0.2], [f64::INFINITY, 0.0], [1.0, -0.5]] {
+            let message = message(fractions);
+            assert!(message.ends_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_no_memory_holds_is_an_error() {
+        for len in [1_000_000_000_000, usize::MAX] {
+            let error = split_indices(len, &[0.5, 0.5], 0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            assert!(error.message().contains("samples, whose list takes 8 bytes"), "{error}");
+            let few = split_indices(len, &[1e-16, 0.0], 0).unwrap();
+            assert!(few.iter().flatten().all(|&index| index < len));
+        }
     }
 }

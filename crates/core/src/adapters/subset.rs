@@ -65,6 +65,7 @@ mod tests {
 
     #[test]
     fn an_index_outside_the_source_is_refused() {
-        assert!(counting("a", 0, 3).subset([0, 3]).is_err());
+        let error = counting("a", 0, 3).subset([0, 3]).unwrap_err();
+        assert_eq!(error.to_string(), "configuration: index 3 in a subset of 3 samples");
     }
 }

@@ -13,12 +13,20 @@ pub struct Zip<A, B> {
 impl<A: Source, B: Source> Zip<A, B> {
     pub(super) fn new(first: A, second: B) -> Result<Self> {
         if first.len() != second.len() {
-            let message = format!("sources of {} and {} samples", first.len(), second.len());
-            return Err(Error::new(ErrorKind::Config, message));
+            let message = format!("found {}, expected as many as {}", told(&second), told(&first));
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
         }
         let fields = [first.schema().fields(), second.schema().fields()].concat();
         let schema = Schema::new(fields)?;
         Ok(Self { first, second, schema })
+    }
+}
+
+/// How many samples a source has, and the name of its first, which says where they are.
+fn told(source: &dyn Source) -> String {
+    match source.len() {
+        0 => format!("0 samples of {}", source.schema()),
+        len => format!("{len} samples of {} from {:?} on", source.schema(), source.name(0)),
     }
 }
 
@@ -56,11 +64,25 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::counting;
-    use crate::SourceExt;
+    use crate::{ErrorKind, SourceExt};
 
     #[test]
-    fn other_lengths_and_equal_names_are_refused() {
-        assert!(counting("a", 0, 3).zip(counting("b", 0, 4)).is_err());
-        assert!(counting("a", 0, 3).zip(counting("a", 0, 3)).is_err());
+    fn other_lengths_are_refused_with_the_names_of_both() {
+        let error = counting("a", 0, 3).zip(counting("b", 0, 4)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ShapeMismatch);
+        assert_eq!(
+            error.message(),
+            "found 4 samples of b: u32[] from \"sample 0\" on, expected as many as \
+             3 samples of a: u32[] from \"sample 0\" on"
+        );
+        let error = counting("a", 0, 0).zip(counting("b", 0, 4)).unwrap_err();
+        assert!(error.message().ends_with("expected as many as 0 samples of a: u32[]"), "{error}");
+    }
+
+    #[test]
+    fn equal_field_names_are_refused() {
+        let error = counting("a", 0, 3).zip(counting("a", 0, 3)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.message(), "two fields are named \"a\"");
     }
 }

@@ -5,6 +5,7 @@
 //! admitted here is flat: three known keys, each once, whose values are a string, a boolean and a
 //! tuple of decimal numbers. Everything else is refused with the offset of the offending byte.
 
+use crate::error::quoted;
 use crate::{Error, ErrorKind, MAX_RANK, Result};
 
 /// The three values of a header.
@@ -191,15 +192,6 @@ impl Scan<'_> {
     #[cold]
     fn error_at(&self, at: usize, message: String) -> Error {
         Error::new(ErrorKind::Header, message).with_offset((self.start + at) as u64)
-    }
-}
-
-/// Text from a file as an error shows it: escaped, and short whatever the file holds.
-pub(super) fn quoted(text: &str) -> String {
-    const SHOWN_CHARS: usize = 60;
-    match text.char_indices().nth(SHOWN_CHARS) {
-        None => format!("{text:?}"),
-        Some((at, _)) => format!("{:?}.. of {} bytes", &text[..at], text.len()),
     }
 }
 

@@ -3,9 +3,10 @@ use std::os::unix::fs::FileExt;
 
 use npyz::{NpyHeader, TypeChar};
 
-use super::admission::{Admitted, quoted};
+use super::admission::Admitted;
+use crate::error::quoted;
 use crate::schema::checked_bytes;
-use crate::sources::Limits;
+use crate::sources::{Limits, foreign};
 use crate::widening::Widening;
 use crate::{Error, ErrorKind, Result, RowDType};
 
@@ -34,36 +35,45 @@ impl Header {
     /// The order of the checks matters: nothing is allocated from a number in the file before it
     /// was compared with the length of the file and with the limits.
     pub(crate) fn read(file: &File, file_bytes: u64, limits: &Limits) -> Result<Self> {
-        let (start, len) = Self::text_range(file, file_bytes)?;
+        let header = Self::read_from(file, 0, file_bytes, limits)?;
+        header.check_tail(file, file_bytes, limits)?;
+        Ok(header)
+    }
+
+    /// The header of the array that begins at byte `at`.
+    fn read_from(file: &File, at: u64, file_bytes: u64, limits: &Limits) -> Result<Self> {
+        let bytes = file_bytes.saturating_sub(at);
+        let (start, len) = Self::text_range(file, at, bytes)?;
         let end = start as u64 + len;
         if len > limits.header_bytes as u64 {
             let message = format!("a header of {len} bytes, at most {}", limits.header_bytes);
             return Err(Error::new(ErrorKind::TooLarge, message).with_offset(8));
         }
-        if end > file_bytes {
-            let message = format!("the header ends at byte {end}, the file at {file_bytes}");
+        if end > bytes {
+            let message = format!("the header ends at byte {end}, the file at {bytes}");
             return Err(Error::new(ErrorKind::Truncated, message).with_offset(8));
         }
         let mut text = vec![0; end as usize];
-        file.read_exact_at(&mut text, 0).map_err(|e| Error::io("read the header", e))?;
+        file.read_exact_at(&mut text, at).map_err(|e| Error::io("read the header", e))?;
         let header = Self::parse(text, start)?;
-        header.check_sizes(file_bytes)?;
+        header.check_sizes(bytes)?;
         Ok(header)
     }
 
-    /// Where the header's text begins and how long it claims to be.
-    fn text_range(file: &File, file_bytes: u64) -> Result<(usize, u64)> {
+    /// Where the text of the header that begins at byte `at` begins, counted from there, and how
+    /// long it claims to be.
+    fn text_range(file: &File, at: u64, bytes: u64) -> Result<(usize, u64)> {
         const PREFIX_BYTES: usize = 12;
-        if file_bytes == 0 {
+        if bytes == 0 {
             return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
         }
         let mut prefix = [0u8; PREFIX_BYTES];
-        let known = PREFIX_BYTES.min(usize::try_from(file_bytes).unwrap_or(usize::MAX));
-        file.read_exact_at(&mut prefix[..known], 0).map_err(|e| Error::io("read the header", e))?;
-        if !prefix.starts_with(&Self::MAGIC[..known.min(Self::MAGIC.len())]) {
-            let found = prefix[..known.min(6)].escape_ascii();
-            let message = format!("begins with \"{found}\", expected \"\\x93NUMPY\"");
-            return Err(Error::new(ErrorKind::Foreign, message).with_offset(0));
+        let known = PREFIX_BYTES.min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        file.read_exact_at(&mut prefix[..known], at)
+            .map_err(|e| Error::io("read the header", e))?;
+        let beginning = &prefix[..known.min(Self::MAGIC.len())];
+        if !Self::MAGIC.starts_with(beginning) {
+            return Err(not_npy(file, beginning));
         }
         let (start, len) = match (prefix[6], prefix[7]) {
             (1, 0) => (10, u64::from(u16::from_le_bytes([prefix[8], prefix[9]]))),
@@ -110,7 +120,8 @@ impl Header {
             let message = format!("shape {:?} does not fit the address space", self.shape);
             return Err(Error::new(ErrorKind::TooLarge, message));
         };
-        let available = file_bytes - self.payload_offset();
+        // A file may have shrunk since it began with a header as long as this one.
+        let available = file_bytes.saturating_sub(self.payload_offset());
         if stored as u64 > available {
             let message = format!(
                 "shape {:?} of {} takes {stored} bytes, the file holds {available}",
@@ -121,6 +132,53 @@ impl Header {
             );
         }
         Ok(())
+    }
+
+    /// How many bytes lie after the array's end in a file of `file_bytes`.
+    pub(crate) fn trailing_bytes(&self, file_bytes: u64) -> u64 {
+        file_bytes.saturating_sub(self.end())
+    }
+
+    /// Whether no more lies after the array's end than the limits allow.
+    pub(crate) fn check_tail(&self, file: &File, file_bytes: u64, limits: &Limits) -> Result<()> {
+        if self.trailing_bytes(file_bytes) <= limits.trailing_bytes {
+            return Ok(());
+        }
+        Err(self.trailing(file, file_bytes, limits))
+    }
+
+    /// Says what lies after the array's end: most often other arrays, saved into the same open
+    /// file one after another.
+    #[cold]
+    fn trailing(&self, file: &File, file_bytes: u64, limits: &Limits) -> Error {
+        /// More than these are not counted: who sees that many knows what is wrong.
+        const ARRAYS_MAX: usize = 10_000;
+        let (mut at, mut arrays, mut rows) = (self.end(), 0, 0usize);
+        while at < file_bytes && arrays < ARRAYS_MAX {
+            let Ok(next) = Self::read_from(file, at, file_bytes, limits) else { break };
+            at += next.end();
+            arrays += 1;
+            rows = rows.saturating_add(next.shape.first().copied().unwrap_or(1));
+        }
+        let arrays = match arrays {
+            1 => "in a second array".to_owned(),
+            _ => format!("in {arrays} more arrays"),
+        };
+        let message = if at == file_bytes {
+            let rows = if rows == 1 { "1 row lies".into() } else { format!("{rows} rows lie") };
+            format!(
+                "{rows} after the array's end, {arrays}, and only the first array is read; save \
+                 each into a file of its own"
+            )
+        } else {
+            format!("{} bytes lie after the array's end", self.trailing_bytes(file_bytes))
+        };
+        Error::new(ErrorKind::Trailing, message).with_offset(self.end())
+    }
+
+    /// Where the payload ends.
+    fn end(&self) -> u64 {
+        self.payload_offset() + self.stored_bytes(&self.shape) as u64
     }
 
     /// Where the payload begins.
@@ -137,6 +195,15 @@ impl Header {
     pub(crate) fn stored_bytes(&self, shape: &[usize]) -> usize {
         shape.iter().product::<usize>() * self.stored_size
     }
+}
+
+#[cold]
+fn not_npy(file: &File, beginning: &[u8]) -> Error {
+    foreign::error(file, "a .npy file").unwrap_or_else(|| {
+        let found = beginning.escape_ascii();
+        let message = format!("begins with \"{found}\", expected \"\\x93NUMPY\"");
+        Error::new(ErrorKind::Foreign, message).with_offset(0)
+    })
 }
 
 struct Dtype {

@@ -39,19 +39,14 @@ impl NpyReader {
     }
 
     /// Reads `file` into `field`; an error if it changes meanwhile. A file that was written to a
-    /// moment ago may be so still: it is read again, from the same descriptor, once it rests.
+    /// moment ago may be so still: it is read once it rests.
     pub(crate) fn read(&self, file: &File, field: &mut FieldMut<'_>) -> Result<()> {
         if self.read_settled(file, field)? {
             return Ok(());
         }
         field.restart();
-        let (stamp, result) = self.read_stamped(file, field)?;
-        if !stamp.wait_for_rest() {
-            return result;
-        }
-        field.restart();
-        let (rested, result) = self.read_stamped(file, field)?;
-        if rested.same_contents(&stamp) { result } else { Err(changed()) }
+        let read = |stamp: &Stamp| self.read_between(file, stamp.bytes, field);
+        Stamp::at_rest(file, read).map(|_| ())
     }
 
     /// The usual way, which looks at the file once and not before and after: a file whose times
@@ -68,14 +63,9 @@ impl NpyReader {
         let read = header.is_plain()
             && field.set_shape(&header.shape).is_ok()
             && field.read_rest(file, header.payload_offset()).is_ok();
-        Ok(read && Stamp::of_regular(file)?.is_settled(begun))
-    }
-
-    /// The result of reading `file`, and the stamp that it had before and after.
-    fn read_stamped(&self, file: &File, field: &mut FieldMut<'_>) -> Result<(Stamp, Result<()>)> {
-        let before = Stamp::of_regular(file)?;
-        let result = self.read_between(file, before.bytes, field);
-        if Stamp::of_regular(file)? == before { Ok((before, result)) } else { Err(changed()) }
+        let stamp = Stamp::of_regular(file)?;
+        let ends = header.trailing_bytes(stamp.bytes) <= self.limits.trailing_bytes;
+        Ok(read && ends && stamp.is_settled(begun))
     }
 
     fn read_between(&self, file: &File, file_bytes: u64, field: &mut FieldMut<'_>) -> Result<()> {
@@ -90,6 +80,7 @@ impl NpyReader {
             }
         };
         field.set_shape(&header.shape)?;
+        header.check_tail(file, file_bytes, &self.limits)?;
         if header.is_plain() {
             return field.read_rest(file, header.payload_offset());
         }
@@ -149,11 +140,6 @@ impl NpyReader {
         );
         Err(Error::new(kind, message).with_field(declared.name()))
     }
-}
-
-#[cold]
-fn changed() -> Error {
-    Error::new(ErrorKind::Changed, "the file was written to while it was being read")
 }
 
 /// Reads a payload that is not a row as it stands: the other byte order, column-major, or of an

@@ -98,6 +98,7 @@ mod tests {
 
     #[test]
     fn an_index_outside_the_source_is_refused() {
-        assert!(SubsetSampler::new([0, 5]).len(5).is_err());
+        let error = SubsetSampler::new([0, 5]).len(5).unwrap_err();
+        assert_eq!(error.to_string(), "configuration: index 5 in a subset of 5 samples");
     }
 }

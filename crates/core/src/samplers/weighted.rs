@@ -161,9 +161,16 @@ mod tests {
 
     #[test]
     fn impossible_weights_are_refused() {
-        for weights in [&[0.0, 0.0][..], &[], &[1.0, -1.0], &[f64::NAN], &[f64::INFINITY]] {
-            assert!(Weighted::new(weights).is_err(), "{weights:?}");
+        for (weights, message) in [
+            (&[0.0, 0.0][..], "no weight is above 0"),
+            (&[], "no weight is above 0"),
+            (&[1.0, -1.0], "weight 1 is -1, expected a finite one from 0"),
+            (&[f64::NAN], "weight 0 is NaN, expected a finite one from 0"),
+            (&[f64::INFINITY], "weight 0 is inf, expected a finite one from 0"),
+        ] {
+            assert_eq!(Weighted::new(weights).unwrap_err().message(), message, "{weights:?}");
         }
-        assert!(Weighted::new(&[1.0]).unwrap().len(2).is_err());
+        let error = Weighted::new(&[1.0]).unwrap().len(2).unwrap_err();
+        assert_eq!(error.message(), "found 1 weights for a source of 2 samples");
     }
 }

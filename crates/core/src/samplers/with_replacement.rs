@@ -41,8 +41,13 @@ impl Sampler for WithReplacement {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        let draws = self.draws.map_or(0, |draws| draws as u64 + 1);
-        Fingerprint::of("with_replacement").number(draws).finish()
+        let start = Fingerprint::of("with_replacement");
+        match self.draws.map(|draws| (draws as u64).checked_add(1)) {
+            None => start.number(0).finish(),
+            Some(Some(draws)) => start.number(draws).finish(),
+            // One more than this number can hold.
+            Some(None) => start.number(u64::MAX).number(1).finish(),
+        }
     }
 }
 
@@ -89,6 +94,20 @@ mod tests {
 
     #[test]
     fn drawing_from_nothing_is_refused() {
-        assert!(WithReplacement::new().draws(3).len(0).is_err());
+        let error = WithReplacement::new().draws(3).len(0).unwrap_err();
+        assert_eq!(error.message(), "cannot draw from a source of no samples");
+    }
+
+    #[test]
+    fn any_number_of_draws_has_an_order_and_a_fingerprint_of_its_own() {
+        let of = |draws| WithReplacement::new().draws(draws);
+        let order = of(usize::MAX).order(usize::MAX, 1, 2).unwrap();
+        assert_eq!(order.len(), usize::MAX);
+        assert!(order.index(usize::MAX - 1) < usize::MAX);
+        let mut prints = [0, 1, usize::MAX - 2, usize::MAX - 1, usize::MAX].map(of).to_vec();
+        prints.push(WithReplacement::new());
+        let distinct: std::collections::HashSet<_> =
+            prints.iter().map(|sampler| sampler.fingerprint()).collect();
+        assert_eq!(distinct.len(), prints.len());
     }
 }

@@ -1,14 +1,15 @@
-//! Opening files that nothing is known of, and seeing that they stay as they are.
+//! Opening and reading files that nothing is known of.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, openat, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::row::PIECE_BYTES_MAX;
@@ -26,6 +27,10 @@ pub struct Limits {
     pub safetensors_header_bytes: usize,
     /// Bytes of one sample: just under 1 GiB.
     pub sample_bytes: usize,
+    /// Bytes after the end of the array of a `.npy` file: any number, since several arrays may be
+    /// saved into one open file, of which numpy reads the first. With 0 a file that holds more than
+    /// its array is [`ErrorKind::Trailing`].
+    pub trailing_bytes: u64,
 }
 
 impl Default for Limits {
@@ -34,6 +39,7 @@ impl Default for Limits {
             header_bytes: 64 << 10,
             safetensors_header_bytes: 16 << 20,
             sample_bytes: (1 << 30) - 1,
+            trailing_bytes: u64::MAX,
         }
     }
 }
@@ -50,93 +56,25 @@ impl Limits {
         };
         Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
     }
-}
 
-/// What tells that a file was written to: its length and times. The same descriptor serves header
-/// and payload, so a file replaced by renaming stays the old one throughout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    /// The stamp of an open file, which must be a regular one.
-    pub(crate) fn of_regular(file: &File) -> Result<Self> {
-        let stat = fstat(file).map_err(|e| Error::io("look at the file", e.into()))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Self {
-                bytes: stat.st_size.try_into().unwrap_or(0),
-                modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-                changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
-            }),
-            other => Err(not_regular(other)),
+    /// Whether one sample of `field` is small enough, and `len` of them are not too many. A file of
+    /// 100 bytes can claim any number of samples that take none, and reading them all would never
+    /// end.
+    pub(crate) fn check_samples(&self, field: &Field, len: usize) -> Result<()> {
+        const WITHOUT_BYTES_MAX: usize = 1 << 32;
+        self.check_sample(field)?;
+        if field.max_bytes() > 0 || len <= WITHOUT_BYTES_MAX {
+            return Ok(());
         }
-    }
-
-    /// How long ago a file must have been written to for its stamp to be trusted: a write takes the
-    /// time when it begins, and clocks of file systems tick every 10 ms or less. A single write
-    /// that takes longer than this, or one through a memory map, cannot be seen from outside.
-    const RESTS_AFTER: Duration = Duration::from_millis(20);
-
-    /// How much longer until the stamp can be trusted, if it cannot be yet. Times of a clock that
-    /// is ahead of ours are trusted: waiting for it could take for ever.
-    fn restless_for(&self) -> Option<Duration> {
-        let (seconds, nanos) = self.modified;
-        let modified = Duration::new(seconds.try_into().ok()?, nanos.try_into().ok()?);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        let age = now.checked_sub(modified)?;
-        Self::RESTS_AFTER.checked_sub(age).filter(|rest| !rest.is_zero())
-    }
-
-    /// How long before a moment a file must have changed for its clock, which may be a server's, to
-    /// be believed to be before that moment.
-    const SETTLED_FOR: Duration = Duration::from_secs(2);
-
-    /// Whether the file has certainly not been written to since `moment`, as far as the clocks of
-    /// this machine and of the file system agree to two seconds.
-    pub(crate) fn is_settled(&self, moment: SystemTime) -> bool {
-        let (seconds, nanos) = self.modified.max(self.changed);
-        let parts = (u64::try_from(seconds), u32::try_from(nanos));
-        let (Ok(seconds), Ok(nanos)) = parts else { return false };
-        let settled = Duration::new(seconds, nanos).checked_add(Self::SETTLED_FOR);
-        let settled = settled.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
-        settled.is_some_and(|settled| settled <= moment)
-    }
-
-    /// Waits until a file that was written to this very moment rests; whether it had to.
-    pub(crate) fn wait_for_rest(&self) -> bool {
-        let Some(rest) = self.restless_for() else { return false };
-        std::thread::sleep(rest);
-        true
-    }
-
-    /// The stamp of an open file that is not being written to as far as can be seen: for files
-    /// that are held open, whose later stamps are compared with this one.
-    pub(crate) fn of_resting(file: &File) -> Result<Self> {
-        let stamp = Self::of_regular(file)?;
-        if stamp.wait_for_rest() { Self::of_regular(file) } else { Ok(stamp) }
-    }
-
-    /// Whether the contents are as they were at `earlier`. Renaming or linking a file changes its
-    /// status but not this.
-    pub(crate) fn same_contents(&self, earlier: &Self) -> bool {
-        (self.bytes, self.modified) == (earlier.bytes, earlier.modified)
-    }
-
-    /// The result of reading `file`, unless it was written to since it had this stamp: then
-    /// whatever came of it, an error included, is of no file that anybody meant to write.
-    pub(crate) fn vouch_for<T>(&self, file: &File, result: Result<T>) -> Result<T> {
-        if Self::of_regular(file)?.same_contents(self) {
-            return result;
-        }
-        Err(Error::new(ErrorKind::Changed, "the file was written to since it was opened"))
+        let message = format!(
+            "{len} samples of {field}, which take no bytes, at most {WITHOUT_BYTES_MAX} of them"
+        );
+        Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
     }
 }
 
 #[cold]
-fn not_regular(found: FileType) -> Error {
+pub(super) fn not_regular(found: FileType) -> Error {
     let found = match found {
         FileType::Directory => "a directory",
         FileType::Fifo => "a FIFO",
@@ -157,13 +95,17 @@ pub(crate) fn open_folder(path: &Path) -> Result<OwnedFd> {
 
 /// Opens a file for reading by its path.
 pub(crate) fn open_path(path: &Path) -> Result<File> {
-    open(|flags| openat(CWD, path, flags, Mode::empty()), &|| true)
+    open_path_waiting(path, &|| true)
 }
 
 /// Like [`open_path`], waiting for a descriptor if there is none: for files that are opened for
 /// each read, by readers who close theirs soon.
 pub(crate) fn open_path_waiting(path: &Path, is_stopped: &impl Fn() -> bool) -> Result<File> {
-    open(|flags| openat(CWD, path, flags, Mode::empty()), is_stopped)
+    let file = open(|flags| openat(CWD, path, flags, Mode::empty()), is_stopped);
+    file.map_err(|error| {
+        let path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+        dangling_or(error, CWD, &path)
+    })
 }
 
 /// Nobody closed a file in all the time that one waited for a descriptor, and none was to be had
@@ -215,6 +157,23 @@ fn open_error(errno: Errno) -> Error {
     }
 }
 
+/// Where the file that cannot be opened is a link to nothing, that it is one: its name is there,
+/// and "no such file" would send people to look for it.
+#[cold]
+fn dangling_or(error: Error, folder: BorrowedFd<'_>, name: &CStr) -> Error {
+    let missing = errno_of(&error) == Some(Errno::NOENT);
+    let Some(target) = missing.then(|| readlinkat(folder, name, Vec::new()).ok()).flatten() else {
+        return error;
+    };
+    let message = format!("cannot open: a dangling link to {:?}", target.to_string_lossy());
+    // The cause stays: a link may dangle for a moment as any file may be missing for one.
+    Error::new(ErrorKind::Io, message).with_source(io(Errno::NOENT))
+}
+
+fn errno_of(error: &Error) -> Option<Errno> {
+    error.cause()?.downcast_ref().and_then(Errno::from_io_error)
+}
+
 fn io(errno: Errno) -> std::io::Error {
     errno.into()
 }
@@ -233,7 +192,8 @@ pub(crate) fn read_file(
 ) -> Result<()> {
     let mut again = true;
     loop {
-        let file = open(|flags| openat(folder, name, flags, Mode::empty()), &is_stopped);
+        let file = open(|flags| openat(folder, name, flags, Mode::empty()), &is_stopped)
+            .map_err(|error| dangling_or(error, folder, name));
         let error = match file.and_then(|file| read(&file)) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -263,11 +223,8 @@ fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bo
 
 #[cold]
 fn may_pass(error: &Error) -> bool {
-    let errno = error
-        .cause()
-        .and_then(|cause| cause.downcast_ref::<std::io::Error>())
-        .and_then(Errno::from_io_error);
-    error.kind() == ErrorKind::Changed || matches!(errno, Some(Errno::STALE | Errno::NOENT))
+    error.kind() == ErrorKind::Changed
+        || matches!(errno_of(error), Some(Errno::STALE | Errno::NOENT))
 }
 
 /// Reads `bytes` bytes from `offset` of `file` into memory of their own, in pieces between which a

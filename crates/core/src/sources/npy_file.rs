@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::open_path;
 use crate::npy::Header;
-use crate::sources::{Limits, Stamp, read_stored};
+use crate::sources::{Limits, Opened, Stamp, read_stored};
 use crate::{Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, Result, Row, Schema, Source};
 
 /// One `.npy` file whose first axis is the sample axis, as the field `input` unless
@@ -16,12 +16,13 @@ use crate::{Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, Result, Row,
 /// [`Limits::sample_bytes`].
 ///
 /// A file that is written to after it was opened is [`ErrorKind::Changed`] from then on, unless it
-/// is held in memory.
+/// is held in memory. An array of no rows is a source of no samples. Bytes after the array's end
+/// are passed over, as numpy does, unless [`Limits::trailing_bytes`] says otherwise.
 #[derive(Debug)]
 pub struct NpyFile {
     path: PathBuf,
     file: File,
-    stamp: Stamp,
+    opened: Opened,
     header: Header,
     schema: Schema,
     len: usize,
@@ -52,21 +53,20 @@ impl NpyFile {
 
     fn open_limited(path: &Path, limits: Limits) -> Result<Self> {
         let file = open_path(path)?;
-        let stamp = Stamp::of_resting(&file)?;
-        let header = stamp.vouch_for(&file, Header::read(&file, stamp.bytes, &limits))?;
+        let (stamp, (header, turned)) = Stamp::at_rest(&file, |stamp| {
+            let header = Header::read(&file, stamp.bytes, &limits)?;
+            let turned = header.fortran_order.then(|| turn(&file, &header, &limits));
+            Ok((header, turned.transpose()?))
+        })?;
         let Some((&len, shape)) = header.shape.split_first() else {
             let message = "found a scalar, expected a first axis of samples";
             return Err(Error::new(ErrorKind::ShapeMismatch, message));
         };
         let field = Field::new("input", header.dtype, shape);
-        limits.check_sample(&field)?;
+        limits.check_samples(&field, len)?;
         let schema = Schema::new(vec![field])?;
-        let turned = if header.fortran_order {
-            Some(stamp.vouch_for(&file, turn(&file, &header, &limits))?)
-        } else {
-            None
-        };
-        Ok(Self { path: path.to_owned(), file, stamp, schema, len, turned, header })
+        let opened = Opened::new(stamp, &header.text);
+        Ok(Self { path: path.to_owned(), file, opened, schema, len, turned, header })
     }
 
     /// The same source with its field called `name`.
@@ -93,8 +93,8 @@ impl NpyFile {
             let bytes = self.stored_bytes();
             return self.header.widening.write(&rows[index * bytes..][..bytes], field);
         }
-        let result = self.read_stored_row(self.offset_of(index), field);
-        self.stamp.vouch_for(&self.file, result)
+        let offset = self.offset_of(index);
+        self.opened.read(&self.file, || self.read_stored_row(offset, field))
     }
 
     fn read_stored_row(&self, offset: u64, field: &mut FieldMut<'_>) -> Result<()> {
@@ -145,7 +145,7 @@ impl Source for NpyFile {
     /// Header and length of the file stand for its contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npy_file").text(&self.schema.to_string());
-        start.bytes(&self.header.text).number(self.stamp.bytes).finish()
+        start.bytes(&self.header.text).number(self.opened.bytes()).finish()
     }
 
     fn extents(&self, index: usize) -> Vec<Extent> {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::{open_folder, read_file};
-use super::names::{Names, list, pair, summarize};
+use super::likeness::Likeness;
+use super::names::{Names, Pairing, Pattern, list, pair, summarize};
 use crate::npy::{Header, NpyReader};
 use crate::sources::{Limits, Stamp};
 use crate::{
@@ -160,6 +161,7 @@ impl Column {
 pub struct NpyFoldersBuilder {
     fields: Vec<(String, PathBuf)>,
     ragged: Vec<(String, usize, usize)>,
+    patterns: Vec<(String, String)>,
     recursive: bool,
     limits: Limits,
 }
@@ -194,6 +196,14 @@ impl NpyFoldersBuilder {
         self
     }
 
+    /// Takes only the files of the field `name` whose stem matches `pattern`, and pairs them by what
+    /// stands for its one star: with `"*_mask"`, `a_mask.npy` is the partner of `a.npy`. The default
+    /// is `"*"`.
+    pub fn pattern(mut self, name: impl Into<String>, pattern: impl Into<String>) -> Self {
+        self.patterns.push((name.into(), pattern.into()));
+        self
+    }
+
     /// What a file may claim. The default is [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -206,11 +216,12 @@ impl NpyFoldersBuilder {
     ///
     /// [`ErrorKind::Unpaired`] or [`ErrorKind::Duplicate`], listing the files, when the folders
     /// do not hold the same stems; [`ErrorKind::Empty`] when there is no file;
-    /// [`ErrorKind::Config`] for a ragged axis that does not exist; or what is wrong with the
-    /// first file when no header can be read.
+    /// [`ErrorKind::Config`] for a ragged axis that does not exist or a pattern that is none;
+    /// [`ErrorKind::Changed`] when a folder goes on changing while it is listed; or what is wrong
+    /// with the first file when no header can be read.
     pub fn open(self) -> Result<NpyFolders> {
-        let Survey { source, problems } = self.survey()?;
-        match summarize(&problems) {
+        let (Survey { source, problems }, advice) = self.survey_with_advice()?;
+        match summarize(&problems, advice.as_deref()) {
             None => Ok(source),
             Some(error) => Err(error),
         }
@@ -223,13 +234,19 @@ impl NpyFoldersBuilder {
     ///
     /// As `open`, except for pairing.
     pub fn survey(self) -> Result<Survey> {
+        self.survey_with_advice().map(|(survey, _)| survey)
+    }
+
+    /// The survey, and what to do where the names of files without a partner are alike.
+    fn survey_with_advice(self) -> Result<(Survey, Option<String>)> {
         if self.fields.is_empty() {
             return Err(Error::new(ErrorKind::Config, "no folder was named"));
         }
+        self.check_fields()?;
         let mut listings = Vec::new();
         let mut ignored = 0;
-        for (_, root) in &self.fields {
-            let listing = list(root, "npy", self.recursive)?;
+        for (name, root) in &self.fields {
+            let listing = list(root, "npy", &self.pattern_of(name)?, self.recursive)?;
             if listing.names.len() == 0 {
                 let message = format!("no .npy file, {} other entries", listing.ignored);
                 return Err(Error::new(ErrorKind::Empty, message).with_path(root));
@@ -239,14 +256,55 @@ impl NpyFoldersBuilder {
         }
         let folders: Vec<(&Path, &Names)> =
             self.fields.iter().map(|(_, root)| root.as_path()).zip(&listings).collect();
-        let pairing = pair(&folders);
-        let names = shared_names(&listings, pairing.indices);
+        let Pairing { indices, problems, alike } = pair(&folders);
+        let advice = alike.map(|(i, j, likeness)| self.advice(i, j, &likeness));
+        let names = shared_names(&listings, indices);
         if names[0].len() == 0 {
-            let error = summarize(&pairing.problems);
+            let error = summarize(&problems, advice.as_deref());
             return Err(error.unwrap_or_else(|| Error::new(ErrorKind::Empty, "no sample")));
         }
         let source = self.columns(names, ignored)?;
-        Ok(Survey { source, problems: pairing.problems })
+        Ok((Survey { source, problems }, advice))
+    }
+
+    /// Whether what was said of fields was said of fields that there are.
+    fn check_fields(&self) -> Result<()> {
+        let ragged = self.ragged.iter().map(|(name, ..)| ("ragged axis", name));
+        let patterns = self.patterns.iter().map(|(name, _)| ("pattern", name));
+        let is_field = |name: &str| self.fields.iter().any(|(field, _)| field == name);
+        match ragged.chain(patterns).find(|(_, name)| !is_field(name)) {
+            None => Ok(()),
+            Some((what, name)) => {
+                let message = format!("a {what} of {name:?}, which is no field");
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
+    }
+
+    fn pattern_of(&self, name: &str) -> Result<Pattern> {
+        let given = self.patterns.iter().rfind(|(field, _)| field == name);
+        given.map_or(Ok(Pattern::default()), |(_, pattern)| Pattern::parse(pattern))
+    }
+
+    /// What to do where the names of fields `i` and `j` are alike.
+    fn advice(&self, i: usize, j: usize, likeness: &Likeness) -> String {
+        let (a, b) = match likeness {
+            Likeness::Normalization => {
+                return "the names are equal up to Unicode normalization (NFC and NFD): rename the \
+                        files of one folder"
+                    .to_owned();
+            }
+            Likeness::Case => {
+                return "the names are equal up to case: rename the files of one folder".to_owned();
+            }
+            Likeness::Affixes(a, b) => (a, b),
+        };
+        let patterns = [(i, a), (j, b)].into_iter().filter(|(_, pattern)| !pattern.is_any());
+        let patterns = patterns.map(|(field, pattern)| {
+            format!(".pattern({:?}, {:?})", self.fields[field].0, pattern.to_string())
+        });
+        let patterns: Vec<String> = patterns.collect();
+        format!("the names are those of {a} and {b}: add {}", patterns.join(" and "))
     }
 
     fn columns(&self, names: Vec<Arc<Names>>, ignored: usize) -> Result<NpyFolders> {
@@ -258,15 +316,7 @@ impl NpyFoldersBuilder {
             columns.push(column);
             fields.push(field);
         }
-        if let Some((name, ..)) = self.ragged.iter().find(|(name, ..)| !self.is_field(name)) {
-            let message = format!("a ragged axis of {name:?}, which is no field");
-            return Err(Error::new(ErrorKind::Config, message));
-        }
         Ok(NpyFolders { schema: Schema::new(fields)?, columns, ignored })
-    }
-
-    fn is_field(&self, name: &str) -> bool {
-        self.fields.iter().any(|(field, _)| field == name)
     }
 
     fn column(&self, name: &str, root: &Path, names: Arc<Names>) -> Result<(Column, Field)> {
@@ -295,12 +345,14 @@ impl NpyFoldersBuilder {
 fn shared_names(listings: &[Names], indices: Option<Vec<Vec<usize>>>) -> Vec<Arc<Names>> {
     match indices {
         None => {
-            let shared = Arc::new(Names::from_sorted(listings[0].iter()));
+            let pattern = listings[0].pattern().clone();
+            let shared = Arc::new(Names::from_sorted(listings[0].iter(), pattern));
             std::iter::repeat_n(shared, listings.len()).collect()
         }
         Some(indices) => {
             let chosen = |(names, indices): (&Names, Vec<usize>)| {
-                Arc::new(Names::from_sorted(indices.iter().map(|&index| names.get(index))))
+                let chosen = indices.iter().map(|&index| names.get(index));
+                Arc::new(Names::from_sorted(chosen, names.pattern().clone()))
             };
             listings.iter().zip(indices).map(chosen).collect()
         }
@@ -326,8 +378,8 @@ fn first_header(
             names.get(index),
             || false,
             |file| {
-                let stamp = Stamp::of_regular(file)?;
-                let read = stamp.vouch_for(file, Header::read(file, stamp.bytes, limits))?;
+                let read = |stamp: &Stamp| Header::read(file, stamp.bytes, limits);
+                let (_, read) = Stamp::at_rest(file, read)?;
                 limits.check_sample(&Field::new(field, read.dtype, &read.shape))?;
                 header = Some(read);
                 Ok(())

@@ -11,8 +11,9 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::file::{open_path, open_path_waiting};
-use super::names::list;
-use crate::sources::{Limits, Stamp, read_stored};
+use super::foreign;
+use super::names::{Pattern, list};
+use crate::sources::{Limits, Opened, Stamp, read_stored};
 use crate::widening::Widening;
 use crate::{
     Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, FingerprintBuilder, Result, Row,
@@ -38,7 +39,7 @@ struct Shard {
     /// The open file; `None` for shards beyond [`held_max`], which are opened for each read, so
     /// that a folder of many shards does not use up the process's descriptors.
     file: Option<File>,
-    stamp: Stamp,
+    opened: Opened,
     header_hash: Fingerprint,
     /// The first sample of this shard.
     start: usize,
@@ -79,7 +80,7 @@ impl Safetensors {
         let mut schema: Option<Schema> = None;
         let held_max = held_max();
         for (i, path) in paths.iter().enumerate() {
-            let start = shards.last().map_or(0, |shard| shard.start + shard.samples);
+            let start = shards.last().map_or(0, Shard::end);
             let place = |error: Error| error.with_path(path);
             let (shard, fields) = Shard::open(path, start, i < held_max, &limits).map_err(place)?;
             match &schema {
@@ -87,11 +88,18 @@ impl Safetensors {
                 Some(expected) if *expected == fields => {}
                 Some(expected) => return Err(place(other_fields(&fields, expected, &paths[0]))),
             }
+            let Some(_) = start.checked_add(shard.samples) else {
+                let message = format!(
+                    "{} samples after the {start} of the shards before it, more than can be counted",
+                    shard.samples
+                );
+                return Err(place(Error::new(ErrorKind::TooLarge, message)));
+            };
             shards.push(shard);
         }
         let empty = || Error::new(ErrorKind::Empty, "no .safetensors file").with_path(path);
         let schema = schema.ok_or_else(empty)?;
-        let len = shards.last().map_or(0, |shard| shard.start + shard.samples);
+        let len = shards.last().map_or(0, Shard::end);
         Ok(Self { schema, shards, len })
     }
 }
@@ -102,7 +110,7 @@ fn other_fields(found: &Schema, expected: &Schema, first: &Path) -> Error {
 }
 
 fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listing = list(folder, "safetensors", false)?;
+    let listing = list(folder, "safetensors", &Pattern::default(), false)?;
     Ok((0..listing.names.len()).map(|i| folder.join(listing.names.path(i))).collect())
 }
 
@@ -130,7 +138,7 @@ impl Source for Safetensors {
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("safetensors").text(&self.schema.to_string());
         let add = |print: FingerprintBuilder, shard: &Shard| {
-            print.with(shard.header_hash).number(shard.stamp.bytes)
+            print.with(shard.header_hash).number(shard.opened.bytes())
         };
         self.shards.iter().fold(start, add).finish()
     }
@@ -150,7 +158,7 @@ impl Source for Safetensors {
 impl Safetensors {
     fn shard(&self, index: usize) -> &Shard {
         assert!(index < self.len, "sample {index} of {}", self.len);
-        &self.shards[self.shards.partition_point(|shard| shard.start + shard.samples <= index)]
+        &self.shards[self.shards.partition_point(|shard| shard.end() <= index)]
     }
 }
 
@@ -162,12 +170,17 @@ fn held_max() -> usize {
 }
 
 impl Shard {
+    /// The sample after the last.
+    fn end(&self) -> usize {
+        self.start + self.samples
+    }
+
     fn open(path: &Path, start: usize, hold: bool, limits: &Limits) -> Result<(Self, Schema)> {
         let file = open_path(path)?;
-        let stamp = Stamp::of_resting(&file)?;
-        let header = stamp.vouch_for(&file, read_header(&file, stamp.bytes, limits))?;
-        let metadata = parse_header(&header)?;
-        let data_start = 8 + header.len() as u64;
+        let (stamp, head) = Stamp::at_rest(&file, |stamp| read_head(&file, stamp.bytes, limits))?;
+        let header = &head[LENGTH_BYTES..];
+        let metadata = parse_header(header)?;
+        let data_start = head.len() as u64;
         check_end(data_start, metadata.data_len() as u64, stamp.bytes)?;
         let mut fields = Vec::new();
         let mut tensors = Vec::new();
@@ -175,7 +188,7 @@ impl Shard {
         let named: BTreeMap<String, &TensorInfo> = metadata.tensors().into_iter().collect();
         for (name, info) in named {
             let (field, len, place) = tensor(&name, info, data_start)?;
-            limits.check_sample(&field)?;
+            limits.check_samples(&field, len)?;
             let expected = *samples.get_or_insert(len);
             if len != expected {
                 let message = format!("found {len} samples, expected {expected} as in the others");
@@ -187,11 +200,13 @@ impl Shard {
         if fields.is_empty() {
             return Err(Error::new(ErrorKind::Empty, "the file holds no tensor"));
         }
-        let header_hash = Fingerprint::of("header").bytes(&header).finish();
+        let header_hash = Fingerprint::of("header").bytes(header).finish();
+        let opened = Opened::new(stamp, &head);
         let file = hold.then_some(file);
         let samples = samples.unwrap_or(0);
         let path = path.to_owned();
-        Ok((Self { path, file, stamp, header_hash, start, samples, tensors }, Schema::new(fields)?))
+        let this = Self { path, file, opened, header_hash, start, samples, tensors };
+        Ok((this, Schema::new(fields)?))
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
@@ -203,9 +218,10 @@ impl Shard {
                 &opened
             }
         };
-        let mut places = self.tensors.iter().enumerate();
-        let result = places.try_for_each(|(i, place)| place.read(file, index, &mut row.field(i)));
-        self.stamp.vouch_for(file, result)
+        self.opened.read(file, || {
+            let mut places = self.tensors.iter().enumerate();
+            places.try_for_each(|(i, place)| place.read(file, index, &mut row.field(i)))
+        })
     }
 }
 
@@ -284,16 +300,31 @@ fn row_dtype(dtype: Dtype) -> Option<(RowDType, Widening)> {
     Some((row, Widening::None))
 }
 
-/// The JSON of the header, its length checked before it is allocated.
-fn read_header(file: &File, file_bytes: u64, limits: &Limits) -> Result<Vec<u8>> {
+/// Bytes of the length that a file begins with.
+const LENGTH_BYTES: usize = 8;
+
+/// The length of the header and the header, checked before they are allocated.
+fn read_head(file: &File, file_bytes: u64, limits: &Limits) -> Result<Vec<u8>> {
+    let len = header_len(file, file_bytes, limits).map_err(|error| foreign_or(error, file))?;
+    let mut head = vec![0; LENGTH_BYTES + len];
+    file.read_exact_at(&mut head, 0).map_err(|e| Error::io("read the header", e))?;
+    if head.get(LENGTH_BYTES) == Some(&b'{') {
+        return Ok(head);
+    }
+    let message = "the header does not begin with '{'";
+    let error = Error::new(ErrorKind::Foreign, message).with_offset(LENGTH_BYTES as u64);
+    Err(foreign_or(error, file))
+}
+
+fn header_len(file: &File, file_bytes: u64, limits: &Limits) -> Result<usize> {
     if file_bytes == 0 {
         return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
     }
-    if file_bytes < 8 {
+    let Some(available) = file_bytes.checked_sub(LENGTH_BYTES as u64) else {
         let message = format!("{file_bytes} bytes, expected at least the 8 of a header's length");
         return Err(Error::new(ErrorKind::Truncated, message));
-    }
-    let mut len = [0; 8];
+    };
+    let mut len = [0; LENGTH_BYTES];
     file.read_exact_at(&mut len, 0).map_err(|e| Error::io("read the header", e))?;
     let len = u64::from_le_bytes(len);
     if len > limits.safetensors_header_bytes as u64 {
@@ -301,24 +332,25 @@ fn read_header(file: &File, file_bytes: u64, limits: &Limits) -> Result<Vec<u8>>
         let message = format!("a header of {len} bytes, at most {most}");
         return Err(Error::new(ErrorKind::TooLarge, message).with_offset(0));
     }
-    if len > file_bytes - 8 {
+    if len > available {
         let message = format!("a header of {len} bytes in a file of {file_bytes}");
         return Err(Error::new(ErrorKind::Truncated, message).with_offset(0));
     }
-    let mut header = vec![0; len as usize];
-    file.read_exact_at(&mut header, 8).map_err(|e| Error::io("read the header", e))?;
-    Ok(header)
+    Ok(len as usize)
+}
+
+/// That the file is of another format, where its beginning says which; otherwise `error`.
+#[cold]
+fn foreign_or(error: Error, file: &File) -> Error {
+    foreign::error(file, "a .safetensors file").unwrap_or(error)
 }
 
 /// Parses a header with the format's own reader, once its names are known to be unique: that
 /// reader lets the last of several equal names win.
 fn parse_header(header: &[u8]) -> Result<Metadata> {
-    if header.first() != Some(&b'{') {
-        let message = "the header does not begin with '{'";
-        return Err(Error::new(ErrorKind::Foreign, message).with_offset(8));
-    }
     let malformed = |error: serde_json::Error| {
-        Error::new(ErrorKind::Header, error.to_string()).with_offset(8).with_source(error)
+        let offset = LENGTH_BYTES as u64;
+        Error::new(ErrorKind::Header, error.to_string()).with_offset(offset).with_source(error)
     };
     let mut json = serde_json::Deserializer::from_slice(header);
     json.deserialize_map(UniqueNames).map_err(malformed)?;

@@ -1,0 +1,153 @@
+//! What a file is that is not of the format that its name says, told by its beginning.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use crate::error::quoted;
+use crate::{Error, ErrorKind};
+
+/// A format that was recognized.
+#[derive(Debug)]
+struct Found {
+    what: String,
+    /// What to do about it.
+    advice: &'static str,
+}
+
+/// Enough for the mark of a tar archive, which stands the farthest from the beginning.
+const BEGINNING_BYTES: usize = 512;
+
+const UNPACK: &str = "unpack it and name what is in it";
+const ARRAY: &str = "load it and save its arrays with np.save";
+const DECODE: &str = "decode it and save its pixels with np.save";
+const NAME: &str = "give it the extension of its format";
+const DOWNLOAD: &str = "fetch the file again, this is what a server said in its place";
+
+/// Where a mark stands, the mark, what it says and what to do.
+type Mark = (usize, &'static [u8], &'static str, &'static str);
+
+const MARKS: [Mark; 33] = [
+    (0, b"version https://git-lfs", "a Git LFS pointer", "fetch the data with `git lfs pull`"),
+    (0, b"\x93NUMPY", "a .npy file", NAME),
+    (0, b"PK\x03\x04", "a zip archive, such as .npz or a checkpoint of torch", ARRAY),
+    (0, b"PK\x05\x06", "a zip archive of nothing", ARRAY),
+    (0, b"\x1f\x8b", "gzip data", UNPACK),
+    (0, b"BZh", "bzip2 data", UNPACK),
+    (0, b"\xfd7zXZ\0", "xz data", UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "zstd data", UNPACK),
+    (0, b"\x04\x22\x4d\x18", "lz4 data", UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (0, b"Rar!\x1a\x07", "a rar archive", UNPACK),
+    (257, b"ustar", "a tar archive", UNPACK),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", ARRAY),
+    (0, b"CDF\x01", "a NetCDF file", ARRAY),
+    (0, b"CDF\x02", "a NetCDF file", ARRAY),
+    (0, b"MATLAB", "a MATLAB file", ARRAY),
+    (0, b"\x80\x02", "a pickle", ARRAY),
+    (0, b"\x80\x03", "a pickle", ARRAY),
+    (0, b"\x80\x04", "a pickle", ARRAY),
+    (0, b"\x80\x05", "a pickle", ARRAY),
+    (0, b"PAR1", "a Parquet file", ARRAY),
+    (0, b"ARROW1", "an Arrow file", ARRAY),
+    (0, b"GGUF", "a GGUF file", ARRAY),
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG image", DECODE),
+    (0, b"\xff\xd8\xff", "a JPEG image", DECODE),
+    (0, b"GIF8", "a GIF image", DECODE),
+    (0, b"II*\0", "a TIFF image", DECODE),
+    (0, b"MM\0*", "a TIFF image", DECODE),
+    (8, b"WEBP", "a WebP image", DECODE),
+    (8, b"WAVE", "a WAV sound", "decode it and save its samples with np.save"),
+    (0, b"%PDF", "a PDF document", NAME),
+    (0, b"\x7fELF", "a program", NAME),
+    (0, b"SQLite format 3\0", "an SQLite database", ARRAY),
+];
+
+/// The error of a `file` that was to be `expected`, where its beginning says that it is something
+/// else.
+#[cold]
+pub(crate) fn error(file: &File, expected: &str) -> Option<Error> {
+    let mut beginning = [0; BEGINNING_BYTES];
+    let mut len = 0;
+    // A file that cannot be read is not recognized; who asks has an error to tell already.
+    while let Ok(more @ 1..) = file.read_at(&mut beginning[len..], len as u64) {
+        len += more;
+    }
+    let Found { what, advice } = recognize(&beginning[..len]).filter(|f| f.what != expected)?;
+    let message = format!("found {what}, expected {expected}; {advice}");
+    Some(Error::new(ErrorKind::Foreign, message).with_offset(0))
+}
+
+fn recognize(beginning: &[u8]) -> Option<Found> {
+    let has = |(at, mark, ..): &&Mark| beginning.get(*at..).is_some_and(|b| b.starts_with(mark));
+    if let Some((_, _, what, advice)) = MARKS.iter().find(has) {
+        return Some(Found { what: (*what).to_owned(), advice: *advice });
+    }
+    // A length of eight bytes, and then JSON.
+    if beginning.get(3..8).is_some_and(|high| high.iter().all(|&byte| byte == 0))
+        && beginning.get(8) == Some(&b'{')
+    {
+        return Some(Found { what: "a .safetensors file".to_owned(), advice: NAME });
+    }
+    text(beginning)
+}
+
+/// Text, which is told by its first characters.
+fn text(beginning: &[u8]) -> Option<Found> {
+    /// Less than this is no evidence.
+    const BYTES_MIN: usize = 4;
+    let text = match std::str::from_utf8(beginning) {
+        Ok(text) => text,
+        // The beginning may end within a character.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&beginning[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return None,
+    };
+    let text = text.trim_start_matches('\u{feff}');
+    let is_text = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    if text.len() < BYTES_MIN || !text.chars().all(is_text) {
+        return None;
+    }
+    let start: String = text.trim_start().chars().take(9).collect::<String>().to_ascii_lowercase();
+    if ["<!doctype", "<html", "<head", "<?xml"].iter().any(|mark| start.starts_with(mark)) {
+        return Some(Found { what: "a web page".to_owned(), advice: DOWNLOAD });
+    }
+    let what = format!("text that begins with {}", quoted(text));
+    Some(Found { what, advice: NAME })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn what(beginning: &[u8]) -> Option<String> {
+        recognize(beginning).map(|found| found.what)
+    }
+
+    #[test]
+    fn every_mark_is_recognized_wherever_it_stands() {
+        for (at, mark, name, advice) in MARKS {
+            let mut file = vec![0; at];
+            file.extend(mark);
+            file.extend([0xEE; 100]);
+            assert_eq!(what(&file).as_deref(), Some(name));
+            assert!(!advice.is_empty());
+            assert_ne!(what(&file[..at + mark.len() - 1]).as_deref(), Some(name), "cut");
+        }
+        assert_eq!(what(b"\x40\0\0\0\0\0\0\0{\"a\"").as_deref(), Some("a .safetensors file"));
+    }
+
+    #[test]
+    fn text_is_shown_escaped_and_short_and_pages_are_told_from_it() {
+        let text = what("\u{202e}id,\u{1}".as_bytes());
+        assert_eq!(text, None, "a control character is no text");
+        let text = what("\u{202e}id,label\n".as_bytes()).unwrap();
+        assert_eq!(text, "text that begins with \"\\u{202e}id,label\\n\"");
+        assert!(what("né".repeat(400).as_bytes()).unwrap().len() < 150);
+        assert_eq!(what(b"  <!DOCTYPE html>").as_deref(), Some("a web page"));
+        assert_eq!(what(b"<?xml version").as_deref(), Some("a web page"));
+        for nothing in [&b""[..], b"ab", b"\0\0\0\0\0\0\0\0\0\0", b"\xff\xfe\0\0ab"] {
+            assert_eq!(what(nothing), None, "{nothing:?}");
+        }
+    }
+}
