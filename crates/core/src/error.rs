@@ -197,14 +197,17 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// The error without its kind, for a message that has named it already.
+    pub fn without_kind(&self) -> String {
+        self.told(None)
+    }
+
+    fn told(&self, kind: Option<ErrorKind>) -> String {
         let inner = &*self.0;
-        if let Some(path) = &inner.path {
-            // `Debug` of a path escapes control characters and bytes that are not UTF-8.
-            write!(f, "{path:?}: ")?;
-        }
-        write!(f, "{}: {}", inner.kind, inner.message.escape_control())?;
+        // `Debug` of a path escapes control characters and bytes that are not UTF-8.
+        let path = inner.path.as_ref().map(|path| format!("{path:?}: ")).unwrap_or_default();
+        let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
         let mut places = Vec::new();
         if let Some(field) = &inner.field {
             places.push(format!("field {field:?}"));
@@ -215,7 +218,17 @@ impl fmt::Display for Error {
         if let Some(offset) = inner.offset {
             places.push(format!("byte {offset}"));
         }
-        if places.is_empty() { Ok(()) } else { write!(f, " ({})", places.join(", ")) }
+        let message = escaped(&inner.message);
+        match places.is_empty() {
+            true => format!("{path}{kind}{message}"),
+            false => format!("{path}{kind}{message} ({})", places.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(Some(self.kind())))
     }
 }
 
@@ -243,19 +256,18 @@ impl From<candle_core::Error> for Error {
     }
 }
 
-/// Text from files and user code, with its control characters made visible: an error is one line.
-trait EscapeControl {
-    fn escape_control(&self) -> String;
-}
-
-impl EscapeControl for String {
-    fn escape_control(&self) -> String {
-        let mut out = String::with_capacity(self.len());
-        for c in self.chars() {
-            if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-        }
-        out
+/// `text` with everything in it that a terminal would obey, or not show, made visible: control
+/// characters, line breaks, marks that turn the direction of writing, and invisible characters.
+/// For all text that comes from files, from their names or from user code, where it is printed.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Quotes and backslashes stay: a message holds names that were escaped before.
+    for piece in text.split_inclusive(['"', '\'', '\\']) {
+        let plain = piece.trim_end_matches(['"', '\'', '\\']);
+        out.extend(plain.escape_debug());
+        out.push_str(&piece[plain.len()..]);
     }
+    out
 }
 
 /// The first of many names, and how many there are.

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Extent, Fingerprint, Result, Row, RowBuffer, Schema, Source};
+use crate::{Extent, FieldId, Fingerprint, Result, Row, RowBuffer, Schema, Source};
 
 /// A source whose samples stay in memory once they were read, as far as a bound in bytes allows.
 ///
@@ -37,7 +38,7 @@ impl<S: Source> Cache<S> {
 
     fn read_and_keep(&self, index: usize, row: &mut Row<'_>, reserved: Reserved<'_>) -> Result<()> {
         let mut buffer = RowBuffer::new(self.source.schema())?;
-        self.source.read(index, &mut buffer.row(row.stop()))?;
+        self.source.read(index, &mut buffer.row_towards(row))?;
         buffer.finish().map_err(|error| error.with_index(index))?;
         row.copy_from(&buffer.view())?;
         // Unless another thread kept the same sample meanwhile.
@@ -82,6 +83,10 @@ impl<S: Source> Source for Cache<S> {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(index)
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        self.source.file(index, field)
     }
 
     /// The source's: what is kept changes nothing.
