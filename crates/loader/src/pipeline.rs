@@ -1,12 +1,13 @@
 //! From an index to a row of the slab: the source's read and the engines behind it, in a chain.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tallow_core::{
-    DeviceEngine, Engine, Extent, Field, Made, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView,
-    Schema, Shapes, Source, zeroed_words,
+    DeviceEngine, Engine, Extent, Field, FieldId, Made, Row, RowBuffer, RowDType, RowKey, RowSlots,
+    RowView, Schema, Shapes, Source, zeroed_words,
 };
 
 use crate::epoch::Epoch;
@@ -253,18 +254,20 @@ impl Pipeline {
         })
     }
 
+    /// The error of sample `own`, or of its partner where `cause` names that one.
     #[cold]
-    fn failed(&self, cause: tallow_core::Error, index: usize) -> Error {
-        let cause = cause.with_index(index);
-        let named = cause.path().is_some();
-        let error = Error::caused(ErrorKind::Sample, cause);
-        if named { error } else { error.with_message(self.name(index)) }
-    }
-
-    #[cold]
-    fn panicked(&self, text: &str, stage: Stage, index: usize) -> Error {
-        let message = format!("{text:?} in stage {stage}, sample {index}, {}", self.name(index));
-        Error::new(ErrorKind::Panic, message)
+    fn failed(&self, cause: tallow_core::Error, own: usize) -> Error {
+        let index = cause.index().unwrap_or(own);
+        let mut cause = cause.with_index(index);
+        if cause.path().is_none()
+            && let Some(path) = cause.field().and_then(|name| self.file(index, FieldId::of(name)))
+        {
+            cause = cause.with_path(path);
+        }
+        let name = if cause.path().is_none() { self.name(index) } else { None };
+        let name = name.map(|name| format!("{name:?}")).unwrap_or_default();
+        let error = Error::caused(ErrorKind::Sample, cause).with_message(name);
+        if index == own { error } else { error.with_remark(&format!("mixed into sample {own}")) }
     }
 
     /// Where the source says that a sample lies.
@@ -272,10 +275,26 @@ impl Pipeline {
         self.source.extents(index)
     }
 
-    /// The sample's name, from user code that may panic itself.
-    pub(crate) fn name(&self, index: usize) -> String {
-        let name = catch(|| self.source.name(index).into_owned());
-        name.unwrap_or_else(|_| format!("sample {index}"))
+    /// A sample as errors name it: with the file of `field` where that is known, and otherwise as
+    /// the source calls it, if it calls it anything.
+    pub(crate) fn place(&self, index: usize, field: Option<FieldId>) -> String {
+        let file = field.and_then(|field| self.file(index, field));
+        let file = file.map(|path| format!("{path:?}"));
+        match file.or_else(|| self.name(index).map(|name| format!("{name:?}"))) {
+            Some(name) => format!("sample {index}, {name}"),
+            None => format!("sample {index}"),
+        }
+    }
+
+    /// The file of a field, from user code that may panic itself.
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        catch(|| self.source.file(index, field)).ok().flatten()
+    }
+
+    /// The sample's name, if it says more than the index does.
+    fn name(&self, index: usize) -> Option<String> {
+        let name = catch(|| self.source.name(index).into_owned()).ok();
+        name.filter(|name| *name != format!("sample {index}"))
     }
 }
 
@@ -301,7 +320,11 @@ impl Chain<'_, '_> {
         match catch(|| work(self)) {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(cause)) => Err(self.pipeline.failed(cause, index)),
-            Err(text) => Err(self.pipeline.panicked(&text, self.clock.stage(), index)),
+            Err(text) => {
+                let (stage, place) =
+                    (self.clock.stage(), self.pipeline.place(index, self.clock.field()));
+                Err(Error::new(ErrorKind::Panic, format!("{text:?} in stage {stage}, {place}")))
+            }
         }
     }
 
@@ -381,8 +404,9 @@ impl Chain<'_, '_> {
         let span = tracing::trace_span!(target: "tallow::read", "read", index = key.index);
         let _entered = span.enter();
         let mut target = Target::of(rows, &mut self.tools.slots, self.pipeline.written());
-        self.pipeline.source.read(key.index as usize, &mut target.row(self.stop))?;
-        target.finish()
+        let index = key.index as usize;
+        let read = self.pipeline.source.read(index, &mut self.clock.watch(target.row(self.stop)));
+        read.and_then(|()| target.finish()).map_err(|error| error.with_index(index))
     }
 
     /// Runs engine `at` on its row of `rows`.
