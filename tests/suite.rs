@@ -10,8 +10,12 @@ mod delivery;
 mod errors;
 #[path = "suite/fields.rs"]
 mod fields;
+#[path = "suite/files.rs"]
+mod files;
 #[path = "suite/map_batch.rs"]
 mod map_batch;
+#[path = "suite/messages.rs"]
+mod messages;
 #[path = "suite/misbehaviour.rs"]
 mod misbehaviour;
 #[path = "suite/mixing.rs"]

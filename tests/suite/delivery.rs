@@ -1,6 +1,8 @@
-use tallow::{LastBatch, Loader, LoaderErrorKind, Weighted};
+use tallow::{
+    LastBatch, Loader, LoaderBuilder, LoaderErrorKind, SubsetSampler, Weighted, WithReplacement,
+};
 
-use crate::tester::{LASTS, counting, matrix, stream};
+use crate::tester::{LASTS, WORKERS, counting, matrix, stream};
 
 #[test]
 fn every_index_comes_once_an_epoch_for_every_size() {
@@ -125,4 +127,60 @@ fn every_problem_of_a_configuration_is_listed() {
     for words in ["prefetch of 0", "not divisible by 2", "1 weights for a source of 3"] {
         assert!(error.contains(words), "{error}");
     }
+}
+
+/// The words of the errors of three epochs, one each.
+fn empty_epochs(builder: LoaderBuilder, workers: usize) -> Vec<String> {
+    let loader = builder.workers(workers).build().unwrap();
+    assert_eq!(loader.plan().warnings().len(), 1, "{}", loader.plan());
+    assert!(loader.plan().to_string().contains("\nwarning   an epoch has no batch: "));
+    let mut batches = loader.epochs(0..3);
+    assert_eq!(batches.size_hint(), (3, Some(3)));
+    let errors: Vec<_> = batches.by_ref().map(|batch| batch.unwrap_err()).collect();
+    assert!(errors.iter().all(|error| error.kind() == LoaderErrorKind::Empty));
+    let places = errors.iter().map(|error| error.batch().unwrap());
+    assert!(places.map(|id| (id.epoch, id.number)).eq([(0, 0), (1, 0), (2, 0)]));
+    drop(batches);
+    loader.resume(&loader.state_at(1, 0).unwrap()).unwrap();
+    assert_eq!((loader.epoch(0).count(), loader.epoch(1).count()), (0, 1));
+    errors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_epoch_without_batches_is_an_error_in_the_place_of_its_first() {
+    let dropping =
+        |samples| Loader::builder(counting(samples)).batch_size(64).last_batch(LastBatch::Drop);
+    let none = || Loader::builder(counting(12)).sampler(SubsetSampler::new([]));
+    for workers in WORKERS {
+        for (builder, words) in [
+            (dropping(12), "a batch of 64 is more than the 12 samples there are"),
+            (dropping(12), "use LastBatch::Keep or LastBatch::Pad"),
+            (dropping(12).rank(1, 2), "64 is more than the 12 samples"),
+            (dropping(12).sampler(WithReplacement::new().draws(9)), "the 9 rows of an epoch"),
+            (dropping(0), "the source has no samples"),
+            (Loader::builder(counting(0)), "the source has no samples"),
+            (none(), "the sampler takes none of the 12 samples"),
+        ] {
+            let errors = empty_epochs(builder, workers);
+            assert!(errors.iter().all(|error| error.contains(words)), "{errors:?}");
+        }
+    }
+}
+
+#[test]
+fn an_epoch_that_was_received_before_is_empty_without_an_error() {
+    let loader = Loader::builder(counting(12)).batch_size(4).build().unwrap();
+    loader.resume(&loader.state_at(0, 3).unwrap()).unwrap();
+    assert_eq!((loader.epoch(0).count(), loader.epoch(1).count()), (0, 3));
+    assert_eq!(loader.epochs(5..5).count(), 0);
+}
+
+#[test]
+fn a_rank_without_samples_is_warned_of() {
+    let build = |rank| Loader::builder(counting(2)).batch_size(4).rank(rank, 4).build().unwrap();
+    assert!(build(1).plan().warnings().is_empty());
+    let loader = build(3);
+    let warning = "rank 3 of 4 gets empty batches only, of 2 samples an epoch";
+    assert_eq!(loader.plan().warnings(), [warning]);
+    assert!(loader.epoch(0).next().unwrap().unwrap().is_empty());
 }

@@ -236,3 +236,123 @@ fn errors_become_candle_errors_with_question_marks() {
     }
     assert!(train().unwrap_err().to_string().contains("sample 0 is bad"));
 }
+
+/// The indices that an epoch of `samples` samples delivers, sample 3 of which fails.
+fn substituted(samples: usize, seed: u64) -> Result<Vec<usize>, LoaderError> {
+    let source = failing(samples, &[3], &[]);
+    let builder = Loader::builder(source).shuffle().seed(seed).workers(0);
+    let loader = builder.on_error(OnError::Substitute { budget: 1 }).build().unwrap();
+    loader
+        .epoch(0)
+        .map(|batch| Ok(batch?.indices().to_vec()))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|all| all.concat())
+}
+
+#[test]
+fn a_sample_that_failed_is_never_its_own_substitute() {
+    let mut counts = [0usize; 10];
+    for seed in 0..900 {
+        let found = substituted(10, seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(found.len(), 10);
+        found.into_iter().for_each(|index| counts[index] += 1);
+    }
+    assert_eq!(counts[3], 0);
+    // Each of the nine others 100 times more than once an epoch, were it exact.
+    let extra = counts.iter().enumerate().filter(|(i, _)| *i != 3).map(|(_, count)| count - 900);
+    let chi2: f64 = extra.map(|extra| (extra as f64 - 100.0).powi(2) / 100.0).sum();
+    assert!(chi2 < 26.1, "chi squared {chi2} with 8 degrees of freedom (p = 0.001)");
+}
+
+#[test]
+fn a_substitute_never_fails_twice_for_one_row() {
+    // Two good ones of ten: each failure takes one sample away from those that are drawn.
+    let bad: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7];
+    for seed in 0..60 {
+        let builder = Loader::builder(failing(10, bad, &[])).batch_size(10).shuffle().seed(seed);
+        let on_error = OnError::Substitute { budget: 80 };
+        let loader = builder.on_error(on_error).workers(0).build().unwrap();
+        let batch = loader.epoch(0).next().unwrap().unwrap();
+        let mut reads: Vec<_> = batch.faults().iter().map(|f| (f.position, f.index)).collect();
+        let all = reads.len();
+        reads.sort_unstable();
+        reads.dedup();
+        assert_eq!(reads.len(), all, "seed {seed}: a row asks no sample twice");
+    }
+}
+
+#[test]
+fn repetitions_of_a_sample_that_failed_are_no_substitutes() {
+    // Position 5 alone holds another sample.
+    let order = tallow::SubsetSampler::new([3, 3, 3, 3, 3, 4, 3, 3]);
+    for seed in 0..40 {
+        let builder = Loader::builder(failing(8, &[3], &[])).batch_size(8).sampler(order.clone());
+        let builder = builder.seed(seed).on_error(OnError::Substitute { budget: 7 });
+        let batch = builder.build().unwrap().epoch(0).next().unwrap().unwrap();
+        assert_eq!(batch.indices(), [4; 8]);
+    }
+}
+
+#[test]
+fn without_another_sample_there_is_no_substitute_and_the_error_says_so() {
+    for (samples, order) in [(1, vec![0]), (4, vec![0, 0, 0])] {
+        let builder = Loader::builder(failing(samples, &[0], &[])).workers(0);
+        let builder = builder.sampler(tallow::SubsetSampler::new(order));
+        let loader = builder.on_error(OnError::Substitute { budget: 9 }).build().unwrap();
+        let error = loader.epoch(0).next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), LoaderErrorKind::Budget);
+        assert!(error.to_string().contains("no other sample to take its place"), "{error}");
+        assert!(error.to_string().contains("sample 0 is bad"), "{error}");
+    }
+}
+
+#[test]
+fn a_batch_of_which_all_is_skipped_is_not_delivered() {
+    for workers in WORKERS {
+        let bad: &[usize] = &[3, 8, 9, 10, 11, 12, 13, 14, 15];
+        let loader = build(bad, OnError::Skip { budget: 9 }).workers(workers).build().unwrap();
+        let numbers: Vec<_> = loader.epoch(0).map(|batch| batch.unwrap().number()).collect();
+        assert_eq!(numbers, [0, 2, 3, 4]);
+        let report = loader.report();
+        assert_eq!((report.batches, report.faults, report.errors), (4, 9, 0));
+        let state = loader.state_at(0, 1).unwrap();
+        loader.resume(&state).unwrap();
+        let mut batches = loader.epoch(0);
+        assert_eq!(batches.size_hint(), (0, Some(4)));
+        assert_eq!(batches.next().unwrap().unwrap().number(), 2, "resuming changes nothing");
+    }
+}
+
+#[test]
+fn ranks_stay_in_step_where_all_of_ones_share_is_skipped() {
+    let share = |rank| {
+        let bad: &[usize] = &[9, 11, 13, 15];
+        let builder = build(bad, OnError::Skip { budget: 9 }).rank(rank, 2);
+        let loader = builder.build().unwrap();
+        loader.epoch(0).map(|batch| batch.unwrap().len()).collect::<Vec<_>>()
+    };
+    assert_eq!((share(0), share(1)), (vec![4; 5], vec![4, 0, 4, 4, 4]));
+    let padded = build(&ALL, OnError::Skip { budget: 99 }).last_batch(LastBatch::Pad);
+    let batches: Vec<_> = padded.build().unwrap().epoch(0).map(|batch| batch.unwrap()).collect();
+    assert!(batches.iter().all(|batch| (batch.len(), batch.rows()) == (0, 8)));
+}
+
+#[test]
+fn an_epoch_of_which_all_is_skipped_is_an_error_and_the_next_one_comes() {
+    for last in [LastBatch::Keep, LastBatch::Drop] {
+        let builder = Loader::builder(failing(10, &ALL, &[])).batch_size(4).last_batch(last);
+        let loader = builder.on_error(OnError::Skip { budget: 99 }).build().unwrap();
+        for epoch in 0..2 {
+            let results: Vec<_> = loader.epoch(epoch).collect();
+            assert_eq!(results.len(), 1);
+            let error = results[0].as_ref().unwrap_err();
+            assert_eq!(error.kind(), LoaderErrorKind::Empty);
+            let samples = if last == LastBatch::Keep { 10 } else { 8 };
+            let words = format!("each of its {samples} samples was skipped");
+            assert!(error.to_string().contains(&words), "{error}");
+        }
+        let last_of_all = loader.state_at(0, loader.batches_per_epoch() - 1).unwrap();
+        loader.resume(&last_of_all).unwrap();
+        assert_eq!(loader.epoch(0).count(), 0, "what was received before is not known");
+    }
+}

@@ -125,5 +125,5 @@ fn fields_without_elements_and_batches_without_rows_are_delivered() {
         loader.epoch(0).map(|batch| batch.unwrap()["none"].dims().to_vec()).collect();
     assert_eq!(shapes, [[1, 0, 4], [0, 0, 4]]);
     let loader = Loader::builder(counting(0)).last_batch(LastBatch::Pad).build().unwrap();
-    assert_eq!(loader.epochs(0..3).count(), 0);
+    assert_eq!(loader.epochs(0..3).filter(Result::is_err).count(), 3, "nothing to deliver");
 }

@@ -426,3 +426,67 @@ fn a_source_that_turns_slow_is_not_taken_for_stuck() {
     let loader = loader.stall_timeout(Some(Duration::from_millis(200))).build().unwrap();
     assert_eq!(loader.epoch(0).filter_map(Result::ok).count(), 83);
 }
+
+#[test]
+fn no_number_however_large_ends_in_more_than_an_error() {
+    let huge = [usize::MAX, usize::MAX - 1, isize::MAX as usize, 1 << 60, 1 << 40, 0];
+    for n in huge {
+        for last in [LastBatch::Keep, LastBatch::Drop, LastBatch::Pad] {
+            let builder = || Loader::builder(counting(12)).last_batch(last).workers(1);
+            let loaders = [
+                builder().batch_size(n),
+                builder().batch_size(n).rank(n.saturating_sub(1), n),
+                builder().batch_size(n).rank(0, n / 2),
+                builder().rank(n, 2),
+                builder().rank(0, n),
+                builder().prefetch(n),
+                builder().read_ahead(n),
+                builder().workers(n.max(5000)),
+                builder().stall_timeout(Some(Duration::from_secs(n as u64))),
+                builder().on_error(OnError::Skip { budget: n }),
+                builder().on_error(OnError::Substitute { budget: n }),
+                builder().batch_size(4).sampler(tallow::WithReplacement::new().draws(n / 2)),
+            ];
+            for loader in loaders.into_iter().filter_map(|builder| builder.build().ok()) {
+                assert!(!loader.plan().to_string().is_empty());
+                if loader.plan().slab_bytes() > 1 << 30 {
+                    // Padding that the machine may even have.
+                    continue;
+                }
+                loader.epoch(0).take(4).for_each(drop);
+                loader.state();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_holds_no_more_memory_than_there_are_samples() {
+    let plan = |rows: usize| {
+        Loader::builder(counting(12)).batch_size(rows).build().unwrap().plan().clone()
+    };
+    assert_eq!(plan(1 << 40).slab_bytes(), plan(12).slab_bytes());
+    assert_eq!(plan(1 << 40).memory_bytes(), plan(12).memory_bytes());
+}
+
+#[test]
+fn an_epoch_of_countless_rows_without_bytes_is_refused() {
+    let source = |samples| {
+        from_fn(field(RowDType::F64, &[0]), samples, |_, row| {
+            row.field(0).copy_from_slice::<f64>(&[])
+        })
+    };
+    let error = Loader::builder(source(1 << 40)).build().unwrap_err();
+    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert!(
+        error.to_string().contains("1099511627776 rows of x: f64[0], which have no bytes"),
+        "{error}"
+    );
+    assert_eq!(Loader::builder(source(100)).batch_size(50).build().unwrap().epoch(0).count(), 2);
+}
+
+#[test]
+fn a_stall_timeout_of_nothing_is_refused() {
+    let error = Loader::builder(counting(4)).stall_timeout(Some(Duration::ZERO)).build();
+    assert!(error.unwrap_err().to_string().contains("a stall timeout of 0"));
+}

@@ -137,3 +137,75 @@ fn the_end_of_an_epoch_resumes_with_the_next() {
     assert_eq!(stream(&loader, 0..1).unwrap().len(), 0);
     assert_eq!(stream(&loader, 1..2).unwrap().len(), 9);
 }
+
+#[test]
+fn a_source_of_another_length_is_refused_with_both_lengths() {
+    let state = build().build().unwrap().state_at(0, 1).unwrap();
+    let other = Loader::builder(counting(54)).batch_size(6).shuffle().seed(5);
+    let error = other.build().unwrap().resume(&state).unwrap_err().to_string();
+    assert_eq!(error, "state mismatch: the source has 54 samples, the state was saved with 53");
+}
+
+#[test]
+fn a_state_of_a_program_before_still_resumes() {
+    let loader = build().build().unwrap();
+    let state = loader.state_at(1, 2).unwrap();
+    let mut json = serde_json::to_value(&state).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    assert!(fields.remove("samples").is_some() && fields.remove("fields").is_some());
+    let whole = rest(&loader, &state);
+    assert_eq!(rest(&loader, &serde_json::from_value(json).unwrap()), whole);
+}
+
+#[test]
+fn no_state_however_mangled_panics_when_it_is_resumed() {
+    let saved = serde_json::to_value(build().build().unwrap().state_at(1, 2).unwrap()).unwrap();
+    let names: Vec<String> = saved.as_object().unwrap().keys().cloned().collect();
+    let numbers =
+        [0, 1, 5, 6, 12, 48, 53, 54, 60, 1 << 32, u64::MAX / 6 * 6, u64::MAX - 3, u64::MAX];
+    let mut resumed = 0;
+    for last in LASTS {
+        let loader = build().last_batch(last).build().unwrap();
+        for (first, second) in names.iter().flat_map(|a| names.iter().map(move |b| (a, b))) {
+            for (a, b) in numbers.iter().flat_map(|a| numbers.iter().map(move |b| (*a, *b))) {
+                let mut json = saved.clone();
+                for (name, number) in [(first, a), (second, b)] {
+                    let is_text = json[name].is_string();
+                    let text = format!("{number:x}\u{1b}[2J");
+                    json[name] = if is_text { text.into() } else { number.into() };
+                }
+                let Ok(state) = serde_json::from_value::<State>(json) else { continue };
+                match loader.resume(&state) {
+                    Ok(()) => resumed += usize::from(loader.epoch(state.epoch()).count() <= 9),
+                    Err(error) => {
+                        let words = error.to_string();
+                        assert!(words.starts_with("state mismatch: "), "{words}");
+                        assert!(!words.contains(char::is_control), "{words:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(resumed > 0, "some are as good as any");
+}
+
+#[test]
+fn the_last_epoch_is_delivered_and_the_number_behind_it_is_an_error() {
+    for workers in [0, 2] {
+        let loader = build().workers(workers).build().unwrap();
+        assert_eq!(loader.epoch(u64::MAX - 1).filter(Result::is_ok).count(), 9);
+        let state = loader.state();
+        assert_eq!((state.epoch(), state.position()), (u64::MAX, 0));
+        let mut batches = loader.epoch(u64::MAX);
+        assert_eq!(batches.size_hint(), (1, Some(1)));
+        let error = batches.next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), LoaderErrorKind::Config);
+        assert!(error.to_string().contains("epoch 18446744073709551615"), "{error}");
+        assert!(batches.next().is_none());
+        drop(batches);
+        assert_eq!(loader.epochs(u64::MAX - 2..u64::MAX).filter(Result::is_ok).count(), 18);
+        assert!(loader.state_at(u64::MAX, 1).is_err());
+        loader.resume(&state).unwrap();
+        assert_eq!(loader.epochs(u64::MAX - 1..u64::MAX).count(), 0);
+    }
+}

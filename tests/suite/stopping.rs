@@ -214,3 +214,110 @@ fn a_slow_consumer_does_not_make_the_workers_run_ahead() {
         assert!(ahead <= 30, "{ahead} rows ahead of the consumer");
     }
 }
+
+/// Samples that hang until `released`, from `from` on, each read counted.
+fn dead_from(from: usize, released: &Arc<AtomicBool>) -> impl Source + use<> {
+    let released = released.clone();
+    scalar(80, move |index| {
+        while index >= from && !released.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    })
+}
+
+const STALL: Duration = Duration::from_millis(600);
+
+#[test]
+fn a_source_that_is_gone_costs_one_timeout_however_many_batches_there_are() {
+    for (workers, prefetch) in [(1, 1), (1, 4), (2, 4), (4, 2)] {
+        let released = Arc::new(AtomicBool::new(false));
+        let builder = Loader::builder(dead_from(10, &released)).batch_size(4).workers(workers);
+        let loader = builder.prefetch(prefetch).stall_timeout(Some(STALL)).build().unwrap();
+        let started = Instant::now();
+        let results: Vec<_> = loader.epoch(0).collect();
+        assert!(started.elapsed() < STALL * 2, "{:?}", started.elapsed());
+        assert_eq!(results.len(), 20, "each error in the place of its batch");
+        assert!(results[..2].iter().all(Result::is_ok));
+        let errors: Vec<_> = results[2..].iter().map(|r| r.as_ref().unwrap_err()).collect();
+        let numbers = errors.iter().map(|error| error.batch().unwrap().number);
+        assert!(numbers.eq(2..20));
+        assert!(errors.iter().all(|error| error.kind() == LoaderErrorKind::Stalled));
+        assert!(errors.last().unwrap().is_hopeless(), "{}", errors[17]);
+        assert!(errors[17].to_string().contains("no worker is left"), "{}", errors[17]);
+        let again = Instant::now();
+        assert_eq!(loader.epoch(1).filter(Result::is_err).count(), 20);
+        // The iteration before had to be given up while workers were stuck.
+        assert!(again.elapsed() < STALL + Duration::from_millis(400), "{:?}", again.elapsed());
+        released.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(loader.epoch(2).filter(Result::is_ok).count(), 20, "all is well again");
+    }
+}
+
+#[test]
+fn what_comes_after_the_return_of_one_worker_is_delivered() {
+    let released = Arc::new(AtomicBool::new(false));
+    let builder = Loader::builder(dead_from(10, &released)).batch_size(4).workers(2);
+    let loader = builder.prefetch(2).stall_timeout(Some(STALL)).build().unwrap();
+    let mut batches = loader.epochs(0..2);
+    while !batches.next().unwrap().is_err_and(|error| error.is_hopeless()) {}
+    released.store(true, Ordering::Relaxed);
+    std::thread::sleep(Duration::from_millis(50));
+    let rest: Vec<_> = batches.collect();
+    assert!(rest.len() > 20 && rest.iter().rev().take(30).all(Result::is_ok), "{}", rest.len());
+}
+
+#[test]
+fn one_stuck_worker_of_two_is_no_reason_to_give_up() {
+    let release = Arc::new(AtomicBool::new(false));
+    let released = release.clone();
+    let source = scalar(40, move |index| {
+        while index == 13 && !released.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let builder = Loader::builder(source).batch_size(8).workers(2).stall_timeout(Some(STALL));
+    let loader = builder.build().unwrap();
+    let errors: Vec<_> = loader.epoch(0).filter_map(Result::err).collect();
+    assert_eq!(errors.len(), 1);
+    assert!(!errors[0].is_hopeless(), "{}", errors[0]);
+    release.store(true, Ordering::Relaxed);
+}
+
+/// Every order hangs until `released`.
+#[derive(Debug)]
+struct Dead(Arc<AtomicBool>);
+
+impl Sampler for Dead {
+    fn len(&self, _samples: usize) -> tallow::Result<usize> {
+        Ok(12)
+    }
+
+    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+        while !self.0.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Sequential.order(samples, seed, epoch)
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("dead").finish()
+    }
+}
+
+#[test]
+fn a_sampler_that_always_hangs_costs_two_timeouts_however_many_epochs_there_are() {
+    for workers in [1, 2, 6] {
+        let released = Arc::new(AtomicBool::new(false));
+        let builder = Loader::builder(counting(12)).batch_size(4).sampler(Dead(released.clone()));
+        let loader = builder.workers(workers).stall_timeout(Some(STALL)).build().unwrap();
+        let started = Instant::now();
+        let errors: Vec<_> = loader.epochs(0..20).filter_map(Result::err).collect();
+        assert!(started.elapsed() < STALL * 5 / 2, "{:?}", started.elapsed());
+        assert!(errors.len() >= 20 && errors.last().unwrap().is_hopeless(), "{}", errors.len());
+        assert!(errors[0].to_string().contains("stage order"), "{}", errors[0]);
+        released.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(loader.epoch(20).filter(Result::is_ok).count(), 3, "it comes back");
+    }
+}

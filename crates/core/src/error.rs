@@ -217,14 +217,17 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// The error without its kind, for a message that has named it already.
+    pub fn without_kind(&self) -> String {
+        self.told(None)
+    }
+
+    fn told(&self, kind: Option<ErrorKind>) -> String {
         let inner = &*self.0;
-        if let Some(path) = &inner.path {
-            // `Debug` of a path escapes control characters and bytes that are not UTF-8.
-            write!(f, "{path:?}: ")?;
-        }
-        write!(f, "{}: {}", inner.kind, escaped(&inner.message))?;
+        // `Debug` of a path escapes control characters and bytes that are not UTF-8.
+        let path = inner.path.as_ref().map(|path| format!("{path:?}: ")).unwrap_or_default();
+        let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
         let mut places = Vec::new();
         if let Some(field) = &inner.field {
             places.push(format!("field {field:?}"));
@@ -235,7 +238,17 @@ impl fmt::Display for Error {
         if let Some(offset) = inner.offset {
             places.push(format!("byte {offset}"));
         }
-        if places.is_empty() { Ok(()) } else { write!(f, " ({})", places.join(", ")) }
+        let message = escaped(&inner.message);
+        match places.is_empty() {
+            true => format!("{path}{kind}{message}"),
+            false => format!("{path}{kind}{message} ({})", places.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(Some(self.kind())))
     }
 }
 
@@ -288,6 +301,7 @@ pub(crate) fn quoted(text: &str) -> String {
         None => format!("{text:?}"),
         Some((at, _)) => format!("{:?}.. of {} bytes", &text[..at], text.len()),
     }
+    out
 }
 
 /// The first of many names, and how many there are.

@@ -38,10 +38,10 @@ pub use error::{Error, ErrorKind, Result, escaped};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
-pub use row::{FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
+pub use row::{FieldMark, FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
 pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
-pub use schema::{Dim, Field, MAX_RANK, Schema};
+pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::{Extent, Source};
 pub use sources::{
     FromFn, Limits, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,

@@ -12,9 +12,9 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::{Element, Error, ErrorKind, Field, Result, Schema};
+use crate::{Element, Error, ErrorKind, Field, FieldId, Result, Schema};
 
 /// The most that one system call reads, so that stopping never waits for more than this.
 pub(crate) const PIECE_BYTES_MAX: usize = 16 << 20;
@@ -97,7 +97,7 @@ impl RowSlots {
         for (slot, field) in self.slots.iter_mut().zip(fields) {
             slot.reset(field);
         }
-        Row { fields, slots: &mut self.slots, stop }
+        Row { fields, slots: &mut self.slots, stop, mark: None }
     }
 
     /// What the last row wrote, `schema` being that row's.
@@ -190,6 +190,28 @@ pub struct Row<'a> {
     fields: &'a [Field],
     slots: &'a mut [Slot],
     stop: Option<&'a AtomicBool>,
+    mark: Option<&'a FieldMark>,
+}
+
+/// Which field of a row was asked for last, for another thread that wonders why a read takes so
+/// long.
+#[derive(Debug, Default)]
+pub struct FieldMark(AtomicU64);
+
+impl FieldMark {
+    /// No field yet.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// That field, if any was asked for since [`clear`](Self::clear).
+    pub fn field(&self) -> Option<FieldId> {
+        FieldId::from_word(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, field: FieldId) {
+        self.0.store(field.word(), Ordering::Relaxed);
+    }
 }
 
 impl<'a> Row<'a> {
@@ -204,7 +226,18 @@ impl<'a> Row<'a> {
     ///
     /// When the schema has no such field.
     pub fn field(&mut self, index: usize) -> FieldMut<'_> {
-        FieldMut { field: &self.fields[index], slot: &mut self.slots[index], stop: self.stop }
+        let field = &self.fields[index];
+        if let Some(mark) = self.mark {
+            mark.set(field.id());
+        }
+        FieldMut { field, slot: &mut self.slots[index], stop: self.stop }
+    }
+
+    /// Leaves in `mark` which field is asked for.
+    #[must_use]
+    pub fn marking(mut self, mark: &'a FieldMark) -> Self {
+        self.mark = Some(mark);
+        self
     }
 
     /// The fields of `range` as a row of their own, for a source that stands behind another.
@@ -217,7 +250,7 @@ impl<'a> Row<'a> {
         let own = &self.fields[range.clone()];
         let same = |(a, b): (&Field, &Field)| a.dtype() == b.dtype() && a.dims() == b.dims();
         assert!(own.len() == fields.len() && own.iter().zip(fields).all(same), "another schema");
-        Row { fields, slots: &mut self.slots[range], stop: self.stop }
+        Row { fields, slots: &mut self.slots[range], stop: self.stop, mark: self.mark }
     }
 
     /// Copies a whole sample of the same schema.
@@ -254,7 +287,7 @@ fn incomplete(field: &Field, slot: &Slot) -> Error {
     let message = match slot.expected {
         Some(expected) => {
             let written = slot.filled.max(slot.pieced);
-            format!("the source wrote {written} of {expected} bytes of the field")
+            format!("the source wrote {written} of {expected} bytes")
         }
         None => "the source did not set the shape of a ragged field".to_owned(),
     };
@@ -617,6 +650,12 @@ impl RowBuffer {
     /// An empty row over the buffer.
     pub fn row<'a>(&'a mut self, stop: Option<&'a AtomicBool>) -> Row<'a> {
         self.slots.row(&self.schema, stop)
+    }
+
+    /// An empty row over the buffer for a read on the way to `row`: it is stopped with that one, and
+    /// leaves its fields in the same mark.
+    pub fn row_towards<'a>(&'a mut self, row: &Row<'a>) -> Row<'a> {
+        Row { mark: row.mark, ..self.row(row.stop) }
     }
 
     /// Whether every field of the last row is wholly written; see [`RowSlots::finish`].

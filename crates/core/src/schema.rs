@@ -1,5 +1,8 @@
 use std::collections::HashSet;
 use std::fmt;
+use std::num::NonZeroU64;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Error, ErrorKind, Result, RowDType, escaped};
 
@@ -36,10 +39,31 @@ impl Dim {
     }
 }
 
+/// A field's name in one word, which a read can leave behind for a look from another thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FieldId(NonZeroU64);
+
+impl FieldId {
+    /// That of a field called `name`.
+    pub fn of(name: &str) -> Self {
+        Self(NonZeroU64::new(xxh3_64(name.as_bytes())).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// From the word of an id; 0 is none.
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        NonZeroU64::new(word).map(Self)
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// One named part of every sample: a dtype and a shape.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Field {
     name: String,
+    id: FieldId,
     dtype: RowDType,
     dims: Vec<Dim>,
 }
@@ -47,19 +71,23 @@ pub struct Field {
 impl Field {
     /// A field whose samples all have `shape`; `[]` is a scalar.
     pub fn new(name: impl Into<String>, dtype: RowDType, shape: &[usize]) -> Self {
-        let dims = shape.iter().map(|&len| Dim::Fixed(len)).collect();
-        Self { name: name.into(), dtype, dims }
+        Self::with_dims(name, dtype, shape.iter().map(|&len| Dim::Fixed(len)).collect())
     }
 
     /// A field with dimensions of its own making.
     pub fn with_dims(name: impl Into<String>, dtype: RowDType, dims: Vec<Dim>) -> Self {
-        Self { name: name.into(), dtype, dims }
+        let name = name.into();
+        Self { id: FieldId::of(&name), name, dtype, dims }
     }
 
     /// The same field under another name.
-    pub fn renamed(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
+    pub fn renamed(self, name: impl Into<String>) -> Self {
+        Self::with_dims(name, self.dtype, self.dims)
+    }
+
+    /// The field's name in one word.
+    pub fn id(&self) -> FieldId {
+        self.id
     }
 
     /// The field's name.

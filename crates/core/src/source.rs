@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Fingerprint, Result, Row, Schema};
+use crate::{FieldId, Fingerprint, Result, Row, Schema};
 
 /// Where samples come from.
 ///
@@ -41,6 +41,14 @@ pub trait Source: Send + Sync {
     /// while a read of that sample is stuck, since it is asked for in order to say so.
     fn name(&self, index: usize) -> Cow<'_, str> {
         Cow::Owned(format!("sample {index}"))
+    }
+
+    /// The file that `field` of sample `index` is read from, where there is one: a field of this
+    /// source, or of one that this one is made of. Answers at once, as `name` does: it is asked for
+    /// to say which file a read is stuck at, or whose contents a transform refuses.
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        let _ = (index, field);
+        None
     }
 
     /// What a saved state remembers of the source, so that it is not resumed on another one:
@@ -89,6 +97,9 @@ macro_rules! forward_source {
             }
             fn name(&self, index: usize) -> Cow<'_, str> {
                 (**self).name(index)
+            }
+            fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+                (**self).file(index, field)
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()

@@ -47,7 +47,9 @@ impl Batch {
         self.samples.len()
     }
 
-    /// Whether no row holds a sample: a rank's share of a small last batch may be empty.
+    /// Whether no row holds a sample. Only with several ranks, whose share of a small last batch may
+    /// be empty, or all skipped, or where all that was not skipped is padding: everything else that
+    /// is empty is not delivered. The mean of such a batch is not a number.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -130,7 +132,12 @@ impl Batch {
     ///
     /// When the device refuses.
     pub fn mask(&self) -> Result<Tensor> {
-        let mask: Vec<u8> = (0..self.height).map(|row| u8::from(row < self.len())).collect();
+        let mut mask = Vec::new();
+        mask.try_reserve_exact(self.height).map_err(|_| {
+            let message = format!("no memory for a mask of {} rows", self.height);
+            Error::new(ErrorKind::Memory, message).with_batch(self.id)
+        })?;
+        mask.extend((0..self.height).map(|row| u8::from(row < self.len())));
         Tensor::from_vec(mask, self.height, &self.device)
             .map_err(|cause| Error::device(cause).with_batch(self.id))
     }

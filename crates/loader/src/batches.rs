@@ -20,31 +20,40 @@ pub struct Batches<'a> {
     phase: Phase,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Phase {
-    /// Another iteration had the workers when this one began.
-    Refused,
+    /// Never begun, for this reason, which is told once.
+    Refused(Error),
     Running,
     Ended,
 }
 
 impl<'a> Batches<'a> {
     pub(crate) fn new(loader: &'a Loader, epochs: Range<u64>) -> Self {
-        let begun = loader.begin(&epochs);
-        let phase = if begun.is_some() { Phase::Running } else { Phase::Refused };
-        let next = begun.unwrap_or(BatchId { epoch: epochs.start, number: 0 });
-        Self { loader, next, end: epochs.end, phase }
+        match loader.begin(&epochs) {
+            Some(next) => Self { loader, next, end: epochs.end, phase: Phase::Running },
+            None => {
+                let message = "another iteration of this loader is under way";
+                Self::refused(loader, epochs.start, Error::new(ErrorKind::Busy, message))
+            }
+        }
+    }
+
+    pub(crate) fn refused(loader: &'a Loader, epoch: u64, error: Error) -> Self {
+        let next = BatchId { epoch, number: 0 };
+        Self { loader, next, end: epoch, phase: Phase::Refused(error) }
     }
 
     fn finish(&mut self) {
-        if std::mem::replace(&mut self.phase, Phase::Ended) == Phase::Running {
+        if let Phase::Running = std::mem::replace(&mut self.phase, Phase::Ended) {
             self.loader.end();
         }
     }
 
     /// Batches that are still to come, if no epoch fails as a whole.
     fn left(&self) -> usize {
-        let per_epoch = self.loader.batches_per_epoch();
+        // Where an epoch has no batch, an error says so.
+        let per_epoch = self.loader.batches_per_epoch().max(1);
         self.epochs_left().saturating_mul(per_epoch).saturating_sub(self.next.number)
     }
 
@@ -58,37 +67,40 @@ impl Iterator for Batches<'_> {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Result<Batch>> {
-        match self.phase {
-            Phase::Running => {}
-            Phase::Ended => return None,
-            Phase::Refused => {
-                self.phase = Phase::Ended;
-                let message = "another iteration of this loader is under way";
-                return Some(Err(Error::new(ErrorKind::Busy, message)));
-            }
+        if !matches!(self.phase, Phase::Running) {
+            return match std::mem::replace(&mut self.phase, Phase::Ended) {
+                Phase::Refused(error) => Some(Err(error)),
+                _ => None,
+            };
         }
         let span = tracing::trace_span!(target: "tallow::next", "next", batch = %self.next);
         let _entered = span.enter();
         let started = Instant::now();
-        let Some(slab) = self.loader.next_slab() else {
-            self.finish();
-            return None;
-        };
-        let result = slab.and_then(|slab| self.loader.receive(&slab));
-        self.loader.waited(started, result.as_ref().ok().map(Batch::rows));
-        self.next = self.loader.next_id();
-        Some(result)
+        loop {
+            let Some(slab) = self.loader.next_slab() else {
+                self.finish();
+                return None;
+            };
+            let result = slab.and_then(|slab| self.loader.receive(&slab));
+            self.next = self.loader.next_id();
+            if let Some(result) = result.transpose() {
+                self.loader.waited(started, result.as_ref().ok().map(Batch::rows));
+                return Some(result);
+            }
+        }
     }
 
-    /// At most as many as there are batches; an epoch that fails as a whole is one error.
+    /// At most as many as there are batches; an epoch that fails as a whole is one error, and where
+    /// samples are skipped whole batches may be.
     fn size_hint(&self) -> (usize, Option<usize>) {
         match self.phase {
             Phase::Running => {
                 let left = self.left();
-                (left.min(self.epochs_left()), Some(left))
+                let least = if self.loader.may_skip() { 0 } else { left.min(self.epochs_left()) };
+                (least, Some(left))
             }
             // The error that says so.
-            Phase::Refused => (1, Some(1)),
+            Phase::Refused(_) => (1, Some(1)),
             Phase::Ended => (0, Some(0)),
         }
     }

@@ -15,12 +15,13 @@ use crate::engines::{Pad, Widen};
 use crate::loader::{Loader, Prints};
 use crate::memory::{Columns, SlabStore};
 use crate::pipeline::Pipeline;
-use crate::plan::Plan;
+use crate::plan::{Plan, empty_epoch};
 use crate::policy::OnError;
 use crate::search::Settings;
 use crate::slab::SlabLayout;
 #[cfg(feature = "cuda")]
 use crate::staging::{Layout, Staging};
+use crate::state::Words;
 use crate::worker::Filler;
 use crate::{Error, ErrorKind, Result};
 
@@ -63,6 +64,10 @@ impl LoaderBuilder {
 
     /// More workers than any machine has cores, in a process that has threads of its own.
     const WORKERS_LIMIT: usize = 4096;
+
+    /// Batches ahead for a CUDA device, whose memory is taken at `build`. On the CPU it is taken as
+    /// it is needed, so that any number does no harm.
+    const SLOTS_LIMIT: usize = 4096;
 
     /// Batches ahead by default, as far as they fit [`Self::AHEAD_BYTES`].
     const PREFETCH: usize = 4;
@@ -262,26 +267,45 @@ impl LoaderBuilder {
     ///
     /// [`ErrorKind::Config`] with all problems of the configuration.
     pub fn build(self) -> Result<Loader> {
+        let mut problems = self.impossible();
+        let mut note = |error: &Error| problems.push(error.problem());
+        let batching = Batching::new(self.batch_size, self.last, self.rank, self.world);
+        let batching = batching.map_err(Error::from).inspect_err(&mut note);
+        let samples = self.source.len();
+        let positions = self.sampler.len(samples).map_err(Error::from).inspect_err(&mut note);
+        let pipeline = self.pipeline().inspect_err(&mut note);
+        Error::all(&problems)?;
+        let (pipeline, positions) = (pipeline?, positions?);
+        let mut problems = ragged_fields(pipeline.schema());
+        problems.extend(without_bytes(pipeline.schema(), positions));
+        Error::all(&problems)?;
+        self.start(pipeline, batching?, samples, positions)
+    }
+
+    /// Numbers that no loader can work with.
+    fn impossible(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        let mut note = |error: &dyn std::fmt::Display| problems.push(error.to_string());
         if self.prefetch == Some(0) {
-            note(&"a prefetch of 0 batches; at least one must be made before it is delivered");
+            let why = "at least one must be made before it is delivered";
+            problems.push(format!("a prefetch of 0 batches; {why}"));
         }
         if let Some(Workers::Count(workers)) = self.workers
             && workers > Self::WORKERS_LIMIT
         {
-            note(&format_args!("{workers} workers; at most {}", Self::WORKERS_LIMIT));
+            problems.push(format!("{workers} workers; at most {}", Self::WORKERS_LIMIT));
         }
-        let batching = Batching::new(self.batch_size, self.last, self.rank, self.world)
-            .inspect_err(|error| note(error));
-        let samples = self.source.len();
-        let positions = self.sampler.len(samples).inspect_err(|error| note(error));
-        let pipeline = self.pipeline().inspect_err(|error| note(error));
-        Error::all(&problems)?;
-        let pipeline = pipeline?;
-        let ragged: Vec<String> = ragged_fields(pipeline.schema());
-        Error::all(&ragged)?;
-        self.start(pipeline, batching?, samples, positions?)
+        if let Some(batches) = self.prefetch.filter(|batches| *batches > Self::SLOTS_LIMIT)
+            && self.device.is_cuda()
+        {
+            problems.push(format!(
+                "a prefetch of {batches} batches, each in page-locked memory of its own; at most {}",
+                Self::SLOTS_LIMIT
+            ));
+        }
+        if self.stall_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            problems.push("a stall timeout of 0; None waits for ever".to_owned());
+        }
+        problems
     }
 
     /// The source, the engines of the transforms, then the loader's own.
@@ -371,9 +395,11 @@ impl LoaderBuilder {
         samples: usize,
         positions: usize,
     ) -> Result<Loader> {
-        let layout = Arc::new(SlabLayout::new(pipeline.schema(), batching.rank_rows()));
+        let rows = largest_rows(&batching, positions);
+        let layout = Arc::new(SlabLayout::new(pipeline.schema(), rows));
         let Some(slab_bytes) = layout.slab_bytes() else {
-            let message = format!("a batch of {} does not fit memory", pipeline.schema());
+            let message =
+                format!("a batch of {rows} rows of {} does not fit memory", pipeline.schema());
             return Err(Error::new(ErrorKind::Memory, message));
         };
         let (workers, auto) = match self.workers {
@@ -381,7 +407,7 @@ impl LoaderBuilder {
             Some(Workers::Count(count)) => (count, None),
             Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
         };
-        let read_ahead = self.batches_read_ahead(batching.rank_rows());
+        let read_ahead = self.batches_read_ahead(rows);
         let read_ahead = read_ahead.min(batching.batches(positions).max(1));
         let default_prefetch = default_prefetch(slab_bytes);
         let mut plan = Plan {
@@ -389,6 +415,7 @@ impl LoaderBuilder {
             samples,
             positions,
             batches: batching.batches(positions),
+            empty: empty_epoch(&batching, samples, positions),
             batch_size: batching.batch_size(),
             rank: batching.rank(),
             world: batching.world(),
@@ -434,6 +461,7 @@ impl LoaderBuilder {
             store,
             slabs,
             ahead: read_ahead,
+            empty: plan.empty.clone(),
         };
         let prints = self.prints();
         let filler = Filler {
@@ -495,9 +523,18 @@ impl LoaderBuilder {
         let transforms = self.padding.iter().fold(transforms, pad);
         Prints {
             source: self.source.fingerprint(),
+            fields: Words::short(self.source.schema().to_string()),
             sampler: self.sampler.fingerprint(),
             transform: transforms.number(self.map_version).finish(),
         }
+    }
+}
+
+/// Rows of the largest batch on this rank: less than were asked for where there are not so many.
+fn largest_rows(batching: &Batching, positions: usize) -> usize {
+    match batching.batches(positions) {
+        0 => 0,
+        _ => batching.rows(positions, 0).rows(),
     }
 }
 
@@ -521,6 +558,17 @@ fn ragged_fields(schema: &Schema) -> Vec<String> {
         format!("{field} is ragged: add .pad({:?}, 0.0) or a transform", field.name())
     };
     ragged.map(problem).collect()
+}
+
+/// An epoch of rows without bytes has no other end than their number, which costs a file nothing.
+fn without_bytes(schema: &Schema, positions: usize) -> Option<String> {
+    const POSITIONS_MAX: usize = 1 << 24;
+    let refused = schema.max_bytes() == 0 && positions > POSITIONS_MAX;
+    refused.then(|| {
+        format!(
+            "{positions} rows of {schema}, which have no bytes, in an epoch; at most {POSITIONS_MAX}"
+        )
+    })
 }
 
 fn default_prefetch(slab_bytes: usize) -> usize {

@@ -25,6 +25,9 @@ use crate::slab::{Slab, lock};
 use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
 use crate::{BatchId, Error, ErrorKind, Result};
 
+/// How often an overdue batch is looked for, at least.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// What is fixed at `build()` about the way from an epoch to its slabs.
 pub(crate) struct Course {
     pub(crate) sampler: Arc<dyn Sampler>,
@@ -39,6 +42,8 @@ pub(crate) struct Course {
     pub(crate) slabs: usize,
     /// Batches whose files are fetched before they are admitted.
     pub(crate) ahead: usize,
+    /// Why an epoch has no batch, where it has none.
+    pub(crate) empty: Option<String>,
 }
 
 impl Course {
@@ -92,6 +97,12 @@ struct State {
     /// How long the consumer has watched in all, and what it saw of each worker.
     watched: Duration,
     looks: Vec<Look>,
+    /// What `watched` was when the iteration began.
+    begun: Duration,
+    /// How often all workers that were busy were found stuck, since one of them finished anything, and
+    /// what `watched` was then.
+    waves: u32,
+    wave_at: Duration,
     readiness: Readiness,
     /// Whether the consumer sleeps on `ready`.
     waiting: bool,
@@ -180,8 +191,8 @@ impl Delivery {
         if state.run.is_some() {
             return false;
         }
-        let end = if self.course.batches() == 0 { start.epoch } else { end };
         state.run = Some(Run { next: start, ahead: start, end, order: None, ordering: false });
+        state.begun = state.watched;
         self.work.notify_all();
         true
     }
@@ -254,10 +265,11 @@ impl Delivery {
     /// The worker's claim is finished: the consumer may be waiting for it.
     fn rest(&self, state: &mut State, worker: usize) {
         state.busy -= 1;
+        state.waves = 0;
         state.passed.remove(&worker);
         let first_done = state.window.front().is_some_and(|first| first.slab.is_done());
         // Nobody but who has ended an iteration waits for workers to rest.
-        let rested = state.busy == 0 && state.run.is_none();
+        let rested = state.is_at_rest() && state.run.is_none();
         if state.waiting && (first_done || rested) {
             self.ready.notify_one();
         }
@@ -309,6 +321,11 @@ impl Delivery {
             let Some(run) = &mut state.run else { break };
             if run.next.epoch >= run.end || run.ordering {
                 break;
+            }
+            if let Some(why) = &self.course.empty {
+                let error = Error::new(ErrorKind::Empty, why);
+                self.fail_epoch(state, error);
+                continue;
             }
             let order = match &run.order {
                 Some((epoch, order)) if *epoch == run.next.epoch => order.clone(),
@@ -387,18 +404,22 @@ impl Delivery {
         let before = match order {
             Ok(order) => run.order.replace((epoch, order)).map(|(_, before)| before),
             Err(error) => {
-                // One error in the place of all that is left of the epoch.
-                let id = run.next;
-                run.next = BatchId { epoch: epoch + 1, number: 0 };
-                let place = (id, run.next);
-                let rows = self.course.batching.no_rows();
-                let none = Arc::new(NoOrder);
-                self.push(state, Slab::failed(place, rows, none, error.with_batch(id)));
+                self.fail_epoch(state, error);
                 None
             }
         };
         self.wake_worker(state, 1);
         before
+    }
+
+    /// Puts one error in the place of all that is left of the next epoch.
+    fn fail_epoch(&self, state: &mut State, error: Error) {
+        let Some(run) = &mut state.run else { return };
+        let id = run.next;
+        run.next = BatchId { epoch: id.epoch + 1, number: 0 };
+        let place = (id, run.next);
+        let rows = self.course.batching.no_rows();
+        self.push(state, Slab::failed(place, rows, Arc::new(NoOrder), error.with_batch(id)));
     }
 
     /// The order of an epoch, of which `Course::positions` were promised.
@@ -490,14 +511,10 @@ impl Delivery {
     }
 
     /// Waits for the next slab; `None` when there is none to come. An error stands for a slab that
-    /// is overdue.
+    /// is overdue, or that nobody is left to make.
     pub(crate) fn next(&self, stall: Option<Duration>) -> Option<Result<Arc<Slab>, Overdue>> {
-        /// How often an overdue batch is looked for.
-        const LOOK: Duration = Duration::from_millis(200);
-        // Only time in which this thread could look counts: a process that was stopped, or a
-        // machine that slept, has read nothing meanwhile and is not stuck for that.
-        let mut watched = Duration::ZERO;
         let mut state = self.state();
+        let mut is_time = false;
         loop {
             if let Some(slab) = self.take_done(&mut state) {
                 return Some(Ok(slab));
@@ -505,20 +522,22 @@ impl Delivery {
             if state.is_exhausted() {
                 return None;
             }
+            // Before it waits as well, where somebody is stuck already.
+            is_time |= !state.passed.is_empty();
+            let overdue = stall.filter(|_| is_time).and_then(|at| self.overdue(&mut state, at));
+            if let Some(overdue) = overdue {
+                return Some(Err(overdue));
+            }
+            let look = |stall| (state.patience(stall) / 16).clamp(Duration::from_millis(1), LOOK);
+            let wait = stall.map_or(LOOK, look);
             state.waiting = true;
-            let wait =
-                stall.map_or(LOOK, |stall| (stall / 4).clamp(Duration::from_millis(1), LOOK));
             let waited = self.ready.wait_timeout(state, wait);
             let timeout;
             (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
             state.waiting = false;
-            watched += if timeout.timed_out() { wait } else { Duration::ZERO };
-            if timeout.timed_out() {
+            is_time = timeout.timed_out();
+            if is_time {
                 self.look(&mut state, wait);
-            }
-            let late = stall.filter(|stall| timeout.timed_out() && watched >= *stall);
-            if let Some(overdue) = late.and_then(|stall| self.overdue(&mut state, stall)) {
-                return Some(Err(overdue));
             }
         }
     }
@@ -526,14 +545,15 @@ impl Delivery {
     /// Looks at which row each worker is, `passed` after looking before.
     ///
     /// Workers read no clock between the rows of a claim, so how long they are at one is told by who
-    /// waits for it.
+    /// waits for it. Only time in which that thread could look counts: a process that was stopped, or
+    /// a machine that slept, has read nothing meanwhile and is not stuck for that.
     fn look(&self, state: &mut State, passed: Duration) {
         state.watched += passed;
         let (looks, watched) = (&mut state.looks, state.watched);
         looks.resize(self.activities.len(), Look::default());
         for (look, activity) in looks.iter_mut().zip(&self.activities) {
             let rows = activity.rows();
-            if look.rows != rows {
+            if look.rows != rows || activity.doing(self.built).stage == Stage::Idle {
                 *look = Look { rows, since: watched };
             }
         }
@@ -541,33 +561,31 @@ impl Delivery {
 
     /// Gives up on the first slab if a worker has been at one of its rows for longer than `stall`, or
     /// where there is none yet at the order that it comes from; or if every worker is stuck
-    /// somewhere.
+    /// somewhere, and then at once.
     fn overdue(&self, state: &mut State, stall: Duration) -> Option<Overdue> {
-        let doing = || self.activities.iter().map(|a| a.doing(self.built)).enumerate();
-        let looks = &state.looks;
-        let stuck = |(worker, d): &(usize, Doing)| {
-            let stays =
-                looks.get(*worker).map_or(Duration::ZERO, |look| state.watched - look.since);
-            d.stage != Stage::Idle && d.elapsed >= stall && stays >= stall
-        };
-        let first = state.window.front().map(|first| first.number);
-        let ordering = state.run.as_ref().is_some_and(|run| run.ordering);
-        let at_first = |(worker, d): &(usize, Doing)| match first {
-            Some(first) => matches!(d.stage, Stage::Read | Stage::Transform) && d.slab == first,
-            // One that was passed over makes an order that nobody waits for any more.
-            None => ordering && d.stage == Stage::Order && !state.passed.contains(worker),
-        };
+        let patience = state.patience(stall);
+        // Who was stuck in the iteration before may be about to return.
+        if state.watched - state.begun < patience {
+            return None;
+        }
+        // Rows are finished without the lock: it may have been done just now.
         if state.window.front().is_some_and(|first| first.slab.is_done()) {
             return None;
         }
-        let culprit = doing().find(|found| stuck(found) && at_first(found)).or_else(|| {
-            // Who is held back by the limit cannot help either.
-            let limited = state.is_limited(0);
-            let none = |d: &(usize, Doing)| stuck(d) || (limited && d.1.stage == Stage::Idle);
-            let none = doing().all(|found| none(&found));
-            doing().filter(|found| none && stuck(found)).max_by_key(|(_, d)| d.elapsed)
-        });
-        let (worker, doing) = culprit?;
+        let doing: Vec<Doing> = self.activities.iter().map(|a| a.doing(self.built)).collect();
+        let stuck: Vec<usize> =
+            (0..doing.len()).filter(|&at| self.is_stuck(state, at, doing[at], patience)).collect();
+        let is_idle = |at: usize| doing[at].stage == Stage::Idle;
+        let others = || (0..doing.len()).filter(|at| !stuck.contains(at));
+        // Who is held back by the limit cannot help either.
+        let limited = state.is_limited(0);
+        let none_left = !stuck.is_empty() && others().all(|at| limited && is_idle(at));
+        let at_first = stuck.iter().find(|&&at| self.is_at_first(state, at, doing[at]));
+        let longest = || stuck.iter().max_by_key(|&&at| doing[at].elapsed);
+        let &worker = at_first.or_else(|| longest().filter(|_| none_left))?;
+        if state.wave_at != state.watched && others().all(is_idle) {
+            (state.waves, state.wave_at) = (state.waves + 1, state.watched);
+        }
         let (id, next) = match state.window.pop_front() {
             Some(first) => {
                 first.slab.cancel();
@@ -578,7 +596,30 @@ impl Delivery {
         // The others go on without it, and there is room in the window.
         state.passed.insert(worker);
         self.wake_worker(state, 0);
-        Some(Overdue { worker, doing, id, next })
+        Some(Overdue { worker, doing: doing[worker], none_left, id, next })
+    }
+
+    /// Whether a worker has been watched at one row, or in one order, for as long as `patience`.
+    fn is_stuck(&self, state: &State, worker: usize, doing: Doing, patience: Duration) -> bool {
+        let look = state.looks.get(worker);
+        let look = look.filter(|look| look.rows == self.activities[worker].rows());
+        doing.stage != Stage::Idle
+            && doing.elapsed >= patience
+            && look.is_some_and(|look| state.watched - look.since >= patience)
+    }
+
+    /// Whether a worker is at a row of the first slab, or at the order that it comes from.
+    fn is_at_first(&self, state: &State, worker: usize, doing: Doing) -> bool {
+        match state.window.front() {
+            Some(first) => {
+                matches!(doing.stage, Stage::Read | Stage::Transform) && doing.slab == first.number
+            }
+            // One that was passed over makes an order that nobody waits for any more.
+            None => {
+                let ordering = state.run.as_ref().is_some_and(|run| run.ordering);
+                ordering && doing.stage == Stage::Order && !state.passed.contains(&worker)
+            }
+        }
     }
 
     /// Passes over the batch that no worker is free to admit; returns it and the one after it.
@@ -603,7 +644,7 @@ impl Delivery {
         state.window.iter().for_each(|entry| entry.slab.cancel());
         // Freed after the lock is released: it may be a lot of memory, and orders are user code.
         let (run, window) = (state.run.take(), std::mem::take(&mut state.window));
-        let mut state = self.wait_until(state, bound, |state| state.busy == 0);
+        let mut state = self.wait_until(state, bound, State::is_at_rest);
         let doing = self.activities.iter().map(|a| a.doing(self.built)).enumerate();
         let still = state.busy > 0;
         let left: Vec<_> = doing.filter(|(_, d)| still && d.stage != Stage::Idle).collect();
@@ -680,6 +721,18 @@ impl Delivery {
 }
 
 impl State {
+    /// How long a worker may be watched at one row. The whole timeout, and less where nobody has
+    /// finished anything since all that were busy had been stuck for that long: what hangs for all of
+    /// them will hang for those that come after, and is not to cost a timeout for each.
+    fn patience(&self, stall: Duration) -> Duration {
+        stall / 4u32.pow(self.waves.min(3))
+    }
+
+    /// Whether no worker is busy but those that are stuck, which nobody waits for.
+    fn is_at_rest(&self) -> bool {
+        self.busy <= self.passed.len()
+    }
+
     /// Whether as many workers are busy as may be, if `more` were.
     fn is_limited(&self, more: usize) -> bool {
         self.busy + more >= self.busy_max + self.passed.len()
@@ -705,6 +758,8 @@ pub(crate) enum Next {
 pub(crate) struct Overdue {
     pub(crate) worker: usize,
     pub(crate) doing: Doing,
+    /// Whether no worker is left for what comes after it either, as long as none returns.
+    pub(crate) none_left: bool,
     pub(crate) id: BatchId,
     /// The batch that is delivered after it.
     pub(crate) next: BatchId,

@@ -1,6 +1,6 @@
 //! Which sample stands at a position of an epoch, and under which key.
 
-use tallow_core::{Engine, Key, Order, RowKey};
+use tallow_core::{Draws, Engine, Key, Order, RowKey};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -15,6 +15,21 @@ pub(crate) struct Epoch<'a> {
 }
 
 impl Epoch<'_> {
+    /// Draws of a substitute. An order that repeats few samples may have others at one position of a
+    /// thousand; beyond that there is no end to looking.
+    const DRAWS_MAX: usize = 1 << 14;
+
+    /// The sample of a position, each as likely, that holds none of the samples `failed`; `None`
+    /// where there is no such position, or so few that none was drawn.
+    pub(crate) fn substitute(&self, failed: &[usize], draws: &mut Draws) -> Option<usize> {
+        let positions = self.order.len();
+        if failed.len() >= positions.min(self.samples) {
+            return None;
+        }
+        let mut drawn = || self.order.index(draws.below(positions as u64) as usize);
+        (0..Self::DRAWS_MAX).map(|_| drawn()).find(|index| !failed.contains(index))
+    }
+
     /// The sample of `position`, with the key that it has there.
     pub(crate) fn sample(&self, position: usize) -> RowKey {
         let key = if self.order.repeats() { self.key.at(position as u64) } else { self.key };

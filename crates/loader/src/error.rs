@@ -1,5 +1,7 @@
 use std::fmt;
 
+use tallow_core::escaped;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -18,6 +20,7 @@ struct Inner {
     cause: Option<tallow_core::Error>,
     /// Whether the message contains the cause.
     told: bool,
+    hopeless: bool,
 }
 
 /// A batch among all batches of a loader.
@@ -47,6 +50,8 @@ pub enum ErrorKind {
     Panic,
     /// A worker has been at one sample for longer than the stall timeout.
     Stalled,
+    /// An epoch has no batch: more samples are wanted for one than there are, or all were skipped.
+    Empty,
     /// There is no memory for a batch.
     Memory,
     /// The system does not start another thread.
@@ -73,6 +78,7 @@ impl ErrorKind {
             Self::Budget => "too many bad samples",
             Self::Panic => "panic",
             Self::Stalled => "stalled",
+            Self::Empty => "nothing to deliver",
             Self::Memory => "out of memory",
             Self::Thread => "no thread",
             Self::Device => "device",
@@ -96,6 +102,7 @@ impl Error {
             position: None,
             cause: None,
             told: false,
+            hopeless: false,
         }))
     }
 
@@ -112,6 +119,11 @@ impl Error {
     pub(crate) fn device(cause: candle_core::Error) -> Self {
         let cause = tallow_core::Error::from(cause);
         Self::new(ErrorKind::Device, cause.message()).with_source(cause)
+    }
+
+    /// The error as one problem of a configuration among others.
+    pub(crate) fn problem(&self) -> String {
+        if self.0.kind == ErrorKind::Config { self.words() } else { self.to_string() }
     }
 
     /// All problems of a configuration as one error; `Ok` if there is none.
@@ -137,6 +149,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn hopeless(mut self) -> Self {
+        self.0.hopeless = true;
+        self
+    }
+
     /// Adds to the message.
     pub(crate) fn with_remark(mut self, remark: &str) -> Self {
         let message = &mut self.0.message;
@@ -150,6 +167,18 @@ impl Error {
         self.0.cause = Some(cause);
         self.0.told = true;
         self
+    }
+
+    /// What the error says behind its kind and batch: the kind of the cause is left out where it is
+    /// the same.
+    pub(crate) fn words(&self) -> String {
+        let inner = &*self.0;
+        let cause = inner.cause.as_ref().filter(|_| !inner.told).map(|cause| {
+            let same = cause.kind().as_str() == inner.kind.as_str();
+            if same { cause.without_kind() } else { cause.to_string() }
+        });
+        let message = Some(escaped(&inner.message)).filter(|message| !message.is_empty());
+        [message, cause].into_iter().flatten().collect::<Vec<_>>().join(": ")
     }
 
     pub(crate) fn into_cause(self) -> Option<tallow_core::Error> {
@@ -171,6 +200,13 @@ impl Error {
         self.0.position
     }
 
+    /// Whether what comes after this error fails as well, at once: every worker that could make it
+    /// is stuck, as on a file system that has gone. The loader is itself again as soon as one of
+    /// them returns; a program that runs by itself had better give up.
+    pub fn is_hopeless(&self) -> bool {
+        self.0.hopeless
+    }
+
     /// The error of the source, transform or closure behind this one: it names path, field and
     /// sample where there are any.
     pub fn cause(&self) -> Option<&tallow_core::Error> {
@@ -188,13 +224,7 @@ impl fmt::Display for Error {
         if let Some(position) = inner.position {
             write!(f, ", position {position}")?;
         }
-        if !inner.message.is_empty() {
-            write!(f, ": {}", inner.message)?;
-        }
-        if let Some(cause) = inner.cause.as_ref().filter(|_| !inner.told) {
-            write!(f, ": {cause}")?;
-        }
-        Ok(())
+        write!(f, ": {}", self.words())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::report::{Histogram, Report, WaitShares};
 use crate::search::Settings;
 use crate::slab::{RowFault, Slab, SlabLayout, lock};
 use crate::stages::Stage;
-use crate::state::State;
+use crate::state::{State, Words};
 use crate::worker::{Filler, work};
 use crate::{BatchId, COUNTS, Error, ErrorKind, Result};
 
@@ -67,9 +67,11 @@ pub struct Loader {
 }
 
 /// The fingerprints that a state carries.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Prints {
     pub(crate) source: Fingerprint,
+    /// The source's fields in words.
+    pub(crate) fields: Option<Words>,
     pub(crate) sampler: Fingerprint,
     pub(crate) transform: Fingerprint,
 }
@@ -167,6 +169,9 @@ impl Loader {
         if loader.plan.workers == 0 {
             *lock(&loader.inline) = Some(loader.filler.pipeline.scratch()?);
         }
+        for warning in loader.plan.warnings() {
+            tracing::warn!(target: "tallow::loader", "{warning}");
+        }
         tracing::debug!(target: "tallow::loader", plan = %loader.plan, "built");
         Ok(loader)
     }
@@ -208,9 +213,15 @@ impl Loader {
         &self.filler.delivery.course
     }
 
-    /// The batches of epoch `epoch`.
+    /// The batches of epoch `epoch`, at most 2^64 - 2.
     pub fn epoch(&self, epoch: u64) -> Batches<'_> {
-        self.epochs(epoch..epoch.saturating_add(1))
+        match epoch.checked_add(1) {
+            Some(end) => self.epochs(epoch..end),
+            None => {
+                let message = format!("epoch {epoch}, expected one below it");
+                Batches::refused(self, epoch, Error::new(ErrorKind::Config, message))
+            }
+        }
     }
 
     /// The batches of several epochs in a row. The beginning of each is read while the end of the
@@ -229,10 +240,12 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when an epoch has fewer batches.
+    /// [`ErrorKind::Config`] when that epoch has fewer batches; after the last one, 2^64 - 2, there
+    /// are none.
     pub fn state_at(&self, epoch: u64, batch: usize) -> Result<State> {
-        if batch > self.plan.batches {
-            let message = format!("batch {batch} of an epoch of {} batches", self.plan.batches);
+        if batch > self.plan.batches || (epoch == u64::MAX && batch > 0) {
+            let batches = if epoch == u64::MAX { 0 } else { self.plan.batches };
+            let message = format!("batch {batch} of an epoch of {batches} batches");
             return Err(Error::new(ErrorKind::Config, message));
         }
         let next = self.normal(BatchId { epoch, number: batch });
@@ -241,7 +254,8 @@ impl Loader {
 
     /// The end of an epoch is the beginning of the next.
     fn normal(&self, id: BatchId) -> BatchId {
-        if id.number < self.plan.batches {
+        // An epoch without batches has an error in the place of its first.
+        if id.number < self.plan.batches.max(1) {
             id
         } else {
             BatchId { epoch: id.epoch.saturating_add(1), number: 0 }
@@ -260,6 +274,8 @@ impl Loader {
             position: received.next.number as u64 * batch_size,
             batch_size,
             errors: received.errors as u64,
+            samples: Some(self.plan.samples as u64),
+            fields: self.prints.fields.clone(),
         }
     }
 
@@ -271,15 +287,17 @@ impl Loader {
     /// # Errors
     ///
     /// [`ErrorKind::State`], with all problems, when the state belongs to another source, sampler,
-    /// transform or seed, or stands inside a batch of this loader's size. [`ErrorKind::Busy`] while
+    /// transform or seed, stands inside a batch of this loader's size, or is one that no loader saves.
+    /// [`ErrorKind::Busy`] while
     /// an iteration is under way.
     pub fn resume(&self, state: &State) -> Result<()> {
         if self.filler.delivery.is_running() {
             return Err(Error::new(ErrorKind::Busy, "an iteration of this loader is under way"));
         }
-        let number = state.resume_on(&self.state())?;
+        let number = state.resume_on(&self.state(), self.plan.positions)?;
         let next = self.normal(BatchId { epoch: state.epoch(), number });
-        let errors = if next.epoch == state.epoch() { state.errors() as usize } else { 0 };
+        let errors = if next.epoch == state.epoch() { state.errors() } else { 0 };
+        let errors = usize::try_from(errors).unwrap_or(usize::MAX);
         *lock(&self.received) = Received { next, errors, resumed: true };
         Ok(())
     }
@@ -337,18 +355,19 @@ impl Loader {
 
     #[cold]
     fn stalled(&self, overdue: &Overdue) -> Error {
-        let Overdue { worker, doing, id, next } = overdue;
-        let mut message = format!(
-            "worker {worker} has been in stage {} for {:.1} s",
-            doing.stage,
-            doing.elapsed.as_secs_f64()
-        );
-        if doing.stage != Stage::Order {
-            let name = self.filler.pipeline.name(doing.index);
-            message += &format!(", sample {}, {name}", doing.index);
+        let Overdue { worker, doing, none_left, id, next } = overdue;
+        let (stage, seconds) = (doing.stage, doing.elapsed.as_secs_f64());
+        let mut message = format!("worker {worker} has been in stage {stage} for {seconds:.1} s");
+        if stage != Stage::Order {
+            let place = self.filler.pipeline.place(doing.index, doing.field);
+            message = format!("{message}, {place}");
+        }
+        if *none_left {
+            message += "; no worker is left, so what comes next fails at once until one returns";
         }
         self.received_up_to(*next, 0);
-        Error::new(ErrorKind::Stalled, message).with_batch(*id)
+        let error = Error::new(ErrorKind::Stalled, message).with_batch(*id);
+        if *none_left { error.hopeless() } else { error }
     }
 
     /// Books that the batch before `next` was delivered, as a batch or as an error, with `faults`
@@ -358,7 +377,7 @@ impl Loader {
         let before = received.errors;
         let same_epoch = received.next.epoch == next.epoch;
         received.next = next;
-        received.errors = if same_epoch { before + faults } else { 0 };
+        received.errors = if same_epoch { before.saturating_add(faults) } else { 0 };
         before
     }
 
@@ -367,8 +386,10 @@ impl Loader {
         lock(&self.received).next
     }
 
-    /// Turns a slab into a batch, or into the error that stands in its place.
-    pub(crate) fn receive(&self, slab: &Slab) -> Result<Batch> {
+    /// Turns a slab into a batch, or into the error that stands in its place. `None` where all rows
+    /// were skipped and no other rank waits for a batch of this number: a batch of no rows has no
+    /// mean, and would make a loss that is not a number.
+    pub(crate) fn receive(&self, slab: &Slab) -> Result<Option<Batch>> {
         let span = tracing::debug_span!(target: "tallow::hand_over", "receive", batch = %slab.id);
         let _entered = span.enter();
         let started = Instant::now();
@@ -377,6 +398,10 @@ impl Loader {
         let faults = self.accept(slab, faults, before)?;
         let course = self.course();
         let pad = course.batching.last() == LastBatch::Pad;
+        if slab.holds_nothing() && !pad && self.plan.world == 1 {
+            lock(&self.stats).faults += faults.len() as u64;
+            return self.all_skipped(slab, before + faults.len());
+        }
         let tensors = slab.take_tensors(pad).map_err(|error| error.with_batch(slab.id))?;
         let mut batch = Batch {
             id: slab.id,
@@ -396,7 +421,19 @@ impl Loader {
         if COUNTS {
             lock(&self.stats).delivered(&batch, self.layout.row_bytes(), hand_over);
         }
-        Ok(batch)
+        Ok(Some(batch))
+    }
+
+    /// No batch, and behind the last one an error if the epoch had none at all: of its samples
+    /// `skipped` were.
+    fn all_skipped(&self, slab: &Slab, skipped: usize) -> Result<Option<Batch>> {
+        let rows = self.course().batching.rows(self.plan.positions, slab.id.number);
+        let end = rows.position(rows.samples());
+        if slab.next.epoch == slab.id.epoch || skipped < end {
+            return Ok(None);
+        }
+        let message = format!("each of its {end} samples was skipped");
+        Err(Error::new(ErrorKind::Empty, message).with_batch(slab.id))
     }
 
     /// Runs the closures of the user on a batch that is otherwise ready.
@@ -414,6 +451,7 @@ impl Loader {
         let on_error = self.plan.on_error;
         let budget = on_error.budget();
         let substitutes = matches!(on_error, OnError::Substitute { .. });
+        let rows: Vec<usize> = faults.iter().map(|fault| fault.row).collect();
         let mut passed = Vec::new();
         for (i, fault) in faults.into_iter().enumerate() {
             let position = slab.rows.position(fault.row);
@@ -422,8 +460,17 @@ impl Loader {
                 let is_row = fault.row < slab.rows.samples();
                 return Err(if is_row { error.with_position(position) } else { error });
             }
-            if before + i >= budget || (substitutes && slab.is_missing(fault.row)) {
-                let error = over_budget(fault, before + i, budget).with_batch(slab.id);
+            let used = before.saturating_add(i) >= budget;
+            if used || (substitutes && slab.is_missing(fault.row)) {
+                let reads = rows.iter().filter(|row| **row == fault.row).count();
+                let why = if used {
+                    format!("{budget} of {budget} failures accepted in an epoch were used")
+                } else if reads == 1 {
+                    "there is no other sample to take its place".to_owned()
+                } else {
+                    format!("every substitute failed as well, {} were tried", reads - 1)
+                };
+                let error = over_budget(fault, &why).with_batch(slab.id);
                 return Err(error.with_position(position));
             }
             tracing::warn!(target: "tallow::faults", position, error = %fault.error, "passed over");
@@ -446,6 +493,11 @@ impl Loader {
                 self.limit(settings.workers, settings.prefetch);
             }
         }
+    }
+
+    /// Whether rows may be left out of their batches.
+    pub(crate) fn may_skip(&self) -> bool {
+        matches!(self.plan.on_error, OnError::Skip { .. })
     }
 
     /// How many workers may be busy from now on, and how many batches ahead.
@@ -471,10 +523,8 @@ impl Loader {
         drop(stats);
         for (worker, doing) in self.filler.delivery.cancel(STOP_BOUND) {
             let (index, stage) = (doing.index, doing.stage);
-            let name = self.filler.pipeline.name(index);
-            tracing::warn!(
-                target: "tallow::loader", worker, %stage, index, name, "stuck, left behind"
-            );
+            let place = self.filler.pipeline.place(index, doing.field);
+            tracing::warn!(target: "tallow::loader", worker, %stage, place, "stuck, left behind");
         }
     }
 
@@ -559,13 +609,8 @@ impl Loader {
 }
 
 #[cold]
-fn over_budget(fault: RowFault, before: usize, budget: usize) -> Error {
-    let message = if before < budget {
-        "every substitute failed as well".to_owned()
-    } else {
-        format!("{budget} of {budget} failures accepted in an epoch were used")
-    };
-    let error = Error::new(ErrorKind::Budget, format!("{message}, now: {}", fault.error));
+fn over_budget(fault: RowFault, why: &str) -> Error {
+    let error = Error::new(ErrorKind::Budget, format!("{why}: {}", fault.error.words()));
     match fault.error.into_cause() {
         Some(cause) => error.with_source(cause),
         None => error,

@@ -1,12 +1,13 @@
 //! From an index to a row of the slab: the source's read and the engines behind it, in a chain.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tallow_core::{
-    DeviceEngine, Engine, Extent, Field, Made, Row, RowBuffer, RowDType, RowKey, RowSlots, RowView,
-    Schema, Shapes, Source, zeroed_words,
+    DeviceEngine, Engine, Extent, Field, FieldId, Made, Row, RowBuffer, RowDType, RowKey, RowSlots,
+    RowView, Schema, Shapes, Source, zeroed_words,
 };
 
 use crate::epoch::Epoch;
@@ -254,30 +255,24 @@ impl Pipeline {
         })
     }
 
-    /// The error of the sample `index`, into which `partner` is mixed, if anything is.
+    /// The error of sample `own`, or of `partner`, which is mixed into it, where `cause` is of that one.
     #[cold]
-    fn failed(&self, cause: tallow_core::Error, index: usize, partner: Option<usize>) -> Error {
+    fn failed(&self, cause: tallow_core::Error, own: usize, partner: Option<usize>) -> Error {
         let partner = partner.filter(|_| cause.is_of_partner());
-        let at_fault = partner.unwrap_or(index);
-        let name = match cause.path() {
-            Some(_) => None,
-            None => self.name_of(at_fault, cause.field()),
-        };
-        let error = Error::caused(ErrorKind::Sample, cause.with_index(at_fault));
-        let error = match name {
-            Some(name) => error.with_message(name),
-            None => error,
-        };
+        let index = partner.unwrap_or(own);
+        let mut cause = cause.with_index(index);
+        if cause.path().is_none()
+            && let Some(path) = cause.field().and_then(|name| self.file(index, FieldId::of(name)))
+        {
+            cause = cause.with_path(path);
+        }
+        let name = if cause.path().is_none() { self.name(index) } else { None };
+        let name = name.map(|name| format!("{name:?}")).unwrap_or_default();
+        let error = Error::caused(ErrorKind::Sample, cause).with_message(name);
         match partner {
-            Some(_) => error.with_remark(&role_of_partner(index)),
+            Some(_) => error.with_remark(&role_of_partner(own)),
             None => error,
         }
-    }
-
-    #[cold]
-    fn panicked(&self, text: &str, stage: Stage, index: usize) -> Error {
-        let message = format!("{text:?} in stage {stage}, sample {index}, {}", self.name(index));
-        Error::new(ErrorKind::Panic, message)
     }
 
     /// Where the source says that a sample lies.
@@ -285,17 +280,26 @@ impl Pipeline {
         self.source.extents(index)
     }
 
-    /// The name of what holds `field` of a sample; `None` where the source has no name for it: its
-    /// name of a sample is that of the first field.
-    fn name_of(&self, index: usize, field: Option<&str>) -> Option<String> {
-        let first = self.schemas[0].fields().first().map(Field::name);
-        (field.is_none() || field == first).then(|| self.name(index))
+    /// A sample as errors name it: with the file of `field` where that is known, and otherwise as
+    /// the source calls it, if it calls it anything.
+    pub(crate) fn place(&self, index: usize, field: Option<FieldId>) -> String {
+        let file = field.and_then(|field| self.file(index, field));
+        let file = file.map(|path| format!("{path:?}"));
+        match file.or_else(|| self.name(index).map(|name| format!("{name:?}"))) {
+            Some(name) => format!("sample {index}, {name}"),
+            None => format!("sample {index}"),
+        }
     }
 
-    /// The sample's name, from user code that may panic itself.
-    pub(crate) fn name(&self, index: usize) -> String {
-        let name = catch(|| self.source.name(index).into_owned());
-        name.unwrap_or_else(|_| format!("sample {index}"))
+    /// The file of a field, from user code that may panic itself.
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        catch(|| self.source.file(index, field)).ok().flatten()
+    }
+
+    /// The sample's name, if it says more than the index does.
+    fn name(&self, index: usize) -> Option<String> {
+        let name = catch(|| self.source.name(index).into_owned()).ok();
+        name.filter(|name| *name != format!("sample {index}"))
     }
 }
 
@@ -330,7 +334,11 @@ impl Chain<'_, '_> {
                 let partner = partner.map(|partner| partner.index as usize);
                 Err(self.pipeline.failed(cause, index, partner))
             }
-            Err(text) => Err(self.pipeline.panicked(&text, self.clock.stage(), index)),
+            Err(text) => {
+                let (stage, place) =
+                    (self.clock.stage(), self.pipeline.place(index, self.clock.field()));
+                Err(Error::new(ErrorKind::Panic, format!("{text:?} in stage {stage}, {place}")))
+            }
         }
     }
 
@@ -417,8 +425,9 @@ impl Chain<'_, '_> {
         let span = tracing::trace_span!(target: "tallow::read", "read", index = key.index);
         let _entered = span.enter();
         let mut target = Target::of(rows, &mut self.tools.slots, self.pipeline.written());
-        self.pipeline.source.read(key.index as usize, &mut target.row(self.stop))?;
-        target.finish()
+        let index = key.index as usize;
+        let read = self.pipeline.source.read(index, &mut self.clock.watch(target.row(self.stop)));
+        read.and_then(|()| target.finish()).map_err(|error| error.with_index(index))
     }
 
     /// Runs engine `at` on its row of `rows`.

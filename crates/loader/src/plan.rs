@@ -1,9 +1,28 @@
 use std::fmt;
 
 use candle_core::Device;
-use tallow_core::{LastBatch, Schema};
+use tallow_core::{Batching, LastBatch, Schema};
 
 use crate::policy::OnError;
+
+/// A number of bytes as people read it: three digits and a decimal unit.
+struct Bytes(usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+        if self.0 < 1000 {
+            return write!(f, "{} B", self.0);
+        }
+        let (mut value, mut unit) = (self.0 as f64 / 1000.0, 0);
+        // Not 1000.0: what would be rounded up to it belongs to the next unit.
+        while value >= 999.5 && unit + 1 < UNITS.len() {
+            (value, unit) = (value / 1000.0, unit + 1);
+        }
+        let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+        write!(f, "{value:.digits$} {}", UNITS[unit])
+    }
+}
 
 /// What a loader is going to do, derived from its configuration at `build()`: what there is to
 /// deliver, by how many workers, in how much memory.
@@ -13,6 +32,8 @@ pub struct Plan {
     pub(crate) samples: usize,
     pub(crate) positions: usize,
     pub(crate) batches: usize,
+    /// Why there is no batch, where there is none.
+    pub(crate) empty: Option<String>,
     pub(crate) batch_size: usize,
     pub(crate) rank: usize,
     pub(crate) world: usize,
@@ -33,7 +54,41 @@ pub struct Plan {
     pub(crate) order_bytes: usize,
 }
 
+/// Why an epoch of `positions` positions over `samples` samples has no batch, if it has none.
+pub(crate) fn empty_epoch(batching: &Batching, samples: usize, positions: usize) -> Option<String> {
+    if batching.batches(positions) > 0 {
+        return None;
+    }
+    Some(match (samples, positions) {
+        (0, _) => "the source has no samples".to_owned(),
+        (_, 0) => format!("the sampler takes none of the {samples} samples there are"),
+        _ => {
+            let what = if positions == samples { "samples there are" } else { "rows of an epoch" };
+            format!(
+                "a batch of {} is more than the {positions} {what}, and an incomplete one is dropped: \
+                 use LastBatch::Keep or LastBatch::Pad, or batches of at most {positions}",
+                batching.batch_size()
+            )
+        }
+    })
+}
+
 impl Plan {
+    /// What will probably not do what was wanted, a sentence each: an epoch without batches, a rank
+    /// without samples.
+    pub fn warnings(&self) -> Vec<String> {
+        let empty = self.empty.as_ref().map(|why| format!("an epoch has no batch: {why}"));
+        let left_out =
+            self.last == LastBatch::Keep && self.empty.is_none() && self.rank >= self.positions;
+        let left_out = left_out.then(|| {
+            format!(
+                "rank {} of {} gets empty batches only, of {} samples an epoch",
+                self.rank, self.world, self.positions
+            )
+        });
+        [empty, left_out].into_iter().flatten().collect()
+    }
+
     /// Samples of the source.
     pub fn samples(&self) -> usize {
         self.samples
@@ -108,7 +163,7 @@ impl Plan {
 
     /// Bytes of the sample indices of one batch on this rank.
     fn index_bytes(&self) -> usize {
-        (self.batch_size / self.world).saturating_mul(size_of::<usize>())
+        (self.batch_size / self.world).min(self.positions).saturating_mul(size_of::<usize>())
     }
 }
 
@@ -125,7 +180,7 @@ impl fmt::Display for Plan {
         write!(f, "device    {:?}", self.device.location())?;
         if self.device_bytes > 0 {
             let what = if self.resident { "slabs and all samples" } else { "slabs" };
-            write!(f, ", {} bytes of it for {what}", self.device_bytes)?;
+            write!(f, ", {} of it for {what}", Bytes(self.device_bytes))?;
         }
         writeln!(f, "{}", if self.on_device { ", where the last transform runs" } else { "" })?;
         let most = if self.auto { "up to " } else { "" };
@@ -136,18 +191,18 @@ impl fmt::Display for Plan {
         writeln!(f)?;
         write!(
             f,
-            "memory    at most {} bytes: {} + 1 batches of {} and {} of indices, {} x {} scratch, 2 x {} order",
-            self.memory_bytes(),
+            "memory    at most {}: {} + 1 batches of {} and {} of indices, {} x {} scratch, 2 x {} order",
+            Bytes(self.memory_bytes()),
             self.prefetch,
-            self.slab_bytes,
-            self.index_bytes(),
+            Bytes(self.slab_bytes),
+            Bytes(self.index_bytes()),
             self.workers.max(1),
-            self.scratch_bytes,
-            self.order_bytes
+            Bytes(self.scratch_bytes),
+            Bytes(self.order_bytes)
         )?;
         if self.resident {
-            write!(f, ", {} of resident samples", self.resident_host_bytes)?;
+            write!(f, ", {} of resident samples", Bytes(self.resident_host_bytes))?;
         }
-        Ok(())
+        self.warnings().iter().try_for_each(|warning| write!(f, "\nwarning   {warning}"))
     }
 }

@@ -15,12 +15,19 @@ pub enum OnError {
     Fail,
     /// The row is left out of its own batch, nothing moves between batches. Up to `budget` an
     /// epoch, then the batch becomes an error.
+    ///
+    /// A batch of which nothing is left is not delivered, so that no model sees a tensor without
+    /// rows; an epoch of which nothing is left is an error in the place of its last batch. Two
+    /// exceptions: with several ranks the batch comes all the same and
+    /// [`is_empty`](crate::Batch::is_empty), since the other ranks wait at theirs, and with
+    /// [`LastBatch::Pad`](tallow_core::LastBatch::Pad) it is wholly padding.
     Skip {
         /// Failures accepted in an epoch.
         budget: usize,
     },
-    /// The sample of another position, drawn from the row's key, takes its place. Up to `budget`
-    /// an epoch, then the batch becomes an error.
+    /// The sample of another position, drawn from the row's key, takes its place: each position is
+    /// as likely, those left out whose sample has failed for this row. Up to `budget` an epoch, then
+    /// the batch becomes an error.
     Substitute {
         /// Failures accepted in an epoch.
         budget: usize,
@@ -31,6 +38,9 @@ impl OnError {
     /// Substitutes tried for one row at the most: where so many fail the data set is broken, and
     /// one row should not use up hours.
     const SUBSTITUTES_MAX: usize = 32;
+
+    /// Failures of one row at the most: each read of it, and one of its batch as a whole.
+    pub(crate) const FAULTS_MAX: usize = 2 + Self::SUBSTITUTES_MAX;
 
     /// Failures accepted in an epoch.
     pub fn budget(self) -> usize {

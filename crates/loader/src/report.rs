@@ -347,7 +347,7 @@ impl fmt::Display for Report {
             write!(f, "{stage} {:.1}%  ", share(*time, of_workers) * 100.0)?;
         }
         writeln!(f, "(of their time; {:.1}% of the batches were ready)", self.ready_share * 100.0)?;
-        write!(f, "limit     {}: {}", self.limiting_stage(), self.advice())
+        write!(f, "limit     {}", self.advice())
     }
 }
 

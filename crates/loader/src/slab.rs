@@ -249,6 +249,11 @@ impl Slab {
         self.indices.get(row).is_none_or(|i| i.load(Ordering::Relaxed) == Self::NO_INDEX)
     }
 
+    /// Whether no row holds anything. For the consumer, once the slab is done.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.written.load(Ordering::Relaxed) == 0
+    }
+
     pub(crate) fn fault(&self, fault: RowFault) {
         lock(&self.faults).push(fault);
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
+use tallow_core::{FieldId, FieldMark, Row};
 
 use crate::COUNTS;
 
@@ -71,6 +72,8 @@ struct ActivityCells {
     /// The slab that the worker is at, by sequence number.
     slab: AtomicU64,
     index: AtomicUsize,
+    /// The field that the source is at, while it reads.
+    field: FieldMark,
     /// Rows that it has begun.
     rows: AtomicU64,
     /// When it entered the stage, or began its claim in it, in nanoseconds since the loader was
@@ -88,6 +91,8 @@ pub(crate) struct Doing {
     pub(crate) stage: Stage,
     pub(crate) slab: u64,
     pub(crate) index: usize,
+    /// The field that it was reading.
+    pub(crate) field: Option<FieldId>,
     pub(crate) elapsed: Duration,
 }
 
@@ -102,6 +107,7 @@ impl Activity {
             stage,
             slab: self.0.slab.load(Ordering::Relaxed),
             index: self.0.index.load(Ordering::Relaxed),
+            field: self.0.field.field().filter(|_| stage == Stage::Read),
             elapsed: epoch.elapsed().saturating_sub(since),
         }
     }
@@ -150,6 +156,11 @@ impl<'a> StageClock<'a> {
         self.stage
     }
 
+    /// The field that the source is at, in the stage that reads.
+    pub(crate) fn field(&self) -> Option<FieldId> {
+        self.activity.0.field.field().filter(|_| self.stage == Stage::Read)
+    }
+
     /// Says which slab the next stages concern.
     #[inline]
     pub(crate) fn at_slab(&self, slab: u64) {
@@ -176,6 +187,16 @@ impl<'a> StageClock<'a> {
             return;
         }
         self.activity.0.index.store(index, Ordering::Relaxed);
+        self.activity.0.field.clear();
+    }
+
+    /// `row`, whose fields are told to who looks at this worker.
+    #[inline]
+    pub(crate) fn watch<'b>(&self, row: Row<'b>) -> Row<'b>
+    where
+        'a: 'b,
+    {
+        if COUNTS { row.marking(&self.activity.0.field) } else { row }
     }
 
     /// Ends the current stage and enters another. One reading of the clock, which costs as much as

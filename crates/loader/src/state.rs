@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tallow_core::Fingerprint;
 
+use crate::policy::OnError;
 use crate::{Error, ErrorKind, Result};
 
 /// Where a consumer stands: a few integers, to be saved with a checkpoint in whatever format
@@ -20,6 +23,37 @@ pub struct State {
     pub(crate) position: u64,
     pub(crate) batch_size: u64,
     pub(crate) errors: u64,
+    /// Of the source, to say in words how another one differs. States of before have neither.
+    #[serde(default)]
+    pub(crate) samples: Option<u64>,
+    #[serde(default)]
+    pub(crate) fields: Option<Words>,
+}
+
+/// Text that every batch's state shares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub(crate) struct Words(Arc<str>);
+
+impl Words {
+    /// The names and shapes of more fields than fit here are not worth a place in every checkpoint.
+    const BYTES_MAX: usize = 512;
+
+    pub(crate) fn short(text: String) -> Option<Self> {
+        (text.len() <= Self::BYTES_MAX).then(|| text.into())
+    }
+}
+
+impl From<String> for Words {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<Words> for String {
+    fn from(words: Words) -> Self {
+        words.0.as_ref().into()
+    }
 }
 
 impl State {
@@ -41,34 +75,166 @@ impl State {
         self.errors
     }
 
-    /// Whether this state belongs to the loader whose own state is `own`, and if so the number of
-    /// the next batch.
-    pub(crate) fn resume_on(&self, own: &Self) -> Result<usize> {
-        let mut problems = Vec::new();
-        let mut same = |what: &str, found: String, expected: String| {
-            if found != expected {
-                problems
-                    .push(format!("the {what} is {expected}, the state was saved with {found}"));
-            }
-        };
-        same("state version", self.version.to_string(), own.version.to_string());
-        for (what, found, expected) in [
-            ("source", self.source, own.source),
-            ("sampler", self.sampler, own.sampler),
-            ("transform", self.transform, own.transform),
-        ] {
-            same(what, format!("{found:?}"), format!("{expected:?}"));
+    /// Whether this state belongs to the loader whose own state is `own` and whose epochs have
+    /// `positions` positions, and if so the number of the next batch.
+    pub(crate) fn resume_on(&self, own: &Self, positions: usize) -> Result<usize> {
+        if self.version != own.version {
+            let (found, expected) = (self.version, own.version);
+            let message = format!("found a state of version {found}, expected version {expected}");
+            return Err(Error::new(ErrorKind::State, message));
         }
-        same("seed", self.seed.to_string(), own.seed.to_string());
-        if !self.position.is_multiple_of(own.batch_size) {
+        let mut problems = self.other_loader(own);
+        problems.extend(self.impossible(own.batch_size, positions as u64));
+        let number = usize::try_from(self.position / own.batch_size);
+        match number {
+            Ok(number) if problems.is_empty() => Ok(number),
+            _ => Err(Error::new(ErrorKind::State, problems.join("; "))),
+        }
+    }
+
+    /// In what this state is of another loader than `own`.
+    fn other_loader(&self, own: &Self) -> Vec<String> {
+        let mut problems = self.other_source(own);
+        for (what, is_other) in [
+            ("the sampler is another", self.sampler != own.sampler),
+            ("the transform chain is another", self.transform != own.transform),
+        ] {
+            if is_other {
+                problems.push(format!("{what} than the state was saved with"));
+            }
+        }
+        if self.seed != own.seed {
+            problems
+                .push(format!("the seed is {}, the state was saved with {}", own.seed, self.seed));
+        }
+        problems
+    }
+
+    /// In what the source is another one, as far as it can be said.
+    fn other_source(&self, own: &Self) -> Vec<String> {
+        if self.source == own.source {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if let (Some(found), Some(expected)) = (self.samples, own.samples)
+            && found != expected
+        {
             problems.push(format!(
-                "position {} is no boundary of batches of {}; it was saved with batches of {}",
-                self.position, own.batch_size, self.batch_size
+                "the source has {expected} samples, the state was saved with {found}"
+            ));
+        }
+        if let (Some(Words(found)), Some(Words(expected))) = (&self.fields, &own.fields)
+            && found != expected
+        {
+            let shown: String = found.chars().take(Words::BYTES_MAX).collect();
+            problems.push(format!(
+                "the source has the fields {expected}, the state was saved with {shown}"
             ));
         }
         if problems.is_empty() {
-            return Ok((self.position / own.batch_size) as usize);
+            let told = self.samples.is_some() && self.fields.is_some();
+            let alike = if told { " of as many samples and the same fields" } else { "" };
+            problems.push(format!(
+                "the source is another{alike} than the state was saved with: its samples have other \
+                 names, another order or other contents"
+            ));
         }
-        Err(Error::new(ErrorKind::State, problems.join("; ")))
+        problems
+    }
+
+    /// What no loader would have saved, whichever it was.
+    fn impossible(&self, own_batch_size: u64, positions: u64) -> Vec<String> {
+        let Self { epoch, position, batch_size, errors, .. } = *self;
+        let mut problems = Vec::new();
+        if batch_size == 0 {
+            problems.push("it was saved with batches of 0".to_owned());
+        }
+        if position >= positions.max(1) {
+            problems
+                .push(format!("position {position} is beyond an epoch of {positions} positions"));
+        } else if !position.is_multiple_of(own_batch_size) {
+            problems.push(format!(
+                "position {position} is no boundary of batches of {own_batch_size}; it was saved \
+                 with batches of {batch_size}"
+            ));
+        }
+        if epoch == u64::MAX && position > 0 {
+            problems.push(format!("position {position} of epoch {epoch}, which has no batches"));
+        }
+        let errors_max = position.saturating_mul(OnError::FAULTS_MAX as u64);
+        if errors > errors_max {
+            problems.push(format!(
+                "{errors} failures before position {position}, expected at most {errors_max}"
+            ));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        let print = |name: &str| Fingerprint::of(name).finish();
+        State {
+            version: State::VERSION,
+            source: print("source"),
+            sampler: print("sampler"),
+            transform: print("transform"),
+            seed: 1,
+            epoch: 2,
+            position: 12,
+            batch_size: 6,
+            errors: 3,
+            samples: Some(100),
+            fields: Words::short("x: f32[2]".to_owned()),
+        }
+    }
+
+    fn refusal(change: impl FnOnce(&mut State)) -> String {
+        let mut changed = state();
+        change(&mut changed);
+        let error = changed.resume_on(&state(), 100).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State);
+        error.to_string()
+    }
+
+    #[test]
+    fn another_source_is_told_by_what_differs() {
+        let other = Fingerprint::of("other").finish();
+        let error = refusal(|state| (state.source, state.samples) = (other, Some(101)));
+        assert_eq!(
+            error,
+            "state mismatch: the source has 100 samples, the state was saved with 101"
+        );
+        let fields = Words::short("x: f32[\n3]".to_owned());
+        let error = refusal(|state| (state.source, state.fields) = (other, fields));
+        assert!(
+            error.contains("fields x: f32[2], the state was saved with x: f32[\\n3]"),
+            "{error}"
+        );
+        let error = refusal(|state| state.source = other);
+        assert!(error.contains("of as many samples and the same fields"), "{error}");
+        let error = refusal(|state| (state.source, state.samples) = (other, None));
+        assert!(error.contains("the source is another than the state was saved with"), "{error}");
+    }
+
+    #[test]
+    fn what_no_loader_saves_is_refused_in_words() {
+        let words = |change: fn(&mut State)| refusal(change);
+        for (error, expected) in [
+            (words(|state| state.batch_size = 0), "batches of 0"),
+            (words(|state| state.position = 102), "position 102 is beyond an epoch of 100"),
+            (words(|state| state.position = u64::MAX), "beyond an epoch of 100"),
+            (words(|state| state.position = 13), "no boundary of batches of 6"),
+            (words(|state| state.errors = u64::MAX - 3), "failures before position 12"),
+            (words(|state| (state.position, state.errors) = (0, 1)), "expected at most 0"),
+            (words(|state| state.epoch = u64::MAX), "which has no batches"),
+            (words(|state| state.version = 2), "state of version 2, expected version 1"),
+        ] {
+            assert!(error.contains(expected), "{error}");
+        }
+        assert_eq!(state().resume_on(&state(), 100).unwrap(), 2);
     }
 }

@@ -101,11 +101,12 @@ impl Filler {
         let own_key = slab.key.at(position as u64);
         let mut sample = epoch.sample(position);
         let mut draws = own_key.draws(self.substitute_stream, sample.index);
+        let mut failed = Vec::new();
         for attempt in 0..=self.substitutes {
             if attempt > 0 {
-                // Another position of the epoch, drawn from the row's own key. Its sample may come
-                // twice now, so its random numbers depend on the position.
-                let index = slab.order.index(draws.below(slab.order.len() as u64) as usize);
+                // Drawn from the row's own key. The sample may come twice now, so its random numbers
+                // depend on the position.
+                let Some(index) = epoch.substitute(&failed, &mut draws) else { break };
                 sample = RowKey { key: own_key, index: index as u64 };
             }
             let index = sample.index as usize;
@@ -126,7 +127,14 @@ impl Filler {
             match self.pipeline.run(epoch, sample, scratch, &slab.cancelled, clock) {
                 Ok(()) => return RowOutcome::Written(index),
                 Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
-                Err(error) => slab.fault(RowFault { row, attempt, index, error }),
+                Err(error) => {
+                    // Where a row is mixed its partner may have failed, and the row with it.
+                    let culprit = error.cause().and_then(tallow_core::Error::index);
+                    failed.extend(
+                        [Some(index), culprit.filter(|at| *at != index)].into_iter().flatten(),
+                    );
+                    slab.fault(RowFault { row, attempt, index, error });
+                }
             }
         }
         RowOutcome::Missing

@@ -1,8 +1,11 @@
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, RowBuffer, Schema, Source};
+use crate::{
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, RowBuffer, Schema, Source,
+};
 
 /// A source whose samples stay in memory once they were read, as far as a bound in bytes allows.
 ///
@@ -60,7 +63,7 @@ impl<S: Source> Cache<S> {
         place: &OnceLock<Box<Kept>>,
     ) -> Result<()> {
         let mut sample = RowBuffer::new(self.source.schema())?;
-        self.source.read(index, &mut sample.row(row.stop()))?;
+        self.source.read(index, &mut sample.row_towards(row))?;
         sample.finish().map_err(|error| error.with_index(index))?;
         row.copy_from(&sample.view())?;
         let bytes = sample.memory_bytes();
@@ -92,6 +95,10 @@ impl<S: Source> Source for Cache<S> {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(index)
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        self.source.file(index, field)
     }
 
     /// The source's: what is kept changes nothing.

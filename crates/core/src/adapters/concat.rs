@@ -1,6 +1,7 @@
 use std::borrow::Cow;
+use std::path::PathBuf;
 
-use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, Schema, Source};
+use crate::{Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, Schema, Source};
 
 /// The samples of one source, then those of another of the same schema.
 #[derive(Debug, Clone)]
@@ -47,6 +48,10 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.at(index, |source, at| source.name(at))
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        self.at(index, |source, at| source.file(at, field))
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::{Extent, Fingerprint, Result, Row, RowBuffer, RowView, Schema, Source};
+use crate::{Extent, FieldId, Fingerprint, Result, Row, RowBuffer, RowView, Schema, Source};
 
 /// A source whose samples a closure rewrites.
 ///
@@ -64,7 +65,7 @@ where
             Some(buffer) => buffer,
             None => RowBuffer::new(self.source.schema())?,
         };
-        self.source.read(index, &mut buffer.row(row.stop()))?;
+        self.source.read(index, &mut buffer.row_towards(row))?;
         buffer.finish().map_err(|error| error.with_index(index))?;
         let result = (self.map)(buffer.view(), row).map_err(|error| error.with_index(index));
         self.spare().push(buffer);
@@ -73,6 +74,11 @@ where
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(index)
+    }
+
+    /// That of the source's field of the same name, which the closure is taken to rewrite.
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        self.source.file(index, field)
     }
 
     /// The source's, the schema and the version; what the closure does cannot be known.

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, Schema, Source};
+use crate::{Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, Schema, Source};
 
 /// Some samples of a source, in an order of one's own.
 #[derive(Debug, Clone)]
@@ -46,6 +47,10 @@ impl<S: Source> Source for Subset<S> {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(self.indices[index])
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        self.source.file(self.indices[index], field)
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
+use std::path::PathBuf;
 
-use crate::{Error, ErrorKind, Extent, Fingerprint, Result, Row, Schema, Source};
+use crate::{Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, Schema, Source};
 
 /// The fields of two sources of the same length, sample by sample.
 #[derive(Debug, Clone)]
@@ -49,6 +50,14 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.first.name(index)
+    }
+
+    /// A source's own field goes before one of the same name that the other is made of.
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        let of_second = self.second.schema().fields().iter().any(|own| own.id() == field);
+        let first = || self.first.file(index, field);
+        let second = || self.second.file(index, field);
+        if of_second { second() } else { first().or_else(second) }
     }
 
     fn fingerprint(&self) -> Fingerprint {

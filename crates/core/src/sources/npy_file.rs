@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::file::open_path;
 use crate::npy::Header;
 use crate::sources::{Limits, Opened, Stamp, read_stored};
-use crate::{Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, Result, Row, Schema, Source};
+use crate::{
+    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Result, Row, Schema, Source,
+};
 
 /// One `.npy` file whose first axis is the sample axis, as the field `input` unless
 /// [renamed](Self::named).
@@ -140,6 +142,11 @@ impl Source for NpyFile {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         Cow::Owned(format!("{}[{index}]", self.path.display()))
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        let _ = index;
+        (self.schema.fields()[0].id() == field).then(|| self.path.clone())
     }
 
     /// Header and length of the file stand for its contents.

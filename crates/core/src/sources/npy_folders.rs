@@ -9,7 +9,8 @@ use super::names::{Names, Pairing, Pattern, list, pair, summarize};
 use crate::npy::{Header, NpyReader};
 use crate::sources::{Limits, Stamp};
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, Result, Row, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Result, Row, Schema,
+    Source,
 };
 
 /// Folders of `.npy` files, one sample a file, one field a folder; several folders are paired by
@@ -111,8 +112,12 @@ impl Source for NpyFolders {
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
-        let column = &self.columns[0];
-        Cow::Owned(column.root.join(column.names.path(index)).display().to_string())
+        Cow::Owned(self.columns[0].path(index).display().to_string())
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        let at = self.schema.fields().iter().position(|own| own.id() == field)?;
+        Some(self.columns[at].path(index))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -138,16 +143,19 @@ impl Column {
         result.map_err(|error| self.place(error, index, field.declared()))
     }
 
+    fn path(&self, index: usize) -> PathBuf {
+        self.root.join(self.names.path(index))
+    }
+
     #[cold]
     fn place(&self, error: Error, index: usize, field: &Field) -> Error {
-        let path = self.root.join(self.names.path(index));
-        error.with_path(path).with_field(field.name()).with_index(index)
+        error.with_path(self.path(index)).with_field(field.name()).with_index(index)
     }
 
     fn extent(&self, index: usize, field: &Field) -> Extent {
         let header = self.reader.first();
         Extent {
-            path: self.root.join(self.names.path(index)),
+            path: self.path(index),
             offset: 0,
             bytes: header.text.len() + header.stored_bytes(&field.max_shape()),
             whole_file: true,

@@ -16,8 +16,8 @@ use super::names::{Pattern, list};
 use crate::sources::{Limits, Opened, Stamp, read_stored};
 use crate::widening::Widening;
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldMut, Fingerprint, FingerprintBuilder, Result, Row,
-    RowDType, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Result,
+    Row, RowDType, Schema, Source,
 };
 
 /// A `.safetensors` file, or a folder of such files: every named tensor is a field, and the first
@@ -132,6 +132,11 @@ impl Source for Safetensors {
     fn name(&self, index: usize) -> Cow<'_, str> {
         let shard = self.shard(index);
         Cow::Owned(format!("{}[{}]", shard.path.display(), index - shard.start))
+    }
+
+    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        let own = self.schema.fields().iter().any(|own| own.id() == field);
+        own.then(|| self.shard(index).path.clone())
     }
 
     /// The headers and lengths of all shards stand for their contents.
