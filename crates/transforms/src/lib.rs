@@ -22,6 +22,7 @@
 mod augment;
 mod beta;
 mod bound;
+mod catalogue;
 mod compose;
 pub mod cuda;
 mod cut;
@@ -33,6 +34,7 @@ mod kernels;
 mod layout;
 mod map;
 mod matrix;
+mod names;
 mod plan;
 mod points;
 mod size;
@@ -43,6 +45,7 @@ mod steps;
 mod targets;
 
 pub use augment::Augment;
+pub use catalogue::{Described, catalogue, describe};
 pub use draw::Uniform;
 pub use fields::Fields;
 pub use fill::Fill;
@@ -54,6 +57,6 @@ pub use plan::{
     OpCode, PLAN_VERSION, StagePlan,
 };
 pub use size::Size;
-pub use spec::{SpecError, catalogue};
+pub use spec::SpecError;
 pub use steps::*;
 pub use targets::BoxFormat;

@@ -11,7 +11,7 @@ use crate::draw::{chance, check_p, permutation};
 use crate::plan::{CHANNELS_MAX, OpCode};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -56,6 +56,10 @@ struct PermuteChannels(Vec<usize>);
 impl Step for PermuteChannels {
     fn name(&self) -> &'static str {
         "permute_channels"
+    }
+
+    fn draws(&self) -> bool {
+        false
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
@@ -117,7 +121,7 @@ impl Step for RandomChannelPermutation {
 
 impl fmt::Display for RandomChannelPermutation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "random_channel_permutation({})", self.p)
+        write!(f, "random_channel_permutation({})", number(self.p))
     }
 }
 

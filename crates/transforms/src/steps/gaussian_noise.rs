@@ -11,7 +11,7 @@ use crate::draw::{Uniform, is_moderate};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "gaussian_noise",
@@ -75,7 +75,7 @@ impl Step for GaussianNoise {
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         Uniform::from(self.sigma).check_least("sigma", 0.0)?;
         if !is_moderate(self.mean) {
-            return Err(format!("found mean {}, expected a finite number", self.mean));
+            return Err(format!("found mean {}, expected a finite number", number(self.mean)));
         }
         if self.clip && sketch.normalized {
             return Err("normalised values have no range to be clipped to: clip=false".to_owned());
@@ -94,7 +94,8 @@ impl Step for GaussianNoise {
 
 impl fmt::Display for GaussianNoise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gaussian_noise({}, {}, {})", self.sigma, self.mean, self.clip)
+        let [sigma, mean] = [self.sigma, self.mean].map(number);
+        write!(f, "gaussian_noise({sigma}, {mean}, {})", self.clip)
     }
 }
 

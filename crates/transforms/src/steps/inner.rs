@@ -11,11 +11,13 @@ use crate::sketch::Sketch;
 ///
 /// When it has settings, which only the whole can have.
 pub(crate) fn check(chain: &Augment) -> Result<(), String> {
-    let Augment { field, layout, targets, once, .. } = chain;
-    if field.is_some() || layout.is_some() || !targets.is_empty() || *once {
-        return Err("found a field, a layout, targets or resample_once on the chain inside; they \
-                    are set on the whole"
-            .to_owned());
+    let Augment { field, layout, chain: _, targets, draws, once } = chain;
+    let settings = [field.is_some(), layout.is_some(), draws.is_some(), *once];
+    if settings.contains(&true) || !targets.is_empty() {
+        return Err(
+            "found fields or settings on the chain inside, expected them on the whole chain"
+                .to_owned(),
+        );
     }
     Ok(())
 }
@@ -43,10 +45,15 @@ pub(crate) type Outcome = (Option<tallow_core::RowDType>, Option<crate::Layout>,
 pub(crate) fn check_outcome(before: Outcome, sketch: &Sketch) -> Result<(), String> {
     let (dtype, layout, mixed) = before;
     if (sketch.dtype, sketch.layout) != (dtype, layout) {
-        return Err("to_dtype and to_layout hold for every sample: put them behind".to_owned());
+        return Err(
+            "to_dtype and to_layout hold for every sample: put them after this step".to_owned()
+        );
     }
     if sketch.mixed != mixed {
-        return Err("samples are mixed by a step of their own, not inside another".to_owned());
+        return Err(
+            "found a step that mixes samples, expected it beside the others, not inside one"
+                .to_owned(),
+        );
     }
     Ok(())
 }

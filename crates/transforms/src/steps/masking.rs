@@ -11,7 +11,7 @@ use crate::draw::{check_p, is_moderate};
 use crate::plan::{OPS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -167,7 +167,7 @@ impl Step for Masks {
             return Err(format!("found {} masks, expected 1 to {OPS_MAX}", self.count));
         }
         if !is_moderate(self.fill) {
-            return Err(format!("found the fill {}, expected a number", self.fill));
+            return Err(format!("found the fill {}, expected a finite number", number(self.fill)));
         }
         (0..self.count).for_each(|_| sketch.atom(Atom::Pinned(1)));
         Ok(())
@@ -195,9 +195,9 @@ impl fmt::Display for Masks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({}, count={}, ", self.name(), self.max, self.count)?;
         if self.axis == W {
-            write!(f, "p={}, ", self.p)?;
+            write!(f, "p={}, ", number(self.p))?;
         }
-        write!(f, "fill={})", self.fill)
+        write!(f, "fill={})", number(self.fill))
     }
 }
 
