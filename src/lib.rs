@@ -18,13 +18,13 @@ pub use tallow_loader::{
     Waits, Workers, keep_freed_memory,
 };
 pub use tallow_transforms::{
-    Affine, AugMix, Augment, BLUR_WEIGHTS_MAX, Border, BoxFormat, CHANNELS_MAX, CutMix, Elastic,
-    EraseValue, Fields, Fill, FreqMask, GaussianNoise, Head, IMAGENET, IntegerMap, Interpolation,
-    Jitter, Layout, Map, MixUp, MixUpOrCutMix, NoiseKey, Normalization, OPS_MAX, Op, OpCode,
-    PLAN_VERSION, Pad, PadIfNeeded, PadOrTruncate, Perspective, Placement, Plane, RandAugment,
-    RandomAffine, RandomErasing, RandomPerspective, RandomResizedCrop, RandomRotation, Resize,
-    ResizedCrop, Rotate, Side, Size, SpecError, StagePlan, TimeMask, TrivialAugmentWide, Uniform,
-    catalogue, map, simd_level,
+    Affine, AugMix, Augment, BLUR_WEIGHTS_MAX, Border, BoxFormat, CHANNELS_MAX, CutMix, Described,
+    Elastic, EraseValue, Fields, Fill, FreqMask, GaussianNoise, Head, IMAGENET, IntegerMap,
+    Interpolation, Jitter, Layout, Map, MixUp, MixUpOrCutMix, NoiseKey, Normalization, OPS_MAX, Op,
+    OpCode, PLAN_VERSION, Pad, PadIfNeeded, PadOrTruncate, Perspective, Placement, Plane,
+    RandAugment, RandomAffine, RandomErasing, RandomPerspective, RandomResizedCrop, RandomRotation,
+    Resize, ResizedCrop, Rotate, Side, Size, SpecError, StagePlan, TimeMask, TrivialAugmentWide,
+    Uniform, catalogue, describe, map, simd_level,
 };
 
 /// What a training loop needs: `use tallow::prelude::*`.

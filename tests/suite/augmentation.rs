@@ -137,6 +137,43 @@ fn tensors_are_augmented_as_the_loader_does() {
     }
 }
 
+/// The noise of `input` twice, and two chains, one a field.
+fn pairs(chains: [&str; 2]) -> Result<Loader, tallow::LoaderError> {
+    let [(_, pixels), ..] = images();
+    let source = Memory::new([("input", pixels.clone()), ("depth", pixels)]).unwrap();
+    let [input, depth] = chains.map(augment);
+    Loader::builder(source).seed(SEED).transform(input).transform(depth.field("depth")).build()
+}
+
+/// The samples of which both fields have become the same.
+fn alike(loader: &Loader) -> usize {
+    rows(loader, 0..1).values().filter(|(_, fields)| fields[0] == fields[1]).count()
+}
+
+#[test]
+fn two_fields_are_augmented_alike_where_their_chains_draw_as_the_same() {
+    let chain = "random_crop(8) random_hflip(0.5) random_apply(0.5, gaussian_noise(0.1))";
+    let paired = format!("draws_as(pair) {chain}");
+    assert_eq!(alike(&pairs([&paired, &paired]).unwrap()), SAMPLES);
+    // What one of them does beside has no say.
+    let more = format!("{paired} random_brightness(0.5..1.5) adjust_brightness(1)");
+    assert!(alike(&pairs([&paired, &more]).unwrap()) < SAMPLES);
+    let apart = pairs([&paired, &format!("draws_as(depth) {chain}")]).unwrap();
+    assert!(alike(&apart) < 3, "a crop of 8 has 169 places");
+}
+
+#[test]
+fn chains_that_would_draw_the_same_unasked_are_refused() {
+    let refused = |chains| pairs(chains).map(|_| ()).unwrap_err().to_string();
+    let both = ["random_hflip(0.5)", "random_vflip(0.5) random_hflip(0.1)"];
+    assert!(refused(both).contains("draws_as(name)"), "{}", refused(both));
+    let one = ["draws_as(input) random_hflip(0.5)", "random_hflip(0.5)"];
+    assert!(refused(one).contains("draws_as(name)"), "{}", refused(one));
+    // Steps that draw nothing have nothing in common.
+    assert!(pairs(["hflip normalize(imagenet)", "hflip normalize(imagenet)"]).is_ok());
+    assert!(pairs(["random_hflip(0.5)", "random_vflip(0.5)"]).is_ok());
+}
+
 #[test]
 fn problems_of_a_chain_are_listed_when_the_loader_is_built() {
     let chain = augment("random_crop(30) normalize([0.5,0.5], [1,1])").mask("target");

@@ -74,7 +74,7 @@ fn a_stall_names_the_file_that_hangs_through_every_adapter() {
         |source| Box::new(source.zip(counting(8)).unwrap()),
         |source| Box::new(counting(8).zip(source).unwrap()),
         |source| Box::new(source.subset([0, 1, 2, 3, 4, 5]).unwrap()),
-        |source| Box::new(source.cache(1 << 20)),
+        |source| Box::new(source.cache(1 << 20).unwrap()),
         |source| {
             let sum = Schema::new(vec![Field::new("sum", RowDType::U8, &[])]).unwrap();
             Box::new(source.map(sum, |_, row| row.field(0).copy_from_slice(&[0u8])))

@@ -14,7 +14,7 @@ use clap::{
     Args as Flags, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     ValueHint,
 };
-use tallow::{Augment, LastBatch, Layout, OnError};
+use tallow::{Augment, BoxFormat, LastBatch, Layout, OnError};
 
 use crate::npy::NpyDtype;
 
@@ -52,7 +52,9 @@ Examples:
   bench-loader run DIR --shuffle --ceiling --html report.html
   bench-loader run DIR --step-ms 20 --trace trace.json
   bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
-  bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10";
+  bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10
+  bench-loader run --field input=IMAGES --field boxes=BOXES --ragged boxes:0:50 --pad boxes:0 \\
+      --augment 'random_resized_crop(224)' --boxes boxes:xyxy";
 
 const TUNE_EXAMPLES: &str = "\
 Examples:
@@ -64,11 +66,14 @@ Examples:
 const DIGEST_EXAMPLES: &str = "\
 Examples:
   bench-loader digest DIR --shuffle --seed 7 --epochs 2
-  bench-loader digest DIR --augment 'random_crop(24) random_hflip' --workers 7";
+  bench-loader digest DIR --augment 'random_crop(24) random_hflip' --workers 7
+  bench-loader digest DIR --augment 'random_crop(24) random_hflip mask(target)'";
 
-const EXPLAIN_EXAMPLE: &str = "\
-Example:
-  bench-loader explain DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'";
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  bench-loader explain DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
+  bench-loader explain --field photo=PHOTOS --field joints=JOINTS --augment-field photo \\
+      --augment 'random_resized_crop(224)' --points joints";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
@@ -78,9 +83,10 @@ Examples:
   bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
   bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
 
-const CATALOGUE_EXAMPLE: &str = "\
-Example:
-  bench-loader catalogue";
+const CATALOGUE_EXAMPLES: &str = "\
+Examples:
+  bench-loader catalogue
+  bench-loader catalogue random_resized_crop";
 
 const PREVIEW_EXAMPLES: &str = "\
 Examples:
@@ -187,11 +193,11 @@ pub(crate) enum Command {
     /// Print one hash of the whole delivered stream
     #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
-    /// List the steps that --augment knows, with their arguments
-    #[command(after_help = CATALOGUE_EXAMPLE)]
-    Catalogue,
+    /// List the steps that --augment knows, with their arguments, or tell all about one
+    #[command(after_help = CATALOGUE_EXAMPLES)]
+    Catalogue(CatalogueArgs),
     /// Print how a chain of augmentations is cut into passes over the pixels, and why
-    #[command(after_help = EXPLAIN_EXAMPLE)]
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Write a PNG of some samples, each beside augmented views of it
     #[command(after_help = PREVIEW_EXAMPLES)]
@@ -464,6 +470,13 @@ pub(crate) struct DigestArgs {
 }
 
 #[derive(Debug, Flags)]
+pub(crate) struct CatalogueArgs {
+    /// A step, or a setting of the whole chain like mask [default: list all steps]
+    #[arg(value_name = "STEP")]
+    pub(crate) step: Option<String>,
+}
+
+#[derive(Debug, Flags)]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
@@ -486,6 +499,9 @@ pub(crate) struct PreviewArgs {
     pub(crate) augment: Augment,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
+    /// Fill a ragged field, boxes say, up to its longest shape with VALUE; may be repeated
+    #[arg(long = "pad", value_name = "FIELD:VALUE", value_parser = parse_pad)]
+    pub(crate) pads: Vec<(String, f64)>,
     /// A field to show; may be repeated [default: the augmented one, and the masks]
     #[arg(long, value_name = "FIELD")]
     pub(crate) show: Vec<String>,
@@ -528,15 +544,23 @@ pub(crate) struct ManArgs {
 /// Which fields --augment is about, and how.
 #[derive(Debug, Flags)]
 pub(crate) struct FieldArgs {
-    /// The field that is augmented
-    #[arg(long, value_name = "FIELD", default_value = "input", requires = "augment")]
-    pub(crate) augment_field: String,
+    /// The field that is augmented [default: input]
+    #[arg(long, value_name = "FIELD", requires = "augment")]
+    pub(crate) augment_field: Option<String>,
     /// Its axes, like chw, hwc, hw, cdhw or ct, where its shape leaves that open
     #[arg(long, value_name = "AXES", requires = "augment")]
     pub(crate) layout: Option<Layout>,
     /// A field of classes a pixel, which follows the geometry; may be repeated
     #[arg(long = "mask", value_name = "FIELD", requires = "augment")]
     pub(crate) masks: Vec<String>,
+    /// A field of boxes, which follow the geometry, in the format xyxy, xywh or cxcywh; may be
+    /// repeated
+    #[arg(long = "boxes", value_name = "FIELD:FORMAT", requires = "augment")]
+    #[arg(value_parser = parse_boxes)]
+    pub(crate) boxes: Vec<(String, BoxFormat)>,
+    /// A field of points, which follow the geometry; may be repeated
+    #[arg(long = "points", value_name = "FIELD", requires = "augment")]
+    pub(crate) points: Vec<String>,
     /// A field of one class, which becomes as many shares as there are CLASSES; may be repeated
     #[arg(long = "one-hot", value_name = "FIELD:CLASSES", requires = "augment")]
     #[arg(value_parser = parse_one_hot)]
@@ -611,6 +635,10 @@ pub(crate) struct LoadArgs {
     /// Where the tensors go: cpu, cuda:N or metal:N
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceArg,
+    /// Fill a ragged field up to its longest shape with VALUE, after --augment, and deliver the true
+    /// lengths beside it; may be repeated
+    #[arg(long = "pad", value_name = "FIELD:VALUE", value_parser = parse_pad)]
+    pub(crate) pads: Vec<(String, f64)>,
     /// Keep all samples in the memory of the CUDA device, if they take no more than this: bytes,
     /// or like 800MB or 24GB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -797,6 +825,20 @@ fn parse_ragged(text: &str) -> Result<Ragged, String> {
 fn parse_one_hot(text: &str) -> Result<(String, usize), String> {
     let (field, classes) = text.rsplit_once(':').ok_or("expected FIELD:CLASSES, like target:10")?;
     Ok((field.to_owned(), parse_positive(classes)?))
+}
+
+/// Splits at the last `:`, as all of these.
+fn parse_boxes(text: &str) -> Result<(String, BoxFormat), String> {
+    let (field, format) = text.rsplit_once(':').ok_or("expected FIELD:FORMAT, like boxes:xyxy")?;
+    Ok((field.to_owned(), format.parse()?))
+}
+
+fn parse_pad(text: &str) -> Result<(String, f64), String> {
+    let (field, value) = text.rsplit_once(':').ok_or("expected FIELD:VALUE, like boxes:0")?;
+    match value.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok((field.to_owned(), value)),
+        _ => Err(format!("found {value:?}, expected a finite number")),
+    }
 }
 
 /// Splits at the first `=`, in bytes: a folder's name need not be UTF-8.

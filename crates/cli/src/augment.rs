@@ -21,20 +21,29 @@ pub(crate) fn of(
     steps.map(|steps| Augmentation::new(steps, fields, schema)).transpose()
 }
 
+/// The chain with what the options add to its text.
+fn with_fields(mut chain: Augment, fields: &FieldArgs) -> Augment {
+    if let Some(field) = &fields.augment_field {
+        chain = chain.field(field);
+    }
+    if let Some(layout) = fields.layout {
+        chain = chain.layout(layout);
+    }
+    if fields.resample_once {
+        chain = chain.resample_once();
+    }
+    chain = fields.masks.iter().fold(chain, Augment::mask);
+    chain = fields.boxes.iter().fold(chain, |chain, (field, format)| chain.boxes(field, *format));
+    chain = fields.points.iter().fold(chain, Augment::keypoints);
+    let one_hot =
+        |chain: Augment, (field, classes): &(String, usize)| chain.one_hot(field, *classes, 0.0);
+    fields.one_hots.iter().fold(chain, one_hot)
+}
+
 impl Augmentation {
     /// Ties the chain to the fields of `schema`. One that does not fit is a usage error.
     pub(crate) fn new(steps: &Augment, fields: &FieldArgs, schema: &Schema) -> Result<Self> {
-        let mut chain = steps.clone().field(&fields.augment_field);
-        if let Some(layout) = fields.layout {
-            chain = chain.layout(layout);
-        }
-        if fields.resample_once {
-            chain = chain.resample_once();
-        }
-        let chain = fields.masks.iter().fold(chain, Augment::mask);
-        let labels = fields.one_hots.iter();
-        let chain =
-            labels.fold(chain, |chain, (field, classes)| chain.one_hot(field, *classes, 0.0));
+        let chain = with_fields(steps.clone(), fields);
         let engine = chain.bind(schema).map_err(|error| match error.kind() {
             ErrorKind::Config => {
                 let of = error.field().map_or(String::new(), |field| format!("field {field:?}: "));

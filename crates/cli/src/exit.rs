@@ -42,8 +42,8 @@ pub(crate) fn in_options(message: &str) -> String {
         (".one_hot(field, classes)", "--one-hot FIELD:CLASSES"),
         (".ragged(field, axis, max)", "--ragged FIELD:AXIS:MAX"),
     ];
-    const ONE_SHAPE: &str =
-        "give its samples one shape, as by --augment 'random_resized_crop(224)'";
+    const ONE_SHAPE: &str = "say --pad FIELD:VALUE, or give its samples one shape, as by --augment \
+                             'random_resized_crop(224)'";
     let message = message.trim_start_matches("configuration: ");
     let said = OPTIONS
         .iter()
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_the_library_advises_is_said_in_options() {
         let said = in_options("configuration: a: u8[..=4] is ragged: add .pad(\"a\", 0.0) or x");
-        assert!(said.starts_with("a: u8[..=4] is ragged: give"), "{said}");
+        assert!(said.starts_with("a: u8[..=4] is ragged: say --pad FIELD:VALUE"), "{said}");
         assert_eq!(in_options("say .layout(..)"), "say --layout");
     }
 }

@@ -62,6 +62,9 @@ pub(crate) fn builder(
     if let Some(augment) = augment {
         builder = builder.transform(augment);
     }
+    for (field, value) in &args.pads {
+        builder = builder.pad(field, *value);
+    }
     if let Some(bytes) = args.resident {
         builder = builder.resident(bytes);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tallow::{Augment, OnError, Plan};
 
-use crate::args::{DeviceArg, FieldArgs, Last, LoadArgs, Ragged};
+use crate::args::{DeviceArg, Last, LoadArgs, Ragged};
 use crate::place::{Folders, Place};
 
 /// Rust code that builds the loader of `plan`, to be pasted into a function that returns a
@@ -13,13 +13,13 @@ use crate::place::{Folders, Place};
 pub(crate) fn code(
     place: &Place,
     load: &LoadArgs,
-    augment: Option<(&Augment, &FieldArgs)>,
+    augment: Option<&Augment>,
     plan: &Plan,
 ) -> String {
     let mut code = "use tallow::prelude::*;\n\n".to_owned();
     code += &source(place);
-    if let Some((steps, fields)) = augment {
-        code += &chain(steps, fields);
+    if let Some(chain) = augment {
+        let _ = writeln!(code, "let augment = {:?}.parse::<Augment>()?;", chain.to_string());
     }
     code += "let loader = Loader::builder(source)\n";
     builder_calls(load, plan).iter().for_each(|call| push(&mut code, call));
@@ -76,26 +76,6 @@ fn pairs(fields: &[(String, std::path::PathBuf)]) -> Option<&Path> {
     (are && *inputs == root.join("input") && *outputs == root.join("output")).then_some(root)
 }
 
-fn chain(steps: &Augment, fields: &FieldArgs) -> String {
-    let mut code = format!("let augment = {:?}.parse::<Augment>()?", steps.to_string());
-    if fields.augment_field != "input" {
-        let _ = write!(code, "\n    .field({:?})", fields.augment_field);
-    }
-    if let Some(layout) = fields.layout {
-        let _ = write!(code, "\n    .layout(tallow::Layout::{layout:?})");
-    }
-    if fields.resample_once {
-        code += "\n    .resample_once()";
-    }
-    for mask in &fields.masks {
-        let _ = write!(code, "\n    .mask({mask:?})");
-    }
-    for (field, classes) in &fields.one_hots {
-        let _ = write!(code, "\n    .one_hot({field:?}, {classes}, 0.0)");
-    }
-    code + ";\n"
-}
-
 /// What is not the default, and how many workers and batches ahead it came to be.
 fn builder_calls(load: &LoadArgs, plan: &Plan) -> Vec<String> {
     let mut calls = vec![format!("batch_size({})", load.batch_size)];
@@ -106,6 +86,9 @@ fn builder_calls(load: &LoadArgs, plan: &Plan) -> Vec<String> {
     calls.push(format!("workers({})", plan.workers()));
     if plan.workers() > 0 {
         calls.push(format!("prefetch({})", plan.prefetch()));
+    }
+    for (field, value) in &load.pads {
+        calls.push(format!("pad({field:?}, {value:?})"));
     }
     if let Some(bytes) = load.read_ahead {
         calls.push(format!("read_ahead({bytes})"));

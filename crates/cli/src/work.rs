@@ -181,9 +181,15 @@ impl WorkAugment {
     ) -> Result<Self> {
         let chain = chain.to_string();
         for step in steps(&chain) {
+            if ["field", "layout"].contains(&step) {
+                let message = "compare takes field and layout of --augment as --augment-field and \
+                               --layout";
+                return Err(Failure::usage(message));
+            }
             if !COUNTERPARTS.contains(&step) {
                 return Err(Failure::usage(format_args!(
-                    "{step} has no counterpart here in torchvision and DALI; compare --augment                      knows {}",
+                    "{step} has no counterpart here in torchvision and DALI; compare --augment \
+                     knows {}",
                     COUNTERPARTS.join(", ")
                 )));
             }

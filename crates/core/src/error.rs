@@ -301,7 +301,6 @@ pub(crate) fn quoted(text: &str) -> String {
         None => format!("{text:?}"),
         Some((at, _)) => format!("{:?}.. of {} bytes", &text[..at], text.len()),
     }
-    out
 }
 
 /// The first of many names, and how many there are.

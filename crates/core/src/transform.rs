@@ -153,9 +153,16 @@ pub trait Engine: Send + Sync {
         self.run(plan, raw, row, scratch)
     }
 
-    /// The streams that `plan` and `partner` draw from; two steps of one loader may not share any.
+    /// The streams that `plan` and `partner` draw from; two steps of one loader may not share any,
+    /// unless they are of engines that [draw as](Self::draws_as) the same.
     fn streams(&self) -> &[Stream] {
         &[]
+    }
+
+    /// The name that the streams were given by the user: engines of one name are meant to draw the
+    /// same numbers. By default there is none.
+    fn draws_as(&self) -> Option<&str> {
+        None
     }
 }
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use candle_core::Device;
 use tallow_core::{
-    Batching, DeviceEngine, Field, Fingerprint, FingerprintBuilder, LastBatch, Made, Purpose,
-    RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
+    Batching, DeviceEngine, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Made,
+    Purpose, RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
 };
 
 use crate::auto::{Governor, Workers};
@@ -538,18 +538,34 @@ fn largest_rows(batching: &Batching, positions: usize) -> usize {
     }
 }
 
-/// Two steps that drew from one stream would draw the same numbers.
+/// Two steps that drew from one stream would draw the same numbers, which only those of engines that
+/// draw as the same are meant to.
 fn check_streams(pipeline: &Pipeline) -> Result<()> {
-    let engines = pipeline.engines();
-    let mut streams: Vec<Stream> = engines.flat_map(|e| e.streams()).copied().collect();
-    let total = streams.len();
-    streams.sort_unstable_by_key(|stream| stream.word());
-    streams.dedup();
-    if streams.len() == total {
-        return Ok(());
+    let engines: Vec<&dyn Engine> = pipeline.engines().collect();
+    let of_engine = |(at, engine): (usize, &&dyn Engine)| {
+        engine.streams().iter().map(move |stream| (stream.word(), at)).collect::<Vec<_>>()
+    };
+    let mut streams: Vec<(u32, usize)> = engines.iter().enumerate().flat_map(of_engine).collect();
+    streams.sort_unstable();
+    for pair in streams.windows(2) {
+        let [(stream, a), (other, b)] = [pair[0], pair[1]];
+        if stream != other {
+            continue;
+        }
+        if a == b {
+            let message = "found two steps of a transform that draw from one stream, expected one \
+                           each: name the draws otherwise with .draws_as(name)";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let names = [engines[a].draws_as(), engines[b].draws_as()];
+        if names[0].is_none() || names[0] != names[1] {
+            let message = "found two transforms with steps that draw the same numbers: call \
+                           .draws_as(name) on both, with one name where they are meant to, with \
+                           two where not";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
     }
-    let message = "two transforms draw from the same stream; give one of them another name";
-    Err(Error::new(ErrorKind::Config, message))
+    Ok(())
 }
 
 fn ragged_fields(schema: &Schema) -> Vec<String> {

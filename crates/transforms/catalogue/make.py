@@ -4,7 +4,8 @@ in views of one image, drawn by `bench-loader preview`.
 
     cargo build --release && python3 crates/transforms/catalogue/make.py target/release/bench-loader
 
-Every step that `bench-loader catalogue` lists must have a chain below, or a reason to have no picture.
+Every step that `bench-loader catalogue` lists must have a chain below, or a reason to have no picture. Behind
+the steps stand the settings of a whole chain, which have none.
 """
 
 import re
@@ -13,7 +14,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STEPS = HERE.parent / "src" / "steps"
+SOURCE = HERE.parent / "src"
+STEPS = SOURCE / "steps"
+# What holds for the whole chain.
+SETTINGS = [SOURCE / "augment.rs", SOURCE / "targets.rs"]
 PAGE = HERE / "CATALOGUE.md"
 
 # The chain that a step is shown with, where it is not the step without arguments.
@@ -68,14 +72,22 @@ CHAINS = {
     "solarize": "solarize(0.5)",
     "random_solarize": "random_solarize(0.5)",
 }
-# Steps that an image does not show.
+# Steps that an image does not show, and settings.
 UNSEEN = {
-    "random_dflip": "a volume",
-    "to_dtype": "only how values are stored",
-    "to_layout": "only how values are stored",
-    "gain": "a signal",
-    "random_window": "a signal",
-    "pad_or_truncate": "tokens",
+    "random_dflip": "random_dflip",
+    "to_dtype": "hflip to_dtype(f32)",
+    "to_layout": "grayscale to_layout(chw)",
+    "gain": "gain(-6..6)",
+    "random_window": "random_window(16000)",
+    "pad_or_truncate": "pad_or_truncate(512,value=-100)",
+    "field": "field(photo) hflip",
+    "layout": "layout(hwc) hflip",
+    "draws_as": "field(depth) draws_as(pair) random_crop(50) random_hflip",
+    "resample_once": "resample_once resize(90) random_rotation(20,interpolation=bilinear)",
+    "mask": "random_crop(50) mask(road)",
+    "boxes": "random_crop(50) boxes(cars,xyxy)",
+    "keypoints": "random_hflip keypoints(joints)",
+    "one_hot": "mixup(0.2) one_hot(target,10)",
 }
 # The method of a step whose text is shorter than its name.
 METHODS = {"crop": "crop_image"}
@@ -92,7 +104,7 @@ DOC = re.compile(r"(?:^[ \t]*///.*\n)+", re.M)
 def documentation():
     """The doc comment of every builder method, and of every struct that one refers to."""
     docs = {}
-    for path in sorted(STEPS.glob("*.rs")):
+    for path in [*sorted(STEPS.glob("*.rs")), *SETTINGS]:
         text = path.read_text()
         for doc in DOC.finditer(text):
             item = re.match(r"(?:\s*#\[.*\]\n)*\s*pub (?:fn|struct) (\w+)", text[doc.end() :])
@@ -120,6 +132,13 @@ def words_of(name, docs):
     return "\n\n".join(parts)
 
 
+def settings():
+    """How each setting of a whole chain is written."""
+    form = re.compile(r'Form \{\s*name: "(\w+)",\s*usage: "([^"]*)"')
+    forms = [found for path in SETTINGS for found in form.findall(path.read_text())]
+    return [f"{name}({usage})" if usage else name for name, usage in forms]
+
+
 def picture(program, name):
     """Draws the picture of a step; the chain that it shows."""
     chain = CHAINS.get(name, name)
@@ -136,13 +155,15 @@ def main(program):
     listed = subprocess.run([program, "catalogue"], check=True, capture_output=True, text=True).stdout
     docs = documentation()
     page = ["# The catalogue", "", (HERE / "head.md").read_text().strip(), ""]
-    for usage in listed.splitlines():
+    for usage in listed.splitlines() + settings():
         name = usage.split("(")[0]
         said = words_of(METHODS.get(name, name), docs)
         page += [f"## `{name}`", "", f"`{usage}`", "", said, ""]
-        if name not in UNSEEN:
+        chain = UNSEEN.get(name)
+        if chain is None:
             chain = picture(program, name)
-            page += [f"![{name}]({name}.png)", "", f"`{chain}`", ""]
+            page += [f"![{name}]({name}.png)", ""]
+        page += [f"`{chain}`", ""]
     PAGE.write_text("\n".join(page))
 
 

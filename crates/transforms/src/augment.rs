@@ -9,8 +9,28 @@ use tallow_core::{
 use crate::bound::AugmentEngine;
 use crate::layout::Layout;
 use crate::plan::PLAN_VERSION;
-use crate::step::{Chain, Step};
+use crate::spec::{FieldName, Form};
+use crate::step::{Chain, Step, number};
 use crate::targets::{Target, TargetKind};
+
+pub(crate) static FORMS: &[Form] = &[
+    Form { name: "field", usage: "name", parse: |a, args| Ok(a.field(args.field("name")?)) },
+    Form {
+        name: "layout",
+        usage: "hw | chw | hwc | dhw | cdhw | dhwc | t | ct | tc",
+        parse: |a, args| Ok(a.layout(args.word("layout")?)),
+    },
+    Form {
+        name: "range",
+        usage: "low, high",
+        parse: |a, args| {
+            let (low, high) = (args.number("low")?, args.number("high")?);
+            Ok(a.range(low, high))
+        },
+    },
+    Form { name: "draws_as", usage: "name", parse: |a, args| Ok(a.draws_as(args.field("name")?)) },
+    Form { name: "resample_once", usage: "", parse: |a, _| Ok(a.resample_once()) },
+];
 
 /// A chain of augmentations of one field, the image, which reads like the pipeline it describes.
 ///
@@ -54,12 +74,25 @@ use crate::targets::{Target, TargetKind};
 /// and a statistic of the whole image (contrast, autocontrast, equalize, standardize) makes NaN of
 /// all that is computed from it: of its channel, if each has its own. Delivered as `u8` it is 0.
 ///
-/// *Randomness.* Every step draws from a stream of its own, named by the step and counted among
-/// those of the same name: adding or removing a step leaves the others' draws alone. What a sample
-/// becomes depends on seed, epoch and sample, and on nothing else.
+/// *Layout.* An image keeps the layout of its field, unless it becomes what networks take: after
+/// [`normalize`](Self::normalize), [`standardize`](Self::standardize) or
+/// [`to_dtype`](Self::to_dtype) of a float its channels come first.
+/// [`to_layout`](Self::to_layout) has the last word.
 ///
-/// *Text.* `Display` is the chain as text, and [`str::parse`] reads it:
-/// `"random_resized_crop(224) random_hflip(0.5)".parse::<Augment>()`.
+/// *Randomness.* What a sample becomes depends on seed, epoch and sample, and on nothing else.
+/// Every step draws from a stream of its own. It is named by the step, and counted among the steps
+/// of that name in the order of the text, those inside of other steps included. Therefore
+///
+/// - a step keeps its draws when steps of other names are added, removed, moved or wrapped around
+///   it, when its parameters change (a part of another size is cut at the same share of what is
+///   free), and when the field has another name;
+/// - it has others after one step more or less of the same name: a second `random_hflip` before it
+///   takes its place;
+/// - steps of the same name and number in two chains of one loader would draw the same numbers,
+///   which is refused: [`draws_as`](Self::draws_as) says whether that is meant.
+///
+/// *Text.* `Display` is the chain as text, fields and settings included, and [`str::parse`] reads
+/// it: `"layout(hwc) random_resized_crop(224) random_hflip(0.5) mask(road)".parse::<Augment>()`.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Augment {
@@ -68,8 +101,12 @@ pub struct Augment {
     pub(crate) range: Option<[f64; 2]>,
     pub(crate) chain: Chain,
     pub(crate) targets: Vec<Target>,
+    pub(crate) draws: Option<String>,
     pub(crate) once: bool,
 }
+
+/// What the streams of a chain are named by unless it is told otherwise.
+const DRAWS: &str = "input";
 
 /// The field that is augmented unless another is named.
 const FIELD: &str = "input";
@@ -105,6 +142,24 @@ impl Augment {
         self
     }
 
+    /// The steps draw as `name`: two chains of one loader that draw as the same draw the same
+    /// numbers, in steps of the same name and number, so that two fields of a sample are cut and
+    /// mirrored alike; chains that draw as different names have nothing in common. Without it
+    /// chains that have steps in common are refused, since only you can know which it should be.
+    /// The default is `input`, whatever the field is called.
+    ///
+    /// ```
+    /// use tallow_transforms::Augment;
+    ///
+    /// let photo = Augment::new().random_crop(224).random_hflip(0.5).draws_as("pair");
+    /// let depth = photo.clone().field("depth");
+    /// # let _ = depth;
+    /// ```
+    pub fn draws_as(mut self, name: impl Into<String>) -> Self {
+        self.draws = Some(name.into());
+        self
+    }
+
     /// Maps that interpolate one after the other become one interpolation: sharper, and not the
     /// same picture, since nothing is rounded to pixels or cut off at the border between them.
     /// Antialiasing is lost where a resize becomes part of such a map.
@@ -126,6 +181,27 @@ impl Augment {
     /// The name of the field that is augmented.
     pub fn field_name(&self) -> &str {
         self.field.as_deref().unwrap_or(FIELD)
+    }
+
+    /// What the streams of the steps are named by.
+    pub(crate) fn draws_name(&self) -> &str {
+        self.draws.as_deref().unwrap_or(DRAWS)
+    }
+
+    /// The fields that follow as masks, in the order in which they were named.
+    pub fn masks(&self) -> impl Iterator<Item = &str> {
+        let is_mask = |target: &&Target| matches!(target.kind, TargetKind::Mask { .. });
+        self.targets.iter().filter(is_mask).map(|target| &*target.field)
+    }
+
+    /// The layout of the image in fields of `schema`, and the one in which it is delivered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transform::bind`].
+    pub fn layouts(&self, schema: &Schema) -> Result<[Layout; 2]> {
+        let engine = AugmentEngine::bind(self, schema)?;
+        Ok([engine.layout, engine.delivered])
     }
 
     /// How the chain is cut into stages for fields of `schema`, and why, line by line.
@@ -172,7 +248,7 @@ impl Transform for Augment {
         let print = print.text(self.field_name()).text(layout).text(&self.chain.to_string());
         let print =
             self.targets.iter().fold(print, |print, target| print.text(&target.to_string()));
-        let print = print.number(u64::from(self.once));
+        let print = print.text(self.draws_name()).number(u64::from(self.once));
         let range = self.range.unwrap_or_default().map(f64::to_bits);
         // A chain without one keeps the fingerprint that it had before there were any.
         match self.range {
@@ -183,13 +259,89 @@ impl Transform for Augment {
     }
 }
 
+/// First what the image is, then the steps, then the fields that follow.
 impl fmt::Display for Augment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.chain.fmt(f)
+        let mut words = Vec::new();
+        if self.field_name() != FIELD {
+            words.push(format!("field({})", FieldName(self.field_name())));
+        }
+        words.extend(self.layout.map(|layout| format!("layout({layout})")));
+        let range = self.range.map(|[low, high]| (number(low), number(high)));
+        words.extend(range.map(|(low, high)| format!("range({low}, {high})")));
+        words.extend(self.draws.as_ref().map(|name| format!("draws_as({})", FieldName(name))));
+        words.extend(self.once.then(|| "resample_once".to_owned()));
+        words.extend(self.chain.0.iter().map(ToString::to_string));
+        words.extend(self.targets.iter().map(ToString::to_string));
+        f.write_str(&words.join(" "))
     }
 }
 
 /// An error of the configuration, all problems in one line.
 pub(crate) fn config(problems: &[String]) -> Error {
     Error::new(ErrorKind::Config, problems.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use tallow_core::{Field, Key, RowBuffer};
+
+    use super::*;
+
+    /// What the chain draws for some samples of its field, in words.
+    fn drawn(chain: &Augment) -> Vec<String> {
+        let field = Field::new(chain.field_name(), RowDType::U8, &[16, 16, 3]);
+        let schema = Schema::new(vec![field]).unwrap();
+        let raw = RowBuffer::new(&schema).unwrap();
+        let drawn = |index| {
+            let key = RowKey { key: Key::new(7, 1), index };
+            chain.drawn(&schema, key, Shapes::of(raw.view())).unwrap().join(" ")
+        };
+        (0..20).map(drawn).collect()
+    }
+
+    fn of(text: &str) -> Vec<String> {
+        drawn(&text.parse().unwrap())
+    }
+
+    /// What each sample draws without the words of `others`.
+    fn without(drawn: Vec<String>, others: &str) -> Vec<String> {
+        let keep = |word: &&str| !others.split(' ').any(|other| other == *word);
+        let kept = |words: String| words.split(' ').filter(keep).collect::<Vec<_>>().join(" ");
+        drawn.into_iter().map(kept).collect()
+    }
+
+    const CHAIN: &str = "random_rotation(30) random_hflip(0.5) random_brightness(0.5..1.5)";
+
+    #[test]
+    fn a_field_of_another_name_is_augmented_alike() {
+        assert_eq!(of(CHAIN), of(&format!("field(photo) {CHAIN}")));
+        assert_eq!(of(CHAIN), of(&format!("field(photo) draws_as(input) {CHAIN}")));
+        assert_ne!(of(CHAIN), of(&format!("draws_as(photo) {CHAIN}")));
+    }
+
+    #[test]
+    fn steps_around_a_step_leave_its_draws_alone() {
+        let plain = of(CHAIN);
+        let parts: Vec<&str> = CHAIN.split(' ').collect();
+        let [turn, flip, light] = parts[..] else { panic!("{parts:?}") };
+        for wrapped in [
+            format!("{turn} random_apply(1, {flip}) {light}"),
+            format!("{turn} one_of({flip}) random_order({light})"),
+            format!("random_apply(1, {turn} random_apply(1, {flip} {light}))"),
+        ] {
+            assert_eq!(of(&wrapped), plain, "{wrapped}");
+        }
+        let more = format!("random_vflip(0.5) {CHAIN}");
+        assert_eq!(without(of(&more), "vflip"), plain);
+    }
+
+    #[test]
+    fn steps_of_one_name_are_counted_in_the_order_of_the_text() {
+        let first = of("random_brightness(0.5..1.5)");
+        let second = of("random_hflip(0) random_brightness(1) random_brightness(0.5..1.5)");
+        assert_ne!(without(second.clone(), "brightness 1.00"), without(first, "brightness"));
+        let inside = of("random_apply(1, random_brightness(1)) random_brightness(0.5..1.5)");
+        assert_eq!(inside, second);
+    }
 }

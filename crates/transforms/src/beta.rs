@@ -1,6 +1,7 @@
 //! The beta distribution, by the inverse of its distribution function: one number a draw, whatever
 //! comes out. Methods that reject would take more.
 
+use crate::step::number;
 use tallow_core::Draws;
 
 /// The beta distribution of two positive parameters.
@@ -35,7 +36,7 @@ pub(crate) fn check(name: &str, value: f64) -> Result<(), String> {
     if (PARAMETER_MIN..=PARAMETER_MAX).contains(&value) {
         return Ok(());
     }
-    Err(format!("found {name} {value}, expected {PARAMETER_MIN}..{PARAMETER_MAX}"))
+    Err(format!("found {name} {}, expected {PARAMETER_MIN}..{PARAMETER_MAX}", number(value)))
 }
 
 impl Beta {

@@ -74,6 +74,8 @@ pub(crate) struct AugmentEngine {
     once: bool,
     nodes: Vec<Node>,
     streams: Vec<Stream>,
+    /// What the streams are named by, where that was said.
+    draws: Option<String>,
     /// The step that mixes a second sample in, if there is one.
     pub(crate) mix: Option<usize>,
     pub(crate) stages: usize,
@@ -98,7 +100,7 @@ impl AugmentEngine {
         let field = &schema.fields()[image];
         let layout = layout_of(augment, field).map_err(|problem| named(field, problem))?;
         let mut sketch = outline(augment, field, layout)?;
-        let delivered = sketch.layout.unwrap_or(layout.channels_first());
+        let delivered = delivered_layout(&sketch);
         let out = delivered_field(field, &mut sketch, delivered)?;
         let targets = bind_targets(augment, schema, image, &sketch)?;
         let fields =
@@ -120,7 +122,7 @@ impl AugmentEngine {
         let select = moves.then_some(select);
         let widened = if moves { 0 } else { widen::elements(field) };
         let extents = Extents { widened, ..extents };
-        let nodes = step::bind(&augment.chain, augment.field_name());
+        let nodes = step::bind(&augment.chain, augment.draws_name());
         let mut streams = Vec::new();
         step::streams(&nodes, &mut streams);
         Ok(Self {
@@ -137,6 +139,7 @@ impl AugmentEngine {
             mix: nodes.iter().position(|node| node.step.mixes().is_some()),
             nodes,
             streams,
+            draws: augment.draws.clone(),
             stages: sketch.stages.len(),
             needs: StageNeeds::of(&sketch),
             extents,
@@ -162,9 +165,9 @@ impl AugmentEngine {
             }
         }
         if self.mix.is_some() {
-            text += "  reads a second sample a row: a random position of the same epoch\n";
+            text += "  reads a second sample per row: a random position of the same epoch\n";
         }
-        text
+        text + &format!("  delivers {}: {}\n", self.delivered, self.schema.fields()[self.image])
     }
 
     fn composer<'a>(
@@ -391,6 +394,10 @@ impl Engine for AugmentEngine {
     fn streams(&self) -> &[Stream] {
         &self.streams
     }
+
+    fn draws_as(&self) -> Option<&str> {
+        self.draws.as_deref()
+    }
 }
 
 /// The plan of a row as structs. Plans are aligned by the contract of [`Engine`].
@@ -408,7 +415,7 @@ fn position(schema: &Schema, name: &str) -> Result<usize> {
     schema.position(name).ok_or_else(|| {
         Error::new(
             ErrorKind::Config,
-            format!("augmentation of {name:?}, which is no field of {schema}"),
+            format!("found {name:?}, which is no field, expected one of {schema}"),
         )
     })
 }
@@ -458,6 +465,15 @@ fn is_pixel(dtype: RowDType) -> bool {
 /// Whether the store makes `dtype` of pixels that can be computed with.
 fn is_delivered(dtype: RowDType) -> bool {
     matches!(dtype, RowDType::U8 | RowDType::F16 | RowDType::BF16 | RowDType::F32)
+}
+
+/// The axes of the image as it is delivered: as they were, unless it becomes what networks take, or a
+/// step says otherwise.
+fn delivered_layout(sketch: &Sketch) -> Layout {
+    let raw = sketch.raw_layout;
+    let is_float = |dtype| matches!(dtype, RowDType::F16 | RowDType::BF16 | RowDType::F32);
+    let is_for_networks = sketch.normalized || sketch.dtype.is_some_and(is_float);
+    sketch.layout.unwrap_or(if is_for_networks { raw.channels_first() } else { raw })
 }
 
 /// The image as it is delivered.
@@ -517,14 +533,13 @@ fn bind_targets(
         }
     }
     let labelled = targets.iter().flatten().any(BoundTarget::is_label);
+    const LABELS: &str =
+        "found mixed samples, expected mixed labels beside them: add .one_hot(field, classes)";
     match sketch.mixing {
-        Mixing::Blends if !labelled => problems
-            .push("mixed samples need mixed labels: add .one_hot(field, classes)".to_owned()),
-        Mixing::Pastes if !labelled && !augment.targets.iter().any(Target::is_mask) => problems
-            .push(
-                "mixed samples need mixed labels: add .one_hot(field, classes) or .mask(field)"
-                    .to_owned(),
-            ),
+        Mixing::Blends if !labelled => problems.push(LABELS.to_owned()),
+        Mixing::Pastes if !labelled && !augment.targets.iter().any(Target::is_mask) => {
+            problems.push(format!("{LABELS} or .mask(field)"));
+        }
         _ => {}
     }
     if problems.is_empty() { Ok(targets) } else { Err(config(&problems)) }
@@ -592,7 +607,7 @@ mod tests {
             assert!(problem.contains(why), "{chain}: {problem}");
         }
         let crop = Augment::new().crop_image(usize::MAX, 0, 1, 1);
-        assert!(refused(crop, Layout::Hw, &[8, 8]).contains("leaves an image"));
+        assert!(refused(crop, Layout::Hw, &[8, 8]).contains("outside of an image"));
         assert!(refused(Augment::new(), Layout::Hwc, &[8, 8, 0]).contains("without channels"));
         let chain = "resize(100000, 100000) crop(0, 0, 1, 1)";
         let moved = made(chain, &[8, 8, 1], &[7; 64], Simd::detect());

@@ -6,6 +6,8 @@ use std::ops::{Range, RangeInclusive};
 
 use tallow_core::Draws;
 
+use crate::step::number;
+
 /// A parameter that is uniform in a range, or fixed where both ends are equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Uniform {
@@ -32,7 +34,11 @@ impl Uniform {
         if inside(self.low) && inside(self.high) && self.low <= self.high {
             return Ok(());
         }
-        Err(format!("found {name} {self}, expected numbers in {low}..{high}, the least first"))
+        let expected = match low {
+            f64::MIN_POSITIVE => format!("above 0 and up to {}", number(high)),
+            low => format!("in {}..{}", number(low), number(high)),
+        };
+        Err(format!("found {name} {self}, expected numbers {expected}, the least first"))
     }
 
     /// Whether both ends are at least `low`, no more than [`is_moderate`] and in order.
@@ -41,11 +47,7 @@ impl Uniform {
     ///
     /// What was found and what was expected.
     pub(crate) fn check_least(self, name: &str, low: f64) -> Result<(), String> {
-        if self.check(name, low, MAGNITUDE_MAX).is_ok() {
-            return Ok(());
-        }
-        let most = MAGNITUDE_MAX;
-        Err(format!("found {name} {self}, expected numbers in {low}..{most:e}, the least first"))
+        self.check(name, low, MAGNITUDE_MAX)
     }
 }
 
@@ -79,9 +81,9 @@ impl From<RangeInclusive<f64>> for Uniform {
 impl fmt::Display for Uniform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.low == self.high {
-            write!(f, "{}", self.low)
+            f.write_str(&number(self.low))
         } else {
-            write!(f, "{}..{}", self.low, self.high)
+            write!(f, "{}..{}", number(self.low), number(self.high))
         }
     }
 }

@@ -123,7 +123,7 @@ impl Layout {
         shape
     }
 
-    /// The same axes with the channels first: what is delivered unless told otherwise.
+    /// The same axes with the channels first: what networks take.
     pub fn channels_first(self) -> Self {
         match self {
             Self::Hwc => Self::Chw,

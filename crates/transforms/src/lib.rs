@@ -22,6 +22,7 @@
 mod augment;
 mod beta;
 mod bound;
+mod catalogue;
 mod compose;
 pub mod cuda;
 mod cut;
@@ -33,6 +34,7 @@ mod kernels;
 mod layout;
 mod map;
 mod matrix;
+mod names;
 mod plan;
 mod points;
 mod size;
@@ -44,6 +46,7 @@ mod targets;
 mod values;
 
 pub use augment::Augment;
+pub use catalogue::{Described, catalogue, describe};
 pub use draw::Uniform;
 pub use fields::Fields;
 pub use fill::Fill;
@@ -55,6 +58,6 @@ pub use plan::{
     OpCode, PLAN_VERSION, StagePlan,
 };
 pub use size::Size;
-pub use spec::{SpecError, catalogue};
+pub use spec::SpecError;
 pub use steps::*;
 pub use targets::BoxFormat;

@@ -418,7 +418,7 @@ impl Sketch {
                 problems.push(format!("{}: {problem}", step.name()));
             }
             if let Err(problem) = self.needs_countable() {
-                problems.push(format!("behind {}: {problem}", step.name()));
+                problems.push(format!("after {}: {problem}", step.name()));
                 // Sums of such lengths could leave any range.
                 return Err(problems);
             }

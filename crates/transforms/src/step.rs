@@ -27,6 +27,11 @@ pub(crate) trait Step: fmt::Debug + fmt::Display + Send + Sync {
     /// numbers of `draws`, whatever the others were.
     fn compose(&self, draws: &mut Draws, composer: &mut Composer<'_>);
 
+    /// Whether what becomes of a sample hangs on draws of the step itself.
+    fn draws(&self) -> bool {
+        true
+    }
+
     /// The chains inside the step, each in its order.
     fn inner(&self) -> Vec<&Chain> {
         Vec::new()
@@ -71,31 +76,64 @@ pub(crate) struct Node {
     pub(crate) inner: Vec<Vec<Node>>,
 }
 
-/// Ties steps to streams: each is named by its path and counted among the steps of that path, so
-/// that adding or removing a step of another name leaves its draws alone.
-pub(crate) fn bind(chain: &Chain, path: &str) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::with_capacity(chain.0.len());
+/// Ties steps to streams: each is named by `draws` and the step's name, and counted among the steps
+/// of that name in the order of the text, wherever they stand. Adding, removing or wrapping steps
+/// of other names therefore leaves its draws alone.
+pub(crate) fn bind(chain: &Chain, draws: &str) -> Vec<Node> {
+    bind_in(chain, draws, &mut Vec::new())
+}
+
+/// As [`bind`], after the steps that `before` names.
+fn bind_in(chain: &Chain, draws: &str, before: &mut Vec<&'static str>) -> Vec<Node> {
+    let mut nodes = Vec::with_capacity(chain.0.len());
     for step in &chain.0 {
-        let before = nodes.iter().filter(|node| node.step.name() == step.name()).count();
-        let path = format!("{path}/{}", step.name());
-        let stream = Stream::new(&path, before as u32, Purpose::Transform);
-        // The branches of one step are told apart by their number in the path.
-        let inner = step.inner().into_iter().enumerate();
-        let inner = inner.map(|(i, chain)| bind(chain, &format!("{path}.{before}.{i}"))).collect();
+        let name = step.name();
+        let count = before.iter().filter(|before| **before == name).count();
+        before.push(name);
+        let stream = Stream::new(&format!("{draws}/{name}"), count as u32, Purpose::Transform);
+        let inner = step.inner().into_iter();
+        let inner = inner.map(|chain| bind_in(chain, draws, before)).collect();
         nodes.push(Node { step: step.clone(), stream, inner });
     }
     nodes
 }
 
-/// All streams of `nodes`.
+/// All streams of `nodes` that are drawn from.
 pub(crate) fn streams(nodes: &[Node], streams: &mut Vec<Stream>) {
     for node in nodes {
-        streams.push(node.stream);
+        streams.extend(node.step.draws().then_some(node.stream));
         node.inner.iter().for_each(|chain| self::streams(chain, streams));
     }
 }
 
-/// A number as text: the shortest that reads back as the same.
+/// The characters up to which a number is written without an exponent.
+const PLAIN_MAX: usize = 12;
+
+/// A number as text: short, and such that it reads back as the same.
 pub(crate) fn number(value: f64) -> String {
-    format!("{value}")
+    let plain = format!("{value}");
+    if plain.len() <= PLAIN_MAX {
+        return plain;
+    }
+    let exponent = format!("{value:e}");
+    if exponent.len() < plain.len() { exponent } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_read_back_as_themselves() {
+        assert_eq!(
+            [0.001, 1e-6, 0.5, -0.0, 1e6].map(number),
+            ["0.001", "0.000001", "0.5", "-0", "1000000"]
+        );
+        assert_eq!([1e-300, 1e300, 5e-324].map(number), ["1e-300", "1e300", "5e-324"]);
+        for value in [f64::MIN_POSITIVE, f64::MAX, 1.0 / 3.0, -1e15, 123_456_789.123_456_7] {
+            let text = number(value);
+            assert_eq!(text.parse(), Ok(value));
+            assert!(text.len() <= 24, "{text}");
+        }
+    }
 }

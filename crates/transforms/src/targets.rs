@@ -1,6 +1,7 @@
 //! Fields that follow the image: masks, boxes, keypoints, labels.
 
 use std::fmt;
+use std::str::FromStr;
 
 use bytemuck::Pod;
 use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
@@ -14,6 +15,40 @@ use crate::layout::Layout;
 use crate::plan::{CHANNELS_MAX, Head, StagePlan};
 use crate::points::Points;
 use crate::sketch::{D, Mixing, Sketch};
+use crate::spec::{FieldName, Form};
+use crate::step::number;
+
+pub(crate) static FORMS: &[Form] = &[
+    Form {
+        name: "mask",
+        usage: "field, fill=0",
+        parse: |a, args| {
+            let field = args.field("field")?;
+            Ok(a.mask_filled(field, args.number_or("fill", 0.0)?))
+        },
+    },
+    Form {
+        name: "boxes",
+        usage: "field, xyxy | xywh | cxcywh",
+        parse: |a, args| {
+            let field = args.field("field")?;
+            Ok(a.boxes(field, args.word("format")?))
+        },
+    },
+    Form {
+        name: "keypoints",
+        usage: "field",
+        parse: |a, args| Ok(a.keypoints(args.field("field")?)),
+    },
+    Form {
+        name: "one_hot",
+        usage: "field, classes, smoothing=0",
+        parse: |a, args| {
+            let (field, classes) = (args.field("field")?, args.whole("classes")?);
+            Ok(a.one_hot(field, classes, args.number_or("smoothing", 0.0)?))
+        },
+    },
+];
 
 /// A field that follows the image, and how.
 #[derive(Debug, Clone)]
@@ -44,7 +79,8 @@ pub enum BoxFormat {
 
 impl Augment {
     /// The field `field` is a mask: it follows the image's geometry, its values moved to the
-    /// nearest pixel and never mixed, whatever interpolates the image. What lies outside is 0.
+    /// nearest pixel and never mixed, whatever interpolates the image. What lies outside is 0, or the
+    /// fill of [`mask_filled`](Self::mask_filled).
     pub fn mask(self, field: impl Into<String>) -> Self {
         self.mask_filled(field, 0.0)
     }
@@ -110,15 +146,40 @@ impl Target {
     }
 }
 
+const BOX_FORMATS: [(BoxFormat, &str); 3] =
+    [(BoxFormat::Xyxy, "xyxy"), (BoxFormat::Xywh, "xywh"), (BoxFormat::Cxcywh, "cxcywh")];
+
+impl fmt::Display for BoxFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name =
+            BOX_FORMATS.iter().find(|(format, _)| format == self).map_or("", |(_, name)| name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for BoxFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = BOX_FORMATS.iter().find(|(_, name)| *name == text).map(|(format, _)| *format);
+        found.ok_or_else(|| "expected xyxy, xywh or cxcywh".to_owned())
+    }
+}
+
+/// As in the text of a chain; what is the default is left out.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = &self.field;
+        let field = FieldName(&self.field);
         match self.kind {
-            TargetKind::Mask { fill } => write!(f, "mask({field:?}, {fill})"),
-            TargetKind::Boxes(format) => write!(f, "boxes({field:?}, {format:?})"),
-            TargetKind::Keypoints => write!(f, "keypoints({field:?})"),
+            TargetKind::Mask { fill: 0.0 } => write!(f, "mask({field})"),
+            TargetKind::Mask { fill } => write!(f, "mask({field}, fill={})", number(fill)),
+            TargetKind::Boxes(format) => write!(f, "boxes({field}, {format})"),
+            TargetKind::Keypoints => write!(f, "keypoints({field})"),
+            TargetKind::OneHot { classes, smoothing: 0.0 } => {
+                write!(f, "one_hot({field}, {classes})")
+            }
             TargetKind::OneHot { classes, smoothing } => {
-                write!(f, "one_hot({field:?}, {classes}, {smoothing})")
+                write!(f, "one_hot({field}, {classes}, smoothing={})", number(smoothing))
             }
         }
     }

@@ -1,9 +1,20 @@
-//! `catalogue`: the steps that a chain can have.
+//! `catalogue`: the steps that a chain can have, or one of them with all that is said of it.
 
+use tallow::Described;
+
+use crate::args::CatalogueArgs;
 use crate::console::Console;
-use crate::exit::Result;
+use crate::exit::{Failure, Result};
 
-pub(crate) fn run(console: &mut Console) -> Result {
+pub(crate) fn run(args: &CatalogueArgs, console: &mut Console) -> Result {
+    let Some(step) = &args.step else { return list(console) };
+    let described = tallow::describe(step).map_err(|error| Failure::usage(error.message()))?;
+    let Described { usage, words, example } = described;
+    writeln!(console.out(), "{usage}\n\n{words}\n\nExample:\n  --augment '{example}'")?;
+    Ok(())
+}
+
+fn list(console: &mut Console) -> Result {
     let out = console.out();
     for (name, arguments) in tallow::catalogue() {
         match arguments {

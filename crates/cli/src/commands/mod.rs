@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Contend(args)) => contend::run(args, console),
         Some(Command::Digest(args)) => digest::run(args, console),
-        Some(Command::Catalogue) => catalogue::run(console),
+        Some(Command::Catalogue(args)) => catalogue::run(args, console),
         Some(Command::Explain(args)) => explain::run(args, console),
         Some(Command::Preview(args)) => preview::run(args, console),
         Some(Command::Completions(args)) => completions::run(args, console),

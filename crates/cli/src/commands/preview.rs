@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tallow::{
-    Augment, Batch, Field, Key, Layout, Loader, RowBuffer, RowDType, RowKey, Schema, Shapes, Source,
+    Augment, Batch, Key, Layout, Loader, RowBuffer, RowDType, RowKey, Schema, Shapes, Source,
 };
 
 use crate::args::PreviewArgs;
@@ -30,12 +30,11 @@ pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
     let fields = fields(args, source.schema(), &augmentation)?;
     // In the order of the source, in batches of one: batch and sample have the same number, and
     // what a mixture takes its second sample from is the whole source.
-    let loader = Loader::builder(opened.source.clone())
-        .batch_size(1)
-        .workers(0)
-        .seed(args.seed)
-        .transform(augmentation.chain.clone())
-        .build()?;
+    let builder = Loader::builder(opened.source.clone()).batch_size(1).workers(0).seed(args.seed);
+    let builder = builder.transform(augmentation.chain.clone());
+    let pads = args.pads.iter();
+    let loader =
+        pads.fold(builder, |builder, (field, value)| builder.pad(field, *value)).build()?;
     let preview = Preview { args, source, chain: &augmentation.chain, loader, fields };
     let picture = preview.sheet(samples.clone(), epochs)?.draw().map_err(Failure::Failed)?;
     picture.save(&args.out).map_err(Failure::Failed)?;
@@ -70,13 +69,12 @@ fn samples(args: &PreviewArgs, len: usize) -> Result<Range<usize>> {
 
 /// The fields to show: those that were asked for, or the image and its masks.
 fn fields(args: &PreviewArgs, schema: &Schema, to: &Augmentation) -> Result<Vec<Shown>> {
-    let image = [args.fields.augment_field.clone()];
-    let by_default = || image.iter().chain(&args.fields.masks);
-    let names: Vec<&String> = match args.show.as_slice() {
-        [] => by_default().collect(),
-        names => names.iter().collect(),
+    let chain = &to.chain;
+    let names: Vec<&str> = match args.show.as_slice() {
+        [] => std::iter::once(chain.field_name()).chain(chain.masks()).collect(),
+        names => names.iter().map(String::as_str).collect(),
     };
-    names.into_iter().map(|name| Shown::new(name, args, schema, to)).collect()
+    names.into_iter().map(|name| Shown::new(name, schema, to)).collect()
 }
 
 struct Preview<'a> {
@@ -155,23 +153,25 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(name: &str, args: &PreviewArgs, schema: &Schema, to: &Augmentation) -> Result<Self> {
+    fn new(name: &str, schema: &Schema, to: &Augmentation) -> Result<Self> {
         let Some(at) = schema.position(name) else {
             let message = format!("there is no field {name:?} to show in {schema}");
             return Err(Failure::Usage(message));
         };
         let (raw, delivered) = (&schema.fields()[at], &to.engine.schema().fields()[at]);
-        let is_image = name == args.fields.augment_field;
-        let given = args.fields.layout.filter(|_| is_image);
-        let Some(layout) = given.or_else(|| Layout::of(raw).ok()) else {
-            let message = format!("{raw} cannot be shown: it is no image, volume or signal");
-            return Err(Failure::Usage(message));
+        let [layout, becomes] = if name == to.chain.field_name() {
+            to.chain.layouts(schema)?
+        } else {
+            let layout = Layout::of(raw).map_err(|_| {
+                let message = format!("{raw} cannot be shown: it is no image, volume or signal");
+                Failure::Usage(message)
+            })?;
+            [layout, layout]
         };
-        let becomes = if is_image { delivered_layout(layout, delivered) } else { layout };
         Ok(Self {
             at,
             name: name.to_owned(),
-            is_mask: args.fields.masks.iter().any(|mask| mask == name),
+            is_mask: to.chain.masks().any(|mask| mask == name),
             raw: (raw.dtype(), layout),
             delivered: (delivered.dtype(), becomes),
         })
@@ -236,12 +236,4 @@ impl Shown {
     fn failed(&self, index: usize, problem: &str) -> Failure {
         Failure::failed(format!("sample {index} cannot be shown: field {:?}: {problem}", self.name))
     }
-}
-
-/// The axes of the image as it is delivered: what its shape says, or else what a chain makes of
-/// these axes unless told otherwise.
-fn delivered_layout(raw: Layout, delivered: &Field) -> Layout {
-    let first = raw.channels_first();
-    // An image of one channel and signals of several have shapes of one kind.
-    if first.rank() <= 2 { first } else { Layout::of(delivered).unwrap_or(first) }
 }

@@ -50,7 +50,8 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let mut cold = None;
     let measured = if args.cold {
         let without = LoadArgs { read_ahead: None, ..load.clone() };
-        let without = plan::build(opened.source.clone(), &without, &consumer.device, chain)?;
+        let without =
+            plan::build(opened.source.clone(), &without, &consumer.device, chain.clone())?;
         let (measured, found) =
             from_storage([&without, &loader], &consumer, &*opened.source, args, console)?;
         cold = Some(found);
@@ -82,8 +83,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         cold,
     };
     if let Some(page) = page {
-        let augment = args.augment.as_ref().map(|steps| (steps, &args.fields));
-        let program = settings::code(&place, &load, augment, loader.plan());
+        let program = settings::code(&place, &load, chain.as_ref(), loader.plan());
         let of = html::run::page(&report, &program, &doctor::surroundings());
         page.write(&of.to_html())?;
     }

@@ -83,11 +83,10 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let grid = if args.grid { Some(tuner.grid(found, most)?) } else { None };
     progress.finish_and_clear();
     let loader = tuner.build(found)?;
-    let steps = args.augment.as_ref().map(|steps| (steps, &args.fields));
     let report = report::Tune {
         source: place.to_string(),
         schema: loader.schema().clone(),
-        code: settings::code(&place, &tuner.load_of(found), steps, loader.plan()),
+        code: settings::code(&place, &tuner.load_of(found), tuner.chain.as_ref(), loader.plan()),
         memory_bytes: loader.plan().memory_bytes(),
         step: args.step_ms,
         cold: args.cold,

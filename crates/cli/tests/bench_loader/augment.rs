@@ -108,7 +108,7 @@ fn labels_and_masks_follow() {
     bench(dir.path(), line).expect(0);
     let options = "--augment 'random_crop(5, 4)' --mask target --layout hwc";
     let json = bench(dir.path(), &format!("run DIR/m {options} --json")).expect(0).json();
-    assert_eq!(json["fields"][0]["shape"], serde_json::json!([3, 5, 4]));
+    assert_eq!(json["fields"][0]["shape"], serde_json::json!([5, 4, 3]));
     assert_eq!(json["fields"][1]["shape"], serde_json::json!([5, 4]));
     let digest = |folder: &str, field: &str| {
         let fields = format!("--field a=DIR/m/{folder} --field b=DIR/m/output");
@@ -116,6 +116,69 @@ fn labels_and_masks_follow() {
         bench(dir.path(), &line).expect(0).stdout
     };
     assert_ne!(digest("output", "a"), digest("output", "b"));
+}
+
+/// Images beside boxes, points and classes, as options of a source.
+fn targets(dir: &TempDir) -> String {
+    for (name, shape) in [("images", "12,12,3"), ("boxes", "4,4"), ("points", "5,2")] {
+        let dtype = if name == "images" { "u8" } else { "f32" };
+        let line = format!("gen DIR/{name} --samples 6 --shape {shape} --dtype {dtype}");
+        bench(dir.path(), &line).expect(0);
+    }
+    "--field input=DIR/images/input --field boxes=DIR/boxes/input \
+     --field points=DIR/points/input --field class=DIR/images/output"
+        .to_owned()
+}
+
+#[test]
+fn flags_for_fields_and_words_in_the_chain_say_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = targets(&dir);
+    let flags = "--augment 'random_hflip random_crop(8)' --boxes boxes:xywh --points points \
+                 --one-hot class:300 --layout hwc --resample-once";
+    let words = "--augment 'layout(hwc) resample_once random_hflip random_crop(8) \
+                 boxes(boxes, xywh) keypoints(points) one_hot(class, 300)'";
+    let digest =
+        |options: &str| bench(dir.path(), &format!("digest {source} {options}")).expect(0).stdout;
+    assert_eq!(digest(flags), digest(words));
+    assert_ne!(
+        digest(flags),
+        digest("--augment 'random_hflip random_crop(8)' --one-hot class:300")
+    );
+    for command in ["explain", "run"] {
+        let ended = bench(dir.path(), &format!("{command} {source} {flags}")).expect(0);
+        assert!(ended.stdout.contains("boxes(boxes, xywh) keypoints(points)"), "{ended:#?}");
+    }
+    let line = format!("preview {source} {flags} --out DIR/views.png --samples 2 --views 2");
+    bench(dir.path(), &line).expect(0);
+    for (flag, words) in [
+        ("--boxes boxes", "FIELD:FORMAT"),
+        ("--boxes boxes:yxyx", "xyxy, xywh or cxcywh"),
+        ("--points nope", "no field"),
+        ("--pad boxes:x", "a finite number"),
+    ] {
+        let ended = bench(dir.path(), &format!("run {source} --augment hflip {flag}")).expect(2);
+        assert!(ended.stderr.contains(words), "{flag}: {ended:#?}");
+    }
+}
+
+#[test]
+fn the_program_of_a_page_augments_and_pads_as_the_command_did() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR/i --samples 6 --shape 12,12,3 --dtype u8").expect(0);
+    bench(dir.path(), "gen DIR/b --samples 6 --shape 1..5,4 --dtype f32").expect(0);
+    let line = "run --field photo=DIR/i/input --field boxes=DIR/b/input --ragged boxes:0:5 \
+                --augment 'random_hflip' --augment-field photo --boxes boxes:xyxy --pad boxes:-1";
+    bench(dir.path(), &format!("{line} --html DIR/page.html")).expect(0);
+    let page = std::fs::read_to_string(dir.path().join("page.html")).unwrap();
+    for code in ["field(photo) random_hflip(0.5) boxes(boxes, xyxy)", "-1.0)"] {
+        assert!(page.contains(code), "{code}");
+    }
+    let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
+    assert_eq!(json["fields"][1]["shape"], serde_json::json!([5, 4]));
+    let without = line.replace("--pad boxes:-1", "");
+    let ended = bench(dir.path(), &without).expect(2);
+    assert!(ended.stderr.contains("is ragged: say --pad FIELD:VALUE"), "{ended:#?}");
 }
 
 #[test]
@@ -150,6 +213,32 @@ fn the_catalogue_lists_steps_with_their_arguments() {
     for line in ["hflip", "random_hflip(p=0.5)", "normalize(imagenet | mean, std)"] {
         assert!(ended.lines().contains(&line), "{line}: {ended:#?}");
     }
+}
+
+#[test]
+fn a_step_of_the_catalogue_is_told_with_its_arguments_and_an_example() {
+    let dir = images(2);
+    let told = |step: &str| bench(dir.path(), &format!("catalogue {step}")).expect(0);
+    let ended = told("random_hflip");
+    assert!(ended.stdout.starts_with("random_hflip(p=0.5)\n\n"), "{ended:#?}");
+    assert!(ended.stdout.contains("torchvision: `RandomHorizontalFlip`"), "{ended:#?}");
+    assert!(ended.stdout.ends_with("\nExample:\n  --augment 'random_hflip'\n"), "{ended:#?}");
+    assert!(told("mask").stdout.starts_with("mask(field, fill=0)\n\n"));
+    let ended = bench(dir.path(), "catalogue RandomHorizontalFlip").expect(2);
+    assert!(ended.stderr.contains("did you mean \"random_hflip\"?"), "{ended:#?}");
+    bench(dir.path(), "catalogue 'hflip vflip'").expect(2);
+}
+
+#[test]
+fn the_layout_that_is_delivered_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR --samples 2 --shape 12,9,3 --dtype u8").expect(0);
+    let explained = |chain: &str| {
+        let line = format!("explain DIR --augment '{chain}'");
+        bench(dir.path(), &line).expect(0).stdout
+    };
+    assert!(explained("hflip").contains("delivers hwc: input: u8[12, 9, 3]"));
+    assert!(explained("hflip normalize(imagenet)").contains("delivers chw: input: f32[3, 12, 9]"));
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("explain DIR", "--augment"),
         ("explain --augment hflip", "SOURCE"),
         ("explain DIR --augment random_crop(99)", "99"),
-        ("catalogue DIR", "unexpected argument"),
+        ("catalogue DIR", "expected the name of a step"),
         ("compare", "SOURCE"),
         ("compare DIR --python DIR/absent", "cannot start the Python"),
         ("compare DIR --rounds 0", "--rounds"),

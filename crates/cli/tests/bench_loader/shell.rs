@@ -26,7 +26,7 @@ fn examples(command: &str) -> Vec<String> {
     lines.map(|line| line.split(['|', '>']).next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Folders for the examples: images with classes, and images with masks.
+/// Folders for the examples: images with classes, images with masks, boxes and joints.
 fn data() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let line = "gen DIR/classes --samples 12 --shape 3,160,160 --dtype u8";
@@ -34,6 +34,10 @@ fn data() -> TempDir {
     let line = "gen DIR/masks --samples 12 --shape 3,160,160 --dtype u8 \
                 --target-shape 160,160 --target-dtype u8";
     bench(dir.path(), line).expect(0);
+    for (name, shape) in [("boxes", "1..50,4"), ("joints", "17,2")] {
+        let line = format!("gen DIR/{name} --samples 12 --shape {shape} --dtype f32");
+        bench(dir.path(), &line).expect(0);
+    }
     dir
 }
 
@@ -51,6 +55,9 @@ fn about(example: &str, at: &Path) -> String {
         }
         word => word
             .replace("IMAGES", &format!("{at}/masks/input"))
+            .replace("PHOTOS", &format!("{at}/masks/input"))
+            .replace("BOXES", &format!("{at}/boxes/input"))
+            .replace("JOINTS", &format!("{at}/joints/input"))
             .replace("MASKS", &format!("{at}/masks/output")),
     };
     let mut words: Vec<String> = example.split(' ').map(word).collect();

@@ -15,8 +15,8 @@ use tallow_core::{
 use super::Launches;
 use super::host;
 use crate::augment::Augment;
+use crate::catalogue::catalogue;
 use crate::layout::Layout;
-use crate::spec::catalogue;
 use crate::targets::BoxFormat;
 
 // ---- rows

@@ -41,7 +41,11 @@ pub(crate) static FORMS: &[Form] = &[
             affine = match args.list_if("translate")?.as_deref() {
                 None => affine,
                 Some(&[x, y]) => affine.translate(x, y),
-                Some(_) => return Err(args.refuse("expected two numbers in translate")),
+                Some(list) => {
+                    let found = list.len();
+                    let message = format!("found {found} numbers in translate, expected 2");
+                    return Err(args.refuse(message));
+                }
             };
             affine.scale = args.range_or("scale", 1.0, 1.0)?;
             affine = match args.list_if("shear")?.as_deref() {
@@ -49,7 +53,11 @@ pub(crate) static FORMS: &[Form] = &[
                 Some(&[x]) => affine.shear(-x..x, 0.0),
                 Some(&[low, high]) => affine.shear(low..high, 0.0),
                 Some(&[x, to_x, y, to_y]) => affine.shear(x..to_x, y..to_y),
-                Some(_) => return Err(args.refuse("expected 1, 2 or 4 numbers in shear")),
+                Some(list) => {
+                    let found = list.len();
+                    let message = format!("found {found} numbers in shear, expected 1, 2 or 4");
+                    return Err(args.refuse(message));
+                }
             };
             affine = affine.interpolation(args.word_or("interpolation", Interpolation::Nearest)?);
             Ok(a.random_affine(affine.fill(Fill::parse(args)?)))
@@ -272,6 +280,10 @@ impl Step for Affine {
         "affine"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_warp(sketch, self.interpolation, self.fill)?;
         check_degrees("angle", self.angle.into(), DEGREES_MAX)?;
@@ -281,7 +293,11 @@ impl Step for Affine {
         Uniform::from(self.scale).check("scale", SCALES[0], SCALES[1])?;
         if self.translate.iter().any(|pixels| pixels.abs().is_nan() || pixels.abs() > 1e6) {
             let [x, y] = self.translate;
-            return Err(format!("found a translation by {x}, {y}, expected pixels"));
+            return Err(format!(
+                "found a translation by {}, {}, expected pixels in -1e6..1e6",
+                number(x),
+                number(y)
+            ));
         }
         sketch.warp(self.interpolation);
         Ok(())
@@ -333,14 +349,16 @@ impl Step for RandomAffine {
 
 /// A range, also where it is of one number: a number alone is a range about 0.
 pub(crate) fn degrees_text(degrees: Uniform) -> String {
-    format!("{}..{}", degrees.low, degrees.high)
+    format!("{}..{}", number(degrees.low), number(degrees.high))
 }
 
 impl fmt::Display for RandomAffine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { translate: [x, y], scale, shear: [sx, sy], interpolation, fill, .. } = self;
+        let [x, y] = [x, y].map(|share| number(*share));
+        let shear = [sx.low, sx.high, sy.low, sy.high].map(number).join(",");
         write!(f, "random_affine({}, translate=[{x},{y}], ", degrees_text(self.degrees))?;
-        write!(f, "scale={scale}, shear=[{},{},{},{}], ", sx.low, sx.high, sy.low, sy.high)?;
+        write!(f, "scale={scale}, shear=[{shear}], ")?;
         write!(f, "interpolation={interpolation}, fill={fill})")
     }
 }

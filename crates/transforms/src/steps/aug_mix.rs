@@ -12,7 +12,7 @@ use crate::draw::whole;
 use crate::plan::{CHANNELS_MAX, Interpolation, OpCode};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 use crate::steps::policy::{Drawn, Fill, OPERATIONS, Operation, Space, Translate, Warp};
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -27,7 +27,8 @@ pub(crate) static FORMS: &[Form] = &[Form {
             -1.0 => None,
             depth if depth >= 0.0 && depth.fract() == 0.0 => Some(depth as usize),
             depth => {
-                return Err(args.refuse(format!("found depth {depth}, expected 1 to 8, or -1")));
+                let found = number(depth);
+                return Err(args.refuse(format!("found depth {found}, expected 1 to 8, or -1")));
             }
         };
         let alpha = args.number_or("alpha", default.alpha)?;
@@ -224,7 +225,7 @@ impl fmt::Display for AugMix {
             Some(depth) => write!(f, "depth={depth}, ")?,
             None => write!(f, "depth=-1, ")?,
         }
-        write!(f, "alpha={alpha}, {warp})")
+        write!(f, "alpha={}, {warp})", number(*alpha))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::draw::{chance, check_p};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "autocontrast", usage: "", parse: |a, _| Ok(a.autocontrast()) },
@@ -46,6 +46,10 @@ impl Step for Autocontrast {
         if self.p.is_some() { "random_autocontrast" } else { "autocontrast" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_colors()?;
@@ -64,7 +68,7 @@ impl Step for Autocontrast {
 impl fmt::Display for Autocontrast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        self.p.map_or(Ok(()), |p| write!(f, "({p})"))
+        self.p.map_or(Ok(()), |p| write!(f, "({})", number(p)))
     }
 }
 

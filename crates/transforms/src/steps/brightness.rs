@@ -51,6 +51,10 @@ impl Step for Brightness {
         if self.is_random { "random_brightness" } else { "adjust_brightness" }
     }
 
+    fn draws(&self) -> bool {
+        self.is_random
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_colors()?;
         self.factor.check_least("factor", 0.0)?;

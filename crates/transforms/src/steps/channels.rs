@@ -11,7 +11,7 @@ use crate::draw::{chance, check_p, permutation};
 use crate::plan::{CHANNELS_MAX, OpCode};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -70,6 +70,10 @@ impl Step for PermuteChannels {
         "permute_channels"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let channels = sketch.channels;
         needs_few(channels)?;
@@ -125,7 +129,7 @@ impl Step for RandomChannelPermutation {
 
 impl fmt::Display for RandomChannelPermutation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "random_channel_permutation({})", self.p)
+        write!(f, "random_channel_permutation({})", number(self.p))
     }
 }
 

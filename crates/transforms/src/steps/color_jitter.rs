@@ -12,7 +12,7 @@ use crate::draw::{Uniform, permutation};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "color_jitter",
@@ -82,8 +82,8 @@ impl Jitter {
 impl fmt::Display for Jitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::By(by) => write!(f, "{by}"),
-            Self::Within(Uniform { low, high }) => write!(f, "{low}..{high}"),
+            Self::By(by) => f.write_str(&number(*by)),
+            Self::Within(Uniform { low, high }) => write!(f, "{}..{}", number(*low), number(*high)),
         }
     }
 }

@@ -50,6 +50,10 @@ impl Step for Contrast {
         if self.is_random { "random_contrast" } else { "adjust_contrast" }
     }
 
+    fn draws(&self) -> bool {
+        self.is_random
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_colors()?;
         self.factor.check_least("factor", 0.0)?;

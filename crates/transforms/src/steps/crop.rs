@@ -19,14 +19,16 @@ pub(crate) static FORMS: &[Form] = &[
         name: "crop",
         usage: "top, left, height, width | start, length | front, top, left, depth, height, width",
         parse: |a, args| {
-            let numbers =
-                (0..args.count()).map(|_| args.whole("start")).collect::<Result<Vec<_>, _>>()?;
-            match numbers[..] {
-                [start, len] => Ok(a.crop([0, 0, start], [1, 1, len])),
-                [top, left, height, width] => Ok(a.crop_image(top, left, height, width)),
-                [z, y, x, depth, height, width] => Ok(a.crop([z, y, x], [depth, height, width])),
-                _ => Err(args.refuse("expected 2, 4 or 6 numbers")),
-            }
+            let forms: [&[&str]; 3] = [
+                &["top", "left", "height", "width"],
+                &["start", "length"],
+                &["front", "top", "left", "depth", "height", "width"],
+            ];
+            Ok(match args.wholes(&forms)?[..] {
+                [top, left, height, width] => a.crop_image(top, left, height, width),
+                [z, y, x, depth, height, width] => a.crop([z, y, x], [depth, height, width]),
+                ref signal => a.crop([0, 0, signal[0]], [1, 1, signal[1]]),
+            })
         },
     },
     Form {
@@ -43,15 +45,12 @@ pub(crate) static FORMS: &[Form] = &[
 
 /// One to three whole numbers.
 pub(crate) fn size(args: &mut Args<'_>) -> Result<Size, SpecError> {
-    let first = args.whole("size")?;
-    if !args.has_more() {
-        return Ok(first.into());
-    }
-    let second = args.whole("width")?;
-    if !args.has_more() {
-        return Ok((first, second).into());
-    }
-    Ok((first, second, args.whole("width")?).into())
+    let forms: [&[&str]; 3] = [&["size"], &["height", "width"], &["depth", "height", "width"]];
+    Ok(match args.wholes(&forms)?[..] {
+        [depth, height, width] => (depth, height, width).into(),
+        [height, width] => (height, width).into(),
+        ref size => size[0].into(),
+    })
 }
 
 impl Augment {
@@ -103,6 +102,10 @@ impl Step for Crop {
         "crop"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let mut size = sketch.size;
         for axis in usize::from(self.is_image)..3 {
@@ -110,7 +113,9 @@ impl Step for Crop {
             let fits = self.size[axis] > 0 && matches!(size[axis], Dim::Fixed(len) if end <= len);
             if !fits {
                 let image = crate::sketch::Size(size);
-                return Err(format!("leaves an image of {image}, whose size must be known"));
+                return Err(format!(
+                    "found a part outside of an image of {image}, expected one of a known size inside"
+                ));
             }
             size[axis] = Dim::Fixed(self.size[axis]);
         }
@@ -141,6 +146,10 @@ struct CenterCrop {
 impl Step for CenterCrop {
     fn name(&self) -> &'static str {
         "center_crop"
+    }
+
+    fn draws(&self) -> bool {
+        false
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {

@@ -11,7 +11,7 @@ use crate::fill::Fill;
 use crate::plan::{BLUR_WEIGHTS_MAX, Interpolation};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 use crate::steps::affine::check_warp;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -123,6 +123,7 @@ impl Step for Elastic {
 impl fmt::Display for Elastic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { alpha, sigma, interpolation, fill } = self;
+        let [alpha, sigma] = [alpha, sigma].map(|value| number(*value));
         write!(f, "elastic({alpha}, sigma={sigma}, interpolation={interpolation}, fill={fill})")
     }
 }

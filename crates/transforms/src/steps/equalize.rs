@@ -9,7 +9,7 @@ use crate::compose::Composer;
 use crate::draw::{chance, check_p};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "equalize", usage: "", parse: |a, _| Ok(a.equalize()) },
@@ -46,6 +46,10 @@ impl Step for Equalize {
         if self.p.is_some() { "random_equalize" } else { "equalize" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_colors()?;
@@ -64,7 +68,7 @@ impl Step for Equalize {
 impl fmt::Display for Equalize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        self.p.map_or(Ok(()), |p| write!(f, "({p})"))
+        self.p.map_or(Ok(()), |p| write!(f, "({})", number(p)))
     }
 }
 

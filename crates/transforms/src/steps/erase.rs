@@ -11,7 +11,7 @@ use crate::draw::{Uniform, chance, check_p};
 use crate::plan::{CHANNELS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::{Args, Form, SpecError};
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -38,7 +38,10 @@ pub(crate) static FORMS: &[Form] = &[
 fn value(args: &mut Args<'_>) -> Result<EraseValue, SpecError> {
     match args.word_if("value") {
         Some(word) if word == "noise" => Ok(EraseValue::Noise),
-        Some(word) => Err(args.refuse(format!("found the value {word:?}, expected noise"))),
+        Some(word) => {
+            Err(args
+                .refuse(format!("found {word:?} for value, expected a number, a list or noise")))
+        }
         None => Ok(match args.list_if("value")? {
             None => EraseValue::Same(0.0),
             Some(list) if list.len() == 1 => EraseValue::Same(list[0]),
@@ -75,9 +78,9 @@ impl<const N: usize> From<[f64; N]> for EraseValue {
 impl fmt::Display for EraseValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Same(value) => write!(f, "{value}"),
+            Self::Same(value) => f.write_str(&number(*value)),
             Self::Each(values) => {
-                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                let values: Vec<String> = values.iter().map(|value| number(*value)).collect();
                 write!(f, "[{}]", values.join(", "))
             }
             Self::Noise => f.write_str("noise"),
@@ -236,13 +239,19 @@ impl Step for Erase {
         "erase"
     }
 
+    fn draws(&self) -> bool {
+        matches!(self.value, EraseValue::Noise)
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         self.value.check(sketch)?;
         let ends = [0, 1].map(|k| self.start[k].saturating_add(self.size[k]));
         let image = [H, W].map(|axis| sketch.max_size()[axis]);
         if self.size.contains(&0) || ends[0] > image[0] || ends[1] > image[1] {
             let ([height, width], size) = (ends, crate::sketch::Size(sketch.size));
-            return Err(format!("ends at {height}x{width}, expected a part of an image of {size}"));
+            return Err(format!(
+                "found a part up to {height}x{width}, expected one of an image of {size}"
+            ));
         }
         (0..self.value.ops()).for_each(|_| sketch.atom(Atom::Pinned(1)));
         Ok(())
@@ -292,7 +301,7 @@ impl Step for RandomErasing {
 impl fmt::Display for RandomErasing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { p, scale, ratio, value } = self;
-        write!(f, "random_erasing({p}, scale={scale}, ratio={ratio}, value={value})")
+        write!(f, "random_erasing({}, scale={scale}, ratio={ratio}, value={value})", number(*p))
     }
 }
 
@@ -330,11 +339,11 @@ mod tests {
     #[test]
     fn impossible_rectangles_are_refused() {
         assert!(refusal("erase(1, 0, 2, 1)").contains("image of 2x2"));
-        assert!(refusal("erase(0, 0, 0, 1)").contains("expected a part"));
+        assert!(refusal("erase(0, 0, 0, 1)").contains("found a part up to"));
         assert!(
             refusal("erase(0, 0, 1, 1, [1, 2])").contains("3 channels, expected 2, one per value")
         );
         assert!(refusal("random_erasing(ratio=0..1)").contains("ratio of 0"));
-        assert!(refusal("random_erasing(value=white)").contains("expected noise"));
+        assert!(refusal("random_erasing(value=white)").contains("or noise"));
     }
 }

@@ -10,7 +10,7 @@ use crate::cut::Atom;
 use crate::draw::{chance, check_p};
 use crate::sketch::{D, H, Sketch, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "hflip", usage: "", parse: |a, _| Ok(a.hflip()) },
@@ -78,6 +78,10 @@ impl Step for Flip {
         }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.atom(Atom::Move);
@@ -95,6 +99,6 @@ impl Step for Flip {
 impl fmt::Display for Flip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        self.p.map_or(Ok(()), |p| write!(f, "({p})"))
+        self.p.map_or(Ok(()), |p| write!(f, "({})", number(p)))
     }
 }

@@ -11,7 +11,7 @@ use crate::draw::Uniform;
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -52,6 +52,10 @@ impl Step for Gamma {
         if self.is_random { "random_gamma" } else { "adjust_gamma" }
     }
 
+    fn draws(&self) -> bool {
+        self.is_random
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_range()?;
         self.gamma.check_least("gamma", 0.0)?;
@@ -73,7 +77,7 @@ impl fmt::Display for Gamma {
         let Self { gamma, gain, is_random } = self;
         match is_random {
             true => write!(f, "random_gamma({gamma})"),
-            false => write!(f, "adjust_gamma({gamma}, {gain})"),
+            false => write!(f, "adjust_gamma({gamma}, {})", number(*gain)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::draw::Uniform;
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "gaussian_noise",
@@ -97,7 +97,8 @@ impl Step for GaussianNoise {
 
 impl fmt::Display for GaussianNoise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gaussian_noise({}, {}, {})", self.sigma, self.mean, self.clip)
+        let [sigma, mean] = [self.sigma, self.mean].map(number);
+        write!(f, "gaussian_noise({sigma}, {mean}, {})", self.clip)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::draw::{chance, check_p};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "grayscale", usage: "", parse: |a, _| Ok(a.grayscale()) },
@@ -24,8 +24,9 @@ pub(crate) static FORMS: &[Form] = &[
 
 impl Augment {
     /// The luma 0.2989 R + 0.587 G + 0.114 B in all three colour channels, whose count stays; alpha and
-    /// images of one channel stay. torchvision: `rgb_to_grayscale` with as many channels, which
-    /// truncates the luma of `u8`.
+    /// images of one channel stay, and so does their shape, with or without an axis of channels:
+    /// [`to_layout`](Self::to_layout) adds one. torchvision: `rgb_to_grayscale` with as many
+    /// channels, which truncates the luma of `u8`.
     pub fn grayscale(self) -> Self {
         self.push(Grayscale { p: None })
     }
@@ -47,6 +48,10 @@ impl Step for Grayscale {
         if self.p.is_some() { "random_grayscale" } else { "grayscale" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_colors()?;
@@ -65,7 +70,7 @@ impl Step for Grayscale {
 impl fmt::Display for Grayscale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        self.p.map_or(Ok(()), |p| write!(f, "({p})"))
+        self.p.map_or(Ok(()), |p| write!(f, "({})", number(p)))
     }
 }
 

@@ -51,6 +51,10 @@ impl Step for Hue {
         if self.is_random { "random_hue" } else { "adjust_hue" }
     }
 
+    fn draws(&self) -> bool {
+        self.is_random
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_colors()?;
         self.turns.check("turns", -0.5, 0.5)?;

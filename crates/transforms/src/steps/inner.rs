@@ -11,12 +11,11 @@ use crate::sketch::{Mixing, Sketch};
 ///
 /// When it has settings, which only the whole can have.
 pub(crate) fn check(chain: &Augment) -> Result<(), String> {
-    let Augment { field, layout, range, targets, once, .. } = chain;
-    let has_field = field.is_some() || layout.is_some() || range.is_some();
-    if has_field || !targets.is_empty() || *once {
+    let Augment { field, layout, range, chain: _, targets, draws, once } = chain;
+    let settings = [field.is_some(), layout.is_some(), range.is_some(), draws.is_some(), *once];
+    if settings.contains(&true) || !targets.is_empty() {
         return Err(
-            "found a field, a layout, a range, targets or resample_once on the chain inside; \
-                    they are set on the whole"
+            "found fields or settings on the chain inside, expected them on the whole chain"
                 .to_owned(),
         );
     }
@@ -46,10 +45,15 @@ pub(crate) type Outcome = (Option<tallow_core::RowDType>, Option<crate::Layout>,
 pub(crate) fn check_outcome(before: Outcome, sketch: &Sketch) -> Result<(), String> {
     let (dtype, layout, mixing) = before;
     if (sketch.dtype, sketch.layout) != (dtype, layout) {
-        return Err("to_dtype and to_layout hold for every sample: put them behind".to_owned());
+        return Err(
+            "to_dtype and to_layout hold for every sample: put them after this step".to_owned()
+        );
     }
     if sketch.mixing != mixing {
-        return Err("samples are mixed by a step of their own, not inside another".to_owned());
+        return Err(
+            "found a step that mixes samples, expected it beside the others, not inside one"
+                .to_owned(),
+        );
     }
     Ok(())
 }

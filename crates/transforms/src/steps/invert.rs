@@ -11,7 +11,7 @@ use crate::draw::{chance, check_p};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "invert", usage: "", parse: |a, _| Ok(a.invert()) },
@@ -45,6 +45,10 @@ impl Step for Invert {
         if self.p.is_some() { "random_invert" } else { "invert" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_range()?;
@@ -63,7 +67,7 @@ impl Step for Invert {
 impl fmt::Display for Invert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        self.p.map_or(Ok(()), |p| write!(f, "({p})"))
+        self.p.map_or(Ok(()), |p| write!(f, "({})", number(p)))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::draw::check_p;
 use crate::plan::{OPS_MAX, OpCode};
 use crate::sketch::{H, Sketch, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -193,9 +193,9 @@ impl fmt::Display for Masks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({}, count={}, ", self.name(), self.max, self.count)?;
         if self.axis == W {
-            write!(f, "p={}, ", self.p)?;
+            write!(f, "p={}, ", number(self.p))?;
         }
-        write!(f, "fill={})", self.fill)
+        write!(f, "fill={})", number(self.fill))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::draw::{chance, check_p, whole};
 use crate::plan::OpCode;
 use crate::sketch::{H, Mixing, Sketch};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -241,9 +241,9 @@ impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.name())?;
         for alpha in [self.mixup, self.cutmix].into_iter().flatten() {
-            write!(f, "{alpha}, ")?;
+            write!(f, "{}, ", number(alpha))?;
         }
-        write!(f, "p={})", self.p)
+        write!(f, "p={})", number(self.p))
     }
 }
 

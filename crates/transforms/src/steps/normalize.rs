@@ -19,11 +19,13 @@ pub(crate) static FORMS: &[Form] = &[
         usage: "imagenet | mean, std",
         parse: |a, args| match args.word_if("mean") {
             Some(word) if word == "imagenet" => Ok(a.normalize(IMAGENET)),
-            Some(word) => Err(args.refuse(format!("no normalisation {word:?}; expected imagenet"))),
+            Some(word) => {
+                Err(args.refuse(format!("found {word:?} for mean, expected imagenet or numbers")))
+            }
             None => {
                 let (mean, std) = (args.list_if("mean")?, args.list_if("std")?);
                 let (Some(mean), Some(std)) = (mean, std) else {
-                    return Err(args.refuse("expected imagenet, or mean and std"));
+                    return Err(args.refuse("found no mean and std, expected both, or imagenet"));
                 };
                 Ok(a.normalize(Normalization::new(&mean, &std)))
             }
@@ -86,6 +88,10 @@ impl Step for Normalize {
         "normalize"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let Normalization { mean, std } = &self.0;
         let (means, found) = (mean.len(), sketch.channels);
@@ -100,12 +106,14 @@ impl Step for Normalize {
             return Err(format!("found {found} channels, expected {means}, one per mean"));
         }
         if sketch.normalized {
-            return Err("the values are normalised already".to_owned());
+            return Err(
+                "found values that are normalised already, expected those of the image".to_owned()
+            );
         }
         mean.iter().try_for_each(|mean| sketch.needs_value("mean", *mean))?;
         for std in std.iter() {
             if *std <= 0.0 {
-                return Err(format!("found std {std}, expected more than 0"));
+                return Err(format!("found std {}, expected more than 0", number(*std)));
             }
             sketch.needs_distance("std", *std)?;
         }
@@ -145,9 +153,13 @@ impl Step for Standardize {
         "standardize"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         if !(self.eps.is_finite() && self.eps >= 0.0) {
-            return Err(format!("found eps {}, expected at least 0", self.eps));
+            return Err(format!("found eps {}, expected at least 0", number(self.eps)));
         }
         if self.per_channel && sketch.channels > CHANNELS_MAX {
             let found = sketch.channels;
@@ -168,6 +180,6 @@ impl Step for Standardize {
 
 impl fmt::Display for Standardize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "standardize({}, {})", self.eps, self.per_channel)
+        write!(f, "standardize({}, {})", number(self.eps), self.per_channel)
     }
 }

@@ -17,12 +17,11 @@ pub(crate) static FORMS: &[Form] = &[Form {
     name: "pad",
     usage: "all | x, y | left, top, right, bottom, mode=constant, fill=0",
     parse: |a, args| {
-        let sides = (0..args.count()).map(|_| args.whole("side")).collect::<Result<Vec<_>, _>>()?;
-        let pad: Pad = match sides[..] {
-            [all] => all.into(),
-            [x, y] => (x, y).into(),
+        let forms: [&[&str]; 3] = [&["all"], &["x", "y"], &["left", "top", "right", "bottom"]];
+        let pad: Pad = match args.wholes(&forms)?[..] {
             [left, top, right, bottom] => Pad::new([left, top, right, bottom]),
-            _ => return Err(args.refuse("expected 1, 2 or 4 numbers")),
+            [x, y] => (x, y).into(),
+            ref all => all[0].into(),
         };
         Ok(a.pad(pad.mode(args.word_or("mode", Border::Constant)?).fill(Fill::parse(args)?)))
     },
@@ -86,6 +85,10 @@ const SIDE_MAX: usize = 1 << 24;
 impl Step for Pad {
     fn name(&self) -> &'static str {
         "pad"
+    }
+
+    fn draws(&self) -> bool {
+        false
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {

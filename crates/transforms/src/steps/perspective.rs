@@ -171,6 +171,10 @@ impl Step for Perspective {
         "perspective"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_warp(sketch, self.interpolation, self.fill)?;
         let is_flat = |axis: usize| sketch.size[axis] == Dim::Fixed(1);
@@ -181,7 +185,9 @@ impl Step for Perspective {
         let numbers = self.corners.as_flattened();
         let fits = numbers.iter().all(|x| x.abs() <= 1e6);
         if !fits || Matrix::homography(self.corners, corners(2, 2)).is_none() {
-            return Err("expected four points, of which no three lie in line".to_owned());
+            return Err(format!(
+                "found {self}, expected four points of which no three lie in line"
+            ));
         }
         sketch.warp(self.interpolation);
         Ok(())
@@ -227,7 +233,7 @@ impl Step for RandomPerspective {
 impl fmt::Display for RandomPerspective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { distortion, p, interpolation, fill } = self;
-        write!(f, "random_perspective({distortion}, p={p}, ")?;
+        write!(f, "random_perspective({}, p={}, ", number(*distortion), number(*p))?;
         write!(f, "interpolation={interpolation}, fill={fill})")
     }
 }

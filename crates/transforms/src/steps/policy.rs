@@ -14,6 +14,7 @@ use crate::matrix::Matrix;
 use crate::plan::{CHANNELS_MAX, Interpolation, OpCode};
 use crate::sketch::{H, Line, Sketch, W};
 use crate::spec::{Args, SpecError};
+use crate::step::number;
 
 /// An operation that a policy may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,10 +284,10 @@ impl fmt::Display for Fill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.given {
             0 => f.write_str("none"),
-            1 => write!(f, "{}", self.values[0]),
+            1 => f.write_str(&number(self.values[0])),
             given => {
                 let values: Vec<String> =
-                    self.values.iter().take(given).map(ToString::to_string).collect();
+                    self.values.iter().take(given).map(|value| number(*value)).collect();
                 write!(f, "[{}]", values.join(","))
             }
         }

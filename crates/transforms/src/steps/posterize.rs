@@ -10,7 +10,7 @@ use crate::cut::Atom;
 use crate::draw::{chance, check_p};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -51,6 +51,10 @@ impl Step for Posterize {
         if self.p.is_some() { "random_posterize" } else { "posterize" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_range()?;
@@ -74,7 +78,7 @@ impl fmt::Display for Posterize {
         let bits = self.bits;
         match self.p {
             None => write!(f, "posterize({bits})"),
-            Some(p) => write!(f, "random_posterize({bits}, {p})"),
+            Some(p) => write!(f, "random_posterize({bits}, {})", number(p)),
         }
     }
 }

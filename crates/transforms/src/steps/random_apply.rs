@@ -9,7 +9,7 @@ use crate::compose::Composer;
 use crate::draw::{chance, check_p};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::{Chain, Node, Step};
+use crate::step::{Chain, Node, Step, number};
 use crate::steps::inner;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -67,7 +67,7 @@ impl Step for RandomApply {
 
 impl fmt::Display for RandomApply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "random_apply({}, {})", self.p, inner::Text(&self.chain))
+        write!(f, "random_apply({}, {})", number(self.p), inner::Text(&self.chain))
     }
 }
 

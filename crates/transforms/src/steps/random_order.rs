@@ -102,7 +102,7 @@ fn alone(sketch: &Sketch, step: &Arc<dyn Step>) -> Result<Sketch, String> {
     }
     if own.normalized != sketch.normalized {
         return Err(format!(
-            "{} normalises, before or after the others: put it behind",
+            "{} normalises, before or after the others: put it after this step",
             step.name()
         ));
     }
@@ -202,6 +202,6 @@ mod tests {
     #[test]
     fn what_depends_on_the_order_is_refused() {
         assert!(problem("random_order(hflip crop(0, 0, 8, 8))").contains("8x8"));
-        assert!(problem("random_order(hflip normalize(0.5, 0.5))").contains("put it behind"));
+        assert!(problem("random_order(hflip normalize(0.5, 0.5))").contains("put it after"));
     }
 }

@@ -15,13 +15,12 @@ pub(crate) static FORMS: &[Form] = &[Form {
     name: "resize",
     usage: "height, width | short, max=none, interpolation=bilinear, antialias=true",
     parse: |a, args| {
-        let resize = match args.count() {
-            1 => {
-                let short = Resize::short(args.whole("short")?);
+        let resize = match args.wholes(&[&["height", "width"], &["short"]])?[..] {
+            [height, width] => Resize::new(height, width),
+            ref short => {
+                let short = Resize::short(short[0]);
                 args.whole_if("max")?.map_or(short, |max| short.max(max))
             }
-            2 => Resize::new(args.whole("height")?, args.whole("width")?),
-            _ => return Err(args.refuse("expected 1 or 2 numbers")),
         };
         let resize = resize.interpolation(args.word_or("interpolation", Interpolation::Bilinear)?);
         Ok(a.resize(resize.antialias(args.flag_or("antialias", true)?)))
@@ -176,6 +175,10 @@ impl To {
 impl Step for Resize {
     fn name(&self) -> &'static str {
         "resize"
+    }
+
+    fn draws(&self) -> bool {
+        false
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {

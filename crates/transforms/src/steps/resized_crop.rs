@@ -73,6 +73,10 @@ impl Step for ResizedCrop {
         "resized_crop"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_height()?;
         let [top, left, height, width] = self.part;
@@ -80,7 +84,9 @@ impl Step for ResizedCrop {
             let end = start.saturating_add(len);
             if len == 0 || !matches!(sketch.size[axis], Dim::Fixed(all) if end <= all) {
                 let image = crate::sketch::Size(sketch.size);
-                return Err(format!("leaves an image of {image}, whose size must be known"));
+                return Err(format!(
+                    "found a part outside of an image of {image}, expected one of a known size inside"
+                ));
             }
         }
         if self.size.contains(&0) {

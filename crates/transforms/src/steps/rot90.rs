@@ -11,7 +11,7 @@ use crate::cut::Atom;
 use crate::draw::{chance, check_p, whole};
 use crate::sketch::{D, H, Sketch, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -20,9 +20,10 @@ pub(crate) static FORMS: &[Form] = &[
         parse: |a, args| {
             let quarters = args.number("k")?;
             if quarters.fract() != 0.0 || quarters.abs() > 1e6 {
-                return Err(
-                    args.refuse(format!("found {quarters} quarter turns, expected whole ones"))
-                );
+                return Err(args.refuse(format!(
+                    "found {} for k, expected whole quarter turns",
+                    number(quarters)
+                )));
             }
             Ok(a.rot90(quarters as i32, args.word_or("plane", Plane::Hw)?))
         },
@@ -117,6 +118,10 @@ impl Step for Rot90 {
         "rot90"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         self.plane.check(sketch)?;
         if self.quarters % 2 == 0 {
@@ -182,7 +187,7 @@ impl Step for RandomRot90 {
 
 impl fmt::Display for RandomRot90 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "random_rot90({}, plane={})", self.p, self.plane)
+        write!(f, "random_rot90({}, plane={})", number(self.p), self.plane)
     }
 }
 

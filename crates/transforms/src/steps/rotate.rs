@@ -13,7 +13,7 @@ use crate::fill::Fill;
 use crate::plan::Interpolation;
 use crate::sketch::{H, Sketch, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 use crate::steps::affine::{Affine, DEGREES_MAX, check_degrees, check_warp, degrees_text};
 
 pub(crate) static FORMS: &[Form] = &[
@@ -151,6 +151,10 @@ impl Step for Rotate {
         "rotate"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_warp(sketch, self.interpolation, self.fill)?;
         check_degrees("angle", self.angle.into(), DEGREES_MAX)?;
@@ -178,6 +182,7 @@ impl Step for Rotate {
 impl fmt::Display for Rotate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { angle, interpolation, fill } = self;
+        let angle = number(*angle);
         write!(f, "rotate({angle}, interpolation={interpolation}, fill={fill})")
     }
 }

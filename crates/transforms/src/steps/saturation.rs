@@ -50,6 +50,10 @@ impl Step for Saturation {
         if self.is_random { "random_saturation" } else { "adjust_saturation" }
     }
 
+    fn draws(&self) -> bool {
+        self.is_random
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         sketch.needs_colors()?;
         self.factor.check_least("factor", 0.0)?;

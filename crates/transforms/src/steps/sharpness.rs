@@ -10,7 +10,7 @@ use crate::cut::Atom;
 use crate::draw::{Uniform, chance, check_p};
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -53,6 +53,10 @@ impl Step for Sharpness {
         if self.p.is_some() { "random_sharpness" } else { "adjust_sharpness" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_range()?;
@@ -72,8 +76,8 @@ impl Step for Sharpness {
 impl fmt::Display for Sharpness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.p {
-            None => write!(f, "adjust_sharpness({})", self.factor),
-            Some(p) => write!(f, "random_sharpness({}, {p})", self.factor),
+            None => write!(f, "adjust_sharpness({})", number(self.factor)),
+            Some(p) => write!(f, "random_sharpness({}, {})", number(self.factor), number(p)),
         }
     }
 }

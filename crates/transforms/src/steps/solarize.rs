@@ -11,7 +11,7 @@ use crate::draw::{chance, check_p};
 use crate::plan::OpCode;
 use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -51,6 +51,10 @@ impl Step for Solarize {
         if self.p.is_some() { "random_solarize" } else { "solarize" }
     }
 
+    fn draws(&self) -> bool {
+        self.p.is_some()
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         check_p(self.p.unwrap_or(1.0))?;
         sketch.needs_range()?;
@@ -70,10 +74,10 @@ impl Step for Solarize {
 
 impl fmt::Display for Solarize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let threshold = self.threshold;
+        let threshold = number(self.threshold);
         match self.p {
             None => write!(f, "solarize({threshold})"),
-            Some(p) => write!(f, "random_solarize({threshold}, {p})"),
+            Some(p) => write!(f, "random_solarize({threshold}, {})", number(p)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::plan::{Border, CHANNELS_MAX};
 use crate::sketch::{Sketch, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Step, number};
 use crate::steps::signal::set_length;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -120,6 +120,10 @@ impl Step for PadOrTruncate {
         "pad_or_truncate"
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let Some((low, high)) = range_of(sketch.raw).filter(|_| sketch.raw_layout == Layout::T)
         else {
@@ -128,7 +132,7 @@ impl Step for PadOrTruncate {
         };
         let (low, high) = (low.max(-VALUE_MAX), high.min(VALUE_MAX));
         if self.value.fract() != 0.0 || !(low..=high).contains(&self.value) {
-            let found = self.value;
+            let found = number(self.value);
             return Err(format!("found value {found}, expected a whole number in {low}..{high}"));
         }
         set_length(sketch, self.length)
@@ -150,7 +154,8 @@ impl Step for PadOrTruncate {
 
 impl fmt::Display for PadOrTruncate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pad_or_truncate({}, value={}, side={})", self.length, self.value, self.side)
+        let (length, value) = (self.length, number(self.value));
+        write!(f, "pad_or_truncate({length}, value={value}, side={})", self.side)
     }
 }
 
