@@ -155,7 +155,7 @@ impl AugmentEngine {
         let mut text = String::new();
         let (stages, bytes) = (self.stages, self.plan_bytes());
         let passes = if stages == 1 { "1 stage" } else { &format!("{stages} stages") };
-        text += &format!("{passes}, plans of {bytes} bytes a sample\n");
+        text += &format!("{passes}, plans of {bytes} bytes per sample\n");
         for stage in 0..stages {
             for line in self.lines.iter().filter(|line| line.stage == stage) {
                 let Line { step, cut, note, .. } = line;

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ExplainArgs, console: &mut Console) -> Result {
         let becomes = becomes.trim_start_matches(field.name()).trim_start_matches(": ");
         writeln!(out, "field     {} becomes {becomes}", human::one_line(&raw.to_string()))?;
     }
-    writeln!(out, "scratch   {} a worker", human::bytes(report.scratch_bytes as u64))?;
+    writeln!(out, "scratch   {} per worker", human::bytes(report.scratch_bytes as u64))?;
     write!(out, "{explained}")?;
     Ok(())
 }
