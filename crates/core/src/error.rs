@@ -333,6 +333,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_terminal_would_obey_or_not_show_is_shown() {
+        let obeyed = "\u{1b}[31m\u{7}\u{9b}2J\u{202e}\u{200b}\u{2028}\n\r\0";
+        let error = Error::new(ErrorKind::User, format!("{obeyed} of \"caf\u{e9}\", e\u{301}"))
+            .with_field(obeyed)
+            .with_path(obeyed);
+        let text = error.to_string();
+        assert!(text.chars().all(|c| c == ' ' || c.escape_debug().count() <= 2 || c == '\u{301}'));
+        assert!(text.contains("\\u{202e}") && text.contains("caf\u{e9}"), "{text}");
+        assert_eq!(escaped(&text), text, "once is enough");
+    }
+
+    #[test]
+    fn an_error_that_user_code_hands_on_is_itself_again() {
+        let error = Error::new(ErrorKind::Truncated, "holds 3 bytes").with_index(7);
+        let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
+        assert_eq!(Error::user(boxed).to_string(), "truncated: holds 3 bytes (sample 7)");
+    }
+
+    #[test]
     fn an_error_of_candle_is_one_line_without_its_backtrace() {
         let inner = Box::new(candle_core::Error::Msg("no room".into()));
         let backtrace = Box::new(std::backtrace::Backtrace::force_capture());

@@ -246,6 +246,12 @@ mod tests {
     }
 
     #[test]
+    fn names_that_a_terminal_would_obey_are_shown() {
+        let field = Field::new("a\u{1b}[2J\u{202e}\n", RowDType::U8, &[3]);
+        assert_eq!(field.to_string(), "a\\u{1b}[2J\\u{202e}\\n: u8[3]");
+    }
+
+    #[test]
     fn display_shows_shapes_and_ragged_maxima() {
         let dims = vec![Dim::Ragged { max: 400 }, Dim::Fixed(80)];
         let fields = vec![
