@@ -1,6 +1,7 @@
 //! `bench-loader` as its users run it: what it prints, and the exit code it ends with.
 
 mod augment;
+mod cases;
 mod check;
 mod colour;
 mod compare;
