@@ -209,8 +209,9 @@ impl Checker<'_> {
 
     /// Reads all that is in a source, and returns what failed once it is in the report.
     fn read(&mut self, source: &dyn Source) -> Vec<Error> {
-        let progress = self.console.progress("reading", source.len() as u64);
-        let errors = read_all(source, self.threads, &progress);
+        let samples = to_read(source);
+        let progress = self.console.progress("reading", samples as u64);
+        let errors = read_all(source, samples, self.threads, &progress);
         progress.finish_and_clear();
         for error in &errors {
             let name = error.index().map(|index| source.name(index).into_owned());
@@ -281,15 +282,33 @@ fn problem(error: &Error, name: Option<String>) -> Problem {
     }
 }
 
-/// What fails when every sample is read, in no order.
-fn read_all(source: &dyn Source, threads: usize, progress: &ProgressBar) -> Vec<Error> {
+/// How many samples there are to be read: of rows of files that take no bytes, however many, one
+/// tells of all.
+fn to_read(source: &dyn Source) -> usize {
+    let takes_none = source.schema().fields().iter().all(|field| field.max_bytes() == 0);
+    let in_one_file = || source.extents(0).iter().all(|extent| !extent.whole_file);
+    if takes_none && !source.is_empty() && in_one_file() { 1 } else { source.len() }
+}
+
+/// What fails when so many samples are read, in no order.
+fn read_all(
+    source: &dyn Source,
+    samples: usize,
+    threads: usize,
+    progress: &ProgressBar,
+) -> Vec<Error> {
     let next = AtomicUsize::new(0);
-    let found = threads::share(threads, || read_claimed(source, &next, progress));
+    let found = threads::share(threads, || read_claimed(source, samples, &next, progress));
     let panicked = || vec![Error::new(ErrorKind::User, "a thread that reads panicked")];
     found.into_iter().flat_map(|errors| errors.unwrap_or_else(panicked)).collect()
 }
 
-fn read_claimed(source: &dyn Source, next: &AtomicUsize, progress: &ProgressBar) -> Vec<Error> {
+fn read_claimed(
+    source: &dyn Source,
+    samples: usize,
+    next: &AtomicUsize,
+    progress: &ProgressBar,
+) -> Vec<Error> {
     let mut buffer = match RowBuffer::new(source.schema()) {
         Ok(buffer) => buffer,
         Err(error) => return vec![error],
@@ -297,7 +316,7 @@ fn read_claimed(source: &dyn Source, next: &AtomicUsize, progress: &ProgressBar)
     let mut errors = Vec::new();
     loop {
         let start = next.fetch_add(CLAIM, Ordering::Relaxed);
-        let claimed = start..source.len().min(start.saturating_add(CLAIM));
+        let claimed = start..samples.min(start.saturating_add(CLAIM));
         if claimed.is_empty() {
             return errors;
         }
