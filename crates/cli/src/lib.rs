@@ -5,7 +5,8 @@
 //! which `report` shows to people or to machines.
 //!
 //! Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be
-//! obeyed. A reader that closes the pipe early is no error.
+//! obeyed, or 128 and the number of the signal that ended it. A reader that closes the pipe early is
+//! no error.
 
 // With CUDA one function of `copies` has unsafe code, which says so.
 #![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
@@ -23,6 +24,7 @@ mod contents;
 #[cfg(feature = "cuda")]
 pub mod copies;
 mod device;
+mod escape;
 mod exit;
 mod html;
 mod interrupt;
@@ -30,6 +32,7 @@ mod machine;
 mod measure;
 mod memory;
 mod npy;
+mod numbers;
 mod output;
 mod picture;
 mod place;
@@ -38,8 +41,10 @@ mod process;
 mod report;
 mod rows;
 mod settings;
+mod shapes;
 mod shard;
 mod sheet;
+mod shell;
 mod style;
 mod threads;
 mod timeline;

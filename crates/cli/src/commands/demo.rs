@@ -16,7 +16,7 @@ use crate::interrupt;
 use crate::measure::Meter;
 use crate::npy::{self, NpyDtype};
 use crate::report::{self, human};
-use crate::{commands, process};
+use crate::{commands, process, shell};
 
 /// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` says where they are from.
 const IMAGES: &[u8] = include_bytes!("../../data/digits/images.npy");
@@ -109,9 +109,9 @@ fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
 }
 
 fn write_next(console: &mut Console) -> Result {
-    let program = human::program();
+    let program = shell::program();
     let example = std::env::temp_dir().join("tallow-example");
-    let example = example.display();
+    let example = shell::path(&example);
     let out = console.out();
     writeln!(out, "\nThat was loading alone, without any training. Try next:\n")?;
     writeln!(out, "  {program} gen {example} --samples 20000 --shape 3,32,32 --dtype f32")?;

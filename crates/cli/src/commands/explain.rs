@@ -14,12 +14,17 @@ pub(crate) fn run(args: &ExplainArgs, console: &mut Console) -> Result {
     let explained = augmentation.chain.explain(schema)?;
     let report = augmentation.report();
     let out = console.out();
-    writeln!(out, "chain     {}", report.chain)?;
+    writeln!(out, "chain     {}", human::one_line(&report.chain))?;
     let delivered = augmentation.engine.schema().fields();
     for (raw, field) in schema.fields().iter().zip(delivered).filter(|(raw, field)| raw != field) {
         let becomes = field.to_string();
         let becomes = becomes.trim_start_matches(field.name()).trim_start_matches(": ");
-        writeln!(out, "field     {} becomes {becomes}", human::one_line(&raw.to_string()))?;
+        writeln!(
+            out,
+            "field     {} becomes {becomes}",
+            human::one_line(&raw.to_string()),
+            becomes = human::one_line(becomes)
+        )?;
     }
     writeln!(out, "scratch   {} per worker", human::bytes(report.scratch_bytes as u64))?;
     write!(out, "{explained}")?;

@@ -18,7 +18,7 @@ use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::measure::{median, rate};
 use crate::memory;
-use crate::output::Output;
+use crate::output::Outputs;
 use crate::report::{self, Ceilings, Trial, html, human, json};
 use crate::{plan, settings};
 
@@ -40,7 +40,8 @@ const ROUNDS: usize = 5;
 pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     tallow::keep_freed_memory();
     refuse_what_is_searched(&args.load)?;
-    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
+    let mut outputs = Outputs::beside(&args.source);
+    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let device = device::open(args.load.device)?;
     let (place, opened) = plan::open(&args.source)?;
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;

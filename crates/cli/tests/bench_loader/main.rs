@@ -1,6 +1,7 @@
 //! `bench-loader` as its users run it: what it prints, and the exit code it ends with.
 
 mod augment;
+mod cases;
 mod check;
 mod colour;
 mod compare;
@@ -13,6 +14,7 @@ mod exit_codes;
 mod generate;
 mod html;
 mod inspect;
+mod outputs;
 mod preview;
 mod run;
 mod shell;
