@@ -34,11 +34,10 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     report.problems.sort();
     // A folder that serves two fields has its problems once.
     report.problems.dedup();
-    let out = console.out();
     if args.json {
-        json::print(out, &json::check(&report))?
+        console.print(json::check(&report))?
     } else {
-        human::check(out, &report)?
+        human::check(console.out(), &report)?
     }
     if report.problems.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }

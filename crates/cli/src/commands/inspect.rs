@@ -15,6 +15,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     if let Some(path) = &args.png {
         let picture = contact::sheet(source, args.samples.into())?.draw();
         picture.and_then(|picture| picture.save(path)).map_err(Failure::Failed)?;
+        console.tell_written(path);
     }
     let sizes = Sizes::of(source)?;
     let name = |size: Option<(u64, usize)>| {
@@ -29,13 +30,12 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         largest: name(sizes.largest),
         ignored: opened.ignored,
     };
-    let out = console.out();
     if args.json {
-        json::print(out, &json::inspect(&report))?
+        console.print(json::inspect(&report))?
     } else {
-        human::inspect(out, &report)?;
+        human::inspect(console.out(), &report)?;
         if let Some(path) = &args.png {
-            writeln!(out, "picture   {}", human::one_line(&path.display().to_string()))?;
+            writeln!(console.out(), "picture   {}", human::one_line(&path.display().to_string()))?;
         }
     }
     Ok(())

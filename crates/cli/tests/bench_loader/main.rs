@@ -13,6 +13,7 @@ mod exit_codes;
 mod generate;
 mod html;
 mod inspect;
+mod json;
 mod preview;
 mod run;
 mod shell;
