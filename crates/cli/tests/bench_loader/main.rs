@@ -14,6 +14,7 @@ mod generate;
 mod html;
 mod inspect;
 mod json;
+mod messages;
 mod preview;
 mod run;
 mod shell;
