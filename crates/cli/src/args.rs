@@ -173,7 +173,7 @@ pub(crate) enum Command {
     /// Tell what this machine offers to a loader, and what to do where it harms
     #[command(after_help = DOCTOR_EXAMPLE)]
     Doctor(DoctorArgs),
-    /// Print schema, count, bytes, smallest and largest sample
+    /// Print schema, count, sizes, shapes that differ, and the values of some samples
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
     /// Read every sample and list every problem
@@ -585,7 +585,8 @@ pub(crate) struct FieldArgs {
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
     /// A folder of .npy files; a folder that holds input/ and output/, or input.npy and
-    /// output.npy; one .npy file; a .safetensors file or a folder of them
+    /// output.npy, or input/ and a row for each of its files in output.npy or labels.npy; one .npy
+    /// file; a .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! Standard output and standard error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
@@ -9,15 +10,19 @@ use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::escape::escaped;
 use crate::exit::Result;
 use crate::given::Given;
-use crate::report::human;
+use crate::report::{human, json};
 use crate::style;
 
 /// Where a command writes: its report to standard output, everything else to standard error.
+///
+/// Whatever is written is made visible first: names of files and fields are, where they are printed,
+/// and what was forgotten there a terminal is not to obey either.
 #[derive(Debug)]
 pub(crate) struct Console {
-    out: BufWriter<AutoStream<StdoutLock<'static>>>,
+    out: Visible<BufWriter<AutoStream<StdoutLock<'static>>>>,
     given: Given,
     /// Whether an object was printed: there is but one.
     printed: bool,
@@ -26,13 +31,13 @@ pub(crate) struct Console {
 impl Console {
     pub(crate) fn new(given: Given) -> Self {
         let out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
-        Self { out, given, printed: false }
+        Self { out: Visible { out, line: Vec::new() }, given, printed: false }
     }
 
     /// Prints what was found as one object, after the version and the settings.
     pub(crate) fn print(&mut self, found: Value) -> io::Result<()> {
         self.printed = true;
-        writeln!(self.out, "{}", self.given.object(found))
+        writeln!(self.out, "{}", json::visible(&self.given.object(found)))
     }
 
     /// The same, with the list `name` before what was found: `lines` writes an object on each line,
@@ -47,11 +52,11 @@ impl Console {
         write!(out, "{{{}:[", Value::from(name))?;
         let mut before = "\n";
         let found = lines(&mut |line| {
-            write!(out, "{before}{line}")?;
+            write!(out, "{before}{}", json::visible(line))?;
             before = ",\n";
             Ok(())
         })?;
-        let object = self.given.object(found).to_string();
+        let object = json::visible(&self.given.object(found));
         let end = if before == "\n" { "" } else { "\n" };
         writeln!(out, "{end}],{}", object.trim_start_matches('{'))?;
         Ok(())
@@ -88,14 +93,14 @@ impl Console {
 
     /// A line on standard error. That nobody may read it is no reason to stop.
     pub(crate) fn tell(&mut self, line: impl fmt::Display) {
-        let _ = writeln!(io::stderr(), "{line}");
+        let _ = writeln!(io::stderr(), "{}", visible(&line.to_string()));
     }
 
     /// The first lines of a list on standard error, and how many more there are.
     pub(crate) fn tell_some<T: fmt::Display>(&mut self, what: &str, lines: &[T], total: usize) {
         let what = style::problem(what);
         for line in lines {
-            self.tell(format_args!("{what} {line}"));
+            self.tell(format_args!("{what} {}", escaped(&line.to_string())));
         }
         if total > lines.len() {
             self.tell(format_args!("{what} .. {total} in all"));
@@ -112,5 +117,100 @@ impl Console {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(what)
+    }
+}
+
+/// Whole lines, made visible.
+#[derive(Debug)]
+struct Visible<W> {
+    out: W,
+    /// The beginning of a line whose end is still to come.
+    line: Vec<u8>,
+}
+
+impl<W: Write> Write for Visible<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') else {
+            self.line.extend(bytes);
+            return Ok(bytes.len());
+        };
+        let (lines, rest) = bytes.split_at(end + 1);
+        self.line.extend(lines);
+        self.out.write_all(visible(&String::from_utf8_lossy(&self.line)).as_bytes())?;
+        self.line.clear();
+        self.line.extend(rest);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.line);
+        self.out.write_all(visible(&String::from_utf8_lossy(&rest)).as_bytes())?;
+        self.out.flush()
+    }
+}
+
+/// Lines with everything in them made visible that a terminal would obey, but for this program's
+/// own colours.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    if text.bytes().all(is_plain) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\t', '\u{1b}']) {
+        let (before, from) = rest.split_at(at);
+        shown += &escaped(before);
+        // What is no colour is one character, which is escaped.
+        let (kept, len) = match colour_len(from) {
+            _ if !from.starts_with('\u{1b}') => (true, 1),
+            Some(len) => (true, len),
+            None => (false, 1),
+        };
+        let (token, after) = from.split_at(len);
+        shown += &if kept { token.into() } else { Cow::from(escaped(token)) };
+        rest = after;
+    }
+    shown += &escaped(rest);
+    shown.into()
+}
+
+/// How long the escape sequence of a colour is that the text begins with.
+fn colour_len(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("\u{1b}[")?;
+    let end = digits.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
+    digits[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
+}
+
+/// Whether a terminal shows all of a word as it is.
+pub(crate) fn is_shown(word: &str) -> bool {
+    escaped(word) == word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_pass_and_what_else_a_terminal_would_obey_is_shown() {
+        let coloured = "\u{1b}[1;31mred\u{1b}[0m\tand\nplain caf\u{e9}\n";
+        assert_eq!(visible(coloured), coloured);
+        let said = visible("\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\u{200b}\u{1b}");
+        assert_eq!(said, r"\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\u{200b}\u{1b}");
+    }
+
+    #[test]
+    fn a_line_in_pieces_is_one_line() {
+        let mut bytes = Vec::new();
+        let mut out = Visible { out: &mut bytes, line: Vec::new() };
+        for piece in ["caf\u{c3}\u{a9}\u{1b}[", "1mbold\u{1b}[0m", "\n\u{1b}[", "2J"] {
+            out.write_all(piece.as_bytes()).unwrap();
+        }
+        // Half of a character at a time.
+        "\u{e9}\n".bytes().for_each(|byte| out.write_all(&[byte]).unwrap());
+        out.write_all(b"end").unwrap();
+        out.flush().unwrap();
+        let said = String::from_utf8(bytes).unwrap();
+        assert_eq!(said, "caf\u{c3}\u{a9}\u{1b}[1mbold\u{1b}[0m\n\\u{1b}[2J\u{e9}\nend");
     }
 }

@@ -3,6 +3,7 @@
 use tallow::{Field, Layout, RowBuffer, RowDType, RowView, Source};
 
 use crate::exit::{Failure, Result};
+use crate::numbers::{Range, short};
 use crate::sheet::{Sheet, Shot};
 use crate::values::{Exposure, Values};
 
@@ -83,8 +84,9 @@ impl<'a> Strip<'a> {
         let values = Values::new(field.bytes(), dtype, field.shape(), self.layout);
         let values = values.map_err(cannot)?;
         let tones = Exposure::of(&values, dtype).tones(&values);
-        let (picture, said) = values.picture(tones);
+        let (picture, said) = values.picture(tones, SIDE);
         let mut caption = vec![format!("{} {index}", self.field.name())];
+        caption.extend(labels(row));
         if field.shape() != self.field.max_shape() {
             caption.push(format!("{:?}", field.shape()));
         }
@@ -92,6 +94,19 @@ impl<'a> Strip<'a> {
         if !tones.are_of(dtype) {
             caption.push(tones.to_string());
         }
-        Ok(Shot::new(picture, SIDE, caption))
+        Ok(Shot { picture, caption })
     }
+}
+
+/// What the fields of one number say of a sample, the first few of them.
+fn labels(row: RowView<'_>) -> Vec<String> {
+    const LABELS_MAX: usize = 3;
+    let label = |at: usize| {
+        let field = row.field(at);
+        let is_one = field.shape().iter().product::<usize>() == 1;
+        let range = Range::of(field.bytes(), field.dtype()).filter(|_| is_one)?;
+        let number = range.ends().map_or_else(|| "no number".to_owned(), |(n, _)| short(n));
+        Some(format!("{}: {number}", field.name()))
+    };
+    (0..row.field_count()).filter_map(label).take(LABELS_MAX).collect()
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anstream::AutoStream;
 use serde_json::{Value, json};
 
-use crate::style;
+use crate::escape::escaped;
+use crate::{console, style};
 
 /// A result of a command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -153,7 +154,7 @@ pub(crate) fn of(result: Result) -> ExitCode {
     let (code, message) = failure.code();
     if let Some(message) = message {
         // Nobody is left to be told if this fails too.
-        let _ = writeln!(io::stderr(), "{} {message}", style::problem("error"));
+        let _ = writeln!(io::stderr(), "{} {}", style::problem("error"), escaped(&message));
     }
     ExitCode::from(code)
 }
@@ -161,6 +162,7 @@ pub(crate) fn of(result: Result) -> ExitCode {
 /// The exit code of a command line that clap did not accept, or that asked for help.
 pub(crate) fn of_parser(error: &clap::Error) -> ExitCode {
     let said = in_words(&error.render().ansi().to_string());
+    let said = console::visible(&said);
     match error.exit_code() {
         // Help is a report like any other.
         0 => of(AutoStream::auto(io::stdout()).write_all(said.as_bytes()).map_err(Failure::from)),

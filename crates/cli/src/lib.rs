@@ -5,7 +5,8 @@
 //! which `report` shows to people or to machines.
 //!
 //! Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be
-//! obeyed. A reader that closes the pipe early is no error.
+//! obeyed, or 128 and the number of the signal that ended it. A reader that closes the pipe early is
+//! no error.
 
 // With CUDA one function of `copies` has unsafe code, which says so.
 #![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
@@ -25,6 +26,7 @@ pub mod copies;
 mod device;
 mod distribution;
 mod epochs;
+mod escape;
 mod exit;
 mod finals;
 mod given;
@@ -34,6 +36,7 @@ mod machine;
 mod measure;
 mod memory;
 mod npy;
+mod numbers;
 mod output;
 mod picture;
 mod place;
@@ -42,8 +45,10 @@ mod process;
 mod report;
 mod rows;
 mod settings;
+mod shapes;
 mod shard;
 mod sheet;
+mod shell;
 mod stalls;
 mod style;
 mod threads;

@@ -1,8 +1,5 @@
 //! Pixels of three bytes, what can be done with them, and the PNG that they become.
 
-use std::fs;
-use std::path::Path;
-
 use font8x8::UnicodeFonts as _;
 
 /// Red, green and blue.
@@ -40,6 +37,25 @@ impl Picture {
         this
     }
 
+    /// The same with squares of `times` x `times` as one pixel, their mean, without holding more
+    /// than these; what is left over at the right and below is cut off.
+    pub(crate) fn reduced(
+        width: usize,
+        height: usize,
+        times: usize,
+        colour: impl Fn(usize, usize) -> Colour,
+    ) -> Self {
+        let (columns, rows) = (times.min(width), times.min(height));
+        Self::from_fn((width / times).max(1), (height / times).max(1), |x, y| {
+            let mut sums = [0; 3];
+            for (dy, dx) in (0..rows).flat_map(|dy| (0..columns).map(move |dx| (dy, dx))) {
+                let pixel = colour(x * times + dx, y * times + dy);
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += usize::from(value));
+            }
+            sums.map(|sum| ((sum + columns * rows / 2) / (columns * rows)) as u8)
+        })
+    }
+
     pub(crate) fn width(&self) -> usize {
         self.width
     }
@@ -56,21 +72,6 @@ impl Picture {
     pub(crate) fn enlarged(&self, times: usize) -> Self {
         let (width, height) = (self.width * times, self.height() * times);
         Self::from_fn(width, height, |x, y| self.at(x / times, y / times))
-    }
-
-    /// Squares of `times` x `times` as one pixel, their mean; what is left over at the right and
-    /// below is cut off.
-    pub(crate) fn reduced(&self, times: usize) -> Self {
-        let (width, height) = ((self.width / times).max(1), (self.height() / times).max(1));
-        let (columns, rows) = (times.min(self.width), times.min(self.height()));
-        Self::from_fn(width, height, |x, y| {
-            let mut sums = [0; 3];
-            for (dy, dx) in (0..rows).flat_map(|dy| (0..columns).map(move |dx| (dy, dx))) {
-                let pixel = self.at(x * times + dx, y * times + dy);
-                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += usize::from(value));
-            }
-            sums.map(|sum| ((sum + columns * rows / 2) / (columns * rows)) as u8)
-        })
     }
 
     /// Copies `other` to where its top left corner is at x, y.
@@ -96,22 +97,12 @@ impl Picture {
         }
     }
 
-    /// Writes a PNG file.
-    ///
-    /// # Errors
-    ///
-    /// In words, when it cannot be written.
-    pub(crate) fn save(&self, path: &Path) -> Result<(), String> {
-        let bytes = self.to_png()?;
-        fs::write(path, bytes).map_err(|error| format!("cannot write {path:?}: {error}"))
-    }
-
     /// The bytes of a PNG file.
     ///
     /// # Errors
     ///
     /// In words, when the picture is larger than the format allows.
-    fn to_png(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn to_png(&self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let side = |len: usize| u32::try_from(len).map_err(|_| format!("{len} pixels a side"));
         let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height())?);
@@ -142,9 +133,13 @@ mod tests {
     #[test]
     fn enlarging_and_reducing_are_inverse() {
         let picture = counted(5, 3);
-        assert_eq!(picture.enlarged(4).reduced(4), picture);
-        assert_eq!(picture.reduced(2), Picture { width: 2, pixels: vec![[3; 3], [5; 3]] });
-        assert_eq!(counted(3, 1).reduced(9).pixels, [[1; 3]]);
+        let reduced = |picture: &Picture, times| {
+            let (width, height) = (picture.width(), picture.height());
+            Picture::reduced(width, height, times, |x, y| picture.at(x, y))
+        };
+        assert_eq!(reduced(&picture.enlarged(4), 4), picture);
+        assert_eq!(reduced(&picture, 2), Picture { width: 2, pixels: vec![[3; 3], [5; 3]] });
+        assert_eq!(reduced(&counted(3, 1), 9).pixels, [[1; 3]]);
     }
 
     #[test]

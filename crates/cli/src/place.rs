@@ -1,5 +1,7 @@
 //! What SOURCE on the command line means.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -13,6 +15,8 @@ use tallow::{
 
 use crate::args::{Ragged, SourceArgs};
 use crate::exit::{Failure, Result};
+use crate::output::is_same;
+use crate::report::human::{self, counted};
 
 /// Where the samples are, and how they are laid out there.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub(crate) enum Place {
     NpyFile(PathBuf),
     /// A `.npy` file of all inputs and one of all targets.
     NpyFiles { input: PathBuf, target: PathBuf },
+    /// A folder of `.npy` files of one input each, and a `.npy` file of all targets: the rows are
+    /// those of the files in the order of their names.
+    FolderAndRows { input: Folders, target: PathBuf },
     /// One `.safetensors` file.
     Safetensors(PathBuf),
     /// A folder of `.safetensors` files.
@@ -30,7 +37,7 @@ pub(crate) enum Place {
 }
 
 /// Folders of `.npy` files, one a field.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Folders {
     pub(crate) fields: Vec<(String, PathBuf)>,
     pub(crate) recursive: bool,
@@ -48,6 +55,11 @@ impl Folders {
         axes.fold(builder, |builder, Ragged { field, axis, max }| {
             builder.ragged(field, *axis, *max)
         })
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let recursive = self.recursive;
+        self.fields.iter().map(move |(_, path)| Part::Folder { path, extension: "npy", recursive })
     }
 
     /// One of the fields by itself.
@@ -77,6 +89,15 @@ pub(crate) struct Opened {
     pub(crate) ignored: usize,
 }
 
+/// Where samples come from: a file, or all files of a folder that have this extension.
+enum Part<'a> {
+    File(&'a Path),
+    Folder { path: &'a Path, extension: &'static str, recursive: bool },
+}
+
+/// What a file of targets beside a folder of inputs is called.
+const TARGETS: [&str; 5] = ["output.npy", "target.npy", "targets.npy", "label.npy", "labels.npy"];
+
 impl Place {
     /// Looks at what is there; opens no sample.
     pub(crate) fn of(args: &SourceArgs) -> Result<tallow::Result<Self>> {
@@ -90,6 +111,9 @@ impl Place {
         match (Self::of_path(path, recursive), given) {
             (Ok(Self::Folders(folders)), _) => {
                 Ok(Ok(Self::Folders(folders.with_ragged(&args.ragged)?)))
+            }
+            (Ok(Self::FolderAndRows { input, target }), _) => {
+                Ok(Ok(Self::FolderAndRows { input: input.with_ragged(&args.ragged)?, target }))
             }
             (Ok(_), Some(option)) => Err(Failure::Usage(format!(
                 "{option} is for folders of .npy files, which {path:?} is not"
@@ -114,55 +138,282 @@ impl Place {
     }
 
     fn of_folder(path: &Path, recursive: bool) -> tallow::Result<Self> {
-        let npy = files(path, "npy", false)?;
-        let has_npy = !npy.is_empty();
-        let has_shards = !files(path, "safetensors", false)?.is_empty();
+        let found = Found::in_folder(path)?;
         let (input, output) = (path.join("input"), path.join("output"));
-        let paired = match (input.is_dir(), output.is_dir()) {
-            (true, true) => true,
-            // One alone is a pair that lacks its partner, unless it is a folder among others.
-            (false, false) => false,
-            _ => !(recursive || has_npy || has_shards),
-        };
-        if [has_npy, has_shards, paired].into_iter().filter(|&found| found).count() > 1 {
+        let both = [&input, &output].map(|folder| found.folders.contains(folder));
+        // One alone is a pair that lacks its partner, unless it is a folder among others.
+        let alone = both.contains(&true) && !(recursive || found.npy > 0 || found.shards);
+        let paired = both == [true; 2] || alone;
+        if [found.npy > 0, found.shards, paired].into_iter().filter(|&found| found).count() > 1 {
             let message = "holds samples of more than one kind (.npy, .safetensors, input/ with \
                            output/); name the file or folder, or use --field";
             return Err(Error::new(ErrorKind::Config, message).with_path(path));
         }
-        if has_shards {
+        if found.shards {
             return Ok(Self::Shards(path.to_owned()));
         }
-        let names = ["input.npy", "output.npy"].map(|name| path.join(name));
-        if let ([input, target], false) = (&npy[..], recursive)
-            && npy == names
-        {
-            let (input, target) = (input.clone(), target.clone());
-            return Ok(Self::NpyFiles { input, target });
-        }
-        let fields = if paired {
-            vec![("input".to_owned(), input), ("target".to_owned(), output)]
-        } else {
-            vec![("input".to_owned(), path.to_owned())]
+        let folders = |fields: &[(&str, &Path)]| {
+            let fields = fields.iter().map(|&(name, path)| (name.to_owned(), path.to_owned()));
+            Folders { fields: fields.collect(), recursive, ragged: Vec::new() }
         };
-        Ok(Self::Folders(Folders { fields, recursive, ragged: Vec::new() }))
+        if paired {
+            return Ok(Self::Folders(folders(&[("input", &input), ("target", &output)])));
+        }
+        let all = Self::Folders(folders(&[("input", path)]));
+        if recursive {
+            return Ok(all);
+        }
+        let below = found.folders_with_npy();
+        match found.few() {
+            [one, two] if one.ends_with("input.npy") && two.ends_with("output.npy") => {
+                Ok(Self::NpyFiles { input: one.clone(), target: two.clone() })
+            }
+            _ if below.is_empty() => Ok(all),
+            [target] if below.contains(&input) && TARGETS.iter().any(|it| target.ends_with(it)) => {
+                let (input, target) = (folders(&[("input", &input)]), target.clone());
+                Ok(Self::FolderAndRows { input, target })
+            }
+            own if own.len() == 1 || [&input, &output].iter().any(|it| below.contains(it)) => {
+                Err(ambiguous(path, own, &below))
+            }
+            _ if found.npy == 0 => Err(only_below(path, &below)),
+            _ => Ok(all),
+        }
     }
 
-    /// Opens it as a source.
+    /// Opens it as a source, which has samples.
     pub(crate) fn open(&self) -> tallow::Result<Opened> {
+        let opened = self.open_any()?;
+        if opened.source.is_empty() {
+            let error = Error::new(ErrorKind::Empty, "found 0 samples, expected at least one");
+            return Err(match self.parts().first() {
+                Some(Part::File(path) | Part::Folder { path, .. }) => error.with_path(*path),
+                None => error,
+            });
+        }
+        Ok(opened)
+    }
+
+    fn open_any(&self) -> tallow::Result<Opened> {
         let source: Arc<dyn Source> = match self {
             Self::Folders(folders) => {
                 let source = folders.builder().open()?;
                 let ignored = source.ignored();
                 return Ok(Opened { source: Arc::new(source), ignored });
             }
-            Self::NpyFile(path) => Arc::new(NpyFile::open(path)?),
-            Self::NpyFiles { input, target } => {
-                Arc::new(NpyFile::open(input)?.zip(NpyFile::open(target)?.named("target")?)?)
+            Self::FolderAndRows { input, target } => {
+                let (inputs, targets) = (input.builder().open()?, NpyFile::open(target)?);
+                as_many(&inputs, &input.fields[0].1, &targets, target)?;
+                in_the_order_of_numbers(&inputs, target)?;
+                let ignored = inputs.ignored();
+                let source = Arc::new(inputs.zip(targets.named("target")?)?);
+                return Ok(Opened { source, ignored });
             }
+            Self::NpyFiles { input, target } => {
+                let (inputs, targets) = (NpyFile::open(input)?, NpyFile::open(target)?);
+                as_many(&inputs, input, &targets, target)?;
+                Arc::new(inputs.zip(targets.named("target")?)?)
+            }
+            Self::NpyFile(path) => Arc::new(NpyFile::open(path)?),
             Self::Safetensors(path) | Self::Shards(path) => Arc::new(Safetensors::open(path)?),
         };
         Ok(Opened { source, ignored: 0 })
     }
+
+    /// Folders with `.npy` files beside its own, which are no part of it.
+    pub(crate) fn passed_over(&self) -> Vec<PathBuf> {
+        let folder = match self {
+            Self::Folders(Folders { fields, recursive: false, .. }) => match &fields[..] {
+                [(_, folder)] => folder,
+                _ => return Vec::new(),
+            },
+            Self::NpyFiles { input, .. } => input.parent().unwrap_or(input),
+            Self::Shards(folder) => folder,
+            _ => return Vec::new(),
+        };
+        Found::in_folder(folder).map_or_else(|_| Vec::new(), |found| found.folders_with_npy())
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        match self {
+            Self::Folders(folders) => folders.parts().collect(),
+            Self::FolderAndRows { input, target } => {
+                input.parts().chain([Part::File(target)]).collect()
+            }
+            Self::NpyFiles { input, target } => vec![Part::File(input), Part::File(target)],
+            Self::NpyFile(path) | Self::Safetensors(path) => vec![Part::File(path)],
+            Self::Shards(path) => {
+                vec![Part::Folder { path, extension: "safetensors", recursive: false }]
+            }
+        }
+    }
+
+    /// Whether this is one of its files.
+    pub(crate) fn has(&self, file: &Path) -> bool {
+        // What is not there is none of them, and no folder is listed for it.
+        file.exists()
+            && self.parts().into_iter().any(|part| match part {
+                Part::File(path) => is_same(path, file),
+                Part::Folder { path, extension, recursive } => files(path, extension, recursive)
+                    .is_ok_and(|files| files.iter().any(|path| is_same(path, file))),
+            })
+    }
+
+    /// Whether a new file at this path, which is one without links, would be one of its files.
+    pub(crate) fn would_take(&self, file: &Path) -> bool {
+        let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else { return false };
+        let is_inside = |part| match part {
+            Part::Folder { path, extension, recursive } => {
+                let inside = fs::canonicalize(path).is_ok_and(|folder| {
+                    parent == folder || recursive && parent.starts_with(&folder)
+                });
+                inside && self::extension(file).as_deref() == Some(extension)
+            }
+            Part::File(_) => false,
+        };
+        !is_hidden(name) && self.parts().into_iter().any(is_inside)
+    }
+}
+
+/// What a folder holds that may be samples.
+#[derive(Debug, Default)]
+struct Found {
+    /// How many files `.npy`, and the first of them that were met.
+    npy: usize,
+    met: Vec<PathBuf>,
+    shards: bool,
+    /// In the order of their names.
+    folders: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Files whose names are of interest: a pair of arrays, or one alone.
+    const FEW: usize = 2;
+
+    /// Looks at the names in a folder, hidden ones left out, and at nothing behind them but links.
+    fn in_folder(path: &Path) -> tallow::Result<Self> {
+        let mut found = Self::default();
+        for entry in fs::read_dir(path).map_err(|error| cannot("list it", path, error))? {
+            let entry = entry.map_err(|error| cannot("list it", path, error))?;
+            if is_hidden(&entry.file_name()) {
+                continue;
+            }
+            let path = entry.path();
+            match extension(&path).as_deref() {
+                Some("npy") => {
+                    found.npy += 1;
+                    if found.met.len() < Self::FEW {
+                        found.met.push(path);
+                    }
+                }
+                Some("safetensors") => found.shards = true,
+                _ if is_folder(&entry) => found.folders.push(path),
+                _ => {}
+            }
+        }
+        found.met.sort_unstable();
+        found.folders.sort_unstable();
+        Ok(found)
+    }
+
+    /// The files `.npy` by name, unless they are more than a few.
+    fn few(&self) -> &[PathBuf] {
+        if self.npy <= Self::FEW { &self.met } else { &[] }
+    }
+
+    /// The folders below it that hold files `.npy`.
+    fn folders_with_npy(&self) -> Vec<PathBuf> {
+        /// Folders looked into: those that are named in a message are fewer.
+        const FOLDERS_MAX: usize = 64;
+        let is_npy = |entry: io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| {
+                !is_hidden(&entry.file_name()) && extension(&entry.path()).as_deref() == Some("npy")
+            })
+        };
+        let has_npy =
+            |folder: &&PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.any(is_npy));
+        self.folders.iter().take(FOLDERS_MAX).filter(has_npy).cloned().collect()
+    }
+}
+
+/// The names of some folders, for a message.
+pub(crate) fn named(folders: &[PathBuf]) -> String {
+    const NAMED_MAX: usize = 3;
+    let name = |path: &PathBuf| format!("{:?}", path.file_name().unwrap_or(path.as_os_str()));
+    let mut names: Vec<String> = folders.iter().take(NAMED_MAX).map(name).collect();
+    if folders.len() > NAMED_MAX {
+        names.push(format!(".. {} in all", folders.len()));
+    }
+    names.join(", ")
+}
+
+#[cold]
+fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> Error {
+    let own = match own {
+        [one] => format!("{:?}", one.file_name().unwrap_or_default()),
+        _ => ".npy files".to_owned(),
+    };
+    let message = format!(
+        "holds {own} beside folders of .npy files ({}); name the file or folder to take, pair \
+         folders by --field NAME=FOLDER, or take all as samples of one field by --recursive",
+        named(below)
+    );
+    Error::new(ErrorKind::Config, message).with_path(path)
+}
+
+#[cold]
+fn only_below(path: &Path, below: &[PathBuf]) -> Error {
+    let message = format!(
+        "no .npy file here, but in folders below ({}); name one of them, pair them by --field \
+         NAME=FOLDER, or take all as samples of one field by --recursive",
+        named(below)
+    );
+    Error::new(ErrorKind::Empty, message).with_path(path)
+}
+
+/// Holds two sources that are read side by side to the same number of samples.
+fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::Result<()> {
+    if a.len() == b.len() {
+        return Ok(());
+    }
+    let (a, b) = (counted(a.len() as u64, "sample"), human::count(b.len() as u64));
+    let message = format!("{a} in {in_a:?} and {b} in {in_b:?}, expected as many in both");
+    Err(Error::new(ErrorKind::Unpaired, message))
+}
+
+/// Refuses names that count without leading zeros, as in `img9` and `img10`: sorted by name they
+/// are not in the order in which somebody has counted, and so has filled the rows of an array.
+fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::Result<()> {
+    let path = |index| inputs.extents(index).pop().map(|extent| extent.path);
+    let paths = (0..inputs.len()).filter_map(path);
+    let mut before = PathBuf::new();
+    for path in paths {
+        if let (Some((words, number)), Some((words_before, number_before))) =
+            (counting(&path), counting(&before))
+            && words == words_before
+            && number < number_before
+        {
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
+            let message = format!(
+                "{:?} comes before {:?} by name, so that it is not clear which row of {target:?} \
+                 belongs to which; give the numbers in the names leading zeros",
+                name(&before),
+                name(&path)
+            );
+            return Err(Error::new(ErrorKind::Unpaired, message));
+        }
+        before = path;
+    }
+    Ok(())
+}
+
+/// A path up to the number at the end of its name, and that number: how long it is without
+/// leading zeros, and its digits, which compare as the number does.
+fn counting(path: &Path) -> Option<(PathBuf, (usize, &str))> {
+    let stem = path.file_stem()?.to_str()?;
+    let words = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = stem[words.len()..].trim_start_matches('0');
+    (words.len() < stem.len()).then(|| (path.with_file_name(words), (number.len(), number)))
 }
 
 impl fmt::Display for Place {
@@ -174,6 +425,9 @@ impl fmt::Display for Place {
             }
             Self::NpyFiles { input, target } => {
                 write!(f, "input={} target={}", input.display(), target.display())
+            }
+            Self::FolderAndRows { input, target } => {
+                write!(f, "{} target={}", Self::Folders(input.clone()), target.display())
             }
             Self::NpyFile(path) | Self::Safetensors(path) | Self::Shards(path) => {
                 write!(f, "{}", path.display())
@@ -191,23 +445,41 @@ pub(crate) fn files(
 ) -> tallow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
+    // Links may lead round.
+    let mut seen = HashSet::new();
     while let Some(folder) = folders.pop() {
+        if recursive && !fs::canonicalize(&folder).is_ok_and(|folder| seen.insert(folder)) {
+            continue;
+        }
         let entries = fs::read_dir(&folder).map_err(|error| cannot("list it", &folder, error))?;
         for entry in entries {
             let entry = entry.map_err(|error| cannot("list it", &folder, error))?;
             let path = entry.path();
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            if is_hidden(&entry.file_name()) {
                 continue;
             }
             if self::extension(&path).as_deref() == Some(extension) {
                 found.push(path);
-            } else if recursive && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            } else if recursive && is_folder(&entry) {
                 folders.push(path);
             }
         }
     }
     found.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok(found)
+}
+
+/// No source takes these: file managers and network file systems leave them beside the data.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether it is a folder, or a link to one.
+fn is_folder(entry: &fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+        kind => kind.is_ok_and(|kind| kind.is_dir()),
+    }
 }
 
 /// The extension in lower case.
@@ -243,6 +515,7 @@ mod tests {
             }
             Ok(Place::NpyFile(_)) => "npy".to_owned(),
             Ok(Place::NpyFiles { .. }) => "npy npy".to_owned(),
+            Ok(Place::FolderAndRows { .. }) => "input rows".to_owned(),
             Ok(Place::Safetensors(_)) => "safetensors".to_owned(),
             Ok(Place::Shards(_)) => "shards".to_owned(),
             Err(error) => error.kind().to_string(),
@@ -275,5 +548,51 @@ mod tests {
         assert_eq!(place(&arrays, false), "input", "three samples");
         fs::write(path.join("a.txt"), "").unwrap();
         assert_eq!(place(&path.join("a.txt"), false), "foreign format");
+    }
+
+    #[test]
+    fn files_beside_folders_of_files_are_a_pair_or_refused_or_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        let add = |name: &str| {
+            let path = path.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        add("images/a.npy");
+        add("masks/a.npy");
+        let said = Place::of_path(path, false).unwrap_err().to_string();
+        assert!(said.contains("\"images\", \"masks\"") && said.contains("--field"), "{said}");
+        assert_eq!(place(path, true), "input");
+        add("labels.npy");
+        assert_eq!(place(path, false), "configuration", "images/ need not belong to labels.npy");
+        fs::rename(path.join("images"), path.join("input")).unwrap();
+        for name in TARGETS {
+            fs::rename(path.join("labels.npy"), path.join(name)).unwrap();
+            assert_eq!(place(path, false), "input rows", "{name}");
+            fs::rename(path.join(name), path.join("labels.npy")).unwrap();
+        }
+        add("other.npy");
+        assert_eq!(place(path, false), "configuration", "which of them are the targets?");
+        fs::rename(path.join("input"), path.join("images")).unwrap();
+        let two = Place::of_path(path, false).unwrap();
+        assert_eq!(two.passed_over(), [path.join("images"), path.join("masks")]);
+        fs::rename(path.join("labels.npy"), path.join("input.npy")).unwrap();
+        fs::rename(path.join("other.npy"), path.join("output.npy")).unwrap();
+        let arrays = Place::of_path(path, false).unwrap();
+        assert!(matches!(arrays, Place::NpyFiles { .. }), "{arrays:?}");
+        assert_eq!(arrays.passed_over().len(), 2);
+    }
+
+    #[test]
+    fn numbers_in_names_compare_as_numbers() {
+        let before = |a: &str, b: &str| {
+            let (a, b) = (counting(Path::new(a)).unwrap(), counting(Path::new(b)).unwrap());
+            assert_eq!(a.0, b.0);
+            a.1 < b.1
+        };
+        assert!(before("x/img9.npy", "x/img10.npy") && before("007.npy", "10.npy"));
+        assert!(!before("img0.npy", "img00.npy"), "equal");
+        assert_eq!(counting(Path::new("x.npy")), None);
     }
 }

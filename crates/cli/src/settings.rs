@@ -7,6 +7,7 @@ use tallow::{Augment, OnError, Plan};
 
 use crate::args::{DeviceArg, FieldArgs, Last, LoadArgs, Ragged};
 use crate::place::{Folders, Place};
+use crate::shell;
 
 /// Rust code that builds the loader, to be pasted into a function that returns a `Result`: with as
 /// many workers and batches ahead as `pinned` has, or as many as a loader has that is told nothing.
@@ -56,6 +57,11 @@ fn source(place: &Place) -> String {
             }
             push(&mut code, "open()?;");
             code
+        }
+        Place::FolderAndRows { input, target } => {
+            let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
+            source(&Place::Folders(input.clone()))
+                + &format!("let source = source.zip({target})?;\n")
         }
         Place::NpyFile(path) => format!("let source = NpyFile::open({path:?})?;\n"),
         Place::NpyFiles { input, target } => {
@@ -134,16 +140,8 @@ fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
 
 /// The command line, so that a shell reads it as it was read.
 pub(crate) fn command_line() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    let words = std::env::args_os().skip(1).map(|word| shell::quoted(&word));
     ["bench-loader".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+/.,:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -163,10 +161,5 @@ mod tests {
         let code = of(pair, true);
         assert!(code.contains(".field(\"target\", \"a/output\")\n    .recursive()\n    .open()?;"));
         assert!(of(vec![field("x", "a\"b")], false).contains(r#".field("x", "a\"b")"#));
-    }
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_change_them() {
-        assert_eq!(["a=b/c", "", "it's", "$x"].map(quoted), ["a=b/c", "''", "'it'\\''s'", "'$x'"]);
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Shot {
 #[derive(Debug)]
 pub(crate) struct Sheet {
     pub(crate) title: Vec<String>,
-    /// Larger pictures are reduced to this, and smaller ones enlarged towards it.
+    /// Pictures are no larger than this, and smaller ones are enlarged towards it.
     pub(crate) side: usize,
     pub(crate) lines: Vec<Vec<Shot>>,
 }
@@ -27,19 +27,6 @@ const PAPER: Colour = [228, 228, 222];
 const LEADING: usize = LETTER + 2;
 /// 768 MiB while the picture is made.
 const PIXELS_MAX: usize = 1 << 28;
-
-impl Shot {
-    /// A picture of bounded size, so that many can be held; the caption says by how much it was
-    /// reduced.
-    pub(crate) fn new(picture: Picture, side: usize, mut caption: Vec<String>) -> Self {
-        let times = picture.width().max(picture.height()).div_ceil(side);
-        if times <= 1 {
-            return Self { picture, caption };
-        }
-        caption.push(format!("at 1/{times}"));
-        Self { picture: picture.reduced(times), caption }
-    }
-}
 
 impl Sheet {
     /// The sheet as one picture.
@@ -125,7 +112,7 @@ mod tests {
     const SIDE: usize = 256;
 
     fn shot(width: usize, height: usize) -> Shot {
-        Shot::new(Picture::filled(width, height, BLACK), SIDE, vec!["x".to_owned()])
+        Shot { picture: Picture::filled(width, height, BLACK), caption: vec!["x".to_owned()] }
     }
 
     #[test]
@@ -143,9 +130,6 @@ mod tests {
         let sheet = sheet.draw().unwrap();
         let black = |y: usize| (0..sheet.width()).filter(|&x| sheet.at(x, y) == BLACK).count();
         assert_eq!(black(2 * GAP), 256 + 128);
-        let large = shot(1000, 300);
-        assert_eq!((large.picture.width(), large.picture.height()), (250, 75));
-        assert_eq!(large.caption, ["x", "at 1/4"]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -29,13 +28,12 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Writes the spans of the library and of this program to `path` from now on.
+    /// Writes the spans of the library and of this program to `output` from now on.
     ///
     /// # Errors
     ///
-    /// A usage error, when the file cannot be written.
-    pub(crate) fn begin(path: &Path) -> Result<Self> {
-        let mut output = Output::open("--trace", path)?;
+    /// When the file cannot be written.
+    pub(crate) fn begin(mut output: Output) -> Result<Self> {
         let file = output.begin().map_err(|error| output.failed(&error))?;
         let failure = Arc::new(Mutex::new(None));
         let writer = Unfailing { file, failure: failure.clone() };
@@ -76,6 +74,7 @@ impl Trace {
         if let Some(error) = failure {
             return Err(self.output.failed(&error));
         }
+        self.output.finish()?;
         let spans = self.spans.load(Ordering::Relaxed);
         let more = spans.saturating_sub(SPANS_MAX);
         Ok((more > 0).then(|| {

@@ -4,14 +4,20 @@ use std::fmt;
 
 use tallow::{Layout, RowDType};
 
+use crate::numbers::{self, Range};
 use crate::picture::{Colour, Picture, WHITE};
 
-/// The elements of one field of one sample.
+/// The elements of one field of one sample, looked at where they lie: a sample may be as large as
+/// memory, and its picture is small.
 #[derive(Debug)]
-pub(crate) struct Values {
-    elements: Vec<f32>,
-    shape: Vec<usize>,
+pub(crate) struct Values<'a> {
+    bytes: &'a [u8],
+    dtype: RowDType,
     layout: Layout,
+    /// The least and the greatest number; 0 and 0 where there is none.
+    range: (f32, f32),
+    /// Length and stride, in elements, of the axes of channels, depth, rows, and columns or time.
+    axes: [(usize, usize); 4],
 }
 
 /// How values become colours.
@@ -23,37 +29,34 @@ pub(crate) enum Tones {
     Classes,
 }
 
-impl Values {
+impl<'a> Values<'a> {
     /// The elements that `bytes` are, in the machine's byte order.
     ///
     /// # Errors
     ///
     /// In words, when they are none that can be shown.
     pub(crate) fn new(
-        bytes: &[u8],
+        bytes: &'a [u8],
         dtype: RowDType,
         shape: &[usize],
         layout: Layout,
     ) -> Result<Self, String> {
-        let elements = elements(bytes, dtype).ok_or_else(|| format!("{dtype} is not shown"))?;
+        let range = Range::of(bytes, dtype).ok_or_else(|| format!("{dtype} is not shown"))?;
+        let range = range.ends().map_or((0.0, 0.0), |ends| (ends.0 as f32, ends.1 as f32));
         if layout.rank() != shape.len() {
             return Err(format!("found shape {shape:?}, expected the axes of {layout}"));
         }
-        if elements.is_empty() || elements.len() != shape.iter().product::<usize>() {
-            return Err(format!("found {} elements of shape {shape:?}", elements.len()));
+        let elements = bytes.len() / dtype.size();
+        if elements == 0 || elements != shape.iter().product::<usize>() {
+            return Err(format!("found {elements} elements of shape {shape:?}"));
         }
-        Ok(Self { elements, shape: shape.to_vec(), layout })
-    }
-
-    /// The least and the greatest number; 0 and 0 where there is none.
-    fn range(&self) -> (f32, f32) {
-        let finite = || self.elements.iter().copied().filter(|value| value.is_finite());
-        let least = finite().fold(f32::INFINITY, f32::min);
-        if least.is_finite() { (least, finite().fold(least, f32::max)) } else { (0.0, 0.0) }
-    }
-
-    fn axis(&self, axis: char) -> usize {
-        self.layout.as_str().find(axis).map_or(1, |at| self.shape[at])
+        let mut axes = [(1, 0); 4];
+        let mut stride = 1;
+        for (axis, &len) in layout.as_str().chars().rev().zip(shape.iter().rev()) {
+            axes["cdh".find(axis).unwrap_or(3)] = (len, stride);
+            stride *= len;
+        }
+        Ok(Self { bytes, dtype, layout, range, axes })
     }
 
     fn is_signal(&self) -> bool {
@@ -61,25 +64,21 @@ impl Values {
     }
 
     /// The element of that channel, depth, row and column or time.
-    fn at(&self, [c, d, y, x]: [usize; 4]) -> f32 {
-        let place = |axis| match axis {
-            'c' => c,
-            'd' => d,
-            'h' => y,
-            _ => x,
-        };
-        let axes = self.layout.as_str().chars().zip(&self.shape);
-        self.elements[axes.fold(0, |at, (axis, len)| at * len + place(axis))]
+    fn at(&self, place: [usize; 4]) -> f32 {
+        let offsets = self.axes.iter().zip(place).map(|((_, stride), at)| stride * at);
+        numbers::at(self.bytes, self.dtype, offsets.sum())
     }
 
-    /// The picture, and what must be said of it.
-    pub(crate) fn picture(&self, tones: Tones) -> (Picture, Option<String>) {
+    /// The picture, reduced to `side` pixels a side where it is larger, and what must be said of
+    /// it.
+    pub(crate) fn picture(&self, tones: Tones, side: usize) -> (Picture, Vec<String>) {
         if self.is_signal() {
-            return (self.wave(tones), None);
+            return (self.wave(tones), Vec::new());
         }
-        let (depth, channels) = (self.axis('d'), self.axis('c'));
+        let [channels, depth, height, width] = self.axes.map(|(len, _)| len);
         let slice = depth / 2;
-        let picture = Picture::from_fn(self.axis('w'), self.axis('h'), |x, y| {
+        let times = width.max(height).div_ceil(side);
+        let picture = Picture::reduced(width, height, times, |x, y| {
             let value = |channel| self.at([channel, slice, y, x]);
             match tones {
                 Tones::Classes => class_colour(value(0)),
@@ -88,12 +87,16 @@ impl Values {
                 }
             }
         });
-        let shown = match channels {
-            _ if depth > 1 => Some(format!("slice {slice} of {depth}")),
-            0..=4 => None,
-            _ => Some(format!("channel 0 of {channels}")),
-        };
-        (picture, shown)
+        let mut said = Vec::new();
+        match channels {
+            _ if depth > 1 => said.push(format!("slice {slice} of {depth}")),
+            0..=4 => {}
+            _ => said.push(format!("channel 0 of {channels}")),
+        }
+        if times > 1 {
+            said.push(format!("at 1/{times}"));
+        }
+        (picture, said)
     }
 
     /// A signal as the range of its values in each column, channels one below the other.
@@ -103,12 +106,13 @@ impl Values {
         const INK: Colour = [20, 70, 140];
         let (low, high) = match tones {
             Tones::Between(low, high) => (low, high),
-            Tones::Classes => self.range(),
+            Tones::Classes => self.range,
         };
-        let time = self.axis('t').max(self.axis('w'));
+        let [channels, _, _, time] = self.axes.map(|(len, _)| len);
+        let channels = channels.min(4);
         let row = |value| HEIGHT - 1 - usize::from(tone(value, low, high)) * (HEIGHT - 1) / 255;
-        let mut picture = Picture::filled(WIDTH, HEIGHT * self.axis('c').min(4), WHITE);
-        for channel in 0..self.axis('c').min(4) {
+        let mut picture = Picture::filled(WIDTH, HEIGHT * channels, WHITE);
+        for channel in 0..channels {
             for x in 0..WIDTH {
                 let (first, end) = (x * time / WIDTH, ((x + 1) * time).div_ceil(WIDTH));
                 let rows = (first..end).map(|t| row(self.at([channel, 0, 0, t])));
@@ -134,9 +138,9 @@ impl Exposure {
     /// That of a sample as it is read. Values inside the range of the element type are shown in
     /// it, or up to their largest where they would all be dark, as those of 12 bits in 16 are;
     /// values outside it are shown from the least to the greatest.
-    pub(crate) fn of(values: &Values, dtype: RowDType) -> Self {
-        let (least, greatest) = values.range();
-        let Some(max) = max_of(dtype).filter(|max| least >= 0.0 && greatest <= *max) else {
+    pub(crate) fn of(values: &Values<'_>, dtype: RowDType) -> Self {
+        let (least, greatest) = values.range;
+        let Some(max) = white(dtype).filter(|max| least >= 0.0 && greatest <= *max) else {
             return Self { admitted: (least, greatest), tones: (least, greatest) };
         };
         let is_dark = greatest < max / 4.0 && greatest > 0.0;
@@ -146,17 +150,17 @@ impl Exposure {
 
     /// The same for views, where values of `raw` are delivered as `delivered`.
     pub(crate) fn delivered(self, raw: RowDType, delivered: RowDType) -> Self {
-        let (Some(from), Some(to)) = (max_of(raw), max_of(delivered)) else { return self };
+        let (Some(from), Some(to)) = (white(raw), white(delivered)) else { return self };
         let scale = |(low, high): (f32, f32)| (low * to / from, high * to / from);
         Self { admitted: scale(self.admitted), tones: scale(self.tones) }
     }
 
     /// What is black and white in one picture. Values that no picture of the field may have, as
     /// normalised ones, are shown from the least to the greatest.
-    pub(crate) fn tones(self, values: &Values) -> Tones {
+    pub(crate) fn tones(self, values: &Values<'_>) -> Tones {
         // What interpolation overshoots by is cut off, as a store of bytes would.
         const OVERSHOOT: f32 = 0.05;
-        let (least, greatest) = values.range();
+        let (least, greatest) = values.range;
         let (low, high) = self.admitted;
         let slack = (high - low) * OVERSHOOT;
         if least >= low - slack && greatest <= high + slack {
@@ -180,7 +184,7 @@ impl Tones {
     /// Whether they are those of the element type, of which there is nothing to say.
     pub(crate) fn are_of(self, dtype: RowDType) -> bool {
         match self {
-            Self::Between(low, high) => low == 0.0 && Some(high) == max_of(dtype),
+            Self::Between(low, high) => low == 0.0 && Some(high) == white(dtype),
             Self::Classes => true,
         }
     }
@@ -192,7 +196,7 @@ fn short(value: f32) -> f32 {
 }
 
 /// The value that is white in images of this type.
-fn max_of(dtype: RowDType) -> Option<f32> {
+pub(crate) fn white(dtype: RowDType) -> Option<f32> {
     match dtype {
         RowDType::U8 => Some(255.0),
         RowDType::U16 => Some(65535.0),
@@ -239,37 +243,18 @@ fn class_colour(value: f32) -> Colour {
     }
 }
 
-fn elements(bytes: &[u8], dtype: RowDType) -> Option<Vec<f32>> {
-    Some(match dtype {
-        RowDType::U8 => bytes.iter().map(|&value| f32::from(value)).collect(),
-        RowDType::U16 => each(bytes, |b| f32::from(u16::from_ne_bytes(b))),
-        RowDType::U32 => each(bytes, |b| u32::from_ne_bytes(b) as f32),
-        RowDType::I16 => each(bytes, |b| f32::from(i16::from_ne_bytes(b))),
-        RowDType::I32 => each(bytes, |b| i32::from_ne_bytes(b) as f32),
-        RowDType::I64 => each(bytes, |b| i64::from_ne_bytes(b) as f32),
-        RowDType::BF16 => each(bytes, |b| half::bf16::from_ne_bytes(b).to_f32()),
-        RowDType::F16 => each(bytes, |b| half::f16::from_ne_bytes(b).to_f32()),
-        RowDType::F32 => each(bytes, f32::from_ne_bytes),
-        RowDType::F64 => each(bytes, |b| f64::from_ne_bytes(b) as f32),
-        _ => return None,
-    })
-}
-
-fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::picture::BLACK;
 
-    fn floats(elements: &[f32], shape: &[usize], layout: Layout) -> Values {
-        let bytes: Vec<u8> = elements.iter().flat_map(|value| value.to_ne_bytes()).collect();
-        Values::new(&bytes, RowDType::F32, shape, layout).unwrap()
+    const SIDE: usize = 256;
+
+    fn floats<'a>(elements: &'a [f32], shape: &[usize], layout: Layout) -> Values<'a> {
+        Values::new(bytemuck::cast_slice(elements), RowDType::F32, shape, layout).unwrap()
     }
 
-    fn shown(values: &Values, dtype: RowDType) -> Tones {
+    fn shown(values: &Values<'_>, dtype: RowDType) -> Tones {
         Exposure::of(values, dtype).tones(values)
     }
 
@@ -279,8 +264,8 @@ mod tests {
         let planes = floats(&planes, &[3, 1, 2], Layout::Chw);
         let pixels = floats(&[0.0, 0.2, 0.6, 1.0, 0.4, 0.8], &[1, 2, 3], Layout::Hwc);
         let tones = Tones::Between(0.0, 1.0);
-        assert_eq!(planes.picture(tones), pixels.picture(tones));
-        assert_eq!(planes.picture(tones).0.at(1, 0), [255, 102, 204]);
+        assert_eq!(planes.picture(tones, SIDE), pixels.picture(tones, SIDE));
+        assert_eq!(planes.picture(tones, SIDE).0.at(1, 0), [255, 102, 204]);
     }
 
     #[test]
@@ -292,7 +277,7 @@ mod tests {
         let scan = floats(&[-1000.0, 40.0, 2000.0], &[1, 3], Layout::Hw);
         assert_eq!(shown(&scan, RowDType::F32), Tones::Between(-1000.0, 2000.0));
         let nothing = floats(&[f32::NAN; 2], &[1, 2], Layout::Hw);
-        assert_eq!(nothing.picture(shown(&nothing, RowDType::F32)).0.at(0, 0), BLACK);
+        assert_eq!(nothing.picture(shown(&nothing, RowDType::F32), SIDE).0.at(0, 0), BLACK);
     }
 
     #[test]
@@ -307,26 +292,23 @@ mod tests {
     }
 
     #[test]
-    fn every_element_type_is_read() {
-        let one = |dtype, bytes: &[u8]| elements(bytes, dtype).unwrap();
-        assert_eq!(one(RowDType::U16, &65535u16.to_ne_bytes()), [65535.0]);
-        assert_eq!(one(RowDType::I16, &(-3i16).to_ne_bytes()), [-3.0]);
-        assert_eq!(one(RowDType::F16, &half::f16::from_f32(0.5).to_ne_bytes()), [0.5]);
-        assert_eq!(one(RowDType::BF16, &half::bf16::from_f32(0.5).to_ne_bytes()), [0.5]);
-        assert_eq!(one(RowDType::F64, &0.25f64.to_ne_bytes()), [0.25]);
-        assert_eq!(one(RowDType::I64, &7i64.to_ne_bytes()), [7.0]);
-        assert!(elements(&[0], RowDType::F8E4M3).is_none());
+    fn signals_and_volumes_have_a_picture() {
+        let wave = floats(&[0.0, 1.0, 0.0, 1.0], &[2, 2], Layout::Ct);
+        let (picture, _) = wave.picture(Tones::Between(0.0, 1.0), SIDE);
+        assert_eq!((picture.width(), picture.height()), (256, 128));
+        let volume = floats(&[0.0, 0.0, 1.0, 0.0], &[2, 1, 2], Layout::Dhw);
+        let (picture, said) = volume.picture(Tones::Between(0.0, 1.0), SIDE);
+        assert_eq!((picture.at(0, 0), picture.at(1, 0)), (WHITE, BLACK));
+        assert_eq!(said, ["slice 1 of 2"]);
     }
 
     #[test]
-    fn signals_and_volumes_have_a_picture() {
-        let wave = floats(&[0.0, 1.0, 0.0, 1.0], &[2, 2], Layout::Ct);
-        let (picture, _) = wave.picture(Tones::Between(0.0, 1.0));
-        assert_eq!((picture.width(), picture.height()), (256, 128));
-        let volume = floats(&[0.0, 0.0, 1.0, 0.0], &[2, 1, 2], Layout::Dhw);
-        let (picture, said) = volume.picture(Tones::Between(0.0, 1.0));
-        assert_eq!((picture.at(0, 0), picture.at(1, 0)), (WHITE, BLACK));
-        assert_eq!(said.as_deref(), Some("slice 1 of 2"));
+    fn a_large_image_is_reduced_to_the_means_of_its_squares() {
+        let line: Vec<f32> = (0..1000).map(|x| (x % 2) as f32).collect();
+        let (picture, said) =
+            floats(&line, &[1, 1000], Layout::Hw).picture(Tones::Between(0.0, 1.0), SIDE);
+        assert_eq!((picture.width(), picture.height(), picture.at(7, 0)), (250, 1, [128; 3]));
+        assert_eq!(said, ["at 1/4"]);
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
-use tallow::{Error, ErrorKind, NpyFile, RowBuffer, Safetensors, Source, Survey};
+use tallow::{Error, ErrorKind, Field, NpyFile, RowBuffer, Safetensors, Source, Survey};
 
 use crate::args::{CheckArgs, Workers};
 use crate::console::Console;
 use crate::exit::{self, Failure, Result};
 use crate::place::{self, Folders, Place};
 use crate::report::{self, Problem, human, json};
+use crate::shapes::{self, Spread};
 use crate::threads;
 
 /// Threads beyond this do not read faster, and the system may refuse to start them.
@@ -25,15 +26,13 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
         Workers::Auto => threads::cores(),
         Workers::Count(count) => count.clamp(1, THREADS_MAX),
     };
-    let mut check = Checker { threads, console, report: report::Check::default() };
+    let report = report::Check::default();
+    let mut check = Checker { threads, console, fields: Vec::new(), report };
     match Place::of(&args.source)? {
         Ok(place) => check.place(&place),
         Err(error) => check.problem(&error),
     }
-    let mut report = check.report;
-    report.problems.sort();
-    // A folder that serves two fields has its problems once.
-    report.problems.dedup();
+    let report = check.finish();
     if args.json {
         console.print(json::check(&report))?
     } else {
@@ -48,6 +47,8 @@ type Unread = HashMap<PathBuf, Option<usize>>;
 struct Checker<'a> {
     threads: usize,
     console: &'a Console,
+    /// Those that were read.
+    fields: Vec<Field>,
     report: report::Check,
 }
 
@@ -56,40 +57,29 @@ impl Checker<'_> {
         match place {
             Place::Folders(folders) => self.folders(folders),
             Place::Shards(folder) => self.shards(folder),
-            Place::NpyFile(_) | Place::NpyFiles { .. } | Place::Safetensors(_) => {
-                match place.open() {
-                    Ok(opened) => {
-                        self.read(&*opened.source);
-                    }
-                    Err(error) => self.problem(&error),
-                }
-            }
+            _ => match place.open() {
+                Ok(opened) => drop(self.samples(&*opened.source)),
+                Err(error) => self.apart(place, &error),
+            },
+        }
+        let passed_over = place.passed_over();
+        if !passed_over.is_empty() {
+            let folders = place::named(&passed_over);
+            self.report.notes.push(format!("folders of .npy files were passed over: {folders}"));
         }
     }
 
     /// The folders as pairs; then, of the pairs that cannot be read, the files behind the first
     /// bad one, and the files that are in no pair.
     fn folders(&mut self, folders: &Folders) {
-        let before = self.report.problems.len();
         let Survey { source, problems } = match folders.builder().survey() {
             Ok(survey) => survey,
-            Err(error) => {
-                folders
-                    .fields
-                    .iter()
-                    .for_each(|field| self.folder(&folders.alone(field), &field.1));
-                // Unless a folder by itself has said what is wrong with it.
-                let pairing = matches!(error.kind(), ErrorKind::Unpaired | ErrorKind::Duplicate);
-                if pairing || self.report.problems.len() == before {
-                    self.problem(&error);
-                }
-                return;
-            }
+            Err(error) => return self.folders_apart(folders, &error),
         };
         problems.iter().for_each(|problem| self.problem(problem));
         let mut unread: Unread =
             problems.iter().filter_map(|p| Some((p.path()?.to_owned(), None))).collect();
-        for error in self.read(&source) {
+        for error in self.samples(&source) {
             let Some(index) = error.index() else { continue };
             let partners = source.extents(index).into_iter().map(|extent| extent.path);
             let partners = partners.filter(|path| Some(path.as_path()) != error.path());
@@ -98,6 +88,30 @@ impl Checker<'_> {
         for field in &folders.fields {
             if unread.keys().any(|path| path.starts_with(&field.1)) {
                 self.files_of(&folders.alone(field), &unread);
+            }
+        }
+    }
+
+    /// Folders that have no sample together: each by itself. Where that is because no file has its
+    /// partners, every file of them is a problem.
+    fn folders_apart(&mut self, folders: &Folders, error: &Error) {
+        let before = self.report.problems.len();
+        for field in &folders.fields {
+            self.folder(&folders.alone(field), &field.1);
+        }
+        if !matches!(error.kind(), ErrorKind::Unpaired | ErrorKind::Duplicate) {
+            // Unless a folder by itself has said what is wrong with it.
+            if self.report.problems.len() == before {
+                self.problem(error);
+            }
+            return;
+        }
+        for (_, folder) in &folders.fields {
+            let others = folders.fields.iter().map(|(_, other)| other);
+            let others = others.filter(|other| *other != folder).map(|other| format!("{other:?}"));
+            let message = format!("has no partner in {}", others.collect::<Vec<_>>().join(" or "));
+            for file in place::files(folder, "npy", folders.recursive).unwrap_or_default() {
+                self.problem(&Error::new(ErrorKind::Unpaired, &*message).with_path(file));
             }
         }
     }
@@ -117,6 +131,32 @@ impl Checker<'_> {
             if let Err(error) = read_row(&source, at, &mut buffer) {
                 self.report.problems.push(Problem { index, ..problem(&error, None) });
             }
+        }
+    }
+
+    /// What has two parts and cannot be opened as one: each by itself, and why, unless one of them
+    /// has said what is wrong.
+    fn apart(&mut self, place: &Place, error: &Error) {
+        let before = self.report.problems.len();
+        match place {
+            Place::FolderAndRows { input, target } => {
+                input.fields.iter().for_each(|(_, folder)| self.folder(input, folder));
+                self.array(target);
+            }
+            Place::NpyFiles { input, target } => {
+                [input, target].into_iter().for_each(|file| self.array(file));
+            }
+            _ => {}
+        }
+        if error.kind() == ErrorKind::Unpaired || self.report.problems.len() == before {
+            self.problem(error);
+        }
+    }
+
+    fn array(&mut self, file: &Path) {
+        match NpyFile::open(file) {
+            Ok(source) => drop(self.read(&source)),
+            Err(error) => self.problem(&error),
         }
     }
 
@@ -143,40 +183,43 @@ impl Checker<'_> {
 
     /// A folder of shards. Where they do not go together, each is read by itself.
     fn shards(&mut self, folder: &Path) {
-        let error = match Safetensors::open(folder) {
-            Ok(source) => {
-                self.read(&source);
-                return;
-            }
+        let place = Place::Shards(folder.to_owned());
+        let error = match place.open() {
+            Ok(opened) => return drop(self.samples(&*opened.source)),
             Err(error) => error,
         };
         let before = self.report.problems.len();
-        let files = place::files(folder, "safetensors", false).unwrap_or_default();
-        let mut samples = 0;
-        for file in files {
+        for file in place::files(folder, "safetensors", false).unwrap_or_default() {
             match Safetensors::open(&file) {
-                Ok(source) => {
-                    self.read(&source);
-                    samples += source.len();
-                }
+                Ok(source) => drop(self.read(&source)),
                 Err(error) => self.problem(&error),
             }
         }
-        self.report.samples = samples;
         if self.report.problems.len() == before {
             self.problem(&error);
         }
     }
 
-    /// Reads every sample, and returns what failed once it is in the report.
+    /// Reads every sample of what the command line names.
+    fn samples(&mut self, source: &dyn Source) -> Vec<Error> {
+        self.report.samples = source.len();
+        self.read(source)
+    }
+
+    /// Reads all that is in a source, and returns what failed once it is in the report.
     fn read(&mut self, source: &dyn Source) -> Vec<Error> {
-        let progress = self.console.progress("reading", source.len() as u64);
-        let errors = read_all(source, self.threads, &progress);
+        let samples = to_read(source);
+        let progress = self.console.progress("reading", samples as u64);
+        let errors = read_all(source, samples, self.threads, &progress);
         progress.finish_and_clear();
-        self.report.samples = self.report.samples.max(source.len());
         for error in &errors {
             let name = error.index().map(|index| source.name(index).into_owned());
             self.report.problems.push(problem(error, name));
+        }
+        for field in source.schema().fields() {
+            if self.fields.iter().all(|known| known.name() != field.name()) {
+                self.fields.push(field.clone());
+            }
         }
         errors
     }
@@ -184,6 +227,45 @@ impl Checker<'_> {
     fn problem(&mut self, error: &Error) {
         self.report.problems.push(problem(error, None));
     }
+
+    /// The report, in an order that does not depend on threads, and with nothing in it twice.
+    fn finish(self) -> report::Check {
+        let Self { fields, mut report, .. } = self;
+        let place = |problem: &Problem| (problem.index, problem.path.clone());
+        report.problems.sort_by(|a, b| {
+            place(a)
+                .cmp(&place(b))
+                .then_with(|| (a.kind.as_str(), &a.message).cmp(&(b.kind.as_str(), &b.message)))
+        });
+        // A folder that serves two fields has its problems once.
+        report.problems.dedup();
+        let samples = report.samples;
+        let spreads = fields.iter().map(|field| spread(field, samples, &mut report.problems));
+        report.shapes = spreads.flatten().collect();
+        report
+    }
+}
+
+/// The files of a field that have other lengths than it declares, if there are several: they are
+/// told once, with what makes them samples.
+fn spread(field: &Field, files: usize, problems: &mut [Problem]) -> Option<Spread> {
+    let of_field = |problem: &&mut Problem| {
+        problem.kind == ErrorKind::ShapeMismatch && problem.field.as_deref() == Some(field.name())
+    };
+    let mut spread = Spread::among(field, files);
+    let mut others = Vec::new();
+    for problem in problems.iter_mut().filter(of_field) {
+        let shape = problem.file.as_deref().and_then(shapes::of_file);
+        if let Some(shape) = shape.filter(|shape| shape.len() == field.dims().len()) {
+            spread.add(&shape);
+            others.push(problem);
+        }
+    }
+    if others.len() < 2 {
+        return None;
+    }
+    others.into_iter().for_each(|problem| problem.is_told = true);
+    Some(spread)
 }
 
 fn problem(error: &Error, name: Option<String>) -> Problem {
@@ -191,20 +273,41 @@ fn problem(error: &Error, name: Option<String>) -> Problem {
     Problem {
         index: error.index(),
         path: path.or(name).unwrap_or_else(|| "source".to_owned()),
-        kind: error.kind().as_str(),
+        file: error.path().map(Path::to_owned),
+        field: error.field().map(str::to_owned),
+        kind: error.kind(),
         message: exit::in_options(error.message()),
+        is_told: false,
     }
 }
 
-/// What fails when every sample is read, in no order.
-fn read_all(source: &dyn Source, threads: usize, progress: &ProgressBar) -> Vec<Error> {
+/// How many samples there are to be read: of rows of files that take no bytes, however many, one
+/// tells of all.
+fn to_read(source: &dyn Source) -> usize {
+    let takes_none = source.schema().fields().iter().all(|field| field.max_bytes() == 0);
+    let in_one_file = || source.extents(0).iter().all(|extent| !extent.whole_file);
+    if takes_none && !source.is_empty() && in_one_file() { 1 } else { source.len() }
+}
+
+/// What fails when so many samples are read, in no order.
+fn read_all(
+    source: &dyn Source,
+    samples: usize,
+    threads: usize,
+    progress: &ProgressBar,
+) -> Vec<Error> {
     let next = AtomicUsize::new(0);
-    let found = threads::share(threads, || read_claimed(source, &next, progress));
+    let found = threads::share(threads, || read_claimed(source, samples, &next, progress));
     let panicked = || vec![Error::new(ErrorKind::User, "a thread that reads panicked")];
     found.into_iter().flat_map(|errors| errors.unwrap_or_else(panicked)).collect()
 }
 
-fn read_claimed(source: &dyn Source, next: &AtomicUsize, progress: &ProgressBar) -> Vec<Error> {
+fn read_claimed(
+    source: &dyn Source,
+    samples: usize,
+    next: &AtomicUsize,
+    progress: &ProgressBar,
+) -> Vec<Error> {
     let mut buffer = match RowBuffer::new(source.schema()) {
         Ok(buffer) => buffer,
         Err(error) => return vec![error],
@@ -212,7 +315,7 @@ fn read_claimed(source: &dyn Source, next: &AtomicUsize, progress: &ProgressBar)
     let mut errors = Vec::new();
     loop {
         let start = next.fetch_add(CLAIM, Ordering::Relaxed);
-        let claimed = start..source.len().min(start.saturating_add(CLAIM));
+        let claimed = start..samples.min(start.saturating_add(CLAIM));
         if claimed.is_empty() {
             return errors;
         }

@@ -20,7 +20,7 @@ use crate::console::Console;
 use crate::contender::Contender;
 use crate::exit::{Failure, Result};
 use crate::interrupt::{self, Undone};
-use crate::output::Output;
+use crate::output::Outputs;
 use crate::place::{Opened, Place};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
 use crate::work::{Work, WorkAugment};
@@ -42,7 +42,8 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
         Workers::Count(count) => count,
     };
     let python = Python::of(args)?;
-    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
+    let mut outputs = Outputs::beside(&args.source);
+    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let (place, opened) = plan::open(&args.source)?;
     let seed = u64::from(args.seed);
     let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;

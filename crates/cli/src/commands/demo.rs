@@ -13,6 +13,7 @@ use crate::exit::{Failure, Result};
 use crate::interrupt;
 use crate::npy::{self, NpyDtype};
 use crate::report::human;
+use crate::shell;
 
 /// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` says where they are from.
 const IMAGES: &[u8] = include_bytes!("../../data/digits/images.npy");
@@ -84,9 +85,9 @@ fn payload(file: &[u8], bytes: usize) -> &[u8] {
 }
 
 fn write_next(console: &mut Console) -> Result {
-    let program = human::program();
+    let program = shell::program();
     let example = std::env::temp_dir().join("tallow-example");
-    let example = example.display();
+    let example = shell::path(&example);
     let out = console.out();
     writeln!(out, "\nThat was loading alone, without any training. Try next:\n")?;
     writeln!(out, "  {program} gen {example} --samples 20000 --shape 3,32,32 --dtype f32")?;

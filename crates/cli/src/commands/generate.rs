@@ -17,9 +17,10 @@ use crate::console::Console;
 use crate::contents::{Contents, Integers};
 use crate::exit::{Failure, Result};
 use crate::npy;
+use crate::output::Tree;
 use crate::report::human;
 use crate::shard::{self, Tensor};
-use crate::threads;
+use crate::{shell, threads};
 
 /// What a thread writes to a file of many samples at once, unless one sample is larger: enough for
 /// full speed, and little beside the memory of any machine.
@@ -31,11 +32,13 @@ const SHARDS_MAX: usize = 1 << 16;
 pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
     let started = Instant::now();
     let plan = Plan::new(args)?;
-    plan.prepare().map_err(Failure::Failed)?;
+    plan.refuse_others().map_err(Failure::Failed)?;
+    let tree = Tree::of(&args.dir)?;
     let progress = console.progress("writing", plan.samples as u64);
-    let written = plan.write(threads::cores(), &progress);
+    let written = plan.write(tree.path(), threads::cores(), &progress);
     progress.finish_and_clear();
     let bytes = written.map_err(Failure::Failed)?;
+    tree.finish()?;
     let out = console.out();
     writeln!(
         out,
@@ -47,7 +50,7 @@ pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
         human::bytes(bytes),
         human::duration(started.elapsed()),
     )?;
-    writeln!(out, "try next: {} {}", human::program(), plan.next())?;
+    writeln!(out, "try next: {} {}", shell::program(), plan.next())?;
     Ok(())
 }
 
@@ -72,7 +75,7 @@ enum Files {
 /// A file of the elements of many samples.
 #[derive(Debug)]
 struct Array {
-    path: PathBuf,
+    name: PathBuf,
     header: Vec<u8>,
     columns: Vec<Column>,
 }
@@ -107,8 +110,8 @@ impl Plan {
         numbered(index, self.samples, "npy")
     }
 
-    /// Makes the folders, or refuses those that hold anything else.
-    fn prepare(&self) -> Result<(), String> {
+    /// Refuses folders that hold anything but files that will be written over.
+    fn refuse_others(&self) -> Result<(), String> {
         match &self.files {
             Files::Folders => {
                 let is_ours = |name: &OsStr| {
@@ -118,30 +121,28 @@ impl Plan {
                         |&index: &usize| index < self.samples && *name == *self.file_name(index);
                     index.filter(is_ours).is_some()
                 };
-                PLACES.iter().try_for_each(|place| prepare(&self.dir.join(place), is_ours))
+                PLACES.iter().try_for_each(|place| refuse_others(&self.dir.join(place), is_ours))
             }
             Files::Arrays(arrays) => {
                 let ours: HashSet<&OsStr> =
-                    arrays.iter().filter_map(|array| array.path.file_name()).collect();
-                prepare(&self.dir, |name| ours.contains(name))
+                    arrays.iter().map(|array| array.name.as_os_str()).collect();
+                refuse_others(&self.dir, |name| ours.contains(name))
             }
         }
     }
 
-    /// Returns the bytes of all files.
-    fn write(&self, threads: usize, progress: &ProgressBar) -> Result<u64, String> {
-        let writing = Writing { plan: self, bytes: AtomicU64::new(0), progress };
+    /// Writes all files below `root`, and returns their bytes.
+    fn write(&self, root: &Path, threads: usize, progress: &ProgressBar) -> Result<u64, String> {
+        let writing = Writing { plan: self, root, bytes: AtomicU64::new(0), progress };
         match &self.files {
             Files::Folders => {
+                for place in PLACES {
+                    writing.make(fs::create_dir, Path::new(place))?;
+                }
                 share(threads, 0..self.samples, 1, |samples| writing.pairs(samples))?;
             }
             Files::Arrays(arrays) => {
-                let written = arrays.iter().try_for_each(|array| writing.array(threads, array));
-                if let Err(message) = written {
-                    // Their headers promise more than they hold.
-                    arrays.iter().for_each(|array| drop(fs::remove_file(&array.path)));
-                    return Err(message);
-                }
+                arrays.iter().try_for_each(|array| writing.array(threads, array))?;
             }
         }
         Ok(writing.bytes.into_inner())
@@ -156,9 +157,9 @@ impl Plan {
             }
         }
         match ragged.as_str() {
-            "" => format!("run {:?} --shuffle --ceiling", self.dir),
+            "" => format!("run {} --shuffle --ceiling", shell::path(&self.dir)),
             // Samples of several shapes make a batch only after a step that gives them one.
-            _ => format!("inspect {:?}{ragged}", self.dir),
+            _ => format!("inspect {}{ragged}", shell::path(&self.dir)),
         }
     }
 }
@@ -189,7 +190,7 @@ impl Files {
             let message = "samples take more bytes than a file can have";
             return Err(format!("{} {message}", args.samples));
         }
-        let arrays = Arrays { dir: &args.dir, samples: args.samples, fields, shapes };
+        let arrays = Arrays { samples: args.samples, fields, shapes };
         match (args.storage, args.shards.unwrap_or(1)) {
             (Storage::Safetensors, shards) if shards > args.samples => {
                 let samples = human::counted(args.samples as u64, "sample");
@@ -208,7 +209,6 @@ impl Files {
 
 /// What files of many samples are planned from.
 struct Arrays<'a> {
-    dir: &'a Path,
     samples: usize,
     fields: &'a [Contents; 2],
     shapes: [Vec<usize>; 2],
@@ -220,8 +220,8 @@ impl Arrays<'_> {
         let shape = [&[self.samples], &self.shapes[field][..]].concat();
         let header = npy::header(self.fields[field].dtype, &shape);
         let column = self.column(field, header.len() as u64, 0..self.samples);
-        let path = self.dir.join(PLACES[field]).with_extension("npy");
-        Array { path, header, columns: vec![column] }
+        let name = Path::new(PLACES[field]).with_extension("npy");
+        Array { name, header, columns: vec![column] }
     }
 
     /// File `at` of so many that hold both fields; their sizes differ by one sample at most.
@@ -236,8 +236,8 @@ impl Arrays<'_> {
         let (header, starts) = shard::header(&tensors);
         let columns = starts.into_iter().enumerate();
         let columns = columns.map(|(field, start)| self.column(field, start, samples.clone()));
-        let path = self.dir.join(numbered(at, shards, "safetensors"));
-        Array { path, header, columns: columns.collect() }
+        let name = numbered(at, shards, "safetensors").into();
+        Array { name, header, columns: columns.collect() }
     }
 
     fn column(&self, field: usize, start: u64, samples: Range<usize>) -> Column {
@@ -248,19 +248,31 @@ impl Arrays<'_> {
 /// A plan while it is carried out.
 struct Writing<'a> {
     plan: &'a Plan,
+    /// What stands in the place of the plan's folder while it is carried out.
+    root: &'a Path,
     bytes: AtomicU64,
     progress: &'a ProgressBar,
 }
 
 impl Writing<'_> {
+    /// Does `make` for a file or folder of this name, which is told where that fails.
+    fn make<T>(
+        &self,
+        make: impl FnOnce(PathBuf) -> io::Result<T>,
+        name: &Path,
+    ) -> Result<T, String> {
+        let path = self.plan.dir.join(name);
+        make(self.root.join(name)).map_err(|error| format!("cannot write {path:?}: {error}"))
+    }
+
     /// Writes these samples to files of their own.
     fn pairs(&self, samples: Range<usize>) -> Result<(), String> {
         let mut bytes = Vec::new();
         for index in samples {
             for (place, contents) in PLACES.iter().zip(&self.plan.fields) {
                 contents.npy(index, &mut bytes);
-                let folder = self.plan.dir.join(place);
-                npy::write(&folder.join(self.plan.file_name(index)), &bytes)?;
+                let name = Path::new(place).join(self.plan.file_name(index));
+                self.make(|path| fs::write(path, &bytes), &name)?;
                 self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             }
             self.progress.inc(1);
@@ -270,15 +282,14 @@ impl Writing<'_> {
 
     /// Writes a file of many samples.
     fn array(&self, threads: usize, array: &Array) -> Result<(), String> {
-        let cannot = |error| format!("cannot write {:?}: {error}", array.path);
-        let file = fs::File::create(&array.path).map_err(cannot)?;
-        file.write_all_at(&array.header, 0).map_err(cannot)?;
+        let file = self.make(fs::File::create_new, &array.name)?;
+        self.make(|_| file.write_all_at(&array.header, 0), &array.name)?;
         self.bytes.fetch_add(array.header.len() as u64, Ordering::Relaxed);
         for column in &array.columns {
             let bytes = self.plan.fields[column.field].bytes(&column.shape);
             let claim = (PIECE_BYTES / bytes.max(1)).max(1);
             share(threads, column.samples.clone(), claim, |samples| {
-                self.piece(column, samples, &file).map_err(cannot)
+                self.make(|_| self.piece(column, samples, &file), &array.name)
             })?;
         }
         Ok(())
@@ -334,18 +345,19 @@ pub(crate) fn numbered(index: usize, total: usize, extension: &str) -> String {
     format!("{index:0width$}.{extension}", width = digits.max(DIGITS_MIN))
 }
 
-/// Makes the folder. One that holds anything but files that will be written over is refused: what
-/// else lies there would become samples too, and to write through a FIFO or a link is to wait for
-/// its reader or to change a file elsewhere.
-fn prepare(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
+/// Refuses a folder that holds anything but files that will be written over: what else lies there
+/// would become samples too, and a FIFO or a link in the place of a sample is not to be replaced.
+fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
     let cannot = |doing: &str, error: io::Error| format!("cannot {doing} {folder:?}: {error}");
-    fs::create_dir_all(folder).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
-            format!("cannot make the folder {folder:?}: a file is in its way")
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Err(format!("cannot make the folder {folder:?}: a file is in its way"));
         }
-        _ => cannot("make the folder", error),
-    })?;
-    for entry in fs::read_dir(folder).map_err(|error| cannot("list", error))? {
+        Err(error) => return Err(cannot("list", error)),
+    };
+    for entry in entries {
         let entry = entry.map_err(|error| cannot("list", error))?;
         let name = entry.file_name();
         if !entry.file_type().map_err(|error| cannot("look into", error))?.is_file() {

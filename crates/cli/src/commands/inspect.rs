@@ -1,26 +1,50 @@
-//! `inspect`: what there is, without reading it.
+//! `inspect`: what there is, from names and sizes, and from a few samples.
 
-use tallow::Source;
+use tallow::{Error, ErrorKind, Field, Layout, RowBuffer, Schema, Source};
 
 use crate::args::InspectArgs;
 use crate::console::Console;
 use crate::contact;
-use crate::exit::{Failure, Result};
-use crate::report::{self, SampleSize, human, json};
-use crate::{place, plan};
+use crate::exit::{self, Failure, Result};
+use crate::numbers::Range;
+use crate::output::Outputs;
+use crate::report::{self, FieldValues, SampleSize, human, json};
+use crate::shapes::{self, Spread};
+use crate::{place, plan, values};
+
+/// Samples whose values are looked at: enough for the range of a data set, at once.
+const LOOKED_AT: usize = 64;
+
+/// Beyond so many bytes no further sample is looked at.
+const LOOKED_AT_BYTES: usize = 64 << 20;
+
+/// Files of other sizes whose shapes are looked at: seconds, where there are so many.
+const SHAPES_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let (place, opened) = plan::open(&args.source)?;
     let source = &*opened.source;
-    if let Some(path) = &args.png {
+    // Not before, or its temporary file would be one of the entries that are passed over.
+    let mut outputs = Outputs::beside(&args.source);
+    let png = args.png.as_ref().map(|path| outputs.open("--png", path)).transpose()?;
+    if let Some(png) = png {
         let picture = contact::sheet(source, args.samples.into())?.draw();
-        picture.and_then(|picture| picture.save(path)).map_err(Failure::Failed)?;
-        console.tell_written(path);
+        png.write(&picture.and_then(|picture| picture.to_png()).map_err(Failure::Failed)?)?;
+        args.png.iter().for_each(|path| console.tell_written(path));
     }
-    let sizes = Sizes::of(source)?;
+    let sizes = Sizes::of(source);
     let name = |size: Option<(u64, usize)>| {
         size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })
     };
+    let mut looked_at = LookedAt::of(source);
+    let shapes = spreads(source, &sizes, &looked_at);
+    // Those of other shapes are told there.
+    let is_told = |error: &Error| {
+        let of_field = |spread: &Spread| error.field() == Some(spread.field());
+        error.kind() == ErrorKind::ShapeMismatch && shapes.iter().any(of_field)
+    };
+    looked_at.failed.retain(|error| !is_told(error));
+    let problem = sizes.problem.as_ref().or(looked_at.failed.first());
     let report = report::Inspect {
         source: place.to_string(),
         schema: source.schema().clone(),
@@ -28,7 +52,13 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         bytes: sizes.total,
         smallest: name(sizes.smallest),
         largest: name(sizes.largest),
+        shapes,
+        looked_at: looked_at.samples,
+        values: looked_at.values(source.schema()),
+        unread: sizes.failed.max(looked_at.failed.len()),
+        problem: problem.map(|error| exit::in_options(&error.to_string())),
         ignored: opened.ignored,
+        passed_over: place.passed_over(),
     };
     if args.json {
         console.print(json::inspect(&report))?
@@ -47,28 +77,141 @@ struct Sizes {
     total: u64,
     smallest: Option<(u64, usize)>,
     largest: Option<(u64, usize)>,
+    /// The size of each field's file in the first sample, and whether others have another.
+    of_files: Vec<(u64, bool)>,
+    /// Samples whose files cannot be looked at, and what is wrong with the first.
+    failed: usize,
+    problem: Option<Error>,
 }
 
 impl Sizes {
-    fn of(source: &dyn Source) -> tallow::Result<Self> {
+    fn of(source: &dyn Source) -> Self {
         let mut this = Self::default();
-        for index in 0..source.len() {
-            let bytes = sample_bytes(source, index)?;
-            this.total += bytes;
-            // Of equals the first is named.
-            if this.smallest.is_none_or(|(smallest, _)| bytes < smallest) {
-                this.smallest = Some((bytes, index));
-            }
-            if this.largest.is_none_or(|(largest, _)| bytes > largest) {
-                this.largest = Some((bytes, index));
-            }
+        let extents = source.extents(0);
+        // The rows of a file are equal, so that one tells of all of them, however many there are.
+        if !extents.is_empty() && extents.iter().all(|extent| !extent.whole_file) {
+            this.add(source, 0);
+            this.total = this.total.saturating_mul(source.len() as u64);
+            return this;
         }
-        Ok(this)
+        (0..source.len()).for_each(|index| this.add(source, index));
+        this
+    }
+
+    fn add(&mut self, source: &dyn Source, index: usize) {
+        let sizes: tallow::Result<Vec<u64>> =
+            source.extents(index).iter().map(place::bytes_of).collect();
+        let sizes = match sizes {
+            Ok(sizes) => sizes,
+            Err(error) => {
+                self.failed += 1;
+                self.problem.get_or_insert(error.with_index(index));
+                return;
+            }
+        };
+        if self.of_files.is_empty() {
+            self.of_files = sizes.iter().map(|&bytes| (bytes, false)).collect();
+        }
+        for ((first, differ), bytes) in self.of_files.iter_mut().zip(&sizes) {
+            *differ |= first != bytes;
+        }
+        let bytes = sizes.iter().sum();
+        self.total = self.total.saturating_add(bytes);
+        // Of equals the first is named.
+        if self.smallest.is_none_or(|(smallest, _)| bytes < smallest) {
+            self.smallest = Some((bytes, index));
+        }
+        if self.largest.is_none_or(|(largest, _)| bytes > largest) {
+            self.largest = Some((bytes, index));
+        }
     }
 }
 
-/// The bytes of one sample in files.
-fn sample_bytes(source: &dyn Source, index: usize) -> tallow::Result<u64> {
-    let bytes: tallow::Result<u64> = source.extents(index).iter().map(place::bytes_of).sum();
-    bytes.map_err(|error| error.with_index(index))
+/// What was found in a few samples, which lie all over the source.
+#[derive(Debug)]
+struct LookedAt {
+    samples: usize,
+    /// Of each field; `None` where its elements are not read.
+    ranges: Vec<Option<Range>>,
+    failed: Vec<Error>,
+}
+
+impl LookedAt {
+    fn of(source: &dyn Source) -> Self {
+        let ranges = source.schema().fields().iter().map(|_| Some(Range::default())).collect();
+        let mut this = Self { samples: 0, ranges, failed: Vec::new() };
+        let mut buffer = match RowBuffer::new(source.schema()) {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                this.failed.push(error);
+                return this;
+            }
+        };
+        let samples = source.len().min(LOOKED_AT);
+        let mut bytes = 0;
+        for at in 0..samples {
+            // As products of lengths that are far from the largest number.
+            let index = (at as u128 * source.len() as u128 / samples as u128) as usize;
+            let read = source.read(index, &mut buffer.row(None)).and_then(|()| buffer.finish());
+            match read {
+                Ok(()) => bytes += this.add(&buffer),
+                Err(error) => this.failed.push(error.with_index(index)),
+            }
+            if bytes >= LOOKED_AT_BYTES {
+                break;
+            }
+        }
+        this
+    }
+
+    /// Returns the bytes of the sample.
+    fn add(&mut self, sample: &RowBuffer) -> usize {
+        self.samples += 1;
+        let mut bytes = 0;
+        for (at, range) in self.ranges.iter_mut().enumerate() {
+            let field = sample.view().field(at);
+            bytes += field.bytes().len();
+            *range = range.zip(Range::of(field.bytes(), field.dtype())).map(|(mut all, of)| {
+                all.merge(of);
+                all
+            });
+        }
+        bytes
+    }
+
+    fn values(&self, schema: &Schema) -> Vec<FieldValues> {
+        let fields = schema.fields().iter().zip(&self.ranges);
+        let values = |(field, range): (&Field, &Option<Range>)| {
+            let is_image = Layout::of(field).is_ok_and(|layout| layout.rank() > 1);
+            let white = values::white(field.dtype()).filter(|_| is_image);
+            Some(FieldValues { field: field.name().to_owned(), range: (*range)?, white })
+        };
+        if self.samples == 0 { Vec::new() } else { fields.filter_map(values).collect() }
+    }
+}
+
+/// The fields whose files are of several shapes. Shapes are looked at only where sizes or samples
+/// differ: where all files are equal there is nothing to find.
+fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spread> {
+    let is_suspect = |at: usize, field: &Field| {
+        let other_shape = |error: &&Error| {
+            error.kind() == ErrorKind::ShapeMismatch && error.field() == Some(field.name())
+        };
+        sizes.of_files.get(at).is_some_and(|(_, differ)| *differ)
+            || looked_at.failed.iter().any(|error| other_shape(&error))
+    };
+    let fields = source.schema().fields().iter().enumerate();
+    let spread = |(at, field): (usize, &Field)| {
+        let step = source.len().div_ceil(SHAPES_MAX).max(1);
+        let mut spread = Spread::among(field, source.len().div_ceil(step));
+        for index in (0..source.len()).step_by(step) {
+            let path = source.extents(index).into_iter().nth(at).map(|extent| extent.path);
+            if let Some(shape) = path.and_then(|path| shapes::of_file(&path)) {
+                spread.add(&shape);
+            }
+        }
+        spread
+    };
+    let suspects = fields.filter(|(at, field)| is_suspect(*at, field));
+    suspects.map(spread).filter(|spread| spread.others > 0).collect()
 }

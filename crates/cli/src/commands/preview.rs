@@ -10,6 +10,7 @@ use crate::args::PreviewArgs;
 use crate::augment::Augmentation;
 use crate::console::Console;
 use crate::exit::{Failure, Result};
+use crate::output::Outputs;
 use crate::picture::Picture;
 use crate::plan;
 use crate::report::human;
@@ -21,6 +22,7 @@ use crate::values::{Exposure, Tones, Values};
 const SIDE: usize = 256;
 
 pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
+    let output = Outputs::beside(&args.source).open("--out", &args.out)?;
     let (_, opened) = plan::open(&args.source)?;
     let source = &*opened.source;
     let augmentation = Augmentation::new(&args.augment, &args.fields, source.schema())?;
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
         .build()?;
     let preview = Preview { args, source, chain: &augmentation.chain, loader, fields };
     let picture = preview.sheet(samples.clone(), epochs)?.draw().map_err(Failure::Failed)?;
-    picture.save(&args.out).map_err(Failure::Failed)?;
+    output.write(&picture.to_png().map_err(Failure::Failed)?)?;
     console.tell_written(&args.out);
     tell(args, samples.len(), &picture, console)
 }
@@ -219,18 +221,18 @@ impl Shown {
 
     fn shot(
         &self,
-        values: &Values,
+        values: &Values<'_>,
         exposure: Exposure,
         dtype: RowDType,
         mut caption: Vec<String>,
     ) -> Shot {
         let tones = if self.is_mask { Tones::Classes } else { exposure.tones(values) };
-        let (picture, said) = values.picture(tones);
+        let (picture, said) = values.picture(tones, SIDE);
         caption.extend(said);
         if !tones.are_of(dtype) {
             caption.push(tones.to_string());
         }
-        Shot::new(picture, SIDE, caption)
+        Shot { picture, caption }
     }
 
     fn failed(&self, index: usize, problem: &str) -> Failure {

@@ -15,7 +15,7 @@ use crate::device::{self, Consumer};
 use crate::epochs::{Measured, Taker};
 use crate::exit::{Failure, Result};
 use crate::measure::Meter;
-use crate::output::Output;
+use crate::output::Outputs;
 use crate::report::{self, html, human, json};
 use crate::trace::Trace;
 use crate::{plan, process, settings};
@@ -23,8 +23,10 @@ use crate::{plan, process, settings};
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
-    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
-    let trace = args.trace.as_ref().map(|path| Trace::begin(path)).transpose()?;
+    let mut outputs = Outputs::beside(&args.source);
+    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
+    let trace = args.trace.as_ref().map(|path| Trace::begin(outputs.open("--trace", path)?));
+    let trace = trace.transpose()?;
     let device = device::open(args.load.device)?;
     let started = Instant::now();
     let (place, opened) = plan::open(&args.source)?;

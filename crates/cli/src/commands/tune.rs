@@ -14,7 +14,7 @@ use crate::device::{self, Consumer};
 use crate::epochs::visits;
 use crate::exit::{Failure, Result};
 use crate::finals::{Finals, Prefer};
-use crate::output::Output;
+use crate::output::Outputs;
 use crate::report::{self, Sought, Trial, Tried, html, human, json};
 use crate::tuner::{ROUNDS, Tuner};
 use crate::{plan, settings};
@@ -35,7 +35,8 @@ const FINALS: Duration = Duration::from_secs(30);
 pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     tallow::keep_freed_memory();
     refuse_what_is_searched(&args.load)?;
-    let page = args.html.as_ref().map(|path| Output::open("--html", path)).transpose()?;
+    let mut outputs = Outputs::beside(&args.source);
+    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let device = device::open(args.load.device)?;
     let (place, opened) = plan::open(&args.source)?;
     let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;

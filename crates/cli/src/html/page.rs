@@ -2,6 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::escape;
+
 const STYLE: &str = include_str!("style.css");
 
 /// Nothing is fetched from anywhere and nothing runs, whatever should stand in the text.
@@ -105,7 +107,8 @@ impl Page {
                 }
             }
         };
-        page.into_string()
+        // Names of files and fields are in it, and what they do to a terminal they do to a page.
+        escape::lines(&page.into_string())
     }
 
     fn header(&self) -> Markup {

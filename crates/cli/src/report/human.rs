@@ -3,13 +3,17 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use tallow::{Schema, Settings, Stage};
+use tallow::{ErrorKind, Schema, Settings, Stage};
 
 use super::{
-    Augmented, Becoming, Check, Digest, Doctor, Explain, Inspect, Run, SampleSize, Spread, Tune,
+    Augmented, Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Run, SampleSize,
+    Spread, Tune,
 };
+use crate::escape::escaped;
 use crate::finals::Ratio;
 use crate::measure::Part;
+use crate::numbers::short;
+use crate::place;
 use crate::style::{ADVICE, BAD, GOOD, Labelled};
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
@@ -394,10 +398,61 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
             writeln!(out, "{what} {}, sample {index}: {}", bytes(*size), one_line(name))?;
         }
     }
+    for spread in &report.shapes {
+        writeln!(out, "shapes    {}", one_line(&spread.to_string()))?;
+    }
+    write_values(out, report)?;
+    if let Some(problem) = &report.problem {
+        let unread = counted(report.unread as u64, "sample");
+        writeln!(out, "unread    {unread}: {}", one_line(problem))?;
+    }
     if report.ignored > 0 {
-        writeln!(out, "ignored   {} other entries", count(report.ignored as u64))?;
+        writeln!(
+            out,
+            "ignored   {}",
+            counted_as(report.ignored as u64, "other entry", "other entries")
+        )?;
+    }
+    if !report.passed_over.is_empty() {
+        let folders = place::named(&report.passed_over);
+        writeln!(out, "          folders of .npy files were passed over: {}", one_line(&folders))?;
     }
     Ok(())
+}
+
+fn write_values(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
+    for (i, of) in report.values.iter().enumerate() {
+        let head = if i == 0 { "values   " } else { "         " };
+        let mut said = match of.range.ends() {
+            Some((least, greatest)) => format!("{}..{}", short(least), short(greatest)),
+            None => "no number".to_owned(),
+        };
+        for (what, number) in [("NaN", of.range.nans), ("infinite", of.range.infinities)] {
+            if number > 0 {
+                said += &format!(", {} {what}", count(number));
+            }
+        }
+        if i == 0 {
+            said += &format!(" in {}", counted(report.looked_at as u64, "sample"));
+        }
+        match of.white {
+            Some(_) if of.are_clipped() => said += &range_advice(of),
+            Some(white) => said += &format!("; augmentation takes 0..{white} for black..white"),
+            None => {}
+        }
+        writeln!(out, "{head} {}: {said}", one_line(&of.field))?;
+    }
+    Ok(())
+}
+
+/// What to say of floats that augmentation would take for more than white.
+fn range_advice(of: &FieldValues) -> String {
+    const BYTES: f64 = 255.0;
+    let range = match of.range.ends() {
+        Some((least, greatest)) if least >= 0.0 && greatest <= BYTES => "0.0, 255.0",
+        _ => "low, high",
+    };
+    format!("; augmentation takes floats for 0..1: say .range({range})")
 }
 
 pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
@@ -411,9 +466,16 @@ pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<(
 }
 
 pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
-    for problem in &report.problems {
+    for spread in &report.shapes {
+        let said = one_line(&spread.to_string());
+        writeln!(out, "{BAD}{}{BAD:#}: {said}", ErrorKind::ShapeMismatch)?;
+    }
+    for problem in report.problems.iter().filter(|problem| !problem.is_told) {
         let (path, message) = (one_line(&problem.path), one_line(&problem.message));
         writeln!(out, "{path}: {BAD}{}{BAD:#}: {message}", problem.kind)?;
+    }
+    for note in &report.notes {
+        writeln!(out, "{ADVICE}note{ADVICE:#}: {}", one_line(note))?;
     }
     let samples = counted(report.samples as u64, "sample");
     match report.problems.len() {
@@ -436,11 +498,6 @@ pub(crate) fn doctor(out: &mut dyn Write, report: &Doctor) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// How this program was called, so that what it suggests can be typed in the same place.
-pub(crate) fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "bench-loader".to_owned())
 }
 
 /// Digits in groups of three.
@@ -499,13 +556,10 @@ fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
-/// Text from files and folders with its control characters made visible.
+/// Text from files and folders with everything made visible that a terminal would obey or not
+/// show.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
+    escaped(text)
 }
 
 #[cfg(test)]

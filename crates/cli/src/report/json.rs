@@ -6,10 +6,32 @@ use serde_json::{Map, Value, json};
 use tallow::{Dim, Schema, Settings, Step};
 
 use super::{
-    Becoming, Check, Digest, Doctor, Explain, Finding, Inspect, Problem, Run, SampleSize, Trial,
-    Tune,
+    Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Problem, Run,
+    SampleSize, Trial, Tune,
 };
+use crate::console::is_shown;
 use crate::finals::{Finalist, Finals, Ratio};
+use crate::shapes::{Axis, Spread};
+
+/// The text of a value, with what a terminal would obey or not show in the escapes of JSON: it stands
+/// within strings alone.
+pub(crate) fn visible(value: &Value) -> String {
+    let json = value.to_string();
+    if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return json;
+    }
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii_graphic() || c == ' ' || is_shown(c.encode_utf8(&mut [0; 4])) {
+            shown.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown += &format!("\\u{unit:04x}");
+            }
+        }
+    }
+    shown
+}
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;
@@ -172,7 +194,35 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "bytes": report.bytes,
         "smallest": report.smallest.as_ref().map(size),
         "largest": report.largest.as_ref().map(size),
+        "shapes": report.shapes.iter().map(shapes).collect::<Vec<_>>(),
+        "looked_at": report.looked_at,
+        "values": report.values.iter().map(values).collect::<Vec<_>>(),
+        "unread": report.unread,
+        "problem": report.problem,
         "ignored": report.ignored,
+        "passed_over": report.passed_over.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn values(of: &FieldValues) -> Value {
+    let ends = of.range.ends();
+    json!({
+        "field": of.field,
+        "least": ends.map(|(least, _)| least),
+        "greatest": ends.map(|(_, greatest)| greatest),
+        "nan": of.range.nans,
+        "infinite": of.range.infinities,
+        "white": of.white,
+    })
+}
+
+/// The axes of a field that should be ragged.
+fn shapes(spread: &Spread) -> Value {
+    let axis = |of: Axis| json!({ "axis": of.axis, "least": of.least, "greatest": of.greatest });
+    json!({
+        "field": spread.field(),
+        "files": spread.others,
+        "ragged": spread.axes().into_iter().map(axis).collect::<Vec<_>>(),
     })
 }
 
@@ -280,12 +330,15 @@ pub(crate) fn check(report: &Check) -> Value {
         json!({
             "index": problem.index,
             "path": problem.path,
-            "kind": problem.kind,
+            "field": problem.field,
+            "kind": problem.kind.as_str(),
             "message": problem.message,
         })
     };
     json!({
         "samples": report.samples,
         "problems": report.problems.iter().map(problem).collect::<Value>(),
+        "shapes": report.shapes.iter().map(shapes).collect::<Vec<_>>(),
+        "notes": report.notes,
     })
 }

@@ -5,12 +5,15 @@ pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tallow::{Plan, Schema, Settings, Stage, Step};
+use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
 
 use crate::finals::{Finals, Ratio};
 use crate::measure::{Meter, Part, delivered_row_bytes, median};
+use crate::numbers::Range;
+use crate::shapes::Spread;
 
 /// What loading has cost.
 #[derive(Debug)]
@@ -493,8 +496,35 @@ pub(crate) struct Inspect {
     pub(crate) bytes: u64,
     pub(crate) smallest: Option<SampleSize>,
     pub(crate) largest: Option<SampleSize>,
+    /// Fields whose files are of other shapes than they declare.
+    pub(crate) shapes: Vec<Spread>,
+    /// Samples whose values were looked at.
+    pub(crate) looked_at: usize,
+    pub(crate) values: Vec<FieldValues>,
+    /// Samples that could not be looked at, and what is wrong with the first.
+    pub(crate) unread: usize,
+    pub(crate) problem: Option<String>,
     /// Entries of folders that are no samples.
     pub(crate) ignored: usize,
+    /// Folders among them that hold files of the same kind.
+    pub(crate) passed_over: Vec<PathBuf>,
+}
+
+/// The values of a field in some samples.
+#[derive(Debug)]
+pub(crate) struct FieldValues {
+    pub(crate) field: String,
+    pub(crate) range: Range,
+    /// Of an image, the value that augmentation takes for white.
+    pub(crate) white: Option<f32>,
+}
+
+impl FieldValues {
+    /// Whether augmentation would clip them: integers have no values outside their type.
+    pub(crate) fn are_clipped(&self) -> bool {
+        let ends = self.range.ends().zip(self.white);
+        ends.is_some_and(|((least, greatest), white)| least < 0.0 || greatest > f64::from(white))
+    }
 }
 
 /// What one sample takes in files.
@@ -510,16 +540,24 @@ pub(crate) struct SampleSize {
 pub(crate) struct Check {
     pub(crate) samples: usize,
     pub(crate) problems: Vec<Problem>,
+    /// Fields of which several files have another shape.
+    pub(crate) shapes: Vec<Spread>,
+    /// What there is to say besides problems.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One problem, of a file or of a source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The sample, where it is known: problems of no sample in particular come first.
     pub(crate) index: Option<usize>,
     pub(crate) path: String,
-    pub(crate) kind: &'static str,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) field: Option<String>,
+    pub(crate) kind: ErrorKind,
     pub(crate) message: String,
+    /// Whether it is told with all others of its field, in [`Check::shapes`].
+    pub(crate) is_told: bool,
 }
 
 #[cfg(test)]

@@ -119,3 +119,84 @@ fn everything_is_read_where_no_thread_can_be_started() {
         assert_eq!(bench_without_threads(dir.path(), &line).expect(1).stdout, ended.stdout);
     }
 }
+
+#[test]
+fn files_of_other_lengths_are_told_once_with_what_makes_them_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "gen DIR --samples 40 --shape 3,10..40,20 --dtype u8";
+    bench(dir.path(), line).expect(0);
+    let ended = bench(dir.path(), "check DIR").expect(1);
+    assert_eq!(ended.stdout.matches("--ragged").count(), 1, "{ended:#?}");
+    assert_eq!(ended.lines().len(), 2, "{ended:#?}");
+    assert!(ended.lines()[0].contains("of 40 files of input differ from u8[3, "), "{ended:#?}");
+    let json = bench(dir.path(), "check DIR --json").expect(1).json();
+    let (others, axis) = (&json["shapes"][0]["files"], &json["shapes"][0]["ragged"][0]);
+    assert_eq!(json["problems"].as_array().unwrap().len() as u64, others.as_u64().unwrap());
+    assert_eq!(*ended.lines().last().unwrap(), format!("40 samples, {others} problems"));
+    let advice = ended.lines()[0].split("use ").nth(1).unwrap().to_owned();
+    assert_eq!(advice, format!("--ragged input:1:{}", axis["greatest"]));
+    bench(dir.path(), &format!("check DIR {advice}")).expect(0);
+    let inspected = bench(dir.path(), "inspect DIR").expect(0);
+    assert_eq!(inspected.stdout.matches(&advice).count(), 1, "{inspected:#?}");
+    let inspected = bench(dir.path(), &format!("inspect DIR {advice}")).expect(0);
+    assert!(!inspected.stdout.contains("shapes"), "{inspected:#?}");
+}
+
+#[test]
+fn files_of_other_lengths_hide_no_other_problem() {
+    let dir = pairs(9);
+    let shorter = tempfile::tempdir().unwrap();
+    bench(shorter.path(), "gen DIR --samples 9 --shape 2,5 --dtype f32").expect(0);
+    for index in 3..6 {
+        fs::copy(file(&shorter, "input", index), file(&dir, "input", index)).unwrap();
+    }
+    truncate(&file(&dir, "input", 6), 1);
+    fs::copy(file(&dir, "output", 7), file(&dir, "input", 7)).unwrap();
+    let ended = bench(dir.path(), "check DIR").expect(1);
+    assert!(ended.lines()[0].contains("3 of 9 files of input differ from f32[2, 3] in axis 1"));
+    assert!(ended.stdout.contains("000006.npy: truncated"), "{ended:#?}");
+    assert!(ended.stdout.contains("000007.npy: dtype mismatch"), "{ended:#?}");
+    assert_eq!(*ended.lines().last().unwrap(), "9 samples, 5 problems");
+}
+
+#[test]
+fn nothing_to_load_is_a_problem_whatever_it_lies_in() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }";
+    let npy = [&b"\x93NUMPY\x01\x00v\x00"[..], format!("{header:117}\n").as_bytes()].concat();
+    fs::write(dir.path().join("rows.npy"), npy).unwrap();
+    for source in ["folder", "rows.npy"] {
+        let ended = bench(dir.path(), &format!("check DIR/{source}")).expect(1);
+        assert!(ended.lines()[0].contains(": empty: "), "{ended:#?}");
+        assert_eq!(ended.lines()[1], "0 samples, 1 problem");
+        let ended = bench(dir.path(), &format!("inspect DIR/{source}")).expect(1);
+        assert!(ended.stderr.contains(source), "{ended:#?}");
+    }
+}
+
+#[test]
+fn arrays_that_do_not_go_together_are_read_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR --samples 9 --shape 4 --dtype u8 --as npy").expect(0);
+    fs::write(dir.path().join("output.npy"), "nothing of the kind").unwrap();
+    truncate(&dir.path().join("input.npy"), 1);
+    let ended = bench(dir.path(), "check DIR").expect(1);
+    for words in ["input.npy: truncated", "output.npy: foreign format", "0 samples, 2 problems"] {
+        assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
+    }
+}
+
+#[test]
+fn folders_that_were_passed_over_are_said() {
+    let dir = pairs(5);
+    fs::create_dir(dir.path().join("input/old")).unwrap();
+    fs::copy(file(&dir, "input", 0), dir.path().join("input/old/0.npy")).unwrap();
+    let ended = bench(dir.path(), "check DIR/input").expect(0);
+    assert_eq!(
+        ended.lines(),
+        ["note: folders of .npy files were passed over: \"old\"", "5 samples, no problem"]
+    );
+    let ended = bench(dir.path(), "inspect DIR/input").expect(0);
+    assert!(ended.stdout.contains("passed over: \"old\""), "{ended:#?}");
+}

@@ -1,9 +1,11 @@
+use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::tester::{Ended, bench, bench_with, file, images, pairs, stub, truncate};
+use crate::tester::{Ended, bench, bench_with, file, images, pairs, program, stub, truncate};
 
 fn compare(dir: &Path, options: &str) -> Ended {
     let line = format!("compare DIR --batch-size 8 --workers 2 --rounds 2 {options}");
@@ -146,4 +148,39 @@ fn samples_that_tallow_cannot_load_end_it_before_any_peer_has_begun() {
     let ended = compare(dir.path(), "--python DIR/stub").expect(1);
     assert!(ended.stderr.contains("000003.npy"), "{ended:#?}");
     assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (1, ""));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_ends_the_peers_too_and_leaves_no_folder() {
+    let dir = pairs(5);
+    let temporary = tempfile::tempdir().unwrap();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        // A peer that never answers, and a process of its own beside it.
+        stub(dir.path(), "sleep 1000 & echo $! >\"$0.pid\"; sleep 1000");
+        let pid = dir.path().join("stub.pid");
+        let mut command = program();
+        command.arg("compare").arg(dir.path()).arg("--python").arg(dir.path().join("stub"));
+        command.arg("--html").arg(dir.path().join("x.html")).env("TMPDIR", temporary.path());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let started = || fs::read_to_string(&pid).unwrap_or_default().ends_with('\n');
+        while !started() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let peer = fs::read_to_string(&pid).unwrap();
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+        // One that nobody waits for stays as a zombie.
+        let stat = format!("/proc/{}/stat", peer.trim());
+        let runs = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        while runs() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!runs(), "{signal}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{signal}");
+        let left = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 4, "input, output, the peer and its number: {signal}");
+        fs::remove_file(pid).unwrap();
+    }
 }

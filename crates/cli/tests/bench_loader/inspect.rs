@@ -69,10 +69,92 @@ fn samples_that_are_no_images_have_no_picture() {
     assert!(!dir.path().join("x.png").exists());
     let images = crate::tester::images(3);
     for png in ["DIR", "DIR/absent/x.png"] {
-        let ended = bench(images.path(), &format!("inspect DIR --png {png}")).expect(1);
+        let ended = bench(images.path(), &format!("inspect DIR --png {png}")).expect(2);
         assert!(ended.stderr.contains("cannot write"), "{ended:#?}");
     }
     crate::tester::truncate(&file(&images, "input", 1), 1);
     let ended = bench(images.path(), "inspect DIR --png DIR/x.png").expect(1);
     assert!(ended.stderr.contains("000001.npy"), "{ended:#?}");
+}
+
+/// A folder of images of floats, with these values in the first.
+fn floats(values: &[f32]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR --samples 3 --shape 3,8,8 --dtype f32").expect(0);
+    let mut bytes = std::fs::read(file(&dir, "input", 0)).unwrap();
+    let start = bytes.len() - 3 * 8 * 8 * 4;
+    for (at, value) in values.iter().enumerate() {
+        bytes[start + at * 4..][..4].copy_from_slice(&value.to_le_bytes());
+    }
+    std::fs::write(file(&dir, "input", 0), bytes).unwrap();
+    dir
+}
+
+#[test]
+fn the_values_of_each_field_are_shown_with_what_augmentation_takes_them_for() {
+    let dir = floats(&[0.0, 200.0, f32::NAN, f32::INFINITY]);
+    let ended = bench(dir.path(), "inspect DIR").expect(0);
+    let said = "input: 0..200, 1 NaN, 1 infinite in 3 samples; augmentation takes floats for 0..1";
+    assert!(ended.stdout.contains(said), "{ended:#?}");
+    assert!(ended.stdout.contains("255"), "and how to say another range: {ended:#?}");
+    let json = bench(dir.path(), "inspect DIR --json").expect(0).json();
+    let of = &json["values"][0];
+    assert_eq!(
+        (&of["least"], &of["greatest"], &of["nan"]),
+        (&0.0.into(), &200.0.into(), &1.into())
+    );
+    let small = floats(&[0.0, 1.0]);
+    let ended = bench(small.path(), "inspect DIR").expect(0);
+    assert!(ended.stdout.contains("input: 0..1 in 3 samples; augmentation takes 0..1 for"));
+    let bytes = crate::tester::images(100);
+    let ended = bench(bytes.path(), "inspect DIR").expect(0);
+    assert!(ended.stdout.contains("input: 0..255 in 64 samples; augmentation takes 0..255 for"));
+    assert!(ended.stdout.contains("target: 0..9\n"), "{ended:#?}");
+}
+
+#[test]
+fn a_sample_that_cannot_be_read_is_counted_and_the_others_are_told() {
+    let dir = pairs(9);
+    crate::tester::truncate(&file(&dir, "input", 3), 1);
+    std::fs::remove_file(file(&dir, "output", 5)).unwrap();
+    std::os::unix::fs::symlink("absent", file(&dir, "output", 5)).unwrap();
+    let json = bench(dir.path(), "inspect DIR --json").expect(0).json();
+    assert_eq!(
+        (&json["samples"], &json["looked_at"], &json["unread"]),
+        (&9.into(), &7.into(), &2.into())
+    );
+}
+
+#[test]
+fn labels_stand_under_their_pictures() {
+    let dir = crate::tester::images(2);
+    let drawn = || {
+        bench(dir.path(), "inspect DIR --png DIR/x.png").expect(0);
+        std::fs::read(dir.path().join("x.png")).unwrap()
+    };
+    let before = drawn();
+    let label = file(&dir, "output", 1);
+    let mut bytes = std::fs::read(&label).unwrap();
+    let at = bytes.len() - 8;
+    bytes[at] ^= 1;
+    std::fs::write(label, bytes).unwrap();
+    assert_ne!(drawn(), before, "another digit");
+}
+
+#[test]
+fn a_picture_of_a_large_sample_takes_little_beside_the_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wide, bytes) = (dir.path().join("wide.npy"), 80_000_000);
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, {bytes}), }}");
+    let head = [&b"\x93NUMPY\x01\x00v\x00"[..], format!("{header:117}\n").as_bytes()].concat();
+    std::fs::write(&wide, head).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&wide).unwrap();
+    file.set_len(128 + bytes).unwrap();
+    // Twice the sample, and what a program of several threads reserves.
+    let mut shell = crate::tester::command("sh");
+    let limited = r#"ulimit -v 400000; exec "$@""#;
+    shell.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bench-loader"), "inspect"]);
+    let output = shell.arg(&wide).arg("--png").arg(dir.path().join("x.png")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(size(&dir.path().join("x.png")).0 < 1000, "reduced");
 }

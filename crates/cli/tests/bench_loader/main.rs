@@ -1,6 +1,7 @@
 //! `bench-loader` as its users run it: what it prints, and the exit code it ends with.
 
 mod augment;
+mod cases;
 mod check;
 mod colour;
 mod compare;
@@ -15,6 +16,7 @@ mod html;
 mod inspect;
 mod json;
 mod messages;
+mod outputs;
 mod preview;
 mod run;
 mod shell;

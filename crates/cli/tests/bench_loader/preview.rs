@@ -124,7 +124,7 @@ fn what_cannot_be_read_or_written_is_told_and_leaves_nothing_behind() {
     let dir = images(3);
     let line = "preview DIR --augment hflip --out";
     for out in ["DIR", "DIR/absent/x.png"] {
-        let ended = bench(dir.path(), &format!("{line} {out}")).expect(1);
+        let ended = bench(dir.path(), &format!("{line} {out}")).expect(2);
         assert!(ended.stderr.contains("cannot write"), "{ended:#?}");
     }
     truncate(&file(&dir, "input", 1), 1);
