@@ -16,10 +16,16 @@ use clap::{
 };
 use tallow::{Augment, BoxFormat, LastBatch, Layout, OnError};
 
+use crate::given::Given;
 use crate::npy::NpyDtype;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.";
+Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.
+
+With --json a command prints one object: \"tallow\", the version; \"command\";
+\"settings\", every argument, defaults included; \"machine\"; and what was found. Where that is
+nothing, \"error\" is an object of \"kind\", \"message\", \"path\" and \"sample\", the last two null where
+they are not known.";
 
 const DEMO_EXAMPLE: &str = "\
 Example:
@@ -76,6 +82,8 @@ Examples:
       --augment 'random_resized_crop(224)' --points joints";
 
 const COMPARE_EXAMPLES: &str = "\
+Ends with 1 as well where others are installed and all of them fail: nothing was compared.
+
 Examples:
   pip install torch numpy nvidia-dali-cuda130 spdl grain
   bench-loader compare DIR --batch-size 256
@@ -118,11 +126,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Parses a command line, the program's name first.
+    /// Parses a command line, the program's name first; and what a report says of it.
     ///
     /// The options of `demo` may stand without it, but not before another command, where they
     /// would have no effect. clap's own check of that would refuse `--color` there too.
-    pub(crate) fn of(words: Vec<OsString>) -> Result<Self, clap::Error> {
+    pub(crate) fn of(words: Vec<OsString>) -> Result<(Self, Given), clap::Error> {
         // Of a negative number its option can say more than that it is unexpected.
         let mut command = Self::command().mut_subcommands(|it| it.allow_negative_numbers(true));
         let matches = command.try_get_matches_from_mut(words)?;
@@ -135,7 +143,8 @@ impl Args {
                 format!("--{option} stands before {name}; options come after the command");
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
-        Self::from_arg_matches(&matches)
+        let given = Given::of(&command, &matches, "demo");
+        Ok((Self::from_arg_matches(&matches)?, given))
     }
 }
 
@@ -212,11 +221,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Flags)]
 pub(crate) struct DemoArgs {
-    /// Epochs to load
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) epochs: u64,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Epochs to load [default: as many as take 2 seconds, after one that is not counted]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epochs: Option<u64>,
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -268,8 +277,8 @@ pub(crate) struct DoctorArgs {
     /// A file or folder whose storage is looked at too
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -284,8 +293,8 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 8, requires = "png")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
     pub(crate) samples: u8,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -293,11 +302,11 @@ pub(crate) struct InspectArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Threads that read, or auto for one a core
+    /// Threads that read, or auto for one per core
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     pub(crate) workers: Workers,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -308,39 +317,46 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// Augment each sample by this chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Option<Augment>,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
-    /// Epochs to load [default: 1, or 5 with --ceiling, which never takes fewer]
+    /// Epochs to load [default: as many as take 2 seconds, at least 3, after one that is not
+    /// counted; the first alone where it takes 5 seconds or fails, with --trace or --start-batch].
+    /// With --ceiling at least 5
+    #[arg(help_heading = "Measuring")]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
     /// Also measure, taking turns, what the machine could do at most: as many threads that open,
     /// read and close the same files in the same order, and nothing else
+    #[arg(help_heading = "Measuring")]
     #[arg(long, conflicts_with = "start_batch")]
     pub(crate) ceiling: bool,
     /// Drop the files from the page cache before each epoch, so that it comes from the storage,
     /// and load by turns without and with --read-ahead (64MB unless given) to tell what that is
-    /// worth; --epochs of each [default: 3]
+    /// worth
+    #[arg(help_heading = "Measuring")]
     #[arg(long, conflicts_with_all = ["ceiling", "start_batch"])]
     pub(crate) cold: bool,
     /// Sleep T ms after each batch, standing in for a training step, and report the share of the time
     /// spent waiting for data, by stage. The device is synchronised before the step begins
+    #[arg(help_heading = "Measuring")]
     #[arg(long, value_name = "T", conflicts_with = "ceiling", value_parser = parse_step)]
     pub(crate) step_ms: Option<Duration>,
     /// Return freed memory to the system at once, as a program does that does not call
     /// tallow::keep_freed_memory: each batch then pays for fresh pages
+    #[arg(help_heading = "Measuring")]
     #[arg(long)]
     pub(crate) return_memory: bool,
     /// Write the report as a page too, with charts: one file that needs nothing else
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
     /// Write what every thread did when, as a trace that chrome://tracing and ui.perfetto.dev open:
     /// the first 200,000 spans, some 50 MB at most. It takes some 20 us of CPU time a row
-    #[arg(long, value_name = "FILE", conflicts_with = "ceiling")]
+    #[arg(long, value_name = "FILE", conflicts_with = "ceiling", help_heading = "Output")]
     pub(crate) trace: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -351,36 +367,43 @@ pub(crate) struct TuneArgs {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// Augment each sample by this chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Option<Augment>,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
     /// Drop the files from the page cache before each trial, and try reading ahead
+    #[arg(help_heading = "Measuring")]
     #[arg(long)]
     pub(crate) cold: bool,
     /// Sleep T ms after each batch, standing in for a training step: finds the least that such a
     /// training needs
+    #[arg(help_heading = "Measuring")]
     #[arg(long, value_name = "T", value_parser = parse_step)]
     pub(crate) step_ms: Option<Duration>,
     /// The share of the cores that workers may have
+    #[arg(help_heading = "Measuring")]
     #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = parse_share)]
     pub(crate) cpu_share: f64,
     /// What the loader may hold, like 1GB
+    #[arg(help_heading = "Measuring")]
     #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse_size)]
     pub(crate) memory: usize,
-    /// Stop searching after S seconds, with the best so far
+    /// Stop searching after S seconds, with the best so far; then the defaults, what was found, and
+    /// what came near take turns, for half as long and 30 seconds at most
     #[arg(long, value_name = "S", default_value_t = 60)]
+    #[arg(help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: u64,
     /// Afterwards measure all settings that a search could try within the bounds, and the one that
     /// was found beside the best of them
+    #[arg(help_heading = "Measuring")]
     #[arg(long)]
     pub(crate) grid: bool,
     /// Write the report as a page too, with charts: one file that needs nothing else
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -390,39 +413,44 @@ pub(crate) struct CompareArgs {
     pub(crate) source: SourceArgs,
     /// Rows of a batch
     #[arg(long, default_value_t = 32, value_parser = parse_positive)]
+    #[arg(help_heading = "Loading")]
     pub(crate) batch_size: usize,
-    /// Threads of each contender, or processes where it has those, or auto for one a core
-    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    /// Threads of each contender, or processes where it has those, or auto for one per core
+    #[arg(long, value_name = "N|auto", default_value = "auto", help_heading = "Loading")]
     pub(crate) workers: Workers,
     /// Epochs that each contender is timed over, after those that warm it up
     #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
     /// What the orders are drawn from
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, help_heading = "Loading")]
     pub(crate) seed: u32,
     /// Compare a chain of augmentations, of steps that torchvision and DALI have too
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Option<Augment>,
     /// The field that is augmented: images of bytes
     #[arg(long, value_name = "FIELD", default_value = "input", requires = "augment")]
+    #[arg(help_heading = "Augmentation")]
     pub(crate) augment_field: String,
     /// Its axes, chw or hwc, where its shape leaves that open
-    #[arg(long, value_name = "AXES", requires = "augment")]
+    #[arg(long, value_name = "AXES", requires = "augment", help_heading = "Augmentation")]
     pub(crate) layout: Option<Layout>,
     /// The Python that has the other loaders [default: $TALLOW_PYTHON, or python3]
+    #[arg(help_heading = "Measuring")]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
     /// A contender that takes longer for an epoch, or for the choice among the ways in which it can
     /// be used, is ended and left out
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=TIMEOUT_MAX))]
     pub(crate) timeout: u64,
     /// Write the report as a page too, with charts: one file that needs nothing else
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -451,21 +479,23 @@ pub(crate) struct DigestArgs {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// Augment each sample by this chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Option<Augment>,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
     /// Epochs to load
+    #[arg(help_heading = "Loading")]
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: u64,
     /// Before it one line a batch: epoch, batch, hash
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) per_batch: bool,
     /// Before it one line a sample: epoch, position, index, hash
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) per_sample: bool,
-    /// Print one JSON object in the place of the hash
-    #[arg(long)]
+    /// Print one JSON object: the version, every setting, and what was found. Its "lines" are those
+    /// of --per-batch and --per-sample as objects, "digest" being the hash
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
@@ -481,10 +511,13 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     /// The chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Augment,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
+    /// Print one JSON object: the version, every setting, and what was found
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
 }
 
 /// Pictures beyond this many nobody looks at, and all are held in memory.
@@ -495,7 +528,7 @@ pub(crate) struct PreviewArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     /// The chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Augment,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
@@ -543,6 +576,7 @@ pub(crate) struct ManArgs {
 
 /// Which fields --augment is about, and how.
 #[derive(Debug, Flags)]
+#[command(next_help_heading = "Augmentation")]
 pub(crate) struct FieldArgs {
     /// The field that is augmented [default: input]
     #[arg(long, value_name = "FIELD", requires = "augment")]
@@ -572,6 +606,7 @@ pub(crate) struct FieldArgs {
 
 /// Where the samples are.
 #[derive(Debug, Flags)]
+#[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
     /// A folder of .npy files; a folder that holds input/ and output/, or input.npy and
     /// output.npy, or input/ and a row for each of its files in output.npy or labels.npy; one .npy
@@ -593,6 +628,7 @@ pub(crate) struct SourceArgs {
 
 /// How they are loaded.
 #[derive(Debug, Clone, Flags)]
+#[command(next_help_heading = "Loading")]
 pub(crate) struct LoadArgs {
     /// Rows of a batch, over all ranks
     #[arg(long, default_value_t = 32, value_parser = parse_positive)]
@@ -886,7 +922,7 @@ mod tests {
             let (name, examples) = (command.get_name(), examples(&help));
             assert!(!examples.is_empty(), "{name} has no example");
             for example in examples {
-                let parsed = Args::of(example.iter().map(OsString::from).collect());
+                let parsed = Args::of(example.iter().map(OsString::from).collect()).map(drop);
                 assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
                 assert_eq!(example[1], name, "an example of another command");
             }

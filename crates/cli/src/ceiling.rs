@@ -14,9 +14,9 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use tallow::{Batching, Order, Source};
@@ -54,12 +54,16 @@ enum From {
 }
 
 impl Ceiling {
-    /// Asks the source where its samples lie, and opens what they share.
+    /// Asks the source where the samples `indices` lie, and opens what they share. Where they stand
+    /// among these is what passes know them by.
     ///
     /// # Errors
     ///
     /// In words, when the samples do not lie in files or a file cannot be opened.
-    pub(crate) fn new(source: &dyn Source) -> Result<Self, String> {
+    pub(crate) fn new(
+        source: &dyn Source,
+        indices: impl IntoIterator<Item = usize>,
+    ) -> Result<Self, String> {
         let mut this = Self {
             paths: Vec::new(),
             files: Vec::new(),
@@ -68,7 +72,7 @@ impl Ceiling {
             largest: 0,
         };
         let mut shared = HashMap::new();
-        for index in 0..source.len() {
+        for index in indices {
             for extent in source.extents(index) {
                 this.largest = this.largest.max(extent.bytes);
                 let from = if extent.whole_file {
@@ -110,7 +114,7 @@ impl Ceiling {
     ///
     /// In words, when a file cannot be read or a thread cannot be started: fewer threads would be
     /// another ceiling.
-    pub(crate) fn pass(&self, order: &[usize], threads: usize) -> Result<Duration, String> {
+    pub(crate) fn pass(&self, order: &dyn Order, threads: usize) -> Result<Duration, String> {
         let claim = (order.len() / (threads * CLAIM_MAX)).clamp(1, CLAIM_MAX);
         let next = AtomicUsize::new(0);
         // Not a barrier, which would wait for ever for a thread that cannot be started.
@@ -122,11 +126,12 @@ impl Ceiling {
             drop(gate.read());
             loop {
                 let start = next.fetch_add(claim, Ordering::Relaxed);
-                let Some(rest) = order.get(start..).filter(|rest| !rest.is_empty()) else {
+                let claimed = start..order.len().min(start.saturating_add(claim));
+                if claimed.is_empty() {
                     return Ok(());
-                };
-                for &index in &rest[..claim.min(rest.len())] {
-                    self.read_sample(index, &mut buffer)?;
+                }
+                for position in claimed {
+                    self.read_sample(order.index(position), &mut buffer)?;
                 }
             }
         };
@@ -179,13 +184,42 @@ impl Ceiling {
     }
 }
 
-/// The samples of an epoch in the order in which a rank is given them.
-pub(crate) fn visited(order: &dyn Order, batching: &Batching) -> Vec<usize> {
-    let positions = order.len();
-    let batches = 0..batching.batches(positions);
-    let rows = batches.map(|batch| batching.rows(positions, batch));
-    let visited = rows.flat_map(|rows| (0..rows.samples()).map(move |row| rows.position(row)));
-    visited.map(|position| order.index(position)).collect()
+/// The samples of an epoch in the order in which a rank is given them. None is listed: an epoch may
+/// have more than anyone has memory for.
+#[derive(Debug)]
+pub(crate) struct Visits {
+    order: Arc<dyn Order>,
+    batching: Batching,
+    /// Samples of each batch, the last excepted, and of all.
+    each: usize,
+    len: usize,
+}
+
+impl Visits {
+    pub(crate) fn new(order: Arc<dyn Order>, batching: Batching) -> Self {
+        let positions = order.len();
+        let samples = |batch| batching.rows(positions, batch).samples();
+        let (each, len) = match batching.batches(positions) {
+            0 => (0, 0),
+            batches => (samples(0), (batches - 1) * samples(0) + samples(batches - 1)),
+        };
+        Self { order, batching, each, len }
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> {
+        (0..self.len).map(|position| self.index(position))
+    }
+}
+
+impl Order for Visits {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn index(&self, position: usize) -> usize {
+        let rows = self.batching.rows(self.order.len(), position / self.each);
+        self.order.index(rows.position(position % self.each))
+    }
 }
 
 #[cfg(test)]
@@ -206,21 +240,28 @@ mod tests {
             npy::write(&dir.path().join(name), &bytes).unwrap();
         }
         let folder = NpyFolders::open(dir.path()).unwrap();
-        let ceiling = Ceiling::new(&folder).unwrap();
-        ceiling.pass(&[2, 0, 1, 2], 3).unwrap();
-        ceiling.pass(&[], 1).unwrap();
+        let order = |samples| Sequential.order(samples, 0, 0).unwrap();
+        let ceiling = Ceiling::new(&folder, [2, 0, 1, 2]).unwrap();
+        ceiling.pass(&*order(4), 3).unwrap();
+        ceiling.pass(&*order(0), 1).unwrap();
         let file = NpyFile::open(dir.path().join("a.npy")).unwrap();
-        Ceiling::new(&file).unwrap().pass(&[4, 0], 2).unwrap();
+        Ceiling::new(&file, [4, 0]).unwrap().pass(&*order(2), 2).unwrap();
         fs::remove_file(dir.path().join("b.npy")).unwrap();
-        assert!(ceiling.pass(&[0, 1], 2).unwrap_err().contains("sample 1"));
+        assert!(ceiling.pass(&*order(3), 2).unwrap_err().contains("sample 2"));
+        assert!(Ceiling::new(&folder, []).is_err());
     }
 
     #[test]
     fn a_rank_visits_its_own_rows() {
         let order = Sequential.order(7, 0, 0).unwrap();
-        let rank = |rank, last| visited(&*order, &Batching::new(4, last, rank, 2).unwrap());
+        let rank = |rank, last| {
+            let visits = Visits::new(order.clone(), Batching::new(4, last, rank, 2).unwrap());
+            visits.indices().collect::<Vec<_>>()
+        };
         assert_eq!(rank(1, LastBatch::Keep), [1, 3, 5]);
         assert_eq!(rank(0, LastBatch::Pad), [0, 2, 4, 6]);
         assert_eq!(rank(0, LastBatch::Drop), [0, 2]);
+        let all = Batching::new(8, LastBatch::Drop, 0, 1).unwrap();
+        assert!(Visits::new(order.clone(), all).is_empty());
     }
 }

@@ -2,13 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::path::Path;
 
 use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::escape::escaped;
 use crate::exit::Result;
+use crate::given::Given;
+use crate::report::{human, json};
 use crate::style;
 
 /// Where a command writes: its report to standard output, everything else to standard error.
@@ -18,12 +23,62 @@ use crate::style;
 #[derive(Debug)]
 pub(crate) struct Console {
     out: Visible<BufWriter<AutoStream<StdoutLock<'static>>>>,
+    given: Given,
+    /// Whether an object was printed: there is but one.
+    printed: bool,
 }
 
 impl Console {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(given: Given) -> Self {
         let out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
-        Self { out: Visible { out, line: Vec::new() } }
+        Self { out: Visible { out, line: Vec::new() }, given, printed: false }
+    }
+
+    /// Prints what was found as one object, after the version and the settings.
+    pub(crate) fn print(&mut self, found: Value) -> io::Result<()> {
+        self.printed = true;
+        writeln!(self.out, "{}", json::visible(&self.given.object(found)))
+    }
+
+    /// The same, with the list `name` before what was found: `lines` writes an object on each line,
+    /// so that a million of them are never in memory.
+    pub(crate) fn print_list<E: From<io::Error>>(
+        &mut self,
+        name: &str,
+        lines: impl FnOnce(&mut dyn FnMut(&Value) -> io::Result<()>) -> Result<Value, E>,
+    ) -> Result<(), E> {
+        self.printed = true;
+        let out = &mut self.out;
+        write!(out, "{{{}:[", Value::from(name))?;
+        let mut before = "\n";
+        let found = lines(&mut |line| {
+            write!(out, "{before}{}", json::visible(line))?;
+            before = ",\n";
+            Ok(())
+        })?;
+        let object = json::visible(&self.given.object(found));
+        let end = if before == "\n" { "" } else { "\n" };
+        writeln!(out, "{end}],{}", object.trim_start_matches('{'))?;
+        Ok(())
+    }
+
+    /// Where JSON was asked for and none was printed, why.
+    pub(crate) fn print_failure<T>(&mut self, result: &Result<T>) {
+        let Err(failure) = result else { return };
+        if let (true, false, Some(error)) = (self.given.is_json(), self.printed, failure.as_json())
+        {
+            // If nobody reads it, that is told when all is flushed.
+            let _ = self.print(json!({ "error": error }));
+        }
+    }
+
+    /// Says on standard error that a file was written, and how large it is.
+    pub(crate) fn tell_written(&mut self, path: &Path) {
+        // Of a pipe, or the standard output, there is nothing to say.
+        if let Some(file) = fs::metadata(path).ok().filter(fs::Metadata::is_file) {
+            let (path, bytes) = (path.display().to_string(), human::bytes(file.len()));
+            self.tell(format_args!("wrote {}, {bytes}", human::one_line(&path)));
+        }
     }
 
     /// Standard output.

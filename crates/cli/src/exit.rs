@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::AutoStream;
+use serde_json::{Value, json};
 
 use crate::escape::escaped;
 use crate::{console, style};
@@ -19,13 +21,69 @@ pub(crate) enum Failure {
     Usage(String),
     /// The data or the run failed: exit code 1.
     Failed(String),
+    /// The same, with what the library knows of it.
+    Library(Box<Fault>),
     /// The same, and what there is to say was said.
     Told,
     /// Standard output could not be written. A reader that has seen enough is no error.
     Output(io::Error),
 }
 
+/// A failure that the library has reported.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    code: u8,
+    kind: &'static str,
+    message: String,
+    path: Option<PathBuf>,
+    sample: Option<usize>,
+}
+
+impl Fault {
+    /// An error, and the one of a source that caused it.
+    fn of(
+        code: u8,
+        kind: &'static str,
+        error: &dyn fmt::Display,
+        of: Option<&tallow::Error>,
+    ) -> Self {
+        Self {
+            code,
+            kind,
+            message: in_options(&error.to_string()),
+            path: of.and_then(|error| error.path()).map(Path::to_owned),
+            sample: of.and_then(tallow::Error::index),
+        }
+    }
+}
+
 impl Failure {
+    /// The exit code, and what there is to say that was not said.
+    fn code(&self) -> (u8, Option<String>) {
+        match self {
+            Self::Usage(message) => (2, Some(message.clone())),
+            Self::Failed(message) => (1, Some(message.clone())),
+            Self::Library(fault) => (fault.code, Some(fault.message.clone())),
+            Self::Told => (1, None),
+            // Nobody is there who wants to read more.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (0, None),
+            Self::Output(error) => (1, Some(format!("cannot write the report: {error}"))),
+        }
+    }
+
+    /// For machines; none where the report has said it, or cannot be written.
+    pub(crate) fn as_json(&self) -> Option<Value> {
+        let (kind, path, sample) = match self {
+            Self::Usage(_) => ("usage", None, None),
+            Self::Failed(_) => ("failed", None, None),
+            Self::Library(fault) => (fault.kind, fault.path.as_ref(), fault.sample),
+            Self::Told | Self::Output(_) => return None,
+        };
+        let (_, message) = self.code();
+        let path = path.map(|path| path.to_string_lossy());
+        Some(json!({ "kind": kind, "message": message, "path": path, "sample": sample }))
+    }
+
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::Usage(in_options(&message.to_string()))
     }
@@ -65,19 +123,15 @@ impl From<io::Error> for Failure {
 
 impl From<tallow::Error> for Failure {
     fn from(error: tallow::Error) -> Self {
-        match error.kind() {
-            tallow::ErrorKind::Config => Self::usage(error),
-            _ => Self::failed(error),
-        }
+        let code = if error.kind() == tallow::ErrorKind::Config { 2 } else { 1 };
+        Self::Library(Box::new(Fault::of(code, error.kind().as_str(), &error, Some(&error))))
     }
 }
 
 impl From<tallow::LoaderError> for Failure {
     fn from(error: tallow::LoaderError) -> Self {
-        match error.kind() {
-            tallow::LoaderErrorKind::Config => Self::usage(error),
-            _ => Self::failed(error),
-        }
+        let code = if error.kind() == tallow::LoaderErrorKind::Config { 2 } else { 1 };
+        Self::Library(Box::new(Fault::of(code, error.kind().as_str(), &error, error.cause())))
     }
 }
 
@@ -96,18 +150,12 @@ pub(crate) fn both(result: Result, written: Result) -> Result {
 
 /// The exit code of a command, after a line on standard error where one is due.
 pub(crate) fn of(result: Result) -> ExitCode {
-    let (message, code) = match result {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return ExitCode::SUCCESS;
-        }
-        Err(Failure::Told) => return ExitCode::from(1),
-        Err(Failure::Failed(message)) => (message, 1),
-        Err(Failure::Output(error)) => (format!("cannot write the report: {error}"), 1),
-        Err(Failure::Usage(message)) => (message, 2),
-    };
-    // Nobody is left to be told if this fails too.
-    let _ = writeln!(io::stderr(), "{} {}", style::problem("error"), escaped(&message));
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    let (code, message) = failure.code();
+    if let Some(message) = message {
+        // Nobody is left to be told if this fails too.
+        let _ = writeln!(io::stderr(), "{} {}", style::problem("error"), escaped(&message));
+    }
     ExitCode::from(code)
 }
 

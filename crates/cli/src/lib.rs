@@ -24,8 +24,12 @@ mod contents;
 #[cfg(feature = "cuda")]
 pub mod copies;
 mod device;
+mod distribution;
+mod epochs;
 mod escape;
 mod exit;
+mod finals;
+mod given;
 mod html;
 mod interrupt;
 mod machine;
@@ -45,10 +49,12 @@ mod shapes;
 mod shard;
 mod sheet;
 mod shell;
+mod stalls;
 mod style;
 mod threads;
 mod timeline;
 mod trace;
+mod tuner;
 mod values;
 mod work;
 
@@ -59,12 +65,13 @@ pub fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     // Before the parser, which colours what it says too.
     style::choose(args::Color::among(&words));
-    let args = match args::Args::of(words) {
-        Ok(args) => args,
+    let (args, given) = match args::Args::of(words) {
+        Ok(parsed) => parsed,
         Err(error) => return exit::of_parser(&error),
     };
-    let mut console = console::Console::new();
+    let mut console = console::Console::new(given);
     let result = commands::run(&args, &mut console);
+    console.print_failure(&result);
     // Flushed in any case, so that what was found comes before what is said of it.
     let flushed = console.finish();
     exit::of(exit::both(result, flushed))

@@ -5,15 +5,19 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use tallow::{Batch, Loader, Schema, Stage};
+use tallow::{Batch, Batches, Loader, LoaderError, Report, Schema, Stage};
 
+use crate::console::Console;
 use crate::device::Consumer;
+use crate::distribution::Distribution;
 use crate::exit;
 use crate::process;
+use crate::stalls::Stalls;
 use crate::timeline::{Taken, Timeline};
 
-/// What loading has cost and brought so far. The clock runs from the first `next()` to the drop
-/// of the last batch; whatever lies between two measurements is not counted.
+/// What loading has cost and brought so far. The clock runs from the first `next()` to when the last
+/// batch was taken, dropped, and done with by the device; whatever lies between two measurements is
+/// not counted.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub(crate) samples: u64,
@@ -24,8 +28,10 @@ pub(crate) struct Meter {
     /// Time of the steps.
     pub(crate) steps: Duration,
     pub(crate) cpu: Duration,
-    /// The wait for each batch: 4 bytes each, so that even a million batches are a small matter.
-    waits_us: Vec<f32>,
+    /// The wait for each batch, in seconds.
+    pub(crate) batch_waits: Distribution,
+    /// Samples a second of each epoch.
+    pub(crate) epoch_rates: Distribution,
     /// Where somebody will look at it.
     pub(crate) timeline: Option<Timeline>,
     /// Of the wait, until the device had the batch.
@@ -39,6 +45,116 @@ pub(crate) struct Meter {
     /// Rows that were skipped or substituted.
     pub(crate) faults: Tally,
     pub(crate) errors: Tally,
+    /// Why the rest was not taken.
+    pub(crate) given_up: Option<String>,
+}
+
+/// A measurement under way: an iteration, and what was known when the clock was started.
+pub(crate) struct Taking<'a> {
+    loader: &'a Loader,
+    consumer: &'a Consumer,
+    progress: &'a ProgressBar,
+    batches: Batches<'a>,
+    stalls: Stalls,
+    /// When the clock was started, and when the last epoch ended.
+    started: Instant,
+    lap: Instant,
+    before: Report,
+    cpu: Duration,
+}
+
+impl<'a> Taking<'a> {
+    pub(crate) fn begin(
+        loader: &'a Loader,
+        consumer: &'a Consumer,
+        epochs: Range<u64>,
+        progress: &'a ProgressBar,
+    ) -> Self {
+        let (before, cpu) = (loader.report(), process::cpu_time());
+        let started = Instant::now();
+        let (batches, stalls) = (loader.epochs(epochs), Stalls::of(loader));
+        Self { loader, consumer, progress, batches, stalls, started, lap: started, before, cpu }
+    }
+
+    /// Starts the clock anew. What is ready by now was made before, and what will be ready at the end
+    /// is made after: an iteration that goes on pays for as many batches as it delivers.
+    pub(crate) fn restart(&mut self) {
+        self.before = self.loader.report();
+        self.cpu = process::cpu_time();
+        self.started = Instant::now();
+        self.lap = self.started;
+    }
+
+    /// Takes the batches of an epoch and hands them to the consumer. Errors are noted and the rest is
+    /// taken all the same, unless it would never come. Returns whether there may be another epoch.
+    pub(crate) fn epoch(&mut self, meter: &mut Meter) -> bool {
+        let (before, mut ended) = (meter.samples, false);
+        let more = loop {
+            let asked = Instant::now();
+            let next = self.batches.next();
+            // What is still on its way is a part of the wait, or the step would hide it.
+            if let (Some(Ok(_)), Some(_)) = (&next, self.consumer.step) {
+                let started = Instant::now();
+                meter.synchronize(self.consumer);
+                meter.device += started.elapsed();
+            }
+            let waited = asked.elapsed();
+            meter.wait += waited;
+            let Some(next) = next else { break false };
+            ended = self.is_last(&next);
+            meter.given_up = self.stalls.hopeless(next.as_ref().err());
+            meter.note(&next, waited);
+            self.watch(&next, waited, meter);
+            if let (Ok(batch), Some(step)) = (&next, self.consumer.step) {
+                meter.steps += self.consumer.step(step, batch);
+            }
+            drop(next);
+            self.progress.inc(1);
+            if ended || meter.given_up.is_some() {
+                break meter.given_up.is_none();
+            }
+        };
+        if ended {
+            let now = Instant::now();
+            meter.epoch_rates.add(rate(meter.samples - before, now - self.lap));
+            self.lap = now;
+        }
+        more
+    }
+
+    /// Whether an epoch ends with this.
+    fn is_last(&self, next: &Result<Batch, LoaderError>) -> bool {
+        let number = match next {
+            Ok(batch) => Some(batch.number()),
+            Err(error) => error.batch().map(|batch| batch.number),
+        };
+        number.is_none_or(|number| number + 1 >= self.loader.batches_per_epoch())
+    }
+
+    /// Adds what came to the timeline, where there is one.
+    fn watch(&self, next: &Result<Batch, LoaderError>, wait: Duration, meter: &mut Meter) {
+        let Some(timeline) = &mut meter.timeline else { return };
+        let samples = next.as_ref().map_or(0, |batch| batch.len() as u64);
+        let (at, ready) = (meter.wall + self.started.elapsed(), self.loader.ready());
+        timeline.add(&Taken { at, samples, wait, ready });
+    }
+
+    /// Since the clock was started.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Stops the clock when the device has done its work. Returns the loader's own account.
+    pub(crate) fn end(self, meter: &mut Meter) -> Report {
+        meter.synchronize(self.consumer);
+        meter.wall += self.started.elapsed();
+        meter.cpu += process::cpu_time().saturating_sub(self.cpu);
+        let account = self.loader.report().since(&self.before);
+        meter.hand_over += account.hand_over;
+        account.stages.iter().for_each(|time| add(&mut meter.stages, *time));
+        account.wait_by_stage().into_iter().for_each(|time| add(&mut meter.waits, time));
+        account
+    }
 }
 
 impl Meter {
@@ -52,59 +168,39 @@ impl Meter {
         if self.timeline.is_some() { Self::watching() } else { Self::default() }
     }
 
-    /// Takes every batch of these epochs and hands it to the consumer. Errors are noted and the
-    /// rest is taken all the same. The clock stops when the device has done its work.
+    /// Takes every batch of these epochs. Returns the loader's own account.
     pub(crate) fn take(
         &mut self,
         loader: &Loader,
         consumer: &Consumer,
         epochs: Range<u64>,
         progress: &ProgressBar,
-    ) {
-        let before = loader.report();
-        let cpu = process::cpu_time();
-        let started = Instant::now();
-        let mut batches = loader.epochs(epochs);
-        loop {
-            let asked = Instant::now();
-            let next = batches.next();
-            // What is still on its way is a part of the wait, or the step would hide it.
-            if let (Some(Ok(_)), Some(_)) = (&next, consumer.step) {
-                let started = Instant::now();
-                self.synchronize(consumer);
-                self.device += started.elapsed();
-            }
-            let waited = asked.elapsed();
-            self.wait += waited;
-            let Some(batch) = next else { break };
-            self.batches += 1;
-            self.waits_us.push(waited.as_secs_f32() * 1e6);
-            if let Some(timeline) = &mut self.timeline {
-                let samples = batch.as_ref().map_or(0, |batch| batch.len() as u64);
-                let (at, ready) = (self.wall + started.elapsed(), loader.ready());
-                timeline.add(&Taken { at, samples, wait: waited, ready });
-            }
-            match batch {
-                Ok(batch) => {
-                    self.samples += batch.len() as u64;
-                    self.faults.add_faults(&batch);
-                    if let Some(step) = consumer.step {
-                        self.steps += consumer.step(step, &batch);
-                    }
-                }
-                Err(error) => self.errors.add(error),
-            }
-            progress.inc(1);
+    ) -> Report {
+        let mut taking = Taking::begin(loader, consumer, epochs, progress);
+        while taking.epoch(self) {}
+        taking.end(self)
+    }
+
+    /// Tells what failed, why the rest was not taken, and what was passed over.
+    pub(crate) fn tell(&self, console: &mut Console) {
+        console.tell_some("passed over", &self.faults.first, self.faults.total);
+        console.tell_some("error", &self.errors.first, self.errors.total);
+        if let Some(why) = &self.given_up {
+            console.tell_some("error", &[why], 1);
         }
-        drop(batches);
-        self.synchronize(consumer);
-        self.wall += started.elapsed();
-        self.cpu += process::cpu_time().saturating_sub(cpu);
-        let account = loader.report().since(&before);
-        self.hand_over += account.hand_over;
-        let waits = account.wait_by_stage();
-        account.stages.into_iter().for_each(|time| add(&mut self.stages, time));
-        waits.into_iter().for_each(|time| add(&mut self.waits, time));
+    }
+
+    /// Notes what came, and how long it was waited for.
+    fn note(&mut self, next: &Result<Batch, LoaderError>, wait: Duration) {
+        self.batches += 1;
+        self.batch_waits.add(wait.as_secs_f64());
+        match next {
+            Ok(batch) => {
+                self.samples += batch.len() as u64;
+                self.faults.add_faults(batch);
+            }
+            Err(error) => self.errors.add(error),
+        }
     }
 
     fn synchronize(&mut self, consumer: &Consumer) {
@@ -124,13 +220,15 @@ impl Meter {
         self.wait += other.wait;
         self.steps += other.steps;
         self.cpu += other.cpu;
-        self.waits_us.extend(other.waits_us);
+        self.batch_waits.merge(other.batch_waits);
+        self.epoch_rates.merge(other.epoch_rates);
         self.hand_over += other.hand_over;
         self.device += other.device;
         other.stages.into_iter().for_each(|time| add(&mut self.stages, time));
         other.waits.into_iter().for_each(|time| add(&mut self.waits, time));
         self.faults.merge(other.faults);
         self.errors.merge(other.errors);
+        self.given_up = other.given_up.or(self.given_up.take());
     }
 
     pub(crate) fn samples_per_second(&self) -> f64 {
@@ -168,19 +266,9 @@ impl Meter {
         time.checked_div(batches).unwrap_or_default()
     }
 
-    /// The wait for each batch, in microseconds.
-    pub(crate) fn waits_us(&self) -> &[f32] {
-        &self.waits_us
-    }
-
     /// The wait that the given share of the batches did not exceed, in microseconds.
     pub(crate) fn batch_waits_us<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
-        let mut sorted = self.waits_us.clone();
-        sorted.sort_unstable_by(f32::total_cmp);
-        shares.map(|share| {
-            let at = (share * sorted.len() as f64).ceil() as usize;
-            sorted.get(at.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0.0).into()
-        })
+        shares.map(|share| self.batch_waits.quantile(share) * 1e6)
     }
 }
 
@@ -275,13 +363,6 @@ pub(crate) fn delivered_row_bytes(schema: &Schema) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_waits_that_occurred() {
-        let meter = Meter { waits_us: vec![4., 1., 3., 2.], ..Meter::default() };
-        assert_eq!(meter.batch_waits_us([0.0, 0.5, 0.75, 0.99, 1.0]), [1., 2., 3., 4., 4.]);
-        assert_eq!(Meter::default().batch_waits_us([0.5]), [0.]);
-    }
 
     #[test]
     fn medians_of_few() {

@@ -9,6 +9,7 @@ use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
 use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
 use crate::exit::{Failure, Result};
 use crate::place::{Opened, Place};
+use crate::report::human;
 
 /// Opens SOURCE, whatever it is.
 pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
@@ -25,8 +26,22 @@ pub(crate) fn build(
     augment: Option<Augment>,
 ) -> Result<Loader> {
     let loader = builder(source, args, device, augment)?.build()?;
+    refuse_empty_epochs(&loader, args)?;
     start_at(&loader, args)?;
     Ok(loader)
+}
+
+/// Of no batch there is nothing to tell but that.
+fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
+    if loader.batches_per_epoch() > 0 {
+        return Ok(());
+    }
+    let (size, samples) =
+        (args.batch_size, human::counted(loader.plan().samples() as u64, "sample"));
+    Err(Failure::Usage(format!(
+        "no batch to load: --batch-size {size} is more than the {samples} there are, and --last drop \
+         leaves out what fills no batch; lower the one, or say --last keep or --last pad"
+    )))
 }
 
 /// The loader that the options ask for, as far as it can be said before it is built.
@@ -89,7 +104,8 @@ fn start_at(loader: &Loader, args: &LoadArgs) -> Result {
     let Some(batch) = args.start_batch else { return Ok(()) };
     let batches = loader.batches_per_epoch();
     if batch > batches {
-        let message = format!("--start-batch {batch}, but an epoch has {batches} batches");
+        let batches = human::counted_as(batches as u64, "batch", "batches");
+        let message = format!("--start-batch {batch}, but an epoch has {batches}");
         return Err(Failure::Usage(message));
     }
     let state = loader.state_at(args.first_epoch, batch)?;

@@ -9,13 +9,13 @@ use crate::args::{DeviceArg, Last, LoadArgs, Ragged};
 use crate::place::{Folders, Place};
 use crate::shell;
 
-/// Rust code that builds the loader of `plan`, to be pasted into a function that returns a
-/// `Result`.
+/// Rust code that builds the loader, to be pasted into a function that returns a `Result`: with as
+/// many workers and batches ahead as `pinned` has, or as many as a loader has that is told nothing.
 pub(crate) fn code(
     place: &Place,
     load: &LoadArgs,
     augment: Option<&Augment>,
-    plan: &Plan,
+    pinned: Option<&Plan>,
 ) -> String {
     let mut code = "use tallow::prelude::*;\n\n".to_owned();
     code += &source(place);
@@ -23,7 +23,7 @@ pub(crate) fn code(
         let _ = writeln!(code, "let augment = {:?}.parse::<Augment>()?;", chain.to_string());
     }
     code += "let loader = Loader::builder(source)\n";
-    builder_calls(load, plan).iter().for_each(|call| push(&mut code, call));
+    builder_calls(load, pinned).iter().for_each(|call| push(&mut code, call));
     if augment.is_some() {
         push(&mut code, "transform(augment)");
     }
@@ -83,16 +83,15 @@ fn pairs(fields: &[(String, std::path::PathBuf)]) -> Option<&Path> {
 }
 
 /// What is not the default, and how many workers and batches ahead it came to be.
-fn builder_calls(load: &LoadArgs, plan: &Plan) -> Vec<String> {
+fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
     let mut calls = vec![format!("batch_size({})", load.batch_size)];
     if load.shuffle {
         calls.push("shuffle()".to_owned());
     }
     calls.push(format!("seed({})", load.seed));
-    calls.push(format!("workers({})", plan.workers()));
-    if plan.workers() > 0 {
-        calls.push(format!("prefetch({})", plan.prefetch()));
-    }
+    calls.extend(pinned.map(|plan| format!("workers({})", plan.workers())));
+    let pinned = pinned.filter(|plan| plan.workers() > 0);
+    calls.extend(pinned.map(|plan| format!("prefetch({})", plan.prefetch())));
     for (field, value) in &load.pads {
         calls.push(format!("pad({field:?}, {value:?})"));
     }

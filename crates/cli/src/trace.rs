@@ -53,7 +53,7 @@ impl Trace {
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub(crate) fn consume(work: impl FnOnce() + Send) -> Result {
+    pub(crate) fn consume<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
         thread::scope(|scope| {
             let consumer = thread::Builder::new().name("consumer".to_owned());
             let started = consumer.spawn_scoped(scope, work);

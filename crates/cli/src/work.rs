@@ -53,7 +53,7 @@ impl Work {
     ) -> Result<Self> {
         let Place::Folders(Folders { fields, recursive, ragged }) = place else {
             let message = "compare needs folders of .npy files with one sample each, which all \
-                           contenders read: a folder, a folder with input/ and output/, or --field \
+                           contenders read: a folder, one with input/ and output/, or --field \
                            NAME=FOLDER";
             return Err(Failure::usage(message));
         };

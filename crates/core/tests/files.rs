@@ -59,7 +59,7 @@ fn every_source_of_files_says_which_file_a_field_is_read_from() {
     for field in [("target", "output/a.npy"), ("all", "all.npy")] {
         expect(&zip, 0, field.0, Some(field.1));
     }
-    let both = zip.clone().concat(zip).unwrap().subset([3, 0]).unwrap().cache(100);
+    let both = zip.clone().concat(zip).unwrap().subset([3, 0]).unwrap().cache(100).unwrap();
     expect(&both, 0, "target", Some("output/b.npy"));
     expect(&Box::new(both), 1, "target", Some("output/a.npy"));
     let sum = Schema::new(vec![Field::new("all", RowDType::F32, &[])]).unwrap();
@@ -113,7 +113,7 @@ fn a_read_leaves_its_field_in_the_mark_of_its_row() {
     };
     for (source, name) in [
         (&source.clone() as &dyn Source, ["b", "a"]),
-        (&source.clone().cache(1000), ["b", "a"]),
+        (&source.clone().cache(1000).unwrap(), ["b", "a"]),
         (&map, ["b", "a"]),
         (&zip, ["b", "a"]),
     ] {

@@ -284,7 +284,7 @@ pub(crate) fn config(problems: &[String]) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use tallow_core::{Field, Key, RowBuffer};
+    use tallow_core::{Field, Key, RowBuffer, RowDType};
 
     use super::*;
 

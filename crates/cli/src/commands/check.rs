@@ -33,11 +33,10 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
         Err(error) => check.problem(&error),
     }
     let report = check.finish();
-    let out = console.out();
     if args.json {
-        json::print(out, &json::check(&report))?
+        console.print(json::check(&report))?
     } else {
-        human::check(out, &report)?
+        human::check(console.out(), &report)?
     }
     if report.problems.is_empty() { Ok(()) } else { Err(Failure::Told) }
 }

@@ -23,7 +23,6 @@ use crate::interrupt::{self, Undone};
 use crate::output::Outputs;
 use crate::place::{Opened, Place};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
-use crate::report::json::print;
 use crate::work::{Work, WorkAugment};
 use crate::{machine, plan, settings, threads};
 
@@ -61,6 +60,7 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let report = report(&place, &opened, &work, args, entrants);
     if let Some(page) = page {
         page.write(&html::page(&report, &doctor::surroundings()).to_html())?;
+        args.html.iter().for_each(|path| console.tell_written(path));
     }
     conclude(&report, args.json, &booth.python, console)
 }
@@ -347,11 +347,10 @@ fn report(
 }
 
 fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Console) -> Result {
-    let out = console.out();
     if as_json {
-        print(out, &json::value(report))?
+        console.print(json::value(report))?
     } else {
-        human::write(out, report)?
+        human::write(console.out(), report)?
     }
     console.finish()?;
     let absent: Vec<&str> = report.absent().map(|entry| entry.name).collect();
@@ -365,7 +364,21 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
     }
     match report.entries.first().map(|tallow| &tallow.outcome) {
         Some(Outcome::Failed(why)) => Err(Failure::failed(format_args!("Tallow: {why}"))),
+        _ if report.best_other().is_none() => nothing_compared(report),
         _ => Ok(()),
+    }
+}
+
+/// Tallow alone was measured. That is no failure where nobody else is installed; where somebody is, and
+/// all of them failed, there is no comparison.
+fn nothing_compared(report: &Compare) -> Result {
+    let failed = report.entries.iter().filter_map(|entry| match &entry.outcome {
+        Outcome::Failed(why) => Some(format!("{}: {why}", entry.name)),
+        Outcome::Measured(_) | Outcome::Absent(_) => None,
+    });
+    match failed.reduce(|all, one| format!("{all}; {one}")) {
+        None => Ok(()),
+        Some(failed) => Err(Failure::failed(format_args!("nothing to compare with: {failed}"))),
     }
 }
 

@@ -1,22 +1,19 @@
 //! `demo`: real handwritten digits, from `.npy` pairs to batches.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use tallow::candle::Device;
-use tallow::{Loader, NpyFolders};
-
 use super::generate::numbered;
-use crate::args::{DemoArgs, DeviceArg};
+use crate::args::{Args, Command, DemoArgs, RunArgs};
+use crate::commands;
 use crate::console::Console;
-use crate::device::{self, Consumer};
 use crate::exit::{Failure, Result};
 use crate::interrupt;
-use crate::measure::Meter;
 use crate::npy::{self, NpyDtype};
-use crate::report::{self, human};
-use crate::{commands, process, shell};
+use crate::report::human;
+use crate::shell;
 
 /// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` says where they are from.
 const IMAGES: &[u8] = include_bytes!("../../data/digits/images.npy");
@@ -39,14 +36,27 @@ pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
         let (out, took) = (console.out(), human::duration(started.elapsed()));
         let samples = human::count(SAMPLES as u64);
         writeln!(out, "Wrote {samples} handwritten digits as pairs of .npy files in {took}.")?;
-        writeln!(out, "Loading them, shuffled, {} times:\n", args.epochs)?;
+        let times = args.epochs.map(|epochs| format!(", {}", human::counted(epochs, "time")));
+        writeln!(out, "Loading them, shuffled{}:\n", times.unwrap_or_default())?;
     }
-    let report = load(folder.path(), args.epochs, console)?;
-    commands::run::conclude(&report, args.json, console)?;
+    commands::run::run(&as_run(folder.path(), args), console)?;
     if !args.json {
         write_next(console)?;
     }
     Ok(())
+}
+
+/// The command line that loads the digits: there is nothing in a demo that `run` does not do.
+fn as_run(folder: &Path, args: &DemoArgs) -> RunArgs {
+    let mut words: Vec<OsString> =
+        ["bench-loader", "run", "--shuffle", "--batch-size", "64"].map(OsString::from).into();
+    words.extend(args.epochs.map(|epochs| format!("--epochs={epochs}").into()));
+    words.extend(args.json.then(|| "--json".into()));
+    words.extend(["--".into(), folder.into()]);
+    match Args::of(words).map(|(args, _)| args.command) {
+        Ok(Some(Command::Run(run))) => run,
+        _ => unreachable!("it is a command line of `run`"),
+    }
 }
 
 /// The digits as a folder of inputs and one of targets, one sample a file.
@@ -74,40 +84,6 @@ fn payload(file: &[u8], bytes: usize) -> &[u8] {
     &file[file.len() - bytes..]
 }
 
-fn load(folder: &Path, epochs: u64, console: &Console) -> Result<report::Run> {
-    let started = Instant::now();
-    let source = NpyFolders::pairs(folder)?;
-    let opening = started.elapsed();
-    let started = Instant::now();
-    let loader = Loader::builder(source).batch_size(64).shuffle().build()?;
-    let building = started.elapsed();
-    let batches = (loader.batches_per_epoch() as u64).saturating_mul(epochs);
-    let progress = console.progress("loading", batches);
-    let mut meter = Meter::default();
-    let consumer = Consumer { device: Device::Cpu, step: None };
-    meter.take(&loader, &consumer, 0..epochs, &progress);
-    progress.finish_and_clear();
-    Ok(report::Run {
-        source: folder.display().to_string(),
-        opening,
-        building,
-        schema: loader.schema().clone(),
-        plan: loader.plan().clone(),
-        augmented: None,
-        epochs,
-        meter,
-        device: device::report(DeviceArg::Cpu, &consumer.device, loader.plan()),
-        loader: loader.report(),
-        step: None,
-        copies: None,
-        kernels: None,
-        cold: None,
-        peak_rss_bytes: process::peak_rss_bytes(),
-        keeps_freed_memory: false,
-        rounds: Vec::new(),
-    })
-}
-
 fn write_next(console: &mut Console) -> Result {
     let program = shell::program();
     let example = std::env::temp_dir().join("tallow-example");
@@ -123,7 +99,7 @@ fn write_next(console: &mut Console) -> Result {
 
 #[cfg(test)]
 mod tests {
-    use tallow::{NpyFile, RowBuffer, Source};
+    use tallow::{NpyFile, NpyFolders, RowBuffer, Source};
 
     use super::*;
 

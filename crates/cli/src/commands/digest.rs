@@ -1,18 +1,20 @@
 //! `digest`: one hash of everything that is delivered.
 
-use std::io::{self, Write};
+use std::{fmt, io};
 
 use indicatif::ProgressBar;
-use tallow::Batch;
+use serde_json::{Value, json};
 use tallow::candle;
+use tallow::{Batch, Batches};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::args::DigestArgs;
 use crate::console::Console;
 use crate::exit::{Failure, Result};
 use crate::measure::Tally;
-use crate::report::{self, human, json};
+use crate::report::{self, human};
 use crate::rows::Rows;
+use crate::stalls::Stalls;
 use crate::{augment, device, plan};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
@@ -22,98 +24,172 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let chain = augment.map(|augment| augment.chain);
     let loader = plan::build(opened.source, &args.load, &device, chain)?;
     let epochs = plan::epochs(&args.load, args.epochs)?;
-    let lines = Lines { per_batch: args.per_batch, per_sample: args.per_sample };
     let batches = (loader.batches_per_epoch() as u64).saturating_mul(args.epochs);
+    let wanted = Wanted { per_batch: args.per_batch, per_sample: args.per_sample };
     // Lines and a bar would be written over each other.
-    let progress = match lines {
-        Lines { per_batch: false, per_sample: false } => console.progress("hashing", batches),
+    let progress = match wanted {
+        Wanted { per_batch: false, per_sample: false } => console.progress("hashing", batches),
         _ => ProgressBar::hidden(),
     };
-    let mut stream = StreamHash::new(lines);
-    let (mut errors, mut faults) = (Tally::default(), Tally::default());
-    for batch in loader.epochs(epochs) {
-        match batch {
-            Ok(batch) => {
-                faults.add_faults(&batch);
-                stream.add(&batch, console.out())?;
-            }
-            Err(error) => errors.add(error),
-        }
-        progress.inc(1);
+    let mut digester = Digester {
+        stream: StreamHash::new(wanted),
+        stalls: Stalls::of(&loader),
+        errors: Tally::default(),
+        faults: Tally::default(),
+        given_up: None,
+    };
+    let batches = loader.epochs(epochs);
+    if args.json {
+        console.print_list("lines", |print| {
+            digester.take(batches, &progress, &mut |line| print(&line.to_json()))?;
+            Ok::<_, Failure>(report::json::digest(&digester.report()))
+        })?;
+    } else {
+        let out = console.out();
+        digester.take(batches, &progress, &mut |line| writeln!(out, "{line}"))?;
+        human::digest(console.out(), &digester.report())?;
     }
     progress.finish_and_clear();
-    let report = stream.report(errors.total, faults.total);
-    let out = console.out();
-    if args.json {
-        json::print(out, &json::digest(&report))?
-    } else {
-        human::digest(out, &report)?
+    digester.tell(console)
+}
+
+/// Hashes batches, and notes what failed.
+struct Digester {
+    stream: StreamHash,
+    stalls: Stalls,
+    errors: Tally,
+    faults: Tally,
+    given_up: Option<String>,
+}
+
+impl Digester {
+    /// Takes all batches, unless the rest would never come.
+    fn take(&mut self, batches: Batches<'_>, progress: &ProgressBar, print: Print<'_>) -> Result {
+        for batch in batches {
+            match &batch {
+                Ok(batch) => {
+                    self.faults.add_faults(batch);
+                    self.stream.add(batch, print)?;
+                }
+                Err(error) => self.errors.add(error),
+            }
+            self.given_up = self.stalls.hopeless(batch.as_ref().err());
+            progress.inc(1);
+            if self.given_up.is_some() {
+                break;
+            }
+        }
+        Ok(())
     }
-    console.tell_some("passed over", &faults.first, faults.total);
-    console.tell_some("error", &errors.first, errors.total);
-    if errors.total > 0 { Err(Failure::Told) } else { Ok(()) }
+
+    fn report(&self) -> report::Digest {
+        report::Digest {
+            hash: self.stream.all.digest128(),
+            batches: self.stream.batches,
+            samples: self.stream.samples,
+            errors: self.errors.total,
+            faults: self.faults.total,
+            given_up: self.given_up.clone(),
+        }
+    }
+
+    fn tell(&self, console: &mut Console) -> Result {
+        console.tell_some("passed over", &self.faults.first, self.faults.total);
+        console.tell_some("error", &self.errors.first, self.errors.total);
+        if let Some(why) = &self.given_up {
+            console.tell_some("error", &[why], 1);
+        }
+        if self.errors.total > 0 { Err(Failure::Told) } else { Ok(()) }
+    }
 }
 
 /// Which lines come before the hash.
 #[derive(Debug, Clone, Copy)]
-struct Lines {
+struct Wanted {
     per_batch: bool,
     per_sample: bool,
 }
+
+/// The hash of a batch or of a sample.
+enum Line {
+    Batch { epoch: u64, number: usize, hash: u128 },
+    Sample { epoch: u64, position: usize, index: usize, hash: u128 },
+}
+
+impl Line {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Batch { epoch, number, hash } => {
+                json!({ "epoch": epoch, "batch": number, "digest": format!("{hash:032x}") })
+            }
+            Self::Sample { epoch, position, index, hash } => json!({
+                "epoch": epoch,
+                "position": position,
+                "index": index,
+                "digest": format!("{hash:032x}"),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch { epoch, number, hash } => write!(f, "{epoch} {number} {hash:032x}"),
+            Self::Sample { epoch, position, index, hash } => {
+                write!(f, "{epoch} {position} {index} {hash:032x}")
+            }
+        }
+    }
+}
+
+/// Takes lines one after another.
+type Print<'a> = &'a mut dyn FnMut(&Line) -> io::Result<()>;
 
 /// XXH3-128 of the rows that hold a sample, in order: for each its index as a little-endian `u64`
 /// and then, in the order of the schema, the bytes of its fields. Neither batches nor epochs are
 /// in it, so that it is the same however the samples were cut into them.
 struct StreamHash {
-    lines: Lines,
+    wanted: Wanted,
     all: Xxh3,
     batches: u64,
     samples: u64,
 }
 
 impl StreamHash {
-    fn new(lines: Lines) -> Self {
-        Self { lines, all: Xxh3::new(), batches: 0, samples: 0 }
+    fn new(wanted: Wanted) -> Self {
+        Self { wanted, all: Xxh3::new(), batches: 0, samples: 0 }
     }
 
-    fn add(&mut self, batch: &Batch, out: &mut dyn Write) -> Result {
+    fn add(&mut self, batch: &Batch, print: Print<'_>) -> Result {
         let fields: candle::Result<Vec<Rows<'_>>> =
             batch.tensors().map(|(_, tensor)| Rows::of(tensor)).collect();
         let fields = fields.map_err(Failure::failed)?;
-        self.add_rows(batch, &fields, out)?;
+        self.add_rows(batch, &fields, print)?;
         Ok(())
     }
 
-    fn add_rows(
-        &mut self,
-        batch: &Batch,
-        fields: &[Rows<'_>],
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    fn add_rows(&mut self, batch: &Batch, fields: &[Rows<'_>], print: Print<'_>) -> io::Result<()> {
         let epoch = batch.epoch();
         let mut of_batch = Xxh3::new();
         for (row, (&index, position)) in batch.indices().iter().zip(batch.positions()).enumerate() {
             update(&mut self.all, index, fields, row);
-            if self.lines.per_batch {
+            if self.wanted.per_batch {
                 update(&mut of_batch, index, fields, row);
             }
-            if self.lines.per_sample {
+            if self.wanted.per_sample {
                 let mut of_sample = Xxh3::new();
                 update(&mut of_sample, index, fields, row);
-                writeln!(out, "{epoch} {position} {index} {:032x}", of_sample.digest128())?;
+                print(&Line::Sample { epoch, position, index, hash: of_sample.digest128() })?;
             }
         }
-        if self.lines.per_batch {
-            writeln!(out, "{epoch} {} {:032x}", batch.number(), of_batch.digest128())?;
+        if self.wanted.per_batch {
+            let (number, hash) = (batch.number(), of_batch.digest128());
+            print(&Line::Batch { epoch, number, hash })?;
         }
         self.batches += 1;
         self.samples += batch.len() as u64;
         Ok(())
-    }
-
-    fn report(&self, errors: usize, faults: usize) -> report::Digest {
-        let (batches, samples) = (self.batches, self.samples);
-        report::Digest { hash: self.all.digest128(), batches, samples, errors, faults }
     }
 }
 

@@ -31,11 +31,10 @@ pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
     findings.push(simd());
     findings.extend(cuda::findings());
     let report = Doctor { findings };
-    let out = console.out();
     if args.json {
-        json::print(out, &json::doctor(&report))?
+        console.print(json::doctor(&report))?
     } else {
-        human::doctor(out, &report)?
+        human::doctor(console.out(), &report)?
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     if let Some(png) = png {
         let picture = contact::sheet(source, args.samples.into())?.draw();
         png.write(&picture.and_then(|picture| picture.to_png()).map_err(Failure::Failed)?)?;
+        args.png.iter().for_each(|path| console.tell_written(path));
     }
     let sizes = Sizes::of(source);
     let name = |size: Option<(u64, usize)>| {
@@ -59,13 +60,12 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         ignored: opened.ignored,
         passed_over: place.passed_over(),
     };
-    let out = console.out();
     if args.json {
-        json::print(out, &json::inspect(&report))?
+        console.print(json::inspect(&report))?
     } else {
-        human::inspect(out, &report)?;
+        human::inspect(console.out(), &report)?;
         if let Some(path) = &args.png {
-            writeln!(out, "picture   {}", human::one_line(&path.display().to_string()))?;
+            writeln!(console.out(), "picture   {}", human::one_line(&path.display().to_string()))?;
         }
     }
     Ok(())

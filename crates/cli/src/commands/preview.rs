@@ -40,14 +40,14 @@ pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
     let preview = Preview { args, source, chain: &augmentation.chain, loader, fields };
     let picture = preview.sheet(samples.clone(), epochs)?.draw().map_err(Failure::Failed)?;
     output.write(&picture.to_png().map_err(Failure::Failed)?)?;
+    console.tell_written(&args.out);
     tell(args, samples.len(), &picture, console)
 }
 
 fn tell(args: &PreviewArgs, samples: usize, picture: &Picture, console: &mut Console) -> Result {
     writeln!(
         console.out(),
-        "wrote {}: {} with {} each, {}x{} pixels",
-        human::one_line(&args.out.display().to_string()),
+        "{} with {} each, {}x{} pixels",
         human::counted(samples as u64, "sample"),
         human::counted(args.views.into(), "view"),
         picture.width(),

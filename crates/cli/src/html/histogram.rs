@@ -24,16 +24,17 @@ pub(crate) struct Histogram {
     pub(crate) note: String,
     pub(crate) x: Axis,
     pub(crate) tone: Tone,
-    pub(crate) values: Vec<f64>,
+    /// Values, and how often each occurred.
+    pub(crate) values: Vec<(f64, u64)>,
     pub(crate) marks: Vec<Mark>,
 }
 
 impl Histogram {
     fn counts(&self) -> [u64; COLUMNS] {
         let mut counts = [0; COLUMNS];
-        for value in &self.values {
+        for (value, count) in &self.values {
             let column = (self.x.at(*value) * COLUMNS as f64) as usize;
-            counts[column.min(COLUMNS - 1)] += 1;
+            counts[column.min(COLUMNS - 1)] += count;
         }
         counts
     }
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_value_is_in_a_column() {
-        let values = vec![1e-6, 1e-6, 5e-5, 1.0, 99.0];
+        let values = vec![(1e-6, 2), (5e-5, 1), (1.0, 1), (99.0, 1)];
         let histogram = Histogram {
             title: "waits".to_owned(),
             note: String::new(),

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use tallow::{ErrorKind, Schema, Settings, Stage};
 
-use super::{Augmented, Check, Digest, Doctor, FieldValues, Inspect, Run, SampleSize, Tune};
+use super::{
+    Augmented, Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, RateSpread, Run,
+    SampleSize, Tune,
+};
 use crate::escape::escaped;
+use crate::finals::Ratio;
 use crate::measure::Part;
 use crate::numbers::short;
 use crate::place;
@@ -35,17 +39,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     if let Some(augmented) = &report.augmented {
         write_augmented(out, augmented)?;
     }
-    writeln!(
-        out,
-        "loaded    {} in {}, {}, in {}",
-        counted(meter.samples, "sample"),
-        counted_as(meter.batches, "batch", "batches"),
-        counted(report.epochs, "epoch"),
-        duration(meter.wall)
-    )?;
-    let bytes_per_second = bytes(report.bytes_per_second() as u64);
-    let samples_per_second = count(report.samples_per_second() as u64);
-    writeln!(out, "rate      {samples_per_second} samples/s, {bytes_per_second}/s")?;
+    write_loaded(out, report)?;
     write_waits(out, report)?;
     write_step(out, report)?;
     write_parts(out, report)?;
@@ -58,6 +52,37 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     write_ceiling(out, report)?;
     write_cold(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
+}
+
+/// What was loaded, and how fast that was.
+fn write_loaded(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let meter = &report.meter;
+    let warm_up = report.warm_up.map(duration);
+    writeln!(
+        out,
+        "loaded    {} in {}, {}, in {}{}",
+        counted(meter.samples, "sample"),
+        counted_as(meter.batches, "batch", "batches"),
+        counted(report.epochs, "epoch"),
+        duration(meter.wall),
+        warm_up
+            .map(|took| format!(", after one of {took} that is not counted"))
+            .unwrap_or_default()
+    )?;
+    let bytes_per_second = bytes(report.bytes_per_second() as u64);
+    let samples_per_second = count(report.samples_per_second() as u64);
+    let spread = report.spread().filter(|_| report.rounds.is_empty());
+    writeln!(
+        out,
+        "rate      {samples_per_second} samples/s, {bytes_per_second}/s{}",
+        spread.map(spread_words).unwrap_or_default()
+    )
+}
+
+fn spread_words(RateSpread { epochs, low, high, .. }: RateSpread) -> String {
+    let [low, high] = [low, high].map(|rate| count(rate as u64));
+    let most = if epochs < 20 { "all" } else { "9 in 10" };
+    format!(": the median of {}, {most} within {low} to {high}", counted(epochs, "epoch"))
 }
 
 fn write_device(out: &mut dyn Write, report: &Run) -> io::Result<()> {
@@ -82,7 +107,7 @@ fn write_augmented(out: &mut dyn Write, augmented: &Augmented) -> io::Result<()>
     writeln!(out, "augment   {}", augmented.chain)?;
     writeln!(
         out,
-        "          plans of {} a sample, {} of scratch a worker",
+        "          plans of {} per sample, {} of scratch per worker",
         bytes(plan),
         bytes(scratch)
     )
@@ -190,27 +215,39 @@ fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {
 
 fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let Some((ceiling, ratio)) = report.ceiling() else { return Ok(()) };
-    let rounds = report.rounds.iter();
-    let ratios: Vec<String> = rounds.map(|round| format!("{:.2}", round.ratio())).collect();
     writeln!(
         out,
-        "ceiling   {} samples/s, of which the loader reaches {ratio:.2} (by rounds {})",
+        "ceiling   {} samples/s, of which the loader reaches {ratio:.2} ({})",
         count(ceiling as u64),
-        ratios.join(", ")
+        rounds_words(report.rounds.iter().map(|round| round.ratio()))
     )
+}
+
+/// The ratio of each round, or where they are more than anybody reads what they lie within.
+fn rounds_words(ratios: impl Iterator<Item = f64>) -> String {
+    const SHOWN_MAX: usize = 11;
+    let mut ratios: Vec<f64> = ratios.collect();
+    if ratios.len() <= SHOWN_MAX {
+        let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        return format!("by rounds {}", ratios.join(", "));
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    let cut = ratios.len() / 20;
+    let (low, high) = (ratios[cut], ratios[ratios.len() - 1 - cut]);
+    format!("{} rounds, 9 in 10 within {low:.2} to {high:.2}", ratios.len())
 }
 
 fn write_cold(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let Some(cold) = &report.cold else { return Ok(()) };
     let (without, ahead, times) = cold.medians();
-    let rounds = cold.rounds.iter().map(|round| format!("{:.2}", round.ahead / round.without));
+    let rounds = cold.rounds.iter().map(|round| round.ahead / round.without);
     writeln!(
         out,
-        "cold      {} samples/s, {} with {} read ahead: {times:.2} times (by rounds {})",
+        "cold      {} samples/s, {} with {} read ahead: {times:.2} times ({})",
         count(without as u64),
         count(ahead as u64),
         counted_as(cold.read_ahead as u64, "batch", "batches"),
-        rounds.collect::<Vec<_>>().join(", ")
+        rounds_words(rounds)
     )?;
     let Some(share) = cold.stored_share else { return Ok(()) };
     let kept = if cold.was_cached() { ": the page cache kept the rest" } else { "" };
@@ -238,40 +275,13 @@ pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
         counted(most.workers as u64, "worker"),
         counted_as(most.prefetch as u64, "batch", "batches")
     )?;
-    for step in &report.steps {
+    for step in &report.sought.steps {
         let verdict = if step.taken { "taken" } else { "no" };
         let (from, to) = (settings(step.from), settings(step.to));
         writeln!(out, "tried     {to:34} {:.2} times {from:34} {verdict}", step.ratio)?;
     }
-    let cut = if report.cut { ", cut short by --seconds" } else { "" };
-    writeln!(
-        out,
-        "          {} in {}{cut}",
-        counted(report.trials.len() as u64, "trial"),
-        duration(report.seconds)
-    )?;
-    writeln!(out, "found     {}: {} samples/s", settings(report.found), count(report.rate as u64))?;
-    if let Some((name, ceiling, share)) = report.ceiling() {
-        let ceiling = count(ceiling as u64);
-        writeln!(out, "          {share:.2} of the {ceiling} that the {name} allows")?;
-    }
-    match report.beside_start {
-        Some(pair) => {
-            let (ratio, start) = (pair.ratio(), settings(report.start));
-            if report.found == report.start {
-                let climbed = settings(report.climbed);
-                writeln!(
-                    out,
-                    "          {}: {climbed} reach {ratio:.2} times that, by turns",
-                    report.start_words()
-                )?;
-            } else {
-                let words = report.start_words();
-                writeln!(out, "          {ratio:.2} times {words}, {start}, by turns")?;
-            }
-        }
-        None => writeln!(out, "          which are {}", report.start_words())?,
-    }
+    write_turns(out, report)?;
+    write_found(out, report)?;
     for (i, reason) in report.reasons().iter().enumerate() {
         writeln!(out, "{} {reason}", if i == 0 { "why      " } else { "         " })?;
     }
@@ -288,6 +298,45 @@ pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
     writeln!(out, "paste     at most {memory} of memory for batches\n")?;
     for line in report.code.lines() {
         writeln!(out, "    {line}")?;
+    }
+    Ok(())
+}
+
+/// How long the search took, and what the finalists reached.
+fn write_turns(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
+    let sought = &report.sought;
+    let cut = if sought.cut { ", cut short by --seconds" } else { "" };
+    writeln!(
+        out,
+        "          {} in {}{cut}",
+        counted(sought.trials.len() as u64, "trial"),
+        duration(sought.seconds)
+    )?;
+    for (i, finalist) in sought.finals.finalists.iter().enumerate() {
+        let label = if i == 0 { "turns    " } else { "         " };
+        let (of, rate) = (settings(finalist.settings), count(finalist.rate() as u64));
+        let beside = sought.finals.ratio(finalist.settings, report.found);
+        let beside = beside.map_or("found".to_owned(), |Ratio { median, low, high }| {
+            format!("{median:.2} times what was found ({low:.2} to {high:.2})")
+        });
+        writeln!(out, "{label} {of:34} {rate:>10} samples/s, {beside}")?;
+    }
+    Ok(())
+}
+
+fn write_found(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
+    let (rate, words) = (count(report.rate() as u64), report.start_words());
+    writeln!(out, "found     {}: {rate} samples/s", settings(report.found))?;
+    if report.found == report.start {
+        writeln!(out, "          which are {words}")?;
+    } else if let Some(Ratio { median, low, high }) = report.beside_start() {
+        let start = settings(report.start);
+        writeln!(out, "          {median:.2} times {words}, {start} ({low:.2} to {high:.2})")?;
+    }
+    writeln!(out, "          {}", report.uncertainty())?;
+    if let Some((name, ceiling, share)) = report.ceiling() {
+        let ceiling = count(ceiling as u64);
+        writeln!(out, "          {share:.2} of the {ceiling} that the {name} allows")?;
     }
     Ok(())
 }
@@ -321,6 +370,16 @@ pub(crate) fn settings(settings: Settings) -> String {
         counted(settings.workers as u64, "worker"),
         counted_as(settings.prefetch as u64, "batch", "batches")
     )
+}
+
+pub(crate) fn explain(out: &mut dyn Write, report: &Explain) -> io::Result<()> {
+    writeln!(out, "chain     {}", one_line(&report.augmented.chain))?;
+    for Becoming { name, from, to } in &report.fields {
+        let [name, from, to] = [name, from, to].map(|text| one_line(text));
+        writeln!(out, "field     {name}: {from} becomes {to}")?;
+    }
+    writeln!(out, "scratch   {} per worker", bytes(report.augmented.scratch_bytes as u64))?;
+    write!(out, "{}", report.explained)
 }
 
 /// The bare hash, as other programs that hash print it.

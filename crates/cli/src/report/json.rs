@@ -1,28 +1,24 @@
-//! Reports for machines: one JSON object each, on one line.
+//! Reports for machines: what an object holds after the version and the settings.
 
-use std::borrow::Cow;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tallow::{Dim, Schema, Settings, Step};
 
 use super::{
-    Check, Digest, Doctor, FieldValues, Finding, Inspect, Pair, Problem, Run, SampleSize, Trial,
-    Tune,
+    Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Problem, Run,
+    SampleSize, Trial, Tune,
 };
 use crate::console::is_shown;
+use crate::finals::{Finalist, Finals, Ratio};
 use crate::shapes::{Axis, Spread};
 
-/// Writes an object and ends the line.
-pub(crate) fn print(out: &mut dyn Write, value: &Value) -> io::Result<()> {
-    writeln!(out, "{}", visible(&value.to_string()))
-}
-
-/// What a terminal would obey or not show, in the escapes of JSON: it stands within strings alone.
-fn visible(json: &str) -> Cow<'_, str> {
+/// The text of a value, with what a terminal would obey or not show in the escapes of JSON: it stands
+/// within strings alone.
+pub(crate) fn visible(value: &Value) -> String {
+    let json = value.to_string();
     if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return json.into();
+        return json;
     }
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
@@ -34,7 +30,7 @@ fn visible(json: &str) -> Cow<'_, str> {
             }
         }
     }
-    shown.into()
+    shown
 }
 
 pub(crate) fn run(report: &Run) -> Value {
@@ -54,6 +50,13 @@ pub(crate) fn run(report: &Run) -> Value {
         "device_bytes": report.device.bytes,
         "on_device": report.device.on_device,
         "epochs": report.epochs,
+        "warm_up_seconds": report.warm_up.map(|took| took.as_secs_f64()),
+        "too_short": report.too_short().is_some(),
+        "epoch_samples_per_second": report.spread().map(|spread| json!({
+            "median": spread.median,
+            "p5": spread.low,
+            "p95": spread.high,
+        })),
         "batches": meter.batches,
         "samples": meter.samples,
         "bytes": report.bytes(),
@@ -72,6 +75,7 @@ pub(crate) fn run(report: &Run) -> Value {
         "advice": advice,
         "errors": meter.errors.total,
         "faults": meter.faults.total,
+        "given_up": meter.given_up,
     });
     add_optional(report, &mut value);
     value
@@ -157,6 +161,18 @@ fn parts(report: &Run) -> Value {
     parts.into()
 }
 
+pub(crate) fn explain(report: &Explain) -> Value {
+    let field =
+        |field: &Becoming| json!({ "name": field.name, "from": field.from, "to": field.to });
+    json!({
+        "chain": report.augmented.chain,
+        "plan_bytes": report.augmented.plan_bytes,
+        "scratch_bytes": report.augmented.scratch_bytes,
+        "fields": report.fields.iter().map(field).collect::<Vec<_>>(),
+        "explained": report.explained.lines().collect::<Vec<_>>(),
+    })
+}
+
 pub(crate) fn digest(report: &Digest) -> Value {
     json!({
         "digest": format!("{:032x}", report.hash),
@@ -164,6 +180,7 @@ pub(crate) fn digest(report: &Digest) -> Value {
         "samples": report.samples,
         "errors": report.errors,
         "faults": report.faults,
+        "given_up": report.given_up,
     })
 }
 
@@ -222,13 +239,8 @@ pub(crate) fn doctor(report: &Doctor) -> Value {
 }
 
 pub(crate) fn tune(report: &Tune) -> Value {
-    let pair = |pair: Pair| {
-        json!({
-            "found_samples_per_second": pair.found,
-            "other_samples_per_second": pair.other,
-            "ratio": pair.ratio(),
-        })
-    };
+    let ratio =
+        |ratio: Ratio| json!({ "ratio": ratio.median, "low": ratio.low, "high": ratio.high });
     let step = |step: &Step| {
         json!({
             "from": settings(step.from),
@@ -242,7 +254,16 @@ pub(crate) fn tune(report: &Tune) -> Value {
         value["samples_per_second"] = json!(trial.samples_per_second);
         value
     };
-    let ceilings = &report.ceilings;
+    let finalist = |finalist: &Finalist| {
+        let mut value = settings(finalist.settings);
+        value["samples_per_second"] = json!(finalist.rate());
+        value["rounds_samples_per_second"] = json!(finalist.rates);
+        let beside = report.sought.finals.ratio(finalist.settings, report.found);
+        value["beside_found"] = json!(beside.map(ratio));
+        value
+    };
+    let (ceilings, sought) = (&report.ceilings, &report.sought);
+    let finals = &sought.finals;
     json!({
         "source": report.source,
         "fields": fields(&report.schema),
@@ -255,22 +276,26 @@ pub(crate) fn tune(report: &Tune) -> Value {
         },
         "start": settings(report.start),
         "most": settings(report.most),
-        "climbed": settings(report.climbed),
+        "climbed": settings(sought.climbed),
         "found": settings(report.found),
-        "samples_per_second": report.rate,
+        "is_default": report.starts_with_defaults && report.found == report.start,
+        "samples_per_second": report.rate(),
         "ceiling_ratio": report.ceiling().map(|(_, _, share)| share),
         "memory_bytes": report.memory_bytes,
-        "beside_start": report.beside_start.map(pair),
+        "beside_start": report.beside_start().map(ratio),
+        "finals": finals.finalists.iter().map(finalist).collect::<Vec<_>>(),
+        "confidence": Finals::CONFIDENCE,
+        "behind_best_at_most": finals.behind_at_most(report.found),
         "why": report.reasons(),
-        "steps": report.steps.iter().map(step).collect::<Vec<_>>(),
-        "trials": report.trials.iter().map(trial).collect::<Vec<_>>(),
-        "seconds": report.seconds.as_secs_f64(),
-        "cut": report.cut,
+        "steps": sought.steps.iter().map(step).collect::<Vec<_>>(),
+        "trials": sought.trials.iter().map(trial).collect::<Vec<_>>(),
+        "seconds": sought.seconds.as_secs_f64(),
+        "cut": sought.cut,
         "grid": report.grid.as_ref().map(|grid| json!({
             "settings": grid.points(),
             "trials": grid.trials.iter().map(trial).collect::<Vec<_>>(),
             "best": settings(grid.best),
-            "beside_best": grid.pair.map(pair),
+            "beside_best": grid.beside.map(ratio),
         })),
         "code": report.code,
     })

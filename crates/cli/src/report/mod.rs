@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
 
+use crate::finals::{Finals, Ratio};
 use crate::measure::{Meter, Part, delivered_row_bytes, median};
 use crate::numbers::Range;
 use crate::shapes::Spread;
@@ -28,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) device: Device,
     pub(crate) augmented: Option<Augmented>,
     pub(crate) epochs: u64,
+    /// How long the epoch took that came first and is not counted.
+    pub(crate) warm_up: Option<Duration>,
     pub(crate) meter: Meter,
     /// With `--step-ms`, what was asked for.
     pub(crate) step: Option<Duration>,
@@ -130,18 +133,47 @@ impl Round {
     }
 }
 
+/// Samples a second of many epochs: the median, and what nine in ten of them lie within.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateSpread {
+    pub(crate) epochs: u64,
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
 fn ratio(loader: f64, ceiling: f64) -> f64 {
     if ceiling > 0.0 { loader / ceiling } else { 0.0 }
 }
 
 impl Run {
-    /// Over all epochs; with a ceiling the median of the rounds, as the ceiling's own figure is,
-    /// so that the ratio is that of the two.
+    /// The median of the epochs, which one that was disturbed does not move, where they are enough
+    /// to have one; with a ceiling that of the rounds, as the ceiling's own figure is, so that the
+    /// ratio is that of the two.
     pub(crate) fn samples_per_second(&self) -> f64 {
-        if self.rounds.is_empty() {
-            return self.meter.samples_per_second();
+        if !self.rounds.is_empty() {
+            return median(self.rounds.iter().map(|round| round.loader));
         }
-        median(self.rounds.iter().map(|round| round.loader))
+        match self.spread() {
+            Some(spread) => spread.median,
+            None => self.meter.samples_per_second(),
+        }
+    }
+
+    /// Samples a second of the epochs, if there are enough of them.
+    pub(crate) fn spread(&self) -> Option<RateSpread> {
+        const EPOCHS_MIN: u64 = 3;
+        let rates = &self.meter.epoch_rates;
+        let [low, median, high] = [0.05, 0.5, 0.95].map(|share| rates.quantile(share));
+        let epochs = rates.count();
+        (epochs >= EPOCHS_MIN).then_some(RateSpread { epochs, low, median, high })
+    }
+
+    /// Why the figures mean little, if they do. Of steps that sleep a few tell enough.
+    pub(crate) fn too_short(&self) -> Option<String> {
+        let short = self.meter.wall < Self::TELLING && self.step.is_none();
+        let took = human::duration(self.meter.wall);
+        short.then(|| format!("{took} are too short to mean much: raise --epochs"))
     }
 
     /// The least share of the copies' time that must have passed during steps: no more of it can
@@ -156,8 +188,9 @@ impl Run {
     /// In the place of a stage, where none can be told.
     pub(crate) const NO_LIMIT: &str = "none";
 
-    /// A run without steps that is shorter tells of threads that wake, and of little else.
-    const TELLING: Duration = Duration::from_millis(20);
+    /// A run without steps that is shorter tells of threads that wake and of what else the machine
+    /// did just then, and of little else.
+    const TELLING: Duration = Duration::from_millis(500);
 
     /// What limits the throughput, and what to change. The loader does not see what the device
     /// does with a batch that it has delivered.
@@ -168,10 +201,8 @@ impl Run {
                 "no sample was delivered whose limit could be told".to_owned(),
             );
         }
-        if self.meter.wall < Self::TELLING && self.step.is_none() {
-            let took = human::duration(self.meter.wall);
-            let advice = format!("{took} are too short to tell what the limit is: raise --epochs");
-            return (Self::NO_LIMIT, advice);
+        if let Some(why) = self.too_short() {
+            return (Self::NO_LIMIT, why);
         }
         let device = self.meter.device;
         let stage = self.loader.limiting_stage();
@@ -225,19 +256,24 @@ pub(crate) struct Tune {
     /// Whether the bounds left the defaults as they are.
     pub(crate) starts_with_defaults: bool,
     pub(crate) most: Settings,
-    /// Where it ended, and what is proposed: that, or else where it began.
-    pub(crate) climbed: Settings,
+    /// What is proposed.
     pub(crate) found: Settings,
-    /// Samples a second with what was found.
-    pub(crate) rate: f64,
-    /// Where the search ended beside where it began, unless that is the same.
-    pub(crate) beside_start: Option<Pair>,
+    pub(crate) sought: Sought,
+    pub(crate) grid: Option<Grid>,
+}
+
+/// A search for settings.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    /// Where it ended.
+    pub(crate) climbed: Settings,
     pub(crate) steps: Vec<Step>,
     pub(crate) trials: Vec<Trial>,
-    pub(crate) seconds: Duration,
     /// Whether there was more to try.
     pub(crate) cut: bool,
-    pub(crate) grid: Option<Grid>,
+    /// What the defaults, the end of the search, and what came near reach by turns.
+    pub(crate) finals: Finals,
+    pub(crate) seconds: Duration,
 }
 
 /// What the machine can do at most, as far as it applies.
@@ -258,19 +294,6 @@ pub(crate) struct Ceilings {
 pub(crate) struct Trial {
     pub(crate) settings: Settings,
     pub(crate) samples_per_second: f64,
-}
-
-/// Samples a second of two settings that took turns: medians.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair {
-    pub(crate) found: f64,
-    pub(crate) other: f64,
-}
-
-impl Pair {
-    pub(crate) fn ratio(self) -> f64 {
-        ratio(self.found, self.other)
-    }
 }
 
 /// Trials of the same settings, and what each of them has reached.
@@ -305,8 +328,8 @@ pub(crate) struct Grid {
     /// Some of each.
     pub(crate) trials: Vec<Trial>,
     pub(crate) best: Settings,
-    /// What was found beside the best, unless they are the same.
-    pub(crate) pair: Option<Pair>,
+    /// How many times the rate of the best what was found reaches, unless they are the same.
+    pub(crate) beside: Option<Ratio>,
 }
 
 impl Grid {
@@ -316,7 +339,7 @@ impl Grid {
 
     /// How many times the rate of the best what was found reaches.
     pub(crate) fn ratio(&self) -> f64 {
-        self.pair.map_or(1.0, Pair::ratio)
+        self.beside.map_or(1.0, |ratio| ratio.median)
     }
 }
 
@@ -327,7 +350,7 @@ impl Tune {
         let Ceilings { storage, page_cache, .. } = self.ceilings;
         let (name, ceiling) =
             if self.cold { ("storage", storage?) } else { ("page cache", page_cache?) };
-        self.step.is_none().then(|| (name, ceiling, ratio(self.rate, ceiling)))
+        self.step.is_none().then(|| (name, ceiling, ratio(self.rate(), ceiling)))
     }
 
     /// What the settings are that the search began with.
@@ -335,13 +358,56 @@ impl Tune {
         if self.starts_with_defaults { "the defaults" } else { "the defaults within these bounds" }
     }
 
-    /// Why the search ended where it did: what each last step away from there would do.
+    /// Samples a second with what was found.
+    pub(crate) fn rate(&self) -> f64 {
+        let finalists = &self.sought.finals.finalists;
+        match finalists.iter().find(|finalist| finalist.settings == self.found) {
+            Some(finalist) => finalist.rate(),
+            None => {
+                let own = self.sought.trials.iter().filter(|it| it.settings == self.found);
+                median(own.map(|trial| trial.samples_per_second))
+            }
+        }
+    }
+
+    /// What was found beside where the search began, unless that is the same.
+    pub(crate) fn beside_start(&self) -> Option<Ratio> {
+        self.sought.finals.ratio(self.found, self.start)
+    }
+
+    /// How far the choice may be from the best, in words.
+    pub(crate) fn uncertainty(&self) -> String {
+        let finals = &self.sought.finals;
+        let Some(behind) = finals.behind_at_most(self.found) else {
+            return "nothing else that was tried came near".to_owned();
+        };
+        let percent = (behind * 100.0).ceil();
+        let confidence = Finals::CONFIDENCE * 100.0;
+        let of = format!("{} that took turns ({confidence:.0}% interval)", finals.finalists.len());
+        if percent == 0.0 {
+            return format!("the fastest of {of}");
+        }
+        format!("at most {percent:.0}% slower than the best of {of}")
+    }
+
+    /// Why the search ended where it did: what else would do, by turns with what was found, and then
+    /// what each last step away from there would.
     pub(crate) fn reasons(&self) -> Vec<String> {
+        let Sought { finals, steps, .. } = &self.sought;
+        let by_turns = finals.finalists.iter().map(|finalist| finalist.settings);
+        let by_turns =
+            by_turns.filter_map(|other| Some((other, finals.ratio(other, self.found)?.median)));
         let from_there = |step: &&Step| step.from == self.found && !step.taken;
         let to_there = |step: &&Step| step.to == self.found && step.taken;
-        let refused = self.steps.iter().filter(from_there).map(|step| (step.to, step.ratio));
-        let came = self.steps.iter().filter(to_there).map(|step| (step.from, 1.0 / step.ratio));
-        came.chain(refused).map(|(other, ratio)| self.reason(other, ratio)).collect()
+        let refused = steps.iter().filter(from_there).map(|step| (step.to, step.ratio));
+        let came = steps.iter().filter(to_there).map(|step| (step.from, 1.0 / step.ratio));
+        let mut all: Vec<(Settings, f64)> = Vec::new();
+        for (other, ratio) in by_turns.chain(came).chain(refused) {
+            if all.iter().all(|(known, _)| *known != other) {
+                all.push((other, ratio));
+            }
+        }
+        all.into_iter().map(|(other, ratio)| self.reason(other, ratio)).collect()
     }
 
     fn reason(&self, other: Settings, ratio: f64) -> String {
@@ -357,19 +423,37 @@ impl Tune {
 
 /// What is different in `other`, in words.
 pub(crate) fn difference(than: Settings, other: Settings) -> String {
+    let mut words = Vec::new();
     if other.workers != than.workers {
-        return match other.workers {
-            1 => "1 worker".to_owned(),
-            workers => format!("{workers} workers"),
-        };
+        words.push(human::counted(other.workers as u64, "worker"));
     }
     if other.prefetch != than.prefetch {
-        return match other.prefetch {
-            1 => "1 batch ahead".to_owned(),
-            prefetch => format!("{prefetch} batches ahead"),
-        };
+        let batches = human::counted_as(other.prefetch as u64, "batch", "batches");
+        words.push(format!("{batches} ahead"));
     }
-    if other.read_ahead > 0 { "reading ahead" } else { "not reading ahead" }.to_owned()
+    if (other.read_ahead > 0) != (than.read_ahead > 0) {
+        let word = if other.read_ahead > 0 { "reading ahead" } else { "not reading ahead" };
+        words.push(word.to_owned());
+    }
+    words.join(", ")
+}
+
+/// How a chain is cut into passes.
+#[derive(Debug)]
+pub(crate) struct Explain {
+    pub(crate) augmented: Augmented,
+    /// The fields that the chain changes.
+    pub(crate) fields: Vec<Becoming>,
+    /// In lines.
+    pub(crate) explained: String,
+}
+
+/// A field before a chain and after it.
+#[derive(Debug)]
+pub(crate) struct Becoming {
+    pub(crate) name: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 /// What was delivered, as one number.
@@ -380,6 +464,8 @@ pub(crate) struct Digest {
     pub(crate) samples: u64,
     pub(crate) errors: usize,
     pub(crate) faults: usize,
+    /// Why the rest was not taken.
+    pub(crate) given_up: Option<String>,
 }
 
 /// What the machine offers, in the order in which it is told.

@@ -83,7 +83,7 @@ fn a_report_tells_the_chain_and_what_it_takes() {
             assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
         }
     }
-    let json = bench(dir.path(), &format!("run DIR {CHAIN} --json")).expect(0).json();
+    let json = bench(dir.path(), &format!("run DIR {CHAIN} --epochs 1 --json")).expect(0).json();
     assert_eq!(json["fields"][0]["dtype"], "f32");
     assert_eq!(json["fields"][0]["shape"], serde_json::json!([3, 8, 8]));
     assert_eq!(json["bytes"], 20 * (3 * 8 * 8 * 4 + 8));

@@ -36,7 +36,7 @@ fn what_is_built_in_runs_where_no_peer_is_installed() {
         assert!(contender["tallow_speed_ratio"].as_f64() > Some(0.0), "{contender}");
     }
     assert_eq!(contender(&report, "Grain")["absent"], "no such module");
-    let command = report["command"].as_str().unwrap();
+    let command = report["command_line"].as_str().unwrap();
     assert!(command.contains("--batch-size 8"), "{command}");
 }
 
@@ -88,6 +88,20 @@ fn a_peer_that_does_not_do_the_work_is_a_row_with_its_reason() {
         }
         assert!(contender(&report, "candle loop")["laps"].is_array());
         assert!(started.elapsed() < Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn a_comparison_in_which_all_others_fail_is_an_error_and_one_without_others_is_none() {
+    let dir = images(12);
+    let augment = "--augment 'random_crop(8) to_dtype(f32)' --python DIR/stub";
+    for (script, code) in [("echo '{\"absent\": \"no module\"}'", 0), ("echo boom >&2; exit 3", 1)]
+    {
+        stub(dir.path(), script);
+        let ended = compare(dir.path(), augment).expect(code);
+        assert!(ended.stdout.contains("Tallow 0."), "the report comes all the same: {ended:#?}");
+        let said = ended.stderr.contains("nothing to compare with: torch DataLoader: ");
+        assert_eq!(said, code == 1, "{ended:#?}");
     }
 }
 

@@ -4,7 +4,7 @@ use crate::tester::{bench, program};
 fn without_a_command_real_digits_are_loaded() {
     let dir = tempfile::tempdir().unwrap();
     let ended = bench(dir.path(), "").expect(0);
-    for words in ["1,797", "8,985 samples", "samples/s", "limit", "Try next", " gen "] {
+    for words in ["1,797", " that is not counted", "samples/s", "limit", "Try next", " gen "] {
         assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
     }
     assert_eq!(ended.stderr, "");

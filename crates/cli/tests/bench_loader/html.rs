@@ -191,12 +191,16 @@ fn every_kind_of_run_has_a_page() {
         ("", 6, "<h1>"),
         ("--ceiling", 6, "ceiling, "),
         ("--workers 0", 5, "the stages run inside next()"),
-        ("--batch-size 100 --last drop", 2, "There was no batch to load."),
+        ("--batch-size 60 --start-batch 1", 2, "There was no batch to load."),
         ("--batch-size 4 --step-ms 20 --workers 2", 6, "<h1>Training "),
         ("--batch-size 60", 6, "<h1>"),
     ] {
         let line = format!("run DIR {options} --html DIR/report.html --json");
-        bench(dir.path(), &line).expect(0);
+        let ended = bench(dir.path(), &line).expect(0);
+        assert!(
+            ended.stderr.starts_with("wrote ") && ended.stderr.ends_with(" kB\n"),
+            "{ended:#?}"
+        );
         let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
         assert_eq!(page.matches("role=\"img\"").count(), charts, "{options}: {page}");
         assert!(page.contains(words), "{options}: {page}");

@@ -14,6 +14,8 @@ mod exit_codes;
 mod generate;
 mod html;
 mod inspect;
+mod json;
+mod messages;
 mod outputs;
 mod preview;
 mod run;

@@ -40,7 +40,7 @@ fn preview(dir: &TempDir, options: &str) -> Picture {
     let path = dir.path().join("views.png");
     let picture = Picture::read(&path);
     let size = format!("{}x{} pixels", picture.width, picture.height);
-    assert!(ended.stdout.starts_with("wrote ") && ended.stdout.contains(&size), "{ended:#?}");
+    assert!(ended.stderr.starts_with("wrote ") && ended.stdout.contains(&size), "{ended:#?}");
     fs::remove_file(path).unwrap();
     picture
 }

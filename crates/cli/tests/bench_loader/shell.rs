@@ -113,7 +113,8 @@ fn a_reader_that_is_gone_is_no_error_to_any_command() {
     for line in lines {
         let output = unread(&line);
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{line}");
+        let stderr: Vec<&str> = stderr.lines().filter(|line| !line.starts_with("wrote ")).collect();
+        assert_eq!((output.status.code(), stderr), (Some(0), Vec::new()), "{line}");
     }
 }
 

@@ -22,10 +22,9 @@ impl Ended {
         self
     }
 
-    /// The object on the last line.
+    /// The one document that was printed.
     pub(crate) fn json(&self) -> Value {
-        let line = self.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
     pub(crate) fn lines(&self) -> Vec<&str> {
@@ -106,8 +105,11 @@ pub(crate) fn truncate(path: &Path, bytes: u64) {
 
 /// A program in the place of Python, which does this when it is started as a peer.
 pub(crate) fn stub(dir: &Path, script: &str) {
-    let path = dir.join("stub");
+    let (path, text) = (dir.join("stub"), dir.join("stub.sh"));
     let script = format!("#!/bin/sh\n[ \"$1\" = -c ] && exit\n{script}\n");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&text, script).unwrap();
+    fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a file that this one writes is open in whatever other tests start by then,
+    // and no file that is open for writing can be started.
+    assert!(Command::new("cp").args([&text, &path]).status().unwrap().success());
 }

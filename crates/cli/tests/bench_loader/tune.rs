@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use crate::tester::{bench, images, pairs};
 
 #[test]
@@ -17,7 +19,9 @@ fn what_is_found_lies_within_the_bounds_and_can_be_pasted() {
     assert!(json["memory_bytes"].as_u64().unwrap() <= 2000, "{json}");
     let code = json["code"].as_str().unwrap();
     let workers = format!(".workers({})", of("found", "workers"));
-    assert!(code.contains(&workers) && code.contains(".shuffle()"), "{code}");
+    let pinned = code.contains(&workers);
+    assert_eq!(pinned, json["is_default"] == false, "the defaults need no words: {json}");
+    assert!(code.contains(".shuffle()"), "{code}");
     assert!(json["ceilings"]["page_cache_samples_per_second"].as_f64().unwrap() > 0.0);
 }
 
@@ -43,6 +47,39 @@ fn the_grid_and_cold_files_are_measured_where_asked() {
     let json = bench(dir.path(), line).expect(0).json();
     assert!(json["grid"]["settings"].as_u64().unwrap() >= 2, "{json}");
     assert!(json["ceilings"]["storage_samples_per_second"].as_f64().unwrap() > 0.0, "{json}");
+}
+
+#[test]
+fn the_choice_comes_with_its_uncertainty_and_turns_in_one_order() {
+    let dir = pairs(200);
+    let line = "tune DIR --batch-size 8 --shuffle --seconds 2";
+    let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
+    let finals = json["finals"].as_array().unwrap();
+    let settings = |of: &Value| (of["workers"].clone(), of["prefetch"].clone());
+    if finals.len() > 1 {
+        assert_eq!(settings(&finals[0]), settings(&json["start"]), "the defaults come first");
+        let behind = json["behind_best_at_most"].as_f64().unwrap();
+        assert!((0.0..1.0).contains(&behind), "{json}");
+        for finalist in finals {
+            assert_eq!(
+                finalist["rounds_samples_per_second"].as_array().unwrap().len(),
+                8,
+                "{json}"
+            );
+            if settings(finalist) == settings(&json["found"]) {
+                assert!(finalist["beside_found"].is_null(), "{json}");
+                continue;
+            }
+            let of = |key: &str| finalist["beside_found"][key].as_f64().unwrap();
+            assert!(of("low") <= of("ratio") && of("ratio") <= of("high"), "{json}");
+            assert!(of("high") - 1.0 <= behind + 1e-9, "{json}");
+        }
+    }
+    let ended = bench(dir.path(), line).expect(0);
+    let uncertainty = ["at most ", "the fastest of ", "nothing else that was tried came near"];
+    assert!(uncertainty.iter().any(|words| ended.stdout.contains(words)), "{ended:#?}");
+    let is_default = ended.stdout.contains("which are the defaults\n");
+    assert_eq!(ended.stdout.contains(".prefetch("), !is_default, "{ended:#?}");
 }
 
 #[test]

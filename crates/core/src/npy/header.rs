@@ -322,7 +322,7 @@ fn unsupported(descr: &str) -> Error {
         (_, "f16" | "f12" | "g" | "longdouble") => "save float64",
         _ => "save one of bool, int8..64, uint8..64, float16, float32, float64",
     };
-    Error::new(ErrorKind::UnsupportedDtype, format!("dtype {}; {advice}", quoted(descr)))
+    Error::new(ErrorKind::UnsupportedDtype, format!("{}; {advice}", quoted(descr)))
 }
 
 #[cfg(test)]

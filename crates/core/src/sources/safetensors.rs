@@ -271,7 +271,7 @@ impl TensorPlace {
 
 fn tensor(name: &str, info: &TensorInfo, start: u64) -> Result<(Field, usize, TensorPlace)> {
     let Some((dtype, widening)) = row_dtype(info.dtype) else {
-        let message = format!("dtype {:?}; save a type that candle holds", info.dtype);
+        let message = format!("{:?}; save a type that candle holds", info.dtype);
         return Err(Error::new(ErrorKind::UnsupportedDtype, message).with_field(name));
     };
     let Some((&samples, shape)) = info.shape.split_first() else {

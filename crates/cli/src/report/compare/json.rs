@@ -16,10 +16,9 @@ pub(crate) fn value(report: &Compare) -> Value {
         "rounds": report.rounds,
         "seed": report.seed,
         "augment": report.augment,
-        "machine": report.machine,
         "memory_bytes": report.memory_bytes,
         "fits_page_cache": report.fits_page_cache(),
-        "command": report.command,
+        "command_line": report.command,
         "contenders": report.entries.iter().map(|e| entry(report, e)).collect::<Value>(),
     })
 }

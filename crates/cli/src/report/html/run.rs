@@ -285,7 +285,7 @@ fn waits(report: &Run, timeline: &Timeline) -> Section {
     let meter = &report.meter;
     let wall = meter.wall.as_secs_f64();
     let [least, p50, p99, most] =
-        meter.batch_waits_us([0.0, 0.5, 0.99, 1.0]).map(|micros| micros * 1e-6);
+        [0.0, 0.5, 0.99, 1.0].map(|share| meter.batch_waits.quantile(share));
     let mark = |name: &str, value: f64, tone: Tone| Mark {
         name: format!("{name}, {}", Unit::Seconds.text(value)),
         tone,
@@ -296,7 +296,7 @@ fn waits(report: &Run, timeline: &Timeline) -> Section {
         note: text("on a logarithmic scale"),
         x: Axis::logarithmic(Unit::Seconds, least, most),
         tone: Tone::Read,
-        values: meter.waits_us().iter().map(|micros| f64::from(*micros) * 1e-6).collect(),
+        values: meter.batch_waits.values().collect(),
         marks: vec![mark("median", p50, Tone::Reference), mark("99%", p99, Tone::MapBatch)],
     };
     let spans = timeline.reduced(POINTS);

@@ -4,6 +4,7 @@ use maud::{Render as _, html};
 use tallow::Settings;
 
 use super::{Surroundings, fact, fields, machine, text, time};
+use crate::finals::{Finalist, Ratio};
 use crate::html::{
     Bars, Figure, Level, Mood, Page, Part, Row, Section, Tone, Unit, Verdict, Whole, code, facts,
     list, table,
@@ -33,14 +34,14 @@ fn verdict(report: &Tune) -> Verdict {
     let ceiling = report.ceiling();
     let near = ceiling.is_none_or(|(_, _, share)| share >= NEAR);
     Verdict {
-        mood: if near && !report.cut { Mood::Good } else { Mood::Plain },
+        mood: if near && !report.sought.cut { Mood::Good } else { Mood::Plain },
         sentence: sentence(report),
         more: more(report),
     }
 }
 
 fn sentence(report: &Tune) -> String {
-    let (found, rate) = (report.found, count(report.rate as u64));
+    let (found, rate) = (report.found, count(report.rate() as u64));
     let ahead = counted_as(found.prefetch as u64, "batch", "batches");
     let what = format!("{} with {ahead} ahead", counted(found.workers as u64, "worker"));
     let what = if found.read_ahead > 0 { what + " and files read ahead" } else { what };
@@ -50,10 +51,8 @@ fn sentence(report: &Tune) -> String {
         let far = far.map(|far| format!(", {far}")).unwrap_or_default();
         return format!("Keep {}, {what}: {rate} samples a second{far}.", report.start_words());
     }
-    let times = report.beside_start.map(|pair| {
-        let less = if pair.ratio() < 1.0 { ", which take more" } else { "" };
-        format!("{:.2} times {}{less}", pair.ratio(), report.start_words())
-    });
+    let times = report.beside_start();
+    let times = times.map(|ratio| format!("{:.2} times {}", ratio.median, report.start_words()));
     let beside = far.into_iter().chain(times).collect::<Vec<_>>().join(", ");
     let load = if found.workers == 1 { "loads" } else { "load" };
     format!("{what} {load} {rate} samples a second: {beside}.")
@@ -67,19 +66,8 @@ fn more(report: &Tune) -> String {
             time(step)
         ));
     }
-    if let Some(pair) = report.beside_start {
-        let (start, climbed) = (settings(report.start), settings(report.climbed));
-        let [found, other] = [pair.found, pair.other].map(|rate| count(rate as u64));
-        more.push(if report.found == report.start {
-            format!("The search ended at {climbed}, which by turns with them reach {found}.")
-        } else {
-            format!(
-                "{start}, which are {}, by turns with what was found reach {other}.",
-                report.start_words()
-            )
-        });
-    }
-    if report.cut {
+    more.push(format!("It is {}.", report.uncertainty()));
+    if report.sought.cut {
         more.push(text("The search was cut short by --seconds: there was more to try."));
     }
     more.join(" ")
@@ -87,16 +75,16 @@ fn more(report: &Tune) -> String {
 
 fn figures(report: &Tune) -> Vec<Figure> {
     let figure = |name: &str, value: String, note: String| Figure { name: text(name), value, note };
-    let per_second = report.rate * delivered_row_bytes(&report.schema) as f64;
+    let per_second = report.rate() * delivered_row_bytes(&report.schema) as f64;
     let note = format!("{}/s", bytes(per_second as u64));
-    let mut figures = vec![figure("samples a second", count(report.rate as u64), note)];
+    let mut figures = vec![figure("samples a second", count(report.rate() as u64), note)];
     if let Some((name, ceiling, share)) = report.ceiling() {
         let note = format!("{name}: {} samples/s", count(ceiling as u64));
         figures.push(figure("of the ceiling", format!("{share:.2}"), note));
     }
-    if let Some(pair) = report.beside_start.filter(|_| report.found != report.start) {
-        let note = format!("which reach {}", count(pair.other as u64));
-        figures.push(figure("times the defaults", format!("{:.2}", pair.ratio()), note));
+    if let Some(Ratio { median, low, high }) = report.beside_start() {
+        let note = format!("{low:.2} to {high:.2}");
+        figures.push(figure("times the defaults", format!("{median:.2}"), note));
     }
     let up_to = |most: usize| format!("of {} at most", count(most as u64));
     let Settings { workers, prefetch, .. } = report.found;
@@ -155,7 +143,7 @@ fn tried(report: &Tune) -> Section {
     let lead = "Every setting that the search has tried. A step is decided by trials that take \
                 turns, so bars that were measured at different times compare less well than the \
                 ratios below.";
-    let body = rates(report, &report.trials, None).render();
+    let body = rates(report, &report.sought.trials, None).render();
     Section { title: text("What was tried"), lead: text(lead), body }
 }
 
@@ -167,25 +155,45 @@ fn search(report: &Tune) -> Section {
             text(if step.taken { "taken" } else { "no" }),
         ]
     };
-    let rows: Vec<Vec<String>> = report.steps.iter().map(row).collect();
-    let cut = if report.cut { ", cut short by --seconds" } else { "" };
+    let rows: Vec<Vec<String>> = report.sought.steps.iter().map(row).collect();
+    let cut = if report.sought.cut { ", cut short by --seconds" } else { "" };
     let lead = format!(
         "{} in {}{cut}. The ratio is how many times the rate of the setting beside it was \
          reached, by turns.",
-        counted(report.trials.len() as u64, "trial"),
-        time(report.seconds)
+        counted(report.sought.trials.len() as u64, "trial"),
+        time(report.sought.seconds)
     );
     let why = report.reasons();
+    let turns = turns(report);
     let body = html! {
         @if !rows.is_empty() { (table(&["tried", "ratio", ""], &rows)) }
+        @if !turns.is_empty() {
+            h3 { "By turns" }
+            (table(&["setting", "samples/s", "times what was found", "interval"], &turns))
+        }
         @if !why.is_empty() { h3 { "Why" } (list(&why)) }
     };
     Section { title: text("The search"), lead, body }
 }
 
+/// What the finalists reached.
+fn turns(report: &Tune) -> Vec<Vec<String>> {
+    let finals = &report.sought.finals;
+    let row = |finalist: &Finalist| {
+        let beside = finals.ratio(finalist.settings, report.found);
+        vec![
+            settings(finalist.settings),
+            count(finalist.rate() as u64),
+            beside.map_or(text("found"), |ratio| format!("{:.2}", ratio.median)),
+            beside.map_or(String::new(), |ratio| format!("{:.2} to {:.2}", ratio.low, ratio.high)),
+        ]
+    };
+    finals.finalists.iter().map(row).collect()
+}
+
 fn of_grid(report: &Tune, grid: &Grid) -> Section {
     let all = counted(grid.points() as u64, "setting");
-    let lead = match grid.pair {
+    let lead = match grid.beside {
         None => {
             format!("All {all} within the bounds, measured afterwards: what was found is the best.")
         }

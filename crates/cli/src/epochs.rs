@@ -1,0 +1,226 @@
+//! Taking epochs: as many as were asked for or as mean something, by turns with the ceiling, or from
+//! the storage.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use tallow::{Loader, Order as _, Report, Sampler, Sequential, Shuffle, Source};
+
+use crate::args::LoadArgs;
+use crate::ceiling::{Ceiling, Visits};
+use crate::cold::Cached;
+use crate::console::Console;
+use crate::device::Consumer;
+use crate::exit::{Failure, Result};
+use crate::measure::{Meter, Taking, rate};
+use crate::report::{Cold, ColdRound, Round};
+use crate::{plan, process};
+
+/// Without `--epochs` a run loads for at least so long: a shorter one tells of threads that wake, and
+/// of what else the machine did just then.
+const ENOUGH: Duration = Duration::from_secs(2);
+
+/// And takes at least so many epochs, which have a median, after the first, which fetches the files
+/// from the storage.
+const EPOCHS_MIN: u64 = 3;
+
+/// Unless the first takes longer than this: then it is what is reported, as nobody waits for three
+/// more of an hour each.
+const LONG_EPOCH: Duration = Duration::from_secs(5);
+
+/// No run takes more epochs without being told to, however short they are.
+const EPOCHS_MAX: u64 = 100_000;
+
+/// Epochs of each kind with `--cold`.
+const COLD_ROUNDS_MIN: u64 = 3;
+
+/// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
+const ROUNDS_MIN: u64 = 5;
+
+/// What takes epochs, and how.
+pub(crate) struct Taker<'a> {
+    pub(crate) consumer: Consumer,
+    pub(crate) load: &'a LoadArgs,
+    /// How many, or as many as mean something.
+    pub(crate) epochs: Option<u64>,
+    /// Of the kind that measures; it has measured nothing yet.
+    pub(crate) meter: Meter,
+}
+
+/// What was counted of a run.
+pub(crate) struct Measured {
+    pub(crate) meter: Meter,
+    pub(crate) epochs: u64,
+    /// How long the epoch took that came first and is not counted.
+    pub(crate) warm_up: Option<Duration>,
+    /// With the ceiling, each epoch and the pass that followed it.
+    pub(crate) rounds: Vec<Round>,
+    /// From the storage.
+    pub(crate) cold: Option<Cold>,
+    /// The loader's own account of it.
+    pub(crate) account: Report,
+}
+
+impl Measured {
+    fn of(meter: Meter, epochs: u64, account: Report) -> Self {
+        Self { meter, epochs, warm_up: None, rounds: Vec::new(), cold: None, account }
+    }
+}
+
+impl Taker<'_> {
+    /// Loads so many epochs, or as many as mean something.
+    pub(crate) fn plain(&self, loader: &Loader, progress: &ProgressBar) -> Result<Measured> {
+        let epochs = plan::epochs(self.load, self.epochs.unwrap_or(1))?;
+        let measured = match self.epochs {
+            Some(count) => self.exactly(loader, epochs, count, progress),
+            None => self.enough(loader, epochs.start, progress),
+        };
+        progress.finish_and_clear();
+        Ok(measured)
+    }
+
+    fn exactly(
+        &self,
+        loader: &Loader,
+        epochs: Range<u64>,
+        count: u64,
+        progress: &ProgressBar,
+    ) -> Measured {
+        let batches = (loader.batches_per_epoch() as u64).saturating_mul(count);
+        let skipped = self.load.start_batch.unwrap_or(0) as u64;
+        progress.set_length(batches.saturating_sub(skipped));
+        let mut meter = self.meter.another();
+        let account = meter.take(loader, &self.consumer, epochs, progress);
+        Measured::of(meter, count, account)
+    }
+
+    /// A first epoch that takes long, or fails, is all there is.
+    fn enough(&self, loader: &Loader, first: u64, progress: &ProgressBar) -> Measured {
+        let batches = loader.batches_per_epoch() as u64;
+        progress.set_length(batches.saturating_mul(EPOCHS_MIN + 1));
+        // One iteration, so that no epoch but the first begins with nothing made ahead.
+        let epochs = first..first.saturating_add(EPOCHS_MAX);
+        let mut taking = Taking::begin(loader, &self.consumer, epochs, progress);
+        let mut meter = self.meter.another();
+        let mut more = taking.epoch(&mut meter);
+        let (mut count, mut warm_up) = (1, None);
+        let took = taking.elapsed();
+        if more && took < LONG_EPOCH && meter.errors.total == 0 {
+            (count, warm_up, meter) = (0, Some(took), self.meter.another());
+            let expected = (ENOUGH.div_duration_f64(took) as u64).max(EPOCHS_MIN);
+            progress.set_length(batches.saturating_mul(expected.saturating_add(1)));
+            taking.restart();
+            while more && !is_enough(count, EPOCHS_MIN, taking.elapsed(), &meter) {
+                more = taking.epoch(&mut meter);
+                count += 1;
+            }
+        }
+        let account = taking.end(&mut meter);
+        Measured { warm_up, ..Measured::of(meter, count, account) }
+    }
+
+    /// Epochs and passes of the ceiling by turns, after one epoch that is not counted: it fetches
+    /// the files from the disk, and shows whether all of them can be read.
+    pub(crate) fn with_ceiling(
+        &self,
+        loader: &Loader,
+        source: &dyn Source,
+        console: &mut Console,
+    ) -> Result<Measured> {
+        let asked = self.epochs.map(|count| count.max(ROUNDS_MIN));
+        let epochs = plan::epochs(self.load, asked.unwrap_or(ROUNDS_MIN))?;
+        let batches = loader.batches_per_epoch() as u64;
+        let steps = (epochs.end - epochs.start).saturating_add(1).saturating_mul(batches);
+        let progress = console.progress("loading", steps);
+        let mut warming = Meter::default();
+        warming.take(loader, &self.consumer, epochs.start..epochs.start + 1, &progress);
+        if warming.errors.total + warming.faults.total > 0 {
+            progress.finish_and_clear();
+            warming.tell(console);
+            let message = "no ceiling of samples that cannot be read; see `bench-loader check`";
+            return Err(Failure::failed(message));
+        }
+        let warmed = loader.report();
+        let ceiling = Ceiling::new(source, 0..source.len()).map_err(Failure::Failed)?;
+        let threads = loader.plan().workers().max(1);
+        let (mut all, mut rounds) = (self.meter.another(), Vec::new());
+        for epoch in epochs.start..u64::MAX {
+            let visits = visits(source.len(), self.load, epoch)?;
+            let mut meter = self.meter.another();
+            meter.take(loader, &self.consumer, epoch..epoch + 1, &progress);
+            let wall = ceiling.pass(&visits, threads).map_err(Failure::Failed)?;
+            let ceiling = rate(visits.len() as u64, wall);
+            rounds.push(Round { loader: meter.samples_per_second(), ceiling });
+            all.merge(meter);
+            if are_all(&rounds, asked, ROUNDS_MIN, &all) {
+                break;
+            }
+        }
+        progress.finish_and_clear();
+        let account = loader.report().since(&warmed);
+        let (warm_up, count) = (Some(warming.wall), rounds.len() as u64);
+        Ok(Measured { warm_up, rounds, ..Measured::of(all, count, account) })
+    }
+
+    /// Epochs from the storage, by turns of a loader that does not read ahead and of one that does.
+    pub(crate) fn cold(
+        &self,
+        loaders: [&Loader; 2],
+        source: &dyn Source,
+        console: &Console,
+    ) -> Result<Measured> {
+        let epochs = plan::epochs(self.load, self.epochs.unwrap_or(COLD_ROUNDS_MIN))?;
+        let batches = (loaders[1].batches_per_epoch() as u64).saturating_mul(2);
+        let steps = batches.saturating_mul(epochs.end - epochs.start);
+        let progress = console.progress("loading", steps);
+        let (mut all, mut rounds) = (self.meter.another(), Vec::new());
+        let (stored, mut wanted) = (process::storage_bytes(), 0);
+        for epoch in epochs.start..u64::MAX {
+            // A rank reads other samples in each.
+            let visits = visits(source.len(), self.load, epoch)?;
+            let files = Cached::of(source, visits.indices()).map_err(Failure::Failed)?;
+            wanted += files.bytes * loaders.len() as u64;
+            let mut rates = [0.0; 2];
+            for (loader, rate) in loaders.iter().zip(&mut rates) {
+                files.drop().map_err(Failure::Failed)?;
+                let mut meter = self.meter.another();
+                meter.take(loader, &self.consumer, epoch..epoch + 1, &progress);
+                *rate = meter.samples_per_second();
+                if loader.plan().read_ahead() > 0 {
+                    all.merge(meter);
+                }
+            }
+            rounds.push(ColdRound { without: rates[0], ahead: rates[1] });
+            if are_all(&rounds, self.epochs, COLD_ROUNDS_MIN, &all) {
+                break;
+            }
+        }
+        progress.finish_and_clear();
+        let stored = process::storage_bytes().zip(stored).map(|(after, before)| after - before);
+        let stored_share = stored.map(|stored| stored as f64 / wanted.max(1) as f64);
+        let (count, read_ahead) = (rounds.len() as u64, loaders[1].plan().read_ahead());
+        let cold = Some(Cold { rounds, read_ahead, stored_share });
+        Ok(Measured { cold, ..Measured::of(all, count, loaders[1].report()) })
+    }
+}
+
+/// Whether that many epochs, loaded in this time, mean something. None is to follow one that failed.
+fn is_enough(epochs: u64, least: u64, loaded: Duration, meter: &Meter) -> bool {
+    let long = epochs >= least && loaded >= ENOUGH;
+    long || epochs >= EPOCHS_MAX || meter.errors.total > 0
+}
+
+/// Whether the rounds are those that were asked for, or enough. A run that was given up is over.
+fn are_all<T>(rounds: &[T], asked: Option<u64>, least: u64, all: &Meter) -> bool {
+    let count = rounds.len() as u64;
+    let enough = || is_enough(count, least, all.wall, all);
+    all.given_up.is_some() || asked.map_or_else(enough, |asked| count >= asked)
+}
+
+/// The samples that the loader delivers in an epoch, in that order.
+pub(crate) fn visits(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Visits> {
+    let sampler: &dyn Sampler = if args.shuffle { &Shuffle } else { &Sequential };
+    let order = sampler.order(samples, args.seed, epoch)?;
+    Ok(Visits::new(order, plan::batching(args)?))
+}

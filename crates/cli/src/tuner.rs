@@ -1,0 +1,238 @@
+//! Trials of settings: what a loader reaches under each of them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use tallow::candle::Device;
+use tallow::{
+    Augment, Auto, Loader, Sampler as _, Search, Sequential, Settings, Source, Workers as Bound,
+};
+
+use crate::args::{LoadArgs, Workers};
+use crate::ceiling::Ceiling;
+use crate::cold::{Cached, READ_AHEAD_BYTES};
+use crate::device::Consumer;
+use crate::exit::{Failure, Result};
+use crate::finals::Finals;
+use crate::measure::{median, rate};
+use crate::report::{self, Ceilings, Trial, human};
+use crate::{memory, plan};
+
+/// A trial lasts at least so long, and takes so many batches after those that it begins with.
+const TRIAL: Duration = Duration::from_millis(400);
+const BATCHES: u64 = 6;
+
+/// Threads that read for the ceiling of the storage, which likes many requests at once.
+const STORAGE_THREADS: usize = 16;
+
+/// Turns in which finalists are measured: the fewest of which two may be disturbed and the interval
+/// still be that of the others.
+pub(crate) const ROUNDS: usize = 8;
+
+/// Loads under one setting after another.
+pub(crate) struct Tuner<'a> {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) load: &'a LoadArgs,
+    pub(crate) chain: Option<Augment>,
+    pub(crate) consumer: Consumer,
+    /// What is dropped from the page cache before each trial.
+    pub(crate) cold: Option<&'a Cached>,
+}
+
+impl Tuner<'_> {
+    pub(crate) fn load_of(&self, settings: Settings) -> LoadArgs {
+        LoadArgs {
+            workers: Workers::Count(settings.workers),
+            prefetch: Some(settings.prefetch),
+            read_ahead: Some(settings.read_ahead).filter(|&bytes| bytes > 0),
+            ..self.load.clone()
+        }
+    }
+
+    fn device(&self) -> &Device {
+        &self.consumer.device
+    }
+
+    pub(crate) fn build(&self, settings: Settings) -> Result<Loader> {
+        plan::build(self.source.clone(), &self.load_of(settings), self.device(), self.chain.clone())
+    }
+
+    /// Where a loader begins that chooses for itself, and the most that it may choose.
+    pub(crate) fn bounds(&self, auto: Auto) -> Result<(Settings, Settings)> {
+        let builder =
+            plan::builder(self.source.clone(), self.load, self.device(), self.chain.clone())?;
+        let loader = builder.workers(Bound::Auto(auto)).build()?;
+        let read_ahead = if self.cold.is_some() { READ_AHEAD_BYTES } else { 0 };
+        let (workers, prefetch) = (loader.plan().workers(), loader.plan().prefetch());
+        let start = Settings { read_ahead: 0, ..loader.settings() };
+        Ok((start, Settings { workers, prefetch, read_ahead }))
+    }
+
+    /// A bound that nothing keeps is no bound.
+    pub(crate) fn refuse_less_than_the_least(&self, memory: usize) -> Result {
+        let least = Settings { workers: 1, prefetch: 1, read_ahead: 0 };
+        let least = self.build(least)?.plan().memory_bytes();
+        if least <= memory {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
+            "--memory: found {}, expected at least {}, which one worker and one batch ahead take",
+            human::bytes(memory as u64),
+            human::bytes(least as u64)
+        )))
+    }
+
+    /// Whether a loader that is told nothing has these settings.
+    pub(crate) fn is_default(&self, settings: Settings) -> Result<bool> {
+        let loader =
+            plan::build(self.source.clone(), self.load, self.device(), self.chain.clone())?;
+        let (workers, prefetch) = (loader.plan().workers(), loader.plan().prefetch());
+        Ok((settings.workers, settings.prefetch) == (workers, prefetch))
+    }
+
+    /// Makes the trials that `search` asks for, until it has found or `seconds` have passed.
+    pub(crate) fn search(
+        &self,
+        search: &mut Search,
+        seconds: u64,
+        progress: &ProgressBar,
+    ) -> Result<Vec<Trial>> {
+        let began = Instant::now();
+        let mut trials = Vec::new();
+        while let Some(settings) = search.trial() {
+            let samples_per_second = self.trial(settings)?;
+            search.record(samples_per_second);
+            trials.push(Trial { settings, samples_per_second });
+            progress.set_position(began.elapsed().as_secs().min(seconds));
+            if began.elapsed() >= Duration::from_secs(seconds) {
+                break;
+            }
+        }
+        Ok(trials)
+    }
+
+    /// Samples a second under `settings`.
+    pub(crate) fn trial(&self, settings: Settings) -> Result<f64> {
+        let loader = self.build(settings)?;
+        if let Some(files) = self.cold {
+            files.drop().map_err(Failure::Failed)?;
+        }
+        let first = self.load.first_epoch;
+        // From the storage an epoch comes but once, and its beginning is as cold as its end.
+        let (last, begins) = match self.cold {
+            Some(_) => (first.saturating_add(1), 0),
+            None => (u64::MAX, settings.prefetch as u64 + 1),
+        };
+        let (mut samples, mut batches) = (0, 0);
+        let mut started = Instant::now();
+        for batch in loader.epochs(first..last) {
+            let batch = batch?;
+            if self.consumer.step.is_some() {
+                self.consumer.synchronize().map_err(Failure::failed)?;
+            }
+            batches += 1;
+            if batches > begins {
+                samples += batch.len() as u64;
+            }
+            if let Some(step) = self.consumer.step {
+                self.consumer.step(step, &batch);
+            }
+            drop(batch);
+            if batches == begins {
+                started = Instant::now();
+            }
+            if batches >= begins + BATCHES && started.elapsed() >= TRIAL {
+                break;
+            }
+        }
+        self.consumer.synchronize().map_err(Failure::failed)?;
+        Ok(rate(samples, started.elapsed()))
+    }
+
+    /// What these settings reach by turns.
+    pub(crate) fn finals(&self, settings: &[Settings]) -> Result<Finals> {
+        Finals::of(settings, ROUNDS, |settings| self.trial(settings))
+    }
+
+    /// Every setting within the bounds, and what was found beside the best of them.
+    pub(crate) fn grid(&self, found: Settings, most: Settings) -> Result<report::Grid> {
+        // As a search climbs: the rungs of the ladder, and the most.
+        let up_to =
+            |most: usize| Search::LADDER.into_iter().filter(move |&step| step < most).chain([most]);
+        let mut points = Vec::new();
+        for workers in up_to(most.workers) {
+            for prefetch in up_to(most.prefetch) {
+                for read_ahead in
+                    [0, most.read_ahead].into_iter().take(1 + usize::from(most.read_ahead > 0))
+                {
+                    points.push(Settings { workers, prefetch, read_ahead });
+                }
+            }
+        }
+        // Two passes, so that what disturbs the machine for a while does not meet the same ones.
+        let mut trials: Vec<Trial> = Vec::new();
+        for _ in 0..2 {
+            for &settings in &points {
+                trials.push(Trial { settings, samples_per_second: self.trial(settings)? });
+            }
+        }
+        let best = |a: &&Settings, b: &&Settings| of(&trials, **a).total_cmp(&of(&trials, **b));
+        let best = points.iter().max_by(best).copied().unwrap_or(found);
+        let beside =
+            if best == found { None } else { self.finals(&[found, best])?.ratio(found, best) };
+        Ok(report::Grid { trials, best, beside })
+    }
+
+    pub(crate) fn ceilings(
+        &self,
+        files: Option<&Cached>,
+        first: &[usize],
+        threads: usize,
+    ) -> Result<Ceilings> {
+        let mut ceilings =
+            Ceilings { memory_copy: memory::copy_bytes_per_second(threads), ..Ceilings::default() };
+        let ceiling = Ceiling::new(&self.source, first.iter().copied());
+        if let (Some(files), Ok(ceiling)) = (files, ceiling) {
+            let order = Sequential.order(first.len(), 0, 0)?;
+            ceilings.sample_bytes = Some(files.bytes as f64 / first.len().max(1) as f64);
+            let pass = |threads| ceiling.pass(&*order, threads).map_err(Failure::Failed);
+            let samples = first.len() as u64;
+            if files.drop().is_ok() {
+                // As many requests under way as reading ahead makes.
+                ceilings.storage = Some(rate(samples, pass(threads.max(STORAGE_THREADS))?));
+            }
+            pass(threads)?;
+            let mut hot = Vec::new();
+            let began = Instant::now();
+            while hot.len() < 3 || began.elapsed() < TRIAL {
+                hot.push(rate(samples, pass(threads)?));
+            }
+            ceilings.page_cache = Some(median(hot));
+        }
+        ceilings.device_copy = device_copy(self.device())?;
+        Ok(ceilings)
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn device_copy(device: &Device) -> Result<Option<f64>> {
+    use crate::copies::{Host, bytes_per_second};
+    const BYTES: usize = 64 << 20;
+    let Device::Cuda(device) = device else { return Ok(None) };
+    let ordinal = device.cuda_stream().context().ordinal();
+    let copied = bytes_per_second(ordinal, BYTES, Host::PageLocked);
+    copied.map(Some).map_err(|error| Failure::failed(format!("cannot time a copy: {error}")))
+}
+
+#[cfg(not(feature = "cuda"))]
+#[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
+fn device_copy(_: &Device) -> Result<Option<f64>> {
+    Ok(None)
+}
+
+/// The median of the trials of these settings.
+pub(crate) fn of(trials: &[Trial], settings: Settings) -> f64 {
+    let own = trials.iter().filter(|trial| trial.settings == settings);
+    median(own.map(|trial| trial.samples_per_second))
+}
