@@ -624,6 +624,10 @@ pub(crate) struct SourceArgs {
     /// repeated
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
+    /// In a field of folders, take only the files whose name without extension matches, like
+    /// target:*_mask, and pair them by what stands for the star; may be repeated
+    #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
+    pub(crate) patterns: Vec<(String, String)>,
 }
 
 /// How they are loaded.
@@ -855,6 +859,16 @@ fn parse_ragged(text: &str) -> Result<Ragged, String> {
             Ok(Ragged { field: field.to_owned(), axis, max })
         }
         _ => Err("expected FIELD:AXIS:MAX, like input:1:400, the first axis being 0".to_owned()),
+    }
+}
+
+/// Splits at the last `:`, so that a name may hold others.
+fn parse_pattern(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once(':') {
+        Some((field, pattern)) if !field.is_empty() && pattern.matches('*').count() == 1 => {
+            Ok((field.to_owned(), pattern.to_owned()))
+        }
+        _ => Err("expected FIELD:PATTERN with one star, like target:*_mask".to_owned()),
     }
 }
 

@@ -9,7 +9,7 @@ use anstream::AutoStream;
 use serde_json::{Value, json};
 
 use crate::escape::escaped;
-use crate::{console, style};
+use crate::{console, shell, style};
 
 /// A result of a command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -107,10 +107,27 @@ pub(crate) fn in_options(message: &str) -> String {
     let said = OPTIONS
         .iter()
         .fold(message.to_owned(), |text, (method, option)| text.replace(method, option));
+    let said = pattern_in_options(&said);
     // What follows is the name of the field and other methods.
     match said.split_once("add .pad(") {
         Some((found, _)) => format!("{found}{ONE_SHAPE}"),
         None => said,
+    }
+}
+
+/// `.pattern("field", "*_mask")` as the option that says so.
+fn pattern_in_options(said: &str) -> String {
+    let Some((before, call)) = said.split_once(".pattern(\"") else { return said.to_owned() };
+    let parts = call.split_once("\")").and_then(|(words, after)| {
+        let (field, pattern) = words.split_once("\", \"")?;
+        Some((field, pattern, after))
+    });
+    match parts {
+        None => said.to_owned(),
+        Some((field, pattern, after)) => {
+            let word = shell::quoted(format!("{field}:{pattern}").as_ref());
+            format!("{before}--pattern {word}{}", pattern_in_options(after))
+        }
     }
 }
 
@@ -193,5 +210,7 @@ mod tests {
         let said = in_options("configuration: a: u8[..=4] is ragged: add .pad(\"a\", 0.0) or x");
         assert!(said.starts_with("a: u8[..=4] is ragged: say --pad FIELD:VALUE"), "{said}");
         assert_eq!(in_options("say .layout(..)"), "say --layout");
+        let said = "add .pattern(\"a b\", \"*_x\") and .pattern(\"c\", \"y*\")";
+        assert_eq!(in_options(said), "add --pattern 'a b:*_x' and --pattern 'c:y*'");
     }
 }

@@ -342,7 +342,13 @@ mod tests {
     use super::*;
 
     fn no_source() -> SourceArgs {
-        SourceArgs { source: None, fields: Vec::new(), recursive: false, ragged: Vec::new() }
+        SourceArgs {
+            source: None,
+            fields: Vec::new(),
+            recursive: false,
+            ragged: Vec::new(),
+            patterns: Vec::new(),
+        }
     }
 
     fn open(path: &Path) -> Result<Output> {

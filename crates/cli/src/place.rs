@@ -42,12 +42,17 @@ pub(crate) struct Folders {
     pub(crate) fields: Vec<(String, PathBuf)>,
     pub(crate) recursive: bool,
     pub(crate) ragged: Vec<Ragged>,
+    /// Fields, and what the names of their files look like.
+    pub(crate) patterns: Vec<(String, String)>,
 }
 
 impl Folders {
     /// A builder of a source of all of them.
     pub(crate) fn builder(&self) -> NpyFoldersBuilder {
-        let builder = NpyFolders::builder();
+        let patterns = self.patterns.iter();
+        let builder = patterns.fold(NpyFolders::builder(), |builder, (field, pattern)| {
+            builder.pattern(field, pattern)
+        });
         let builder = if self.recursive { builder.recursive() } else { builder };
         let fields = self.fields.iter();
         let builder = fields.fold(builder, |builder, (name, path)| builder.field(name, path));
@@ -66,16 +71,24 @@ impl Folders {
     pub(crate) fn alone(&self, field: &(String, PathBuf)) -> Self {
         let of_field = |ragged: &&Ragged| ragged.field == field.0;
         let ragged = self.ragged.iter().filter(of_field).cloned().collect();
-        Self { fields: vec![field.clone()], recursive: self.recursive, ragged }
+        let patterns = self.patterns.iter().filter(|(name, _)| *name == field.0).cloned().collect();
+        Self { fields: vec![field.clone()], recursive: self.recursive, ragged, patterns }
     }
 
-    /// With these axes ragged, if their fields are among the folders'.
-    fn with_ragged(self, ragged: &[Ragged]) -> Result<Self> {
+    /// With what the options say of fields, if these are among the folders'.
+    fn with(self, args: &SourceArgs) -> Result<Self> {
         let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
-        match ragged.iter().find(|ragged| !names.contains(&ragged.field.as_str())) {
-            None => Ok(Self { ragged: ragged.to_vec(), ..self }),
-            Some(Ragged { field, .. }) => Err(Failure::Usage(format!(
-                "--ragged of {field:?}, which is no field; the fields are {}",
+        let ragged = args.ragged.iter().map(|ragged| ("--ragged", &ragged.field));
+        let patterns = args.patterns.iter().map(|(field, _)| ("--pattern", field));
+        let mut unknown =
+            ragged.chain(patterns).filter(|(_, name)| !names.contains(&name.as_str()));
+        match unknown.next() {
+            None => {
+                let (ragged, patterns) = (args.ragged.clone(), args.patterns.clone());
+                Ok(Self { ragged, patterns, ..self })
+            }
+            Some((option, field)) => Err(Failure::Usage(format!(
+                "{option} of {field:?}, which is no field; the fields are {}",
                 names.join(", ")
             ))),
         }
@@ -103,17 +116,20 @@ impl Place {
     pub(crate) fn of(args: &SourceArgs) -> Result<tallow::Result<Self>> {
         let recursive = args.recursive;
         let Some(path) = &args.source else {
-            let folders = Folders { fields: args.fields.clone(), recursive, ragged: Vec::new() };
-            return Ok(Ok(Self::Folders(folders.with_ragged(&args.ragged)?)));
+            let fields = args.fields.clone();
+            let folders = Folders { fields, recursive, ..Folders::default() };
+            return Ok(Ok(Self::Folders(folders.with(args)?)));
         };
-        let given = [("--recursive", recursive), ("--ragged", !args.ragged.is_empty())];
+        let given = [
+            ("--recursive", recursive),
+            ("--ragged", !args.ragged.is_empty()),
+            ("--pattern", !args.patterns.is_empty()),
+        ];
         let given = given.into_iter().find_map(|(option, given)| given.then_some(option));
         match (Self::of_path(path, recursive), given) {
-            (Ok(Self::Folders(folders)), _) => {
-                Ok(Ok(Self::Folders(folders.with_ragged(&args.ragged)?)))
-            }
+            (Ok(Self::Folders(folders)), _) => Ok(Ok(Self::Folders(folders.with(args)?))),
             (Ok(Self::FolderAndRows { input, target }), _) => {
-                Ok(Ok(Self::FolderAndRows { input: input.with_ragged(&args.ragged)?, target }))
+                Ok(Ok(Self::FolderAndRows { input: input.with(args)?, target }))
             }
             (Ok(_), Some(option)) => Err(Failure::Usage(format!(
                 "{option} is for folders of .npy files, which {path:?} is not"
@@ -154,7 +170,7 @@ impl Place {
         }
         let folders = |fields: &[(&str, &Path)]| {
             let fields = fields.iter().map(|&(name, path)| (name.to_owned(), path.to_owned()));
-            Folders { fields: fields.collect(), recursive, ragged: Vec::new() }
+            Folders { fields: fields.collect(), recursive, ..Folders::default() }
         };
         if paired {
             return Ok(Self::Folders(folders(&[("input", &input), ("target", &output)])));
@@ -245,6 +261,16 @@ impl Place {
             Self::Shards(path) => {
                 vec![Part::Folder { path, extension: "safetensors", recursive: false }]
             }
+        }
+    }
+
+    /// Its files of many rows each.
+    pub(crate) fn arrays(&self) -> Vec<&Path> {
+        match self {
+            Self::NpyFile(path) => vec![path],
+            Self::NpyFiles { input, target } => vec![input, target],
+            Self::FolderAndRows { target, .. } => vec![target],
+            Self::Folders(_) | Self::Safetensors(_) | Self::Shards(_) => Vec::new(),
         }
     }
 

@@ -38,16 +38,20 @@ fn push(code: &mut String, call: &str) {
 
 fn source(place: &Place) -> String {
     match place {
-        Place::Folders(Folders { fields, recursive: false, ragged })
+        Place::Folders(Folders { fields, recursive: false, ragged, patterns })
             if ragged.is_empty()
+                && patterns.is_empty()
                 && let Some(root) = pairs(fields) =>
         {
             format!("let source = NpyFolders::pairs({root:?})?;\n")
         }
-        Place::Folders(Folders { fields, recursive, ragged }) => {
+        Place::Folders(Folders { fields, recursive, ragged, patterns }) => {
             let mut code = "let source = NpyFolders::builder()\n".to_owned();
             for (name, folder) in fields {
                 push(&mut code, &format!("field({name:?}, {folder:?})"));
+            }
+            for (field, pattern) in patterns {
+                push(&mut code, &format!("pattern({field:?}, {pattern:?})"));
             }
             for Ragged { field, axis, max } in ragged {
                 push(&mut code, &format!("ragged({field:?}, {axis}, {max})"));
@@ -138,7 +142,7 @@ mod tests {
         let field = |name: &str, path: &str| (name.to_owned(), PathBuf::from(path));
         let pair = vec![field("input", "a/input"), field("target", "a/output")];
         let of = |fields, recursive| {
-            source(&Place::Folders(Folders { fields, recursive, ragged: Vec::new() }))
+            source(&Place::Folders(Folders { fields, recursive, ..Folders::default() }))
         };
         assert_eq!(of(pair.clone(), false), "let source = NpyFolders::pairs(\"a\")?;\n");
         let code = of(pair, true);

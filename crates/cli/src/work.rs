@@ -51,7 +51,7 @@ impl Work {
         workers: usize,
         seed: u64,
     ) -> Result<Self> {
-        let Place::Folders(Folders { fields, recursive, ragged }) = place else {
+        let Place::Folders(Folders { fields, recursive, ragged, patterns }) = place else {
             let message = "compare needs folders of .npy files with one sample each, which all \
                            contenders read: a folder, one with input/ and output/, or --field \
                            NAME=FOLDER";
@@ -59,6 +59,11 @@ impl Work {
         };
         if !ragged.is_empty() {
             let message = "compare needs files of one shape: no other loader batches --ragged ones";
+            return Err(Failure::usage(message));
+        }
+        if !patterns.is_empty() {
+            let message = "compare needs files that pair by their whole names: others know no \
+                           --pattern";
             return Err(Failure::usage(message));
         }
         comparable(source)?;
@@ -83,7 +88,7 @@ impl Work {
     pub(crate) fn place(&self) -> Place {
         let fields = self.fields.iter();
         let fields = fields.map(|field| (field.name.clone(), field.folder.clone())).collect();
-        Place::Folders(Folders { fields, recursive: self.recursive, ragged: Vec::new() })
+        Place::Folders(Folders { fields, recursive: self.recursive, ..Folders::default() })
     }
 
     /// Writes it down for the contenders.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
-use tallow::{Error, ErrorKind, Field, NpyFile, RowBuffer, Safetensors, Source, Survey};
+use tallow::{Error, ErrorKind, Field, Limits, NpyFile, RowBuffer, Safetensors, Source, Survey};
 
 use crate::args::{CheckArgs, Workers};
 use crate::console::Console;
@@ -58,7 +58,10 @@ impl Checker<'_> {
             Place::Folders(folders) => self.folders(folders),
             Place::Shards(folder) => self.shards(folder),
             _ => match place.open() {
-                Ok(opened) => drop(self.samples(&*opened.source)),
+                Ok(opened) => {
+                    self.trailing(place.arrays().into_iter());
+                    self.samples(&*opened.source);
+                }
                 Err(error) => self.apart(place, &error),
             },
         }
@@ -72,10 +75,22 @@ impl Checker<'_> {
     /// The folders as pairs; then, of the pairs that cannot be read, the files behind the first
     /// bad one, and the files that are in no pair.
     fn folders(&mut self, folders: &Folders) {
-        let Survey { source, problems } = match folders.builder().survey() {
+        let survey = match folders.builder().limits(strict()).survey() {
+            // What all of them hold too much of is no reason to read none.
+            Err(error) if error.kind() == ErrorKind::Trailing => {
+                for (_, folder) in &folders.fields {
+                    let files = place::files(folder, "npy", folders.recursive).unwrap_or_default();
+                    self.trailing(files.iter().map(PathBuf::as_path));
+                }
+                folders.builder().survey()
+            }
+            survey => survey,
+        };
+        let Survey { source, problems, advice, .. } = match survey {
             Ok(survey) => survey,
             Err(error) => return self.folders_apart(folders, &error),
         };
+        self.report.notes.extend(advice.map(|advice| exit::in_options(&advice)));
         problems.iter().for_each(|problem| self.problem(problem));
         let mut unread: Unread =
             problems.iter().filter_map(|p| Some((p.path()?.to_owned(), None))).collect();
@@ -106,6 +121,9 @@ impl Checker<'_> {
             }
             return;
         }
+        // How their names are alike stands after the list of them.
+        let advice = error.message().rsplit_once("; ");
+        self.report.notes.extend(advice.map(|(_, advice)| exit::in_options(advice)));
         for (_, folder) in &folders.fields {
             let others = folders.fields.iter().map(|(_, other)| other);
             let others = others.filter(|other| *other != folder).map(|other| format!("{other:?}"));
@@ -151,6 +169,14 @@ impl Checker<'_> {
         if error.kind() == ErrorKind::Unpaired || self.report.problems.len() == before {
             self.problem(error);
         }
+    }
+
+    /// Files that can be read, and hold more than is read of them.
+    fn trailing<'p>(&mut self, files: impl Iterator<Item = &'p Path>) {
+        let opened = files.filter_map(|file| NpyFile::with_limits(file, strict()).err());
+        let problems: Vec<Error> =
+            opened.filter(|error| error.kind() == ErrorKind::Trailing).collect();
+        problems.iter().for_each(|problem| self.problem(problem));
     }
 
     fn array(&mut self, file: &Path) {
@@ -266,6 +292,13 @@ fn spread(field: &Field, files: usize, problems: &mut [Problem]) -> Option<Sprea
     }
     others.into_iter().for_each(|problem| problem.is_told = true);
     Some(spread)
+}
+
+/// Limits under which bytes after the end of an array are an error.
+fn strict() -> Limits {
+    let mut limits = Limits::default();
+    limits.trailing_bytes = 0;
+    limits
 }
 
 fn problem(error: &Error, name: Option<String>) -> Problem {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tallow::{ErrorKind, Schema, Settings, Stage};
 
 use super::{
-    Augmented, Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, RateSpread, Run,
+    Augmented, Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run,
     SampleSize, Tune,
 };
 use crate::escape::escaped;
@@ -79,7 +79,7 @@ fn write_loaded(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     )
 }
 
-fn spread_words(RateSpread { epochs, low, high, .. }: RateSpread) -> String {
+fn spread_words(Rates { epochs, low, high, .. }: Rates) -> String {
     let [low, high] = [low, high].map(|rate| count(rate as u64));
     let most = if epochs < 20 { "all" } else { "9 in 10" };
     format!(": the median of {}, {most} within {low} to {high}", counted(epochs, "epoch"))

@@ -135,7 +135,7 @@ impl Round {
 
 /// Samples a second of many epochs: the median, and what nine in ten of them lie within.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RateSpread {
+pub(crate) struct Rates {
     pub(crate) epochs: u64,
     pub(crate) low: f64,
     pub(crate) median: f64,
@@ -161,12 +161,12 @@ impl Run {
     }
 
     /// Samples a second of the epochs, if there are enough of them.
-    pub(crate) fn spread(&self) -> Option<RateSpread> {
+    pub(crate) fn spread(&self) -> Option<Rates> {
         const EPOCHS_MIN: u64 = 3;
         let rates = &self.meter.epoch_rates;
         let [low, median, high] = [0.05, 0.5, 0.95].map(|share| rates.quantile(share));
         let epochs = rates.count();
-        (epochs >= EPOCHS_MIN).then_some(RateSpread { epochs, low, median, high })
+        (epochs >= EPOCHS_MIN).then_some(Rates { epochs, low, median, high })
     }
 
     /// Why the figures mean little, if they do. Of steps that sleep a few tell enough.

@@ -1,6 +1,7 @@
 //! Every kind of message of every command, read as its readers do.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -200,7 +201,7 @@ fn no_message_of_any_command_makes_its_reader_stumble() {
         })
         .collect();
     if std::env::var_os("TALLOW_READ_ALOUD").is_some() {
-        println!("{}", heard.join("\n"));
+        let _ = writeln!(std::io::stderr(), "{}", heard.join("\n"));
     }
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }

@@ -176,11 +176,14 @@ pub struct NpyFoldersBuilder {
 
 /// What [`NpyFoldersBuilder::survey`] found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Survey {
     /// The samples that every folder has.
     pub source: NpyFolders,
     /// Every file without a partner, and every file with a twin.
     pub problems: Vec<Error>,
+    /// What to do where the names of files without a partner are alike.
+    pub advice: Option<String>,
 }
 
 impl NpyFoldersBuilder {
@@ -228,7 +231,7 @@ impl NpyFoldersBuilder {
     /// [`ErrorKind::Changed`] when a folder goes on changing while it is listed; or what is wrong
     /// with the first file when no header can be read.
     pub fn open(self) -> Result<NpyFolders> {
-        let (Survey { source, problems }, advice) = self.survey_with_advice()?;
+        let Survey { source, problems, advice } = self.survey()?;
         match summarize(&problems, advice.as_deref()) {
             None => Ok(source),
             Some(error) => Err(error),
@@ -242,11 +245,6 @@ impl NpyFoldersBuilder {
     ///
     /// As `open`, except for pairing.
     pub fn survey(self) -> Result<Survey> {
-        self.survey_with_advice().map(|(survey, _)| survey)
-    }
-
-    /// The survey, and what to do where the names of files without a partner are alike.
-    fn survey_with_advice(self) -> Result<(Survey, Option<String>)> {
         if self.fields.is_empty() {
             return Err(Error::new(ErrorKind::Config, "no folder was named"));
         }
@@ -272,7 +270,7 @@ impl NpyFoldersBuilder {
             return Err(error.unwrap_or_else(|| Error::new(ErrorKind::Empty, "no sample")));
         }
         let source = self.columns(names, ignored)?;
-        Ok((Survey { source, problems }, advice))
+        Ok(Survey { source, problems, advice })
     }
 
     /// Whether what was said of fields was said of fields that there are.
