@@ -174,6 +174,7 @@ fn stutter(text: &str) -> Option<String> {
     })
 }
 
+#[expect(clippy::print_stdout, reason = "for the reading by hand")]
 fn read_aloud(text: &str) {
     println!("{text}");
     for line in text.lines() {
