@@ -1,0 +1,65 @@
+//! The program that is attacked from outside, and what it leaves.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// The `bench-loader` that lies beside this program.
+pub(crate) fn path() -> io::Result<PathBuf> {
+    let path = env::current_exe()?.with_file_name("bench-loader");
+    if path.exists() {
+        return Ok(path);
+    }
+    let message = format!("no {}: cargo build -p tallow-cli makes it", path.display());
+    Err(io::Error::other(message))
+}
+
+/// The same, to be started, without variables that decide on colour.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(path().unwrap_or_default());
+    for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Runs a command; `None`, and its end, if it takes longer than `time`.
+pub(crate) fn within(command: &mut Command, time: Duration) -> io::Result<Option<ExitStatus>> {
+    // Often enough to lose little beside what starting a program takes.
+    const LOOK_EVERY: Duration = Duration::from_millis(1);
+    // A group of their own, which ends as one: strace leaves what it traces behind.
+    let mut child = command.process_group(0).spawn()?;
+    let end = Instant::now() + time;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Every file below `dir`, with what it holds.
+pub(crate) fn contents(dir: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(all) };
+    for entry in entries {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            all.append(&mut contents(&entry.path())?);
+        } else if kind.is_file() {
+            all.insert(entry.path(), fs::read(entry.path())?);
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,193 @@
+//! Files that are written to while they are read: a writer that puts the halves of a row some
+//! milliseconds apart, and how many rows a reader takes for good that are half of each.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::{Args, ValueEnum};
+use tallow::{NpyFile, NpyFolders, RowBuffer, Safetensors, Source};
+
+use crate::dice::Dice;
+
+/// Where the rows lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Rows of one large .npy file
+    Npy,
+    /// Rows of one .safetensors file
+    Safetensors,
+    /// A .npy file for each row
+    Folders,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TornArgs {
+    /// Where the rows lie
+    #[arg(value_enum)]
+    kind: Kind,
+    /// How long
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// What lies between the halves of a row
+    #[arg(long, default_value_t = 2)]
+    gap_ms: u64,
+    /// Set modification times an hour back after each half
+    #[arg(long)]
+    set_back: bool,
+    /// What the pauses of the writer are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+const ROWS: usize = 64;
+const ROW_BYTES: usize = 32 << 10;
+
+/// How the rows that were asked for came.
+#[derive(Default)]
+struct Counts {
+    read: u64,
+    refused: u64,
+    torn: u64,
+}
+
+/// A row's file, and where in it the row begins.
+struct Place {
+    path: PathBuf,
+    offset: u64,
+}
+
+pub(crate) fn run(args: &TornArgs) -> ExitCode {
+    let counted = tempfile::Builder::new().prefix("tallow-faults-").tempdir().and_then(|dir| {
+        let places = make(args.kind, dir.path())?;
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| write(args, &places, &stop));
+            let counts = read(args, dir.path());
+            stop.store(true, Ordering::Relaxed);
+            let written = writer.join().map_err(|_| io::Error::other("the writer panicked"))??;
+            Ok((counts, written))
+        })
+    });
+    let (line, code) = match counted {
+        Ok((counts, written)) => {
+            let Counts { read, refused, torn } = counts;
+            let good = torn == 0 && read > 0;
+            let line =
+                format!("{read} rows read, {refused} refused, {torn} torn, {written} written");
+            (line, if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Err(error) => (error.to_string(), ExitCode::from(2)),
+    };
+    let back = if args.set_back { ", times set back" } else { "" };
+    let (kind, gap) = (args.kind, args.gap_ms);
+    let _ = writeln!(io::stdout(), "torn: {kind:?}, gaps of {gap} ms{back}: {line}");
+    code
+}
+
+/// Writes the files, all rows whole.
+fn make(kind: Kind, dir: &Path) -> io::Result<Vec<Place>> {
+    let npy = |rows: &str, payload: usize| {
+        let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}), }}");
+        let text = format!("{text:117}\n");
+        let len = (text.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\0", &len[..], text.as_bytes(), &vec![0; payload]].concat()
+    };
+    match kind {
+        Kind::Npy => {
+            let file = npy(&format!("{ROWS}, {ROW_BYTES}"), ROWS * ROW_BYTES);
+            one_file(dir.join("rows.npy"), &file)
+        }
+        Kind::Safetensors => {
+            let end = ROWS * ROW_BYTES;
+            let entry =
+                format!(r#""dtype":"U8","shape":[{ROWS},{ROW_BYTES}],"data_offsets":[0,{end}]"#);
+            let header = format!(r#"{{"rows":{{{entry}}}}}"#);
+            let len = (header.len() as u64).to_le_bytes();
+            let file = [&len[..], header.as_bytes(), &vec![0; end]].concat();
+            one_file(dir.join("rows.safetensors"), &file)
+        }
+        Kind::Folders => {
+            let file = npy(&format!("{ROW_BYTES},"), ROW_BYTES);
+            let place = |row: usize| {
+                let path = dir.join(format!("{row:03}.npy"));
+                fs::write(&path, &file)?;
+                Ok(Place { path, offset: (file.len() - ROW_BYTES) as u64 })
+            };
+            (0..ROWS).map(place).collect()
+        }
+    }
+}
+
+fn one_file(path: PathBuf, file: &[u8]) -> io::Result<Vec<Place>> {
+    fs::write(&path, file)?;
+    let start = file.len() - ROWS * ROW_BYTES;
+    let place = |row| Place { path: path.clone(), offset: (start + row * ROW_BYTES) as u64 };
+    Ok((0..ROWS).map(place).collect())
+}
+
+/// Overwrites rows until it is told to stop; how many there were.
+fn write(args: &TornArgs, places: &[Place], stop: &AtomicBool) -> io::Result<u64> {
+    // Longer than readers wait for a file to rest, so that they come to read at all.
+    const PAUSE_MS_MAX: usize = 120;
+    let mut dice = Dice::new(args.seed, 0);
+    let mut written = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let place = dice.pick(places);
+        let file = OpenOptions::new().write(true).open(&place.path)?;
+        let value = 1 + dice.below(255) as u8;
+        let half = vec![value; ROW_BYTES / 2];
+        file.write_all_at(&half, place.offset)?;
+        set_back(args, &file)?;
+        thread::sleep(Duration::from_millis(args.gap_ms));
+        file.write_all_at(&half, place.offset + half.len() as u64)?;
+        set_back(args, &file)?;
+        written += 1;
+        let pause = if dice.one_in(2) { 0 } else { dice.below(PAUSE_MS_MAX) };
+        thread::sleep(Duration::from_millis(pause as u64));
+    }
+    Ok(written)
+}
+
+fn set_back(args: &TornArgs, file: &File) -> io::Result<()> {
+    const BACK: Duration = Duration::from_secs(3600);
+    if !args.set_back {
+        return Ok(());
+    }
+    file.set_modified(SystemTime::now() - BACK)
+}
+
+/// Reads rows until the time is over, opening the source again once it has refused one.
+fn read(args: &TornArgs, dir: &Path) -> Counts {
+    let end = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
+    let mut dice = Dice::new(args.seed, 1);
+    let mut counts = Counts::default();
+    while Instant::now() < end {
+        let opened: tallow::Result<Box<dyn Source>> = match args.kind {
+            Kind::Npy => NpyFile::open(dir.join("rows.npy")).map(|it| Box::new(it) as _),
+            Kind::Safetensors => Safetensors::open(dir).map(|it| Box::new(it) as _),
+            Kind::Folders => NpyFolders::open(dir).map(|it| Box::new(it) as _),
+        };
+        let Ok(source) = opened else {
+            counts.refused += 1;
+            continue;
+        };
+        let Ok(mut buffer) = RowBuffer::new(source.schema()) else { continue };
+        while Instant::now() < end {
+            let row = dice.below(source.len());
+            if source.read(row, &mut buffer.row(None)).is_err() {
+                counts.refused += 1;
+                if args.kind == Kind::Folders { continue } else { break }
+            }
+            counts.read += 1;
+            let bytes = buffer.view().field(0).bytes();
+            counts.torn += u64::from(bytes.iter().any(|byte| *byte != bytes[0]));
+        }
+    }
+    counts
+}
