@@ -408,8 +408,8 @@ fn cutmix_pastes_a_box_whose_area_is_the_share() {
 #[test]
 fn steps_behind_the_mixing_see_the_mixture() {
     // Both ways of mixing, behind stages of its own and before others.
-    let chain = "aug_mix(depth=2) mixup_or_cutmix(0.4, 1, p=0.8) random_resized_crop(4) \
-                 normalize(0.5, 0.5)";
+    let chain = "range(0, 5000) aug_mix(depth=2) mixup_or_cutmix(0.4, 1, p=0.8) \
+                 random_resized_crop(4) normalize(0.5, 0.5)";
     let expected = labelled(&augmenting(chain).build().unwrap());
     assert!(expected.values().all(|(image, _)| image.len() == 16));
     assert!(expected.values().flat_map(|(image, _)| image).all(|x| x.is_finite()));

@@ -73,7 +73,7 @@ const DIGEST_EXAMPLES: &str = "\
 Examples:
   bench-loader digest DIR --shuffle --seed 7 --epochs 2
   bench-loader digest DIR --augment 'random_crop(24) random_hflip' --workers 7
-  bench-loader digest DIR --augment 'random_crop(24) random_hflip mask(target)'";
+  bench-loader digest --field input=PHOTOS --field road=MASKS --augment 'hflip mask(road)'";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:

@@ -266,7 +266,10 @@ impl Pipeline {
         {
             cause = cause.with_path(path);
         }
-        let name = if cause.path().is_none() { self.name(index) } else { None };
+        // What the source calls a sample is mostly the file of its first field: no other is at fault.
+        let other = cause.field().and_then(|field| self.schemas[0].position(field));
+        let is_named = cause.path().is_none() && other.is_none_or(|at| at == 0);
+        let name = if is_named { self.name(index) } else { None };
         let name = name.map(|name| format!("{name:?}")).unwrap_or_default();
         let error = Error::caused(ErrorKind::Sample, cause).with_message(name);
         match partner {

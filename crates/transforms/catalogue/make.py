@@ -82,6 +82,7 @@ UNSEEN = {
     "pad_or_truncate": "pad_or_truncate(512,value=-100)",
     "field": "field(photo) hflip",
     "layout": "layout(hwc) hflip",
+    "range": "range(0,255) adjust_brightness(1.2) normalize(127.5,127.5)",
     "draws_as": "field(depth) draws_as(pair) random_crop(50) random_hflip",
     "resample_once": "resample_once resize(90) random_rotation(20,interpolation=bilinear)",
     "mask": "random_crop(50) mask(road)",

@@ -72,7 +72,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("motionblur", &["gaussian_blur"]),
     ("multiplicativenoise", &["gaussian_noise"]),
     ("opticaldistortion", &["elastic", "random_perspective"]),
-    ("padifneeded", &["pad"]),
     ("pixeldropout", &["salt_and_pepper"]),
     ("planckianjitter", &["color_jitter"]),
     ("randombrightnesscontrast", &["color_jitter"]),

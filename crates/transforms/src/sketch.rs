@@ -9,6 +9,7 @@ use crate::cut::{Atom, Contents, Reason};
 use crate::draw::is_moderate;
 use crate::layout::Layout;
 use crate::plan::{BLUR_WEIGHTS_MAX, CHANNELS_MAX, Interpolation};
+use crate::step::number;
 use crate::values::Values;
 
 /// Depth, height, width.
@@ -517,7 +518,10 @@ fn least_of(size: [Dim; 3]) -> [usize; 3] {
 fn needs_moderate(name: &str, value: f64) -> Result<(), String> {
     match is_moderate(value) {
         true => Ok(()),
-        false => Err(format!("found {name} {value}, expected a number of at most 1e30")),
+        false => {
+            let found = number(value);
+            Err(format!("found {name} {found}, expected a number of at most 1e30"))
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use tallow_core::RowDType;
 
 use crate::draw::is_moderate;
 use crate::layout::Layout;
+use crate::step::number;
 
 /// What is known of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,8 +43,8 @@ impl Values {
             Some(_) if has_levels => {
                 let max = max_of(dtype);
                 return Err(format!(
-                    "found {dtype}, which goes from 0 to {max}: leave out .range(..), which is for \
-                     floats and wider integers"
+                    "found {dtype}, which goes from 0 to {max}, expected floats or wider integers: leave \
+                     out .range(..)"
                 ));
             }
             Some([low, high]) => {
@@ -123,8 +124,9 @@ impl Values {
     fn check_known(self, name: &str, value: f64) -> Result<(), String> {
         match self.kind {
             Kind::Unknown if value != 0.0 => Err(format!(
-                "found {name} {value} for an image of {}, whose range is not known: say \
+                "found {name} {} for an image of {}, whose range is not known: say \
                  .range(low, high)",
+                number(value),
                 self.dtype
             )),
             _ => Ok(()),
@@ -132,7 +134,8 @@ impl Values {
     }
 
     fn unexpected(self, name: &str, value: f64, [low, high]: [f64; 2]) -> String {
-        let expected = format!("found {name} {value}, expected {low} to {high}");
+        let [found, low, high] = [value, low, high].map(number);
+        let expected = format!("found {name} {found}, expected {low} to {high}");
         match self.kind {
             Kind::Levels => format!("{expected}, as 1 is the greatest {}", self.dtype),
             Kind::Said(_) => format!("{expected}, as .range(..) says"),
@@ -179,9 +182,10 @@ impl Values {
 
     /// What is wrong with a raw value beyond that reach.
     pub(crate) fn beyond(self, value: f64, at: usize) -> String {
-        let [low, high] = self.ends().unwrap_or_default();
+        let [low, high] = self.ends().unwrap_or_default().map(number);
+        let found = number(value);
         let expected =
-            format!("found {value} at element {at}, expected values from {low} to {high}");
+            format!("found {found} at element {at}, expected values from {low} to {high}");
         match self.kind {
             Kind::Said(_) => format!("{expected}, as .range(..) says"),
             _ => format!("{expected}; {}", hint(value, "the field's range")),

@@ -164,7 +164,7 @@ fn a_range_that_the_type_says_or_that_is_none_is_refused() {
     assert!(of(RowDType::U16, 0.0, 1.0).contains("u16, which goes from 0 to 65535"));
     assert!(of(RowDType::F32, 1.0, 0.0).contains(".range(1.0, 0.0)"));
     let inner = chain("hflip").random_apply(0.5, Augment::new().invert().range(0.0, 9.0));
-    assert!(refused(&inner, RowDType::F32, 3).contains("a range"));
+    assert!(refused(&inner, RowDType::F32, 3).contains("settings on the chain inside"));
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn a_signal_ends_the_peers_too_and_leaves_no_folder() {
         assert!(!runs(), "{signal}");
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{signal}");
         let left = fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(left, 4, "input, output, the peer and its number: {signal}");
+        assert_eq!(left, 5, "input, output, the peer, its text and its number: {signal}");
         fs::remove_file(pid).unwrap();
     }
 }

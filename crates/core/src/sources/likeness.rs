@@ -43,7 +43,10 @@ impl Likeness {
         };
         let affixes = affixes(&a, &b).into_iter();
         let mut fitting = affixes.filter(|[around_a, around_b]| {
-            are_alike(&a, &b, of(around_a.clone()), of(around_b.clone()))
+            // Numbers end alike by chance.
+            around_a.is_word()
+                && around_b.is_word()
+                && are_alike(&a, &b, of(around_a.clone()), of(around_b.clone()))
         });
         let [around_a, around_b] = fitting.next()?;
         let (ours, theirs) = (ours.0.pattern(), theirs.0.pattern());

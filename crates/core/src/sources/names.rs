@@ -99,6 +99,12 @@ impl Pattern {
         Self { prefix: prefix.into(), suffix: suffix.into() }
     }
 
+    /// Whether what stands around the star is more than digits, where anything does.
+    pub(super) fn is_word(&self) -> bool {
+        let is_word = |part: &[u8]| part.is_empty() || !part.iter().all(u8::is_ascii_digit);
+        is_word(&self.prefix) && is_word(&self.suffix)
+    }
+
     /// The pattern that `text` is: one star among characters that stand for themselves.
     pub(super) fn parse(text: &str) -> Result<Self> {
         match text.split_once('*') {

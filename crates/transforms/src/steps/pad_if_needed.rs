@@ -214,7 +214,7 @@ mod tests {
         let ragged = |max| Dim::Ragged { max };
         assert_eq!(field.dims(), [ragged(12), ragged(9), Dim::Fixed(3)]);
         let (field, explained) = bound("pad_if_needed(8) random_crop(8)", 12);
-        assert_eq!(field, Field::new("input", RowDType::U8, &[3, 8, 8]));
+        assert_eq!(field, Field::new("input", RowDType::U8, &[8, 8, 3]));
         assert!(explained.starts_with("1 stage,"), "no border for the crop: {explained}");
     }
 

@@ -98,6 +98,7 @@ const STEPS: &[(&str, Nan, Does)] = &[
     ("random_hflip(1)", Nan::Some, Moves),
     ("random_vflip(1)", Nan::Some, Moves),
     ("random_dflip(1)", Nan::Value, Moves),
+    ("pad_if_needed(20, 24, fill=0.3)", Nan::Some, Moves),
     ("rot90(1)", Nan::Some, Moves),
     ("random_rot90", Nan::Some, Moves),
     ("rotate(17)", Nan::Some, Moves),
