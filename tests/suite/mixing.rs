@@ -502,7 +502,7 @@ fn masks_boxes_and_points_that_cannot_be_mixed_are_refused_with_a_way_out() {
 #[test]
 fn a_bad_label_of_a_partner_is_blamed_on_the_partner_and_its_field() {
     // Every fifth sample has a class that is none.
-    let is_bad = |index: usize| index % 5 == 0;
+    let is_bad = |index: usize| index.is_multiple_of(5);
     let source = || {
         let names = |index: usize| format!("input/{index}.npy");
         let fields = vec![

@@ -80,7 +80,7 @@ pub(crate) fn error(file: &File, expected: &str) -> Option<Error> {
 fn recognize(beginning: &[u8]) -> Option<Found> {
     let has = |(at, mark, ..): &&Mark| beginning.get(*at..).is_some_and(|b| b.starts_with(mark));
     if let Some((_, _, what, advice)) = MARKS.iter().find(has) {
-        return Some(Found { what: (*what).to_owned(), advice: *advice });
+        return Some(Found { what: (*what).to_owned(), advice });
     }
     // A length of eight bytes, and then JSON.
     if beginning.get(3..8).is_some_and(|high| high.iter().all(|&byte| byte == 0))
