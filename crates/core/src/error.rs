@@ -230,7 +230,7 @@ impl Error {
         let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
         let mut places = Vec::new();
         if let Some(field) = &inner.field {
-            places.push(format!("field {field:?}"));
+            places.push(format!("field {}", quoted(field)));
         }
         if let Some(index) = inner.index {
             places.push(format!("sample {index}"));
@@ -292,6 +292,15 @@ pub fn escaped(text: &str) -> String {
         out.push_str(&piece[plain.len()..]);
     }
     out
+}
+
+/// The words of another library about a file, which may repeat much of what the file holds.
+pub(crate) fn shortened(text: String) -> String {
+    const SHOWN_CHARS: usize = 200;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        None => text,
+        Some((at, _)) => format!("{}.. of {} bytes", &text[..at], text.len()),
+    }
 }
 
 /// Text from a file as an error shows it: escaped, and short whatever the file holds.

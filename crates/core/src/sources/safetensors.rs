@@ -13,6 +13,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use super::file::{open_path, open_path_waiting};
 use super::foreign;
 use super::names::{Pattern, list};
+use crate::error::{quoted, shortened};
 use crate::sources::{Limits, Opened, Stamp, read_stored};
 use crate::widening::Widening;
 use crate::{
@@ -105,6 +106,7 @@ impl Safetensors {
 }
 
 fn other_fields(found: &Schema, expected: &Schema, first: &Path) -> Error {
+    let [found, expected] = [found, expected].map(|schema| shortened(schema.to_string()));
     let message = format!("found fields {found}, expected {expected} as in {first:?}");
     Error::new(ErrorKind::ShapeMismatch, message)
 }
@@ -355,7 +357,9 @@ fn foreign_or(error: Error, file: &File) -> Error {
 fn parse_header(header: &[u8]) -> Result<Metadata> {
     let malformed = |error: serde_json::Error| {
         let offset = LENGTH_BYTES as u64;
-        Error::new(ErrorKind::Header, error.to_string()).with_offset(offset).with_source(error)
+        Error::new(ErrorKind::Header, shortened(error.to_string()))
+            .with_offset(offset)
+            .with_source(error)
     };
     let mut json = serde_json::Deserializer::from_slice(header);
     json.deserialize_map(UniqueNames).map_err(malformed)?;
@@ -376,7 +380,7 @@ impl<'de> Visitor<'de> for UniqueNames {
         while let Some(name) = map.next_key::<String>()? {
             map.next_value::<IgnoredAny>()?;
             if !names.insert(name.clone()) {
-                let message = format!("two tensors are named {name:?}");
+                let message = format!("two tensors are named {}", quoted(&name));
                 return Err(serde::de::Error::custom(message));
             }
         }

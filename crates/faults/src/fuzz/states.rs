@@ -54,7 +54,9 @@ impl Target for States {
         let at = dice.below(self.loaders.len());
         let loader = &self.loaders[at].whole;
         let epoch = *dice.pick(&[0, 0, 1, 7, u64::MAX - 1, u64::MAX]);
-        let state = loader.state_at(epoch, dice.below(loader.batches_per_epoch() + 1));
+        // After the last epoch there are no batches.
+        let batches = if epoch == u64::MAX { 0 } else { loader.batches_per_epoch() };
+        let state = loader.state_at(epoch, dice.below(batches + 1));
         let state = state.map_err(io::Error::other)?;
         let mut state = serde_json::to_value(&state).map_err(io::Error::other)?;
         if let (Value::Object(entries), true) = (&mut state, dice.one_in(2)) {
@@ -97,6 +99,10 @@ impl Pair {
             return words::check(&error.to_string());
         }
         let epoch = state.epoch();
+        if epoch == u64::MAX {
+            // All epochs have been delivered.
+            return Ok(());
+        }
         let (rest, whole) = (indices(&self.resumed, epoch)?, indices(&self.whole, epoch)?);
         let batch = state.position() as usize / self.batch_size;
         if whole.get(batch..) != Some(&rest[..]) {
