@@ -70,32 +70,28 @@ fn ragged() -> LoaderBuilder {
     Loader::builder(from_fn(schema, 1, |_, _| Ok(())))
 }
 
-fn stalled() -> LoaderError {
-    let released = Arc::new(AtomicBool::new(false));
-    let released_too = released.clone();
+/// Images whose reads hang until `released`, and a worker that is given up soon.
+fn hanging(released: &Arc<AtomicBool>) -> LoaderBuilder {
+    let released = released.clone();
     let source = from_fn(images(), 4, move |_, row| {
-        while !released_too.load(Ordering::Relaxed) {
+        while !released.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
         }
         row.field(0).copy_from_slice(&[0u8; 12])
     });
-    let builder = Loader::builder(source).workers(1);
-    let error = first_error(builder.stall_timeout(Some(Duration::from_millis(40))));
+    Loader::builder(source).workers(1).stall_timeout(Some(Duration::from_millis(40)))
+}
+
+fn stalled() -> LoaderError {
+    let released = Arc::new(AtomicBool::new(false));
+    let error = first_error(hanging(&released));
     released.store(true, Ordering::Relaxed);
     error
 }
 
 fn abandoned() -> LoaderError {
     let released = Arc::new(AtomicBool::new(false));
-    let released_too = released.clone();
-    let source = from_fn(images(), 4, move |_, row| {
-        while !released_too.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        row.field(0).copy_from_slice(&[0u8; 12])
-    });
-    let timeout = Some(Duration::from_millis(40));
-    let loader = Loader::builder(source).workers(1).stall_timeout(timeout).build().unwrap();
+    let loader = hanging(&released).build().unwrap();
     assert!(loader.epoch(0).next().unwrap().is_err());
     let error = loader.shutdown().unwrap_err();
     released.store(true, Ordering::Relaxed);

@@ -20,7 +20,7 @@ use crate::given::Given;
 use crate::npy::NpyDtype;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be obeyed.
+Exit codes: 0, or 1 when the data or the run failed, or 2 for an invalid command line.
 
 With --json a command prints one object: \"tallow\", the version; \"command\";
 \"settings\", every argument, defaults included; \"machine\"; and what was found. Where that is
@@ -625,7 +625,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
     /// In a field of folders, take only the files whose name without extension matches, like
-    /// target:*_mask, and pair them by what stands for the star; may be repeated
+    /// target:*_mask, and pair them by the part that the star matches; may be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
     pub(crate) patterns: Vec<(String, String)>,
 }

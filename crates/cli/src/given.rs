@@ -51,7 +51,7 @@ impl Given {
     }
 }
 
-/// Whether it prints something else in the place of a report.
+/// Whether it prints something else instead of a report.
 fn is_help(action: &ArgAction) -> bool {
     use ArgAction::{Help, HelpLong, HelpShort, Version};
     matches!(action, Help | HelpLong | HelpShort | Version)

@@ -5,9 +5,11 @@
 //! `[a,b,c]`, or a chain. What holds for the whole chain, its field say, stands among the steps in
 //! the same way. An error points at the word that it is about.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+
+use tallow_core::escaped;
 
 use crate::augment::Augment;
 use crate::draw::Uniform;
@@ -659,7 +661,7 @@ fn unknown(name: &str) -> String {
     format!("found \"{}\", expected the name of a step{hint}", Shown(name))
 }
 
-/// Text of others as a message shows it: its control characters escaped, and not all of it.
+/// Text of others as a message shows it: [`escaped`], and not all of it.
 struct Shown<'a>(&'a str);
 
 /// The characters of a text that a message shows.
@@ -667,17 +669,7 @@ const SHOWN_MAX: usize = 60;
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars().take(SHOWN_MAX) {
-            match c {
-                // Those that draw nothing, or change the direction of what follows.
-                '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' => write!(f, "{}", c.escape_unicode())?,
-                c if c.is_control() => write!(f, "{}", c.escape_default())?,
-                c => f.write_char(c)?,
-            }
-        }
+        f.write_str(&escaped(&self.0.chars().take(SHOWN_MAX).collect::<String>()))?;
         if self.0.chars().nth(SHOWN_MAX).is_some() { f.write_str("..") } else { Ok(()) }
     }
 }

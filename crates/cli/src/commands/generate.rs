@@ -248,7 +248,7 @@ impl Arrays<'_> {
 /// A plan while it is carried out.
 struct Writing<'a> {
     plan: &'a Plan,
-    /// What stands in the place of the plan's folder while it is carried out.
+    /// What is written to instead of the plan's folder until all of it is there.
     root: &'a Path,
     bytes: AtomicU64,
     progress: &'a ProgressBar,
