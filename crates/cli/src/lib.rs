@@ -49,7 +49,6 @@ mod shapes;
 mod shard;
 mod sheet;
 mod shell;
-mod stalls;
 mod style;
 mod threads;
 mod timeline;

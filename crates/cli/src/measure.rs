@@ -12,7 +12,6 @@ use crate::device::Consumer;
 use crate::distribution::Distribution;
 use crate::exit;
 use crate::process;
-use crate::stalls::Stalls;
 use crate::timeline::{Taken, Timeline};
 
 /// What loading has cost and brought so far. The clock runs from the first `next()` to when the last
@@ -55,12 +54,17 @@ pub(crate) struct Taking<'a> {
     consumer: &'a Consumer,
     progress: &'a ProgressBar,
     batches: Batches<'a>,
-    stalls: Stalls,
     /// When the clock was started, and when the last epoch ended.
     started: Instant,
     lap: Instant,
     before: Report,
     cpu: Duration,
+}
+
+/// Why to give up after this error, where what comes after it would fail as well.
+pub(crate) fn why_hopeless(error: &LoaderError) -> Option<String> {
+    let why = "gave up, since every worker is stuck: the storage does not answer";
+    error.is_hopeless().then(|| why.to_owned())
 }
 
 impl<'a> Taking<'a> {
@@ -72,8 +76,8 @@ impl<'a> Taking<'a> {
     ) -> Self {
         let (before, cpu) = (loader.report(), process::cpu_time());
         let started = Instant::now();
-        let (batches, stalls) = (loader.epochs(epochs), Stalls::of(loader));
-        Self { loader, consumer, progress, batches, stalls, started, lap: started, before, cpu }
+        let batches = loader.epochs(epochs);
+        Self { loader, consumer, progress, batches, started, lap: started, before, cpu }
     }
 
     /// Starts the clock anew. What is ready by now was made before, and what will be ready at the end
@@ -102,7 +106,7 @@ impl<'a> Taking<'a> {
             meter.wait += waited;
             let Some(next) = next else { break false };
             ended = self.is_last(&next);
-            meter.given_up = self.stalls.hopeless(next.as_ref().err());
+            meter.given_up = next.as_ref().err().and_then(why_hopeless);
             meter.note(&next, waited);
             self.watch(&next, waited, meter);
             if let (Ok(batch), Some(step)) = (&next, self.consumer.step) {

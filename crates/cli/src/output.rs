@@ -148,12 +148,8 @@ impl Tree {
     ///
     /// When no folder can be made there.
     pub(crate) fn of(dir: &Path) -> Result<Self> {
-        let here = |path: &Path| {
-            if path.as_os_str().is_empty() { Path::new(".").into() } else { path.to_owned() }
-        };
-        let base = dir.ancestors().map(here).find(|base| base.is_dir());
-        let base = base.unwrap_or_else(|| Path::new("/").to_owned());
         let cannot = |error: io::Error| cannot_make(dir, &error);
+        let base = nearest(dir).map_err(cannot)?;
         let temporary = tempfile::Builder::new().prefix(HIDDEN).tempdir_in(&base);
         // What tempfile's own error adds is a name that nobody knows.
         let temporary = temporary.map_err(|error| cannot(error.kind().into()))?;
@@ -180,6 +176,25 @@ impl Tree {
     }
 }
 
+/// The folder itself, or the nearest one above it that is there. One that cannot be looked at may
+/// be there: what is meant for it must not go elsewhere.
+fn nearest(dir: &Path) -> io::Result<PathBuf> {
+    for above in dir.ancestors() {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match fs::metadata(above) {
+            Ok(metadata) if metadata.is_dir() => return Ok(above.to_owned()),
+            Err(error) if !is_absent(&error) => return Err(error),
+            // What is no folder is refused when the folder is made.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Err(ErrorKind::NotFound.into())
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 fn move_into(folder: &Path, from: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -190,13 +205,17 @@ fn move_into(folder: &Path, from: &Path) -> io::Result<()> {
             move_to(&to, &entry.path())?;
         }
     }
-    Ok(())
+    // What the listing did not tell is still there, and no folder that holds anything is removed.
+    fs::remove_dir(from)
 }
 
 fn move_to(to: &Path, from: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         // A folder that is there may be a link to another file system.
-        Err(error) if error.kind() == ErrorKind::CrossesDevices => fs::copy(from, to).map(drop),
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            fs::copy(from, to)?;
+            fs::remove_file(from)
+        }
         moved => moved,
     }
 }
@@ -423,6 +442,14 @@ mod tests {
             assert_eq!(fs::read_to_string(root.join("sub/x")).unwrap(), text);
         }
         assert_eq!((entries(dir.path()), entries(&root), entries(&root.join("sub"))), (1, 1, 3));
+    }
+
+    #[test]
+    fn a_tree_goes_nowhere_else_where_its_folder_cannot_be_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("round", dir.path().join("round")).unwrap();
+        assert!(Tree::of(&dir.path().join("round/x")).is_err());
+        assert_eq!(entries(dir.path()), 1);
     }
 
     #[test]

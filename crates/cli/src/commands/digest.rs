@@ -11,10 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::args::DigestArgs;
 use crate::console::Console;
 use crate::exit::{Failure, Result};
-use crate::measure::Tally;
+use crate::measure::{Tally, why_hopeless};
 use crate::report::{self, human};
 use crate::rows::Rows;
-use crate::stalls::Stalls;
 use crate::{augment, device, plan};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
@@ -33,7 +32,6 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     };
     let mut digester = Digester {
         stream: StreamHash::new(wanted),
-        stalls: Stalls::of(&loader),
         errors: Tally::default(),
         faults: Tally::default(),
         given_up: None,
@@ -56,7 +54,6 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
 /// Hashes batches, and notes what failed.
 struct Digester {
     stream: StreamHash,
-    stalls: Stalls,
     errors: Tally,
     faults: Tally,
     given_up: Option<String>,
@@ -73,7 +70,7 @@ impl Digester {
                 }
                 Err(error) => self.errors.add(error),
             }
-            self.given_up = self.stalls.hopeless(batch.as_ref().err());
+            self.given_up = batch.as_ref().err().and_then(why_hopeless);
             progress.inc(1);
             if self.given_up.is_some() {
                 break;

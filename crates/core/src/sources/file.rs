@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -133,6 +134,12 @@ fn open(
     }
 }
 
+/// How many files this process may have open at once, where there is a limit and it is told.
+pub(super) fn files_max() -> Option<u64> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (limit != RLIM_INFINITY).then_some(limit)
+}
+
 fn open_flags() -> OFlags {
     // Without blocking, because a FIFO would otherwise hold its reader for ever; regular files
     // do not know the difference.
@@ -145,8 +152,7 @@ fn open_error(errno: Errno) -> Error {
         // What cannot be opened at all: a socket, or a device that is not there.
         Errno::NXIO => not_regular(FileType::Socket),
         Errno::MFILE | Errno::NFILE => {
-            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-            let limit = limit.map_or("no limit".to_owned(), |limit| limit.to_string());
+            let limit = files_max().map_or("no limit".to_owned(), |limit| limit.to_string());
             let message = format!(
                 "cannot open: {}: RLIMIT_NOFILE is {limit}, raise it with `ulimit -n`",
                 io(errno)

@@ -421,7 +421,12 @@ fn duplicates(folder: &Path, names: &Names, order: &[usize]) -> Vec<Error> {
 
 /// Indices of `names` whose stem is not among `others`.
 fn missing(names: &Names, order: &[usize], others: &Names, other_order: &[usize]) -> Vec<usize> {
-    let has = |key: Key<'_>| other_order.binary_search_by(|&o| others.key(o).cmp(&key)).is_ok();
+    // Both are in the order of their keys, and a key is found anew each time that it is asked for.
+    let mut rest = other_order.iter().map(|&at| others.key(at)).peekable();
+    let mut has = |key: Key<'_>| {
+        while rest.next_if(|other| *other < key).is_some() {}
+        rest.peek() == Some(&key)
+    };
     order.iter().copied().filter(|&index| !has(names.key(index))).collect()
 }
 

@@ -10,7 +10,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-use super::file::{open_path, open_path_waiting};
+use super::file::{files_max, open_path, open_path_waiting};
 use super::foreign;
 use super::names::{Pattern, list};
 use crate::error::{quoted, shortened};
@@ -172,8 +172,7 @@ impl Safetensors {
 /// How many shards keep their files open: few enough to leave most descriptors to the process.
 fn held_max() -> usize {
     const HELD_MAX: u64 = 64;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    limit.map_or(HELD_MAX, |limit| HELD_MAX.min(limit / 4)) as usize
+    files_max().map_or(HELD_MAX, |limit| HELD_MAX.min(limit / 4)) as usize
 }
 
 impl Shard {
