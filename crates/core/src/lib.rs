@@ -12,12 +12,13 @@
 
 mod adapters;
 mod batching;
+mod codecs;
 mod device;
 mod dtype;
 mod error;
+mod files;
 mod fingerprint;
 mod key;
-mod npy;
 mod permutation;
 mod philox;
 mod row;
@@ -28,13 +29,13 @@ mod source;
 mod sources;
 pub mod testing;
 mod transform;
-mod widening;
 
 pub use adapters::{Cache, Concat, Map, SourceExt, Subset, Zip};
 pub use batching::{BatchRows, Batching, LastBatch};
 pub use device::{DeviceEngine, DeviceSlab, Made, Run};
 pub use dtype::{Element, RowDType};
 pub use error::{Error, ErrorKind, Result, escaped};
+pub use files::Limits;
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
@@ -44,6 +45,6 @@ pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::{Extent, Source};
 pub use sources::{
-    FromFn, Limits, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,
+    FromFn, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,
 };
 pub use transform::{Engine, RowKey, Shapes, Transform, zeroed_words};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::names::{Names, Pattern};
+use crate::files::{Names, Pattern};
 
 /// What keeps the names of two folders from being equal.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::file::open_path;
-use crate::npy::Header;
-use crate::sources::{Limits, Opened, Stamp, read_stored};
+use crate::codecs::Header;
+use crate::files::{Limits, Opened, Stamp, open_path, read_stored};
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Result, Row, Schema, Source,
 };

@@ -3,11 +3,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::file::{open_folder, read_file};
 use super::likeness::Likeness;
-use super::names::{Names, Pairing, Pattern, list, pair, summarize};
-use crate::npy::{Header, NpyReader};
-use crate::sources::{Limits, Stamp};
+use super::pairing::{Pairing, pair, summarize};
+use crate::codecs::{Header, NpyReader};
+use crate::files::{Limits, Names, Pattern, Stamp, list, open_folder, read_file};
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Result, Row, Schema,
     Source,

@@ -10,12 +10,12 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-use super::file::{files_max, open_path, open_path_waiting};
-use super::foreign;
-use super::names::{Pattern, list};
+use crate::codecs::Widening;
 use crate::error::{quoted, shortened};
-use crate::sources::{Limits, Opened, Stamp, read_stored};
-use crate::widening::Widening;
+use crate::files::{
+    Limits, Opened, Pattern, Stamp, files_max, foreign, list, open_path, open_path_waiting,
+    read_stored,
+};
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Result,
     Row, RowDType, Schema, Source,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FileType, fstat};
 
-use super::file::not_regular;
+use super::open::not_regular;
 use crate::{Error, ErrorKind, Fingerprint, Result};
 
 /// What tells that a file was written to: its length and times. The same descriptor serves header

@@ -1,10 +1,9 @@
-//! Opening and reading files that nothing is known of.
+//! Opening files and folders that nothing is known of.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,66 +12,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::row::PIECE_BYTES_MAX;
-use crate::schema::Field;
 use crate::{Error, ErrorKind, Result};
-
-/// How much a file may claim. A file whose header asks for more is refused before anything is
-/// allocated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of a `.npy` header: 64 KiB. numpy writes 128 bytes and refuses above 10,000.
-    pub header_bytes: usize,
-    /// Bytes of a `.safetensors` header: 16 MiB. The format allows 100 MB.
-    pub safetensors_header_bytes: usize,
-    /// Bytes of one sample: just under 1 GiB.
-    pub sample_bytes: usize,
-    /// Bytes after the end of the array of a `.npy` file: any number, since several arrays may be
-    /// saved into one open file, of which numpy reads the first. With 0 a file that holds more than
-    /// its array is [`ErrorKind::Trailing`].
-    pub trailing_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            header_bytes: 64 << 10,
-            safetensors_header_bytes: 16 << 20,
-            sample_bytes: (1 << 30) - 1,
-            trailing_bytes: u64::MAX,
-        }
-    }
-}
-
-impl Limits {
-    /// Whether one sample of `field` is small enough.
-    pub(crate) fn check_sample(&self, field: &Field) -> Result<()> {
-        let most = self.sample_bytes;
-        // Checked, since this comes before a schema has vouched for the field.
-        let message = match field.checked_bytes() {
-            Some(found) if found <= most => return Ok(()),
-            Some(found) => format!("a sample of {field} takes {found} bytes, at most {most}"),
-            None => format!("a sample of {field} does not fit the address space"),
-        };
-        Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
-    }
-
-    /// Whether one sample of `field` is small enough, and `len` of them are not too many. A file of
-    /// 100 bytes can claim any number of samples that take none, and reading them all would never
-    /// end.
-    pub(crate) fn check_samples(&self, field: &Field, len: usize) -> Result<()> {
-        const WITHOUT_BYTES_MAX: usize = 1 << 32;
-        self.check_sample(field)?;
-        if field.max_bytes() > 0 || len <= WITHOUT_BYTES_MAX {
-            return Ok(());
-        }
-        let message = format!(
-            "{len} samples of {field}, which take no bytes, at most {WITHOUT_BYTES_MAX} of them"
-        );
-        Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
-    }
-}
 
 #[cold]
 pub(super) fn not_regular(found: FileType) -> Error {
@@ -135,7 +75,7 @@ fn open(
 }
 
 /// How many files this process may have open at once, where there is a limit and it is told.
-pub(super) fn files_max() -> Option<u64> {
+pub(crate) fn files_max() -> Option<u64> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     (limit != RLIM_INFINITY).then_some(limit)
 }
@@ -210,7 +150,8 @@ pub(crate) fn read_file(
     }
 }
 
-/// Sleeps a little, until the deadline for a descriptor has passed.
+/// Sleeps a little, until the deadline for a descriptor has passed. One that becomes free is
+/// announced by nobody: it may be closed by another library, or by another process.
 #[cold]
 fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bool) -> bool {
     const DEADLINE: Duration = Duration::from_secs(5);
@@ -231,42 +172,4 @@ fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bo
 fn may_pass(error: &Error) -> bool {
     error.kind() == ErrorKind::Changed
         || matches!(errno_of(error), Some(Errno::STALE | Errno::NOENT))
-}
-
-/// Reads `bytes` bytes from `offset` of `file` into memory of their own, in pieces between which a
-/// loader can stop it.
-pub(crate) fn read_stored(
-    file: &File,
-    offset: u64,
-    bytes: usize,
-    is_stopped: impl Fn() -> bool,
-) -> Result<Vec<u8>> {
-    let mut stored = reserve(bytes)?;
-    stored.resize(bytes, 0);
-    for (i, piece) in stored.chunks_mut(PIECE_BYTES_MAX).enumerate() {
-        if is_stopped() {
-            return Err(Error::new(ErrorKind::Stopped, "the loader was stopped"));
-        }
-        let at = offset + (i * PIECE_BYTES_MAX) as u64;
-        file.read_exact_at(piece, at).map_err(|error| short(error, offset, bytes))?;
-    }
-    Ok(stored)
-}
-
-/// An empty `Vec` with room for `bytes`, or an error where there is no such memory.
-pub(crate) fn reserve(bytes: usize) -> Result<Vec<u8>> {
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(bytes).map_err(|_| {
-        Error::new(ErrorKind::TooLarge, format!("no memory for a payload of {bytes} bytes"))
-    })?;
-    Ok(memory)
-}
-
-#[cold]
-fn short(error: std::io::Error, offset: u64, bytes: usize) -> Error {
-    if error.kind() != std::io::ErrorKind::UnexpectedEof {
-        return Error::io("read", error).with_offset(offset);
-    }
-    let message = format!("the file ends within the {bytes} bytes of data expected");
-    Error::new(ErrorKind::Truncated, message).with_offset(offset)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use super::header::Header;
-use crate::sources::{Limits, Stamp, read_stored, reserve};
+use crate::files::{Limits, Stamp, read_stored, reserve};
 use crate::{Error, ErrorKind, FieldMut, Result};
 
 /// Reads whole `.npy` files into a field, all of them like a first one.

@@ -4,10 +4,10 @@ use std::os::unix::fs::FileExt;
 use npyz::{NpyHeader, TypeChar};
 
 use super::admission::Admitted;
+use crate::codecs::Widening;
 use crate::error::quoted;
+use crate::files::{Limits, foreign};
 use crate::schema::checked_bytes;
-use crate::sources::{Limits, foreign};
-use crate::widening::Widening;
 use crate::{Error, ErrorKind, Result, RowDType};
 
 /// A header that has been checked, and what it takes to make a row of its payload.

@@ -1,0 +1,8 @@
+//! What bytes mean: how what is stored becomes the elements of a field. A codec is given an open
+//! file or its bytes and knows nothing of folders, names and samples.
+
+mod npy;
+mod widening;
+
+pub(crate) use self::npy::{Header, NpyReader};
+pub(crate) use self::widening::Widening;

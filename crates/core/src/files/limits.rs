@@ -1,0 +1,59 @@
+use crate::schema::Field;
+use crate::{Error, ErrorKind, Result};
+
+/// How much a file may claim. A file whose header asks for more is refused before anything is
+/// allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a `.npy` header: 64 KiB. numpy writes 128 bytes and refuses above 10,000.
+    pub header_bytes: usize,
+    /// Bytes of a `.safetensors` header: 16 MiB. The format allows 100 MB.
+    pub safetensors_header_bytes: usize,
+    /// Bytes of one sample: just under 1 GiB.
+    pub sample_bytes: usize,
+    /// Bytes after the end of the array of a `.npy` file: any number, since several arrays may be
+    /// saved into one open file, of which numpy reads the first. With 0 a file that holds more than
+    /// its array is [`ErrorKind::Trailing`].
+    pub trailing_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 << 10,
+            safetensors_header_bytes: 16 << 20,
+            sample_bytes: (1 << 30) - 1,
+            trailing_bytes: u64::MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether one sample of `field` is small enough.
+    pub(crate) fn check_sample(&self, field: &Field) -> Result<()> {
+        let most = self.sample_bytes;
+        // Checked, since this comes before a schema has vouched for the field.
+        let message = match field.checked_bytes() {
+            Some(found) if found <= most => return Ok(()),
+            Some(found) => format!("a sample of {field} takes {found} bytes, at most {most}"),
+            None => format!("a sample of {field} does not fit the address space"),
+        };
+        Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
+    }
+
+    /// Whether one sample of `field` is small enough, and `len` of them are not too many. A file of
+    /// 100 bytes can claim any number of samples that take none, and reading them all would never
+    /// end.
+    pub(crate) fn check_samples(&self, field: &Field, len: usize) -> Result<()> {
+        const WITHOUT_BYTES_MAX: usize = 1 << 32;
+        self.check_sample(field)?;
+        if field.max_bytes() > 0 || len <= WITHOUT_BYTES_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "{len} samples of {field}, which take no bytes, at most {WITHOUT_BYTES_MAX} of them"
+        );
+        Err(Error::new(ErrorKind::TooLarge, message).with_field(field.name()))
+    }
+}

@@ -1,0 +1,18 @@
+//! Where bytes lie: local files and folders. A folder is listed here, a file opened, a range of it
+//! read, and it is seen that it stays as it is meanwhile. What is a sample of that, `sources` knows;
+//! what its bytes mean, `codecs`.
+
+pub(crate) mod foreign;
+mod limits;
+mod listing;
+mod names;
+mod open;
+mod range;
+mod stamp;
+
+pub use self::limits::Limits;
+pub(crate) use self::listing::list;
+pub(crate) use self::names::{Key, Names, Pattern};
+pub(crate) use self::open::{files_max, open_folder, open_path, open_path_waiting, read_file};
+pub(crate) use self::range::{read_stored, reserve};
+pub(crate) use self::stamp::{Opened, Stamp};
