@@ -18,6 +18,7 @@ use tallow::{Augment, BoxFormat, LastBatch, Layout, OnError};
 
 use crate::given::Given;
 use crate::npy::NpyDtype;
+use crate::terminal::style::Color;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0, or 1 when the data or the run failed, or 2 for an invalid command line.
@@ -145,26 +146,6 @@ impl Args {
         }
         let given = Given::of(&command, &matches, "demo");
         Ok((Self::from_arg_matches(&matches)?, given))
-    }
-}
-
-/// When there is colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    /// What a command line says that need not be one the parser accepts.
-    pub(crate) fn among(words: &[OsString]) -> Self {
-        let after = |(at, word): (usize, &OsString)| match word.to_str()? {
-            "--color" => words.get(at + 1)?.to_str().map(str::to_owned),
-            word => word.strip_prefix("--color=").map(str::to_owned),
-        };
-        let said = words.iter().enumerate().find_map(after);
-        said.and_then(|word| Self::from_str(&word, false).ok()).unwrap_or(Self::Auto)
     }
 }
 
@@ -950,15 +931,6 @@ mod tests {
         assert!(parse("x run d --color never").is_ok());
         let error = parse("x --json run d").unwrap_err().to_string();
         assert!(error.contains("--json stands before run"), "{error}");
-    }
-
-    #[test]
-    fn colour_is_known_before_anything_else() {
-        let among =
-            |line: &str| Color::among(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(among("x run --color never --frob"), Color::Never);
-        assert_eq!(among("x run --color=always"), Color::Always);
-        assert_eq!((among("x --color"), among("x --color red")), (Color::Auto, Color::Auto));
     }
 
     #[test]

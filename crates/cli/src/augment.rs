@@ -3,8 +3,8 @@
 use tallow::{Augment, Engine, ErrorKind, Schema, Transform as _};
 
 use crate::args::FieldArgs;
-use crate::exit::{Failure, Result};
 use crate::report::Augmented;
+use crate::terminal::exit::{Failure, Result};
 
 /// A chain with its fields, and what it is for one schema.
 pub(crate) struct Augmentation {

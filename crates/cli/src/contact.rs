@@ -2,9 +2,9 @@
 
 use tallow::{Field, Layout, RowBuffer, RowDType, RowView, Source};
 
-use crate::exit::{Failure, Result};
 use crate::numbers::{Range, short};
 use crate::sheet::{Sheet, Shot};
+use crate::terminal::exit::{Failure, Result};
 use crate::values::{Exposure, Values};
 
 /// Pixels of a thumbnail.

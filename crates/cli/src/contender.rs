@@ -13,8 +13,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::interrupt::{self, Undone};
-use crate::report::human;
+use crate::terminal::interrupt::{self, Undone};
+use crate::terminal::words;
 use crate::threads;
 
 /// How long a contender may take to end by itself once its input has ended.
@@ -108,7 +108,7 @@ impl Contender {
             format!("answered {to} with {said:?}")
         })?;
         match answer["error"].as_str() {
-            Some(error) => Err(human::one_line(error)),
+            Some(error) => Err(words::one_line(error)),
             None => Ok(answer),
         }
     }
@@ -136,7 +136,7 @@ impl Contender {
         let said = fs::read(&self.errors).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         match said.lines().rev().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("{ended}: {}", human::one_line(line.trim())),
+            Some(line) => format!("{ended}: {}", words::one_line(line.trim())),
             None => ended,
         }
     }

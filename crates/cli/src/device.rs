@@ -6,8 +6,8 @@ use tallow::candle::{self, Device};
 use tallow::{Batch, Plan};
 
 use crate::args::DeviceArg;
-use crate::exit::{Failure, Result};
 use crate::report;
+use crate::terminal::exit::{Failure, Result};
 
 /// Opens a device. One that this program was not built for is a matter of the command line.
 pub(crate) fn open(device: DeviceArg) -> Result<Device> {

@@ -10,11 +10,11 @@ use tallow::{Loader, Order as _, Report, Sampler, Sequential, Shuffle, Source};
 use crate::args::LoadArgs;
 use crate::ceiling::{Ceiling, Visits};
 use crate::cold::Cached;
-use crate::console::Console;
 use crate::device::Consumer;
-use crate::exit::{Failure, Result};
 use crate::measure::{Meter, Taking, rate};
 use crate::report::{Cold, ColdRound, Round};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
 use crate::{plan, process};
 
 /// Without `--epochs` a run loads for at least so long: a shorter one tells of threads that wake, and

@@ -17,7 +17,6 @@ mod augment;
 mod ceiling;
 mod cold;
 mod commands;
-mod console;
 mod contact;
 mod contender;
 mod contents;
@@ -26,18 +25,14 @@ pub mod copies;
 mod device;
 mod distribution;
 mod epochs;
-mod escape;
-mod exit;
 mod finals;
 mod given;
 mod html;
-mod interrupt;
 mod machine;
 mod measure;
 mod memory;
 mod npy;
 mod numbers;
-mod output;
 mod picture;
 mod place;
 mod plan;
@@ -48,8 +43,7 @@ mod settings;
 mod shapes;
 mod shard;
 mod sheet;
-mod shell;
-mod style;
+mod terminal;
 mod threads;
 mod timeline;
 mod trace;
@@ -59,11 +53,13 @@ mod work;
 
 use std::process::ExitCode;
 
+use terminal::{console, exit, style};
+
 /// Parses the command line, runs the command, and says how it went.
 pub fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     // Before the parser, which colours what it says too.
-    style::choose(args::Color::among(&words));
+    style::choose(style::Color::among(&words));
     let (args, given) = match args::Args::of(words) {
         Ok(parsed) => parsed,
         Err(error) => return exit::of_parser(&error),

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::report::human::{bytes, counted};
+use crate::terminal::words::{bytes, counted};
 use crate::threads;
 
 /// Model, cores and memory, in words.

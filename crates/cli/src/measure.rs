@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use tallow::{Batch, Batches, Loader, LoaderError, Report, Schema, Stage};
 
-use crate::console::Console;
 use crate::device::Consumer;
 use crate::distribution::Distribution;
-use crate::exit;
 use crate::process;
+use crate::terminal::console::Console;
+use crate::terminal::exit;
 use crate::timeline::{Taken, Timeline};
 
 /// What loading has cost and brought so far. The clock runs from the first `next()` to when the last

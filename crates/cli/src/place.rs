@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,9 +15,8 @@ use tallow::{
 };
 
 use crate::args::{Ragged, SourceArgs};
-use crate::exit::{Failure, Result};
-use crate::output::is_same;
-use crate::report::human::{self, counted};
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::words::{self, counted};
 
 /// Where the samples are, and how they are laid out there.
 #[derive(Debug)]
@@ -402,7 +402,7 @@ fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::
     if a.len() == b.len() {
         return Ok(());
     }
-    let (a, b) = (counted(a.len() as u64, "sample"), human::count(b.len() as u64));
+    let (a, b) = (counted(a.len() as u64, "sample"), words::count(b.len() as u64));
     let message = format!("{a} in {in_a:?} and {b} in {in_b:?}, expected as many in both");
     Err(Error::new(ErrorKind::Unpaired, message))
 }
@@ -493,6 +493,16 @@ pub(crate) fn files(
     }
     found.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok(found)
+}
+
+/// Whether two paths lead to one file.
+pub(crate) fn is_same(path: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|of| (of.dev(), of.ino()));
+    match (identity(path), identity(other)) {
+        (Some(path), Some(other)) => path == other,
+        (None, None) => path == other,
+        _ => false,
+    }
 }
 
 /// No source takes these: file managers and network file systems leave them beside the data.

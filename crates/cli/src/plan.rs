@@ -7,9 +7,9 @@ use tallow::candle::Device;
 use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
 
 use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
-use crate::exit::{Failure, Result};
 use crate::place::{Opened, Place};
-use crate::report::human;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::words;
 
 /// Opens SOURCE, whatever it is.
 pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
@@ -37,7 +37,7 @@ fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
         return Ok(());
     }
     let (size, samples) =
-        (args.batch_size, human::counted(loader.plan().samples() as u64, "sample"));
+        (args.batch_size, words::counted(loader.plan().samples() as u64, "sample"));
     Err(Failure::Usage(format!(
         "no batch to load: --batch-size {size} is more than the {samples} there are, and --last drop \
          leaves out what fills no batch; lower the one, or say --last keep or --last pad"
@@ -104,7 +104,7 @@ fn start_at(loader: &Loader, args: &LoadArgs) -> Result {
     let Some(batch) = args.start_batch else { return Ok(()) };
     let batches = loader.batches_per_epoch();
     if batch > batches {
-        let batches = human::counted_as(batches as u64, "batch", "batches");
+        let batches = words::counted_as(batches as u64, "batch", "batches");
         let message = format!("--start-batch {batch}, but an epoch has {batches}");
         return Err(Failure::Usage(message));
     }

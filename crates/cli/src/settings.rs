@@ -7,7 +7,7 @@ use tallow::{Augment, OnError, Plan};
 
 use crate::args::{DeviceArg, Last, LoadArgs, Ragged};
 use crate::place::{Folders, Place};
-use crate::shell;
+use crate::terminal::shell;
 
 /// Rust code that builds the loader, to be pasted into a function that returns a `Result`: with as
 /// many workers and batches ahead as `pinned` has, or as many as a loader has that is told nothing.

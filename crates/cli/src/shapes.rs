@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tallow::{Dim, ErrorKind, Field, NpyFile, Source as _};
 
-use crate::report::human::{count, counted};
+use crate::terminal::words::{count, counted};
 
 /// The shape of the array in a `.npy` file, if it can be opened.
 pub(crate) fn of_file(path: &Path) -> Option<Vec<usize>> {

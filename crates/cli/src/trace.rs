@@ -12,8 +12,8 @@ use tracing_chrome::{ChromeLayerBuilder, FlushGuard};
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::prelude::*;
 
-use crate::exit::{Failure, Result};
-use crate::output::Output;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::output::Output;
 
 /// Some 50 MB of JSON (45 MB of a plain folder): what viewers still open, and more than anybody
 /// looks through.

@@ -13,10 +13,11 @@ use crate::args::{LoadArgs, Workers};
 use crate::ceiling::Ceiling;
 use crate::cold::{Cached, READ_AHEAD_BYTES};
 use crate::device::Consumer;
-use crate::exit::{Failure, Result};
 use crate::finals::Finals;
 use crate::measure::{median, rate};
-use crate::report::{self, Ceilings, Trial, human};
+use crate::report::{self, Ceilings, Trial};
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::words;
 use crate::{memory, plan};
 
 /// A trial lasts at least so long, and takes so many batches after those that it begins with.
@@ -78,8 +79,8 @@ impl Tuner<'_> {
         }
         Err(Failure::Usage(format!(
             "--memory: found {}, expected at least {}, which one worker and one batch ahead take",
-            human::bytes(memory as u64),
-            human::bytes(least as u64)
+            words::bytes(memory as u64),
+            words::bytes(least as u64)
         )))
     }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tallow::{Augment, Layout, RowDType, Schema, Source};
 
-use crate::exit::{Failure, Result};
 use crate::place::{Folders, Place};
+use crate::terminal::exit::{Failure, Result};
 
 /// The samples of a comparison and how they are batched.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use tallow::Described;
 
 use crate::args::CatalogueArgs;
-use crate::console::Console;
-use crate::exit::{Failure, Result};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
 
 pub(crate) fn run(args: &CatalogueArgs, console: &mut Console) -> Result {
     let Some(step) = &args.step else { return list(console) };

@@ -8,11 +8,11 @@ use indicatif::ProgressBar;
 use tallow::{Error, ErrorKind, Field, Limits, NpyFile, RowBuffer, Safetensors, Source, Survey};
 
 use crate::args::{CheckArgs, Workers};
-use crate::console::Console;
-use crate::exit::{self, Failure, Result};
 use crate::place::{self, Folders, Place};
 use crate::report::{self, Problem, human, json};
 use crate::shapes::{self, Spread};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{self, Failure, Result};
 use crate::threads;
 
 /// Threads beyond this do not read faster, and the system may refuse to start them.

@@ -16,13 +16,13 @@ use tempfile::TempDir;
 
 use super::doctor;
 use crate::args::{CompareArgs, Workers};
-use crate::console::Console;
 use crate::contender::Contender;
-use crate::exit::{Failure, Result};
-use crate::interrupt::{self, Undone};
-use crate::output::Outputs;
 use crate::place::{Opened, Place};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::interrupt::{self, Undone};
+use crate::terminal::output::Outputs;
 use crate::work::{Work, WorkAugment};
 use crate::{machine, plan, settings, threads};
 

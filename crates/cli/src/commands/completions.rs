@@ -3,8 +3,8 @@
 use clap::CommandFactory as _;
 
 use crate::args::{Args, CompletionsArgs};
-use crate::console::Console;
-use crate::exit::{Failure, Result};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
 
 pub(crate) fn run(args: &CompletionsArgs, console: &mut Console) -> Result {
     let mut command = Args::command();

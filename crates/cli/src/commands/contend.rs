@@ -12,10 +12,10 @@ use tallow::candle::{self, Tensor};
 use tallow::{Augment, Layout, Loader, Sampler as _, Shuffle};
 
 use crate::args::{BuiltIn, ContendArgs};
-use crate::console::Console;
-use crate::exit::{Failure, Result};
 use crate::process;
 use crate::rows::Rows;
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
 use crate::work::Work;
 
 /// The epoch over which the delivered bytes are summed up.

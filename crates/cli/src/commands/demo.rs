@@ -8,12 +8,10 @@ use std::time::Instant;
 use super::generate::numbered;
 use crate::args::{Args, Command, DemoArgs, RunArgs};
 use crate::commands;
-use crate::console::Console;
-use crate::exit::{Failure, Result};
-use crate::interrupt;
 use crate::npy::{self, NpyDtype};
-use crate::report::human;
-use crate::shell;
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::{interrupt, shell, words};
 
 /// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` says where they are from.
 const IMAGES: &[u8] = include_bytes!("../../data/digits/images.npy");
@@ -33,10 +31,10 @@ pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
     let started = Instant::now();
     write_pairs(folder.path()).map_err(Failure::Failed)?;
     if !args.json {
-        let (out, took) = (console.out(), human::duration(started.elapsed()));
-        let samples = human::count(SAMPLES as u64);
+        let (out, took) = (console.out(), words::duration(started.elapsed()));
+        let samples = words::count(SAMPLES as u64);
         writeln!(out, "Wrote {samples} handwritten digits as pairs of .npy files in {took}.")?;
-        let times = args.epochs.map(|epochs| format!(", {}", human::counted(epochs, "time")));
+        let times = args.epochs.map(|epochs| format!(", {}", words::counted(epochs, "time")));
         writeln!(out, "Loading them, shuffled{}:\n", times.unwrap_or_default())?;
     }
     commands::run::run(&as_run(folder.path(), args), console)?;

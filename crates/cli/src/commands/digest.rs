@@ -9,11 +9,11 @@ use tallow::{Batch, Batches};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::args::DigestArgs;
-use crate::console::Console;
-use crate::exit::{Failure, Result};
 use crate::measure::{Tally, why_hopeless};
 use crate::report::{self, human};
 use crate::rows::Rows;
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
 use crate::{augment, device, plan};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {

@@ -7,11 +7,11 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
-use crate::console::Console;
-use crate::exit::{Failure, Result};
 use crate::report::html::Surroundings;
-use crate::report::human::{bytes, count};
 use crate::report::{Doctor, Finding, human, json};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::words::{bytes, count};
 use crate::{machine, settings, threads};
 
 /// Below this the files of a data set are hardly kept in memory between two epochs.
@@ -214,7 +214,7 @@ mod cuda {
 
     use super::*;
     use crate::copies::{Host, bytes_per_second};
-    use crate::report::human::counted;
+    use crate::terminal::words::counted;
 
     /// Large enough that what a copy costs to begin is nothing, small enough for any device.
     const COPIED_BYTES: usize = 64 << 20;

@@ -4,10 +4,10 @@ use tallow::Field;
 
 use crate::args::ExplainArgs;
 use crate::augment::Augmentation;
-use crate::console::Console;
-use crate::exit::Result;
 use crate::plan;
 use crate::report::{Becoming, Explain, human, json};
+use crate::terminal::console::Console;
+use crate::terminal::exit::Result;
 
 pub(crate) fn run(args: &ExplainArgs, console: &mut Console) -> Result {
     let (_, opened) = plan::open(&args.source)?;

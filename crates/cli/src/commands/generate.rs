@@ -13,14 +13,13 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 
 use crate::args::{GenArgs, Storage};
-use crate::console::Console;
 use crate::contents::{Contents, Integers};
-use crate::exit::{Failure, Result};
-use crate::npy;
-use crate::output::Tree;
-use crate::report::human;
 use crate::shard::{self, Tensor};
-use crate::{shell, threads};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::output::Tree;
+use crate::terminal::{shell, words};
+use crate::{npy, threads};
 
 /// What a thread writes to a file of many samples at once, unless one sample is larger: enough for
 /// full speed, and little beside the memory of any machine.
@@ -43,12 +42,12 @@ pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
     writeln!(
         out,
         "wrote {} of input {} and target {} to {}: {} in {}",
-        human::counted(plan.samples as u64, "pair"),
+        words::counted(plan.samples as u64, "pair"),
         plan.fields[0],
         plan.fields[1],
-        human::one_line(&args.dir.display().to_string()),
-        human::bytes(bytes),
-        human::duration(started.elapsed()),
+        words::one_line(&args.dir.display().to_string()),
+        words::bytes(bytes),
+        words::duration(started.elapsed()),
     )?;
     writeln!(out, "try next: {} {}", shell::program(), plan.next())?;
     Ok(())
@@ -193,7 +192,7 @@ impl Files {
         let arrays = Arrays { samples: args.samples, fields, shapes };
         match (args.storage, args.shards.unwrap_or(1)) {
             (Storage::Safetensors, shards) if shards > args.samples => {
-                let samples = human::counted(args.samples as u64, "sample");
+                let samples = words::counted(args.samples as u64, "sample");
                 Err(format!("--shards {shards}, but only {samples}"))
             }
             (Storage::Safetensors, shards) if shards > SHARDS_MAX => {

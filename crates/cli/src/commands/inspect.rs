@@ -3,14 +3,14 @@
 use tallow::{Error, ErrorKind, Field, Layout, RowBuffer, Schema, Source};
 
 use crate::args::InspectArgs;
-use crate::console::Console;
-use crate::contact;
-use crate::exit::{self, Failure, Result};
 use crate::numbers::Range;
-use crate::output::Outputs;
 use crate::report::{self, FieldValues, SampleSize, human, json};
 use crate::shapes::{self, Spread};
-use crate::{place, plan, values};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{self, Failure, Result};
+use crate::terminal::output::Outputs;
+use crate::terminal::words;
+use crate::{contact, place, plan, values};
 
 /// Samples whose values are looked at: enough for the range of a data set, at once.
 const LOOKED_AT: usize = 64;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     } else {
         human::inspect(console.out(), &report)?;
         if let Some(path) = &args.png {
-            writeln!(console.out(), "picture   {}", human::one_line(&path.display().to_string()))?;
+            writeln!(console.out(), "picture   {}", words::one_line(&path.display().to_string()))?;
         }
     }
     Ok(())

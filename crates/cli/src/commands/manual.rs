@@ -3,8 +3,8 @@
 use clap::{Command, CommandFactory as _};
 
 use crate::args::{Args, ManArgs};
-use crate::console::Console;
-use crate::exit::{Failure, Result};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
 
 pub(crate) fn run(args: &ManArgs, console: &mut Console) -> Result {
     let mut program = Args::command();

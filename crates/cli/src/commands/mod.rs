@@ -17,8 +17,8 @@ mod run;
 mod tune;
 
 use crate::args::{Args, Command};
-use crate::console::Console;
-use crate::exit::Result;
+use crate::terminal::console::Console;
+use crate::terminal::exit::Result;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(args: &Args, console: &mut Console) -> Result {

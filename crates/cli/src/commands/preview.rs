@@ -8,14 +8,14 @@ use tallow::{
 
 use crate::args::PreviewArgs;
 use crate::augment::Augmentation;
-use crate::console::Console;
-use crate::exit::{Failure, Result};
-use crate::output::Outputs;
 use crate::picture::Picture;
 use crate::plan;
-use crate::report::human;
 use crate::rows::Rows;
 use crate::sheet::{Sheet, Shot};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::output::Outputs;
+use crate::terminal::words;
 use crate::values::{Exposure, Tones, Values};
 
 /// Pixels of a view: enough to see what a step does.
@@ -48,8 +48,8 @@ fn tell(args: &PreviewArgs, samples: usize, picture: &Picture, console: &mut Con
     writeln!(
         console.out(),
         "{} with {} each, {}x{} pixels",
-        human::counted(samples as u64, "sample"),
-        human::counted(args.views.into(), "view"),
+        words::counted(samples as u64, "sample"),
+        words::counted(args.views.into(), "view"),
         picture.width(),
         picture.height(),
     )?;

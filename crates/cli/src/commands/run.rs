@@ -10,13 +10,13 @@ use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
 use crate::cold::READ_AHEAD_BYTES;
-use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::epochs::{Measured, Taker};
-use crate::exit::{Failure, Result};
 use crate::measure::Meter;
-use crate::output::Outputs;
 use crate::report::{self, html, human, json};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::output::Outputs;
 use crate::trace::Trace;
 use crate::{plan, process, settings};
 

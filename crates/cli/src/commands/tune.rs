@@ -7,17 +7,16 @@ use tallow::{Auto, Search, Settings, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
-use crate::augment;
 use crate::cold::Cached;
-use crate::console::Console;
 use crate::device::{self, Consumer};
 use crate::epochs::visits;
-use crate::exit::{Failure, Result};
 use crate::finals::{Finals, Prefer};
-use crate::output::Outputs;
 use crate::report::{self, Sought, Trial, Tried, html, human, json};
+use crate::terminal::console::Console;
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::output::Outputs;
 use crate::tuner::{ROUNDS, Tuner};
-use crate::{plan, settings};
+use crate::{augment, plan, settings};
 
 /// Samples that a ceiling is measured over, and whose files are dropped from the page cache: as many
 /// as lie in so many bytes, and no more than these. A search is not to read a terabyte first.

@@ -1,6 +1,6 @@
 //! Axes: where a value lies, which values are written beside, and how.
 
-use crate::report::human::count;
+use crate::terminal::words::count;
 
 /// What the numbers of an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::escape;
+use crate::terminal::escape;
 
 const STYLE: &str = include_str!("style.css");
 

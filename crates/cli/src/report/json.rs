@@ -9,29 +9,8 @@ use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Problem, Run,
     SampleSize, Trial, Tune,
 };
-use crate::console::is_shown;
 use crate::finals::{Finalist, Finals, Ratio};
 use crate::shapes::{Axis, Spread};
-
-/// The text of a value, with what a terminal would obey or not show in the escapes of JSON: it stands
-/// within strings alone.
-pub(crate) fn visible(value: &Value) -> String {
-    let json = value.to_string();
-    if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return json;
-    }
-    let mut shown = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_ascii_graphic() || c == ' ' || is_shown(c.encode_utf8(&mut [0; 4])) {
-            shown.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                shown += &format!("\\u{unit:04x}");
-            }
-        }
-    }
-    shown
-}
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;

@@ -14,6 +14,7 @@ use crate::finals::{Finals, Ratio};
 use crate::measure::{Meter, Part, delivered_row_bytes, median};
 use crate::numbers::Range;
 use crate::shapes::Spread;
+use crate::terminal::words;
 
 /// What loading has cost.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ impl Run {
     /// Why the figures mean little, if they do. Of steps that sleep a few tell enough.
     pub(crate) fn too_short(&self) -> Option<String> {
         let short = self.meter.wall < Self::TELLING && self.step.is_none();
-        let took = human::duration(self.meter.wall);
+        let took = words::duration(self.meter.wall);
         short.then(|| format!("{took} are too short to mean much: raise --epochs"))
     }
 
@@ -425,10 +426,10 @@ impl Tune {
 pub(crate) fn difference(than: Settings, other: Settings) -> String {
     let mut words = Vec::new();
     if other.workers != than.workers {
-        words.push(human::counted(other.workers as u64, "worker"));
+        words.push(words::counted(other.workers as u64, "worker"));
     }
     if other.prefetch != than.prefetch {
-        let batches = human::counted_as(other.prefetch as u64, "batch", "batches");
+        let batches = words::counted_as(other.prefetch as u64, "batch", "batches");
         words.push(format!("{batches} ahead"));
     }
     if (other.read_ahead > 0) != (than.read_ahead > 0) {

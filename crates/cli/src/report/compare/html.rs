@@ -10,7 +10,7 @@ use crate::html::{
     Bars, Fact, Figure, Mood, Page, Part, Row, Section, Tone, Unit, Verdict, Whole, facts, table,
 };
 use crate::report::html::{Surroundings, fact, fields, machine, text, time};
-use crate::report::human::{bytes, count, counted, one_line};
+use crate::terminal::words::{bytes, count, counted, one_line};
 
 pub(crate) fn page(report: &Compare, around: &Surroundings) -> Page {
     let mut sections = Vec::new();

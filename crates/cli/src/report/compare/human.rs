@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Compare, Entry, Measured, Outcome};
-use crate::report::human::{bytes, count, counted, duration, one_line, write_schema};
+use crate::report::human::write_schema;
+use crate::terminal::words::{bytes, count, counted, duration, one_line};
 
 const HEADS: [&str; 10] = [
     "",

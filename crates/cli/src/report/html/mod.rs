@@ -8,8 +8,8 @@ use std::time::Duration;
 use tallow::Schema;
 
 use super::Finding;
-use super::human::one_line;
 use crate::html::{Fact, Section, Unit, facts};
+use crate::terminal::words::one_line;
 
 /// What a page has beside what every report has.
 #[derive(Debug)]

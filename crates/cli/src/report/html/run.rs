@@ -12,7 +12,7 @@ use crate::html::{
 };
 use crate::measure;
 use crate::report::Run;
-use crate::report::human::{bytes, count, counted, counted_as, one_line};
+use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 use crate::timeline::{Span, Timeline};
 
 /// Points of a line over time.

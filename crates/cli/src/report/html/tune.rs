@@ -10,8 +10,9 @@ use crate::html::{
     list, table,
 };
 use crate::measure::delivered_row_bytes;
-use crate::report::human::{bytes, count, counted, counted_as, one_line, settings};
+use crate::report::human::settings;
 use crate::report::{Grid, Trial, Tried, Tune, difference};
+use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 
 /// From this share of the ceiling on there is little left to gain.
 const NEAR: f64 = 0.8;

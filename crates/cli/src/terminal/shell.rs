@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::terminal::escape;
+
 /// `word` as a shell reads it back, and a terminal shows it: plain where it can be, in single
 /// quotes otherwise, and with what cannot be shown as the escapes of bash, zsh and ksh.
 pub(crate) fn quoted(word: &OsStr) -> String {
@@ -13,7 +15,7 @@ pub(crate) fn quoted(word: &OsStr) -> String {
         Some(word) if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('=') => {
             word.to_owned()
         }
-        Some(word) if crate::console::is_shown(word) => {
+        Some(word) if escape::is_shown(word) => {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
         _ => escaped(word.as_encoded_bytes()),

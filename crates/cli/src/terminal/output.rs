@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::args::SourceArgs;
-use crate::exit::{Failure, Result};
-use crate::interrupt::{self, Undone};
-use crate::place::Place;
+use crate::place::{Place, is_same};
+use crate::terminal::exit::{Failure, Result};
+use crate::terminal::interrupt::{self, Undone};
 
 /// The outputs of a command that reads samples. None may be a file of its samples, become one, or
 /// be another output.
@@ -328,16 +328,6 @@ fn without_links(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many links"))
-}
-
-/// Whether two paths lead to one file.
-pub(crate) fn is_same(path: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| fs::metadata(path).ok().map(|of| (of.dev(), of.ino()));
-    match (identity(path), identity(other)) {
-        (Some(path), Some(other)) => path == other,
-        (None, None) => path == other,
-        _ => false,
-    }
 }
 
 fn standard() -> [io::Result<File>; 2] {

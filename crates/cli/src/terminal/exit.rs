@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anstream::AutoStream;
 use serde_json::{Value, json};
 
-use crate::escape::escaped;
-use crate::{console, shell, style};
+use crate::terminal::escape::{self, escaped};
+use crate::terminal::{shell, style};
 
 /// A result of a command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -179,7 +179,7 @@ pub(crate) fn of(result: Result) -> ExitCode {
 /// The exit code of a command line that clap did not accept, or that asked for help.
 pub(crate) fn of_parser(error: &clap::Error) -> ExitCode {
     let said = in_words(&error.render().ansi().to_string());
-    let said = console::visible(&said);
+    let said = escape::visible(&said);
     match error.exit_code() {
         // Help is a report like any other.
         0 => of(AutoStream::auto(io::stdout()).write_all(said.as_bytes()).map_err(Failure::from)),

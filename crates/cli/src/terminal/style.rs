@@ -4,12 +4,12 @@
 //! not wanted: `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` mean what they do elsewhere, and
 //! `--color` is above them.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Effects, Style};
-
-use crate::args::Color;
+use clap::ValueEnum;
 
 /// Words that say what follows them.
 pub(crate) const LABEL: Style = Style::new().effects(Effects::DIMMED);
@@ -24,6 +24,26 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD)
 
 /// The column in which what a label is of begins.
 const COLUMN: usize = 10;
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// What a command line says that need not be one the parser accepts.
+    pub(crate) fn among(words: &[OsString]) -> Self {
+        let after = |(at, word): (usize, &OsString)| match word.to_str()? {
+            "--color" => words.get(at + 1)?.to_str().map(str::to_owned),
+            word => word.strip_prefix("--color=").map(str::to_owned),
+        };
+        let said = words.iter().enumerate().find_map(after);
+        said.and_then(|word| Self::from_str(&word, false).ok()).unwrap_or(Self::Auto)
+    }
+}
 
 /// Makes `--color` hold for the whole process, what the parser prints included.
 pub(crate) fn choose(color: Color) {
@@ -106,6 +126,15 @@ fn label_len(line: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colour_is_known_before_anything_else() {
+        let among =
+            |line: &str| Color::among(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(among("x run --color never --frob"), Color::Never);
+        assert_eq!(among("x run --color=always"), Color::Always);
+        assert_eq!((among("x --color"), among("x --color red")), (Color::Auto, Color::Auto));
+    }
 
     fn styled(report: &str) -> String {
         let mut bytes = Vec::new();

@@ -1,6 +1,5 @@
 //! Standard output and standard error.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
@@ -10,11 +9,10 @@ use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::escape::escaped;
-use crate::exit::Result;
 use crate::given::Given;
-use crate::report::{human, json};
-use crate::style;
+use crate::terminal::escape::{self, escaped, visible};
+use crate::terminal::exit::Result;
+use crate::terminal::{style, words};
 
 /// Where a command writes: its report to standard output, everything else to standard error.
 ///
@@ -37,7 +35,7 @@ impl Console {
     /// Prints what was found as one object, after the version and the settings.
     pub(crate) fn print(&mut self, found: Value) -> io::Result<()> {
         self.printed = true;
-        writeln!(self.out, "{}", json::visible(&self.given.object(found)))
+        writeln!(self.out, "{}", escape::json(&self.given.object(found)))
     }
 
     /// The same, with the list `name` before what was found: `lines` writes an object on each line,
@@ -52,11 +50,11 @@ impl Console {
         write!(out, "{{{}:[", Value::from(name))?;
         let mut before = "\n";
         let found = lines(&mut |line| {
-            write!(out, "{before}{}", json::visible(line))?;
+            write!(out, "{before}{}", escape::json(line))?;
             before = ",\n";
             Ok(())
         })?;
-        let object = json::visible(&self.given.object(found));
+        let object = escape::json(&self.given.object(found));
         let end = if before == "\n" { "" } else { "\n" };
         writeln!(out, "{end}],{}", object.trim_start_matches('{'))?;
         Ok(())
@@ -76,8 +74,8 @@ impl Console {
     pub(crate) fn tell_written(&mut self, path: &Path) {
         // Of a pipe, or the standard output, there is nothing to say.
         if let Some(file) = fs::metadata(path).ok().filter(fs::Metadata::is_file) {
-            let (path, bytes) = (path.display().to_string(), human::bytes(file.len()));
-            self.tell(format_args!("wrote {}, {bytes}", human::one_line(&path)));
+            let (path, bytes) = (path.display().to_string(), words::bytes(file.len()));
+            self.tell(format_args!("wrote {}, {bytes}", words::one_line(&path)));
         }
     }
 
@@ -149,55 +147,9 @@ impl<W: Write> Write for Visible<W> {
     }
 }
 
-/// Lines with everything in them made visible that a terminal would obey, but for this program's
-/// own colours.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
-    if text.bytes().all(is_plain) {
-        return text.into();
-    }
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['\n', '\t', '\u{1b}']) {
-        let (before, from) = rest.split_at(at);
-        shown += &escaped(before);
-        // What is no colour is one character, which is escaped.
-        let (kept, len) = match colour_len(from) {
-            _ if !from.starts_with('\u{1b}') => (true, 1),
-            Some(len) => (true, len),
-            None => (false, 1),
-        };
-        let (token, after) = from.split_at(len);
-        shown += &if kept { token.into() } else { Cow::from(escaped(token)) };
-        rest = after;
-    }
-    shown += &escaped(rest);
-    shown.into()
-}
-
-/// How long the escape sequence of a colour is that the text begins with.
-fn colour_len(text: &str) -> Option<usize> {
-    let digits = text.strip_prefix("\u{1b}[")?;
-    let end = digits.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
-    digits[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
-}
-
-/// Whether a terminal shows all of a word as it is.
-pub(crate) fn is_shown(word: &str) -> bool {
-    escaped(word) == word
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn colours_pass_and_what_else_a_terminal_would_obey_is_shown() {
-        let coloured = "\u{1b}[1;31mred\u{1b}[0m\tand\nplain caf\u{e9}\n";
-        assert_eq!(visible(coloured), coloured);
-        let said = visible("\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\u{200b}\u{1b}");
-        assert_eq!(said, r"\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\u{200b}\u{1b}");
-    }
 
     #[test]
     fn a_line_in_pieces_is_one_line() {
