@@ -16,8 +16,8 @@ use clap::{
 };
 use tallow::{Augment, BoxFormat, LastBatch, Layout, OnError};
 
+use crate::data::npy::NpyDtype;
 use crate::given::Given;
-use crate::npy::NpyDtype;
 use crate::terminal::style::Color;
 
 const EXIT_CODES: &str = "\

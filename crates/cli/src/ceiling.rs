@@ -229,7 +229,7 @@ mod tests {
     use tallow::{LastBatch, NpyFile, NpyFolders, Sampler as _, Sequential};
 
     use super::*;
-    use crate::npy::{self, NpyDtype};
+    use crate::data::npy::{self, NpyDtype};
 
     #[test]
     fn whole_files_and_shared_ones_are_read() {

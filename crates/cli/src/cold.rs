@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tallow::Source;
 
-use crate::place;
+use crate::data::place;
 
 /// What is read ahead where nothing else was said: enough for many requests to be under way in the
 /// storage, and little beside what a page cache holds.

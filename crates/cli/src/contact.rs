@@ -2,7 +2,7 @@
 
 use tallow::{Field, Layout, RowBuffer, RowDType, RowView, Source};
 
-use crate::numbers::{Range, short};
+use crate::data::numbers::{Range, short};
 use crate::sheet::{Sheet, Shot};
 use crate::terminal::exit::{Failure, Result};
 use crate::values::{Exposure, Values};

@@ -7,7 +7,7 @@ use tallow::candle::Device;
 use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
 
 use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
-use crate::place::{Opened, Place};
+use crate::data::place::{Opened, Place};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
 

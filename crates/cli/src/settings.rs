@@ -6,7 +6,7 @@ use std::path::Path;
 use tallow::{Augment, OnError, Plan};
 
 use crate::args::{DeviceArg, Last, LoadArgs, Ragged};
-use crate::place::{Folders, Place};
+use crate::data::place::{Folders, Place};
 use crate::terminal::shell;
 
 /// Rust code that builds the loader, to be pasted into a function that returns a `Result`: with as

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tallow::{Layout, RowDType};
 
-use crate::numbers::{self, Range};
+use crate::data::numbers::{self, Range};
 use crate::picture::{Colour, Picture, WHITE};
 
 /// The elements of one field of one sample, looked at where they lie: a sample may be as large as

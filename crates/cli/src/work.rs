@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tallow::{Augment, Layout, RowDType, Schema, Source};
 
-use crate::place::{Folders, Place};
+use crate::data::place::{Folders, Place};
 use crate::terminal::exit::{Failure, Result};
 
 /// The samples of a comparison and how they are batched.

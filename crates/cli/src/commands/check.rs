@@ -8,9 +8,9 @@ use indicatif::ProgressBar;
 use tallow::{Error, ErrorKind, Field, Limits, NpyFile, RowBuffer, Safetensors, Source, Survey};
 
 use crate::args::{CheckArgs, Workers};
-use crate::place::{self, Folders, Place};
+use crate::data::place::{self, Folders, Place};
+use crate::data::shapes::{self, Spread};
 use crate::report::{self, Problem, human, json};
-use crate::shapes::{self, Spread};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{self, Failure, Result};
 use crate::threads;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::doctor;
 use crate::args::{CompareArgs, Workers};
 use crate::contender::Contender;
-use crate::place::{Opened, Place};
+use crate::data::place::{Opened, Place};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};

@@ -12,8 +12,8 @@ use tallow::candle::{self, Tensor};
 use tallow::{Augment, Layout, Loader, Sampler as _, Shuffle};
 
 use crate::args::{BuiltIn, ContendArgs};
+use crate::data::rows::Rows;
 use crate::process;
-use crate::rows::Rows;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::work::Work;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::generate::numbered;
 use crate::args::{Args, Command, DemoArgs, RunArgs};
 use crate::commands;
-use crate::npy::{self, NpyDtype};
+use crate::data::npy::{self, NpyDtype};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::{interrupt, shell, words};

@@ -9,9 +9,9 @@ use tallow::{Batch, Batches};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::args::DigestArgs;
+use crate::data::rows::Rows;
 use crate::measure::{Tally, why_hopeless};
 use crate::report::{self, human};
-use crate::rows::Rows;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::{augment, device, plan};

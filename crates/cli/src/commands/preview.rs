@@ -8,9 +8,9 @@ use tallow::{
 
 use crate::args::PreviewArgs;
 use crate::augment::Augmentation;
+use crate::data::rows::Rows;
 use crate::picture::Picture;
 use crate::plan;
-use crate::rows::Rows;
 use crate::sheet::{Sheet, Shot};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};

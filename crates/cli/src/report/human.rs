@@ -9,10 +9,10 @@ use super::{
     Augmented, Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run,
     SampleSize, Tune,
 };
+use crate::data::numbers::short;
+use crate::data::place;
 use crate::finals::Ratio;
 use crate::measure::Part;
-use crate::numbers::short;
-use crate::place;
 use crate::terminal::style::{ADVICE, BAD, GOOD, Labelled};
 use crate::terminal::words::{bytes, count, counted, counted_as, duration, one_line, percent};
 

@@ -9,8 +9,8 @@ use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Problem, Run,
     SampleSize, Trial, Tune,
 };
+use crate::data::shapes::{Axis, Spread};
 use crate::finals::{Finalist, Finals, Ratio};
-use crate::shapes::{Axis, Spread};
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;

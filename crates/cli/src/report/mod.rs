@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
 
+use crate::data::numbers::Range;
+use crate::data::shapes::Spread;
 use crate::finals::{Finals, Ratio};
 use crate::measure::{Meter, Part, delivered_row_bytes, median};
-use crate::numbers::Range;
-use crate::shapes::Spread;
 use crate::terminal::words;
 
 /// What loading has cost.

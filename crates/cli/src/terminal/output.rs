@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::args::SourceArgs;
-use crate::place::{Place, is_same};
+use crate::data::place::{Place, is_same};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::npy::NpyDtype;
+use crate::data::npy::NpyDtype;
 
 /// A tensor of a file that is to be.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use tallow::{Draws, Key, Purpose, Stream};
 
-use crate::npy::{self, NpyDtype};
+use crate::data::npy::{self, NpyDtype};
 
 /// More than this one sample does not hold: what a loader would refuse to read.
 const SAMPLE_BYTES_MAX: usize = (1 << 30) - 1;
