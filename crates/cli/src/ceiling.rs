@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tallow::{Batching, Order, Source};
 
-use crate::threads;
+use crate::machine::threads;
 
 /// Samples that a thread claims at once: few enough that the threads end together, enough that
 /// the counter they claim from is not what is measured.

@@ -13,9 +13,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::machine::threads;
 use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::words;
-use crate::threads;
 
 /// How long a contender may take to end by itself once its input has ended.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use crate::machine;
+use crate::machine::system;
 
 /// What every object of `--json` begins with: the version, the command, and each of its arguments,
 /// those that were not given by their defaults.
@@ -42,7 +42,7 @@ impl Given {
             "tallow": env!("CARGO_PKG_VERSION"),
             "command": self.command,
             "settings": self.settings,
-            "machine": machine::described(),
+            "machine": system::described(),
         });
         if let (Some(object), Value::Object(found)) = (object.as_object_mut(), found) {
             object.extend(found);

@@ -14,11 +14,12 @@ use crate::ceiling::Ceiling;
 use crate::cold::{Cached, READ_AHEAD_BYTES};
 use crate::device::Consumer;
 use crate::finals::Finals;
+use crate::machine::memory;
 use crate::measure::{median, rate};
+use crate::plan;
 use crate::report::{self, Ceilings, Trial};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
-use crate::{memory, plan};
 
 /// A trial lasts at least so long, and takes so many batches after those that it begins with.
 const TRIAL: Duration = Duration::from_millis(400);

@@ -10,10 +10,10 @@ use tallow::{Error, ErrorKind, Field, Limits, NpyFile, RowBuffer, Safetensors, S
 use crate::args::{CheckArgs, Workers};
 use crate::data::place::{self, Folders, Place};
 use crate::data::shapes::{self, Spread};
+use crate::machine::threads;
 use crate::report::{self, Problem, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{self, Failure, Result};
-use crate::threads;
 
 /// Threads beyond this do not read faster, and the system may refuse to start them.
 const THREADS_MAX: usize = 256;

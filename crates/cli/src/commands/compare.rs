@@ -18,13 +18,14 @@ use super::doctor;
 use crate::args::{CompareArgs, Workers};
 use crate::contender::Contender;
 use crate::data::place::{Opened, Place};
+use crate::machine::{system, threads};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::output::Outputs;
 use crate::work::{Work, WorkAugment};
-use crate::{machine, plan, settings, threads};
+use crate::{plan, settings};
 
 const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
 
@@ -339,8 +340,8 @@ fn report(
         rounds: args.rounds,
         seed: work.seed,
         augment: work.augment.as_ref().map(|augment| augment.chain.clone()),
-        machine: machine::described(),
-        memory_bytes: machine::memory_bytes(),
+        machine: system::described(),
+        memory_bytes: system::memory_bytes(),
         command: settings::command_line(),
         entries: entrants.into_iter().map(|entrant| entrant.entry).collect(),
     }

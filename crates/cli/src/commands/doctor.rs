@@ -7,12 +7,13 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
+use crate::machine::{system, threads};
 use crate::report::html::Surroundings;
 use crate::report::{Doctor, Finding, human, json};
+use crate::settings;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{bytes, count};
-use crate::{machine, settings, threads};
 
 /// Below this the files of a data set are hardly kept in memory between two epochs.
 const MEMORY_MIN: u64 = 1 << 30;
@@ -56,8 +57,8 @@ fn machine() -> Vec<Finding> {
 
 /// What its maker calls it.
 fn processor() -> Option<Finding> {
-    let info = machine::text("/proc/cpuinfo")?;
-    let name = machine::value(&info, "model name")?;
+    let info = system::text("/proc/cpuinfo")?;
+    let name = system::value(&info, "model name")?;
     Some(finding("processor", name, json!({ "name": name })))
 }
 
@@ -75,7 +76,7 @@ impl Finding {
 
 fn system() -> Finding {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let release = machine::text("/proc/sys/kernel/osrelease");
+    let release = system::text("/proc/sys/kernel/osrelease");
     let found = format!("{os} {} {arch}", release.as_deref().unwrap_or_default());
     let words: Vec<&str> = found.split_whitespace().collect();
     finding("system", words.join(" "), json!({ "os": os, "release": release, "arch": arch }))
@@ -83,11 +84,11 @@ fn system() -> Finding {
 
 fn cores() -> Finding {
     let available = threads::cores();
-    let status = machine::text("/proc/self/status").unwrap_or_default();
-    let allowed = machine::value(&status, "Cpus_allowed_list").and_then(machine::listed);
-    let online = machine::text("/sys/devices/system/cpu/online");
-    let online = online.as_deref().and_then(machine::listed);
-    let quota = machine::cgroup("cpu.max", machine::quota);
+    let status = system::text("/proc/self/status").unwrap_or_default();
+    let allowed = system::value(&status, "Cpus_allowed_list").and_then(system::listed);
+    let online = system::text("/sys/devices/system/cpu/online");
+    let online = online.as_deref().and_then(system::listed);
+    let quota = system::cgroup("cpu.max", system::quota);
     let mut found = format!("{available} for this process");
     if let (Some(online), Some(allowed)) = (online, allowed) {
         found += &format!(", {allowed} of {online} by affinity");
@@ -109,10 +110,10 @@ fn cores() -> Finding {
 }
 
 fn memory() -> Finding {
-    let info = machine::text("/proc/meminfo").unwrap_or_default();
-    let total = machine::kibibytes(&info, "MemTotal");
-    let available = machine::kibibytes(&info, "MemAvailable");
-    let limit = machine::cgroup("memory.max", |text| text.parse::<u64>().ok());
+    let info = system::text("/proc/meminfo").unwrap_or_default();
+    let total = system::kibibytes(&info, "MemTotal");
+    let available = system::kibibytes(&info, "MemAvailable");
+    let limit = system::cgroup("memory.max", |text| text.parse::<u64>().ok());
     let shown = [(total, ""), (available, " available"), (limit, " by the cgroup's limit")];
     let shown = shown.into_iter().filter_map(|(number, what)| Some(bytes(number?) + what));
     let found = match shown.collect::<Vec<_>>() {
@@ -128,8 +129,8 @@ fn memory() -> Finding {
 
 /// Large batches ask for huge pages, which halves the time of their first touch or more.
 fn huge_pages() -> Option<Finding> {
-    let text = machine::text("/sys/kernel/mm/transparent_hugepage/enabled")?;
-    let setting = machine::chosen(&text)?;
+    let text = system::text("/sys/kernel/mm/transparent_hugepage/enabled")?;
+    let setting = system::chosen(&text)?;
     let advice = "batches of many MB are made in small pages, which the kernel clears one by one: \
                   echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled";
     let found = finding("huge pages", setting, json!({ "setting": setting }));
@@ -164,11 +165,11 @@ fn limited(limit: Option<u64>, words: fn(u64) -> String) -> String {
 fn storage(source: &Path) -> Result<Finding> {
     let path = fs::canonicalize(source)
         .map_err(|error| Failure::Failed(format!("cannot look at {source:?}: {error}")))?;
-    let mounts = machine::text("/proc/self/mountinfo").unwrap_or_default();
-    let Some(kind) = machine::file_system(&mounts, &path) else {
+    let mounts = system::text("/proc/self/mountinfo").unwrap_or_default();
+    let Some(kind) = system::file_system(&mounts, &path) else {
         return Ok(finding("storage", "the system does not say", json!(null)));
     };
-    let network = machine::is_network(&kind);
+    let network = system::is_network(&kind);
     let found = format!("{kind}{}", if network { ", over a network or a program" } else { "" });
     let advice = "every sample of a folder costs several round trips: copy it to a local disk, or \
                   put many samples into one .npy or .safetensors file";
@@ -243,7 +244,7 @@ mod cuda {
     }
 
     fn driver() -> Finding {
-        let text = machine::text("/proc/driver/nvidia/version");
+        let text = system::text("/proc/driver/nvidia/version");
         let line = text.as_deref().and_then(|text| text.lines().next());
         let words = line.and_then(|line| {
             line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
@@ -297,7 +298,7 @@ mod cuda {
         let bus = context.attribute(CU_DEVICE_ATTRIBUTE_PCI_BUS_ID).ok()?;
         let device = context.attribute(CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID).ok()?;
         let folder = format!("/sys/bus/pci/devices/{domain:04x}:{bus:02x}:{device:02x}.0");
-        let read = |name: &str| machine::text(Path::new(&folder).join(name));
+        let read = |name: &str| system::text(Path::new(&folder).join(name));
         let (speed, width) = (read("current_link_speed")?, read("current_link_width")?);
         let widest = read("max_link_width");
         let narrow = widest

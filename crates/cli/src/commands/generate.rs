@@ -16,11 +16,11 @@ use crate::args::{GenArgs, Storage};
 use crate::data::contents::{Contents, Integers};
 use crate::data::npy;
 use crate::data::shard::{self, Tensor};
+use crate::machine::threads;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Tree;
 use crate::terminal::{shell, words};
-use crate::threads;
 
 /// What a thread writes to a file of many samples at once, unless one sample is larger: enough for
 /// full speed, and little beside the memory of any machine.

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::machine;
+use crate::machine::system;
 
 /// What would be left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,8 @@ fn listen() {
 /// The signals that ask a program to end, but for those that it was started to ignore, as by
 /// `nohup`.
 fn heard() -> Vec<i32> {
-    let status = machine::text("/proc/self/status").unwrap_or_default();
-    let ignored = machine::value(&status, "SigIgn");
+    let status = system::text("/proc/self/status").unwrap_or_default();
+    let ignored = system::value(&status, "SigIgn");
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
     let is_heard = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
     [SIGINT, SIGTERM, SIGHUP].into_iter().filter(is_heard).collect()

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::machine::threads;
 use crate::terminal::words::{bytes, counted};
-use crate::threads;
 
 /// Model, cores and memory, in words.
 pub(crate) fn described() -> String {
