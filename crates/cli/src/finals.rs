@@ -2,7 +2,7 @@
 
 use tallow::Settings;
 
-use crate::measure::median;
+use crate::measure::rate::median;
 
 /// Some settings, and what each has reached in every round.
 #[derive(Debug, Default)]

@@ -14,17 +14,10 @@
 
 mod args;
 mod augment;
-mod ceiling;
-mod cold;
 mod commands;
 mod contact;
 mod contender;
-#[cfg(feature = "cuda")]
-pub mod copies;
 mod data;
-mod device;
-mod distribution;
-mod epochs;
 mod finals;
 mod given;
 mod html;
@@ -32,19 +25,18 @@ mod machine;
 mod measure;
 mod picture;
 mod plan;
-mod process;
 mod report;
 mod settings;
 mod sheet;
 mod terminal;
-mod timeline;
-mod trace;
 mod tuner;
 mod values;
 mod work;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "cuda")]
+pub use measure::copies;
 use terminal::{console, exit, style};
 
 /// Parses the command line, runs the command, and says how it went.

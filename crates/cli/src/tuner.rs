@@ -10,12 +10,12 @@ use tallow::{
 };
 
 use crate::args::{LoadArgs, Workers};
-use crate::ceiling::Ceiling;
-use crate::cold::{Cached, READ_AHEAD_BYTES};
-use crate::device::Consumer;
 use crate::finals::Finals;
 use crate::machine::memory;
-use crate::measure::{median, rate};
+use crate::measure::ceiling::Ceiling;
+use crate::measure::cold::{Cached, READ_AHEAD_BYTES};
+use crate::measure::device::Consumer;
+use crate::measure::rate::{median, rate};
 use crate::plan;
 use crate::report::{self, Ceilings, Trial};
 use crate::terminal::exit::{Failure, Result};
@@ -219,7 +219,7 @@ impl Tuner<'_> {
 
 #[cfg(feature = "cuda")]
 fn device_copy(device: &Device) -> Result<Option<f64>> {
-    use crate::copies::{Host, bytes_per_second};
+    use crate::measure::copies::{Host, bytes_per_second};
     const BYTES: usize = 64 << 20;
     let Device::Cuda(device) = device else { return Ok(None) };
     let ordinal = device.cuda_stream().context().ordinal();

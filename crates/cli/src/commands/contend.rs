@@ -13,7 +13,7 @@ use tallow::{Augment, Layout, Loader, Sampler as _, Shuffle};
 
 use crate::args::{BuiltIn, ContendArgs};
 use crate::data::rows::Rows;
-use crate::process;
+use crate::measure::process;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::work::Work;

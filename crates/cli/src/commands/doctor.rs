@@ -214,7 +214,7 @@ mod cuda {
     use tallow::candle::cuda_backend::cudarc::driver::{CudaContext, DriverError};
 
     use super::*;
-    use crate::copies::{Host, bytes_per_second};
+    use crate::measure::copies::{Host, bytes_per_second};
     use crate::terminal::words::counted;
 
     /// Large enough that what a copy costs to begin is nothing, small enough for any device.

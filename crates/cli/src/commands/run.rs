@@ -9,16 +9,17 @@ use tallow::{Augment, Loader, Source};
 use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
 use crate::augment::{self, Augmentation};
-use crate::cold::READ_AHEAD_BYTES;
-use crate::device::{self, Consumer};
-use crate::epochs::{Measured, Taker};
-use crate::measure::Meter;
+use crate::measure::cold::READ_AHEAD_BYTES;
+use crate::measure::device::{self, BesideCopy, Consumer, DeviceReport};
+use crate::measure::epochs::{Measured, Taker};
+use crate::measure::meter::Meter;
+use crate::measure::process;
+use crate::measure::trace::Trace;
 use crate::report::{self, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
-use crate::trace::Trace;
-use crate::{plan, process, settings};
+use crate::{plan, settings};
 
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         epochs,
         warm_up,
         meter,
-        device: device::report(args.load.device, device, loader.plan()),
+        device: DeviceReport::of(args.load.device, device, loader.plan()),
         loader: account,
         step: args.step_ms,
         copies,
@@ -124,8 +125,8 @@ fn meter(args: &RunArgs) -> Meter {
 /// The copies into CUDA memory and the kernels there, and what a copy of as many bytes reaches
 /// alone, right after them.
 #[cfg(feature = "cuda")]
-fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<report::Work>; 2]> {
-    use crate::copies::{Host, bytes_per_second, within_device};
+fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<BesideCopy>; 2]> {
+    use crate::measure::copies::{Host, bytes_per_second, within_device};
     let Device::Cuda(device) = device else { return Ok([None, None]) };
     let ordinal = device.cuda_stream().context().ordinal();
     let work = [account.copies, account.kernels];
@@ -133,7 +134,7 @@ fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<repo
     let copies = copies.map(|bytes| bytes_per_second(ordinal, bytes, Host::PageLocked));
     let kernels = kernels.map(|bytes| within_device(ordinal, bytes));
     let beside = |(done, alone): (_, Option<std::result::Result<f64, _>>)| match alone.transpose() {
-        Ok(alone) => Ok(alone.map(|alone| report::Work { done, alone })),
+        Ok(alone) => Ok(alone.map(|alone| BesideCopy { done, alone })),
         Err(error) => Err(Failure::failed(format!("cannot time a copy: {error}"))),
     };
     Ok([beside((work[0], copies))?, beside((work[1], kernels))?])
@@ -141,7 +142,7 @@ fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<repo
 
 #[cfg(not(feature = "cuda"))]
 #[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
-fn device_work(_: &Device, _: &tallow::Report) -> Result<[Option<report::Work>; 2]> {
+fn device_work(_: &Device, _: &tallow::Report) -> Result<[Option<BesideCopy>; 2]> {
     Ok([None, None])
 }
 

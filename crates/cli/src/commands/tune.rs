@@ -7,10 +7,10 @@ use tallow::{Auto, Search, Settings, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
-use crate::cold::Cached;
-use crate::device::{self, Consumer};
-use crate::epochs::visits;
 use crate::finals::{Finals, Prefer};
+use crate::measure::cold::Cached;
+use crate::measure::device::{self, Consumer};
+use crate::measure::epochs::visits;
 use crate::report::{self, Sought, Trial, Tried, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};

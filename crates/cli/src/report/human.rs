@@ -12,7 +12,7 @@ use super::{
 use crate::data::numbers::short;
 use crate::data::place;
 use crate::finals::Ratio;
-use crate::measure::Part;
+use crate::measure::meter::Part;
 use crate::terminal::style::{ADVICE, BAD, GOOD, Labelled};
 use crate::terminal::words::{bytes, count, counted, counted_as, duration, one_line, percent};
 

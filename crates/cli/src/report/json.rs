@@ -11,6 +11,7 @@ use super::{
 };
 use crate::data::shapes::{Axis, Spread};
 use crate::finals::{Finalist, Finals, Ratio};
+use crate::measure::epochs::{ColdRound, Round};
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;
@@ -101,7 +102,7 @@ fn add_optional(report: &Run, value: &mut Value) {
     }
     if let Some(cold) = &report.cold {
         let (without, ahead, times) = cold.medians();
-        let round = |r: &super::ColdRound| json!({ "samples_per_second": r.without, "ahead_samples_per_second": r.ahead });
+        let round = |r: &ColdRound| json!({ "samples_per_second": r.without, "ahead_samples_per_second": r.ahead });
         value["cold"] = json!({
             "samples_per_second": without,
             "ahead_samples_per_second": ahead,
@@ -114,7 +115,7 @@ fn add_optional(report: &Run, value: &mut Value) {
     if let Some((ceiling, ratio)) = report.ceiling() {
         value["ceiling_samples_per_second"] = json!(ceiling);
         value["ceiling_ratio"] = json!(ratio);
-        let round = |r: &super::Round| {
+        let round = |r: &Round| {
             json!({
                 "samples_per_second": r.loader,
                 "ceiling_samples_per_second": r.ceiling,

@@ -13,7 +13,10 @@ use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
 use crate::data::numbers::Range;
 use crate::data::shapes::Spread;
 use crate::finals::{Finals, Ratio};
-use crate::measure::{Meter, Part, delivered_row_bytes, median};
+use crate::measure::device::{BesideCopy, DeviceReport};
+use crate::measure::epochs::{Cold, Round};
+use crate::measure::meter::{Meter, Part, delivered_row_bytes};
+use crate::measure::rate::{median, ratio};
 use crate::terminal::words;
 
 /// What loading has cost.
@@ -27,7 +30,7 @@ pub(crate) struct Run {
     /// The delivered fields.
     pub(crate) schema: Schema,
     pub(crate) plan: Plan,
-    pub(crate) device: Device,
+    pub(crate) device: DeviceReport,
     pub(crate) augmented: Option<Augmented>,
     pub(crate) epochs: u64,
     /// How long the epoch took that came first and is not counted.
@@ -36,8 +39,8 @@ pub(crate) struct Run {
     /// With `--step-ms`, what was asked for.
     pub(crate) step: Option<Duration>,
     /// On CUDA.
-    pub(crate) copies: Option<Work>,
-    pub(crate) kernels: Option<Work>,
+    pub(crate) copies: Option<BesideCopy>,
+    pub(crate) kernels: Option<BesideCopy>,
     /// The loader's own account, which names the limiting stage.
     pub(crate) loader: tallow::Report,
     pub(crate) peak_rss_bytes: u64,
@@ -47,67 +50,6 @@ pub(crate) struct Run {
     pub(crate) rounds: Vec<Round>,
     /// With `--cold`.
     pub(crate) cold: Option<Cold>,
-}
-
-/// Epochs that came from the storage.
-#[derive(Debug)]
-pub(crate) struct Cold {
-    pub(crate) rounds: Vec<ColdRound>,
-    /// Batches that were read ahead.
-    pub(crate) read_ahead: usize,
-    /// What the storage read for this process as a share of what the samples take, where the
-    /// system tells: little of it means that the page cache kept them.
-    pub(crate) stored_share: Option<f64>,
-}
-
-/// Samples a second of two epochs from the storage.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ColdRound {
-    pub(crate) without: f64,
-    pub(crate) ahead: f64,
-}
-
-impl Cold {
-    /// The medians without and with reading ahead, and how many times the first the second is.
-    pub(crate) fn medians(&self) -> (f64, f64, f64) {
-        let without = median(self.rounds.iter().map(|round| round.without));
-        let ahead = median(self.rounds.iter().map(|round| round.ahead));
-        (without, ahead, ratio(ahead, without))
-    }
-
-    /// Below this share what was measured was the page cache.
-    const STORED_SHARE_MIN: f64 = 0.8;
-
-    pub(crate) fn was_cached(&self) -> bool {
-        self.stored_share.is_some_and(|share| share < Self::STORED_SHARE_MIN)
-    }
-}
-
-/// Where the tensors go.
-#[derive(Debug)]
-pub(crate) struct Device {
-    /// As `--device` names it.
-    pub(crate) name: String,
-    /// What its maker calls it, where the driver says so.
-    pub(crate) model: Option<String>,
-    /// What the loader keeps of its memory.
-    pub(crate) bytes: usize,
-    /// Whether the last transform runs there.
-    pub(crate) on_device: bool,
-}
-
-/// Work on a CUDA device beside the bytes a second of a copy of as many bytes alone: of copies of
-/// slabs, one from page-locked memory; of kernels, one within the device.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Work {
-    pub(crate) done: tallow::DeviceWork,
-    pub(crate) alone: f64,
-}
-
-impl Work {
-    pub(crate) fn share(&self) -> f64 {
-        ratio(self.done.bytes_per_second(), self.alone)
-    }
 }
 
 /// How samples are augmented.
@@ -120,20 +62,6 @@ pub(crate) struct Augmented {
     pub(crate) scratch_bytes: usize,
 }
 
-/// Samples a second of an epoch, and of the ceiling right after it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Round {
-    pub(crate) loader: f64,
-    pub(crate) ceiling: f64,
-}
-
-impl Round {
-    /// The loader's share of the ceiling; 0 where there was nothing to load.
-    pub(crate) fn ratio(self) -> f64 {
-        ratio(self.loader, self.ceiling)
-    }
-}
-
 /// Samples a second of many epochs: the median, and what nine in ten of them lie within.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rates {
@@ -141,10 +69,6 @@ pub(crate) struct Rates {
     pub(crate) low: f64,
     pub(crate) median: f64,
     pub(crate) high: f64,
-}
-
-fn ratio(loader: f64, ceiling: f64) -> f64 {
-    if ceiling > 0.0 { loader / ceiling } else { 0.0 }
 }
 
 impl Run {

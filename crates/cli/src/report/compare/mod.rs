@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use tallow::Schema;
 
-use super::ratio;
-use crate::measure::{median, rate};
+use crate::measure::rate::{median, rate, ratio};
 
 /// A comparison: what was loaded, where, and what each contender made of it.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use crate::html::{
     Axis, Bars, Figure, Histogram, Level, Lines, Look, Mark, Mood, Page, Part, Row, Section,
     Series, Tone, Unit, Verdict, Whole, code, facts, table,
 };
-use crate::measure;
+use crate::measure::meter;
+use crate::measure::timeline::{Span, Timeline};
 use crate::report::Run;
 use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
-use crate::timeline::{Span, Timeline};
 
 /// Points of a line over time.
 const POINTS: usize = 240;
@@ -143,13 +143,13 @@ fn figures(report: &Run) -> Vec<Figure> {
 }
 
 /// The name and the colour of a part of the wall.
-fn of_wall(part: measure::Part) -> (&'static str, Tone) {
+fn of_wall(part: meter::Part) -> (&'static str, Tone) {
     match part {
-        measure::Part::Step => ("step", Tone::Step),
-        measure::Part::Own => ("consumer", Tone::Own),
-        measure::Part::Device => ("device", Tone::Device),
-        measure::Part::Wait(Stage::Idle) => ("nobody at work", Tone::Idle),
-        measure::Part::Wait(stage) => (stage.as_str(), of_stage(stage)),
+        meter::Part::Step => ("step", Tone::Step),
+        meter::Part::Own => ("consumer", Tone::Own),
+        meter::Part::Device => ("device", Tone::Device),
+        meter::Part::Wait(Stage::Idle) => ("nobody at work", Tone::Idle),
+        meter::Part::Wait(stage) => (stage.as_str(), of_stage(stage)),
     }
 }
 
@@ -168,7 +168,7 @@ fn of_stage(stage: Stage) -> Tone {
 fn times(report: &Run) -> Section {
     let meter = &report.meter;
     let parts = meter.wall_by_part();
-    let part = |(part, time): &(measure::Part, Duration)| {
+    let part = |(part, time): &(meter::Part, Duration)| {
         let (name, tone) = of_wall(*part);
         Part { name: text(name), tone, value: time.as_secs_f64() }
     };
@@ -213,10 +213,10 @@ fn of_workers(report: &Run) -> Row {
     Row { name: text(name), note, parts, marks: Vec::new() }
 }
 
-fn wall_table(report: &Run, parts: &[(measure::Part, Duration)]) -> Markup {
+fn wall_table(report: &Run, parts: &[(meter::Part, Duration)]) -> Markup {
     let meter = &report.meter;
-    let row = |(part, spent): &(measure::Part, Duration)| {
-        let waits = matches!(part, measure::Part::Wait(_) | measure::Part::Device);
+    let row = |(part, spent): &(meter::Part, Duration)| {
+        let waits = matches!(part, meter::Part::Wait(_) | meter::Part::Device);
         let name = of_wall(*part).0;
         vec![
             if waits { format!("waiting: {name}") } else { text(name) },

@@ -9,7 +9,7 @@ use crate::html::{
     Bars, Figure, Level, Mood, Page, Part, Row, Section, Tone, Unit, Verdict, Whole, code, facts,
     list, table,
 };
-use crate::measure::delivered_row_bytes;
+use crate::measure::meter::delivered_row_bytes;
 use crate::report::human::settings;
 use crate::report::{Grid, Trial, Tried, Tune, difference};
 use crate::terminal::words::{bytes, count, counted, counted_as, one_line};

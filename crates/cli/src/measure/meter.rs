@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use tallow::{Batch, Batches, Loader, LoaderError, Report, Schema, Stage};
 
-use crate::device::Consumer;
-use crate::distribution::Distribution;
-use crate::process;
+use crate::measure::device::Consumer;
+use crate::measure::distribution::Distribution;
+use crate::measure::process;
+use crate::measure::rate::rate;
+use crate::measure::timeline::{Taken, Timeline};
 use crate::terminal::console::Console;
 use crate::terminal::exit;
-use crate::timeline::{Taken, Timeline};
 
 /// What loading has cost and brought so far. The clock runs from the first `next()` to when the last
 /// batch was taken, dropped, and done with by the device; whatever lies between two measurements is
@@ -341,23 +342,6 @@ impl Tally {
     }
 }
 
-/// So many in so long, per second; 0 where no time passed.
-pub(crate) fn rate(count: u64, wall: Duration) -> f64 {
-    if wall.is_zero() { 0.0 } else { count as f64 / wall.as_secs_f64() }
-}
-
-/// Of an even number, the mean of the two in the middle; 0 of none.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.into_iter().collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => 0.0,
-        len if len % 2 == 1 => sorted[middle],
-        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-    }
-}
-
 /// Bytes of one row as it is delivered.
 pub(crate) fn delivered_row_bytes(schema: &Schema) -> u64 {
     let fields = schema.fields().iter();
@@ -367,13 +351,6 @@ pub(crate) fn delivered_row_bytes(schema: &Schema) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn medians_of_few() {
-        assert_eq!(median([]), 0.);
-        assert_eq!(median([3., 1., 2.]), 2.);
-        assert_eq!(median([4., 1.]), 2.5);
-    }
 
     #[test]
     fn a_tally_keeps_the_first_and_counts_all() {

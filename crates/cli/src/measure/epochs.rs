@@ -8,14 +8,15 @@ use indicatif::ProgressBar;
 use tallow::{Loader, Order as _, Report, Sampler, Sequential, Shuffle, Source};
 
 use crate::args::LoadArgs;
-use crate::ceiling::{Ceiling, Visits};
-use crate::cold::Cached;
-use crate::device::Consumer;
-use crate::measure::{Meter, Taking, rate};
-use crate::report::{Cold, ColdRound, Round};
+use crate::measure::ceiling::{Ceiling, Visits};
+use crate::measure::cold::Cached;
+use crate::measure::device::Consumer;
+use crate::measure::meter::{Meter, Taking};
+use crate::measure::process;
+use crate::measure::rate::rate;
+use crate::plan;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
-use crate::{plan, process};
 
 /// Without `--epochs` a run loads for at least so long: a shorter one tells of threads that wake, and
 /// of what else the machine did just then.
@@ -60,6 +61,54 @@ pub(crate) struct Measured {
     pub(crate) cold: Option<Cold>,
     /// The loader's own account of it.
     pub(crate) account: Report,
+}
+
+/// Samples a second of an epoch, and of the ceiling right after it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    pub(crate) loader: f64,
+    pub(crate) ceiling: f64,
+}
+
+impl Round {
+    /// The loader's share of the ceiling; 0 where there was nothing to load.
+    pub(crate) fn ratio(self) -> f64 {
+        ratio(self.loader, self.ceiling)
+    }
+}
+
+/// Epochs that came from the storage.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    pub(crate) rounds: Vec<ColdRound>,
+    /// Batches that were read ahead.
+    pub(crate) read_ahead: usize,
+    /// What the storage read for this process as a share of what the samples take, where the
+    /// system tells: little of it means that the page cache kept them.
+    pub(crate) stored_share: Option<f64>,
+}
+
+/// Samples a second of two epochs from the storage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ColdRound {
+    pub(crate) without: f64,
+    pub(crate) ahead: f64,
+}
+
+impl Cold {
+    /// The medians without and with reading ahead, and how many times the first the second is.
+    pub(crate) fn medians(&self) -> (f64, f64, f64) {
+        let without = median(self.rounds.iter().map(|round| round.without));
+        let ahead = median(self.rounds.iter().map(|round| round.ahead));
+        (without, ahead, ratio(ahead, without))
+    }
+
+    /// Below this share what was measured was the page cache.
+    const STORED_SHARE_MIN: f64 = 0.8;
+
+    pub(crate) fn was_cached(&self) -> bool {
+        self.stored_share.is_some_and(|share| share < Self::STORED_SHARE_MIN)
+    }
 }
 
 impl Measured {

@@ -6,7 +6,7 @@ use tallow::candle::{self, Device};
 use tallow::{Batch, Plan};
 
 use crate::args::DeviceArg;
-use crate::report;
+use crate::measure::rate::ratio;
 use crate::terminal::exit::{Failure, Result};
 
 /// Opens a device. One that this program was not built for is a matter of the command line.
@@ -30,13 +30,42 @@ fn not_built(device: DeviceArg, feature: &str) -> Failure {
     Failure::Usage(message)
 }
 
-/// What a report says of the device.
-pub(crate) fn report(arg: DeviceArg, device: &Device, plan: &Plan) -> report::Device {
-    report::Device {
-        name: arg.to_string(),
-        model: model(device),
-        bytes: plan.device_bytes(),
-        on_device: plan.on_device(),
+/// Where the tensors go.
+#[derive(Debug)]
+pub(crate) struct DeviceReport {
+    /// As `--device` names it.
+    pub(crate) name: String,
+    /// What its maker calls it, where the driver says so.
+    pub(crate) model: Option<String>,
+    /// What the loader keeps of its memory.
+    pub(crate) bytes: usize,
+    /// Whether the last transform runs there.
+    pub(crate) on_device: bool,
+}
+
+impl DeviceReport {
+    /// Of the device that `arg` has opened, under a loader of this plan.
+    pub(crate) fn of(arg: DeviceArg, device: &Device, plan: &Plan) -> Self {
+        Self {
+            name: arg.to_string(),
+            model: model(device),
+            bytes: plan.device_bytes(),
+            on_device: plan.on_device(),
+        }
+    }
+}
+
+/// Work on a CUDA device beside the bytes a second of a copy of as many bytes alone: of copies of
+/// slabs, one from page-locked memory; of kernels, one within the device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BesideCopy {
+    pub(crate) done: tallow::DeviceWork,
+    pub(crate) alone: f64,
+}
+
+impl BesideCopy {
+    pub(crate) fn share(&self) -> f64 {
+        ratio(self.done.bytes_per_second(), self.alone)
     }
 }
 
