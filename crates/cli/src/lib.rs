@@ -15,7 +15,6 @@
 mod args;
 mod augment;
 mod commands;
-mod contact;
 mod contender;
 mod data;
 mod finals;
@@ -23,14 +22,12 @@ mod given;
 mod html;
 mod machine;
 mod measure;
-mod picture;
+mod pictures;
 mod plan;
 mod report;
 mod settings;
-mod sheet;
 mod terminal;
 mod tuner;
-mod values;
 mod work;
 
 use std::process::ExitCode;

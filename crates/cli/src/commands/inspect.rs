@@ -6,12 +6,13 @@ use crate::args::InspectArgs;
 use crate::data::numbers::Range;
 use crate::data::place;
 use crate::data::shapes::{self, Spread};
+use crate::pictures::{contact, values};
+use crate::plan;
 use crate::report::{self, FieldValues, SampleSize, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::terminal::words;
-use crate::{contact, plan, values};
 
 /// Samples whose values are looked at: enough for the range of a data set, at once.
 const LOOKED_AT: usize = 64;

@@ -9,14 +9,14 @@ use tallow::{
 use crate::args::PreviewArgs;
 use crate::augment::Augmentation;
 use crate::data::rows::Rows;
-use crate::picture::Picture;
+use crate::pictures::picture::Picture;
+use crate::pictures::sheet::{Sheet, Shot};
+use crate::pictures::values::{Exposure, Tones, Values};
 use crate::plan;
-use crate::sheet::{Sheet, Shot};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::terminal::words;
-use crate::values::{Exposure, Tones, Values};
 
 /// Pixels of a view: enough to see what a step does.
 const SIDE: usize = 256;

@@ -5,7 +5,7 @@ use std::fmt;
 use tallow::{Layout, RowDType};
 
 use crate::data::numbers::{self, Range};
-use crate::picture::{Colour, Picture, WHITE};
+use crate::pictures::picture::{Colour, Picture, WHITE};
 
 /// The elements of one field of one sample, looked at where they lie: a sample may be as large as
 /// memory, and its picture is small.
@@ -246,7 +246,7 @@ fn class_colour(value: f32) -> Colour {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::BLACK;
+    use crate::pictures::picture::BLACK;
 
     const SIDE: usize = 256;
 

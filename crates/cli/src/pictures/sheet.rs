@@ -1,6 +1,6 @@
 //! Pictures in lines, with words under each: the layout of a preview.
 
-use crate::picture::{Colour, LETTER, Picture};
+use crate::pictures::picture::{Colour, LETTER, Picture};
 
 /// A picture and the words under it.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ fn wrapped(lines: &[String], letters: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::BLACK;
+    use crate::pictures::picture::BLACK;
 
     const SIDE: usize = 256;
 

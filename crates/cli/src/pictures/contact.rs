@@ -3,9 +3,9 @@
 use tallow::{Field, Layout, RowBuffer, RowDType, RowView, Source};
 
 use crate::data::numbers::{Range, short};
-use crate::sheet::{Sheet, Shot};
+use crate::pictures::sheet::{Sheet, Shot};
+use crate::pictures::values::{Exposure, Values};
 use crate::terminal::exit::{Failure, Result};
-use crate::values::{Exposure, Values};
 
 /// Pixels of a thumbnail.
 const SIDE: usize = 128;
