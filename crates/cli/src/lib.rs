@@ -15,7 +15,7 @@
 mod args;
 mod augment;
 mod commands;
-mod contender;
+mod compare;
 mod data;
 mod finals;
 mod given;
@@ -28,7 +28,6 @@ mod report;
 mod settings;
 mod terminal;
 mod tuner;
-mod work;
 
 use std::process::ExitCode;
 

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use super::doctor;
 use crate::args::{CompareArgs, Workers};
-use crate::contender::Contender;
+use crate::compare::contender::Contender;
+use crate::compare::work::{Work, WorkAugment};
 use crate::data::place::{Opened, Place};
 use crate::machine::{system, threads};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
@@ -24,7 +25,6 @@ use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::output::Outputs;
-use crate::work::{Work, WorkAugment};
 use crate::{plan, settings};
 
 const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");

@@ -12,11 +12,11 @@ use tallow::candle::{self, Tensor};
 use tallow::{Augment, Layout, Loader, Sampler as _, Shuffle};
 
 use crate::args::{BuiltIn, ContendArgs};
+use crate::compare::work::Work;
 use crate::data::rows::Rows;
 use crate::measure::process;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
-use crate::work::Work;
 
 /// The epoch over which the delivered bytes are summed up.
 const VERIFIED: u64 = 1;
