@@ -13,19 +13,17 @@
 #![deny(unsafe_code)]
 
 mod args;
-mod augment;
 mod commands;
 mod compare;
 mod data;
 mod finals;
 mod given;
 mod html;
+mod loading;
 mod machine;
 mod measure;
 mod pictures;
-mod plan;
 mod report;
-mod settings;
 mod terminal;
 mod tuner;
 

@@ -11,12 +11,12 @@ use tallow::{
 
 use crate::args::{LoadArgs, Workers};
 use crate::finals::Finals;
+use crate::loading::plan;
 use crate::machine::memory;
 use crate::measure::ceiling::Ceiling;
 use crate::measure::cold::{Cached, READ_AHEAD_BYTES};
 use crate::measure::device::Consumer;
 use crate::measure::rate::{median, rate};
-use crate::plan;
 use crate::report::{self, Ceilings, Trial};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;

@@ -19,13 +19,13 @@ use crate::args::{CompareArgs, Workers};
 use crate::compare::contender::Contender;
 use crate::compare::work::{Work, WorkAugment};
 use crate::data::place::{Opened, Place};
+use crate::loading::{plan, settings};
 use crate::machine::{system, threads};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::output::Outputs;
-use crate::{plan, settings};
 
 const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
 

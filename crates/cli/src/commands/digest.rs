@@ -10,12 +10,12 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::args::DigestArgs;
 use crate::data::rows::Rows;
+use crate::loading::{augment, plan};
 use crate::measure::device;
 use crate::measure::meter::{Tally, why_hopeless};
 use crate::report::{self, human};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
-use crate::{augment, plan};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let device = device::open(args.load.device)?;

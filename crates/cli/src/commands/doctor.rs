@@ -7,10 +7,10 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
+use crate::loading::settings;
 use crate::machine::{system, threads};
 use crate::report::html::Surroundings;
 use crate::report::{Doctor, Finding, human, json};
-use crate::settings;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{bytes, count};

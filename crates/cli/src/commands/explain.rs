@@ -3,8 +3,8 @@
 use tallow::Field;
 
 use crate::args::ExplainArgs;
-use crate::augment::Augmentation;
-use crate::plan;
+use crate::loading::augment::Augmentation;
+use crate::loading::plan;
 use crate::report::{Becoming, Explain, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::Result;

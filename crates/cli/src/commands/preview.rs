@@ -7,12 +7,12 @@ use tallow::{
 };
 
 use crate::args::PreviewArgs;
-use crate::augment::Augmentation;
 use crate::data::rows::Rows;
+use crate::loading::augment::Augmentation;
+use crate::loading::plan;
 use crate::pictures::picture::Picture;
 use crate::pictures::sheet::{Sheet, Shot};
 use crate::pictures::values::{Exposure, Tones, Values};
-use crate::plan;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;

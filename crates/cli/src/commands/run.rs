@@ -8,7 +8,8 @@ use tallow::{Augment, Loader, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
-use crate::augment::{self, Augmentation};
+use crate::loading::augment::{self, Augmentation};
+use crate::loading::{plan, settings};
 use crate::measure::cold::READ_AHEAD_BYTES;
 use crate::measure::device::{self, BesideCopy, Consumer, DeviceReport};
 use crate::measure::epochs::{Measured, Taker};
@@ -19,7 +20,6 @@ use crate::report::{self, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
-use crate::{plan, settings};
 
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread has memory of its own.

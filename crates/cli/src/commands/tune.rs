@@ -8,6 +8,7 @@ use tallow::{Auto, Search, Settings, Source};
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
 use crate::finals::{Finals, Prefer};
+use crate::loading::{augment, plan, settings};
 use crate::measure::cold::Cached;
 use crate::measure::device::{self, Consumer};
 use crate::measure::epochs::visits;
@@ -16,7 +17,6 @@ use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::tuner::{ROUNDS, Tuner};
-use crate::{augment, plan, settings};
 
 /// Samples that a ceiling is measured over, and whose files are dropped from the page cache: as many
 /// as lie in so many bytes, and no more than these. A search is not to read a terabyte first.

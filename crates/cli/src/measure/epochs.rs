@@ -8,13 +8,13 @@ use indicatif::ProgressBar;
 use tallow::{Loader, Order as _, Report, Sampler, Sequential, Shuffle, Source};
 
 use crate::args::LoadArgs;
+use crate::loading::plan;
 use crate::measure::ceiling::{Ceiling, Visits};
 use crate::measure::cold::Cached;
 use crate::measure::device::Consumer;
 use crate::measure::meter::{Meter, Taking};
 use crate::measure::process;
 use crate::measure::rate::rate;
-use crate::plan;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tallow::{ErrorKind, Schema, Settings, Stage};
 
 use super::{
-    Augmented, Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run,
-    SampleSize, Tune,
+    Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run, SampleSize, Tune,
 };
 use crate::data::numbers::short;
 use crate::data::place;
 use crate::finals::Ratio;
+use crate::loading::augment::Augmented;
 use crate::measure::meter::Part;
 use crate::terminal::style::{ADVICE, BAD, GOOD, Labelled};
 use crate::terminal::words::{bytes, count, counted, counted_as, duration, one_line, percent};

@@ -13,6 +13,7 @@ use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
 use crate::data::numbers::Range;
 use crate::data::shapes::Spread;
 use crate::finals::{Finals, Ratio};
+use crate::loading::augment::Augmented;
 use crate::measure::device::{BesideCopy, DeviceReport};
 use crate::measure::epochs::{Cold, Round};
 use crate::measure::meter::{Meter, Part, delivered_row_bytes};
@@ -50,16 +51,6 @@ pub(crate) struct Run {
     pub(crate) rounds: Vec<Round>,
     /// With `--cold`.
     pub(crate) cold: Option<Cold>,
-}
-
-/// How samples are augmented.
-#[derive(Debug)]
-pub(crate) struct Augmented {
-    /// The chain in its canonical form.
-    pub(crate) chain: String,
-    /// Bytes of the drawn parameters of a sample, and of what a worker computes in.
-    pub(crate) plan_bytes: usize,
-    pub(crate) scratch_bytes: usize,
 }
 
 /// Samples a second of many epochs: the median, and what nine in ten of them lie within.

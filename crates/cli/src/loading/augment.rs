@@ -3,13 +3,22 @@
 use tallow::{Augment, Engine, ErrorKind, Schema, Transform as _};
 
 use crate::args::FieldArgs;
-use crate::report::Augmented;
 use crate::terminal::exit::{Failure, Result};
 
 /// A chain with its fields, and what it is for one schema.
 pub(crate) struct Augmentation {
     pub(crate) chain: Augment,
     pub(crate) engine: Box<dyn Engine>,
+}
+
+/// How samples are augmented.
+#[derive(Debug)]
+pub(crate) struct Augmented {
+    /// The chain in its canonical form.
+    pub(crate) chain: String,
+    /// Bytes of the drawn parameters of a sample, and of what a worker computes in.
+    pub(crate) plan_bytes: usize,
+    pub(crate) scratch_bytes: usize,
 }
 
 /// What the options ask for; nothing without `--augment`.
