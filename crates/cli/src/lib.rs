@@ -16,7 +16,6 @@ mod args;
 mod commands;
 mod compare;
 mod data;
-mod finals;
 mod given;
 mod html;
 mod loading;
@@ -25,7 +24,7 @@ mod measure;
 mod pictures;
 mod report;
 mod terminal;
-mod tuner;
+mod tune;
 
 use std::process::ExitCode;
 

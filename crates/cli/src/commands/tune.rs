@@ -7,7 +7,6 @@ use tallow::{Auto, Search, Settings, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
-use crate::finals::{Finals, Prefer};
 use crate::loading::{augment, plan, settings};
 use crate::measure::cold::Cached;
 use crate::measure::device::{self, Consumer};
@@ -16,20 +15,13 @@ use crate::report::{self, Sought, Trial, Tried, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
-use crate::tuner::{ROUNDS, Tuner};
+use crate::tune::finals::{Finals, Prefer};
+use crate::tune::tuner::{ROUNDS, Tuner};
 
 /// Samples that a ceiling is measured over, and whose files are dropped from the page cache: as many
 /// as lie in so many bytes, and no more than these. A search is not to read a terabyte first.
 const CEILING_BYTES: u64 = 1 << 30;
 const CEILING_SAMPLES: usize = 1 << 17;
-
-/// Settings that take turns at the end, at most: the defaults, where the search ended, and what came
-/// near the best of all trials.
-const FINALISTS_MAX: usize = 4;
-const NEAR: f64 = 0.93;
-
-/// The time that their turns take, at most, unless those of the first two take more.
-const FINALS: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     tallow::keep_freed_memory();
@@ -99,59 +91,6 @@ fn conclude(report: &report::Tune, json: bool, console: &mut Console) -> Result 
         human::tune(console.out(), report)?
     }
     Ok(())
-}
-
-impl Sought {
-    /// Climbs from `start` within `most`, and lets what it ended among take turns.
-    fn by(
-        tuner: &Tuner<'_>,
-        args: &TuneArgs,
-        (start, most): (Settings, Settings),
-        progress: &ProgressBar,
-    ) -> Result<Self> {
-        let began = Instant::now();
-        let mut search = Search::new(start, most);
-        let trials = tuner.search(&mut search, args.seconds, progress)?;
-        let climbed = search.best();
-        let budget = FINALS.min(Duration::from_secs(args.seconds) / 2);
-        let turns = began.elapsed() / u32::try_from(trials.len()).unwrap_or(u32::MAX).max(1);
-        let affordable = budget.div_duration_f64(turns * ROUNDS as u32) as usize;
-        let finalists = finalists(&trials, start, climbed, affordable.min(FINALISTS_MAX));
-        // One alone has nobody to take turns with.
-        let finals =
-            if finalists.len() > 1 { tuner.finals(&finalists)? } else { Finals::default() };
-        Ok(Self {
-            cut: search.trial().is_some(),
-            steps: search.steps().to_vec(),
-            climbed,
-            trials,
-            finals,
-            seconds: began.elapsed(),
-        })
-    }
-
-    /// What is proposed. A training that sets the pace is to have the least that it needs; where
-    /// nothing does, what is as fast as the defaults is no reason to change them.
-    fn found(&self, args: &TuneArgs, start: Settings) -> Settings {
-        let prefer = if args.step_ms.is_some() { Prefer::Least } else { Prefer::Defaults(start) };
-        self.finals.chosen(prefer).unwrap_or(self.climbed)
-    }
-}
-
-/// The settings that take turns: where the search began and ended, and the fastest of the others, as
-/// many as `most` leaves room for.
-fn finalists(trials: &[Trial], start: Settings, climbed: Settings, most: usize) -> Vec<Settings> {
-    let mut finalists = vec![start];
-    finalists.extend((climbed != start).then_some(climbed));
-    let mut tried = Tried::all(trials);
-    tried.sort_by(|a, b| b.rate().total_cmp(&a.rate()));
-    let near = tried.first().map_or(0.0, |fastest| fastest.rate() * NEAR);
-    for other in tried.iter().filter(|tried| tried.rate() >= near) {
-        if finalists.len() < most && !finalists.contains(&other.settings) {
-            finalists.push(other.settings);
-        }
-    }
-    finalists
 }
 
 /// The beginning of an epoch, as far as ceilings are measured over it.

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::data::numbers::short;
 use crate::data::place;
-use crate::finals::Ratio;
 use crate::loading::augment::Augmented;
 use crate::measure::meter::Part;
 use crate::terminal::style::{ADVICE, BAD, GOOD, Labelled};
 use crate::terminal::words::{bytes, count, counted, counted_as, duration, one_line, percent};
+use crate::tune::finals::Ratio;
 
 pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (meter, plan) = (&report.meter, &report.plan);

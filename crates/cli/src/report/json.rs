@@ -10,8 +10,8 @@ use super::{
     SampleSize, Trial, Tune,
 };
 use crate::data::shapes::{Axis, Spread};
-use crate::finals::{Finalist, Finals, Ratio};
 use crate::measure::epochs::{ColdRound, Round};
+use crate::tune::finals::{Finalist, Finals, Ratio};
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;

@@ -12,13 +12,16 @@ use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
 
 use crate::data::numbers::Range;
 use crate::data::shapes::Spread;
-use crate::finals::{Finals, Ratio};
 use crate::loading::augment::Augmented;
 use crate::measure::device::{BesideCopy, DeviceReport};
 use crate::measure::epochs::{Cold, Round};
 use crate::measure::meter::{Meter, Part, delivered_row_bytes};
 use crate::measure::rate::{median, ratio};
 use crate::terminal::words;
+use crate::tune::finals::{Finals, Ratio};
+use crate::tune::search::Sought;
+use crate::tune::trial::Grid;
+use crate::tune::tuner::Ceilings;
 
 /// What loading has cost.
 #[derive(Debug)]
@@ -176,87 +179,6 @@ pub(crate) struct Tune {
     pub(crate) found: Settings,
     pub(crate) sought: Sought,
     pub(crate) grid: Option<Grid>,
-}
-
-/// A search for settings.
-#[derive(Debug)]
-pub(crate) struct Sought {
-    /// Where it ended.
-    pub(crate) climbed: Settings,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) trials: Vec<Trial>,
-    /// Whether there was more to try.
-    pub(crate) cut: bool,
-    /// What the defaults, the end of the search, and what came near reach by turns.
-    pub(crate) finals: Finals,
-    pub(crate) seconds: Duration,
-}
-
-/// What the machine can do at most, as far as it applies.
-#[derive(Debug, Default)]
-pub(crate) struct Ceilings {
-    /// Samples a second that are read from the storage, and from the page cache.
-    pub(crate) storage: Option<f64>,
-    pub(crate) page_cache: Option<f64>,
-    /// Bytes of a sample in files.
-    pub(crate) sample_bytes: Option<f64>,
-    /// Bytes a second of copying memory, and of page-locked copies to the device.
-    pub(crate) memory_copy: f64,
-    pub(crate) device_copy: Option<f64>,
-}
-
-/// What a trial has reached.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Trial {
-    pub(crate) settings: Settings,
-    pub(crate) samples_per_second: f64,
-}
-
-/// Trials of the same settings, and what each of them has reached.
-#[derive(Debug)]
-pub(crate) struct Tried {
-    pub(crate) settings: Settings,
-    pub(crate) rates: Vec<f64>,
-}
-
-impl Tried {
-    pub(crate) fn rate(&self) -> f64 {
-        median(self.rates.iter().copied())
-    }
-
-    /// All of `trials`, those that take less first.
-    pub(crate) fn all(trials: &[Trial]) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        for &Trial { settings, samples_per_second } in trials {
-            match all.iter_mut().find(|tried| tried.settings == settings) {
-                Some(tried) => tried.rates.push(samples_per_second),
-                None => all.push(Self { settings, rates: vec![samples_per_second] }),
-            }
-        }
-        all.sort_by_key(|Self { settings: of, .. }| (of.workers, of.prefetch, of.read_ahead));
-        all
-    }
-}
-
-/// All settings within the bounds.
-#[derive(Debug)]
-pub(crate) struct Grid {
-    /// Some of each.
-    pub(crate) trials: Vec<Trial>,
-    pub(crate) best: Settings,
-    /// How many times the rate of the best what was found reaches, unless they are the same.
-    pub(crate) beside: Option<Ratio>,
-}
-
-impl Grid {
-    pub(crate) fn points(&self) -> usize {
-        Tried::all(&self.trials).len()
-    }
-
-    /// How many times the rate of the best what was found reaches.
-    pub(crate) fn ratio(&self) -> f64 {
-        self.beside.map_or(1.0, |ratio| ratio.median)
-    }
 }
 
 impl Tune {
@@ -474,22 +396,4 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     /// Whether it is told with all others of its field, in [`Check::shapes`].
     pub(crate) is_told: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trials_of_the_same_settings_are_one() {
-        let trial = |workers, prefetch, samples_per_second| Trial {
-            settings: Settings { workers, prefetch, read_ahead: 0 },
-            samples_per_second,
-        };
-        let trials = [trial(2, 1, 5.0), trial(1, 4, 1.0), trial(2, 1, 9.0), trial(2, 1, 6.0)];
-        let all = Tried::all(&trials);
-        assert_eq!(all.iter().map(|tried| tried.settings.workers).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!((all[0].rate(), all[1].rate()), (1.0, 6.0));
-        assert_eq!(all[1].rates, [5.0, 9.0, 6.0]);
-    }
 }

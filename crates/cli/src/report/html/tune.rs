@@ -4,7 +4,6 @@ use maud::{Render as _, html};
 use tallow::Settings;
 
 use super::{Surroundings, fact, fields, machine, text, time};
-use crate::finals::{Finalist, Ratio};
 use crate::html::{
     Bars, Figure, Level, Mood, Page, Part, Row, Section, Tone, Unit, Verdict, Whole, code, facts,
     list, table,
@@ -13,6 +12,7 @@ use crate::measure::meter::delivered_row_bytes;
 use crate::report::human::settings;
 use crate::report::{Grid, Trial, Tried, Tune, difference};
 use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
+use crate::tune::finals::{Finalist, Ratio};
 
 /// From this share of the ceiling on there is little left to gain.
 const NEAR: f64 = 0.8;

@@ -10,16 +10,16 @@ use tallow::{
 };
 
 use crate::args::{LoadArgs, Workers};
-use crate::finals::Finals;
 use crate::loading::plan;
 use crate::machine::memory;
 use crate::measure::ceiling::Ceiling;
 use crate::measure::cold::{Cached, READ_AHEAD_BYTES};
 use crate::measure::device::Consumer;
 use crate::measure::rate::{median, rate};
-use crate::report::{self, Ceilings, Trial};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
+use crate::tune::finals::Finals;
+use crate::tune::trial::{Grid, Trial, rate_of};
 
 /// A trial lasts at least so long, and takes so many batches after those that it begins with.
 const TRIAL: Duration = Duration::from_millis(400);
@@ -31,6 +31,19 @@ const STORAGE_THREADS: usize = 16;
 /// Turns in which finalists are measured: the fewest of which two may be disturbed and the interval
 /// still be that of the others.
 pub(crate) const ROUNDS: usize = 8;
+
+/// What the machine can do at most, as far as it applies.
+#[derive(Debug, Default)]
+pub(crate) struct Ceilings {
+    /// Samples a second that are read from the storage, and from the page cache.
+    pub(crate) storage: Option<f64>,
+    pub(crate) page_cache: Option<f64>,
+    /// Bytes of a sample in files.
+    pub(crate) sample_bytes: Option<f64>,
+    /// Bytes a second of copying memory, and of page-locked copies to the device.
+    pub(crate) memory_copy: f64,
+    pub(crate) device_copy: Option<f64>,
+}
 
 /// Loads under one setting after another.
 pub(crate) struct Tuner<'a> {
@@ -158,7 +171,7 @@ impl Tuner<'_> {
     }
 
     /// Every setting within the bounds, and what was found beside the best of them.
-    pub(crate) fn grid(&self, found: Settings, most: Settings) -> Result<report::Grid> {
+    pub(crate) fn grid(&self, found: Settings, most: Settings) -> Result<Grid> {
         // As a search climbs: the rungs of the ladder, and the most.
         let up_to =
             |most: usize| Search::LADDER.into_iter().filter(move |&step| step < most).chain([most]);
@@ -179,11 +192,12 @@ impl Tuner<'_> {
                 trials.push(Trial { settings, samples_per_second: self.trial(settings)? });
             }
         }
-        let best = |a: &&Settings, b: &&Settings| of(&trials, **a).total_cmp(&of(&trials, **b));
+        let best =
+            |a: &&Settings, b: &&Settings| rate_of(&trials, **a).total_cmp(&rate_of(&trials, **b));
         let best = points.iter().max_by(best).copied().unwrap_or(found);
         let beside =
             if best == found { None } else { self.finals(&[found, best])?.ratio(found, best) };
-        Ok(report::Grid { trials, best, beside })
+        Ok(Grid { trials, best, beside })
     }
 
     pub(crate) fn ceilings(
@@ -231,10 +245,4 @@ fn device_copy(device: &Device) -> Result<Option<f64>> {
 #[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
 fn device_copy(_: &Device) -> Result<Option<f64>> {
     Ok(None)
-}
-
-/// The median of the trials of these settings.
-pub(crate) fn of(trials: &[Trial], settings: Settings) -> f64 {
-    let own = trials.iter().filter(|trial| trial.settings == settings);
-    median(own.map(|trial| trial.samples_per_second))
 }
