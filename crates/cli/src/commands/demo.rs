@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use super::generate::numbered;
 use crate::args::{Args, Command, DemoArgs, RunArgs};
-use crate::commands;
 use crate::data::npy::{self, NpyDtype};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
@@ -37,7 +36,7 @@ pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
         let times = args.epochs.map(|epochs| format!(", {}", words::counted(epochs, "time")));
         writeln!(out, "Loading them, shuffled{}:\n", times.unwrap_or_default())?;
     }
-    commands::run::run(&as_run(folder.path(), args), console)?;
+    super::run::run(&as_run(folder.path(), args), console)?;
     if !args.json {
         write_next(console)?;
     }

@@ -1,22 +1,20 @@
 //! `tune`: searches the settings that load fastest within bounds, and says why it chose them.
 
-use std::time::{Duration, Instant};
-
-use indicatif::ProgressBar;
-use tallow::{Auto, Search, Settings, Source};
+use tallow::{Auto, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
+use crate::data::place::Place;
 use crate::loading::{augment, plan, settings};
 use crate::measure::cold::Cached;
 use crate::measure::device::{self, Consumer};
 use crate::measure::epochs::visits;
-use crate::report::{self, Sought, Trial, Tried, html, human, json};
+use crate::report::{self, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
-use crate::tune::finals::{Finals, Prefer};
-use crate::tune::tuner::{ROUNDS, Tuner};
+use crate::tune::search::Sought;
+use crate::tune::tuner::Tuner;
 
 /// Samples that a ceiling is measured over, and whose files are dropped from the page cache: as many
 /// as lie in so many bytes, and no more than these. A search is not to read a terabyte first.
@@ -44,16 +42,33 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         consumer: Consumer { device, step: args.step_ms },
         cold: files.as_ref().ok().filter(|_| args.cold),
     };
+    let report = tuned(&tuner, &place, (files.as_ref().ok(), &first), args, console)?;
+    if let Some(page) = page {
+        page.write(&html::tune::page(&report, &doctor::surroundings()).to_html())?;
+        args.html.iter().for_each(|path| console.tell_written(path));
+    }
+    conclude(&report, args.json, console)
+}
+
+/// Searches, and tells what was found. The ceilings are measured over the samples `first`, which lie
+/// in `files`.
+fn tuned(
+    tuner: &Tuner<'_>,
+    place: &Place,
+    (files, first): (Option<&Cached>, &[usize]),
+    args: &TuneArgs,
+    console: &Console,
+) -> Result<report::Tune> {
     let auto = Auto::new().cpu_share(args.cpu_share).bytes(args.memory);
     let (start, most) = tuner.bounds(auto)?;
     tuner.refuse_less_than_the_least(args.memory)?;
     let progress = console.progress("tuning", args.seconds);
-    let ceilings = tuner.ceilings(files.as_ref().ok(), &first, most.workers)?;
+    let ceilings = tuner.ceilings(files, first, most.workers)?;
     if !args.cold {
         // Not counted: it fetches the files from the storage.
         tuner.trial(start)?;
     }
-    let sought = Sought::by(&tuner, args, (start, most), &progress)?;
+    let sought = Sought::by(tuner, args, (start, most), &progress)?;
     let found = sought.found(args, start);
     let grid = if args.grid { Some(tuner.grid(found, most)?) } else { None };
     progress.finish_and_clear();
@@ -62,10 +77,10 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let named = if are_defaults { args.load.clone() } else { tuner.load_of(found) };
     let loader = tuner.build(found)?;
     let pinned = (!are_defaults).then_some(loader.plan());
-    let report = report::Tune {
+    Ok(report::Tune {
         source: place.to_string(),
         schema: loader.schema().clone(),
-        code: settings::code(&place, &named, tuner.chain.as_ref(), pinned),
+        code: settings::code(place, &named, tuner.chain.as_ref(), pinned),
         memory_bytes: loader.plan().memory_bytes(),
         step: args.step_ms,
         cold: args.cold,
@@ -76,12 +91,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         found,
         sought,
         grid,
-    };
-    if let Some(page) = page {
-        page.write(&html::tune::page(&report, &doctor::surroundings()).to_html())?;
-        args.html.iter().for_each(|path| console.tell_written(path));
-    }
-    conclude(&report, args.json, console)
+    })
 }
 
 fn conclude(report: &report::Tune, json: bool, console: &mut Console) -> Result {

@@ -14,7 +14,7 @@ use crate::measure::cold::Cached;
 use crate::measure::device::Consumer;
 use crate::measure::meter::{Meter, Taking};
 use crate::measure::process;
-use crate::measure::rate::rate;
+use crate::measure::rate::{median, rate, ratio};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 

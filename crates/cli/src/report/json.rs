@@ -7,11 +7,12 @@ use tallow::{Dim, Schema, Settings, Step};
 
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Problem, Run,
-    SampleSize, Trial, Tune,
+    SampleSize, Tune,
 };
 use crate::data::shapes::{Axis, Spread};
 use crate::measure::epochs::{ColdRound, Round};
 use crate::tune::finals::{Finalist, Finals, Ratio};
+use crate::tune::trial::Trial;
 
 pub(crate) fn run(report: &Run) -> Value {
     let meter = &report.meter;

@@ -35,7 +35,7 @@ pub(crate) struct Sought {
 
 impl Sought {
     /// Climbs from `start` within `most`, and lets what it ended among take turns.
-    fn by(
+    pub(crate) fn by(
         tuner: &Tuner<'_>,
         args: &TuneArgs,
         (start, most): (Settings, Settings),
@@ -64,7 +64,7 @@ impl Sought {
 
     /// What is proposed. A training that sets the pace is to have the least that it needs; where
     /// nothing does, what is as fast as the defaults is no reason to change them.
-    fn found(&self, args: &TuneArgs, start: Settings) -> Settings {
+    pub(crate) fn found(&self, args: &TuneArgs, start: Settings) -> Settings {
         let prefer = if args.step_ms.is_some() { Prefer::Least } else { Prefer::Defaults(start) };
         self.finals.chosen(prefer).unwrap_or(self.climbed)
     }

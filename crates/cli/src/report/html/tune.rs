@@ -10,9 +10,10 @@ use crate::html::{
 };
 use crate::measure::meter::delivered_row_bytes;
 use crate::report::human::settings;
-use crate::report::{Grid, Trial, Tried, Tune, difference};
+use crate::report::{Tune, difference};
 use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 use crate::tune::finals::{Finalist, Ratio};
+use crate::tune::trial::{Grid, Trial, Tried};
 
 /// From this share of the ceiling on there is little left to gain.
 const NEAR: f64 = 0.8;
