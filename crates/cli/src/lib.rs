@@ -16,7 +16,6 @@ mod args;
 mod commands;
 mod compare;
 mod data;
-mod given;
 mod html;
 mod loading;
 mod machine;

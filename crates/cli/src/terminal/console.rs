@@ -9,7 +9,7 @@ use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::given::Given;
+use crate::args::given::Given;
 use crate::terminal::escape::{self, escaped, visible};
 use crate::terminal::exit::Result;
 use crate::terminal::{style, words};

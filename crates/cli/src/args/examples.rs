@@ -1,0 +1,94 @@
+//! What follows the options in the help of each command.
+
+pub(super) const EXIT_CODES: &str = "\
+Exit codes: 0, or 1 when the data or the run failed, or 2 for an invalid command line.
+
+With --json a command prints one object: \"tallow\", the version; \"command\";
+\"settings\", every argument, defaults included; \"machine\"; and what was found. Where that is
+nothing, \"error\" is an object of \"kind\", \"message\", \"path\" and \"sample\", the last two null where
+they are not known.";
+
+pub(super) const DEMO_EXAMPLE: &str = "\
+Example:
+  bench-loader demo --epochs 10";
+
+pub(super) const GEN_EXAMPLES: &str = "\
+Examples:
+  bench-loader gen DIR --samples 20000 --shape 3,32,32 --dtype f32
+  bench-loader gen DIR --samples 2000 --shape 3,100..400,100..400 --dtype u8
+  bench-loader gen DIR --samples 60000 --shape 28,28 --dtype u8 --as safetensors --shards 8";
+
+pub(super) const DOCTOR_EXAMPLE: &str = "\
+Example:
+  bench-loader doctor DIR";
+
+pub(super) const INSPECT_EXAMPLES: &str = "\
+Examples:
+  bench-loader inspect DIR --png samples.png
+  bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
+
+pub(super) const CHECK_EXAMPLES: &str = "\
+Examples:
+  bench-loader check DIR
+  bench-loader check --field input=IMAGES --field mask=MASKS --recursive";
+
+pub(super) const RUN_EXAMPLES: &str = "\
+Examples:
+  bench-loader run DIR --shuffle --batch-size 256 --ceiling
+  bench-loader run DIR --shuffle --batch-size 256 --step-ms 20
+  bench-loader run DIR --shuffle --ceiling --html report.html
+  bench-loader run DIR --step-ms 20 --trace trace.json
+  bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
+  bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10
+  bench-loader run --field input=IMAGES --field boxes=BOXES --ragged boxes:0:50 --pad boxes:0 \\
+      --augment 'random_resized_crop(224)' --boxes boxes:xyxy";
+
+pub(super) const TUNE_EXAMPLES: &str = "\
+Examples:
+  bench-loader tune DIR --shuffle --batch-size 64
+  bench-loader tune DIR --shuffle --cold --cpu-share 0.5 --memory 1GB
+  bench-loader tune DIR --shuffle --grid --html tune.html
+  bench-loader tune DIR --augment 'random_resized_crop(224) random_hflip' --step-ms 20";
+
+pub(super) const DIGEST_EXAMPLES: &str = "\
+Examples:
+  bench-loader digest DIR --shuffle --seed 7 --epochs 2
+  bench-loader digest DIR --augment 'random_crop(24) random_hflip' --workers 7
+  bench-loader digest --field input=PHOTOS --field road=MASKS --augment 'hflip mask(road)'";
+
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  bench-loader explain DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
+  bench-loader explain --field photo=PHOTOS --field joints=JOINTS --augment-field photo \\
+      --augment 'random_resized_crop(224)' --points joints";
+
+pub(super) const COMPARE_EXAMPLES: &str = "\
+Ends with 1 as well where others are installed and all of them fail: nothing was compared.
+
+Examples:
+  pip install torch numpy nvidia-dali-cuda130 spdl grain
+  bench-loader compare DIR --batch-size 256
+  bench-loader compare DIR --batch-size 256 --html compare.html
+  bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
+  bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
+
+pub(super) const CATALOGUE_EXAMPLES: &str = "\
+Examples:
+  bench-loader catalogue
+  bench-loader catalogue random_resized_crop";
+
+pub(super) const PREVIEW_EXAMPLES: &str = "\
+Examples:
+  bench-loader preview DIR --augment 'random_resized_crop(32) random_hflip' --out views.png
+  bench-loader preview --field input=IMAGES --field mask=MASKS --mask mask \\
+      --augment 'random_crop(128) random_vflip' --samples 2 --views 4 --out views.png";
+
+pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bench-loader completions bash > ~/.local/share/bash-completion/completions/bench-loader
+  bench-loader completions fish > ~/.config/fish/completions/bench-loader.fish";
+
+pub(super) const MAN_EXAMPLES: &str = "\
+Examples:
+  bench-loader man | man -l -
+  bench-loader man run > ~/.local/share/man/man1/bench-loader-run.1";

@@ -1,0 +1,170 @@
+//! The command line as data: the options of each command, what they have in common, and how values are
+//! read.
+
+mod commands;
+mod examples;
+mod fields;
+pub(crate) mod given;
+mod load;
+mod numbers;
+mod shape;
+mod source;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub(crate) use commands::{
+    BuiltIn, CatalogueArgs, CheckArgs, CompareArgs, CompletionsArgs, ContendArgs, DemoArgs,
+    DigestArgs, DoctorArgs, ExplainArgs, GenArgs, InspectArgs, ManArgs, PreviewArgs, RunArgs,
+    Storage, TuneArgs,
+};
+use examples::{
+    CATALOGUE_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLE,
+    DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXIT_CODES, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
+    MAN_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, TUNE_EXAMPLES,
+};
+pub(crate) use fields::FieldArgs;
+use given::Given;
+pub(crate) use load::{DeviceArg, Last, LoadArgs, Workers};
+pub(crate) use source::{Ragged, SourceArgs};
+
+use crate::terminal::style::Color;
+
+/// Tells whether training waits for its data, why, and how to fix it.
+#[derive(Debug, Parser)]
+#[command(name = "bench-loader", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) demo: DemoArgs,
+    /// Colour what is printed: auto is on a terminal that shows it
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
+    pub(crate) color: Color,
+}
+
+impl Args {
+    /// Parses a command line, the program's name first; and what a report says of it.
+    ///
+    /// The options of `demo` may stand without it, but not before another command, where they
+    /// would have no effect. clap's own check of that would refuse `--color` there too.
+    pub(crate) fn of(words: Vec<OsString>) -> Result<(Self, Given), clap::Error> {
+        // Of a negative number its option can say more than that it is unexpected.
+        let mut command = Self::command().mut_subcommands(|it| it.allow_negative_numbers(true));
+        let matches = command.try_get_matches_from_mut(words)?;
+        let demo = DemoArgs::augment_args(clap::Command::new("demo"));
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let stray = demo.get_arguments().find(|option| given(option.get_id().as_str()));
+        let stray = stray.and_then(clap::Arg::get_long);
+        if let (Some((name, _)), Some(option)) = (matches.subcommand(), stray) {
+            let message =
+                format!("--{option} stands before {name}; options come after the command");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        let given = Given::of(&command, &matches, "demo");
+        Ok((Self::from_arg_matches(&matches)?, given))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load real handwritten digits and report on it (the default)
+    #[command(after_help = DEMO_EXAMPLE)]
+    Demo(DemoArgs),
+    /// Write random samples with targets, as .npy or .safetensors files
+    #[command(after_help = GEN_EXAMPLES)]
+    Gen(GenArgs),
+    /// Tell what this machine offers to a loader, and what to do where it harms
+    #[command(after_help = DOCTOR_EXAMPLE)]
+    Doctor(DoctorArgs),
+    /// Print schema, count, sizes, shapes that differ, and the values of some samples
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
+    /// Read every sample and list every problem
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Load epochs and report throughput, waits, stages, CPU and memory
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Find the workers and batches ahead that load fastest, and say why and how far that is from
+    /// what the machine could do
+    #[command(after_help = TUNE_EXAMPLES)]
+    Tune(TuneArgs),
+    /// Run Tallow beside other loaders on the same files, taking turns: a plain loop with candle,
+    /// and what of torch, DALI, SPDL and Grain is installed for Python
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
+    /// What `compare` starts for each contender that is built in
+    #[command(hide = true)]
+    Contend(ContendArgs),
+    /// Print one hash of the whole delivered stream
+    #[command(after_help = DIGEST_EXAMPLES)]
+    Digest(DigestArgs),
+    /// List the steps that --augment knows, with their arguments, or tell all about one
+    #[command(after_help = CATALOGUE_EXAMPLES)]
+    Catalogue(CatalogueArgs),
+    /// Print how a chain of augmentations is cut into passes over the pixels, and why
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Write a PNG of some samples, each beside augmented views of it
+    #[command(after_help = PREVIEW_EXAMPLES)]
+    Preview(PreviewArgs),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print a page for man
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    /// The lines of a help that begin with the program's name, up to a pipe or a redirection.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let help = help.replace("\\\n", "");
+        let lines = help.lines().filter(|line| line.starts_with("  bench-loader "));
+        let words = |line: &str| {
+            let parts = line.split('\'').enumerate();
+            let words = parts.flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            });
+            words.take_while(|word| !["|", ">"].contains(&word.as_str())).collect()
+        };
+        lines.map(words).collect()
+    }
+
+    #[test]
+    fn every_example_of_every_command_can_be_typed() {
+        let commands = Args::command();
+        for command in commands.get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (name, examples) = (command.get_name(), examples(&help));
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in examples {
+                let parsed = Args::of(example.iter().map(OsString::from).collect()).map(drop);
+                assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+                assert_eq!(example[1], name, "an example of another command");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_default_command_stand_before_no_other() {
+        let parse = |line: &str| Args::of(line.split(' ').map(OsString::from).collect());
+        assert!(parse("x --epochs 2").is_ok() && parse("x --color never run d").is_ok());
+        assert!(parse("x run d --color never").is_ok());
+        let error = parse("x --json run d").unwrap_err().to_string();
+        assert!(error.contains("--json stands before run"), "{error}");
+    }
+}
