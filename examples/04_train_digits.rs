@@ -12,7 +12,7 @@ use tallow::candle::{D, DType, Device, Result, bail};
 use tallow::prelude::*;
 
 /// 1,797 images of 8x8 pixels from 0 to 16 in one file, their labels in another.
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/data/digits");
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits");
 
 fn main() -> Result<()> {
     let images = NpyFile::open(format!("{DIGITS}/images.npy"))?;

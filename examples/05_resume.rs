@@ -9,7 +9,7 @@ use std::fs;
 
 use tallow::prelude::*;
 
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/data/digits");
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits");
 const EPOCHS: u64 = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {

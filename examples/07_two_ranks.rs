@@ -12,7 +12,7 @@ use std::thread;
 use tallow::candle::Result;
 use tallow::prelude::*;
 
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/data/digits");
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits");
 const WORLD: usize = 2;
 
 fn main() -> Result<()> {

@@ -9,7 +9,7 @@ use candle_nn::{AdamW, Module, Optimizer, Sequential, VarBuilder, VarMap, linear
 use tallow::candle::{D, DType, Device, Error, Result, Tensor, bail};
 use tallow::prelude::*;
 
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/data/digits");
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits");
 /// Digits of 8x8 pixels, from 0 to 16 of 255, are enlarged so that a map moves them by less than one.
 const PLAIN: &str = "resize(16) to_dtype(f32)";
 const AUGMENTED: &str = "resize(16) random_affine(12, translate=[0.1,0.05], scale=0.8..1.15, \

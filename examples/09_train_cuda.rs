@@ -11,7 +11,7 @@ use candle_nn::{conv2d, linear, loss, seq};
 use tallow::candle::{D, DType, Device, Result, Tensor, bail};
 use tallow::prelude::*;
 
-const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/data/digits");
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits");
 
 fn main() -> Result<()> {
     // One stream, whatever the thread; give every part of the program a clone of this device.
