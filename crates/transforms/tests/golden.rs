@@ -67,7 +67,15 @@ fn difference(found: &Tensor, expected: &Tensor, tolerance: &str) -> Option<Stri
     (!fine).then(|| format!("{worst:e} apart at most, {:.2} % differ", 100.0 * differing))
 }
 
+/// Golden files are larger than all the rest of a package, which is published without them.
+fn is_published() -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo_vcs_info.json").exists()
+}
+
 fn check(group: &str) {
+    if is_published() {
+        return;
+    }
     let bytes = std::fs::read(folder().join(format!("{group}.safetensors"))).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let json = std::fs::read(folder().join(format!("{group}.json"))).unwrap();
