@@ -61,13 +61,13 @@ fn write_rows(files: &Files, times: Times, late: &Late, gap: Duration, stop: &At
                 file.set_modified(earlier).unwrap();
             }
         };
-        half(at);
         let begun = Instant::now();
+        half(at);
         std::thread::sleep(gap);
+        half(at + (ROW_BYTES / 2) as u64);
         if begun.elapsed() > GAP_MAX {
             late.lock().unwrap().insert(number);
         }
-        half(at + (ROW_BYTES / 2) as u64);
         if stop.load(Ordering::Relaxed) {
             return;
         }
