@@ -3,7 +3,7 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/move_rows.cc");
-    println!("cargo::rerun-if-changed=../loader/src/resident/move_rows.cu");
+    println!("cargo::rerun-if-changed=../loader/src/cuda/move_rows.cu");
     println!("cargo::rerun-if-changed=../transforms/src/cuda/host.h");
     #[cfg(feature = "simulated")]
     cc::Build::new()

@@ -8,7 +8,7 @@ fn main() {
         println!("cargo::rustc-cfg=tallow_uncounted");
     }
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/resident/move_rows.cu");
+    println!("cargo::rerun-if-changed=src/cuda/move_rows.cu");
     #[cfg(feature = "cuda")]
     ptx();
 }
@@ -30,7 +30,7 @@ fn ptx() {
     let status = Command::new(&nvcc)
         .args(["-ptx", &format!("-arch=compute_{capability}"), "-O3", "-o"])
         .arg(PathBuf::from(out).join("move_rows.ptx"))
-        .arg("src/resident/move_rows.cu")
+        .arg("src/cuda/move_rows.cu")
         .status();
     match status {
         Ok(status) if status.success() => {}

@@ -1,7 +1,7 @@
 // The loader's kernel as a function of the host.
 #include "../../transforms/src/cuda/host.h"
 
-#include "../../loader/src/resident/move_rows.cu"
+#include "../../loader/src/cuda/move_rows.cu"
 
 extern "C" void tallow_host_move_rows(unsigned char *slab, unsigned char *samples, const long long *places,
                                       unsigned long long row_bytes, unsigned rows, unsigned which,

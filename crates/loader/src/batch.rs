@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use tallow_core::BatchRows;
 
 use crate::policy::Fault;
-use crate::slab::RowSamples;
+use crate::slabs::RowSamples;
 use crate::state::State;
 use crate::{BatchId, Error, ErrorKind, Result};
 

@@ -1,7 +1,7 @@
 //! The closures that run on whole batches, on the consumer's thread.
 
 use crate::batch::Batch;
-use crate::pipeline::catch;
+use crate::user_code::catch;
 use crate::{Error, ErrorKind, Result};
 
 type BatchMap = Box<dyn Fn(&mut Batch) -> candle_core::Result<()> + Send + Sync>;

@@ -1,10 +1,12 @@
+//! An iteration, as the training loop sees it.
+
 use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::Range;
 use std::time::Instant;
 
 use crate::batch::Batch;
-use crate::loader::Loader;
+use crate::consumer::Consumer;
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// The batches of one or more epochs, in order.
@@ -13,7 +15,7 @@ use crate::{BatchId, Error, ErrorKind, Result};
 /// iterator at any moment ends the iteration: what was read ahead is given up.
 #[must_use = "batches are read as they are asked for"]
 pub struct Batches<'a> {
-    loader: &'a Loader,
+    consumer: &'a Consumer,
     /// The batch that the next call delivers.
     next: BatchId,
     end: u64,
@@ -29,31 +31,31 @@ enum Phase {
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(loader: &'a Loader, epochs: Range<u64>) -> Self {
-        match loader.begin(&epochs) {
-            Some(next) => Self { loader, next, end: epochs.end, phase: Phase::Running },
+    pub(crate) fn new(consumer: &'a Consumer, epochs: Range<u64>) -> Self {
+        match consumer.begin(&epochs) {
+            Some(next) => Self { consumer, next, end: epochs.end, phase: Phase::Running },
             None => {
                 let message = "another iteration of this loader is under way";
-                Self::refused(loader, epochs.start, Error::new(ErrorKind::Busy, message))
+                Self::refused(consumer, epochs.start, Error::new(ErrorKind::Busy, message))
             }
         }
     }
 
-    pub(crate) fn refused(loader: &'a Loader, epoch: u64, error: Error) -> Self {
+    pub(crate) fn refused(consumer: &'a Consumer, epoch: u64, error: Error) -> Self {
         let next = BatchId { epoch, number: 0 };
-        Self { loader, next, end: epoch, phase: Phase::Refused(error) }
+        Self { consumer, next, end: epoch, phase: Phase::Refused(error) }
     }
 
     fn finish(&mut self) {
         if let Phase::Running = std::mem::replace(&mut self.phase, Phase::Ended) {
-            self.loader.end();
+            self.consumer.end();
         }
     }
 
     /// Batches that are still to come, if no epoch fails as a whole.
     fn left(&self) -> usize {
         // Where an epoch has no batch, an error says so.
-        let per_epoch = self.loader.batches_per_epoch().max(1);
+        let per_epoch = self.consumer.plan().batches.max(1);
         self.epochs_left().saturating_mul(per_epoch).saturating_sub(self.next.number)
     }
 
@@ -77,14 +79,14 @@ impl Iterator for Batches<'_> {
         let _entered = span.enter();
         let started = Instant::now();
         loop {
-            let Some(slab) = self.loader.next_slab() else {
+            let Some(slab) = self.consumer.next_slab() else {
                 self.finish();
                 return None;
             };
-            let result = slab.and_then(|slab| self.loader.receive(&slab));
-            self.next = self.loader.next_id();
+            let result = slab.and_then(|slab| self.consumer.receive(&slab));
+            self.next = self.consumer.next_id();
             if let Some(result) = result.transpose() {
-                self.loader.waited(started, result.as_ref().ok().map(Batch::rows));
+                self.consumer.waited(started, result.as_ref().ok().map(Batch::rows));
                 return Some(result);
             }
         }
@@ -96,7 +98,7 @@ impl Iterator for Batches<'_> {
         match self.phase {
             Phase::Running => {
                 let left = self.left();
-                let least = if self.loader.may_skip() { 0 } else { left.min(self.epochs_left()) };
+                let least = if self.consumer.may_skip() { 0 } else { left.min(self.epochs_left()) };
                 (least, Some(left))
             }
             // The error that says so.

@@ -1,3 +1,5 @@
+//! The configuration of a loader, and the way from there to a running one.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,22 +9,20 @@ use tallow_core::{
     Purpose, RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
 };
 
-use crate::auto::{Governor, Workers};
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
-use crate::delivery::{Course, Delivery};
-use crate::engines::{Pad, Widen};
-use crate::loader::{Loader, Prints};
-use crate::memory::{Columns, SlabStore};
-use crate::pipeline::Pipeline;
-use crate::plan::{Plan, empty_epoch};
-use crate::policy::OnError;
-use crate::search::Settings;
-use crate::slab::SlabLayout;
+use crate::consumer::Consumer;
 #[cfg(feature = "cuda")]
-use crate::staging::{Layout, Staging};
-use crate::state::Words;
-use crate::worker::Filler;
+use crate::cuda::{StagedLayout, Staging};
+use crate::delivery::{Course, Delivery};
+use crate::engines::{PadEngine, WidenEngine};
+use crate::loader::Loader;
+use crate::plan::{Plan, cores, empty_epoch};
+use crate::policy::OnError;
+use crate::slabs::{Columns, SlabLayout, SlabStore};
+use crate::state::{FieldWords, Prints};
+use crate::tuning::{Auto, Governor, Settings, Workers};
+use crate::workers::{Filler, Pipeline};
 use crate::{Error, ErrorKind, Result};
 
 /// The configuration of a [`Loader`]. Nothing is checked or started before
@@ -47,6 +47,13 @@ pub struct LoaderBuilder {
     stall_timeout: Option<Duration>,
     device: Device,
     resident: Option<usize>,
+}
+
+impl Loader {
+    /// The configuration of a loader over `source`.
+    pub fn builder(source: impl Source + 'static) -> LoaderBuilder {
+        LoaderBuilder::new(Arc::new(source))
+    }
 }
 
 impl std::fmt::Debug for LoaderBuilder {
@@ -83,7 +90,7 @@ impl LoaderBuilder {
     /// any local disk needs and less than the patience of whoever waits.
     const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+    fn new(source: Arc<dyn Source>) -> Self {
         Self {
             source,
             sampler: Arc::new(Sequential),
@@ -321,10 +328,10 @@ impl LoaderBuilder {
         }
         let on_host = self.transforms.len() - usize::from(pipeline.finisher().is_some());
         check_streams(&pipeline)?;
-        if let Some(pad) = Pad::bind(pipeline.schema(), &self.padding)? {
+        if let Some(pad) = PadEngine::bind(pipeline.schema(), &self.padding)? {
             pipeline.push(Box::new(pad))?;
         }
-        if let Some(widen) = Widen::bind(pipeline.schema())? {
+        if let Some(widen) = WidenEngine::bind(pipeline.schema())? {
             pipeline.push(Box::new(widen))?;
         }
         if let Some(bytes_max) = self.resident {
@@ -388,6 +395,7 @@ impl LoaderBuilder {
         Ok(if fields.into_iter().any(widened) { None } else { Some(engine.into()) })
     }
 
+    /// Plans the loader, takes what memory is taken at once, and starts the workers.
     fn start(
         self,
         pipeline: Pipeline,
@@ -395,60 +403,9 @@ impl LoaderBuilder {
         samples: usize,
         positions: usize,
     ) -> Result<Loader> {
-        let rows = largest_rows(&batching, positions);
-        let layout = Arc::new(SlabLayout::new(pipeline.schema(), rows));
-        let Some(slab_bytes) = layout.slab_bytes() else {
-            let message =
-                format!("a batch of {rows} rows of {} does not fit memory", pipeline.schema());
-            return Err(Error::new(ErrorKind::Memory, message));
-        };
-        let (workers, auto) = match self.workers {
-            None => (cores().min(Self::WORKERS_MAX), None),
-            Some(Workers::Count(count)) => (count, None),
-            Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
-        };
-        let read_ahead = self.batches_read_ahead(rows);
-        let read_ahead = read_ahead.min(batching.batches(positions).max(1));
-        let default_prefetch = default_prefetch(slab_bytes);
-        let mut plan = Plan {
-            schema: pipeline.schema().clone(),
-            samples,
-            positions,
-            batches: batching.batches(positions),
-            empty: empty_epoch(&batching, samples, positions),
-            batch_size: batching.batch_size(),
-            rank: batching.rank(),
-            world: batching.world(),
-            last: batching.last(),
-            on_error: self.on_error,
-            device: self.device.clone(),
-            workers,
-            // Nothing is made ahead by nobody.
-            prefetch: if workers == 0 { 0 } else { self.prefetch.unwrap_or(default_prefetch) },
-            read_ahead,
-            read_ahead_bytes: self.read_ahead,
-            auto: auto.is_some(),
-            slab_bytes: self.slab_bytes(&pipeline, layout.rows, slab_bytes),
-            device_bytes: 0,
-            on_device: pipeline.finisher().is_some(),
-            resident: pipeline.resident().is_some(),
-            resident_host_bytes: pipeline
-                .resident()
-                .map_or(0, |r| r.host_bytes(pipeline.written())),
-            scratch_bytes: pipeline.scratch_bytes(),
-            order_bytes: self.sampler.order_bytes(samples),
-        };
-        let governor = auto.map(|auto| {
-            let most = self.prefetch.unwrap_or(Self::PREFETCH_MAX);
-            while plan.workers > 1 && plan.prefetch_within(auto.bytes_max()) == 0 {
-                plan.workers -= 1;
-            }
-            let workers = plan.workers;
-            plan.prefetch = plan.prefetch_within(auto.bytes_max()).clamp(1, most);
-            let most = Settings { workers, prefetch: plan.prefetch, read_ahead: 0 };
-            Governor::new(Settings { prefetch: default_prefetch, ..most }, most)
-        });
-        let workers = plan.workers;
+        let layout =
+            Arc::new(SlabLayout::new(pipeline.schema(), largest_rows(&batching, positions)));
+        let (mut plan, governor) = self.plan(&pipeline, &layout, batching, samples, positions)?;
         let slabs = plan.prefetch.max(1);
         let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
         plan.device_bytes = device_bytes;
@@ -460,17 +417,81 @@ impl LoaderBuilder {
             positions,
             store,
             slabs,
-            ahead: read_ahead,
+            ahead: plan.read_ahead,
             empty: plan.empty.clone(),
         };
         let prints = self.prints();
         let filler = Filler {
             pipeline,
-            delivery: Delivery::new(course, workers),
+            delivery: Delivery::new(course, plan.workers),
             substitutes: self.on_error.substitutes(),
             substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
         };
-        Loader::start(plan, layout, filler, prints, self.maps, self.stall_timeout, governor)
+        let (maps, timeout) = (self.maps, self.stall_timeout);
+        Loader::start(Consumer::new(plan, layout, filler, prints, maps, timeout, governor)?)
+    }
+
+    /// What the loader is going to do, and what chooses its workers if it does that itself. The
+    /// memory of a device is not known yet.
+    fn plan(
+        &self,
+        pipeline: &Pipeline,
+        layout: &SlabLayout,
+        batching: Batching,
+        samples: usize,
+        positions: usize,
+    ) -> Result<(Plan, Option<Governor>)> {
+        let slab_bytes = layout.slab_bytes();
+        let slab_bytes = slab_bytes.ok_or_else(|| too_large(layout.rows, pipeline.schema()))?;
+        let (workers, auto) = match self.workers {
+            None => (cores().min(Self::WORKERS_MAX), None),
+            Some(Workers::Count(count)) => (count, None),
+            Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
+        };
+        let batches = batching.batches(positions);
+        let default_prefetch = default_prefetch(slab_bytes);
+        let resident = pipeline.resident();
+        let plan = Plan {
+            schema: pipeline.schema().clone(),
+            samples,
+            positions,
+            batches,
+            empty: empty_epoch(&batching, samples, positions),
+            batch_size: batching.batch_size(),
+            rank: batching.rank(),
+            world: batching.world(),
+            last: batching.last(),
+            on_error: self.on_error,
+            device: self.device.clone(),
+            workers,
+            // Nothing is made ahead by nobody.
+            prefetch: if workers == 0 { 0 } else { self.prefetch.unwrap_or(default_prefetch) },
+            read_ahead: self.batches_read_ahead(layout.rows).min(batches.max(1)),
+            read_ahead_bytes: self.read_ahead,
+            auto: auto.is_some(),
+            slab_bytes: self.slab_bytes(pipeline, layout.rows, slab_bytes),
+            device_bytes: 0,
+            on_device: pipeline.finisher().is_some(),
+            resident: resident.is_some(),
+            resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.written())),
+            scratch_bytes: pipeline.scratch_bytes(),
+            order_bytes: self.sampler.order_bytes(samples),
+        };
+        let Some(auto) = auto else { return Ok((plan, None)) };
+        let plan = self.within(auto, plan);
+        let most = Settings { workers: plan.workers, prefetch: plan.prefetch, read_ahead: 0 };
+        let start = Settings { prefetch: default_prefetch, ..most };
+        Ok((plan, Some(Governor::new(start, most))))
+    }
+
+    /// `plan` with as many workers and batches ahead as `auto` allows at the most.
+    fn within(&self, auto: Auto, mut plan: Plan) -> Plan {
+        let most = self.prefetch.unwrap_or(Self::PREFETCH_MAX);
+        while plan.workers > 1 && plan.prefetch_within(auto.bytes_max()) == 0 {
+            plan.workers -= 1;
+        }
+        plan.prefetch = plan.prefetch_within(auto.bytes_max()).clamp(1, most);
+        plan
     }
 
     /// How many batches of `rows` rows are read ahead of the workers.
@@ -484,7 +505,7 @@ impl LoaderBuilder {
     fn slab_bytes(&self, pipeline: &Pipeline, rows: usize, tensor_bytes: usize) -> usize {
         #[cfg(feature = "cuda")]
         if self.device.is_cuda() {
-            return Layout::new(rows, pipeline).slab.scratch;
+            return StagedLayout::new(rows, pipeline).slab.scratch;
         }
         let _ = (pipeline, rows);
         tensor_bytes
@@ -501,7 +522,7 @@ impl LoaderBuilder {
         if let Device::Cuda(device) = &self.device {
             // One more is in the hands of the consumer.
             let slots = slabs.saturating_add(1);
-            let staged = Layout::new(layout.rows, pipeline);
+            let staged = StagedLayout::new(layout.rows, pipeline);
             let resident = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
             let device_bytes = staged.slab.bytes.saturating_mul(slots);
             let device_bytes = device_bytes.saturating_add(resident.unwrap_or(0));
@@ -523,11 +544,17 @@ impl LoaderBuilder {
         let transforms = self.padding.iter().fold(transforms, pad);
         Prints {
             source: self.source.fingerprint(),
-            fields: Words::short(self.source.schema().to_string()),
+            fields: FieldWords::short(self.source.schema().to_string()),
             sampler: self.sampler.fingerprint(),
             transform: transforms.number(self.map_version).finish(),
         }
     }
+}
+
+#[cold]
+fn too_large(rows: usize, schema: &Schema) -> Error {
+    let message = format!("a batch of {rows} rows of {schema} does not fit memory");
+    Error::new(ErrorKind::Memory, message)
 }
 
 /// Rows of the largest batch on this rank: less than were asked for where there are not so many.
@@ -590,9 +617,4 @@ fn without_bytes(schema: &Schema, positions: usize) -> Option<String> {
 fn default_prefetch(slab_bytes: usize) -> usize {
     let fitting = LoaderBuilder::AHEAD_BYTES / slab_bytes.max(1);
     fitting.clamp(2, LoaderBuilder::PREFETCH)
-}
-
-/// Cores that this process may use.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

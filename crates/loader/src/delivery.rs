@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 
 use tallow_core::{BatchRows, Batching, Key, Order, Sampler};
 
-use crate::memory::SlabStore;
-use crate::pipeline::{catch, discard};
+use crate::lock::lock;
 use crate::report::Readiness;
-use crate::slab::{Slab, lock};
+use crate::slabs::{Slab, SlabStore};
 use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
+use crate::user_code::{catch, discard};
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// How often an overdue batch is looked for, at least.
@@ -59,7 +59,7 @@ pub(crate) struct Delivery {
     pub(crate) built: Instant,
     /// One for each worker; for `workers 0` one for the consumer in that role.
     pub(crate) activities: Vec<Activity>,
-    state: Mutex<State>,
+    state: Mutex<Progress>,
     /// There are rows to claim, or a slab to admit, or it is time to stop.
     work: Condvar,
     /// There are files to fetch, or it is time to stop.
@@ -72,9 +72,9 @@ pub(crate) struct Delivery {
 }
 
 #[derive(Default)]
-struct State {
+struct Progress {
     /// The iteration under way; `None` between iterations.
-    run: Option<Run>,
+    run: Option<Iteration>,
     /// Admitted slabs that the consumer has not taken, in delivery order.
     window: VecDeque<Admitted>,
     /// Admitted slabs so far, which numbers them.
@@ -114,7 +114,7 @@ struct State {
 struct Look {
     /// Rows that it had begun.
     rows: u64,
-    /// When that was seen first, by `State::watched`.
+    /// When that was seen first, by `Progress::watched`.
     since: Duration,
 }
 
@@ -126,7 +126,7 @@ struct Admitted {
 }
 
 /// The part of an iteration that has not been admitted.
-struct Run {
+struct Iteration {
     next: BatchId,
     /// The next batch whose files are fetched, if it is not behind `next`.
     ahead: BatchId,
@@ -163,11 +163,11 @@ impl Delivery {
     pub(crate) fn new(course: Course, workers: usize) -> Self {
         let fetching = usize::from(course.ahead > 0);
         let activities = (0..workers.max(1)).map(|_| Activity::default()).collect();
-        let state = State {
+        let state = Progress {
             live: workers + fetching,
             busy_max: workers.max(1),
             slabs: course.slabs,
-            ..State::default()
+            ..Progress::default()
         };
         Self {
             course,
@@ -181,7 +181,7 @@ impl Delivery {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Progress> {
         lock(&self.state)
     }
 
@@ -191,7 +191,8 @@ impl Delivery {
         if state.run.is_some() {
             return false;
         }
-        state.run = Some(Run { next: start, ahead: start, end, order: None, ordering: false });
+        state.run =
+            Some(Iteration { next: start, ahead: start, end, order: None, ordering: false });
         state.begun = state.watched;
         self.work.notify_all();
         true
@@ -263,7 +264,7 @@ impl Delivery {
     }
 
     /// The worker's claim is finished: the consumer may be waiting for it.
-    fn rest(&self, state: &mut State, worker: usize) {
+    fn rest(&self, state: &mut Progress, worker: usize) {
         state.busy -= 1;
         state.waves = 0;
         state.passed.remove(&worker);
@@ -275,7 +276,7 @@ impl Delivery {
         }
     }
 
-    fn find(&self, state: &mut State, want: usize) -> Found {
+    fn find(&self, state: &mut Progress, want: usize) -> Found {
         if state.is_limited(0) {
             return Found::Nothing;
         }
@@ -291,7 +292,7 @@ impl Delivery {
     }
 
     /// Wakes one worker more, if one is asleep and may be busy beside `others` that are about to be.
-    fn wake_worker(&self, state: &mut State, others: usize) {
+    fn wake_worker(&self, state: &mut Progress, others: usize) {
         if state.idle > state.waking && !state.is_limited(state.waking + others) {
             state.waking += 1;
             self.work.notify_one();
@@ -299,7 +300,7 @@ impl Delivery {
     }
 
     /// Rows of the first slab that has any left.
-    fn unclaimed(&self, state: &mut State, want: usize) -> Option<Claim> {
+    fn unclaimed(&self, state: &mut Progress, want: usize) -> Option<Claim> {
         let left = |entry: &Admitted| entry.slab.rows.samples() - entry.claimed;
         let entry = state.window.iter_mut().find(|entry| left(entry) > 0)?;
         let start = entry.claimed;
@@ -308,7 +309,7 @@ impl Delivery {
         Some(Claim { slab: entry.slab.clone(), number: entry.number, rows })
     }
 
-    fn has_more(&self, state: &State) -> bool {
+    fn has_more(&self, state: &Progress) -> bool {
         let unclaimed = |entry: &Admitted| entry.slab.rows.samples() > entry.claimed;
         let to_admit = state.window.len() < state.slabs
             && state.run.as_ref().is_some_and(|run| run.next.epoch < run.end && !run.ordering);
@@ -316,7 +317,7 @@ impl Delivery {
     }
 
     /// Admits slabs until one has rows to claim, as far as there is room.
-    fn admit(&self, state: &mut State, want: usize) -> Found {
+    fn admit(&self, state: &mut Progress, want: usize) -> Found {
         while state.window.len() < state.slabs {
             let Some(run) = &mut state.run else { break };
             if run.next.epoch >= run.end || run.ordering {
@@ -355,7 +356,7 @@ impl Delivery {
             .unwrap_or_else(|error| Slab::failed(place, course.batching.no_rows(), order, error))
     }
 
-    fn push(&self, state: &mut State, slab: Slab) {
+    fn push(&self, state: &mut Progress, slab: Slab) {
         let number = state.admitted;
         state.admitted += 1;
         if self.course.ahead > 0 {
@@ -391,14 +392,14 @@ impl Delivery {
     /// Hands in the order of an epoch; returns one that nobody wants, or no longer.
     fn bring_order(
         &self,
-        state: &mut State,
+        state: &mut Progress,
         worker: usize,
         epoch: u64,
         order: Result<Arc<dyn Order>>,
     ) -> Option<Arc<dyn Order>> {
         self.rest(state, worker);
         // The iteration may have ended meanwhile, or another one begun: then nobody asked for it.
-        let asked = |run: &&mut Run| run.ordering && run.next.epoch == epoch;
+        let asked = |run: &&mut Iteration| run.ordering && run.next.epoch == epoch;
         let Some(run) = state.run.as_mut().filter(asked) else { return order.ok() };
         run.ordering = false;
         let before = match order {
@@ -413,7 +414,7 @@ impl Delivery {
     }
 
     /// Puts one error in the place of all that is left of the next epoch.
-    fn fail_epoch(&self, state: &mut State, error: Error) {
+    fn fail_epoch(&self, state: &mut Progress, error: Error) {
         let Some(run) = &mut state.run else { return };
         let id = run.next;
         run.next = BatchId { epoch: id.epoch + 1, number: 0 };
@@ -459,7 +460,7 @@ impl Delivery {
 
     /// Only within the epoch whose order there is: the next one begins with the batch that makes
     /// its order.
-    fn ahead(&self, run: &mut Run) -> Option<Ahead> {
+    fn ahead(&self, run: &mut Iteration) -> Option<Ahead> {
         let (epoch, order) = run.order.as_ref()?;
         let id = run.ahead.max(run.next);
         if id.epoch != *epoch || id.number >= run.next.number.saturating_add(self.course.ahead) {
@@ -478,7 +479,7 @@ impl Delivery {
     // ---- consumer
 
     /// The next slab if it is done, and a worker is woken to admit another.
-    fn take_done(&self, state: &mut State) -> Option<Arc<Slab>> {
+    fn take_done(&self, state: &mut Progress) -> Option<Arc<Slab>> {
         if !state.window.front()?.slab.is_done() {
             return None;
         }
@@ -547,7 +548,7 @@ impl Delivery {
     /// Workers read no clock between the rows of a claim, so how long they are at one is told by who
     /// waits for it. Only time in which that thread could look counts: a process that was stopped, or
     /// a machine that slept, has read nothing meanwhile and is not stuck for that.
-    fn look(&self, state: &mut State, passed: Duration) {
+    fn look(&self, state: &mut Progress, passed: Duration) {
         state.watched += passed;
         let (looks, watched) = (&mut state.looks, state.watched);
         looks.resize(self.activities.len(), Look::default());
@@ -562,7 +563,7 @@ impl Delivery {
     /// Gives up on the first slab if a worker has been at one of its rows for longer than `stall`, or
     /// where there is none yet at the order that it comes from; or if every worker is stuck
     /// somewhere, and then at once.
-    fn overdue(&self, state: &mut State, stall: Duration) -> Option<Overdue> {
+    fn overdue(&self, state: &mut Progress, stall: Duration) -> Option<Overdue> {
         let patience = state.patience(stall);
         // Who was stuck in the iteration before may be about to return.
         if state.watched - state.begun < patience {
@@ -600,7 +601,7 @@ impl Delivery {
     }
 
     /// Whether a worker has been watched at one row, or in one order, for as long as `patience`.
-    fn is_stuck(&self, state: &State, worker: usize, doing: Doing, patience: Duration) -> bool {
+    fn is_stuck(&self, state: &Progress, worker: usize, doing: Doing, patience: Duration) -> bool {
         let look = state.looks.get(worker);
         let look = look.filter(|look| look.rows == self.activities[worker].rows());
         doing.stage != Stage::Idle
@@ -609,7 +610,7 @@ impl Delivery {
     }
 
     /// Whether a worker is at a row of the first slab, or at the order that it comes from.
-    fn is_at_first(&self, state: &State, worker: usize, doing: Doing) -> bool {
+    fn is_at_first(&self, state: &Progress, worker: usize, doing: Doing) -> bool {
         match state.window.front() {
             Some(first) => {
                 matches!(doing.stage, Stage::Read | Stage::Transform) && doing.slab == first.number
@@ -623,7 +624,7 @@ impl Delivery {
     }
 
     /// Passes over the batch that no worker is free to admit; returns it and the one after it.
-    fn give_up_next(&self, state: &mut State) -> Option<(BatchId, BatchId)> {
+    fn give_up_next(&self, state: &mut Progress) -> Option<(BatchId, BatchId)> {
         let run = state.run.as_mut().filter(|run| run.next.epoch < run.end)?;
         let id = run.next;
         run.next = if run.ordering {
@@ -644,7 +645,7 @@ impl Delivery {
         state.window.iter().for_each(|entry| entry.slab.cancel());
         // Freed after the lock is released: it may be a lot of memory, and orders are user code.
         let (run, window) = (state.run.take(), std::mem::take(&mut state.window));
-        let mut state = self.wait_until(state, bound, State::is_at_rest);
+        let mut state = self.wait_until(state, bound, Progress::is_at_rest);
         let doing = self.activities.iter().map(|a| a.doing(self.built)).enumerate();
         let still = state.busy > 0;
         let left: Vec<_> = doing.filter(|(_, d)| still && d.stage != Stage::Idle).collect();
@@ -705,10 +706,10 @@ impl Delivery {
 
     fn wait_until<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, Progress>,
         bound: Duration,
-        reached: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
+        reached: impl Fn(&Progress) -> bool,
+    ) -> MutexGuard<'a, Progress> {
         let deadline = Instant::now() + bound;
         while !reached(&state) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
@@ -720,7 +721,7 @@ impl Delivery {
     }
 }
 
-impl State {
+impl Progress {
     /// How long a worker may be watched at one row. The whole timeout, and less where nobody has
     /// finished anything since all that were busy had been stuck for that long: what hangs for all of
     /// them will hang for those that come after, and is not to cost a timeout for each.

@@ -251,3 +251,17 @@ impl From<tallow_core::Error> for Error {
         Self::caused(kind, error)
     }
 }
+
+/// What CUDA does not do, and why.
+#[cfg(feature = "cuda")]
+#[cold]
+pub(crate) fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Device, format!("CUDA refuses {what}: {error}"))
+}
+
+/// Memory that CUDA does not give, and why.
+#[cfg(feature = "cuda")]
+#[cold]
+pub(crate) fn no_memory(what: &str, bytes: usize, error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Memory, format!("no {bytes} bytes of {what}: {error}"))
+}

@@ -16,38 +16,35 @@
 //! `tallow::read` and a `tallow::transform` for each of its rows.
 
 mod allocator;
-mod auto;
 mod batch;
 mod batch_maps;
 mod batches;
 mod builder;
-mod column;
+mod consumer;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod delivery;
 mod engines;
-mod epoch;
 mod error;
 mod loader;
-mod memory;
-mod pipeline;
+mod lock;
 mod plan;
 mod policy;
-mod read_ahead;
 mod report;
 mod resident;
-mod search;
-mod slab;
+mod slabs;
 mod stages;
-#[cfg(feature = "cuda")]
-mod staging;
 mod state;
-mod worker;
+mod stats;
+mod tuning;
+mod user_code;
+mod workers;
 
 /// Whether anything is counted and timed: always, but where benchmarks/counting.sh measures what that
 /// costs. Without it reports are empty, no stall is noticed, and nothing is chosen.
 const COUNTS: bool = !cfg!(tallow_uncounted);
 
 pub use allocator::keep_freed_memory;
-pub use auto::{Auto, Workers};
 pub use batch::Batch;
 pub use batches::Batches;
 pub use builder::LoaderBuilder;
@@ -56,6 +53,6 @@ pub use loader::Loader;
 pub use plan::Plan;
 pub use policy::{Fault, OnError};
 pub use report::{DeviceWork, Report, Waits};
-pub use search::{Search, Settings, Step};
 pub use stages::Stage;
 pub use state::State;
+pub use tuning::{Auto, Search, Settings, Step, Workers};

@@ -1,35 +1,18 @@
+//! The loader: what a training loop holds on to.
+
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use tallow_core::{Fingerprint, LastBatch, Schema, Source};
+use tallow_core::Schema;
 
-use crate::auto::Governor;
-use crate::batch::Batch;
-use crate::batch_maps::BatchMaps;
 use crate::batches::Batches;
-use crate::builder::{LoaderBuilder, cores};
-use crate::delivery::{Course, Next, Overdue};
-use crate::pipeline::Scratch;
+use crate::consumer::Consumer;
 use crate::plan::Plan;
-use crate::policy::{Fault, OnError};
-use crate::read_ahead::fetch;
-use crate::report::{Histogram, Report, WaitShares};
-use crate::search::Settings;
-use crate::slab::{RowFault, Slab, SlabLayout, lock};
-use crate::stages::Stage;
-use crate::state::{State, Words};
-use crate::worker::{Filler, work};
-use crate::{BatchId, COUNTS, Error, ErrorKind, Result};
-
-/// How long stopping waits for workers. They look at their stop flag before every row and every
-/// 16 MiB of a read, so only one that is stuck in the kernel or in user code takes longer; it is
-/// then left behind, reported, and its memory kept until it returns.
-///
-/// Less than half a second, so that dropping an iterator and then its loader takes less than one.
-const STOP_BOUND: Duration = Duration::from_millis(400);
+use crate::report::Report;
+use crate::state::State;
+use crate::tuning::Settings;
+use crate::workers::{Crew, STOP_BOUND};
+use crate::{Error, ErrorKind, Result};
 
 /// Turns a source into batches of tensors: the workers, their memory, and where the consumer
 /// stands.
@@ -50,167 +33,36 @@ const STOP_BOUND: Duration = Duration::from_millis(400);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Loader {
-    plan: Plan,
-    filler: Arc<Filler>,
-    layout: Arc<SlabLayout>,
-    threads: Vec<JoinHandle<()>>,
-    prints: Prints,
-    maps: BatchMaps,
-    stall_timeout: Option<Duration>,
-    /// Where the consumer stands.
-    received: Mutex<Received>,
-    /// The scratch of the consumer in the role of a worker, without workers.
-    inline: Mutex<Option<Scratch>>,
-    stats: Mutex<Stats>,
-    /// Chooses workers and batches ahead while the loader runs.
-    governor: Option<Mutex<Governor>>,
-}
-
-/// The fingerprints that a state carries.
-#[derive(Debug)]
-pub(crate) struct Prints {
-    pub(crate) source: Fingerprint,
-    /// The source's fields in words.
-    pub(crate) fields: Option<Words>,
-    pub(crate) sampler: Fingerprint,
-    pub(crate) transform: Fingerprint,
-}
-
-/// What the consumer has received.
-#[derive(Debug, Clone, Copy)]
-struct Received {
-    /// The batch after the last one that was delivered.
-    next: BatchId,
-    /// Failures of that epoch so far.
-    errors: usize,
-    /// Set by `resume` until an iteration reaches `next`.
-    resumed: bool,
-}
-
-impl Received {
-    /// Where the consumer stands when an iteration of `epochs` begins.
-    fn begun(mut self, epochs: &Range<u64>) -> Self {
-        let first = BatchId { epoch: epochs.start, number: 0 };
-        if !self.resumed || first > self.next {
-            return Self { next: first, errors: 0, resumed: false };
-        }
-        // Epochs that end before the resumed one leave it to a later iteration.
-        self.resumed = epochs.end <= self.next.epoch;
-        self
-    }
-}
-
-#[derive(Debug)]
-struct Stats {
-    wall: Duration,
-    /// When the last call of `next` ended, within an iteration.
-    taken: Option<Instant>,
-    wait: Duration,
-    made: WaitShares,
-    hand_over: Duration,
-    map_batch: Duration,
-    batches: u64,
-    samples: u64,
-    bytes: u64,
-    errors: u64,
-    faults: u64,
-    waits: Histogram,
+    /// Before the consumer, since threads end first.
+    crew: Crew,
+    consumer: Consumer,
 }
 
 impl Loader {
-    /// The configuration of a loader over `source`.
-    pub fn builder(source: impl Source + 'static) -> LoaderBuilder {
-        LoaderBuilder::new(Arc::new(source))
-    }
-
-    pub(crate) fn start(
-        plan: Plan,
-        layout: Arc<SlabLayout>,
-        filler: Filler,
-        prints: Prints,
-        maps: BatchMaps,
-        stall_timeout: Option<Duration>,
-        governor: Option<Governor>,
-    ) -> Result<Self> {
-        if let Some(settings) = governor.as_ref().map(Governor::tried) {
-            filler.delivery.limit(settings.workers, settings.prefetch);
-        }
-        let filler = Arc::new(filler);
-        let mut loader = Self {
-            layout,
-            plan,
-            threads: Vec::new(),
-            prints,
-            maps,
-            stall_timeout,
-            received: Mutex::new(Received {
-                next: BatchId { epoch: 0, number: 0 },
-                errors: 0,
-                resumed: false,
-            }),
-            inline: Mutex::default(),
-            stats: Mutex::new(Stats::new()),
-            governor: governor.map(Mutex::new),
-            filler,
-        };
-        for worker in 0..loader.plan.workers {
-            // On failure the loader is dropped, which ends the workers that did start.
-            let spawned = loader.spawn(worker).inspect_err(|_| {
-                let ahead = usize::from(loader.plan.read_ahead > 0);
-                (worker..loader.plan.workers + ahead).for_each(|_| loader.filler.delivery.leave());
-            })?;
-            loader.threads.push(spawned);
-        }
-        if loader.plan.read_ahead > 0 {
-            let spawned = loader.spawn_read_ahead();
-            let spawned = spawned.inspect_err(|_| loader.filler.delivery.leave())?;
-            loader.threads.push(spawned);
-        }
-        if loader.plan.workers == 0 {
-            *lock(&loader.inline) = Some(loader.filler.pipeline.scratch()?);
-        }
-        for warning in loader.plan.warnings() {
+    /// Starts the workers of a consumer that is planned.
+    pub(crate) fn start(consumer: Consumer) -> Result<Self> {
+        let Plan { workers, .. } = *consumer.plan();
+        let crew = Crew::start(consumer.filler().clone(), workers)?;
+        for warning in consumer.plan().warnings() {
             tracing::warn!(target: "tallow::loader", "{warning}");
         }
-        tracing::debug!(target: "tallow::loader", plan = %loader.plan, "built");
-        Ok(loader)
-    }
-
-    fn spawn(&self, worker: usize) -> Result<JoinHandle<()>> {
-        let scratch = self.filler.pipeline.scratch()?;
-        let filler = self.filler.clone();
-        let name = format!("tallow-{worker}");
-        let thread = std::thread::Builder::new().name(name);
-        thread.spawn(move || work(&filler, worker, scratch)).map_err(|error| {
-            Error::new(ErrorKind::Thread, format!("cannot start worker {worker}: {error}"))
-        })
-    }
-
-    fn spawn_read_ahead(&self) -> Result<JoinHandle<()>> {
-        let filler = self.filler.clone();
-        let thread = std::thread::Builder::new().name("tallow-ahead".to_owned());
-        thread.spawn(move || fetch(&filler)).map_err(|error| {
-            Error::new(ErrorKind::Thread, format!("cannot start reading ahead: {error}"))
-        })
+        tracing::debug!(target: "tallow::loader", plan = %consumer.plan(), "built");
+        Ok(Self { crew, consumer })
     }
 
     /// What this loader does, in how much memory.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        self.consumer.plan()
     }
 
     /// The delivered fields.
     pub fn schema(&self) -> &Schema {
-        self.filler.pipeline.schema()
+        self.consumer.filler().pipeline.schema()
     }
 
     /// Batches of an epoch.
     pub fn batches_per_epoch(&self) -> usize {
-        self.plan.batches
-    }
-
-    fn course(&self) -> &Course {
-        &self.filler.delivery.course
+        self.plan().batches
     }
 
     /// The batches of epoch `epoch`, at most 2^64 - 2.
@@ -219,7 +71,7 @@ impl Loader {
             Some(end) => self.epochs(epoch..end),
             None => {
                 let message = format!("epoch {epoch}, expected one below it");
-                Batches::refused(self, epoch, Error::new(ErrorKind::Config, message))
+                Batches::refused(&self.consumer, epoch, Error::new(ErrorKind::Config, message))
             }
         }
     }
@@ -228,12 +80,12 @@ impl Loader {
     /// one before is consumed, so there is no pause between them. After [`resume`](Self::resume),
     /// what was received before the state was saved is left out.
     pub fn epochs(&self, epochs: Range<u64>) -> Batches<'_> {
-        Batches::new(self, epochs)
+        Batches::new(&self.consumer, epochs)
     }
 
     /// Where the consumer stands, after the last batch it received.
     pub fn state(&self) -> State {
-        self.state_of(&lock(&self.received))
+        self.consumer.state()
     }
 
     /// The state of a consumer that has received `batch` batches of epoch `epoch`.
@@ -243,40 +95,7 @@ impl Loader {
     /// [`ErrorKind::Config`] when that epoch has fewer batches; after the last one, 2^64 - 2, there
     /// are none.
     pub fn state_at(&self, epoch: u64, batch: usize) -> Result<State> {
-        if batch > self.plan.batches || (epoch == u64::MAX && batch > 0) {
-            let batches = if epoch == u64::MAX { 0 } else { self.plan.batches };
-            let message = format!("batch {batch} of an epoch of {batches} batches");
-            return Err(Error::new(ErrorKind::Config, message));
-        }
-        let next = self.normal(BatchId { epoch, number: batch });
-        Ok(self.state_of(&Received { next, errors: 0, resumed: false }))
-    }
-
-    /// The end of an epoch is the beginning of the next.
-    fn normal(&self, id: BatchId) -> BatchId {
-        // An epoch without batches has an error in the place of its first.
-        if id.number < self.plan.batches.max(1) {
-            id
-        } else {
-            BatchId { epoch: id.epoch.saturating_add(1), number: 0 }
-        }
-    }
-
-    fn state_of(&self, received: &Received) -> State {
-        let batch_size = self.plan.batch_size as u64;
-        State {
-            version: State::VERSION,
-            source: self.prints.source,
-            sampler: self.prints.sampler,
-            transform: self.prints.transform,
-            seed: self.course().seed,
-            epoch: received.next.epoch,
-            position: received.next.number as u64 * batch_size,
-            batch_size,
-            errors: received.errors as u64,
-            samples: Some(self.plan.samples as u64),
-            fields: self.prints.fields.clone(),
-        }
+        self.consumer.state_at(epoch, batch)
     }
 
     /// Goes where `state` was saved. Epochs before the state's then deliver nothing, and that epoch
@@ -291,282 +110,30 @@ impl Loader {
     /// [`ErrorKind::Busy`] while
     /// an iteration is under way.
     pub fn resume(&self, state: &State) -> Result<()> {
-        if self.filler.delivery.is_running() {
-            return Err(Error::new(ErrorKind::Busy, "an iteration of this loader is under way"));
-        }
-        let number = state.resume_on(&self.state(), self.plan.positions)?;
-        let next = self.normal(BatchId { epoch: state.epoch(), number });
-        let errors = if next.epoch == state.epoch() { state.errors() } else { 0 };
-        let errors = usize::try_from(errors).unwrap_or(usize::MAX);
-        *lock(&self.received) = Received { next, errors, resumed: true };
-        Ok(())
-    }
-
-    // ---- the consumer's side of the delivery
-
-    /// Begins an iteration and returns its first batch; `None` while another is under way.
-    pub(crate) fn begin(&self, epochs: &Range<u64>) -> Option<BatchId> {
-        let mut received = lock(&self.received);
-        let begun = received.begun(epochs);
-        if !self.filler.delivery.begin(begun.next, epochs.end) {
-            return None;
-        }
-        *received = begun;
-        lock(&self.stats).taken = None;
-        Some(begun.next)
-    }
-
-    /// The next slab, made here and now without workers; `None` when there is none to come.
-    pub(crate) fn next_slab(&self) -> Option<Result<Arc<Slab>>> {
-        let delivery = &self.filler.delivery;
-        match delivery.ask() {
-            Next::Slab(slab) => return Some(Ok(slab)),
-            Next::End => return None,
-            Next::Wait => {}
-        }
-        let (started, before) = (Instant::now(), delivery.worker_times());
-        let slab = if self.plan.workers == 0 { self.fill_inline() } else { self.wait() };
-        // The end of an iteration is no batch that was waited for.
-        if slab.is_some() && COUNTS {
-            let made = WaitShares::between(started.elapsed(), before, delivery.worker_times());
-            lock(&self.stats).made += made;
-        }
-        slab
-    }
-
-    fn wait(&self) -> Option<Result<Arc<Slab>>> {
-        let span = tracing::trace_span!(target: "tallow::wait", "wait");
-        let _entered = span.enter();
-        let slab = self.filler.delivery.next(self.stall_timeout);
-        slab.map(|slab| slab.map_err(|overdue| self.stalled(&overdue)))
-    }
-
-    fn fill_inline(&self) -> Option<Result<Arc<Slab>>> {
-        let delivery = &self.filler.delivery;
-        let mut inline = lock(&self.inline);
-        let scratch = inline.as_mut()?;
-        let mut clock = crate::stages::StageClock::start(&delivery.activities[0], delivery.built);
-        if let Some(claim) = delivery.claim_inline(&mut clock) {
-            self.filler.fill(&claim, scratch, &mut clock);
-        }
-        clock.enter(Stage::Idle);
-        delivery.filled().map(Ok)
-    }
-
-    #[cold]
-    fn stalled(&self, overdue: &Overdue) -> Error {
-        let Overdue { worker, doing, none_left, id, next } = overdue;
-        let (stage, seconds) = (doing.stage, doing.elapsed.as_secs_f64());
-        let mut message = format!("worker {worker} has been in stage {stage} for {seconds:.1} s");
-        if stage != Stage::Order {
-            let place = self.filler.pipeline.place(doing.index, doing.field);
-            message = format!("{message}, {place}");
-        }
-        if *none_left {
-            message += "; no worker is left, so what comes next fails at once until one returns";
-        }
-        self.received_up_to(*next, 0);
-        let error = Error::new(ErrorKind::Stalled, message).with_batch(*id);
-        if *none_left { error.hopeless() } else { error }
-    }
-
-    /// Books that the batch before `next` was delivered, as a batch or as an error, with `faults`
-    /// failures; returns the failures of its epoch before it.
-    fn received_up_to(&self, next: BatchId, faults: usize) -> usize {
-        let mut received = lock(&self.received);
-        let before = received.errors;
-        let same_epoch = received.next.epoch == next.epoch;
-        received.next = next;
-        received.errors = if same_epoch { before.saturating_add(faults) } else { 0 };
-        before
-    }
-
-    /// The batch after the last one that was delivered.
-    pub(crate) fn next_id(&self) -> BatchId {
-        lock(&self.received).next
-    }
-
-    /// Turns a slab into a batch, or into the error that stands in its place. `None` where all rows
-    /// were skipped and no other rank waits for a batch of this number: a batch of no rows has no
-    /// mean, and would make a loss that is not a number.
-    pub(crate) fn receive(&self, slab: &Slab) -> Result<Option<Batch>> {
-        let span = tracing::debug_span!(target: "tallow::hand_over", "receive", batch = %slab.id);
-        let _entered = span.enter();
-        let started = Instant::now();
-        let faults = slab.take_faults();
-        let before = self.received_up_to(slab.next, faults.len());
-        let faults = self.accept(slab, faults, before)?;
-        let course = self.course();
-        let pad = course.batching.last() == LastBatch::Pad;
-        if slab.holds_nothing() && !pad && self.plan.world == 1 {
-            lock(&self.stats).faults += faults.len() as u64;
-            return self.all_skipped(slab, before + faults.len());
-        }
-        let tensors = slab.take_tensors(pad).map_err(|error| error.with_batch(slab.id))?;
-        let mut batch = Batch {
-            id: slab.id,
-            names: self.layout.names.clone(),
-            height: tensors.rows,
-            tensors: tensors.tensors,
-            device: self.plan.device.clone(),
-            samples: tensors.samples,
-            rows: slab.rows,
-            faults,
-            state: self.state(),
-        };
-        let hand_over = started.elapsed();
-        if !self.maps.is_empty() {
-            self.map_batch(&mut batch)?;
-        }
-        if COUNTS {
-            lock(&self.stats).delivered(&batch, self.layout.row_bytes(), hand_over);
-        }
-        Ok(Some(batch))
-    }
-
-    /// No batch, and behind the last one an error if the epoch had none at all: of its samples
-    /// `skipped` were.
-    fn all_skipped(&self, slab: &Slab, skipped: usize) -> Result<Option<Batch>> {
-        let rows = self.course().batching.rows(self.plan.positions, slab.id.number);
-        let end = rows.position(rows.samples());
-        if slab.next.epoch == slab.id.epoch || skipped < end {
-            return Ok(None);
-        }
-        let message = format!("each of its {end} samples was skipped");
-        Err(Error::new(ErrorKind::Empty, message).with_batch(slab.id))
-    }
-
-    /// Runs the closures of the user on a batch that is otherwise ready.
-    fn map_batch(&self, batch: &mut Batch) -> Result<()> {
-        let span = tracing::debug_span!(target: "tallow::map_batch", "map", batch = %batch.id);
-        let _entered = span.enter();
-        let started = Instant::now();
-        let mapped = self.maps.run(batch);
-        lock(&self.stats).map_batch += started.elapsed();
-        mapped.map_err(|error| error.with_batch(batch.id))
-    }
-
-    /// The failures of a slab if the policy passes over them.
-    fn accept(&self, slab: &Slab, faults: Vec<RowFault>, before: usize) -> Result<Vec<Fault>> {
-        let on_error = self.plan.on_error;
-        let budget = on_error.budget();
-        let substitutes = matches!(on_error, OnError::Substitute { .. });
-        let rows: Vec<usize> = faults.iter().map(|fault| fault.row).collect();
-        let mut passed = Vec::new();
-        for (i, fault) in faults.into_iter().enumerate() {
-            let position = slab.rows.position(fault.row);
-            if on_error == OnError::Fail || !fault.is_of_a_sample() {
-                let error = fault.error.with_batch(slab.id);
-                let is_row = fault.row < slab.rows.samples();
-                return Err(if is_row { error.with_position(position) } else { error });
-            }
-            let used = before.saturating_add(i) >= budget;
-            if used || (substitutes && slab.is_missing(fault.row)) {
-                let reads = rows.iter().filter(|row| **row == fault.row).count();
-                let why = if used {
-                    format!("{budget} of {budget} failures accepted in an epoch were used")
-                } else if reads == 1 {
-                    "there is no other sample to take its place".to_owned()
-                } else {
-                    format!("every substitute failed as well, {} were tried", reads - 1)
-                };
-                let error = over_budget(fault, &why).with_batch(slab.id);
-                return Err(error.with_position(position));
-            }
-            tracing::warn!(target: "tallow::faults", position, error = %fault.error, "passed over");
-            passed.push(Fault { position, index: fault.index, error: fault.error });
-        }
-        Ok(passed)
-    }
-
-    /// A call of `next` that began at `started` ends, with a batch of `rows` rows or an error.
-    pub(crate) fn waited(&self, started: Instant, rows: Option<usize>) {
-        if !COUNTS {
-            return;
-        }
-        let now = Instant::now();
-        let since = lock(&self.stats).waited(started, now, rows.is_none());
-        if let (Some(governor), Some(since)) = (&self.governor, since) {
-            let mut governor = lock(governor);
-            let Some(rows) = rows else { return governor.failed() };
-            if let Some(settings) = governor.taken(rows, since, now - started) {
-                self.limit(settings.workers, settings.prefetch);
-            }
-        }
-    }
-
-    /// Whether rows may be left out of their batches.
-    pub(crate) fn may_skip(&self) -> bool {
-        matches!(self.plan.on_error, OnError::Skip { .. })
+        self.consumer.resume(state)
     }
 
     /// How many workers may be busy from now on, and how many batches ahead.
+    #[cfg(test)]
     pub(crate) fn limit(&self, workers: usize, prefetch: usize) {
-        self.filler.delivery.limit(workers, prefetch);
+        self.consumer.limit(workers, prefetch);
     }
 
     /// What may be set without changing what is delivered. With [`Auto`](crate::Auto) the best that
     /// the loader has found so far, which is worth copying once a training has run for a while.
     pub fn settings(&self) -> Settings {
-        let Plan { workers, prefetch, read_ahead_bytes, .. } = self.plan;
-        let fixed = Settings { workers, prefetch, read_ahead: read_ahead_bytes };
-        let chosen = self.governor.as_ref().map(|governor| lock(governor).best());
-        chosen.map_or(fixed, |chosen| Settings { read_ahead: read_ahead_bytes, ..chosen })
+        self.consumer.settings()
     }
-
-    /// Ends the iteration under way.
-    pub(crate) fn end(&self) {
-        let mut stats = lock(&self.stats);
-        if let Some(taken) = stats.taken.take() {
-            stats.wall += taken.elapsed();
-        }
-        drop(stats);
-        for (worker, doing) in self.filler.delivery.cancel(STOP_BOUND) {
-            let (index, stage) = (doing.index, doing.stage);
-            let place = self.filler.pipeline.place(index, doing.field);
-            tracing::warn!(target: "tallow::loader", worker, %stage, place, "stuck, left behind");
-        }
-    }
-
-    // ---- reporting and stopping
 
     /// Batches that `next` would return without waiting: how full the queue between workers and
     /// consumer is. Takes the lock that workers take, for less than a microsecond.
     pub fn ready(&self) -> usize {
-        self.filler.delivery.ready()
+        self.consumer.filler().delivery.ready()
     }
 
     /// Where the time has gone since the loader was built.
     pub fn report(&self) -> Report {
-        let delivery = &self.filler.delivery;
-        let times = delivery.worker_times();
-        let spent = |stage| Duration::from_nanos(times[stage as usize]);
-        let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
-        let stats = lock(&self.stats);
-        let [copies, kernels] = delivery.course.store.work();
-        let readiness = delivery.readiness();
-        Report {
-            wall: stats.wall,
-            wait: stats.wait,
-            made: stats.made,
-            hand_over: stats.hand_over,
-            map_batch: stats.map_batch,
-            batches: stats.batches,
-            samples: stats.samples,
-            bytes: stats.bytes,
-            errors: stats.errors,
-            faults: stats.faults,
-            batch_wait: stats.waits.waits(),
-            waits: stats.waits.clone(),
-            workers: self.plan.workers,
-            chosen: self.governor.is_some().then(|| self.settings().workers),
-            stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
-            ready_share: readiness.share(),
-            readiness,
-            cores: cores(),
-            copies,
-            kernels,
-        }
+        self.consumer.report()
     }
 
     /// Ends the workers and says where the time has gone; dropping the loader ends them too.
@@ -576,7 +143,7 @@ impl Loader {
     /// [`ErrorKind::Abandoned`] when a worker was stuck and had to be left behind.
     pub fn shutdown(mut self) -> Result<Report> {
         let report = self.report();
-        match self.stop() {
+        match self.crew.stop() {
             0 => Ok(report),
             stuck => {
                 let message = format!("{stuck} threads did not end within {STOP_BOUND:?}");
@@ -584,86 +151,10 @@ impl Loader {
             }
         }
     }
-
-    /// Stops in this order: no more claims, no more rows of claims, the workers; returns how many
-    /// workers are left behind. What they hold is freed when they return.
-    fn stop(&mut self) -> usize {
-        if self.threads.is_empty() {
-            return 0;
-        }
-        self.filler.delivery.cancel(Duration::ZERO);
-        self.filler.delivery.stop(STOP_BOUND);
-        let mut stuck = 0;
-        for thread in self.threads.drain(..) {
-            if thread.is_finished() || self.filler.delivery.has_left() {
-                // A worker catches every panic of user code, so there is nothing to carry on.
-                let _ = thread.join();
-            } else {
-                stuck += 1;
-                let name = thread.thread().name().unwrap_or_default();
-                tracing::warn!(target: "tallow::loader", name, "stuck, left behind");
-            }
-        }
-        stuck
-    }
-}
-
-#[cold]
-fn over_budget(fault: RowFault, why: &str) -> Error {
-    let error = Error::new(ErrorKind::Budget, format!("{why}: {}", fault.error.words()));
-    match fault.error.into_cause() {
-        Some(cause) => error.with_source(cause),
-        None => error,
-    }
-}
-
-impl Drop for Loader {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }
 
 impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let received = *lock(&self.received);
-        f.debug_struct("Loader").field("plan", &self.plan).field("received", &received).finish()
-    }
-}
-
-impl Stats {
-    fn new() -> Self {
-        Self {
-            wall: Duration::ZERO,
-            taken: None,
-            wait: Duration::ZERO,
-            made: WaitShares::default(),
-            hand_over: Duration::ZERO,
-            map_batch: Duration::ZERO,
-            batches: 0,
-            samples: 0,
-            bytes: 0,
-            errors: 0,
-            faults: 0,
-            waits: Histogram::new(),
-        }
-    }
-
-    fn delivered(&mut self, batch: &Batch, row_bytes: usize, hand_over: Duration) {
-        self.batches += 1;
-        self.samples += batch.len() as u64;
-        self.bytes += (batch.rows() * row_bytes) as u64;
-        self.faults += batch.faults().len() as u64;
-        self.hand_over += hand_over;
-    }
-
-    /// Returns how long ago the call before it ended, in the same iteration.
-    fn waited(&mut self, started: Instant, now: Instant, failed: bool) -> Option<Duration> {
-        let time = now - started;
-        self.wait += time;
-        self.errors += u64::from(failed);
-        self.waits.add(time);
-        let since = self.taken.replace(now).map(|before| now - before);
-        self.wall += since.unwrap_or(time);
-        since
+        self.consumer.debug(f)
     }
 }

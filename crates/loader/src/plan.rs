@@ -1,3 +1,5 @@
+//! What a loader is going to do: a plain value, derived before anything starts.
+
 use std::fmt;
 
 use candle_core::Device;
@@ -71,6 +73,11 @@ pub(crate) fn empty_epoch(batching: &Batching, samples: usize, positions: usize)
             )
         }
     })
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Plan {

@@ -1,3 +1,5 @@
+//! Where a consumer is, in a form that can be saved.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,15 +29,15 @@ pub struct State {
     #[serde(default)]
     pub(crate) samples: Option<u64>,
     #[serde(default)]
-    pub(crate) fields: Option<Words>,
+    pub(crate) fields: Option<FieldWords>,
 }
 
 /// Text that every batch's state shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
-pub(crate) struct Words(Arc<str>);
+pub(crate) struct FieldWords(Arc<str>);
 
-impl Words {
+impl FieldWords {
     /// The names and shapes of more fields than fit here are not worth a place in every checkpoint.
     const BYTES_MAX: usize = 512;
 
@@ -44,16 +46,26 @@ impl Words {
     }
 }
 
-impl From<String> for Words {
+impl From<String> for FieldWords {
     fn from(text: String) -> Self {
         Self(text.into())
     }
 }
 
-impl From<Words> for String {
-    fn from(words: Words) -> Self {
+impl From<FieldWords> for String {
+    fn from(words: FieldWords) -> Self {
         words.0.as_ref().into()
     }
+}
+
+/// The fingerprints that a state carries.
+#[derive(Debug)]
+pub(crate) struct Prints {
+    pub(crate) source: Fingerprint,
+    /// The source's fields in words.
+    pub(crate) fields: Option<FieldWords>,
+    pub(crate) sampler: Fingerprint,
+    pub(crate) transform: Fingerprint,
 }
 
 impl State {
@@ -123,10 +135,10 @@ impl State {
                 "the source has {expected} samples, the state was saved with {found}"
             ));
         }
-        if let (Some(Words(found)), Some(Words(expected))) = (&self.fields, &own.fields)
+        if let (Some(FieldWords(found)), Some(FieldWords(expected))) = (&self.fields, &own.fields)
             && found != expected
         {
-            let shown: String = found.chars().take(Words::BYTES_MAX).collect();
+            let shown: String = found.chars().take(FieldWords::BYTES_MAX).collect();
             problems.push(format!(
                 "the source has the fields {expected}, the state was saved with {shown}"
             ));
@@ -188,7 +200,7 @@ mod tests {
             batch_size: 6,
             errors: 3,
             samples: Some(100),
-            fields: Words::short("x: f32[2]".to_owned()),
+            fields: FieldWords::short("x: f32[2]".to_owned()),
         }
     }
 
@@ -208,7 +220,7 @@ mod tests {
             error,
             "state mismatch: the source has 100 samples, the state was saved with 101"
         );
-        let fields = Words::short("x: f32[\n3]".to_owned());
+        let fields = FieldWords::short("x: f32[\n3]".to_owned());
         let error = refusal(|state| (state.source, state.fields) = (other, fields));
         assert!(
             error.contains("fields x: f32[2], the state was saved with x: f32[\\n3]"),

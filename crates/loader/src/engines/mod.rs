@@ -3,5 +3,5 @@
 mod pad;
 mod widen;
 
-pub(crate) use self::pad::Pad;
-pub(crate) use self::widen::Widen;
+pub(crate) use self::pad::PadEngine;
+pub(crate) use self::widen::WidenEngine;

@@ -4,7 +4,7 @@ use tallow_core::{
 
 /// Fills ragged fields up to their longest shape, and puts the true lengths beside them in a field
 /// `<name>_len`: a scalar `i64` for one ragged axis, a vector for several.
-pub(crate) struct Pad {
+pub(crate) struct PadEngine {
     schema: Schema,
     fields: Vec<PadField>,
 }
@@ -19,7 +19,7 @@ enum PadField {
     },
 }
 
-impl Pad {
+impl PadEngine {
     /// The engine that pads the fields of `values` with their value, if there are any.
     pub(crate) fn bind(schema: &Schema, values: &[(String, f64)]) -> Result<Option<Self>> {
         if values.is_empty() {
@@ -60,7 +60,7 @@ fn pad_field(field: &Field, value: f64, fields: &mut Vec<Field>) -> Result<PadFi
     Ok(PadField::Pad { element, ragged_axes })
 }
 
-impl Engine for Pad {
+impl Engine for PadEngine {
     fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -129,7 +129,7 @@ mod tests {
 
     fn padded(dims: Vec<Dim>, shape: &[usize], value: f64) -> (Vec<i16>, Vec<i64>) {
         let schema = Schema::new(vec![Field::with_dims("x", RowDType::I16, dims)]).unwrap();
-        let pad = Pad::bind(&schema, &[("x".into(), value)]).unwrap().unwrap();
+        let pad = PadEngine::bind(&schema, &[("x".into(), value)]).unwrap().unwrap();
         let mut raw = RowBuffer::new(&schema).unwrap();
         let mut row = raw.row(None);
         row.field(0).set_shape(shape).unwrap();
@@ -164,7 +164,7 @@ mod tests {
     fn impossible_padding_is_refused() {
         let of = |dims, dtype, value| {
             let schema = Schema::new(vec![Field::with_dims("x", dtype, dims)]).unwrap();
-            Pad::bind(&schema, &[("x".into(), value)])
+            PadEngine::bind(&schema, &[("x".into(), value)])
         };
         let ragged = || vec![Dim::Ragged { max: 3 }];
         assert!(of(vec![Dim::Fixed(3)], RowDType::F32, 0.0).is_err());

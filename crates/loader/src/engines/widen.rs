@@ -1,11 +1,11 @@
 use tallow_core::{Engine, Field, Result, Row, RowDType, RowView, Schema};
 
 /// Delivers `u16` fields as `u32`, which candle has; all values are kept.
-pub(crate) struct Widen {
+pub(crate) struct WidenEngine {
     schema: Schema,
 }
 
-impl Widen {
+impl WidenEngine {
     /// The engine for `schema`, if it has a `u16` field.
     pub(crate) fn bind(schema: &Schema) -> Result<Option<Self>> {
         let is_wide = |field: &Field| field.dtype() != RowDType::U16;
@@ -21,7 +21,7 @@ impl Widen {
     }
 }
 
-impl Engine for Widen {
+impl Engine for WidenEngine {
     fn schema(&self) -> &Schema {
         &self.schema
     }

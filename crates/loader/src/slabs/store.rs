@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicUsize;
 
 use candle_core::{Device, Shape, Tensor};
 
-use crate::column::{Column, column};
+use super::column::{FieldColumn, column};
+use super::layout::{FieldLayout, SlabLayout};
 use crate::report::DeviceWork;
-use crate::slab::SlabLayout;
 use crate::{Error, ErrorKind, Result};
 
 /// The memory of one slab.
@@ -25,7 +25,7 @@ pub(crate) trait SlabMemory: Send {
     }
 
     /// All rows are written: what can be done for the batch before it is asked for. `indices` are
-    /// the samples in its rows, or [`Slab::NO_INDEX`](crate::slab::Slab::NO_INDEX).
+    /// the samples in its rows, or [`Slab::NO_INDEX`](super::Slab::NO_INDEX).
     fn seal(&mut self, indices: &[AtomicUsize]) -> Result<()> {
         let _ = indices;
         Ok(())
@@ -95,14 +95,14 @@ impl SlabStore for Columns {
 /// A vector a field.
 struct ColumnMemory {
     layout: Arc<SlabLayout>,
-    columns: Vec<Box<dyn Column>>,
+    columns: Vec<Box<dyn FieldColumn>>,
     device: Device,
 }
 
 impl SlabMemory for ColumnMemory {
     fn runs(&mut self) -> Vec<RowRun> {
         let columns = self.columns.iter_mut().zip(&self.layout.fields);
-        let run = |(column, field): (&mut Box<dyn Column>, &crate::slab::FieldLayout)| RowRun {
+        let run = |(column, field): (&mut Box<dyn FieldColumn>, &FieldLayout)| RowRun {
             memory: column.memory(),
             row_bytes: field.row_bytes,
         };

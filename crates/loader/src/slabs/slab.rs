@@ -1,82 +1,14 @@
 //! The slab: the memory of one batch on its way from the workers to the consumer.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::{DType, Tensor};
-use tallow_core::{BatchRows, Field, Key, Order, RowSlots, Schema};
+use candle_core::Tensor;
+use tallow_core::{BatchRows, Key, Order, RowSlots};
 
-use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
+use super::store::{Finished, RowRun, SlabMemory, SlabStore};
+use crate::lock::lock;
 use crate::{BatchId, Error, ErrorKind, Result};
-
-/// What the slabs of a loader look like: fixed at `build()`.
-#[derive(Debug, Clone)]
-pub(crate) struct SlabLayout {
-    pub(crate) fields: Vec<FieldLayout>,
-    /// The names of the fields, for the batches.
-    pub(crate) names: Arc<Vec<Arc<str>>>,
-    /// Rows of a full batch.
-    pub(crate) rows: usize,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct FieldLayout {
-    pub(crate) name: Arc<str>,
-    pub(crate) dtype: DType,
-    shape: Vec<usize>,
-    pub(crate) row_elements: usize,
-    pub(crate) row_bytes: usize,
-}
-
-impl FieldLayout {
-    fn new(field: &Field) -> Self {
-        let dtype = field.dtype().delivered();
-        // Whole rows are then whole tensors: nothing of a column is left uninitialised.
-        let is_plain = dtype.size_in_bytes() == field.dtype().size() && !field.is_ragged();
-        assert!(is_plain, "{field} must be made regular and widened before it is delivered");
-        Self {
-            name: field.name().into(),
-            dtype,
-            shape: field.max_shape(),
-            row_elements: field.max_elements(),
-            row_bytes: field.max_bytes(),
-        }
-    }
-
-    /// The shape of `rows` rows.
-    pub(crate) fn batch_shape(&self, rows: usize) -> Vec<usize> {
-        let mut shape = Vec::with_capacity(1 + self.shape.len());
-        shape.push(rows);
-        shape.extend(&self.shape);
-        shape
-    }
-
-    /// Whether candle can count the elements of `rows` rows, also where a dimension is 0.
-    fn is_countable(&self, rows: usize) -> bool {
-        let count = |product: usize, &len: &usize| product.checked_mul(len.max(1));
-        self.shape.iter().try_fold(rows, count).is_some()
-    }
-}
-
-impl SlabLayout {
-    /// The layout of `rows` rows of a schema that has no ragged field and no `u16`.
-    pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
-        let fields: Vec<_> = schema.fields().iter().map(FieldLayout::new).collect();
-        let names = fields.iter().map(|field| field.name.clone()).collect();
-        Self { fields, names: Arc::new(names), rows }
-    }
-
-    pub(crate) fn row_bytes(&self) -> usize {
-        self.fields.iter().map(|field| field.row_bytes).sum()
-    }
-
-    /// Bytes of a full slab, or `None` when they do not fit the address space.
-    pub(crate) fn slab_bytes(&self) -> Option<usize> {
-        let countable = self.fields.iter().all(|field| field.is_countable(self.rows));
-        let bytes = self.row_bytes().checked_mul(self.rows).filter(|_| countable)?;
-        (bytes <= isize::MAX as usize).then_some(bytes)
-    }
-}
 
 /// One batch being filled.
 ///
@@ -357,9 +289,4 @@ impl RowSamples {
         let index = |row| self.cells[self.slab_row(row)].load(Ordering::Relaxed);
         self.indices.get_or_init(|| (0..self.len()).map(index).collect())
     }
-}
-
-/// Locks what is never left half-changed, whatever panicked meanwhile.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

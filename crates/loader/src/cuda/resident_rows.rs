@@ -14,10 +14,10 @@ use candle_core::cuda_backend::cudarc::driver::{
 };
 use tallow_core::{DeviceSlab, Run, Schema};
 
-use super::Resident;
 use crate::Result;
-use crate::slab::Slab;
-use crate::staging::{no_memory, refused};
+use crate::error::{no_memory, refused};
+use crate::resident::Resident;
+use crate::slabs::Slab;
 
 /// The kernel as text, which the driver compiles for the device at hand.
 static PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/move_rows.ptx"));
@@ -55,12 +55,12 @@ pub(crate) struct HostPart {
 pub(crate) struct ResidentRows {
     resident: Arc<Resident>,
     part: HostPart,
-    fields: Vec<Samples>,
+    fields: Vec<FieldSamples>,
     kernel: CudaFunction,
 }
 
 /// All samples of one field.
-struct Samples {
+struct FieldSamples {
     field: usize,
     memory: CudaSlice<u8>,
     row_bytes: usize,
@@ -70,7 +70,7 @@ struct Samples {
 pub(crate) struct Moves {
     /// Where what is to be copied of the slab begins.
     pub(crate) begin: usize,
-    /// Samples that are put where they stay.
+    /// FieldSamples that are put where they stay.
     claimed: Vec<usize>,
     rows: u32,
 }
@@ -95,10 +95,10 @@ impl ResidentRows {
         part: HostPart,
     ) -> Result<Self> {
         let mut fields = Vec::new();
-        for &field in &resident.on_device {
+        for &field in resident.on_device() {
             let (name, row_bytes) =
                 (written.fields()[field].name(), written.fields()[field].max_bytes());
-            let bytes = row_bytes * resident.samples.len();
+            let bytes = row_bytes * resident.samples();
             if bytes == 0 {
                 continue;
             }
@@ -106,7 +106,7 @@ impl ResidentRows {
             let memory = unsafe { stream.alloc::<u8>(bytes) };
             let what = format!("device memory for all samples of {name:?}");
             let memory = memory.map_err(|error| no_memory(&what, bytes, &error))?;
-            fields.push(Samples { field, memory, row_bytes });
+            fields.push(FieldSamples { field, memory, row_bytes });
         }
         let kernel = || stream.context().load_module(PTX.into())?.load_function("move_rows");
         let kernel = kernel().map_err(|error: DriverError| refused("the kernel", &error))?;
@@ -165,7 +165,7 @@ impl ResidentRows {
         layout: &DeviceSlab,
         moves: &Moves,
     ) -> Result<(), DriverError> {
-        for Samples { field, memory, row_bytes } in &self.fields {
+        for FieldSamples { field, memory, row_bytes } in &self.fields {
             self.launch(stream, slab, layout.fields[*field], memory, *row_bytes, moves.rows, 0)?;
             if let (Some(run), Some(_)) = (layout.partners.get(*field), self.part.partners) {
                 self.launch(stream, slab, *run, memory, *row_bytes, moves.rows, 1)?;

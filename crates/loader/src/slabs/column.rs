@@ -16,7 +16,7 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// A run of rows of one element type, not initialised at first.
 ///
 /// Behind a trait so that the slab need not know the ten element types.
-pub(crate) trait Column: Send {
+pub(crate) trait FieldColumn: Send {
     /// The first byte; valid for the bytes of all rows until the column is consumed.
     fn memory(&mut self) -> *mut u8;
 
@@ -34,7 +34,11 @@ pub(crate) trait Column: Send {
 }
 
 /// A column for `rows` rows of `row_elements` elements each; `None` when there is no memory.
-pub(crate) fn column(dtype: DType, rows: usize, row_elements: usize) -> Option<Box<dyn Column>> {
+pub(crate) fn column(
+    dtype: DType,
+    rows: usize,
+    row_elements: usize,
+) -> Option<Box<dyn FieldColumn>> {
     let size = (rows, row_elements);
     match dtype {
         DType::U8 => typed(CpuStorage::U8, size),
@@ -56,7 +60,7 @@ pub(crate) fn column(dtype: DType, rows: usize, row_elements: usize) -> Option<B
 fn typed<T: WithDType + Send>(
     _storage: fn(Vec<T>) -> CpuStorage,
     (rows, row_elements): (usize, usize),
-) -> Option<Box<dyn Column>> {
+) -> Option<Box<dyn FieldColumn>> {
     let mut elements: Vec<T> = Vec::new();
     elements.try_reserve_exact(rows.checked_mul(row_elements)?).ok()?;
     advise_huge_pages(elements.spare_capacity_mut());
@@ -70,7 +74,7 @@ struct TypedColumn<T> {
     row_elements: usize,
 }
 
-impl<T: WithDType + Send> Column for TypedColumn<T> {
+impl<T: WithDType + Send> FieldColumn for TypedColumn<T> {
     fn memory(&mut self) -> *mut u8 {
         self.elements.as_mut_ptr().cast()
     }

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use tallow_core::Extent;
 
+use super::worker::Filler;
 use crate::delivery::Ahead;
-use crate::pipeline::{catch, discard};
-use crate::worker::Filler;
+use crate::user_code::{catch, discard};
 
 /// The whole life of the thread.
 pub(crate) fn fetch(filler: &Filler) {

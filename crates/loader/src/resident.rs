@@ -1,8 +1,5 @@
 //! Samples that stay in device memory: each is read and uploaded once, and from then on gathered
-//! there. This half is what the host knows of them; `rows` is the memory, and moves it.
-
-#[cfg(feature = "cuda")]
-pub(crate) mod rows;
+//! there. This half is what the host knows of them; `cuda/resident_rows.rs` is the memory, and moves it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -17,11 +14,11 @@ pub(crate) struct Resident {
     on_device: Vec<usize>,
     /// Fields whose shape a plan depends on.
     ragged: Vec<usize>,
-    samples: Box<[Sample]>,
+    samples: Box<[ResidentSample]>,
 }
 
 #[derive(Default)]
-struct Sample {
+struct ResidentSample {
     /// Set when the sample is read first, where there is something to keep.
     kept: OnceLock<Box<Kept>>,
     stage: AtomicU8,
@@ -51,8 +48,20 @@ impl Resident {
         let fields = 0..written.fields().len();
         let on_device = fields.clone().filter(|field| !on_host.contains(field)).collect();
         let ragged = fields.filter(|&field| written.fields()[field].is_ragged()).collect();
-        let samples = (0..samples).map(|_| Sample::default()).collect();
+        let samples = (0..samples).map(|_| ResidentSample::default()).collect();
         Self { on_host, on_device, ragged, samples }
+    }
+
+    /// How many samples there are.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn samples(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// The fields that lie on the device.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn on_device(&self) -> &[usize] {
+        &self.on_device
     }
 
     /// Bytes that `samples` samples take on the device, if they can be counted.
@@ -72,7 +81,7 @@ impl Resident {
         let values: usize = self.on_host.iter().map(value).sum();
         let shapes: usize = self.ragged.iter().map(shape).sum();
         let kept = if self.keeps() { size_of::<Kept>() + 3 * SLICE + values + shapes } else { 0 };
-        self.samples.len().saturating_mul(size_of::<Sample>() + kept)
+        self.samples.len().saturating_mul(size_of::<ResidentSample>() + kept)
     }
 
     fn keeps(&self) -> bool {
@@ -115,14 +124,14 @@ impl Resident {
     /// Whether the caller is the one to bring the sample to the device: then it says how that went
     /// by [`settle`](Self::settle).
     #[cfg(feature = "cuda")]
-    fn claim(&self, index: usize) -> bool {
+    pub(crate) fn claim(&self, index: usize) -> bool {
         let stage = &self.samples[index].stage;
         stage.compare_exchange(ABSENT, COMING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The work that brings these claimed samples to the device is enqueued, or could not be.
     #[cfg(feature = "cuda")]
-    fn settle(&self, claimed: &[usize], enqueued: bool) {
+    pub(crate) fn settle(&self, claimed: &[usize], enqueued: bool) {
         for &index in claimed {
             let stage = if enqueued { PRESENT } else { ABSENT };
             // Released with what workers keep of the sample, and behind the calls of the driver.

@@ -35,11 +35,12 @@ use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
 use tallow_core::{DeviceEngine, DeviceSlab, Field, Made, Run};
 
-use crate::memory::{Finished, RowRun, SlabMemory, SlabStore};
-use crate::pipeline::Pipeline;
+use super::resident_rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
+use crate::error::{no_memory, refused};
+use crate::lock::lock;
 use crate::report::DeviceWork;
-use crate::resident::rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
-use crate::slab::{FieldLayout, SlabLayout, lock};
+use crate::slabs::{FieldLayout, Finished, RowRun, SlabLayout, SlabMemory, SlabStore};
+use crate::workers::Pipeline;
 use crate::{Error, ErrorKind, Result};
 
 /// Slabs of page-locked memory, in slots that are used in turns.
@@ -92,7 +93,7 @@ impl Staging {
     pub(crate) fn new(
         device: &CudaDevice,
         layout: Arc<SlabLayout>,
-        staged: Layout,
+        staged: StagedLayout,
         pipeline: &Pipeline,
         slots: usize,
     ) -> Result<Self> {
@@ -126,13 +127,13 @@ impl Staging {
 }
 
 /// How a slab lies in memory.
-pub(crate) struct Layout {
+pub(crate) struct StagedLayout {
     pub(crate) slab: DeviceSlab,
     /// Where samples stay on the device.
     part: Option<HostPart>,
 }
 
-impl Layout {
+impl StagedLayout {
     /// For `rows` rows that `pipeline` writes. Rows of samples come first, so that what else the
     /// host makes is one piece.
     pub(crate) fn new(rows: usize, pipeline: &Pipeline) -> Self {
@@ -172,16 +173,6 @@ fn own_stream(ordinal: usize) -> Result<Arc<CudaStream>, DriverError> {
     // SAFETY: what is allocated and copied in this context is ordered by the slots' two events.
     unsafe { context.disable_event_tracking() };
     context.new_stream()
-}
-
-#[cold]
-pub(crate) fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Device, format!("CUDA refuses {what}: {error}"))
-}
-
-#[cold]
-pub(crate) fn no_memory(what: &str, bytes: usize, error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Memory, format!("no {bytes} bytes of {what}: {error}"))
 }
 
 impl Ring {

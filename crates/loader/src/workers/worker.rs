@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 
 use tallow_core::{RowKey, Stream};
 
+use super::epoch::Epoch;
+use super::pipeline::{Pipeline, Scratch, Tools};
 use crate::delivery::{Claim, Delivery};
-use crate::epoch::Epoch;
-use crate::pipeline::{Pipeline, Scratch, Tools, catch, discard};
-use crate::slab::{RowFault, RowOutcome, Slab};
+use crate::slabs::{RowFault, RowOutcome, Slab};
 use crate::stages::{Stage, StageClock};
+use crate::user_code::{catch, discard};
 use crate::{Error, ErrorKind};
 
 /// How long one claim should keep a worker: long enough that the lock costs nothing, short enough

@@ -1,0 +1,61 @@
+//! The end of the chain where it runs on a device, on whole batches.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tallow_core::{DeviceEngine, Field, Made, RowDType, Schema};
+
+use crate::Result;
+
+/// An engine that finishes batches on a device, and what workers write into the slab for it.
+pub(super) struct Finisher {
+    pub(super) engine: Arc<dyn DeviceEngine>,
+    /// The fields that it delivers.
+    pub(super) delivered: Schema,
+    /// What stands in the slab behind the raw fields: the plan, the raw fields of the partner of an
+    /// engine that mixes, the delivered fields that workers make, and the index of the partner
+    /// where partners may lie on the device.
+    pub(super) extras: Schema,
+    /// The raw fields of the partner among these, or none.
+    partners: usize,
+    /// Those that workers make, as delivered fields.
+    pub(super) made: Vec<usize>,
+    pub(super) has_partner_index: bool,
+}
+
+impl Finisher {
+    pub(super) fn new(engine: Arc<dyn DeviceEngine>, raw: &Schema, resident: bool) -> Result<Self> {
+        let delivered = engine.engine().schema().clone();
+        let renamed = |name: String, field: &Field| {
+            Field::with_dims(name, field.dtype(), field.dims().to_vec())
+        };
+        // Plans begin at a multiple of 8, as engines are promised.
+        let plan = engine.engine().plan_bytes().next_multiple_of(size_of::<u64>());
+        let mut extras = vec![Field::new("plan", RowDType::U8, &[plan])];
+        let partners = if engine.engine().mixes() { raw.fields() } else { &[] };
+        let partner = |field: &Field| renamed(format!("partner {}", field.name()), field);
+        extras.extend(partners.iter().map(partner));
+        let fields = 0..delivered.fields().len();
+        let made: Vec<usize> = fields.filter(|&i| engine.made(i) == Made::OnHost).collect();
+        let of = |&i: &usize| &delivered.fields()[i];
+        extras.extend(made.iter().map(of).map(|f| renamed(format!("made {}", f.name()), f)));
+        let has_partner_index = resident && !partners.is_empty();
+        if has_partner_index {
+            extras.push(Field::new("index of the partner", RowDType::I64, &[]));
+        }
+        let partners = partners.len();
+        Ok(Self {
+            extras: Schema::new(extras)?,
+            engine,
+            delivered,
+            partners,
+            made,
+            has_partner_index,
+        })
+    }
+
+    /// Where the fields that workers make stand among the extras.
+    pub(super) fn made_range(&self) -> Range<usize> {
+        1 + self.partners..1 + self.partners + self.made.len()
+    }
+}

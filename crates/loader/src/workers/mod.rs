@@ -1,0 +1,17 @@
+//! What runs on the loader's threads: a worker claims rows, and the pipeline fills each of them.
+//!
+//! `crew` starts and ends the threads; `worker` and `read_ahead` are what they do. A row goes through
+//! the `chain` of the `pipeline`, of which the `finisher` is the part that runs on a device; `epoch`
+//! says which sample it is.
+
+mod chain;
+mod crew;
+mod epoch;
+mod finisher;
+mod pipeline;
+mod read_ahead;
+mod worker;
+
+pub(crate) use self::crew::{Crew, STOP_BOUND};
+pub(crate) use self::pipeline::{Pipeline, Scratch};
+pub(crate) use self::worker::Filler;

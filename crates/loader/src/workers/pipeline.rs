@@ -1,0 +1,203 @@
+//! From an index to a row of the slab: the source's read and the engines behind it, in a chain.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tallow_core::{
+    DeviceEngine, Engine, Extent, FieldId, Made, RowBuffer, RowSlots, Schema, Source, zeroed_words,
+};
+
+use super::finisher::Finisher;
+use crate::resident::Resident;
+use crate::user_code::catch;
+use crate::{Error, ErrorKind, Result};
+
+/// A source and the engines that rewrite its rows; the last one writes into the slab. Without
+/// engines the source itself does.
+pub(crate) struct Pipeline {
+    pub(super) source: Arc<dyn Source>,
+    pub(super) engines: Vec<Box<dyn Engine>>,
+    /// What the source writes, then what each engine does: as they said at `build()`. The layout
+    /// of the memory hangs on it, so user code is not asked again.
+    pub(super) schemas: Vec<Schema>,
+    /// The engine that reads a second row beside some of its rows, by what it said at `build()`.
+    pub(super) mixer: Option<usize>,
+    /// What makes batches of the rows in the slab, on a device.
+    pub(super) finisher: Option<Finisher>,
+    /// Samples that stay on the device, in the state in which workers write them.
+    pub(super) resident: Option<Arc<Resident>>,
+}
+
+/// What one worker needs beside the slab. Made once, reused for every row.
+pub(crate) struct Scratch {
+    pub(crate) tools: Tools,
+    /// The input row of each engine.
+    pub(super) rows: Vec<RowBuffer>,
+    /// The same for the partner of a row, up to the engine that mixes the two.
+    pub(super) partner: Vec<RowBuffer>,
+}
+
+/// The part of the scratch that rows and partners share.
+pub(crate) struct Tools {
+    /// Where the delivered row goes; aimed at a row of the slab.
+    pub(crate) slots: RowSlots,
+    /// Where go the plan and what else a device engine wants beside it.
+    pub(crate) extras: Option<RowSlots>,
+    /// Words, since engines are promised plans and scratch that begin at a multiple of 8.
+    pub(super) plan: Vec<u64>,
+    pub(super) engine: Vec<u64>,
+}
+
+impl Pipeline {
+    /// A chain of the source alone.
+    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+        let schemas = vec![source.schema().clone()];
+        Self { source, engines: Vec::new(), schemas, mixer: None, finisher: None, resident: None }
+    }
+
+    /// Adds an engine that was bound to [`Self::schema`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a second engine that mixes.
+    pub(crate) fn push(&mut self, engine: Box<dyn Engine>) -> Result<()> {
+        self.note_mixer(&*engine)?;
+        self.schemas.push(engine.schema().clone());
+        self.engines.push(engine);
+        Ok(())
+    }
+
+    fn note_mixer(&mut self, engine: &dyn Engine) -> Result<()> {
+        let at = self.engines.len();
+        if engine.mixes()
+            && let Some(first) = self.mixer.replace(at)
+        {
+            let message =
+                format!("transforms {first} and {at} of the chain both mix samples; one can");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        Ok(())
+    }
+
+    /// Ends the chain with an engine that was bound to [`Self::schema`], for a device where samples
+    /// are `resident` or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub(crate) fn finish_on(
+        &mut self,
+        engine: Arc<dyn DeviceEngine>,
+        resident: bool,
+    ) -> Result<()> {
+        self.note_mixer(engine.engine())?;
+        self.finisher = Some(Finisher::new(engine, self.written(), resident)?);
+        Ok(())
+    }
+
+    /// Keeps `samples` samples on the device, as workers write them: for a chain that is whole, and
+    /// in which nothing that workers do depends on more than the sample.
+    pub(crate) fn keep_resident(&mut self, samples: usize) {
+        let fields = 0..self.written().fields().len();
+        let made = |field: &usize| self.finisher().is_some_and(|f| f.made(*field) == Made::OnHost);
+        let on_host = fields.filter(made).collect();
+        self.resident = Some(Arc::new(Resident::new(samples, self.written(), on_host)));
+    }
+
+    /// The samples that stay on the device.
+    pub(crate) fn resident(&self) -> Option<&Arc<Resident>> {
+        self.resident.as_ref()
+    }
+
+    /// The fields that are delivered.
+    pub(crate) fn schema(&self) -> &Schema {
+        self.finisher.as_ref().map_or(self.written(), |finisher| &finisher.delivered)
+    }
+
+    /// The fields that workers write into the slab: those that are delivered, or what a device
+    /// engine makes them of.
+    pub(crate) fn written(&self) -> &Schema {
+        &self.schemas[self.engines.len()]
+    }
+
+    /// What workers write beside them for a device engine.
+    pub(crate) fn extras(&self) -> Option<&Schema> {
+        self.finisher.as_ref().map(|finisher| &finisher.extras)
+    }
+
+    /// The engine that finishes batches on a device.
+    pub(crate) fn finisher(&self) -> Option<&Arc<dyn DeviceEngine>> {
+        self.finisher.as_ref().map(|finisher| &finisher.engine)
+    }
+
+    /// Every engine of the chain, one for a device included.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = &dyn Engine> {
+        let last = self.finisher().map(|finisher| finisher.engine());
+        self.engines.iter().map(|engine| &**engine).chain(last)
+    }
+
+    /// What the engines read.
+    fn inputs(&self) -> &[Schema] {
+        &self.schemas[..self.engines.len()]
+    }
+
+    /// What the engines read of a partner, the one that mixes being the last.
+    fn partner_inputs(&self) -> &[Schema] {
+        &self.schemas[..self.mixer.map_or(0, |at| at + 1)]
+    }
+
+    /// Bytes of the scratch of one worker.
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        let rows = self.inputs().iter().chain(self.partner_inputs());
+        rows.map(RowBuffer::bytes_for).sum::<usize>() + self.plan_bytes() + self.engine_bytes()
+    }
+
+    fn plan_bytes(&self) -> usize {
+        self.engines().map(|engine| engine.plan_bytes()).max().unwrap_or(0)
+    }
+
+    fn engine_bytes(&self) -> usize {
+        self.engines().map(|engine| engine.scratch_bytes()).max().unwrap_or(0)
+    }
+
+    pub(crate) fn scratch(&self) -> Result<Scratch> {
+        let rows = |schemas: &[Schema]| {
+            schemas.iter().map(RowBuffer::new).collect::<tallow_core::Result<Vec<_>>>()
+        };
+        let tools = Tools {
+            slots: RowSlots::new(self.written()),
+            extras: self.extras().map(RowSlots::new),
+            plan: zeroed_words(self.plan_bytes())?,
+            engine: zeroed_words(self.engine_bytes())?,
+        };
+        let (rows, partner) = (rows(self.inputs())?, rows(self.partner_inputs())?);
+        Ok(Scratch { tools, rows, partner })
+    }
+
+    /// Where the source says that a sample lies.
+    pub(crate) fn extents(&self, index: usize) -> Vec<Extent> {
+        self.source.extents(index)
+    }
+
+    /// A sample as errors name it: with the file of `field` where that is known, and otherwise as
+    /// the source calls it, if it calls it anything.
+    pub(crate) fn place(&self, index: usize, field: Option<FieldId>) -> String {
+        let file = field.and_then(|field| self.file(index, field));
+        let file = file.map(|path| format!("{path:?}"));
+        match file.or_else(|| self.name(index).map(|name| format!("{name:?}"))) {
+            Some(name) => format!("sample {index}, {name}"),
+            None => format!("sample {index}"),
+        }
+    }
+
+    /// The file of a field, from user code that may panic itself.
+    pub(super) fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+        catch(|| self.source.file(index, field)).ok().flatten()
+    }
+
+    /// The sample's name, if it says more than the index does.
+    pub(super) fn name(&self, index: usize) -> Option<String> {
+        let name = catch(|| self.source.name(index).into_owned()).ok();
+        name.filter(|name| *name != format!("sample {index}"))
+    }
+}
