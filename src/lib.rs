@@ -6,11 +6,11 @@ pub use candle_core as candle;
 pub use tallow_core::{
     BatchRows, Batching, Cache, Concat, DeviceEngine, DeviceSlab, Dim, Draws, Element, Engine,
     Error, ErrorKind, Extent, Field, FieldId, FieldMark, FieldMut, FieldView, Fingerprint,
-    FingerprintBuilder, FromFn, Key, LastBatch, Limits, MAX_RANK, Made, Map as SourceMap, Memory,
-    NpyFile, NpyFolders, NpyFoldersBuilder, Order, Pieces, Purpose, Result, Row, RowBuffer,
-    RowDType, RowKey, RowSlots, RowView, Run, Safetensors, Sampler, Schema, Sequential, Shapes,
-    Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Transform, Weighted,
-    WithReplacement, Zip, escaped, from_fn, philox4x32_10, testing,
+    FingerprintBuilder, FromFn, Key, LastBatch, Limits, Location, MAX_RANK, Made, Map as SourceMap,
+    Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Order, Pieces, Population, Purpose, Result,
+    Row, RowBuffer, RowDType, RowKey, RowSlots, RowView, Run, Safetensors, Sampler, Schema,
+    Sequential, Shapes, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey,
+    Transform, Weighted, WithReplacement, Zip, escaped, from_fn, philox4x32_10, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error as LoaderError, ErrorKind as LoaderErrorKind,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tallow::{
     Error, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, LoaderError, LoaderErrorKind,
-    OnError, Order, RowDType, Schema, Source, from_fn,
+    OnError, Order, Population, RowDType, Schema, Source, from_fn,
 };
 
 use crate::tester::{WORKERS, counting, rows};
@@ -191,15 +191,23 @@ impl Order for BrokenOrder {
 }
 
 impl tallow::Sampler for Broken {
-    fn len(&self, _samples: usize) -> tallow::Result<usize> {
+    fn len(&self, _population: &Population) -> tallow::Result<usize> {
         Ok(10)
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+    fn order(
+        &self,
+        population: &Population,
+        seed: u64,
+        epoch: u64,
+    ) -> tallow::Result<Arc<dyn Order>> {
         match epoch {
             0 => panic!("no order"),
             1 => Err(Error::user("no order either")),
-            2 => tallow::Shuffle.order(samples + 1, seed, epoch),
+            2 => {
+                let more = Population::of(population.samples() + 1);
+                tallow::Shuffle.order(&more, seed, epoch)
+            }
             _ => Ok(Arc::new(BrokenOrder)),
         }
     }

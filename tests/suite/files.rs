@@ -1,14 +1,14 @@
 //! An error names the file that it is about, whichever field of the sample that is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tallow::candle::{Device, Tensor};
 use tallow::{
-    Error, Field, FieldId, Loader, LoaderErrorKind, NpyFolders, Result, Row, RowDType, Schema,
-    Source, SourceExt, map,
+    Error, Field, FieldId, Loader, LoaderErrorKind, Location, NpyFolders, Result, Row, RowDType,
+    Schema, Source, SourceExt, map,
 };
 
 use crate::tester::counting;
@@ -48,10 +48,10 @@ impl Source for Hanging {
         format!("input/{index}").into()
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let folders = [("input", "input"), ("target", "out\nput")];
         let (_, folder) = folders.into_iter().find(|(name, _)| FieldId::of(name) == field)?;
-        Some(Path::new(folder).join(index.to_string()))
+        Some(Location::file(Path::new(folder).join(index.to_string())))
     }
 }
 

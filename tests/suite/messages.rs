@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tallow::{
     Augment, Dim, Error, Field, LastBatch, Loader, LoaderBuilder, LoaderError, LoaderErrorKind,
-    OnError, Order, RowDType, Sampler, Schema, Sequential, from_fn, map,
+    OnError, Order, Population, RowDType, Sampler, Schema, Sequential, from_fn, map,
 };
 
 use crate::tester::counting;
@@ -41,13 +41,18 @@ fn fine() -> LoaderBuilder {
 struct Failing(fn() -> tallow::Result<()>);
 
 impl Sampler for Failing {
-    fn len(&self, samples: usize) -> tallow::Result<usize> {
-        Ok(samples)
+    fn len(&self, population: &Population) -> tallow::Result<usize> {
+        Ok(population.samples())
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+    fn order(
+        &self,
+        population: &Population,
+        seed: u64,
+        epoch: u64,
+    ) -> tallow::Result<Arc<dyn Order>> {
         (self.0)()?;
-        Sequential.order(samples, seed, epoch)
+        Sequential.order(population, seed, epoch)
     }
 
     fn fingerprint(&self) -> tallow::Fingerprint {

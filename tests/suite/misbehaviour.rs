@@ -7,8 +7,9 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use tallow::{
-    Engine, Error, Field, Fingerprint, LastBatch, Loader, LoaderErrorKind, OnError, Order, Result,
-    Row, RowBuffer, RowDType, RowView, Sampler, Schema, Source, Transform, from_fn,
+    Engine, Error, Field, Fingerprint, LastBatch, Loader, LoaderErrorKind, OnError, Order,
+    Population, Result, Row, RowBuffer, RowDType, RowView, Sampler, Schema, Source, Transform,
+    from_fn,
 };
 
 use crate::tester::counting;
@@ -205,11 +206,11 @@ impl Order for BadOrder {
 struct BadSampler;
 
 impl Sampler for BadSampler {
-    fn len(&self, samples: usize) -> Result<usize> {
-        Ok(samples)
+    fn len(&self, population: &Population) -> Result<usize> {
+        Ok(population.samples())
     }
 
-    fn order(&self, _samples: usize, _seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+    fn order(&self, _population: &Population, _seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
         match epoch {
             5 => panic!("no order"),
             6 => Err(Error::user("no order")),
@@ -224,7 +225,7 @@ impl Sampler for BadSampler {
         Fingerprint::of("bad").finish()
     }
 
-    fn order_bytes(&self, _samples: usize) -> usize {
+    fn order_bytes(&self, _population: &Population) -> usize {
         usize::MAX
     }
 }

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tallow::{Extent, Loader, Result, Row, Schema, Source};
+use tallow::{Extent, Loader, Location, Result, Row, Schema, Source};
 
 use crate::tester::{counting, stream};
 
@@ -35,11 +34,10 @@ impl<S: Source> Source for Noted<S> {
         self.source.read(index, row)
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         assert!(!self.panics, "asked where sample {index} lies");
         *self.asked.lock().unwrap().entry(index).or_default() += 1;
-        let path = PathBuf::from("/nowhere");
-        vec![Extent { path, offset: 0, bytes: 1 << 40, whole_file: true }]
+        visit(&Extent::whole(Location::file("/nowhere"), 1 << 40));
     }
 }
 

@@ -5,8 +5,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use tallow::{
-    Field, Fingerprint, LastBatch, Loader, LoaderBuilder, Order, Report, RowDType, Sampler, Schema,
-    Sequential, Source, Stage, from_fn, map,
+    Field, Fingerprint, LastBatch, Loader, LoaderBuilder, Order, Population, Report, RowDType,
+    Sampler, Schema, Sequential, Source, Stage, from_fn, map,
 };
 
 use crate::tester::counting;
@@ -19,13 +19,18 @@ const WORKERS: [usize; 3] = [0, 1, 3];
 struct SlowOrder;
 
 impl Sampler for SlowOrder {
-    fn len(&self, samples: usize) -> tallow::Result<usize> {
-        Sequential.len(samples)
+    fn len(&self, population: &Population) -> tallow::Result<usize> {
+        Sequential.len(population)
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+    fn order(
+        &self,
+        population: &Population,
+        seed: u64,
+        epoch: u64,
+    ) -> tallow::Result<Arc<dyn Order>> {
         sleep(SLOW * 10);
-        Sequential.order(samples, seed, epoch)
+        Sequential.order(population, seed, epoch)
     }
 
     fn fingerprint(&self) -> Fingerprint {

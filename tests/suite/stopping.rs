@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tallow::{
-    Field, Fingerprint, Loader, LoaderErrorKind, Order, RowDType, Sampler, Schema, Sequential,
-    Source, from_fn,
+    Field, Fingerprint, Loader, LoaderErrorKind, Order, Population, RowDType, Sampler, Schema,
+    Sequential, Source, from_fn,
 };
 
 use crate::tester::counting;
@@ -122,13 +122,18 @@ impl Order for HangingOrder {
 }
 
 impl Sampler for Hanging {
-    fn len(&self, _samples: usize) -> tallow::Result<usize> {
+    fn len(&self, _population: &Population) -> tallow::Result<usize> {
         Ok(12)
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+    fn order(
+        &self,
+        population: &Population,
+        seed: u64,
+        epoch: u64,
+    ) -> tallow::Result<Arc<dyn Order>> {
         if epoch != 1 {
-            return Sequential.order(samples, seed, epoch);
+            return Sequential.order(population, seed, epoch);
         }
         if !self.in_position {
             self.wait();
@@ -294,15 +299,20 @@ fn one_stuck_worker_of_two_is_no_reason_to_give_up() {
 struct Dead(Arc<AtomicBool>);
 
 impl Sampler for Dead {
-    fn len(&self, _samples: usize) -> tallow::Result<usize> {
+    fn len(&self, _population: &Population) -> tallow::Result<usize> {
         Ok(12)
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> tallow::Result<Arc<dyn Order>> {
+    fn order(
+        &self,
+        population: &Population,
+        seed: u64,
+        epoch: u64,
+    ) -> tallow::Result<Arc<dyn Order>> {
         while !self.0.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
         }
-        Sequential.order(samples, seed, epoch)
+        Sequential.order(population, seed, epoch)
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tallow::prelude::*;
-use tallow::{Shuffle, from_fn};
+use tallow::{Population, Shuffle, from_fn};
 
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -70,13 +70,14 @@ fn timed<R>(run: impl FnOnce() -> R) -> (Duration, R) {
 }
 
 fn start_of_an_epoch(samples: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let population = Population::of(samples);
     let times = (0..9).map(|epoch| {
         let started = Instant::now();
-        let order = Shuffle.order(samples, 1, epoch).expect("an order");
+        let order = Shuffle.order(&population, 1, epoch).expect("an order");
         std::hint::black_box(order.index(samples / 2));
         started.elapsed()
     });
-    let bytes = Shuffle.order_bytes(samples);
+    let bytes = Shuffle.order_bytes(&population);
     println!(
         "order of a shuffled epoch of {samples}: {:?}, {bytes} bytes",
         median(times.collect())

@@ -21,6 +21,7 @@ mod fingerprint;
 mod key;
 mod permutation;
 mod philox;
+mod population;
 mod row;
 mod sampler;
 mod samplers;
@@ -35,15 +36,16 @@ pub use batching::{BatchRows, Batching, LastBatch};
 pub use device::{DeviceEngine, DeviceSlab, Made, Run};
 pub use dtype::{Element, RowDType};
 pub use error::{Error, ErrorKind, Result, escaped};
-pub use files::Limits;
+pub use files::{Extent, Limits, Location};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
+pub use population::Population;
 pub use row::{FieldMark, FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
 pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
-pub use source::{Extent, Source};
+pub use source::Source;
 pub use sources::{
     FromFn, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,
 };

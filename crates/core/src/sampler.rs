@@ -1,39 +1,39 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Fingerprint, Result};
+use crate::{Fingerprint, Population, Result};
 
 /// Which samples an epoch visits, and in which order.
 ///
 /// # Contract
 ///
-/// - A sampler is a pure function: the same samples, seed and epoch give the same order, on any
+/// - A sampler is a pure function: the same population, seed and epoch give the same order, on any
 ///   machine. It keeps no state between epochs.
-/// - The order's length is `len(samples)`, whatever seed and epoch.
-/// - Every index of an order is below `samples`.
+/// - The order's length is `len(population)`, whatever seed and epoch.
+/// - Every index of an order is below `population.samples()`.
 ///
 /// [`crate::testing::check_sampler`] tests all of it.
 pub trait Sampler: Send + Sync {
-    /// Positions of an epoch over `samples` samples.
+    /// The number of positions of an epoch over `population`.
     ///
     /// # Errors
     ///
-    /// When this sampler cannot serve that many samples.
-    fn len(&self, samples: usize) -> Result<usize>;
+    /// When this sampler cannot serve this population.
+    fn len(&self, population: &Population) -> Result<usize>;
 
     /// The order of epoch `epoch`.
     ///
     /// # Errors
     ///
-    /// When this sampler cannot serve that many samples.
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>>;
+    /// When this sampler cannot serve this population.
+    fn order(&self, population: &Population, seed: u64, epoch: u64) -> Result<Arc<dyn Order>>;
 
     /// What a saved state remembers of the sampler.
     fn fingerprint(&self) -> Fingerprint;
 
-    /// Bytes of tables that each order over `samples` samples holds.
-    fn order_bytes(&self, samples: usize) -> usize {
-        let _ = samples;
+    /// Bytes of tables that each order over `population` holds.
+    fn order_bytes(&self, population: &Population) -> usize {
+        let _ = population;
         0
     }
 }
@@ -66,17 +66,17 @@ pub trait Order: Send + Sync + fmt::Debug {
 macro_rules! forward_sampler {
     ($($pointer:ty),*) => {
         $(impl<S: Sampler + ?Sized> Sampler for $pointer {
-            fn len(&self, samples: usize) -> Result<usize> {
-                (**self).len(samples)
+            fn len(&self, population: &Population) -> Result<usize> {
+                (**self).len(population)
             }
-            fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
-                (**self).order(samples, seed, epoch)
+            fn order(&self, population: &Population, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+                (**self).order(population, seed, epoch)
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()
             }
-            fn order_bytes(&self, samples: usize) -> usize {
-                (**self).order_bytes(samples)
+            fn order_bytes(&self, population: &Population) -> usize {
+                (**self).order_bytes(population)
             }
         })*
     };

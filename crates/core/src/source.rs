@@ -1,8 +1,7 @@
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{FieldId, Fingerprint, Result, Row, Schema};
+use crate::{Extent, FieldId, Fingerprint, Location, Result, Row, Schema};
 
 /// Where samples come from.
 ///
@@ -43,10 +42,10 @@ pub trait Source: Send + Sync {
         Cow::Owned(format!("sample {index}"))
     }
 
-    /// The file that `field` of sample `index` is read from, where there is one: a field of this
-    /// source, or of one that this one is made of. Answers at once, as `name` does: it is asked for
-    /// to say which file a read is stuck at, or whose contents a transform refuses.
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+    /// Where `field` of sample `index` is read from, if that is known: a field of this source, or of
+    /// one that this source is made of. By default `None`. Answers at once, as `name` does: errors
+    /// ask for it, to say at which file a read is stuck or whose contents a transform refuses.
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let _ = (index, field);
         None
     }
@@ -61,26 +60,11 @@ pub trait Source: Send + Sync {
             .finish()
     }
 
-    /// Where the bytes of sample `index` lie, as far as they lie in files: what a measurement of
-    /// the floor, or a warming of the page cache, needs to know.
-    fn extents(&self, index: usize) -> Vec<Extent> {
-        let _ = index;
-        Vec::new()
+    /// Calls `visit` with each run of bytes that sample `index` is read from, as far as they lie in
+    /// files. By default there is none. This is what reading ahead asks for.
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        let _ = (index, visit);
     }
-}
-
-/// A run of bytes of a file that belongs to one sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extent {
-    /// The file.
-    pub path: PathBuf,
-    /// Where the run begins.
-    pub offset: u64,
-    /// How long it is; of a file of one sample, how long at most, since those of ragged samples
-    /// differ.
-    pub bytes: usize,
-    /// Whether the file holds this sample only, so that reading it means opening it.
-    pub whole_file: bool,
 }
 
 macro_rules! forward_source {
@@ -98,14 +82,14 @@ macro_rules! forward_source {
             fn name(&self, index: usize) -> Cow<'_, str> {
                 (**self).name(index)
             }
-            fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
-                (**self).file(index, field)
+            fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+                (**self).location(index, field)
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()
             }
-            fn extents(&self, index: usize) -> Vec<Extent> {
-                (**self).extents(index)
+            fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+                (**self).extents(index, visit)
             }
         })*
     };

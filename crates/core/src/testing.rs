@@ -12,7 +12,7 @@
 //! ```
 
 use crate::key::mix64;
-use crate::{RowBuffer, Sampler, Source};
+use crate::{Population, RowBuffer, Sampler, Source};
 
 /// At most this many samples of a source are read: a suite is run often.
 const SAMPLES_MAX: usize = 256;
@@ -79,25 +79,28 @@ fn sample(source: &dyn Source, index: usize) -> Sample {
         .collect()
 }
 
-/// Tests that `sampler` keeps the contract of [`Sampler`] over `samples` samples, which it must
-/// be able to serve.
+/// Tests that `sampler` keeps the contract of [`Sampler`] over `population`, which it must be
+/// able to serve.
 ///
 /// # Panics
 ///
 /// When it does not, saying how.
-pub fn check_sampler(sampler: &dyn Sampler, samples: usize) {
-    let len = sampler.len(samples).expect("a sampler that can serve these samples");
+pub fn check_sampler(sampler: &dyn Sampler, population: &Population) {
+    let len = sampler.len(population).expect("a sampler that can serve this population");
     assert_eq!(sampler.fingerprint(), sampler.fingerprint(), "fingerprint() changes");
     for (seed, epoch) in [(0, 0), (0, 1), (1, 0), (u64::MAX, u64::MAX)] {
-        let order = sampler.order(samples, seed, epoch).expect("an order");
+        let order = sampler.order(population, seed, epoch).expect("an order");
         assert_eq!(order.len(), len, "the order's length is not len()");
         assert_eq!(order.is_empty(), len == 0, "is_empty() contradicts len()");
         let forwards: Vec<usize> = (0..len).map(|position| order.index(position)).collect();
         let mut backwards: Vec<usize> = (0..len).rev().map(|p| order.index(p)).collect();
         backwards.reverse();
         assert_eq!(forwards, backwards, "an index depends on the positions asked before");
-        assert!(forwards.iter().all(|&index| index < samples), "an index outside the samples");
-        let again = sampler.order(samples, seed, epoch).expect("an order");
+        assert!(
+            forwards.iter().all(|&index| index < population.samples()),
+            "an index outside the samples"
+        );
+        let again = sampler.order(population, seed, epoch).expect("an order");
         let again: Vec<usize> = (0..len).map(|position| again.index(position)).collect();
         assert_eq!(forwards, again, "the same seed and epoch give another order");
         let mut sorted = forwards;

@@ -10,8 +10,8 @@ use common::in_time;
 use npy::npy;
 use proptest::prelude::*;
 use tallow_core::{
-    Batching, Field, LastBatch, NpyFile, NpyFolders, RowDType, Safetensors, Sampler, Schema,
-    Sequential, Shuffle, Source, SourceExt, Weighted, WithReplacement, from_fn,
+    Batching, Field, LastBatch, NpyFile, NpyFolders, Population, RowDType, Safetensors, Sampler,
+    Schema, Sequential, Shuffle, Source, SourceExt, Weighted, WithReplacement, from_fn,
 };
 
 /// Mostly the ends of the range, where arithmetic goes wrong.
@@ -70,8 +70,8 @@ proptest! {
             [(&Sequential, samples), (&replaced, samples), (&weighted, 4), (&Shuffle, shuffled)];
         for (sampler, samples) in samplers {
             sampler.fingerprint();
-            let Ok(len) = sampler.len(samples) else { continue };
-            let order = sampler.order(samples, seed, epoch).unwrap();
+            let Ok(len) = sampler.len(&Population::of(samples)) else { continue };
+            let order = sampler.order(&Population::of(samples), seed, epoch).unwrap();
             prop_assert_eq!(order.len(), len);
             if len > 0 {
                 prop_assert!(order.index(position % len) < samples);
@@ -143,7 +143,7 @@ fn read_some(source: &dyn Source, at: usize) {
         return;
     }
     for index in [0, at % source.len(), source.len() - 1] {
-        source.extents(index);
+        source.extents(index, &mut |_| ());
         source.name(index);
         // A sample that claims more memory than there is has no buffer.
         let _ = common::bytes(source, index);

@@ -34,7 +34,8 @@ fn folder() -> TempDir {
 
 /// The file of a field, below `dir`.
 fn file(dir: &TempDir, source: &dyn Source, index: usize, field: &str) -> Option<String> {
-    let path = source.file(index, FieldId::of(field))?;
+    let location = source.location(index, FieldId::of(field))?;
+    let path = location.path()?;
     Some(path.strip_prefix(dir.path()).unwrap().display().to_string())
 }
 

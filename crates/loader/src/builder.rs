@@ -6,7 +6,7 @@ use std::time::Duration;
 use candle_core::Device;
 use tallow_core::{
     Batching, DeviceEngine, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Made,
-    Purpose, RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
+    Population, Purpose, RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
 };
 
 use crate::batch::Batch;
@@ -279,7 +279,8 @@ impl LoaderBuilder {
         let batching = Batching::new(self.batch_size, self.last, self.rank, self.world);
         let batching = batching.map_err(Error::from).inspect_err(&mut note);
         let samples = self.source.len();
-        let positions = self.sampler.len(samples).map_err(Error::from).inspect_err(&mut note);
+        let positions = self.sampler.len(&Population::of(samples));
+        let positions = positions.map_err(Error::from).inspect_err(&mut note);
         let pipeline = self.pipeline().inspect_err(&mut note);
         Error::all(&problems)?;
         let (pipeline, positions) = (pipeline?, positions?);
@@ -411,7 +412,7 @@ impl LoaderBuilder {
         plan.device_bytes = device_bytes;
         let course = Course {
             sampler: self.sampler.clone(),
-            samples,
+            population: Population::of(samples),
             seed: self.seed,
             batching,
             positions,
@@ -475,7 +476,7 @@ impl LoaderBuilder {
             resident: resident.is_some(),
             resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.written())),
             scratch_bytes: pipeline.scratch_bytes(),
-            order_bytes: self.sampler.order_bytes(samples),
+            order_bytes: self.sampler.order_bytes(&Population::of(samples)),
         };
         let Some(auto) = auto else { return Ok((plan, None)) };
         let plan = self.within(auto, plan);

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tallow_core::{BatchRows, Batching, Key, Order, Sampler};
+use tallow_core::{BatchRows, Batching, Key, Order, Population, Sampler};
 
 use crate::lock::lock;
 use crate::report::Readiness;
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What is fixed at `build()` about the way from an epoch to its slabs.
 pub(crate) struct Course {
     pub(crate) sampler: Arc<dyn Sampler>,
-    pub(crate) samples: usize,
+    pub(crate) population: Population,
     pub(crate) seed: u64,
     pub(crate) batching: Batching,
     /// Positions of an epoch.
@@ -427,7 +427,7 @@ impl Delivery {
     fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
         let course = &self.course;
         let make = || {
-            let order = course.sampler.order(course.samples, course.seed, epoch)?;
+            let order = course.sampler.order(&course.population, course.seed, epoch)?;
             Ok::<_, tallow_core::Error>((order.len(), order))
         };
         let (found, order) = catch(make).map_err(|text| {

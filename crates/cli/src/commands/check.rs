@@ -96,7 +96,7 @@ impl Checker<'_> {
             problems.iter().filter_map(|p| Some((p.path()?.to_owned(), None))).collect();
         for error in self.samples(&source) {
             let Some(index) = error.index() else { continue };
-            let partners = source.extents(index).into_iter().map(|extent| extent.path);
+            let partners = place::files_of(&source, index).into_iter();
             let partners = partners.filter(|path| Some(path.as_path()) != error.path());
             unread.extend(partners.map(|path| (path, Some(index))));
         }
@@ -144,7 +144,7 @@ impl Checker<'_> {
             Err(error) => return self.problem(&error),
         };
         for at in 0..source.len() {
-            let path = source.extents(at).pop().map(|extent| extent.path);
+            let path = place::files_of(&source, at).pop();
             let Some(&index) = path.and_then(|path| unread.get(&path)) else { continue };
             if let Err(error) = read_row(&source, at, &mut buffer) {
                 self.report.problems.push(Problem { index, ..problem(&error, None) });
@@ -318,7 +318,7 @@ fn problem(error: &Error, name: Option<String>) -> Problem {
 /// tells of all.
 fn to_read(source: &dyn Source) -> usize {
     let takes_none = source.schema().fields().iter().all(|field| field.max_bytes() == 0);
-    let in_one_file = || source.extents(0).iter().all(|extent| !extent.whole_file);
+    let in_one_file = || place::extents_of(source, 0).iter().all(|extent| !extent.is_whole());
     if takes_none && !source.is_empty() && in_one_file() { 1 } else { source.len() }
 }
 

@@ -329,12 +329,15 @@ fn report(
     entrants: Vec<Entrant>,
 ) -> Compare {
     let source = &opened.source;
-    let extents = (0..source.len()).flat_map(|index| source.extents(index));
+    let mut file_bytes = 0;
+    for index in 0..source.len() {
+        source.extents(index, &mut |extent| file_bytes += extent.bytes() as u64);
+    }
     Compare {
         source: place.to_string(),
         schema: source.schema().clone(),
         samples: source.len(),
-        file_bytes: extents.map(|extent| extent.bytes as u64).sum(),
+        file_bytes,
         batch_size: work.batch_size,
         workers: work.workers,
         rounds: args.rounds,

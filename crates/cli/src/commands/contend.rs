@@ -9,7 +9,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tallow::candle::{self, Tensor};
-use tallow::{Augment, Layout, Loader, Sampler as _, Shuffle};
+use tallow::{Augment, Layout, Loader, Population, Sampler as _, Shuffle};
 
 use crate::args::{BuiltIn, ContendArgs};
 use crate::compare::work::Work;
@@ -127,7 +127,8 @@ impl Epochs for PlainLoop {
     }
 
     fn epoch(&self, number: u64, take: Take<'_>) -> candle::Result<()> {
-        let order = Shuffle.order(self.work.samples(), self.work.seed, number)?;
+        let population = Population::of(self.work.samples());
+        let order = Shuffle.order(&population, self.work.seed, number)?;
         let order: Vec<usize> = (0..order.len()).map(|position| order.index(position)).collect();
         for indices in order.chunks(self.work.batch_size) {
             let batch = self.threads.install(|| self.batch(indices))?;

@@ -89,9 +89,9 @@ struct Sizes {
 impl Sizes {
     fn of(source: &dyn Source) -> Self {
         let mut this = Self::default();
-        let extents = source.extents(0);
+        let extents = place::extents_of(source, 0);
         // The rows of a file are equal, so that one tells of all of them, however many there are.
-        if !extents.is_empty() && extents.iter().all(|extent| !extent.whole_file) {
+        if !extents.is_empty() && extents.iter().all(|extent| !extent.is_whole()) {
             this.add(source, 0);
             this.total = this.total.saturating_mul(source.len() as u64);
             return this;
@@ -102,7 +102,7 @@ impl Sizes {
 
     fn add(&mut self, source: &dyn Source, index: usize) {
         let sizes: tallow::Result<Vec<u64>> =
-            source.extents(index).iter().map(place::bytes_of).collect();
+            place::extents_of(source, index).iter().map(place::bytes_of).collect();
         let sizes = match sizes {
             Ok(sizes) => sizes,
             Err(error) => {
@@ -207,7 +207,7 @@ fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spre
         let step = source.len().div_ceil(SHAPES_MAX).max(1);
         let mut spread = Spread::among(field, source.len().div_ceil(step));
         for index in (0..source.len()).step_by(step) {
-            let path = source.extents(index).into_iter().nth(at).map(|extent| extent.path);
+            let path = place::files_of(source, index).into_iter().nth(at);
             if let Some(shape) = path.and_then(|path| shapes::of_file(&path)) {
                 spread.add(&shape);
             }

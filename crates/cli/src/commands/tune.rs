@@ -108,7 +108,7 @@ fn first_of(source: &dyn Source, order: impl Iterator<Item = usize>) -> Vec<usiz
     let mut bytes = 0;
     let fits = |&index: &usize| {
         let fits = bytes < CEILING_BYTES;
-        bytes += source.extents(index).iter().map(|extent| extent.bytes as u64).sum::<u64>();
+        source.extents(index, &mut |extent| bytes += extent.bytes() as u64);
         fits
     };
     order.take(CEILING_SAMPLES).take_while(fits).collect()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tallow::{Augment, Layout, RowDType, Schema, Source};
 
-use crate::data::place::{Folders, Place};
+use crate::data::place::{self, Folders, Place};
 use crate::terminal::exit::{Failure, Result};
 
 /// The samples of a comparison and how they are batched.
@@ -74,8 +74,8 @@ impl Work {
         };
         let mut fields: Vec<WorkField> = fields.iter().map(field).collect();
         for index in 0..source.len() {
-            let files = source.extents(index);
-            fields.iter_mut().zip(files).for_each(|(field, file)| field.files.push(file.path));
+            let files = place::files_of(source, index);
+            fields.iter_mut().zip(files).for_each(|(field, file)| field.files.push(file));
         }
         Ok(Self { fields, recursive: *recursive, batch_size, workers, seed, augment: None })
     }

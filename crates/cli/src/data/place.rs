@@ -410,7 +410,7 @@ fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::
 /// Refuses names that count without leading zeros, as in `img9` and `img10`: sorted by name they
 /// are not in the order in which somebody has counted, and so has filled the rows of an array.
 fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::Result<()> {
-    let path = |index| inputs.extents(index).pop().map(|extent| extent.path);
+    let path = |index| files_of(inputs, index).pop();
     let paths = (0..inputs.len()).filter_map(path);
     let mut before = PathBuf::new();
     for path in paths {
@@ -528,14 +528,29 @@ fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, message).with_path(path).with_source(error)
 }
 
+/// The runs of bytes that a sample is read from.
+pub(crate) fn extents_of(source: &dyn Source, index: usize) -> Vec<Extent> {
+    let mut extents = Vec::new();
+    source.extents(index, &mut |extent| extents.push(extent.clone()));
+    extents
+}
+
+/// The files that a sample is read from.
+pub(crate) fn files_of(source: &dyn Source, index: usize) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    source.extents(index, &mut |extent| files.extend(extent.location().path().map(Path::to_owned)));
+    files
+}
+
 /// How many bytes lie there: of a file of its own all of it, as the file system has it.
 pub(crate) fn bytes_of(extent: &Extent) -> tallow::Result<u64> {
-    if !extent.whole_file {
-        return Ok(extent.bytes as u64);
-    }
-    let metadata = fs::metadata(&extent.path).map_err(|error| {
+    let path = match extent.location().path() {
+        Some(path) if extent.is_whole() => path,
+        _ => return Ok(extent.bytes() as u64),
+    };
+    let metadata = fs::metadata(path).map_err(|error| {
         let message = format!("cannot look at the file: {error}");
-        Error::new(ErrorKind::Io, message).with_path(&extent.path)
+        Error::new(ErrorKind::Io, message).with_path(path)
     })?;
     Ok(metadata.len())
 }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use tallow::{Batching, Order, Source};
 
+use crate::data::place;
 use crate::machine::threads;
 
 /// Samples that a thread claims at once: few enough that the threads end together, enough that
@@ -73,15 +74,16 @@ impl Ceiling {
         };
         let mut shared = HashMap::new();
         for index in indices {
-            for extent in source.extents(index) {
-                this.largest = this.largest.max(extent.bytes);
-                let from = if extent.whole_file {
-                    this.path(&extent.path)
+            for extent in place::extents_of(source, index) {
+                let Some(path) = extent.location().path() else { continue };
+                this.largest = this.largest.max(extent.bytes());
+                let from = if extent.is_whole() {
+                    this.path(path)
                 } else {
-                    let file = this.file(extent.path, &mut shared)?;
-                    From::File { file, offset: extent.offset }
+                    let file = this.file(path.to_owned(), &mut shared)?;
+                    From::File { file, offset: extent.offset() }
                 };
-                this.reads.push(Read { from, bytes: extent.bytes });
+                this.reads.push(Read { from, bytes: extent.bytes() });
             }
             this.starts.push(this.reads.len());
         }
@@ -226,7 +228,7 @@ impl Order for Visits {
 mod tests {
     use std::fs;
 
-    use tallow::{LastBatch, NpyFile, NpyFolders, Sampler as _, Sequential};
+    use tallow::{LastBatch, NpyFile, NpyFolders, Population, Sampler as _, Sequential};
 
     use super::*;
     use crate::data::npy::{self, NpyDtype};
@@ -240,7 +242,7 @@ mod tests {
             npy::write(&dir.path().join(name), &bytes).unwrap();
         }
         let folder = NpyFolders::open(dir.path()).unwrap();
-        let order = |samples| Sequential.order(samples, 0, 0).unwrap();
+        let order = |samples| Sequential.order(&Population::of(samples), 0, 0).unwrap();
         let ceiling = Ceiling::new(&folder, [2, 0, 1, 2]).unwrap();
         ceiling.pass(&*order(4), 3).unwrap();
         ceiling.pass(&*order(0), 1).unwrap();
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_rank_visits_its_own_rows() {
-        let order = Sequential.order(7, 0, 0).unwrap();
+        let order = Sequential.order(&Population::of(7), 0, 0).unwrap();
         let rank = |rank, last| {
             let visits = Visits::new(order.clone(), Batching::new(4, last, rank, 2).unwrap());
             visits.indices().collect::<Vec<_>>()

@@ -31,11 +31,13 @@ impl Cached {
         indices: impl IntoIterator<Item = usize>,
     ) -> Result<Self, String> {
         let (mut seen, mut files, mut bytes) = (HashSet::new(), Vec::new(), 0);
-        for extent in indices.into_iter().flat_map(|index| source.extents(index)) {
+        let extents = |index| place::extents_of(source, index);
+        for extent in indices.into_iter().flat_map(extents) {
+            let Some(path) = extent.location().path() else { continue };
             bytes += place::bytes_of(&extent).map_err(|error| error.to_string())?;
             // A file of its own comes once; those of which there may be millions are not noted twice.
-            if extent.whole_file || seen.insert(extent.path.clone()) {
-                files.push(extent.path);
+            if extent.is_whole() || seen.insert(path.to_owned()) {
+                files.push(path.to_owned());
             }
         }
         if files.is_empty() {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use tallow::{Loader, Order as _, Report, Sampler, Sequential, Shuffle, Source};
+use tallow::{Loader, Order as _, Population, Report, Sampler, Sequential, Shuffle, Source};
 
 use crate::args::LoadArgs;
 use crate::loading::plan;
@@ -270,6 +270,6 @@ fn are_all<T>(rounds: &[T], asked: Option<u64>, least: u64, all: &Meter) -> bool
 /// The samples that the loader delivers in an epoch, in that order.
 pub(crate) fn visits(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Visits> {
     let sampler: &dyn Sampler = if args.shuffle { &Shuffle } else { &Sequential };
-    let order = sampler.order(samples, args.seed, epoch)?;
+    let order = sampler.order(&Population::of(samples), args.seed, epoch)?;
     Ok(Visits::new(order, plan::batching(args)?))
 }

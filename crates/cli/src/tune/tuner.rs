@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use tallow::candle::Device;
 use tallow::{
-    Augment, Auto, Loader, Sampler as _, Search, Sequential, Settings, Source, Workers as Bound,
+    Augment, Auto, Loader, Population, Sampler as _, Search, Sequential, Settings, Source,
+    Workers as Bound,
 };
 
 use crate::args::{LoadArgs, Workers};
@@ -210,7 +211,7 @@ impl Tuner<'_> {
             Ceilings { memory_copy: memory::copy_bytes_per_second(threads), ..Ceilings::default() };
         let ceiling = Ceiling::new(&self.source, first.iter().copied());
         if let (Some(files), Ok(ceiling)) = (files, ceiling) {
-            let order = Sequential.order(first.len(), 0, 0)?;
+            let order = Sequential.order(&Population::of(first.len()), 0, 0)?;
             ceilings.sample_bytes = Some(files.bytes as f64 / first.len().max(1) as f64);
             let pass = |threads| ceiling.pass(&*order, threads).map_err(Failure::Failed);
             let samples = first.len() as u64;

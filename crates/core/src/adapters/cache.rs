@@ -1,10 +1,10 @@
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, RowBuffer, Schema, Source,
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, Schema,
+    Source,
 };
 
 /// A source whose samples stay in memory once they were read, as far as a bound in bytes allows.
@@ -97,8 +97,8 @@ impl<S: Source> Source for Cache<S> {
         self.source.name(index)
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
-        self.source.file(index, field)
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        self.source.location(index, field)
     }
 
     /// The source's: what is kept changes nothing.
@@ -106,8 +106,8 @@ impl<S: Source> Source for Cache<S> {
         self.source.fingerprint()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
-        self.source.extents(index)
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        self.source.extents(index, visit)
     }
 }
 

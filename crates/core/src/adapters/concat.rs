@@ -1,7 +1,8 @@
 use std::borrow::Cow;
-use std::path::PathBuf;
 
-use crate::{Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, Schema, Source};
+use crate::{
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+};
 
 /// The samples of one source, then those of another of the same schema.
 #[derive(Debug, Clone)]
@@ -50,8 +51,8 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
         self.at(index, |source, at| source.name(at))
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
-        self.at(index, |source, at| source.file(at, field))
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        self.at(index, |source, at| source.location(at, field))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -59,8 +60,8 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
         start.with(self.second.fingerprint()).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
-        self.at(index, |source, at| source.extents(at))
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        self.at(index, |source, at| source.extents(at, visit))
     }
 }
 

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::{Extent, FieldId, Fingerprint, Result, Row, RowBuffer, RowView, Schema, Source};
+use crate::{
+    Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, RowView, Schema, Source,
+};
 
 /// A source whose samples a closure rewrites.
 ///
@@ -77,8 +78,8 @@ where
     }
 
     /// That of the source's field of the same name, which the closure is taken to rewrite.
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
-        self.source.file(index, field)
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        self.source.location(index, field)
     }
 
     /// The source's, the schema and the version; what the closure does cannot be known.
@@ -87,8 +88,8 @@ where
         start.text(&self.schema.to_string()).number(self.version).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
-        self.source.extents(index)
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        self.source.extents(index, visit)
     }
 }
 

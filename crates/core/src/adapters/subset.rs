@@ -1,8 +1,9 @@
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, Schema, Source};
+use crate::{
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+};
 
 /// Some samples of a source, in an order of one's own.
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ impl<S: Source> Source for Subset<S> {
         self.source.name(self.indices[index])
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
-        self.source.file(self.indices[index], field)
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        self.source.location(self.indices[index], field)
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -58,8 +59,8 @@ impl<S: Source> Source for Subset<S> {
         self.indices.iter().fold(start, |print, &index| print.number(index as u64)).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
-        self.source.extents(self.indices[index])
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        self.source.extents(self.indices[index], visit)
     }
 }
 

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
-use std::path::PathBuf;
 
-use crate::{Error, ErrorKind, Extent, FieldId, Fingerprint, Result, Row, Schema, Source};
+use crate::{
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+};
 
 /// The fields of two sources of the same length, sample by sample.
 #[derive(Debug, Clone)]
@@ -53,10 +54,10 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
     }
 
     /// A source's own field goes before one of the same name that the other is made of.
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let of_second = self.second.schema().fields().iter().any(|own| own.id() == field);
-        let first = || self.first.file(index, field);
-        let second = || self.second.file(index, field);
+        let first = || self.first.location(index, field);
+        let second = || self.second.location(index, field);
         if of_second { second() } else { first().or_else(second) }
     }
 
@@ -65,8 +66,9 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
         start.with(self.second.fingerprint()).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
-        [self.first.extents(index), self.second.extents(index)].concat()
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        self.first.extents(index, visit);
+        self.second.extents(index, visit);
     }
 }
 

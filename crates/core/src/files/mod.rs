@@ -2,16 +2,20 @@
 //! read, and it is seen that it stays as it is meanwhile. What is a sample of that, `sources` knows;
 //! what its bytes mean, `codecs`.
 
+mod extent;
 pub(crate) mod foreign;
 mod limits;
 mod listing;
+mod location;
 mod names;
 mod open;
 mod range;
 mod stamp;
 
+pub use self::extent::Extent;
 pub use self::limits::Limits;
 pub(crate) use self::listing::list;
+pub use self::location::Location;
 pub(crate) use self::names::{Key, Names, Pattern};
 pub(crate) use self::open::{files_max, open_folder, open_path, open_path_waiting, read_file};
 pub(crate) use self::range::{read_stored, reserve};

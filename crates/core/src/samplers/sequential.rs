@@ -1,18 +1,18 @@
 use std::sync::Arc;
 
-use crate::{Fingerprint, Order, Result, Sampler};
+use crate::{Fingerprint, Order, Population, Result, Sampler};
 
 /// Every sample once, in the source's order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sequential;
 
 impl Sampler for Sequential {
-    fn len(&self, samples: usize) -> Result<usize> {
-        Ok(samples)
+    fn len(&self, population: &Population) -> Result<usize> {
+        Ok(population.samples())
     }
 
-    fn order(&self, samples: usize, _seed: u64, _epoch: u64) -> Result<Arc<dyn Order>> {
-        Ok(Arc::new(Identity(samples)))
+    fn order(&self, population: &Population, _seed: u64, _epoch: u64) -> Result<Arc<dyn Order>> {
+        Ok(Arc::new(Identity(population.samples())))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -39,6 +39,6 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        crate::testing::check_sampler(&Sequential, 10);
+        crate::testing::check_sampler(&Sequential, &Population::of(10));
     }
 }

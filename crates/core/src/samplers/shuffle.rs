@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::permutation::Permutation;
-use crate::{Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
+use crate::{Fingerprint, Key, Order, Population, Purpose, Result, Sampler, Stream};
 
 /// Every sample once, in an order drawn anew for each epoch: an exactly uniform table for up to
 /// 2^22 samples, and above that a Feistel network, which starts at once and costs no memory.
@@ -9,21 +9,21 @@ use crate::{Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
 pub struct Shuffle;
 
 impl Sampler for Shuffle {
-    fn len(&self, samples: usize) -> Result<usize> {
-        Ok(samples)
+    fn len(&self, population: &Population) -> Result<usize> {
+        Ok(population.samples())
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+    fn order(&self, population: &Population, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
         let stream = Stream::new("shuffle", 0, Purpose::Order);
-        Ok(Arc::new(Permutation::new(samples, Key::new(seed, epoch), stream)))
+        Ok(Arc::new(Permutation::new(population.samples(), Key::new(seed, epoch), stream)))
     }
 
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("shuffle").finish()
     }
 
-    fn order_bytes(&self, samples: usize) -> usize {
-        Permutation::bytes_for(samples)
+    fn order_bytes(&self, population: &Population) -> usize {
+        Permutation::bytes_for(population.samples())
     }
 }
 
@@ -33,13 +33,13 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        crate::testing::check_sampler(&Shuffle, 1000);
+        crate::testing::check_sampler(&Shuffle, &Population::of(1000));
     }
 
     #[test]
     fn seeds_and_epochs_give_other_orders() {
         let table = |seed, epoch| {
-            let order = Shuffle.order(100, seed, epoch).unwrap();
+            let order = Shuffle.order(&Population::of(100), seed, epoch).unwrap();
             (0..100).map(|position| order.index(position)).collect::<Vec<_>>()
         };
         assert_eq!(table(1, 1), table(1, 1));

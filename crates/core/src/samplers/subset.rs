@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use crate::permutation::Permutation;
-use crate::{Error, ErrorKind, Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
+use crate::{
+    Error, ErrorKind, Fingerprint, Key, Order, Population, Purpose, Result, Sampler, Stream,
+};
 
 /// The samples of a list, in its order or shuffled anew each epoch. An index may stand in the list
 /// more than once.
@@ -31,7 +33,8 @@ impl SubsetSampler {
 }
 
 impl Sampler for SubsetSampler {
-    fn len(&self, samples: usize) -> Result<usize> {
+    fn len(&self, population: &Population) -> Result<usize> {
+        let samples = population.samples();
         match self.indices.iter().find(|&&index| index >= samples) {
             None => Ok(self.indices.len()),
             Some(index) => {
@@ -41,8 +44,8 @@ impl Sampler for SubsetSampler {
         }
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
-        let len = self.len(samples)?;
+    fn order(&self, population: &Population, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+        let len = self.len(population)?;
         let stream = Stream::new("subset", 0, Purpose::Order);
         let permuted = self.shuffled.then(|| Permutation::new(len, Key::new(seed, epoch), stream));
         Ok(Arc::new(SubsetOrder { indices: self.indices.clone(), permuted, repeats: self.repeats }))
@@ -53,7 +56,7 @@ impl Sampler for SubsetSampler {
         self.indices.iter().fold(start, |print, &index| print.number(index as u64)).finish()
     }
 
-    fn order_bytes(&self, _samples: usize) -> usize {
+    fn order_bytes(&self, _population: &Population) -> usize {
         if self.shuffled { Permutation::bytes_for(self.indices.len()) } else { 0 }
     }
 }
@@ -86,19 +89,24 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        crate::testing::check_sampler(&SubsetSampler::new([3, 1, 4, 1]), 5);
-        crate::testing::check_sampler(&SubsetSampler::new([3, 1, 4]).shuffled(), 5);
+        crate::testing::check_sampler(&SubsetSampler::new([3, 1, 4, 1]), &Population::of(5));
+        crate::testing::check_sampler(
+            &SubsetSampler::new([3, 1, 4]).shuffled(),
+            &Population::of(5),
+        );
     }
 
     #[test]
     fn only_a_list_with_repetitions_repeats() {
-        let repeats = |list: &[usize]| SubsetSampler::new(list).order(9, 0, 0).unwrap().repeats();
+        let repeats = |list: &[usize]| {
+            SubsetSampler::new(list).order(&Population::of(9), 0, 0).unwrap().repeats()
+        };
         assert!(repeats(&[1, 2, 1]) && !repeats(&[1, 2, 3]));
     }
 
     #[test]
     fn an_index_outside_the_source_is_refused() {
-        let error = SubsetSampler::new([0, 5]).len(5).unwrap_err();
+        let error = SubsetSampler::new([0, 5]).len(&Population::of(5)).unwrap_err();
         assert_eq!(error.to_string(), "configuration: index 5 in a subset of 5 samples");
     }
 }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Error, ErrorKind, Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
+use crate::{
+    Error, ErrorKind, Fingerprint, Key, Order, Population, Purpose, Result, Sampler, Stream,
+};
 
 /// Samples drawn independently, each with a probability proportional to its weight.
 ///
@@ -32,7 +34,8 @@ impl Weighted {
 }
 
 impl Sampler for Weighted {
-    fn len(&self, samples: usize) -> Result<usize> {
+    fn len(&self, population: &Population) -> Result<usize> {
+        let samples = population.samples();
         let weights = self.table.columns.len();
         if weights == samples {
             return Ok(self.draws);
@@ -41,8 +44,8 @@ impl Sampler for Weighted {
         Err(Error::new(ErrorKind::Config, message))
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
-        let len = self.len(samples)?;
+    fn order(&self, population: &Population, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+        let len = self.len(population)?;
         let (key, stream) = (Key::new(seed, epoch), Stream::new("weighted", 0, Purpose::Order));
         Ok(Arc::new(WeightedOrder { len, table: self.table.clone(), key, stream }))
     }
@@ -143,14 +146,21 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        crate::testing::check_sampler(&Weighted::new(&[1.0; 64]).unwrap(), 64);
-        crate::testing::check_sampler(&Weighted::new(&[0.0, 2.0, 1e300]).unwrap().draws(99), 3);
+        crate::testing::check_sampler(&Weighted::new(&[1.0; 64]).unwrap(), &Population::of(64));
+        crate::testing::check_sampler(
+            &Weighted::new(&[0.0, 2.0, 1e300]).unwrap().draws(99),
+            &Population::of(3),
+        );
     }
 
     #[test]
     fn draws_are_proportional_to_the_weights_and_zero_never_comes() {
         let weights = [0.0, 1.0, 2.0, 3.0, 4.0, 0.0];
-        let order = Weighted::new(&weights).unwrap().draws(100_000).order(6, 1, 0).unwrap();
+        let order = Weighted::new(&weights)
+            .unwrap()
+            .draws(100_000)
+            .order(&Population::of(6), 1, 0)
+            .unwrap();
         let mut counts = [0f64; 6];
         (0..100_000).for_each(|position| counts[order.index(position)] += 1.0);
         assert_eq!((counts[0], counts[5]), (0.0, 0.0));
@@ -170,7 +180,7 @@ mod tests {
         ] {
             assert_eq!(Weighted::new(weights).unwrap_err().message(), message, "{weights:?}");
         }
-        let error = Weighted::new(&[1.0]).unwrap().len(2).unwrap_err();
+        let error = Weighted::new(&[1.0]).unwrap().len(&Population::of(2)).unwrap_err();
         assert_eq!(error.message(), "found 1 weights for a source of 2 samples");
     }
 }

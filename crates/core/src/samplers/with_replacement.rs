@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Error, ErrorKind, Fingerprint, Key, Order, Purpose, Result, Sampler, Stream};
+use crate::{
+    Error, ErrorKind, Fingerprint, Key, Order, Population, Purpose, Result, Sampler, Stream,
+};
 
 /// Samples drawn uniformly and independently: some come twice in an epoch, some not at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +25,8 @@ impl WithReplacement {
 }
 
 impl Sampler for WithReplacement {
-    fn len(&self, samples: usize) -> Result<usize> {
+    fn len(&self, population: &Population) -> Result<usize> {
+        let samples = population.samples();
         match self.draws.unwrap_or(samples) {
             0 => Ok(0),
             _ if samples == 0 => {
@@ -33,10 +36,10 @@ impl Sampler for WithReplacement {
         }
     }
 
-    fn order(&self, samples: usize, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
-        let len = self.len(samples)?;
+    fn order(&self, population: &Population, seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+        let len = self.len(population)?;
         let stream = Stream::new("with_replacement", 0, Purpose::Order);
-        let (samples, key) = (samples as u64, Key::new(seed, epoch));
+        let (samples, key) = (population.samples() as u64, Key::new(seed, epoch));
         Ok(Arc::new(Independent { len, samples, key, stream }))
     }
 
@@ -79,13 +82,13 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        crate::testing::check_sampler(&WithReplacement::new(), 100);
-        crate::testing::check_sampler(&WithReplacement::new().draws(250), 100);
+        crate::testing::check_sampler(&WithReplacement::new(), &Population::of(100));
+        crate::testing::check_sampler(&WithReplacement::new().draws(250), &Population::of(100));
     }
 
     #[test]
     fn every_sample_is_as_likely() {
-        let order = WithReplacement::new().draws(50_000).order(10, 1, 0).unwrap();
+        let order = WithReplacement::new().draws(50_000).order(&Population::of(10), 1, 0).unwrap();
         let mut counts = [0f64; 10];
         (0..50_000).for_each(|position| counts[order.index(position)] += 1.0);
         let chi2: f64 = counts.iter().map(|c| (c - 5e3).powi(2) / 5e3).sum();
@@ -94,14 +97,14 @@ mod tests {
 
     #[test]
     fn drawing_from_nothing_is_refused() {
-        let error = WithReplacement::new().draws(3).len(0).unwrap_err();
+        let error = WithReplacement::new().draws(3).len(&Population::of(0)).unwrap_err();
         assert_eq!(error.message(), "cannot draw from a source of no samples");
     }
 
     #[test]
     fn any_number_of_draws_has_an_order_and_a_fingerprint_of_its_own() {
         let of = |draws| WithReplacement::new().draws(draws);
-        let order = of(usize::MAX).order(usize::MAX, 1, 2).unwrap();
+        let order = of(usize::MAX).order(&Population::of(usize::MAX), 1, 2).unwrap();
         assert_eq!(order.len(), usize::MAX);
         assert!(order.index(usize::MAX - 1) < usize::MAX);
         let mut prints = [0, 1, usize::MAX - 2, usize::MAX - 1, usize::MAX].map(of).to_vec();

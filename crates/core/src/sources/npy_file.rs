@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::codecs::Header;
 use crate::files::{Limits, Opened, Stamp, open_path, read_stored};
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row, Schema,
+    Source,
 };
 
 /// One `.npy` file whose first axis is the sample axis, as the field `input` unless
@@ -22,6 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub struct NpyFile {
     path: PathBuf,
+    location: Location,
     file: File,
     opened: Opened,
     header: Header,
@@ -67,7 +69,8 @@ impl NpyFile {
         limits.check_samples(&field, len)?;
         let schema = Schema::new(vec![field])?;
         let opened = Opened::new(stamp, &header.text);
-        Ok(Self { path: path.to_owned(), file, opened, schema, len, turned, header })
+        let location = Location::file(path);
+        Ok(Self { path: path.to_owned(), location, file, opened, schema, len, turned, header })
     }
 
     /// The same source with its field called `name`.
@@ -143,9 +146,9 @@ impl Source for NpyFile {
         Cow::Owned(format!("{}[{index}]", self.path.display()))
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let _ = index;
-        (self.schema.fields()[0].id() == field).then(|| self.path.clone())
+        (self.schema.fields()[0].id() == field).then(|| self.location.clone())
     }
 
     /// Header and length of the file stand for its contents.
@@ -154,8 +157,8 @@ impl Source for NpyFile {
         start.bytes(&self.header.text).number(self.opened.bytes()).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         let (offset, bytes) = (self.offset_of(index), self.stored_bytes());
-        vec![Extent { path: self.path.clone(), offset, bytes, whole_file: false }]
+        visit(&Extent::part(self.location.clone(), offset, bytes));
     }
 }

@@ -8,8 +8,8 @@ use super::pairing::{Pairing, pair, summarize};
 use crate::codecs::{Header, NpyReader};
 use crate::files::{Limits, Names, Pattern, Stamp, list, open_folder, read_file};
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Result, Row, Schema,
-    Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row,
+    Schema, Source,
 };
 
 /// Folders of `.npy` files, one sample a file, one field a folder; several folders are paired by
@@ -114,9 +114,9 @@ impl Source for NpyFolders {
         Cow::Owned(self.columns[0].path(index).display().to_string())
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let at = self.schema.fields().iter().position(|own| own.id() == field)?;
-        Some(self.columns[at].path(index))
+        Some(Location::file(self.columns[at].path(index)))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -125,9 +125,9 @@ impl Source for NpyFolders {
         self.columns.iter().fold(start, add).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         let columns = self.columns.iter().zip(self.schema.fields());
-        columns.map(|(column, field)| column.extent(index, field)).collect()
+        columns.for_each(|(column, field)| visit(&column.extent(index, field)));
     }
 }
 
@@ -153,12 +153,8 @@ impl Column {
 
     fn extent(&self, index: usize, field: &Field) -> Extent {
         let header = self.reader.first();
-        Extent {
-            path: self.path(index),
-            offset: 0,
-            bytes: header.text.len() + header.stored_bytes(&field.max_shape()),
-            whole_file: true,
-        }
+        let bytes = header.text.len() + header.stored_bytes(&field.max_shape());
+        Extent::whole(Location::file(self.path(index)), bytes)
     }
 }
 

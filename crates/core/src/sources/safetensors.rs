@@ -17,8 +17,8 @@ use crate::files::{
     read_stored,
 };
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Result,
-    Row, RowDType, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location,
+    Result, Row, RowDType, Schema, Source,
 };
 
 /// A `.safetensors` file, or a folder of such files: every named tensor is a field, and the first
@@ -37,6 +37,7 @@ pub struct Safetensors {
 #[derive(Debug)]
 struct Shard {
     path: PathBuf,
+    location: Location,
     /// The open file; `None` for shards beyond [`held_max`], which are opened for each read, so
     /// that a folder of many shards does not use up the process's descriptors.
     file: Option<File>,
@@ -136,9 +137,9 @@ impl Source for Safetensors {
         Cow::Owned(format!("{}[{}]", shard.path.display(), index - shard.start))
     }
 
-    fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let own = self.schema.fields().iter().any(|own| own.id() == field);
-        own.then(|| self.shard(index).path.clone())
+        own.then(|| self.shard(index).location.clone())
     }
 
     /// The headers and lengths of all shards stand for their contents.
@@ -150,15 +151,12 @@ impl Source for Safetensors {
         self.shards.iter().fold(start, add).finish()
     }
 
-    fn extents(&self, index: usize) -> Vec<Extent> {
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         let shard = self.shard(index);
-        let extent = |place: &TensorPlace| Extent {
-            path: shard.path.clone(),
-            offset: place.offset_of(index - shard.start),
-            bytes: place.stored_bytes,
-            whole_file: false,
-        };
-        shard.tensors.iter().map(extent).collect()
+        for place in &shard.tensors {
+            let offset = place.offset_of(index - shard.start);
+            visit(&Extent::part(shard.location.clone(), offset, place.stored_bytes));
+        }
     }
 }
 
@@ -210,8 +208,8 @@ impl Shard {
         let opened = Opened::new(stamp, &head);
         let file = hold.then_some(file);
         let samples = samples.unwrap_or(0);
-        let path = path.to_owned();
-        let this = Self { path, file, opened, header_hash, start, samples, tensors };
+        let (path, location) = (path.to_owned(), Location::file(path));
+        let this = Self { path, location, file, opened, header_hash, start, samples, tensors };
         Ok((this, Schema::new(fields)?))
     }
 

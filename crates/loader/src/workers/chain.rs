@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use tallow_core::{FieldId, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes};
+use tallow_core::{FieldId, Location, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes};
 
 use super::epoch::Epoch;
 use super::pipeline::{Pipeline, Scratch, Tools};
@@ -43,7 +43,8 @@ impl Pipeline {
         let index = partner.unwrap_or(own);
         let mut cause = cause.with_index(index);
         if cause.path().is_none()
-            && let Some(path) = cause.field().and_then(|name| self.file(index, FieldId::of(name)))
+            && let Some(field) = cause.field().map(FieldId::of)
+            && let Some(path) = self.location(index, field).as_ref().and_then(Location::path)
         {
             cause = cause.with_path(path);
         }

@@ -1,10 +1,10 @@
 //! From an index to a row of the slab: the source's read and the engines behind it, in a chain.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tallow_core::{
-    DeviceEngine, Engine, Extent, FieldId, Made, RowBuffer, RowSlots, Schema, Source, zeroed_words,
+    DeviceEngine, Engine, Extent, FieldId, Location, Made, RowBuffer, RowSlots, Schema, Source,
+    zeroed_words,
 };
 
 use super::finisher::Finisher;
@@ -175,24 +175,24 @@ impl Pipeline {
     }
 
     /// Where the source says that a sample lies.
-    pub(crate) fn extents(&self, index: usize) -> Vec<Extent> {
-        self.source.extents(index)
+    pub(crate) fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        self.source.extents(index, visit)
     }
 
-    /// A sample as errors name it: with the file of `field` where that is known, and otherwise as
+    /// A sample as errors name it: with the location of `field` where that is known, and otherwise as
     /// the source calls it, if it calls it anything.
     pub(crate) fn place(&self, index: usize, field: Option<FieldId>) -> String {
-        let file = field.and_then(|field| self.file(index, field));
-        let file = file.map(|path| format!("{path:?}"));
-        match file.or_else(|| self.name(index).map(|name| format!("{name:?}"))) {
+        let location = field.and_then(|field| self.location(index, field));
+        let location = location.map(|location| format!("{location:?}"));
+        match location.or_else(|| self.name(index).map(|name| format!("{name:?}"))) {
             Some(name) => format!("sample {index}, {name}"),
             None => format!("sample {index}"),
         }
     }
 
-    /// The file of a field, from user code that may panic itself.
-    pub(super) fn file(&self, index: usize, field: FieldId) -> Option<PathBuf> {
-        catch(|| self.source.file(index, field)).ok().flatten()
+    /// Where a field lies, from user code that may panic itself.
+    pub(super) fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        catch(|| self.source.location(index, field)).ok().flatten()
     }
 
     /// The sample's name, if it says more than the index does.

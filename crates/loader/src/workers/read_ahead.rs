@@ -8,9 +8,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
 
-use tallow_core::Extent;
+use tallow_core::{Extent, Location};
 
 use super::worker::Filler;
 use crate::delivery::Ahead;
@@ -28,15 +27,16 @@ pub(crate) fn fetch(filler: &Filler) {
             }
             // Order and source are user code. What fails here fails again in a worker, and is
             // reported there.
-            let extents = catch(|| {
+            let _ = catch(|| {
                 let index = order.index(rows.position(row));
-                let is_read = index < filler.delivery.course.samples
+                let is_read = index < filler.delivery.course.population.samples()
                     && !filler.pipeline.resident().is_some_and(|r| r.is_present(index));
-                if is_read { filler.pipeline.extents(index) } else { Vec::new() }
+                if is_read {
+                    filler.pipeline.extents(index, &mut |extent| {
+                        ask_for(extent, &mut open, || filler.delivery.is_stopping());
+                    });
+                }
             });
-            for extent in extents.unwrap_or_default() {
-                ask_for(extent, &mut open, || filler.delivery.is_stopping());
-            }
         }
         discard(order);
     }
@@ -49,20 +49,22 @@ const PIECE_BYTES: usize = 128 << 10;
 
 /// Asks the kernel to read an extent; `open` is the file that was asked for last, which many
 /// samples may share.
-fn ask_for(extent: Extent, open: &mut Option<(PathBuf, File)>, is_stopping: impl Fn() -> bool) {
-    if open.as_ref().is_none_or(|(path, _)| *path != extent.path) {
+fn ask_for(extent: &Extent, open: &mut Option<(Location, File)>, is_stopping: impl Fn() -> bool) {
+    let location = extent.location();
+    if open.as_ref().is_none_or(|(open, _)| open != location) {
         // Not a word that could block: a source may be told of a pipe.
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&extent.path);
-        *open = file.ok().map(|file| (extent.path, file));
+        let open_path = |path| OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let file = location.path().and_then(|path| open_path(path).ok());
+        *open = file.map(|file| (location.clone(), file));
     }
     let Some((_, file)) = open else { return };
-    for start in (0..extent.bytes).step_by(PIECE_BYTES) {
+    for start in (0..extent.bytes()).step_by(PIECE_BYTES) {
         if is_stopping() {
             break;
         }
-        let bytes = PIECE_BYTES.min(extent.bytes - start);
-        will_need(file, extent.offset + start as u64, bytes);
+        let bytes = PIECE_BYTES.min(extent.bytes() - start);
+        will_need(file, extent.offset() + start as u64, bytes);
     }
 }
 

@@ -97,7 +97,7 @@ impl Filler {
         clock: &mut StageClock<'_>,
     ) -> RowOutcome {
         let position = slab.rows.position(row);
-        let samples = self.delivery.course.samples;
+        let samples = self.delivery.course.population.samples();
         let epoch = Epoch { order: &*slab.order, key: slab.key, samples };
         let own_key = slab.key.at(position as u64);
         let mut sample = epoch.sample(position);

@@ -1,0 +1,46 @@
+//! Which bytes of a file belong to a sample.
+
+use super::Location;
+
+/// A run of bytes that belongs to one sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    location: Location,
+    offset: u64,
+    bytes: usize,
+    is_whole: bool,
+}
+
+impl Extent {
+    /// All of `location`, which holds one sample: `bytes` bytes, or of a ragged sample at most so
+    /// many.
+    pub fn whole(location: Location, bytes: usize) -> Self {
+        Self { location, offset: 0, bytes, is_whole: true }
+    }
+
+    /// The `bytes` bytes from `offset` of `location`, which holds other samples too.
+    pub fn part(location: Location, offset: u64, bytes: usize) -> Self {
+        Self { location, offset, bytes, is_whole: false }
+    }
+
+    /// Where the bytes lie.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The byte of the location at which the run begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The length of the run in bytes; of a location that holds one sample, the most that it may
+    /// be, since ragged samples differ.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether the location holds this sample only, so that reading the sample opens a file.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+}
