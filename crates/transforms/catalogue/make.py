@@ -16,8 +16,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src"
 STEPS = SOURCE / "steps"
-# What holds for the whole chain.
-SETTINGS = [SOURCE / "augment.rs", SOURCE / "targets.rs"]
+# The builder, and how its settings of the whole chain are written.
+BUILDER = SOURCE / "augment.rs"
+SETTINGS = SOURCE / "spec" / "settings.rs"
 PAGE = HERE / "CATALOGUE.md"
 
 # The chain that a step is shown with, where it is not the step without arguments.
@@ -105,7 +106,7 @@ DOC = re.compile(r"(?:^[ \t]*///.*\n)+", re.M)
 def documentation():
     """The doc comment of every builder method, and of every struct that one refers to."""
     docs = {}
-    for path in [*sorted(STEPS.glob("*.rs")), *SETTINGS]:
+    for path in [*sorted(STEPS.glob("*.rs")), BUILDER]:
         text = path.read_text()
         for doc in DOC.finditer(text):
             item = re.match(r"(?:\s*#\[.*\]\n)*\s*pub (?:fn|struct) (\w+)", text[doc.end() :])
@@ -136,7 +137,7 @@ def words_of(name, docs):
 def settings():
     """How each setting of a whole chain is written."""
     form = re.compile(r'Form \{\s*name: "(\w+)",\s*usage: "([^"]*)"')
-    forms = [found for path in SETTINGS for found in form.findall(path.read_text())]
+    forms = form.findall(SETTINGS.read_text())
     return [f"{name}({usage})" if usage else name for name, usage in forms]
 
 

@@ -2,35 +2,10 @@
 
 use std::fmt;
 
-use tallow_core::{
-    Engine, Error, ErrorKind, Fingerprint, Result, RowKey, Schema, Shapes, Transform,
-};
-
-use crate::bound::AugmentEngine;
 use crate::layout::Layout;
-use crate::plan::PLAN_VERSION;
-use crate::spec::{FieldName, Form};
-use crate::step::{Chain, Step, number};
-use crate::targets::{Target, TargetKind};
-
-pub(crate) static FORMS: &[Form] = &[
-    Form { name: "field", usage: "name", parse: |a, args| Ok(a.field(args.field("name")?)) },
-    Form {
-        name: "layout",
-        usage: "hw | chw | hwc | dhw | cdhw | dhwc | t | ct | tc",
-        parse: |a, args| Ok(a.layout(args.word("layout")?)),
-    },
-    Form {
-        name: "range",
-        usage: "low, high",
-        parse: |a, args| {
-            let (low, high) = (args.number("low")?, args.number("high")?);
-            Ok(a.range(low, high))
-        },
-    },
-    Form { name: "draws_as", usage: "name", parse: |a, args| Ok(a.draws_as(args.field("name")?)) },
-    Form { name: "resample_once", usage: "", parse: |a, _| Ok(a.resample_once()) },
-];
+use crate::step::{Chain, Step};
+use crate::targets::{BoxFormat, Target, TargetKind};
+use crate::text::{FieldName, number};
 
 /// A chain of augmentations of one field, the image, which reads like the pipeline it describes.
 ///
@@ -61,7 +36,7 @@ pub(crate) static FORMS: &[Form] = &[
 /// none. Behind a normalisation any number goes.
 ///
 /// A raw value that is further outside of the range than half of its width is an error of its
-/// sample ([`ErrorKind::OutOfRange`]) where a step needs the range: such an image has another.
+/// sample ([`ErrorKind::OutOfRange`](tallow_core::ErrorKind::OutOfRange)) where a step needs the range: such an image has another.
 /// What is nearer, as the overshoot of an interpolation is, and infinities are limited to the range
 /// by the steps that limit.
 ///
@@ -168,6 +143,41 @@ impl Augment {
         self
     }
 
+    /// The field `field` is a mask: it follows the image's geometry, its values moved to the
+    /// nearest pixel and never mixed, whatever interpolates the image. What lies outside is 0, or the
+    /// fill of [`mask_filled`](Self::mask_filled).
+    pub fn mask(self, field: impl Into<String>) -> Self {
+        self.mask_filled(field, 0.0)
+    }
+
+    /// A mask whose outside is `fill`.
+    pub fn mask_filled(self, field: impl Into<String>, fill: f64) -> Self {
+        self.target(field, TargetKind::Mask { fill })
+    }
+
+    /// The field `field` holds boxes: `f32` of shape (boxes, 4). A box becomes the smallest that
+    /// holds its corners after the map, cut at the border of the delivered image; one that has left
+    /// the image is all zeros, so that the others keep their places. What a crop or a warp took away
+    /// does not come back where a border is added later, but a box that reached beyond the raw image
+    /// reaches into a border.
+    pub fn boxes(self, field: impl Into<String>, format: BoxFormat) -> Self {
+        self.target(field, TargetKind::Boxes(format))
+    }
+
+    /// The field `field` holds points: `f32` of shape (points, 2), x and y in pixels, 0 being the
+    /// centre of the first. Points may leave the image, and one that a crop cut off may lie in a
+    /// border that is added later.
+    pub fn keypoints(self, field: impl Into<String>) -> Self {
+        self.target(field, TargetKind::Keypoints)
+    }
+
+    /// The field `field`, a class as a whole number, becomes `f32` of shape (classes,), of which
+    /// MixUp and CutMix make mixtures. `smoothing` s is shared out over all classes: 1 - s + s/K
+    /// at the class and s/K elsewhere. A float field of `classes` shares is taken as it is.
+    pub fn one_hot(self, field: impl Into<String>, classes: usize, smoothing: f64) -> Self {
+        self.target(field, TargetKind::OneHot { classes, smoothing })
+    }
+
     pub(crate) fn push(mut self, step: impl Step + 'static) -> Self {
         self.chain.push(step);
         self
@@ -193,70 +203,6 @@ impl Augment {
         let is_mask = |target: &&Target| matches!(target.kind, TargetKind::Mask { .. });
         self.targets.iter().filter(is_mask).map(|target| &*target.field)
     }
-
-    /// The layout of the image in fields of `schema`, and the one in which it is delivered.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transform::bind`].
-    pub fn layouts(&self, schema: &Schema) -> Result<[Layout; 2]> {
-        let engine = AugmentEngine::bind(self, schema)?;
-        Ok([engine.layout, engine.delivered])
-    }
-
-    /// How the chain is cut into stages for fields of `schema`, and why, line by line.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transform::bind`].
-    pub fn explain(&self, schema: &Schema) -> Result<String> {
-        Ok(AugmentEngine::bind(self, schema)?.explain())
-    }
-}
-
-impl Augment {
-    /// What the steps of the chain draw for one sample, in words, in their order.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transform::bind`], or when the shapes do not fit.
-    pub fn drawn(&self, schema: &Schema, key: RowKey, shapes: Shapes<'_>) -> Result<Vec<String>> {
-        AugmentEngine::bind(self, schema)?.drawn(key, shapes)
-    }
-}
-
-impl Transform for Augment {
-    fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>> {
-        Ok(Box::new(AugmentEngine::bind(self, schema)?))
-    }
-
-    #[cfg(feature = "cuda")]
-    fn bind_on(
-        &self,
-        device: &candle_core::Device,
-        schema: &Schema,
-    ) -> Result<Option<Box<dyn tallow_core::DeviceEngine>>> {
-        if !device.is_cuda() {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(crate::cuda::Launches::bind(self, schema)?)))
-    }
-
-    fn fingerprint(&self) -> Fingerprint {
-        let print = Fingerprint::of("augment").number(u64::from(PLAN_VERSION));
-        let layout = self.layout.map_or("", Layout::as_str);
-        let print = print.text(self.field_name()).text(layout).text(&self.chain.to_string());
-        let print =
-            self.targets.iter().fold(print, |print, target| print.text(&target.to_string()));
-        let print = print.text(self.draws_name()).number(u64::from(self.once));
-        let range = self.range.unwrap_or_default().map(f64::to_bits);
-        // A chain without one keeps the fingerprint that it had before there were any.
-        match self.range {
-            Some(_) => range.into_iter().fold(print.text("range"), |print, end| print.number(end)),
-            None => print,
-        }
-        .finish()
-    }
 }
 
 /// First what the image is, then the steps, then the fields that follow.
@@ -277,14 +223,9 @@ impl fmt::Display for Augment {
     }
 }
 
-/// An error of the configuration, all problems in one line.
-pub(crate) fn config(problems: &[String]) -> Error {
-    Error::new(ErrorKind::Config, problems.join("; "))
-}
-
 #[cfg(test)]
 mod tests {
-    use tallow_core::{Field, Key, RowBuffer, RowDType};
+    use tallow_core::{Field, Key, RowBuffer, RowDType, RowKey, Schema, Shapes};
 
     use super::*;
 

@@ -1,14 +1,28 @@
 //! The catalogue: what the text of a chain can name, and what is said of each.
 
-use crate::spec::{SpecError, forms};
-use crate::steps::FORMS;
+use std::str::FromStr;
+
+use crate::augment::Augment;
+use crate::spec::{Forms, SETTINGS, SpecError, parse};
+use crate::steps;
+
+/// Everything that the text of a chain can name.
+pub(crate) static FORMS: Forms = Forms { steps: steps::FORMS, settings: SETTINGS };
+
+impl FromStr for Augment {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        parse(text, FORMS)
+    }
+}
 
 /// The page, which `make.py` writes from the documentation of the builder.
 const PAGE: &str = include_str!("../catalogue/CATALOGUE.md");
 
 /// Every step that a chain can name, with its arguments: the catalogue.
 pub fn catalogue() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FORMS.iter().copied().flatten().map(|form| (form.name, form.usage))
+    FORMS.steps.iter().copied().flatten().map(|form| (form.name, form.usage))
 }
 
 /// All that is said of a step, or of a setting of the whole chain.
@@ -28,9 +42,9 @@ pub struct Described {
 ///
 /// When there is none, with the name that may have been meant.
 pub fn describe(name: &str) -> Result<Described, SpecError> {
-    let known = forms().find(|form| form.name == name);
+    let known = FORMS.iter().find(|form| form.name == name);
     let described = known.and_then(|form| section(form.name));
-    described.ok_or_else(|| SpecError::unknown(name))
+    described.ok_or_else(|| SpecError::new(name, 0..name.len(), FORMS.unknown(name)))
 }
 
 /// The section of the page: its usage, what is said, and the chain of its picture.
@@ -47,11 +61,10 @@ fn section(name: &str) -> Option<Described> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::augment::Augment;
 
     #[test]
     fn the_page_says_of_every_word_what_the_code_does() {
-        for form in forms() {
+        for form in FORMS.iter() {
             let described = describe(form.name).unwrap_or_else(|e| panic!("{e}: run make.py"));
             assert_eq!(described.usage, form.to_string(), "run make.py");
             assert!(described.words.len() > 20 && !described.words.contains("]("), "{described:?}");

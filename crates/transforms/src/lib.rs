@@ -19,45 +19,38 @@
 // Kernels are called by two files of `cuda`, and by nothing else.
 #![deny(unsafe_code)]
 
+mod apply;
 mod augment;
-mod beta;
-mod bound;
+mod bind;
 mod catalogue;
 mod compose;
 pub mod cuda;
-mod cut;
-mod draw;
 mod engine;
 mod fields;
-mod fill;
 mod kernels;
 mod layout;
 mod map;
-mod matrix;
-mod names;
+mod parameters;
 mod plan;
-mod points;
-mod size;
-mod sketch;
 mod spec;
 mod step;
 mod steps;
 mod targets;
+mod text;
+mod transform;
 mod values;
 
 pub use augment::Augment;
 pub use catalogue::{Described, catalogue, describe};
-pub use draw::Uniform;
 pub use fields::Fields;
-pub use fill::Fill;
 pub use kernels::simd::simd_level;
 pub use layout::Layout;
 pub use map::{Map, map};
+pub use parameters::{Fill, Jitter, Size, Uniform};
 pub use plan::{
     BLUR_WEIGHTS_MAX, Border, CHANNELS_MAX, Head, IntegerMap, Interpolation, NoiseKey, OPS_MAX, Op,
     OpCode, PLAN_VERSION, StagePlan,
 };
-pub use size::Size;
 pub use spec::SpecError;
 pub use steps::*;
 pub use targets::BoxFormat;

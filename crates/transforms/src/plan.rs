@@ -34,6 +34,32 @@ pub const BLUR_WEIGHTS_MAX: usize = 32;
 /// for all.
 pub const CHANNELS_MAX: usize = 4;
 
+/// The axes of sizes and places: depth, height, width.
+pub(crate) const D: usize = 0;
+pub(crate) const H: usize = 1;
+pub(crate) const W: usize = 2;
+
+/// One value per channel.
+pub(crate) type Channels = [f32; CHANNELS_MAX];
+
+/// Where the engine keeps images between stages.
+pub(crate) mod canvas {
+    /// The raw row, or the delivered row.
+    pub(crate) const ROW: u32 = 0;
+    /// The first of the two that stages alternate between.
+    pub(crate) const FIRST: u32 = 1;
+    /// The second of them.
+    pub(crate) const SECOND: u32 = 2;
+    /// The image that branches begin with.
+    pub(crate) const ORIGIN: u32 = 3;
+    /// The sum of branches.
+    pub(crate) const SUM: u32 = 4;
+    /// The partner that is mixed in.
+    pub(crate) const PARTNER: u32 = 5;
+    /// Canvases in all, the row included.
+    pub(crate) const COUNT: usize = 6;
+}
+
 /// The plan of one stage of one sample.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Pod, Zeroable)]

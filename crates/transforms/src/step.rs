@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use tallow_core::{Draws, Purpose, Stream};
 
-use crate::compose::Composer;
-use crate::sketch::Sketch;
+use crate::compose::{Composer, Sketch};
 
 /// One augmentation, with its parameters' distributions.
 ///
@@ -98,42 +97,48 @@ fn bind_in(chain: &Chain, draws: &str, before: &mut Vec<&'static str>) -> Vec<No
     nodes
 }
 
+impl Sketch {
+    /// Goes over `chain`.
+    ///
+    /// # Errors
+    ///
+    /// All that does not work, one problem per step.
+    pub(crate) fn chain(&mut self, chain: &Chain) -> Result<(), Vec<String>> {
+        let mut problems = Vec::new();
+        for step in &chain.0 {
+            self.begin(step.to_string());
+            if let Err(problem) = step.outline(self) {
+                problems.push(format!("{}: {problem}", step.name()));
+            }
+            if let Err(problem) = self.needs_countable() {
+                problems.push(format!("after {}: {problem}", step.name()));
+                // Sums of such lengths could leave any range.
+                return Err(problems);
+            }
+        }
+        self.measure();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}
+
+impl Composer<'_> {
+    /// Runs the steps of `nodes`, each with draws of its own.
+    pub(crate) fn chain(&mut self, nodes: &[Node]) {
+        nodes.iter().for_each(|node| self.step(node));
+    }
+
+    /// Runs one step.
+    pub(crate) fn step(&mut self, node: &Node) {
+        self.draw_from(node.stream, |draws, composer| {
+            node.step.compose_in(&node.inner, draws, composer);
+        });
+    }
+}
+
 /// All streams of `nodes` that are drawn from.
 pub(crate) fn streams(nodes: &[Node], streams: &mut Vec<Stream>) {
     for node in nodes {
         streams.extend(node.step.draws().then_some(node.stream));
         node.inner.iter().for_each(|chain| self::streams(chain, streams));
-    }
-}
-
-/// The characters up to which a number is written without an exponent.
-const PLAIN_MAX: usize = 12;
-
-/// A number as text: short, and such that it reads back as the same.
-pub(crate) fn number(value: f64) -> String {
-    let plain = format!("{value}");
-    if plain.len() <= PLAIN_MAX {
-        return plain;
-    }
-    let exponent = format!("{value:e}");
-    if exponent.len() < plain.len() { exponent } else { plain }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short_and_read_back_as_themselves() {
-        assert_eq!(
-            [0.001, 1e-6, 0.5, -0.0, 1e6].map(number),
-            ["0.001", "0.000001", "0.5", "-0", "1000000"]
-        );
-        assert_eq!([1e-300, 1e300, 5e-324].map(number), ["1e-300", "1e300", "5e-324"]);
-        for value in [f64::MIN_POSITIVE, f64::MAX, 1.0 / 3.0, -1e15, 123_456_789.123_456_7] {
-            let text = number(value);
-            assert_eq!(text.parse(), Ok(value));
-            assert!(text.len() <= 24, "{text}");
-        }
     }
 }

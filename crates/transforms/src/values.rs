@@ -2,9 +2,17 @@
 
 use tallow_core::RowDType;
 
-use crate::draw::is_moderate;
 use crate::layout::Layout;
-use crate::step::number;
+use crate::text::number;
+
+/// The greatest magnitude of a parameter that is a factor or a value: its product with a pixel is
+/// still an `f32`, and no infinity of which a zero would make what is not a number.
+pub(crate) const MAGNITUDE_MAX: f64 = 1e30;
+
+/// Whether a value that plans hold as `f32` is a number of at most that magnitude.
+pub(crate) fn is_moderate(value: f64) -> bool {
+    value.abs() <= MAGNITUDE_MAX
+}
 
 /// What is known of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +66,7 @@ impl Values {
                 Kind::Said([low, high])
             }
             None if has_levels => Kind::Levels,
-            None if !layout.axes()[crate::sketch::H] => Kind::Free,
+            None if !layout.axes()[crate::plan::H] => Kind::Free,
             None if is_float(dtype) => Kind::Unit,
             None => Kind::Unknown,
         };

@@ -90,5 +90,5 @@ struct SelectArgs {
 static_assert(sizeof(SelectArgs) == 152, "arguments of another layout");
 
 __device__ __forceinline__ const StagePlan &plan_of(const Rows &plans, uint32_t row, uint32_t stage) {
-    return plans.at<const StagePlan>(row, sizeof(PlanHead))[stage];
+    return plans.at<const StagePlan>(row, sizeof(PlanHeader))[stage];
 }

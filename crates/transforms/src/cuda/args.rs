@@ -2,8 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::compose::canvas;
-use crate::plan::StagePlan;
+use crate::plan::{StagePlan, canvas};
 
 /// The plan of `plan.cuh` has this size, too.
 const _: () = assert!(size_of::<StagePlan>() == 1096);

@@ -8,7 +8,7 @@
 struct ElasticArgs {
     Rows plans;
     Rows scratch;
-    // In the scratch of a row: the noise, x and then y of one slice, and a `PlanHead` with a plan.
+    // In the scratch of a row: the noise, x and then y of one slice, and a `PlanHeader` with a plan.
     uint64_t noise;
     uint64_t plan;
     uint32_t stage;
@@ -40,9 +40,9 @@ __device__ inline void write_blur(const StagePlan &plan, StagePlan &blur) {
 
 __device__ inline void draw_elastic(const ElasticArgs &args) {
     uint32_t row = args.first + blockIdx.y;
-    StagePlan &blur = *args.scratch.at<StagePlan>(row, args.plan + sizeof(PlanHead));
+    StagePlan &blur = *args.scratch.at<StagePlan>(row, args.plan + sizeof(PlanHeader));
     const StagePlan &plan = plan_of(args.plans, row, args.stage);
-    bool takes_part = !args.mixed_only || args.plans.at<const PlanHead>(row)->mixed;
+    bool takes_part = !args.mixed_only || args.plans.at<const PlanHeader>(row)->mixed;
     bool is_elastic = takes_part && plan.head == Head::Elastic;
     if (blockIdx.x == 0 && threadIdx.x == 0) {
         blur.head = Head::Skip;

@@ -4,18 +4,12 @@
 use std::ops::Range;
 
 use bytemuck::{Pod, bytes_of};
-use tallow_core::{
-    DeviceEngine, DeviceSlab, Engine, Error, ErrorKind, FieldMut, FieldView, Made, Result,
-    RowDType, Run, Schema,
-};
+use tallow_core::{DeviceSlab, Error, ErrorKind, Made, Result, RowDType, Run, Schema};
 
 use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs, WidenArgs};
 use crate::augment::Augment;
-use crate::bound::{AugmentEngine, PlanHead, StageNeeds};
-use crate::compose::canvas;
-use crate::plan::{CHANNELS_MAX, StagePlan};
-use crate::sketch::{D, H, W};
-use crate::targets::Select;
+use crate::bind::{AugmentEngine, PlanHeader, Select, StageNeeds};
+use crate::plan::{CHANNELS_MAX, D, H, StagePlan, W, canvas};
 
 /// One launch of a kernel, which takes one struct by value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +139,7 @@ impl Scratch {
             let displacements = 2 * extents.canvas * size_of::<f32>();
             scratch.noise = scratch.take(displacements);
             scratch.fields = scratch.take(displacements);
-            scratch.blur = scratch.take(size_of::<PlanHead>() + size_of::<StagePlan>());
+            scratch.blur = scratch.take(size_of::<PlanHeader>() + size_of::<StagePlan>());
         }
         for &field in made {
             let canvas = engine.select_of(field).map_or(0, |select| {
@@ -225,6 +219,11 @@ impl Launches {
     /// The fields that are [`Made::OnDevice`], in their order.
     pub fn device_fields(&self) -> &[usize] {
         &self.made
+    }
+
+    /// Bytes of device memory that one row needs besides what it is made of and what is made.
+    pub(super) fn scratch_stride(&self) -> usize {
+        self.scratch.stride
     }
 
     /// The launches, one after the other, that make rows `rows` of the slab at `slab`. They become
@@ -459,54 +458,6 @@ impl Launches {
     }
 }
 
-impl DeviceEngine for Launches {
-    fn engine(&self) -> &dyn Engine {
-        &self.engine
-    }
-
-    fn made(&self, field: usize) -> Made {
-        made_by(&self.engine, field)
-    }
-
-    fn make_on_host(
-        &self,
-        field: usize,
-        plan: &[u8],
-        raw: FieldView<'_>,
-        partner: Option<FieldView<'_>>,
-        to: &mut FieldMut<'_>,
-        scratch: &mut [u8],
-    ) -> Result<()> {
-        self.engine.target(field, plan, raw, partner, to, scratch)
-    }
-
-    fn scratch_bytes(&self, rows: usize) -> usize {
-        rows * self.scratch.stride
-    }
-
-    #[cfg(feature = "cuda")]
-    fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()> {
-        // Those of a batch, at addresses that nobody follows.
-        let outputs = vec![0; self.made.len()];
-        super::device::load(device, &self.list(0, layout, &outputs, 0..layout.rows.min(1), 0))
-    }
-
-    #[cfg(feature = "cuda")]
-    #[expect(unsafe_code, reason = "passes the addresses on")]
-    unsafe fn launch(
-        &self,
-        device: &candle_core::CudaDevice,
-        slab: u64,
-        layout: &DeviceSlab,
-        outputs: &[u64],
-        rows: Range<usize>,
-        first: usize,
-    ) -> Result<()> {
-        // SAFETY: the caller's promise is that of `enqueue`, in other words.
-        unsafe { super::device::enqueue(device, &self.list(slab, layout, outputs, rows, first)) }
-    }
-}
-
 /// `Shared` of a settlement: counts of the levels, and the step between them.
 const SETTLE_SHARED_BYTES: usize = (BINS * size_of::<u32>()).next_multiple_of(16) + 16;
 
@@ -547,7 +498,7 @@ fn check(engine: &AugmentEngine) -> Result<()> {
     Ok(())
 }
 
-fn made_by(engine: &AugmentEngine, field: usize) -> Made {
+pub(super) fn made_by(engine: &AugmentEngine, field: usize) -> Made {
     match &engine.targets[field] {
         _ if field == engine.image => Made::OnDevice,
         Some(target) if target.select().is_some() => Made::OnDevice,
@@ -679,7 +630,7 @@ pub fn uses(kernel: &str, args: &[u8], grid: [u32; 3]) -> Vec<Use> {
 
 /// Plans may lie in the midst of the rows of a scratch: of the last row they alone are read.
 fn plans_read(plans: Rows, first: u32, stages: u32, rows: u64) -> Use {
-    let plan = size_of::<PlanHead>() + stages as usize * size_of::<StagePlan>();
+    let plan = size_of::<PlanHeader>() + stages as usize * size_of::<StagePlan>();
     Use {
         address: plans.base + u64::from(first) * plans.stride,
         bytes: (rows - 1) * plans.stride + plan as u64,

@@ -7,6 +7,7 @@
 mod args;
 #[cfg(feature = "cuda")]
 mod device;
+mod engine;
 #[cfg(feature = "host-kernels")]
 pub mod host;
 mod launches;

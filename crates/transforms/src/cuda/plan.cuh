@@ -93,7 +93,7 @@ struct StagePlan {
 static_assert(sizeof(StagePlan) == 1096, "a plan of another layout");
 
 // What stands in front of the stages of a row.
-struct PlanHead {
+struct PlanHeader {
     uint32_t mixed;
     float share;
 };

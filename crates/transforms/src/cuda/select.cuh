@@ -116,7 +116,7 @@ __device__ __forceinline__ void put(const SelectArgs &args, bool is_delivered, v
 
 template <class T> __device__ __forceinline__ void run_select(const SelectArgs &args, Shared shared) {
     uint32_t row = args.first + blockIdx.y;
-    if (args.is_partner && !args.plans.at<const PlanHead>(row)->mixed) return;
+    if (args.is_partner && !args.plans.at<const PlanHeader>(row)->mixed) return;
     Order order(args, row);
     if (!order.moves) return;
     const StagePlan &plan = plan_of(args.plans, row, args.first_stage + args.stage);

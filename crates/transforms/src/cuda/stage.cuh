@@ -174,7 +174,7 @@ __device__ __forceinline__ int ops_of(const StageArgs &args, const StagePlan &pl
 
 template <class T> __device__ __forceinline__ void run_stage(const StageArgs &args, Shared shared) {
     uint32_t row = args.first + blockIdx.y;
-    if (args.mixed_only && !args.plans.at<const PlanHead>(row)->mixed) return;
+    if (args.mixed_only && !args.plans.at<const PlanHeader>(row)->mixed) return;
     const StagePlan &given = plan_of(args.plans, row, args.stage);
     bool gathers = args.gathers != NO_STATISTIC;
     int ops = ops_of(args, given);

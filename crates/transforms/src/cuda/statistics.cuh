@@ -218,7 +218,7 @@ __device__ inline void settle(const StageArgs &args, Shared shared) {
     uint32_t *counts = shared_at<uint32_t>(shared.take<uint32_t>(BINS));
     uint32_t *step = &shared.take_one<uint32_t>();
     uint32_t row = args.first + blockIdx.y;
-    if (args.mixed_only && !args.plans.at<const PlanHead>(row)->mixed) return;
+    if (args.mixed_only && !args.plans.at<const PlanHeader>(row)->mixed) return;
     const StagePlan &plan = plan_of(args.plans, row, args.stage);
     int at = statistic_at(plan, args.gathers);
     if (plan.head == Head::Skip || at == int(plan.ops_len)) return;

@@ -34,7 +34,7 @@ template <class T> __device__ __forceinline__ void widen_as(const WidenArgs &arg
 
 __device__ inline void widen_image(const WidenArgs &args) {
     uint32_t row = args.first + blockIdx.y;
-    if (args.mixed_only && !args.plans.at<const PlanHead>(row)->mixed) return;
+    if (args.mixed_only && !args.plans.at<const PlanHeader>(row)->mixed) return;
     switch (args.from) {
     case Widened::BF16:
         return widen_as<Brain>(args, row);

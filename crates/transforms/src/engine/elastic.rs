@@ -6,8 +6,7 @@ use super::view::{Raster, View};
 use crate::kernels::Simd;
 use crate::kernels::arithmetic::affine;
 use crate::kernels::noise::{NoiseKey, uniform};
-use crate::plan::{Head, IntegerMap, StagePlan};
-use crate::sketch::{D, H, W};
+use crate::plan::{D, H, Head, IntegerMap, StagePlan, W};
 
 use super::memory::Tile;
 

@@ -1,8 +1,8 @@
 //! The scratch of one worker, divided into what a stage needs. All of it is planned at `build`.
 
-use crate::compose::canvas;
+use crate::compose::{Mixing, Sketch};
 use crate::kernels::warp::Places;
-use crate::sketch::{Mixing, Sketch};
+use crate::plan::canvas;
 
 /// One row of an image, a plane a channel.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ const LINE: usize = 16;
 impl Extents {
     pub(crate) fn of(sketch: &Sketch) -> Self {
         let stages = &sketch.stages;
-        let most = |of: fn(&crate::sketch::StageSketch) -> usize| stages.iter().map(of).max();
+        let most = |of: fn(&crate::compose::StageSketch) -> usize| stages.iter().map(of).max();
         let several = stages.len() > 1;
         let mixed = sketch.mixing != Mixing::None;
         let mut canvases = [false; canvas::COUNT];

@@ -20,10 +20,9 @@ use tallow_core::{Error, ErrorKind, FieldView, Result, RowDType};
 pub(crate) use self::memory::{Extents, HeadMemory, Memory};
 pub(crate) use self::store::Output;
 use self::view::Raster;
-use crate::compose::canvas;
 use crate::kernels::Simd;
 use crate::layout::Layout;
-use crate::plan::{Head, PLAN_VERSION, StagePlan};
+use crate::plan::{Head, PLAN_VERSION, StagePlan, canvas};
 
 /// The displacements of `plan` where it is an elastic map, x and then y of a slice.
 pub(crate) fn displacements<'a>(

@@ -2,14 +2,11 @@
 
 use super::memory::Tile;
 use super::statistics::Statistic;
-use crate::compose::canvas;
-use crate::kernels::Simd;
 use crate::kernels::noise::{
     NoiseKey, apply_salt_and_pepper, fill_gaussian, gaussian, salt_and_pepper_mask,
 };
-use crate::kernels::{arithmetic, color};
-use crate::plan::{CHANNELS_MAX, Op, OpCode, StagePlan};
-use crate::sketch::{H, W};
+use crate::kernels::{Simd, arithmetic, color};
+use crate::plan::{CHANNELS_MAX, H, Op, OpCode, StagePlan, W, canvas};
 
 /// Where a row stands, and what operations look at beside it.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,7 @@ use super::view::beyond;
 use super::warp;
 use crate::kernels::Simd;
 use crate::kernels::warp::Places;
-use crate::plan::{CHANNELS_MAX, Head, Op, StagePlan};
-use crate::sketch::{D, H, W};
+use crate::plan::{CHANNELS_MAX, D, H, Head, Op, StagePlan, W};
 
 /// How elements lie in an image.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,7 @@ use super::view::{View, beyond};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::taps::{Taps, convolve, horizontal, horizontal4, vertical, vertical_more};
-use crate::plan::{Border, Head, Interpolation, StagePlan};
-use crate::sketch::{H, W};
+use crate::plan::{Border, H, Head, Interpolation, StagePlan, W};
 
 /// Rows that one pass along the height adds up.
 const ROWS_AT_ONCE: usize = 16;

@@ -5,8 +5,7 @@ use super::view::View;
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::filter::{clamp_row, sharpen_row};
-use crate::plan::StagePlan;
-use crate::sketch::H;
+use crate::plan::{H, StagePlan};
 
 /// Rows that are looked at together.
 const ROWS: i32 = 3;

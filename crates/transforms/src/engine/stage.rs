@@ -11,8 +11,7 @@ use super::{displacements, warp};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::warp::Places;
-use crate::plan::{Head, Op, StagePlan};
-use crate::sketch::{D, H, W};
+use crate::plan::{D, H, Head, Op, StagePlan, W};
 
 /// How the rows of a stage come about.
 enum Rows<'a> {

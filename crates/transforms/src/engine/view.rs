@@ -5,8 +5,7 @@ use crate::kernels::convert::{
     Pixel, deinterleave, deinterleave_reversed, load, load_reversed, load4,
 };
 use crate::kernels::warp::Lattice;
-use crate::plan::{Border, CHANNELS_MAX, StagePlan};
-use crate::sketch::{H, W};
+use crate::plan::{Border, CHANNELS_MAX, H, StagePlan, W};
 
 /// An image as it lies in memory.
 #[derive(Debug, Clone, Copy)]

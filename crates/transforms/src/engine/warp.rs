@@ -5,8 +5,7 @@ use super::view::View;
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::warp::{FAR, Places, Samples, bilinear, nearest, parts, within};
-use crate::plan::{Border, Head, Interpolation, StagePlan};
-use crate::sketch::{H, W};
+use crate::plan::{Border, H, Head, Interpolation, StagePlan, W};
 
 /// Finds the places of row `y` of the output in the middle image. One behind the horizon of a
 /// projective map is [`FAR`] away.

@@ -6,14 +6,12 @@ use std::ops::Range;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::Uniform;
-use crate::fill::Fill;
-use crate::matrix::Matrix;
+use crate::compose::{Composer, Matrix, Sketch};
+use crate::parameters::{Fill, Uniform};
 use crate::plan::Interpolation;
-use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -29,7 +27,7 @@ pub(crate) static FORMS: &[Form] = &[
             let affine = affine.shear(x, args.number_or("shear_y", 0.0)?);
             let affine =
                 affine.interpolation(args.word_or("interpolation", Interpolation::Nearest)?);
-            Ok(a.affine(affine.fill(Fill::parse(args)?)))
+            Ok(a.affine(affine.fill(args.fill("fill")?)))
         },
     },
     Form {
@@ -60,7 +58,7 @@ pub(crate) static FORMS: &[Form] = &[
                 }
             };
             affine = affine.interpolation(args.word_or("interpolation", Interpolation::Nearest)?);
-            Ok(a.random_affine(affine.fill(Fill::parse(args)?)))
+            Ok(a.random_affine(affine.fill(args.fill("fill")?)))
         },
     },
 ];

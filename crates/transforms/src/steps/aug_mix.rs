@@ -5,15 +5,14 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::beta::{self, Beta};
-use crate::compose::{Composer, canvas};
-use crate::cut::{Atom, Reason};
-use crate::draw::whole;
-use crate::plan::{CHANNELS_MAX, Interpolation, OpCode};
-use crate::sketch::Sketch;
+use crate::compose::{Atom, Composer, Reason, Sketch};
+use crate::parameters::beta::{self, Beta};
+use crate::parameters::whole;
+use crate::plan::{CHANNELS_MAX, Interpolation, OpCode, canvas};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
 use crate::steps::policy::{Drawn, Fill, OPERATIONS, Operation, Space, Translate, Warp};
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "aug_mix",

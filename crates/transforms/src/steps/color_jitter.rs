@@ -1,18 +1,15 @@
 //! Brightness, contrast, saturation and hue at once.
 
 use std::fmt;
-use std::ops::{Range, RangeInclusive};
 
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::{Uniform, permutation};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::{Jitter, Uniform, permutation};
 use crate::plan::OpCode;
-use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "color_jitter",
@@ -23,70 +20,6 @@ pub(crate) static FORMS: &[Form] = &[Form {
         Ok(a.color_jitter(brightness, contrast, saturation, hue))
     },
 }];
-
-/// How far a colour parameter strays: a number is the distance from what changes nothing, a range
-/// is the parameter itself.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Jitter {
-    /// Factors from max(0, 1 - x) to 1 + x, or turns of the hue from -x to x. 0 is none.
-    By(f64),
-    /// Factors or turns in this range.
-    Within(Uniform),
-}
-
-impl From<f64> for Jitter {
-    fn from(by: f64) -> Self {
-        Self::By(by)
-    }
-}
-
-impl From<Uniform> for Jitter {
-    fn from(range: Uniform) -> Self {
-        Self::Within(range)
-    }
-}
-
-impl From<Range<f64>> for Jitter {
-    fn from(range: Range<f64>) -> Self {
-        Self::Within(range.into())
-    }
-}
-
-impl From<RangeInclusive<f64>> for Jitter {
-    fn from(range: RangeInclusive<f64>) -> Self {
-        Self::Within(range.into())
-    }
-}
-
-impl Jitter {
-    /// The range of a factor.
-    fn factor(self) -> Uniform {
-        match self {
-            // What is no distance stays wrong, for `outline` to refuse.
-            Self::By(by) if by >= 0.0 => Uniform { low: (1.0 - by).max(0.0), high: 1.0 + by },
-            Self::By(by) => by.into(),
-            Self::Within(range) => range,
-        }
-    }
-
-    /// The range of a turn.
-    fn turn(self) -> Uniform {
-        match self {
-            Self::By(by) => Uniform { low: -by, high: by },
-            Self::Within(range) => range,
-        }
-    }
-}
-
-/// A range is written as such even where it is one number, which would be a distance.
-impl fmt::Display for Jitter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::By(by) => f.write_str(&number(*by)),
-            Self::Within(Uniform { low, high }) => write!(f, "{}..{}", number(*low), number(*high)),
-        }
-    }
-}
 
 impl Augment {
     /// [Brightness](Self::adjust_brightness), [contrast](Self::adjust_contrast),

@@ -5,12 +5,9 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::whole;
+use crate::compose::{Atom, Composer, ShownSize, Sketch};
+use crate::parameters::{Size, whole};
 use crate::plan::Border;
-use crate::size::Size;
-use crate::sketch::Sketch;
 use crate::spec::{Args, Form, SpecError};
 use crate::step::Step;
 
@@ -112,7 +109,7 @@ impl Step for Crop {
             let end = self.start[axis].saturating_add(self.size[axis]);
             let fits = self.size[axis] > 0 && matches!(size[axis], Dim::Fixed(len) if end <= len);
             if !fits {
-                let image = crate::sketch::Size(size);
+                let image = ShownSize(size);
                 return Err(format!(
                     "found a part outside of an image of {image}, expected one of a known size inside"
                 ));
@@ -197,7 +194,7 @@ impl Step for RandomCrop {
         let size = self.size.of(sketch)?;
         for (to, from) in size.iter().zip(&sketch.size) {
             if to.max() > from.max() {
-                let (size, image) = (self.size, crate::sketch::Size(sketch.size));
+                let (size, image) = (self.size, ShownSize(sketch.size));
                 return Err(format!(
                     "found an image of {image}, expected at least {size}: put pad_if_needed({size}) before it"
                 ));

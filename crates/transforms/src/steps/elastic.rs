@@ -5,14 +5,13 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::Uniform;
-use crate::fill::Fill;
+use crate::compose::{Composer, Sketch};
+use crate::parameters::{Fill, Uniform};
 use crate::plan::{BLUR_WEIGHTS_MAX, Interpolation};
-use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
 use crate::steps::affine::check_warp;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "elastic",
@@ -22,7 +21,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
         let elastic = elastic.sigma(args.number_or("sigma", 5.0)?);
         let bilinear = Interpolation::Bilinear;
         let elastic = elastic.interpolation(args.word_or("interpolation", bilinear)?);
-        Ok(a.elastic(elastic.fill(Fill::parse(args)?)))
+        Ok(a.elastic(elastic.fill(args.fill("fill")?)))
     },
 }];
 

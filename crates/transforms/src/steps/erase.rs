@@ -5,13 +5,12 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::{Composer, slot_of_group};
-use crate::cut::Atom;
-use crate::draw::{Uniform, chance, check_p};
-use crate::plan::{CHANNELS_MAX, OpCode};
-use crate::sketch::{H, Sketch, W};
+use crate::compose::{Atom, Composer, ShownSize, Sketch, slot_of_group};
+use crate::parameters::{Uniform, chance, check_p};
+use crate::plan::{CHANNELS_MAX, H, OpCode, W};
 use crate::spec::{Args, Form, SpecError};
-use crate::step::{Step, number};
+use crate::step::Step;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -248,7 +247,7 @@ impl Step for Erase {
         let ends = [0, 1].map(|k| self.start[k].saturating_add(self.size[k]));
         let image = [H, W].map(|axis| sketch.max_size()[axis]);
         if self.size.contains(&0) || ends[0] > image[0] || ends[1] > image[1] {
-            let ([height, width], size) = (ends, crate::sketch::Size(sketch.size));
+            let ([height, width], size) = (ends, ShownSize(sketch.size));
             return Err(format!(
                 "found a part up to {height}x{width}, expected one of an image of {size}"
             ));

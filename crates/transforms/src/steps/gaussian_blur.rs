@@ -5,10 +5,9 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::Uniform;
+use crate::compose::{Composer, Sketch};
+use crate::parameters::Uniform;
 use crate::plan::BLUR_WEIGHTS_MAX;
-use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
 

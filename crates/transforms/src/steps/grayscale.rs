@@ -5,13 +5,12 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::{chance, check_p};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::{chance, check_p};
 use crate::plan::OpCode;
-use crate::sketch::Sketch;
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "grayscale", usage: "", parse: |a, _| Ok(a.grayscale()) },

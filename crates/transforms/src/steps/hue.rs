@@ -5,11 +5,9 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::Uniform;
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::Uniform;
 use crate::plan::OpCode;
-use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::augment::Augment;
-use crate::sketch::{Mixing, Sketch};
+use crate::compose::{Mixing, Sketch};
 
 /// Checks that `chain` is no more than its steps.
 ///

@@ -5,13 +5,12 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::check_p;
-use crate::plan::{OPS_MAX, OpCode};
-use crate::sketch::{H, Sketch, W};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::check_p;
+use crate::plan::{H, OPS_MAX, OpCode, W};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {

@@ -5,14 +5,13 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::beta::{self, Beta};
-use crate::compose::{Composer, canvas};
-use crate::cut::Atom;
-use crate::draw::{chance, check_p, whole};
-use crate::plan::OpCode;
-use crate::sketch::{H, Mixing, Sketch};
+use crate::compose::{Atom, Composer, Mixing, ShownSize, Sketch};
+use crate::parameters::beta::{self, Beta};
+use crate::parameters::{chance, check_p, whole};
+use crate::plan::{H, OpCode, canvas};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -181,7 +180,7 @@ impl Step for Mix {
             return Err("the samples are mixed already, which they can be once".to_owned());
         }
         if sketch.size.iter().any(|dim| matches!(dim, Dim::Ragged { .. })) {
-            let found = crate::sketch::Size(sketch.size);
+            let found = ShownSize(sketch.size);
             return Err(format!("found images of {found}, both of a pair must be of one size"));
         }
         if self.cutmix.is_some() && sketch.size[H] == Dim::Fixed(1) {

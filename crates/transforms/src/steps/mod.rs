@@ -53,7 +53,6 @@ mod trivial_augment_wide;
 
 pub use self::affine::{Affine, RandomAffine};
 pub use self::aug_mix::AugMix;
-pub use self::color_jitter::Jitter;
 pub use self::elastic::Elastic;
 pub use self::erase::{EraseValue, RandomErasing};
 pub use self::gaussian_noise::GaussianNoise;

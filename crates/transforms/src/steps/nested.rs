@@ -9,12 +9,9 @@ use proptest::prelude::*;
 use tallow_core::{Draws, Key, RowKey};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
+use crate::compose::{Atom, Composer, Matrix, Sketch};
 use crate::fields::Fields;
-use crate::matrix::Matrix;
-use crate::plan::{Border, CHANNELS_MAX, Interpolation, OpCode};
-use crate::sketch::{D, H, Sketch, W};
+use crate::plan::{Border, CHANNELS_MAX, D, H, Interpolation, OpCode, W};
 use crate::step::Step;
 use crate::steps::probe::{explained, levels};
 

@@ -5,9 +5,8 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::whole;
-use crate::sketch::Sketch;
+use crate::compose::{Composer, Sketch};
+use crate::parameters::whole;
 use crate::spec::Form;
 use crate::step::{Chain, Node, Step};
 use crate::steps::inner;

@@ -6,9 +6,8 @@ use std::str::FromStr;
 use tallow_core::{Draws, RowDType};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
+use crate::compose::{Composer, Sketch};
 use crate::layout::Layout;
-use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
 
@@ -136,7 +135,7 @@ mod tests {
     fn delivered(chain: &str, shape: &[usize]) -> Result<String, String> {
         let chain: Augment = chain.parse().map_err(|error| format!("{error}"))?;
         let schema = Schema::new(vec![Field::new("input", RowDType::U8, shape)]).unwrap();
-        let bound = crate::bound::AugmentEngine::bind(&chain, &schema);
+        let bound = crate::bind::AugmentEngine::bind(&chain, &schema);
         let bound = bound.map_err(|error| error.to_string())?;
         let [_, layout] = chain.layouts(&schema).unwrap();
         assert_eq!(layout, bound.delivered);

@@ -5,11 +5,9 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::fill::Fill;
-use crate::plan::Border;
-use crate::sketch::{H, Sketch, W};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::Fill;
+use crate::plan::{Border, H, W};
 use crate::spec::Form;
 use crate::step::Step;
 
@@ -23,7 +21,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
             [x, y] => (x, y).into(),
             ref all => all[0].into(),
         };
-        Ok(a.pad(pad.mode(args.word_or("mode", Border::Constant)?).fill(Fill::parse(args)?)))
+        Ok(a.pad(pad.mode(args.word_or("mode", Border::Constant)?).fill(args.fill("fill")?)))
     },
 }];
 

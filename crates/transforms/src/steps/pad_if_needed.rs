@@ -6,13 +6,9 @@ use std::str::FromStr;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::whole;
-use crate::fill::Fill;
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::{Fill, Size, whole};
 use crate::plan::Border;
-use crate::size::Size;
-use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
 use crate::steps::crop::size;
@@ -24,7 +20,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
         let pad = PadIfNeeded::new(size(args)?);
         let pad = pad.place(args.word_or("place", Placement::Center)?);
         let pad = pad.mode(args.word_or("mode", Border::Constant)?);
-        Ok(a.pad_if_needed(pad.fill(Fill::parse(args)?)))
+        Ok(a.pad_if_needed(pad.fill(args.fill("fill")?)))
     },
 }];
 

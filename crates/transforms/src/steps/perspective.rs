@@ -5,15 +5,13 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::{Uniform, chance, check_p, whole};
-use crate::fill::Fill;
-use crate::matrix::Matrix;
-use crate::plan::Interpolation;
-use crate::sketch::{H, Sketch, W};
+use crate::compose::{Composer, Matrix, ShownSize, Sketch};
+use crate::parameters::{Fill, Uniform, chance, check_p, whole};
+use crate::plan::{H, Interpolation, W};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
 use crate::steps::affine::check_warp;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -27,7 +25,7 @@ pub(crate) static FORMS: &[Form] = &[
             let perspective = Perspective::new(corners);
             let bilinear = Interpolation::Bilinear;
             let perspective = perspective.interpolation(args.word_or("interpolation", bilinear)?);
-            Ok(a.perspective(perspective.fill(Fill::parse(args)?)))
+            Ok(a.perspective(perspective.fill(args.fill("fill")?)))
         },
     },
     Form {
@@ -38,7 +36,7 @@ pub(crate) static FORMS: &[Form] = &[
             let perspective = perspective.p(args.number_or("p", 0.5)?);
             let bilinear = Interpolation::Bilinear;
             let perspective = perspective.interpolation(args.word_or("interpolation", bilinear)?);
-            Ok(a.random_perspective(perspective.fill(Fill::parse(args)?)))
+            Ok(a.random_perspective(perspective.fill(args.fill("fill")?)))
         },
     },
 ];
@@ -179,7 +177,7 @@ impl Step for Perspective {
         check_warp(sketch, self.interpolation, self.fill)?;
         let is_flat = |axis: usize| sketch.size[axis] == Dim::Fixed(1);
         if is_flat(H) || is_flat(W) {
-            let image = crate::sketch::Size(sketch.size);
+            let image = ShownSize(sketch.size);
             return Err(format!("found an image of {image}, whose corners are not four points"));
         }
         let numbers = self.corners.as_flattened();

@@ -7,14 +7,11 @@ use std::fmt;
 
 use tallow_core::Draws;
 
-use crate::compose::{Channels, Composer};
-use crate::cut::{Atom, Reason};
-use crate::draw::{chance, whole};
-use crate::matrix::Matrix;
-use crate::plan::{CHANNELS_MAX, Interpolation, OpCode};
-use crate::sketch::{H, Line, Sketch, W};
+use crate::compose::{Atom, Composer, Line, Matrix, Reason, Sketch};
+use crate::parameters::{chance, whole};
+use crate::plan::{CHANNELS_MAX, Channels, H, Interpolation, OpCode, W};
 use crate::spec::{Args, SpecError};
-use crate::step::number;
+use crate::text::number;
 
 /// An operation that a policy may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

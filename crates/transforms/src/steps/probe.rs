@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor, WithDType};
 use tallow_core::{Dim, Field, Key, RowBuffer, RowDType, RowKey, Schema, Shapes, Transform};
 
 use crate::augment::Augment;
-use crate::bound::AugmentEngine;
+use crate::bind::AugmentEngine;
 use crate::fields::Fields;
 
 /// An image of 16 x 16 pixels in three colours.

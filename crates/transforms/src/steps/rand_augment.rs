@@ -5,9 +5,8 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
+use crate::compose::{Composer, Sketch};
 use crate::plan::{Interpolation, OPS_MAX};
-use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
 use crate::steps::policy::{Fill, OPERATIONS, Space, Translate, Warp};

@@ -5,12 +5,12 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::{chance, check_p};
-use crate::sketch::Sketch;
+use crate::compose::{Composer, Sketch};
+use crate::parameters::{chance, check_p};
 use crate::spec::Form;
-use crate::step::{Chain, Node, Step, number};
+use crate::step::{Chain, Node, Step};
 use crate::steps::inner;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "random_apply",

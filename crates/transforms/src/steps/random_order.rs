@@ -6,10 +6,8 @@ use std::sync::Arc;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::{Contents, Reason};
-use crate::draw::whole;
-use crate::sketch::Sketch;
+use crate::compose::{Composer, Contents, Reason, ShownSize, Sketch};
+use crate::parameters::whole;
 use crate::spec::Form;
 use crate::step::{Chain, Node, Step};
 use crate::steps::inner;
@@ -97,7 +95,7 @@ fn alone(sketch: &Sketch, step: &Arc<dyn Step>) -> Result<Sketch, String> {
     let own = after(own, step)?;
     inner::check_outcome((sketch.dtype, sketch.layout, sketch.mixing), &own)?;
     if own.size != sketch.size {
-        let (was, is) = (crate::sketch::Size(sketch.size), crate::sketch::Size(own.size));
+        let (was, is) = (ShownSize(sketch.size), ShownSize(own.size));
         return Err(format!("{} makes {was} {is}: in any order, sizes must stay", step.name()));
     }
     if own.normalized != sketch.normalized {

@@ -5,12 +5,9 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::Uniform;
-use crate::plan::Interpolation;
-use crate::size::Size;
-use crate::sketch::{D, H, Sketch, W};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::{Size, Uniform};
+use crate::plan::{D, H, Interpolation, W};
 use crate::spec::Form;
 use crate::step::Step;
 use crate::steps::crop::size;

@@ -5,9 +5,8 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::plan::Interpolation;
-use crate::sketch::{H, Sketch, W};
+use crate::compose::{Composer, Sketch};
+use crate::plan::{H, Interpolation, W};
 use crate::spec::Form;
 use crate::step::Step;
 

@@ -5,10 +5,8 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::plan::Interpolation;
-use crate::sketch::{D, H, Sketch, W};
+use crate::compose::{Atom, Composer, ShownSize, Sketch};
+use crate::plan::{D, H, Interpolation, W};
 use crate::spec::Form;
 use crate::step::Step;
 
@@ -83,7 +81,7 @@ impl Step for ResizedCrop {
         for (axis, start, len) in [(H, top, height), (W, left, width)] {
             let end = start.saturating_add(len);
             if len == 0 || !matches!(sketch.size[axis], Dim::Fixed(all) if end <= all) {
-                let image = crate::sketch::Size(sketch.size);
+                let image = ShownSize(sketch.size);
                 return Err(format!(
                     "found a part outside of an image of {image}, expected one of a known size inside"
                 ));

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::{chance, check_p, whole};
-use crate::sketch::{D, H, Sketch, W};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::{chance, check_p, whole};
+use crate::plan::{D, H, W};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {

@@ -6,15 +6,13 @@ use std::ops::Range;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::Uniform;
-use crate::fill::Fill;
-use crate::plan::Interpolation;
-use crate::sketch::{H, Sketch, W};
+use crate::compose::{Atom, Composer, Sketch};
+use crate::parameters::{Fill, Uniform};
+use crate::plan::{H, Interpolation, W};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
 use crate::steps::affine::{Affine, DEGREES_MAX, check_degrees, check_warp, degrees_text};
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
     Form {
@@ -24,7 +22,7 @@ pub(crate) static FORMS: &[Form] = &[
             let rotate = Rotate::new(args.number("angle")?);
             let rotate =
                 rotate.interpolation(args.word_or("interpolation", Interpolation::Nearest)?);
-            Ok(a.rotate(rotate.fill(Fill::parse(args)?)))
+            Ok(a.rotate(rotate.fill(args.fill("fill")?)))
         },
     },
     Form {
@@ -34,7 +32,7 @@ pub(crate) static FORMS: &[Form] = &[
             let rotation = RandomRotation { degrees: args.around("degrees")?, ..0.0.into() };
             let nearest = Interpolation::Nearest;
             let rotation = rotation.interpolation(args.word_or("interpolation", nearest)?);
-            Ok(a.random_rotation(rotation.fill(Fill::parse(args)?)))
+            Ok(a.random_rotation(rotation.fill(args.fill("fill")?)))
         },
     },
 ];

@@ -5,11 +5,9 @@ use std::fmt;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::cut::Atom;
-use crate::draw::{Uniform, whole};
-use crate::plan::{Border, CHANNELS_MAX};
-use crate::sketch::{LEN_MAX, Sketch, W};
+use crate::compose::{Atom, Composer, LEN_MAX, Sketch};
+use crate::parameters::{Uniform, whole};
+use crate::plan::{Border, CHANNELS_MAX, W};
 use crate::spec::Form;
 use crate::step::Step;
 

@@ -6,13 +6,13 @@ use std::str::FromStr;
 use tallow_core::{Draws, RowDType};
 
 use crate::augment::Augment;
-use crate::compose::Composer;
+use crate::compose::{Composer, Sketch};
 use crate::layout::Layout;
-use crate::plan::{Border, CHANNELS_MAX};
-use crate::sketch::{Sketch, W};
+use crate::plan::{Border, CHANNELS_MAX, W};
 use crate::spec::Form;
-use crate::step::{Step, number};
+use crate::step::Step;
 use crate::steps::signal::set_length;
+use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "pad_or_truncate",

@@ -5,10 +5,9 @@ use std::fmt;
 use tallow_core::Draws;
 
 use crate::augment::Augment;
-use crate::compose::Composer;
-use crate::draw::whole;
+use crate::compose::{Composer, Sketch};
+use crate::parameters::whole;
 use crate::plan::Interpolation;
-use crate::sketch::Sketch;
 use crate::spec::Form;
 use crate::step::Step;
 use crate::steps::policy::{Fill, OPERATIONS, Space, Translate, Warp};

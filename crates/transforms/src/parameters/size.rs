@@ -4,8 +4,8 @@ use std::fmt;
 
 use tallow_core::Dim;
 
-use crate::compose::Composer;
-use crate::sketch::{D, H, Sketch, W};
+use crate::compose::{Composer, Sketch};
+use crate::plan::{D, H, W};
 
 /// The size of a crop or of a resize: one number for a square, a cube or the length of a signal,
 /// two for height and width, three for depth, height and width.

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use crate::compose::Channels;
-use crate::plan::CHANNELS_MAX;
-use crate::sketch::Sketch;
-use crate::spec::{Args, SpecError};
-use crate::step::number;
+use crate::compose::Sketch;
+use crate::plan::{CHANNELS_MAX, Channels};
+use crate::text::number;
 
 /// The value of pixels from outside of the image: one number for all channels, or one each of up to
 /// four, in the units that `Augment` tells of under *Values*. Behind a normalisation it is a
@@ -45,12 +43,6 @@ impl From<&[f64]> for Fill {
 }
 
 impl Fill {
-    /// The argument `fill`; without one, or where it is `none`, 0: torchvision's `fill=None` leaves
-    /// what lies outside black as well.
-    pub(crate) fn parse(args: &mut Args<'_>) -> Result<Self, SpecError> {
-        Ok(args.list_if("fill")?.map_or_else(Self::default, |values| values[..].into()))
-    }
-
     /// Whether the fill is one of what reaches a step.
     ///
     /// # Errors

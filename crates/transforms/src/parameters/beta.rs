@@ -1,7 +1,7 @@
 //! The beta distribution, by the inverse of its distribution function: one number a draw, whatever
 //! comes out. Methods that reject would take more.
 
-use crate::step::number;
+use crate::text::number;
 use tallow_core::Draws;
 
 /// The beta distribution of two positive parameters.

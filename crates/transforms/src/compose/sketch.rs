@@ -5,17 +5,11 @@ use std::fmt;
 
 use tallow_core::{Dim, RowDType};
 
-use crate::cut::{Atom, Contents, Reason};
-use crate::draw::is_moderate;
+use super::cut::{Atom, Contents, Reason};
 use crate::layout::Layout;
-use crate::plan::{BLUR_WEIGHTS_MAX, CHANNELS_MAX, Interpolation};
-use crate::step::number;
-use crate::values::Values;
-
-/// Depth, height, width.
-pub(crate) const D: usize = 0;
-pub(crate) const H: usize = 1;
-pub(crate) const W: usize = 2;
+use crate::plan::{BLUR_WEIGHTS_MAX, CHANNELS_MAX, D, H, Interpolation, W};
+use crate::text::number;
+use crate::values::{Values, is_moderate};
 
 /// The longest axis of anything: lengths and places are `i32` in a plan.
 pub(crate) const LEN_MAX: usize = i32::MAX as usize / 4;
@@ -207,7 +201,7 @@ impl Sketch {
     /// Books the current size. Not every size that a stage goes through is ever an image: what a
     /// move follows, a resize above all, is made no larger than the move leaves it. No sample ends
     /// a stage in front of a move, unless an operation before it ended the moves, which booked.
-    fn measure(&mut self) {
+    pub(crate) fn measure(&mut self) {
         let [depth, height, width] = self.max_size();
         let stage = self.stages.last_mut().expect("a sketch begins with a stage");
         let elements = depth.saturating_mul(height).saturating_mul(width);
@@ -370,7 +364,7 @@ impl Sketch {
     pub(crate) fn needs_countable(&self) -> Result<(), String> {
         match self.max_size().iter().any(|len| *len > LEN_MAX) {
             true => {
-                let size = Size(self.size);
+                let size = ShownSize(self.size);
                 Err(format!("found an image of {size}, expected axes of at most {LEN_MAX}"))
             }
             false => Ok(()),
@@ -404,28 +398,6 @@ impl Sketch {
             true => Ok(()),
             false => Err("found a signal, which has no height".to_owned()),
         }
-    }
-
-    /// Goes over `chain`.
-    ///
-    /// # Errors
-    ///
-    /// All that does not work, a step each.
-    pub(crate) fn chain(&mut self, chain: &crate::step::Chain) -> Result<(), Vec<String>> {
-        let mut problems = Vec::new();
-        for step in &chain.0 {
-            self.begin(step.to_string());
-            if let Err(problem) = step.outline(self) {
-                problems.push(format!("{}: {problem}", step.name()));
-            }
-            if let Err(problem) = self.needs_countable() {
-                problems.push(format!("after {}: {problem}", step.name()));
-                // Sums of such lengths could leave any range.
-                return Err(problems);
-            }
-        }
-        self.measure();
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Goes every way that a step may take, each from here, and leaves the worst of all.
@@ -462,7 +434,7 @@ impl Sketch {
     /// When the ways do not leave images of one size.
     pub(crate) fn or(mut self, other: Self, common: usize) -> Result<Self, String> {
         if self.size != other.size {
-            let (a, b) = (Size(self.size), Size(other.size));
+            let (a, b) = (ShownSize(self.size), ShownSize(other.size));
             return Err(format!("leaves images of {a} or {b}: every way must leave the same size"));
         }
         self.least = [D, H, W].map(|k| self.least[k].min(other.least[k]));
@@ -536,9 +508,9 @@ fn class_of(atom: Atom) -> &'static str {
 }
 
 /// A size as people write it.
-pub(crate) struct Size(pub(crate) [Dim; 3]);
+pub(crate) struct ShownSize(pub(crate) [Dim; 3]);
 
-impl fmt::Display for Size {
+impl fmt::Display for ShownSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let skip = usize::from(self.0[D] == Dim::Fixed(1));
         for (i, dim) in self.0[skip..].iter().enumerate() {

@@ -2,12 +2,11 @@
 
 use std::cell::Cell;
 
+use crate::compose::Matrix;
 use crate::engine::elastic::{self, Displacements};
 use crate::engine::{Extents, Memory};
 use crate::kernels::Simd;
-use crate::matrix::Matrix;
-use crate::plan::{Border, End, Head, StagePlan};
-use crate::sketch::{H, W};
+use crate::plan::{Border, End, H, Head, StagePlan, W};
 
 /// The plans that points go through.
 pub(crate) struct Points<'a> {

@@ -3,33 +3,15 @@
 use std::fmt;
 
 use bytemuck::Zeroable;
-use tallow_core::{Purpose, RowKey, Stream};
+use tallow_core::{Draws, Purpose, RowKey, Stream};
 
-use crate::cut::{Atom, Contents};
-use crate::matrix::Matrix;
+use super::cut::{Atom, Contents};
+use super::matrix::Matrix;
 use crate::plan::{
-    Border, CHANNELS_MAX, End, Head, Interpolation, NoiseKey, Op, OpCode, StagePlan,
+    Border, CHANNELS_MAX, Channels, End, H, Head, Interpolation, NoiseKey, Op, OpCode, StagePlan,
+    W, canvas,
 };
-use crate::sketch::{H, W};
-use crate::step::Node;
 use crate::values::Values;
-
-/// A value a channel.
-pub(crate) type Channels = [f32; CHANNELS_MAX];
-
-/// Where the engine keeps images between stages. Canvases 1 and 2 take turns.
-pub(crate) mod canvas {
-    /// The raw row, or the delivered row.
-    pub(crate) const ROW: u32 = 0;
-    /// The image that branches begin with.
-    pub(crate) const ORIGIN: u32 = 3;
-    /// The sum of branches.
-    pub(crate) const SUM: u32 = 4;
-    /// The partner that is mixed in.
-    pub(crate) const PARTNER: u32 = 5;
-    /// Canvases in all, the row included.
-    pub(crate) const COUNT: usize = 6;
-}
 
 /// Writes the plan of one sample. Steps speak to it in the order of the chain; it fuses what one
 /// pass can do, by the rules of [`Contents`], and otherwise begins the next stage.
@@ -165,16 +147,15 @@ impl<'a> Composer<'a> {
         self.stream.map_or(0, |stream| stream.with_purpose(Purpose::Noise).word())
     }
 
-    /// Runs the steps of `nodes`, each with draws of its own.
-    pub(crate) fn chain(&mut self, nodes: &[Node]) {
-        nodes.iter().for_each(|node| self.step(node));
-    }
-
-    /// Runs one step.
-    pub(crate) fn step(&mut self, node: &Node) {
-        let outer = self.stream.replace(node.stream);
-        let mut draws = self.key.draws(node.stream);
-        node.step.compose_in(&node.inner, &mut draws, self);
+    /// Runs `step` with the draws of `stream`.
+    pub(crate) fn draw_from(
+        &mut self,
+        stream: Stream,
+        step: impl FnOnce(&mut Draws, &mut Composer<'a>),
+    ) {
+        let outer = self.stream.replace(stream);
+        let mut draws = self.key.draws(stream);
+        step(&mut draws, self);
         self.stream = outer;
     }
 
@@ -557,7 +538,7 @@ impl<'a> Composer<'a> {
         }
         if self.contents.admits(atom, self.once).is_err() {
             self.flush();
-            let to = if self.plan().from == 1 { 2 } else { 1 };
+            let to = if self.plan().from == canvas::FIRST { canvas::SECOND } else { canvas::FIRST };
             self.plan().to = to;
             self.next(to);
         }

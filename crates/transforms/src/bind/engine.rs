@@ -6,22 +6,23 @@ use tallow_core::{
     RowKey, RowView, Schema, Shapes, Stream,
 };
 
-use crate::augment::{Augment, config};
-use crate::compose::Composer;
-use crate::draw::chance;
+use super::select::{Mixed, Select};
+use super::targets::BoundTarget;
+use crate::augment::Augment;
+use crate::compose::{Composer, Line, Mixing, Sketch};
 use crate::engine::{self, Extents, Memory, Output, widen};
 use crate::kernels::Simd;
 use crate::layout::Layout;
-use crate::plan::{OPS_MAX, StagePlan};
-use crate::sketch::{Line, Mixing, Sketch};
+use crate::parameters::chance;
+use crate::plan::{OPS_MAX, StagePlan, canvas};
 use crate::step::{self, Node};
-use crate::targets::{BoundTarget, Mixed, Select, Target};
+use crate::targets::Target;
 use crate::values::{Values, max_of};
 
 /// What stands in front of the stages of a row's plan.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
-pub(crate) struct PlanHead {
+pub(crate) struct PlanHeader {
     /// 1 where a partner is mixed in, whose stages follow the row's own.
     pub(crate) mixed: u32,
     /// The share of the row's own sample in its labels.
@@ -219,7 +220,7 @@ impl AugmentEngine {
     fn compose_partner(&self, key: RowKey, shape: &[usize], plans: &mut [StagePlan]) -> Result<()> {
         let mut composer = self.composer(key, shape, plans)?;
         composer.chain(&self.nodes[..self.mix.unwrap_or(0)]);
-        composer.finish_in(crate::compose::canvas::PARTNER);
+        composer.finish_in(canvas::PARTNER);
         Ok(())
     }
 
@@ -305,6 +306,36 @@ impl AugmentEngine {
     }
 }
 
+impl Augment {
+    /// The layout of the image in fields of `schema`, and the one in which it is delivered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transform::bind`].
+    pub fn layouts(&self, schema: &Schema) -> Result<[Layout; 2]> {
+        let engine = AugmentEngine::bind(self, schema)?;
+        Ok([engine.layout, engine.delivered])
+    }
+
+    /// How the chain is cut into stages for fields of `schema`, and why, line by line.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transform::bind`].
+    pub fn explain(&self, schema: &Schema) -> Result<String> {
+        Ok(AugmentEngine::bind(self, schema)?.explain())
+    }
+
+    /// What the steps of the chain draw for one sample, in words, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transform::bind`], or when the shapes do not fit.
+    pub fn drawn(&self, schema: &Schema, key: RowKey, shapes: Shapes<'_>) -> Result<Vec<String>> {
+        AugmentEngine::bind(self, schema)?.drawn(key, shapes)
+    }
+}
+
 impl Engine for AugmentEngine {
     fn schema(&self) -> &Schema {
         &self.schema
@@ -326,7 +357,7 @@ impl Engine for AugmentEngine {
     fn plan(&self, key: RowKey, shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
         let (head, stages) = write(plan);
         self.compose(key, shapes.shape(self.image), false, &mut stages[..self.stages])?;
-        *head = PlanHead { mixed: 0, share: 1.0 };
+        *head = PlanHeader { mixed: 0, share: 1.0 };
         Ok(())
     }
 
@@ -341,7 +372,7 @@ impl Engine for AugmentEngine {
         let share = self.compose(own.0, own.1.shape(self.image), true, mine)?;
         self.compose_partner(partner.0, partner.1.shape(self.image), theirs)
             .map_err(Error::of_partner)?;
-        *head = PlanHead { mixed: 1, share };
+        *head = PlanHeader { mixed: 1, share };
         Ok(())
     }
 
@@ -379,7 +410,7 @@ impl Engine for AugmentEngine {
 
     fn plan_bytes(&self) -> usize {
         let rows = if self.mix.is_some() { 2 } else { 1 };
-        size_of::<PlanHead>() + rows * self.stages * size_of::<StagePlan>()
+        size_of::<PlanHeader>() + rows * self.stages * size_of::<StagePlan>()
     }
 
     fn scratch_bytes(&self) -> usize {
@@ -401,13 +432,13 @@ impl Engine for AugmentEngine {
 }
 
 /// The plan of a row as structs. Plans are aligned by the contract of [`Engine`].
-fn read(plan: &[u8]) -> (PlanHead, &[StagePlan]) {
-    let (head, stages) = plan.split_at(size_of::<PlanHead>());
+fn read(plan: &[u8]) -> (PlanHeader, &[StagePlan]) {
+    let (head, stages) = plan.split_at(size_of::<PlanHeader>());
     (bytemuck::pod_read_unaligned(head), bytemuck::cast_slice(stages))
 }
 
-fn write(plan: &mut [u8]) -> (&mut PlanHead, &mut [StagePlan]) {
-    let (head, stages) = plan.split_at_mut(size_of::<PlanHead>());
+fn write(plan: &mut [u8]) -> (&mut PlanHeader, &mut [StagePlan]) {
+    let (head, stages) = plan.split_at_mut(size_of::<PlanHeader>());
     (bytemuck::from_bytes_mut(head), bytemuck::cast_slice_mut(stages))
 }
 
@@ -418,6 +449,11 @@ fn position(schema: &Schema, name: &str) -> Result<usize> {
             format!("found {name:?}, which is no field, expected one of {schema}"),
         )
     })
+}
+
+/// An error of the configuration, all problems in one line.
+fn config(problems: &[String]) -> Error {
+    Error::new(ErrorKind::Config, problems.join("; "))
 }
 
 fn named(field: &Field, problem: String) -> Error {

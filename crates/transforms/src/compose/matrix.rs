@@ -2,8 +2,7 @@
 
 use std::ops::Mul;
 
-use crate::plan::IntegerMap;
-use crate::sketch::{H, W};
+use crate::plan::{H, IntegerMap, W};
 
 /// A 3x3 matrix, row by row.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,0 +1,75 @@
+//! Augmentation without a loader.
+
+use candle_core::{Device, Tensor};
+use tallow_core::{
+    Engine, Error, ErrorKind, Result, RowBuffer, RowKey, Schema, Shapes, Transform, zeroed_words,
+};
+
+use crate::augment::Augment;
+use crate::fields::Fields;
+
+impl Augment {
+    /// Augments tensors in memory: row r of each field with the random numbers of `keys[r]`, bit
+    /// for bit what a loader delivers for the same sample, epoch and seed.
+    ///
+    /// Tensors on a CUDA device (feature `cuda`) are augmented there, on the stream of the device.
+    /// Whether their values lie in the range is not looked at, for which they would have to be copied.
+    ///
+    /// # Errors
+    ///
+    /// When the chain does not fit the fields, their tensors are not contiguous on one device that
+    /// is known, there are not as many keys as rows, or the chain mixes samples: who the partner
+    /// is, only a loader knows.
+    pub fn apply(&self, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
+        let (schema, rows) = fields.schema()?;
+        if keys.len() != rows {
+            let message = format!("found {} keys for {rows} rows", keys.len());
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let engine = self.bind(&schema)?;
+        if engine.mixes() {
+            let message = "mixing takes a second sample of the epoch, which only a loader has";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        if let Some(field) = engine.schema().fields().iter().find(|field| field.is_ragged()) {
+            let message = format!("delivers {field}, rows of one shape are needed");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        #[cfg(feature = "cuda")]
+        if let Some(Device::Cuda(device)) = fields.device() {
+            return crate::cuda::apply(self, &schema, fields, keys, device);
+        }
+        apply(engine.as_ref(), &schema, fields, keys)
+    }
+}
+
+fn apply(engine: &dyn Engine, schema: &Schema, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
+    let mut raw = RowBuffer::new(schema)?;
+    let mut made = RowBuffer::new(engine.schema())?;
+    // Words, so that plans are aligned as an engine expects.
+    let mut plan = zeroed_words(engine.plan_bytes())?;
+    let mut scratch = zeroed_words(engine.scratch_bytes())?;
+    let outputs = engine.schema().fields();
+    let mut bytes: Vec<Vec<u8>> =
+        outputs.iter().map(|field| Vec::with_capacity(keys.len() * field.max_bytes())).collect();
+    for (at, key) in keys.iter().enumerate() {
+        fields.read(at, &mut raw)?;
+        let plan: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
+        plan.fill(0);
+        engine.check(raw.view())?;
+        engine.plan(*key, Shapes::of(raw.view()), plan)?;
+        let scratch = bytemuck::cast_slice_mut(&mut scratch);
+        engine.run(plan, raw.view(), &mut made.row(None), scratch)?;
+        made.finish()?;
+        for (i, bytes) in bytes.iter_mut().enumerate() {
+            bytes.extend_from_slice(made.view().field(i).bytes());
+        }
+    }
+    let tensors = outputs.iter().zip(bytes).map(|(field, bytes)| {
+        let mut shape = vec![keys.len()];
+        shape.extend(field.max_shape());
+        let dtype = field.dtype().delivered();
+        Ok((field.name(), Tensor::from_raw_buffer(&bytes, dtype, &shape, &Device::Cpu)?))
+    });
+    Ok(Fields::new(tensors.collect::<Result<Vec<_>>>()?))
+}

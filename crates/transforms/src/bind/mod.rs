@@ -1,0 +1,9 @@
+//! A chain tied to a schema: the engine that workers run, for the image and the fields that follow it.
+
+mod engine;
+mod points;
+mod select;
+mod targets;
+
+pub(crate) use self::engine::{AugmentEngine, PlanHeader, StageNeeds};
+pub(crate) use self::select::Select;

@@ -1,0 +1,158 @@
+//! Fields whose elements are moved as they are, in any type: masks, and images that no step computes.
+
+use bytemuck::Pod;
+use tallow_core::{FieldMut, FieldView, Result, RowDType};
+
+use crate::engine::select::{self, Elements, Finding};
+use crate::engine::{Extents, Memory, displacements};
+use crate::kernels::Simd;
+use crate::layout::Layout;
+use crate::plan::{CHANNELS_MAX, Head, StagePlan, canvas};
+
+/// What is mixed into a field.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mixed<'a> {
+    /// The raw field of the partner.
+    pub(crate) field: FieldView<'a>,
+    /// The partner's stages, up to where it is mixed in.
+    pub(crate) plans: &'a [StagePlan],
+    /// The share of the sample's own in the mixture.
+    pub(crate) share: f32,
+}
+
+/// A field whose elements are moved as they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Select {
+    pub(crate) from: Layout,
+    pub(crate) to: Layout,
+    /// The bytes of the element that lies outside; without it the plan's own fill, in the range
+    /// of the image.
+    pub(crate) fill: Option<Vec<u8>>,
+    /// The scratch of the image's plans, with the channels of this field.
+    pub(crate) extents: Extents,
+}
+
+/// Elements of any type begin here.
+const ALIGN: usize = 64;
+
+impl Select {
+    /// Images between stages: two that take turns, and what becomes of a partner.
+    pub(crate) fn images(extents: &Extents) -> usize {
+        if extents.canvases[canvas::PARTNER as usize] { 3 } else { 2 }
+    }
+
+    /// Bytes of the scratch, for elements of `size` bytes.
+    pub(crate) fn scratch_bytes(extents: &Extents, size: usize) -> usize {
+        extents.bytes() + Self::images(extents) * extents.image() * size + ALIGN
+    }
+
+    /// Moves the elements of `from` as `plans` say, and pastes those of what is mixed in.
+    pub(crate) fn run(
+        &self,
+        simd: Simd,
+        plans: &[StagePlan],
+        from: &FieldView<'_>,
+        mixed: Option<Mixed<'_>>,
+        to: &mut FieldMut<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        match from.dtype().size() {
+            1 => self.moved::<u8>(simd, plans, from, mixed, to, scratch),
+            2 => self.moved::<u16>(simd, plans, from, mixed, to, scratch),
+            4 => self.moved::<u32>(simd, plans, from, mixed, to, scratch),
+            _ => self.moved::<u64>(simd, plans, from, mixed, to, scratch),
+        }
+    }
+
+    fn moved<T: Pod>(
+        &self,
+        simd: Simd,
+        plans: &[StagePlan],
+        from: &FieldView<'_>,
+        mixed: Option<Mixed<'_>>,
+        to: &mut FieldMut<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        let (own, rest) = scratch.split_at_mut(self.extents.bytes());
+        let mut memory = Memory::divide(&self.extents, own);
+        let skip = rest.as_ptr().align_offset(ALIGN);
+        let bytes = Self::images(&self.extents) * self.extents.image() * size_of::<T>();
+        let images = bytemuck::cast_slice_mut::<u8, T>(&mut rest[skip..][..bytes]);
+        let (a, rest) = images.split_at_mut(self.extents.image());
+        let (b, c) = rest.split_at_mut(self.extents.image());
+        let mut theirs = [a, c];
+        if let Some(mixed) = mixed {
+            self.through(simd, mixed.plans, &mixed.field, None, &mut memory, &mut theirs);
+        }
+        let [free, partner] = theirs;
+        let (mut canvases, partner) = ([free, b], mixed.map(|_| &*partner));
+        let size = self.through(simd, plans, from, partner, &mut memory, &mut canvases);
+        let channels = self.from.split(from.shape(), 1).1;
+        to.set_shape(&self.to.join(size, channels))?;
+        let made = &canvases[1][..size.iter().product::<usize>() * channels];
+        to.copy_from_bytes(bytemuck::cast_slice(made))
+    }
+
+    /// Moves the elements of `from` through `plans` into the second of `canvases`, with the boxes
+    /// that are pasted of `partner`, which lies there as it is delivered; returns the size of what
+    /// is made.
+    fn through<T: Pod>(
+        &self,
+        simd: Simd,
+        plans: &[StagePlan],
+        from: &FieldView<'_>,
+        partner: Option<&[T]>,
+        memory: &mut Memory<'_>,
+        canvases: &mut [&mut [T]; 2],
+    ) -> [usize; 3] {
+        let (mut size, channels) = self.from.split(from.shape(), 1);
+        let mut current = Elements { channels, interleaved: self.from.is_interleaved() };
+        let delivered = Elements { channels, interleaved: self.to.is_interleaved() };
+        let mut is_raw = true;
+        for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
+            if is_raw || !plan.keeps_places() {
+                let fill = self.fill_of::<T>(plan, from.dtype());
+                let Memory { head, fields, .. } = &mut *memory;
+                let displacements = displacements(simd, plan, head, fields);
+                let finding = Finding { displacements, places: &mut head.places };
+                let [to, other] = &mut *canvases;
+                let pixels = if is_raw { elements(from.bytes()) } else { &**other };
+                select::run(simd, plan, [current, delivered], pixels, to, fill, finding);
+                canvases.swap(0, 1);
+                (current, is_raw) = (delivered, false);
+                size = plan.size.map(|len| len as usize);
+            }
+            if let (Some(paste), Some(partner)) = (plan.paste(), partner) {
+                select::paste(paste, plan.size, delivered, partner, canvases[1]);
+            }
+        }
+        size
+    }
+
+    /// The value outside, a channel each: the mask's own, or the image's, rounded as pixels are.
+    fn fill_of<T: Pod>(&self, plan: &StagePlan, dtype: RowDType) -> [T; CHANNELS_MAX] {
+        plan.fill.map(|fill| {
+            let bytes = self.fill.clone().or_else(|| dtype.element(rounded(dtype, fill.into())));
+            bytes.map_or_else(T::zeroed, |bytes| bytemuck::pod_read_unaligned(&bytes))
+        })
+    }
+}
+
+/// `value` as an element type can have it: integers half to even, at most at the end of the range.
+fn rounded(dtype: RowDType, value: f64) -> f64 {
+    let (low, high) = match dtype {
+        RowDType::U8 => (0.0, 255.0),
+        RowDType::U16 => (0.0, 65535.0),
+        RowDType::U32 => (0.0, f64::from(u32::MAX)),
+        RowDType::I16 => (f64::from(i16::MIN), f64::from(i16::MAX)),
+        RowDType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+        RowDType::I64 => return value.round_ties_even(),
+        _ => return value,
+    };
+    value.round_ties_even().clamp(low, high)
+}
+
+/// The elements of a row, of which those without any lie nowhere, aligned or not.
+fn elements<T: Pod>(bytes: &[u8]) -> &[T] {
+    if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) }
+}

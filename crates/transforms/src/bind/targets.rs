@@ -1,0 +1,273 @@
+//! Fields that follow the image, tied to a schema: how each is made from its raw field.
+
+use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
+
+use super::points::Points;
+use super::select::{Mixed, Select};
+use crate::compose::{Mixing, ShownSize, Sketch};
+use crate::engine::Extents;
+use crate::kernels::Simd;
+use crate::layout::Layout;
+use crate::plan::{D, StagePlan};
+use crate::targets::{BoxFormat, Target, TargetKind};
+
+/// A target tied to its field.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundTarget {
+    /// The field as it is delivered.
+    pub(crate) field: Field,
+    pub(crate) scratch_bytes: usize,
+    extents: Extents,
+    action: Action,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Select(Select),
+    Boxes(BoxFormat),
+    Keypoints,
+    OneHot { classes: usize, smoothing: f64 },
+}
+
+impl BoundTarget {
+    /// Ties `target` to `field`, next to the image of `sketch`.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit.
+    pub(crate) fn bind(
+        target: &Target,
+        field: &Field,
+        sketch: &Sketch,
+    ) -> std::result::Result<Self, String> {
+        check(target, sketch)?;
+        match target.kind {
+            TargetKind::Mask { fill } => Self::mask(field, sketch, fill),
+            TargetKind::Boxes(format) => Self::points(field, sketch, 4, Action::Boxes(format)),
+            TargetKind::Keypoints => Self::points(field, sketch, 2, Action::Keypoints),
+            TargetKind::OneHot { classes, smoothing } => Self::one_hot(field, classes, smoothing),
+        }
+    }
+
+    fn mask(field: &Field, sketch: &Sketch, fill: f64) -> std::result::Result<Self, String> {
+        let layout = mask_layout(field, sketch)?;
+        let (size, channels) = layout.split(field.dims(), Dim::Fixed(1));
+        if size != sketch.raw_size {
+            let image = ShownSize(sketch.raw_size);
+            return Err(format!("found {field}, expected the size of the image, {image}"));
+        }
+        let element = field
+            .dtype()
+            .element(fill)
+            .ok_or_else(|| format!("the fill {fill} is no {}", field.dtype()))?;
+        let dims = layout.join(sketch.size, channels);
+        let extents = Extents { channels: channels.max(), ..Extents::of(sketch) };
+        let select = Select { from: layout, to: layout, fill: Some(element), extents };
+        Ok(Self {
+            field: Field::with_dims(field.name(), field.dtype(), dims.to_vec()),
+            scratch_bytes: Select::scratch_bytes(&extents, field.dtype().size()),
+            extents,
+            action: Action::Select(select),
+        })
+    }
+
+    fn points(
+        field: &Field,
+        sketch: &Sketch,
+        numbers: usize,
+        action: Action,
+    ) -> std::result::Result<Self, String> {
+        let fits = field.dims().len() == 2 && field.dims()[1] == Dim::Fixed(numbers);
+        if !fits || field.dtype() != RowDType::F32 {
+            return Err(format!("found {field}, expected f32 of shape [n, {numbers}]"));
+        }
+        if sketch.raw_size[D] != Dim::Fixed(1) {
+            return Err("boxes and points follow images, not volumes".to_owned());
+        }
+        let extents = Extents::of(sketch);
+        Ok(Self { field: field.clone(), scratch_bytes: extents.bytes(), extents, action })
+    }
+
+    fn one_hot(field: &Field, classes: usize, smoothing: f64) -> std::result::Result<Self, String> {
+        if classes == 0 || !(0.0..=1.0).contains(&smoothing) {
+            return Err("expected at least one class, and a smoothing in 0..1".to_owned());
+        }
+        let is_shares = field.dtype() == RowDType::F32 && field.dims() == [Dim::Fixed(classes)];
+        if !is_shares && (!field.dims().is_empty() || !is_class(field.dtype())) {
+            return Err(format!("found {field}, expected one class, or f32[{classes}]"));
+        }
+        let field = Field::new(field.name(), RowDType::F32, &[classes]);
+        let action = Action::OneHot { classes, smoothing };
+        Ok(Self { field, scratch_bytes: 0, extents: Extents::default(), action })
+    }
+
+    /// How the elements of a mask are moved.
+    pub(crate) fn select(&self) -> Option<&Select> {
+        match &self.action {
+            Action::Select(select) => Some(select),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_label(&self) -> bool {
+        matches!(self.action, Action::OneHot { .. })
+    }
+
+    /// Makes the delivered field of one sample.
+    pub(crate) fn run(
+        &self,
+        simd: Simd,
+        plans: &[StagePlan],
+        from: &FieldView<'_>,
+        mixed: Option<Mixed<'_>>,
+        to: &mut FieldMut<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        match &self.action {
+            Action::Select(select) => select.run(simd, plans, from, mixed, to, scratch),
+            Action::Boxes(format) => boxes(simd, plans, *format, from, to, &self.extents, scratch),
+            Action::Keypoints => keypoints(simd, plans, from, to, &self.extents, scratch),
+            Action::OneHot { classes, smoothing } => {
+                one_hot(*classes, *smoothing as f32, from, mixed, to)
+                    .map_err(|error| error.with_field(from.name()))
+            }
+        }
+    }
+}
+
+/// Whether the field of `target` can follow the image of `sketch`.
+///
+/// # Errors
+///
+/// Why not, and what to do.
+fn check(target: &Target, sketch: &Sketch) -> std::result::Result<(), String> {
+    let is_label = matches!(target.kind, TargetKind::OneHot { .. });
+    let problem = match sketch.mixing {
+        _ if is_label => return Ok(()),
+        Mixing::Blends if target.is_mask() => {
+            "mixup makes sums of two images, and there is no sum of two masks: mix by cutmix, \
+             which pastes masks too"
+        }
+        Mixing::Blends | Mixing::Pastes if !target.is_mask() => {
+            "a mixed image shows what two samples hold, and the field has room for one: leave \
+             out the mixing, or the field"
+        }
+        _ if sketch.blends_views => {
+            "the image becomes a sum of several views, in which nothing has one place: leave \
+             out aug_mix, or the field"
+        }
+        _ => return Ok(()),
+    };
+    Err(problem.to_owned())
+}
+
+/// The layout of a mask: the image's, with channels or without, where it has that size; otherwise
+/// what the shape says alone.
+fn mask_layout(field: &Field, sketch: &Sketch) -> std::result::Result<Layout, String> {
+    let image = sketch.raw_layout;
+    let fits = |layout: &Layout| {
+        let size = layout.split(field.dims(), Dim::Fixed(1)).0;
+        layout.rank() == field.dims().len() && size == sketch.raw_size
+    };
+    let like_image = [image, image.without_channels()].into_iter().find(fits);
+    like_image.map_or_else(|| Layout::of(field), Ok)
+}
+
+fn is_class(dtype: RowDType) -> bool {
+    use RowDType::{I16, I32, I64, U8, U16, U32};
+    matches!(dtype, U8 | U16 | U32 | I16 | I32 | I64)
+}
+
+fn boxes(
+    simd: Simd,
+    plans: &[StagePlan],
+    format: BoxFormat,
+    from: &FieldView<'_>,
+    to: &mut FieldMut<'_>,
+    extents: &Extents,
+    scratch: &mut [u8],
+) -> Result<()> {
+    let points = Points::new(simd, plans);
+    to.set_shape(from.shape())?;
+    let moved = to.as_mut_slice::<f32>()?;
+    moved.copy_from_slice(from.as_slice()?);
+    for numbers in moved.chunks_exact_mut(4) {
+        let edges = format.edges([numbers[0], numbers[1], numbers[2], numbers[3]]);
+        let edges = points.map_box(edges, extents, scratch);
+        numbers.copy_from_slice(&format.numbers(edges.unwrap_or_default()));
+    }
+    Ok(())
+}
+
+fn keypoints(
+    simd: Simd,
+    plans: &[StagePlan],
+    from: &FieldView<'_>,
+    to: &mut FieldMut<'_>,
+    extents: &Extents,
+    scratch: &mut [u8],
+) -> Result<()> {
+    let points = Points::new(simd, plans);
+    to.set_shape(from.shape())?;
+    let moved = to.as_mut_slice::<f32>()?;
+    moved.copy_from_slice(from.as_slice()?);
+    for point in moved.chunks_exact_mut(2) {
+        let place = points.map([f64::from(point[0]), f64::from(point[1])], extents, scratch);
+        point.copy_from_slice(&place.map(|at| at as f32));
+    }
+    Ok(())
+}
+
+fn one_hot(
+    classes: usize,
+    smoothing: f32,
+    own: &FieldView<'_>,
+    mixed: Option<Mixed<'_>>,
+    to: &mut FieldMut<'_>,
+) -> Result<()> {
+    let shares = to.as_mut_slice::<f32>()?;
+    let share = mixed.map_or(1.0, |mixed| mixed.share);
+    add_shares(shares, classes, smoothing, own, share)?;
+    match mixed {
+        Some(mixed) => add_shares(shares, classes, smoothing, &mixed.field, 1.0 - share)
+            .map_err(Error::of_partner),
+        None => Ok(()),
+    }
+}
+
+fn add_shares(
+    shares: &mut [f32],
+    classes: usize,
+    smoothing: f32,
+    label: &FieldView<'_>,
+    weight: f32,
+) -> Result<()> {
+    if label.dtype() == RowDType::F32 {
+        let own = label.as_slice::<f32>()?;
+        shares.iter_mut().zip(own).for_each(|(share, own)| *share += weight * own);
+        return Ok(());
+    }
+    let class = class_of(label)?;
+    let known = usize::try_from(class).ok().filter(|class| *class < classes);
+    let class = known.ok_or_else(|| {
+        Error::new(
+            ErrorKind::OutOfRange,
+            format!("found class {class}, expected 0 to {}", classes - 1),
+        )
+    })?;
+    let off = smoothing / classes as f32;
+    shares.iter_mut().for_each(|share| *share += weight * off);
+    shares[class] += weight * (1.0 - smoothing);
+    Ok(())
+}
+
+fn class_of(label: &FieldView<'_>) -> Result<i64> {
+    Ok(match label.dtype() {
+        RowDType::U8 => i64::from(label.as_slice::<u8>()?[0]),
+        RowDType::U16 => i64::from(label.as_slice::<u16>()?[0]),
+        RowDType::U32 => i64::from(label.as_slice::<u32>()?[0]),
+        RowDType::I16 => i64::from(label.as_slice::<i16>()?[0]),
+        RowDType::I32 => i64::from(label.as_slice::<i32>()?[0]),
+        _ => label.as_slice::<i64>()?[0],
+    })
+}

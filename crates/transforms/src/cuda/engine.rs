@@ -1,0 +1,58 @@
+//! The launches as an engine of the loader.
+
+#[cfg(feature = "cuda")]
+use std::ops::Range;
+
+#[cfg(feature = "cuda")]
+use tallow_core::DeviceSlab;
+use tallow_core::{DeviceEngine, Engine, FieldMut, FieldView, Made, Result};
+
+use super::launches::{Launches, made_by};
+
+impl DeviceEngine for Launches {
+    fn engine(&self) -> &dyn Engine {
+        &self.engine
+    }
+
+    fn made(&self, field: usize) -> Made {
+        made_by(&self.engine, field)
+    }
+
+    fn make_on_host(
+        &self,
+        field: usize,
+        plan: &[u8],
+        raw: FieldView<'_>,
+        partner: Option<FieldView<'_>>,
+        to: &mut FieldMut<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        self.engine.target(field, plan, raw, partner, to, scratch)
+    }
+
+    fn scratch_bytes(&self, rows: usize) -> usize {
+        rows * self.scratch_stride()
+    }
+
+    #[cfg(feature = "cuda")]
+    fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()> {
+        // Those of a batch, at addresses that nobody follows.
+        let outputs = vec![0; self.device_fields().len()];
+        super::device::load(device, &self.list(0, layout, &outputs, 0..layout.rows.min(1), 0))
+    }
+
+    #[cfg(feature = "cuda")]
+    #[expect(unsafe_code, reason = "passes the addresses on")]
+    unsafe fn launch(
+        &self,
+        device: &candle_core::CudaDevice,
+        slab: u64,
+        layout: &DeviceSlab,
+        outputs: &[u64],
+        rows: Range<usize>,
+        first: usize,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise is that of `enqueue`, in other words.
+        unsafe { super::device::enqueue(device, &self.list(slab, layout, outputs, rows, first)) }
+    }
+}
