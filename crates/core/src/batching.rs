@@ -2,8 +2,9 @@ use std::num::NonZeroUsize;
 
 use crate::{Error, ErrorKind, Result};
 
-/// What becomes of the samples that do not fill the last batch of an epoch.
+/// How to handle the samples that do not fill the last batch of an epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LastBatch {
     /// The last batch is smaller.
     #[default]
@@ -19,7 +20,8 @@ pub enum LastBatch {
 ///
 /// The batch size is global: batch `b` holds positions `b * batch_size ..`, and its row `k`
 /// belongs to rank `k mod world`. Every rank therefore has the same number of batches, and the
-/// batches of the world do not depend on how large the world is.
+/// batches of the world do not depend on how large the world is. Where the world does not divide the
+/// batch size, the first ranks have one row more than the others in every full batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Batching {
     batch_size: NonZeroUsize,
@@ -34,7 +36,7 @@ impl Batching {
     /// # Errors
     ///
     /// [`ErrorKind::Config`], with all problems: a size of 0, a rank that is not below `world`, a
-    /// batch size that `world` does not divide.
+    /// batch with fewer rows than there are ranks.
     pub fn new(batch_size: usize, last: LastBatch, rank: usize, world: usize) -> Result<Self> {
         let mut problems = Vec::new();
         if batch_size == 0 {
@@ -42,8 +44,10 @@ impl Batching {
         }
         if rank >= world {
             problems.push(format!("rank {rank} of a world of {world}"));
-        } else if !batch_size.is_multiple_of(world) {
-            problems.push(format!("batch size {batch_size} is not divisible by {world} ranks"));
+        } else if (1..world).contains(&batch_size) {
+            problems.push(format!(
+                "batch size {batch_size}, expected at least one row per rank of {world}"
+            ));
         }
         match (NonZeroUsize::new(batch_size), NonZeroUsize::new(world), problems.is_empty()) {
             (Some(batch_size), Some(world), true) => Ok(Self { batch_size, last, rank, world }),
@@ -56,12 +60,18 @@ impl Batching {
         self.batch_size.get()
     }
 
-    /// Rows of a full batch on this rank.
+    /// Rows of a full batch on this rank: its share, rounded up on the first ranks and down on the
+    /// others where it is not a whole number.
     pub fn rank_rows(&self) -> usize {
-        self.batch_size.get() / self.world
+        self.share_of(self.batch_size.get())
     }
 
-    /// What becomes of an incomplete last batch.
+    /// How many of the first `rows` rows of a batch are this rank's.
+    fn share_of(&self, rows: usize) -> usize {
+        rows.saturating_sub(self.rank).div_ceil(self.world.get())
+    }
+
+    /// How an incomplete last batch is handled.
     pub fn last(&self) -> LastBatch {
         self.last
     }
@@ -98,7 +108,7 @@ impl Batching {
         assert!(batch < self.batches(positions), "batch {batch} of {positions} positions");
         let first = batch * self.batch_size.get();
         let present = self.batch_size.get().min(positions - first);
-        let samples = present.saturating_sub(self.rank).div_ceil(self.world.get());
+        let samples = self.share_of(present);
         let rows = if self.last == LastBatch::Pad { self.rank_rows() } else { samples };
         BatchRows { first: first.saturating_add(self.rank), step: self.world.get(), samples, rows }
     }
@@ -140,8 +150,8 @@ mod tests {
     proptest! {
         /// The union of all ranks is every position once, in order, whatever the world.
         #[test]
-        fn ranks_share_out_every_position_once(n in 0usize..200, per_rank in 1usize..9, world in 1usize..9) {
-            let size = per_rank * world;
+        fn ranks_share_out_every_position_once(n in 0usize..200, more in 0usize..40, world in 1usize..9) {
+            let size = world + more;
             for last in [LastBatch::Keep, LastBatch::Drop, LastBatch::Pad] {
                 let mut positions = Vec::new();
                 let mut batches = Vec::new();
@@ -151,8 +161,10 @@ mod tests {
                     for batch in 0..batching.batches(n) {
                         let rows = batching.rows(n, batch);
                         positions.extend((0..rows.samples()).map(|row| rows.position(row)));
-                        prop_assert!(last != LastBatch::Pad || rows.rows() == per_rank);
-                        prop_assert!(last != LastBatch::Drop || rows.samples() == per_rank);
+                        let share = size / world + usize::from(rank < size % world);
+                        prop_assert!(last != LastBatch::Pad || rows.rows() == share);
+                        prop_assert!(last != LastBatch::Drop || rows.samples() == share);
+                        prop_assert!(rows.samples() <= batching.rank_rows());
                     }
                 }
                 positions.sort_unstable();
@@ -165,8 +177,8 @@ mod tests {
 
     #[test]
     fn impossible_ranks_are_refused_with_their_numbers() {
-        let error = Batching::new(10, LastBatch::Keep, 0, 3).unwrap_err().to_string();
-        assert!(error.contains("batch size 10 is not divisible by 3 ranks"), "{error}");
+        let error = Batching::new(2, LastBatch::Keep, 0, 3).unwrap_err().to_string();
+        assert!(error.contains("batch size 2, expected at least one row per rank of 3"), "{error}");
         assert!(Batching::new(0, LastBatch::Keep, 2, 2).unwrap_err().message().contains("; "));
     }
 

@@ -46,7 +46,7 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("run DIR --rank 1", "--world"),
         ("run DIR --rank 2 --world 2", "rank 2"),
         ("run DIR --world 0", "at least 1"),
-        ("run DIR --batch-size 5 --rank 0 --world 2", "divisible"),
+        ("run DIR --batch-size 1 --rank 0 --world 2", "at least one row per rank"),
         ("run DIR --batch-size 2 --start-batch 4", "3 batches"),
         ("run DIR --start-batch 0 --ceiling", "cannot be used with"),
         ("run DIR --on-error ignore", "skip:N"),
