@@ -79,7 +79,8 @@ fn samples_are_asked_for_once_and_before_they_are_read() {
     let loader = Loader::builder(source).batch_size(6).shuffle().workers(1).prefetch(1);
     // A row of 32 bytes, so four batches.
     let loader = loader.read_ahead(4 * 6 * 32).build().unwrap();
-    assert_eq!(loader.plan().read_ahead(), 4);
+    assert_eq!(loader.plan().read_ahead(), 4 * 6 * 32);
+    assert_eq!(loader.plan().read_ahead_batches(), 4);
     for batch in loader.epoch(0) {
         batch.unwrap();
     }

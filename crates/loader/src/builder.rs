@@ -418,7 +418,7 @@ impl LoaderBuilder {
             positions,
             store,
             slabs,
-            ahead: plan.read_ahead,
+            ahead: plan.read_ahead_batches,
             empty: plan.empty.clone(),
         };
         let prints = self.prints();
@@ -467,8 +467,8 @@ impl LoaderBuilder {
             workers,
             // Nothing is made ahead by nobody.
             prefetch: if workers == 0 { 0 } else { self.prefetch.unwrap_or(default_prefetch) },
-            read_ahead: self.batches_read_ahead(layout.rows).min(batches.max(1)),
-            read_ahead_bytes: self.read_ahead,
+            read_ahead: self.read_ahead,
+            read_ahead_batches: self.batches_read_ahead(layout.rows).min(batches.max(1)),
             auto: auto.is_some(),
             slab_bytes: self.slab_bytes(pipeline, layout.rows, slab_bytes),
             device_bytes: 0,
@@ -480,7 +480,7 @@ impl LoaderBuilder {
         };
         let Some(auto) = auto else { return Ok((plan, None)) };
         let plan = self.within(auto, plan);
-        let most = Settings { workers: plan.workers, prefetch: plan.prefetch, read_ahead: 0 };
+        let most = Settings::new(plan.workers, plan.prefetch);
         let start = Settings { prefetch: default_prefetch, ..most };
         Ok((plan, Some(Governor::new(start, most))))
     }

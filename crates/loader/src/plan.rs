@@ -45,7 +45,7 @@ pub struct Plan {
     pub(crate) workers: usize,
     pub(crate) prefetch: usize,
     pub(crate) read_ahead: usize,
-    pub(crate) read_ahead_bytes: usize,
+    pub(crate) read_ahead_batches: usize,
     pub(crate) auto: bool,
     pub(crate) slab_bytes: usize,
     pub(crate) device_bytes: usize,
@@ -122,9 +122,15 @@ impl Plan {
         self.prefetch
     }
 
-    /// Batches whose files are fetched into the page cache before workers begin them.
+    /// Bytes of samples whose files are fetched into the page cache before workers read them, as
+    /// [`LoaderBuilder::read_ahead`](crate::LoaderBuilder::read_ahead) was given them.
     pub fn read_ahead(&self) -> usize {
         self.read_ahead
+    }
+
+    /// How many batches that is: at least one, unless nothing is read ahead.
+    pub fn read_ahead_batches(&self) -> usize {
+        self.read_ahead_batches
     }
 
     /// Whether the last transform runs on the device, on whole batches, and not in the workers.
@@ -170,7 +176,7 @@ impl Plan {
 
     /// Bytes of the sample indices of one batch on this rank.
     fn index_bytes(&self) -> usize {
-        (self.batch_size / self.world).min(self.positions).saturating_mul(size_of::<usize>())
+        self.batch_size.div_ceil(self.world).min(self.positions).saturating_mul(size_of::<usize>())
     }
 }
 
@@ -193,7 +199,7 @@ impl fmt::Display for Plan {
         let most = if self.auto { "up to " } else { "" };
         write!(f, "workers   {most}{}, {most}{} batches ahead", self.workers, self.prefetch)?;
         if self.read_ahead > 0 {
-            write!(f, ", the files of {} more fetched", self.read_ahead)?;
+            write!(f, ", the files of {} more fetched", self.read_ahead_batches)?;
         }
         writeln!(f)?;
         write!(

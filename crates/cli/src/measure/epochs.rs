@@ -136,7 +136,7 @@ impl Taker<'_> {
         count: u64,
         progress: &ProgressBar,
     ) -> Measured {
-        let batches = (loader.batches_per_epoch() as u64).saturating_mul(count);
+        let batches = (loader.len() as u64).saturating_mul(count);
         let skipped = self.load.start_batch.unwrap_or(0) as u64;
         progress.set_length(batches.saturating_sub(skipped));
         let mut meter = self.meter.another();
@@ -146,7 +146,7 @@ impl Taker<'_> {
 
     /// A first epoch that takes long, or fails, is all there is.
     fn enough(&self, loader: &Loader, first: u64, progress: &ProgressBar) -> Measured {
-        let batches = loader.batches_per_epoch() as u64;
+        let batches = loader.len() as u64;
         progress.set_length(batches.saturating_mul(EPOCHS_MIN + 1));
         // One iteration, so that no epoch but the first begins with nothing made ahead.
         let epochs = first..first.saturating_add(EPOCHS_MAX);
@@ -179,7 +179,7 @@ impl Taker<'_> {
     ) -> Result<Measured> {
         let asked = self.epochs.map(|count| count.max(ROUNDS_MIN));
         let epochs = plan::epochs(self.load, asked.unwrap_or(ROUNDS_MIN))?;
-        let batches = loader.batches_per_epoch() as u64;
+        let batches = loader.len() as u64;
         let steps = (epochs.end - epochs.start).saturating_add(1).saturating_mul(batches);
         let progress = console.progress("loading", steps);
         let mut warming = Meter::default();
@@ -220,7 +220,7 @@ impl Taker<'_> {
         console: &Console,
     ) -> Result<Measured> {
         let epochs = plan::epochs(self.load, self.epochs.unwrap_or(COLD_ROUNDS_MIN))?;
-        let batches = (loaders[1].batches_per_epoch() as u64).saturating_mul(2);
+        let batches = (loaders[1].len() as u64).saturating_mul(2);
         let steps = batches.saturating_mul(epochs.end - epochs.start);
         let progress = console.progress("loading", steps);
         let (mut all, mut rounds) = (self.meter.another(), Vec::new());
@@ -248,7 +248,7 @@ impl Taker<'_> {
         progress.finish_and_clear();
         let stored = process::storage_bytes().zip(stored).map(|(after, before)| after - before);
         let stored_share = stored.map(|stored| stored as f64 / wanted.max(1) as f64);
-        let (count, read_ahead) = (rounds.len() as u64, loaders[1].plan().read_ahead());
+        let (count, read_ahead) = (rounds.len() as u64, loaders[1].plan().read_ahead_batches());
         let cold = Some(Cold { rounds, read_ahead, stored_share });
         Ok(Measured { cold, ..Measured::of(all, count, loaders[1].report()) })
     }

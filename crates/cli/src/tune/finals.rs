@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn settings(workers: usize) -> Settings {
-        Settings { workers, prefetch: 4, read_ahead: 0 }
+        Settings::new(workers, 4)
     }
 
     /// Noise of some percent, the same in each run.

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn trials_of_the_same_settings_are_one() {
         let trial = |workers, prefetch, samples_per_second| Trial {
-            settings: Settings { workers, prefetch, read_ahead: 0 },
+            settings: Settings::new(workers, prefetch),
             samples_per_second,
         };
         let trials = [trial(2, 1, 5.0), trial(1, 4, 1.0), trial(2, 1, 9.0), trial(2, 1, 6.0)];

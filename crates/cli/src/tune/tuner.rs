@@ -81,13 +81,13 @@ impl Tuner<'_> {
         let loader = builder.workers(Bound::Auto(auto)).build()?;
         let read_ahead = if self.cold.is_some() { READ_AHEAD_BYTES } else { 0 };
         let (workers, prefetch) = (loader.plan().workers(), loader.plan().prefetch());
-        let start = Settings { read_ahead: 0, ..loader.settings() };
-        Ok((start, Settings { workers, prefetch, read_ahead }))
+        let start = loader.settings().read_ahead(0);
+        Ok((start, Settings::new(workers, prefetch).read_ahead(read_ahead)))
     }
 
     /// A bound that nothing keeps is no bound.
     pub(crate) fn refuse_less_than_the_least(&self, memory: usize) -> Result {
-        let least = Settings { workers: 1, prefetch: 1, read_ahead: 0 };
+        let least = Settings::new(1, 1);
         let least = self.build(least)?.plan().memory_bytes();
         if least <= memory {
             return Ok(());
@@ -182,7 +182,7 @@ impl Tuner<'_> {
                 for read_ahead in
                     [0, most.read_ahead].into_iter().take(1 + usize::from(most.read_ahead > 0))
                 {
-                    points.push(Settings { workers, prefetch, read_ahead });
+                    points.push(Settings::new(workers, prefetch).read_ahead(read_ahead));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 /// How many threads read and transform.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Workers {
     /// This many threads; 0 reads inside `next`.
     Count(usize),

@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
-/// What may be set without changing what is delivered.
+/// The settings that never change what is delivered, only how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Settings {
     /// Worker threads.
     pub workers: usize,
@@ -15,6 +16,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// As many workers and batches ahead, without reading files ahead.
+    pub fn new(workers: usize, prefetch: usize) -> Self {
+        Self { workers, prefetch, read_ahead: 0 }
+    }
+
+    /// The same with `bytes` bytes of files read ahead.
+    #[must_use]
+    pub fn read_ahead(self, bytes: usize) -> Self {
+        Self { read_ahead: bytes, ..self }
+    }
+
     /// Whether these settings take more of anything than others.
     pub fn costs_more_than(self, other: Self) -> bool {
         self.workers > other.workers
@@ -34,13 +46,12 @@ impl Settings {
 ///
 /// ```
 /// # use tallow_loader::{Search, Settings};
-/// let start = Settings { workers: 4, prefetch: 4, read_ahead: 0 };
-/// let mut search = Search::new(start, Settings { workers: 8, prefetch: 8, read_ahead: 0 });
+/// let mut search = Search::new(Settings::new(4, 4), Settings::new(8, 8));
 /// while let Some(settings) = search.trial() {
 ///     // Two workers saturate this storage.
 ///     search.record(settings.workers.min(2) as f64 * 1000.0);
 /// }
-/// assert_eq!(search.best(), Settings { workers: 2, prefetch: 1, read_ahead: 0 });
+/// assert_eq!(search.best(), Settings::new(2, 1));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Search {
