@@ -25,7 +25,7 @@ fn main() -> Result<()> {
             // Here a model would be trained; we measure how far it would have to go.
             loss += noisy.sub(clean)?.sqr()?.mean_all()?.to_scalar::<f32>()?;
         }
-        let mean = loss / loader.batches_per_epoch() as f32;
+        let mean = loss / loader.len() as f32;
         println!("epoch {epoch}: mean squared error {mean:.4}");
     }
     println!("\n{}", loader.report());

@@ -4,6 +4,8 @@
 mod augmentation;
 #[path = "suite/auto.rs"]
 mod auto;
+#[path = "suite/batch.rs"]
+mod batch;
 #[path = "suite/delivery.rs"]
 mod delivery;
 #[path = "suite/errors.rs"]
@@ -12,6 +14,8 @@ mod errors;
 mod fields;
 #[path = "suite/files.rs"]
 mod files;
+#[path = "suite/iteration.rs"]
+mod iteration;
 #[path = "suite/map_batch.rs"]
 mod map_batch;
 #[path = "suite/messages.rs"]

@@ -359,7 +359,7 @@ fn an_epoch_of_which_all_is_skipped_is_an_error_and_the_next_one_comes() {
             let words = format!("each of its {samples} samples was skipped");
             assert!(error.to_string().contains(&words), "{error}");
         }
-        let last_of_all = loader.state_at(0, loader.batches_per_epoch() - 1).unwrap();
+        let last_of_all = loader.state_at(0, loader.len() - 1).unwrap();
         loader.resume(&last_of_all).unwrap();
         assert_eq!(loader.epoch(0).count(), 0, "what was received before is not known");
     }

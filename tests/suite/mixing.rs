@@ -198,7 +198,7 @@ fn every_rank_mixes_with_the_rows_of_all() {
 fn resuming_at_every_batch_gives_the_rest_of_the_mixed_rows() {
     let expected = delivered(&mixing().build().unwrap(), 0..2);
     let loader = mixing().workers(2).build().unwrap();
-    for batch in 0..loader.batches_per_epoch() {
+    for batch in 0..loader.len() {
         loader.resume(&loader.state_at(1, batch).unwrap()).unwrap();
         let rest = expected.range((1, batch * 8)..).map(|(at, row)| (*at, row.clone()));
         assert_eq!(delivered(&loader, 1..2), rest.collect());

@@ -91,7 +91,7 @@ fn another_source_sampler_or_seed_is_refused_with_all_problems() {
 #[test]
 fn the_end_of_an_epoch_is_the_beginning_of_the_next() {
     let loader = build().last_batch(LastBatch::Keep).build().unwrap();
-    assert_eq!(loader.batches_per_epoch(), 9);
+    assert_eq!(loader.len(), 9);
     let state = loader.state_at(4, 9).unwrap();
     assert_eq!((state.epoch(), state.position()), (5, 0));
     assert!(loader.state_at(0, 10).is_err());

@@ -115,8 +115,7 @@ impl Case {
 
     /// How many batches come before `state`, those included that are not delivered.
     fn delivered(&self, loader: &Loader, state: &State) -> usize {
-        state.epoch() as usize * loader.batches_per_epoch().max(1)
-            + state.position() as usize / self.batch_size
+        state.epoch() as usize * loader.len().max(1) + state.position() as usize / self.batch_size
     }
 }
 
@@ -197,7 +196,7 @@ fn walk(case: &Case, model: &[Outcome], random: &mut Random, longest: &mut Longe
         }
         let state = loader.state();
         let before = case.delivered(&loader, &state);
-        let place = |id: BatchId| id.epoch as usize * loader.batches_per_epoch().max(1) + id.number;
+        let place = |id: BatchId| id.epoch as usize * loader.len().max(1) + id.number;
         assert!(model[..at].iter().all(|outcome| place(outcome.id) < before), "{case:?}");
         assert!(model[at..].iter().all(|outcome| place(outcome.id) >= before), "{case:?}");
         if random.is_one_in(2) {

@@ -1,8 +1,10 @@
+//! A batch: what an iteration delivers.
+
 use std::fmt;
 use std::ops::Index;
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use tallow_core::BatchRows;
 
 use crate::policy::Fault;
@@ -10,7 +12,25 @@ use crate::slabs::RowSamples;
 use crate::state::State;
 use crate::{BatchId, Error, ErrorKind, Result};
 
-/// One batch: a tensor for each field, its first axis being the rows, and where they come from.
+/// One batch: a tensor for each field, whose first axis is the rows, and where they come from.
+///
+/// ```
+/// # use tallow_core::{Field, RowDType, Schema, from_fn};
+/// # use tallow_loader::Loader;
+/// # let fields = vec![Field::new("input", RowDType::U8, &[4]), Field::new("target", RowDType::I64, &[])];
+/// # let source = from_fn(Schema::new(fields)?, 8, |index, row| {
+/// #     row.field(0).copy_from_slice(&[51u8; 4])?;
+/// #     row.field(1).copy_from_slice(&[index as i64])
+/// # });
+/// let loader = Loader::builder(source).batch_size(4).build()?;
+/// for batch in loader.epoch(0) {
+///     let batch = batch?;
+///     let (input, target) = batch.pair("input", "target")?;
+///     assert_eq!((input.dims(), target.dims()), (&[4, 4][..], &[4][..]));
+///     assert_eq!(batch.is_last(), batch.number() == 1);
+/// }
+/// # Ok::<(), tallow_loader::Error>(())
+/// ```
 pub struct Batch {
     pub(crate) id: BatchId,
     /// The name of each tensor. Shared by all batches: one whose tensors are added or removed has
@@ -22,6 +42,8 @@ pub struct Batch {
     pub(crate) rows: BatchRows,
     /// Rows of the tensors, padding included.
     pub(crate) height: usize,
+    /// Whether the epoch ends after this batch.
+    pub(crate) last: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) state: State,
 }
@@ -37,6 +59,14 @@ impl Batch {
         self.id.number
     }
 
+    /// Whether this is the last batch of its epoch: the place to validate, to report, and to save.
+    ///
+    /// The last batch may be missing from an iteration: it may be an error, and with
+    /// [`OnError::Skip`](crate::OnError::Skip) it is left out if all of its samples are skipped.
+    pub fn is_last(&self) -> bool {
+        self.last
+    }
+
     /// Epoch and number.
     pub fn id(&self) -> BatchId {
         self.id
@@ -47,14 +77,16 @@ impl Batch {
         self.samples.len()
     }
 
-    /// Whether no row holds a sample. Only with several ranks, whose share of a small last batch may
-    /// be empty, or all skipped, or where all that was not skipped is padding: everything else that
-    /// is empty is not delivered. The mean of such a batch is not a number.
+    /// Whether no row holds a sample. The mean of such a batch is not a number.
+    ///
+    /// It happens with several ranks, where this rank's part of a small last batch may be empty or
+    /// all skipped, and with [`LastBatch::Pad`](tallow_core::LastBatch::Pad), where all rows may be
+    /// padding. Otherwise a batch without samples is not delivered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Rows of the fields' tensors as the loader made them, those of padding included.
+    /// Rows of the fields' tensors as the loader made them, including those of padding.
     pub fn rows(&self) -> usize {
         self.height
     }
@@ -74,7 +106,7 @@ impl Batch {
         self.rows.position(0)
     }
 
-    /// The tensor called `name`: that of a field has the shape (rows, the field's shape), unless a
+    /// The tensor called `name`. That of a field has the shape (rows, the field's shape), unless a
     /// closure of [`map_batch`](crate::LoaderBuilder::map_batch) has replaced it.
     ///
     /// # Errors
@@ -87,6 +119,115 @@ impl Batch {
         })
     }
 
+    /// Two tensors by name: clones, which share the memory of the batch.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let fields = vec![Field::new("input", RowDType::U8, &[4]), Field::new("target", RowDType::U8, &[])];
+    /// # let source = from_fn(Schema::new(fields)?, 8, |_, row| {
+    /// #     row.field(0).copy_from_slice(&[51u8; 4])?;
+    /// #     row.field(1).copy_from_slice(&[1u8])
+    /// # });
+    /// # let loader = Loader::builder(source).build()?;
+    /// # let batch = loader.epoch(0).next().unwrap()?;
+    /// let (input, target) = batch.pair("input", "target")?;
+    /// # assert_eq!((input.dims(), target.dims()), (&[8, 4][..], &[8][..]));
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`tensor`](Self::tensor).
+    pub fn pair(&self, first: &str, second: &str) -> Result<(Tensor, Tensor)> {
+        let [first, second] = self.select([first, second])?;
+        Ok((first, second))
+    }
+
+    /// Any number of tensors by name, in the order of `names`: clones, which share the memory of
+    /// the batch.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let fields = ["image", "mask", "label"].map(|name| Field::new(name, RowDType::U8, &[]));
+    /// # let source = from_fn(Schema::new(fields.to_vec())?, 8, |_, row| {
+    /// #     (0..3).try_for_each(|field| row.field(field).copy_from_slice(&[field as u8]))
+    /// # });
+    /// # let loader = Loader::builder(source).build()?;
+    /// # let batch = loader.epoch(0).next().unwrap()?;
+    /// let [image, mask, label] = batch.select(["image", "mask", "label"])?;
+    /// # assert_eq!(mask.to_vec1::<u8>()?, [1; 8]);
+    /// # assert_eq!((image.dims(), label.dims()), (&[8][..], &[8][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`tensor`](Self::tensor), for the first name that is not there.
+    pub fn select<const N: usize>(&self, names: [&str; N]) -> Result<[Tensor; N]> {
+        let found: Vec<Tensor> =
+            names.iter().map(|name| self.tensor(name).cloned()).collect::<Result<_>>()?;
+        Ok(found.try_into().expect("as many tensors as names"))
+    }
+
+    /// Moves every tensor to `device`; those that are there already stay as they are.
+    ///
+    /// [`LoaderBuilder::device`](crate::LoaderBuilder::device) delivers them there in the first
+    /// place, which is faster. This is for a batch that is needed somewhere else.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+    /// # let loader = Loader::builder(source).build()?;
+    /// let device = candle_core::Device::cuda_if_available(0)?;
+    /// for batch in loader.epoch(0) {
+    ///     let mut batch = batch?;
+    ///     batch.to_device(&device)?;
+    /// }
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Device`] when the device refuses; the tensors before that one have moved.
+    pub fn to_device(&mut self, device: &Device) -> Result<()> {
+        for tensor in &mut self.tensors {
+            let moved = tensor.to_device(device);
+            *tensor = moved.map_err(|cause| Error::device(cause).with_batch(self.id))?;
+        }
+        self.device = device.clone();
+        Ok(())
+    }
+
+    /// Converts the tensor called `name` to another element type, on the device where it is.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// use candle_core::DType;
+    ///
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+    /// # let loader = Loader::builder(source).build()?;
+    /// let mut batch = loader.epoch(0).next().unwrap()?;
+    /// batch.to_dtype("input", DType::F32)?;
+    /// assert_eq!(batch["input"].dtype(), DType::F32);
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`tensor`](Self::tensor), and [`ErrorKind::Tensor`] when candle cannot convert it.
+    pub fn to_dtype(&mut self, name: &str, dtype: DType) -> Result<()> {
+        let converted = self.tensor(name)?.to_dtype(dtype);
+        let converted = converted.map_err(|cause| Error::from(cause).with_batch(self.id))?;
+        self.set(name, converted);
+        Ok(())
+    }
+
     fn find(&self, name: &str) -> Option<&Tensor> {
         self.place(name).map(|at| &self.tensors[at])
     }
@@ -95,8 +236,8 @@ impl Batch {
         self.names.iter().position(|field| **field == *name)
     }
 
-    /// Puts `tensor` in the place of the one called `name`, or behind the others where there is
-    /// none. It may have any shape and dtype, and be on any device.
+    /// Replaces the tensor called `name`, or adds it after the others if there is none. It may have
+    /// any shape and dtype, and be on any device.
     pub fn set(&mut self, name: &str, tensor: Tensor) {
         match self.place(name) {
             Some(at) => self.tensors[at] = tensor,
@@ -107,15 +248,14 @@ impl Batch {
         }
     }
 
-    /// Takes the tensor called `name` out, if there is one.
+    /// Removes the tensor called `name` and returns it, if there is one.
     pub fn remove(&mut self, name: &str) -> Option<Tensor> {
         let at = self.place(name)?;
         Arc::make_mut(&mut self.names).remove(at);
         Some(self.tensors.remove(at))
     }
 
-    /// Every name and tensor, in the order of the schema; what [`set`](Self::set) added comes
-    /// last.
+    /// Every name and tensor, in the order of the schema, then what [`set`](Self::set) added.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
         self.names.iter().map(|name| &**name).zip(&self.tensors)
     }
@@ -130,7 +270,7 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// When the device refuses.
+    /// [`ErrorKind::Device`] when the device refuses, [`ErrorKind::Memory`] when there is none.
     pub fn mask(&self) -> Result<Tensor> {
         let mut mask = Vec::new();
         mask.try_reserve_exact(self.height).map_err(|_| {
@@ -142,13 +282,13 @@ impl Batch {
             .map_err(|cause| Error::device(cause).with_batch(self.id))
     }
 
-    /// The reads that were skipped or substituted in this batch.
+    /// The failed reads of this batch whose samples were skipped or substituted.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// The state after this batch: saved with a checkpoint that has trained on it, it resumes with
-    /// the next one.
+    /// The state after this batch. Save it with a checkpoint of the model that was trained on this
+    /// batch, and [`Loader::resume`](crate::Loader::resume) goes on with the next one.
     pub fn state(&self) -> &State {
         &self.state
     }

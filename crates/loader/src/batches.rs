@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
-use std::ops::Range;
+use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::batch::Batch;
@@ -11,20 +12,47 @@ use crate::{BatchId, Error, ErrorKind, Result};
 
 /// The batches of one or more epochs, in order.
 ///
-/// An error stands in the place of its own batch, and the batch after it comes next. Dropping the
-/// iterator at any moment ends the iteration: what was read ahead is given up.
+/// An error takes the place of its own batch, and the batch after it comes next. Dropping the
+/// iterator at any moment ends the iteration, and the batches that were made ahead are dropped.
+///
+/// It borrows the loader, except from [`Loader::epochs_owned`](crate::Loader::epochs_owned).
 #[must_use = "batches are read as they are asked for"]
 pub struct Batches<'a> {
-    consumer: &'a Consumer,
+    consumer: Held<'a>,
     /// The batch that the next call delivers.
     next: BatchId,
     end: u64,
+    /// The epoch whose report was begun.
+    reported: Option<u64>,
     phase: Phase,
+}
+
+/// The consumer, for as long as the iteration lasts.
+enum Held<'a> {
+    Borrowed(&'a Consumer),
+    /// What it belongs to is kept as well, so that the workers stay.
+    Owned(Arc<dyn Owner>),
+}
+
+/// What a consumer belongs to.
+pub(crate) trait Owner: Send + Sync {
+    fn consumer(&self) -> &Consumer;
+}
+
+impl std::ops::Deref for Held<'_> {
+    type Target = Consumer;
+
+    fn deref(&self) -> &Consumer {
+        match self {
+            Self::Borrowed(consumer) => consumer,
+            Self::Owned(owner) => owner.consumer(),
+        }
+    }
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// Never begun, for this reason, which is told once.
+    /// Never begun; the reason is delivered once.
     Refused(Error),
     Running,
     Ended,
@@ -32,18 +60,33 @@ enum Phase {
 
 impl<'a> Batches<'a> {
     pub(crate) fn new(consumer: &'a Consumer, epochs: Range<u64>) -> Self {
+        Self::begin(Held::Borrowed(consumer), epochs)
+    }
+
+    pub(crate) fn owned(owner: Arc<dyn Owner>, epochs: Range<u64>) -> Batches<'static> {
+        Batches::begin(Held::Owned(owner), epochs)
+    }
+
+    fn begin(consumer: Held<'a>, epochs: Range<u64>) -> Self {
         match consumer.begin(&epochs) {
-            Some(next) => Self { consumer, next, end: epochs.end, phase: Phase::Running },
+            Some(next) => {
+                Self { consumer, next, end: epochs.end, reported: None, phase: Phase::Running }
+            }
             None => {
-                let message = "another iteration of this loader is under way";
-                Self::refused(consumer, epochs.start, Error::new(ErrorKind::Busy, message))
+                let message = "another iteration of this loader is running";
+                Self::failed(consumer, epochs.start, Error::new(ErrorKind::Busy, message))
             }
         }
     }
 
+    /// An iteration that is this error and nothing else.
     pub(crate) fn refused(consumer: &'a Consumer, epoch: u64, error: Error) -> Self {
+        Self::failed(Held::Borrowed(consumer), epoch, error)
+    }
+
+    fn failed(consumer: Held<'a>, epoch: u64, error: Error) -> Self {
         let next = BatchId { epoch, number: 0 };
-        Self { consumer, next, end: epoch, phase: Phase::Refused(error) }
+        Self { consumer, next, end: epoch, reported: None, phase: Phase::Refused(error) }
     }
 
     fn finish(&mut self) {
@@ -52,17 +95,45 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Batches that are still to come, if no epoch fails as a whole.
-    fn left(&self) -> usize {
-        // Where an epoch has no batch, an error says so.
-        let per_epoch = self.consumer.plan().batches.max(1);
-        self.epochs_left().saturating_mul(per_epoch).saturating_sub(self.next.number)
+    /// Notes where the time of an epoch begins, before its first batch is waited for.
+    fn report_epoch(&mut self) {
+        let epoch = self.next.epoch;
+        if epoch < self.end && self.reported != Some(epoch) {
+            self.reported = Some(epoch);
+            self.consumer.begin_report();
+        }
     }
 
-    /// Epochs that are still to be ended.
-    fn epochs_left(&self) -> usize {
-        usize::try_from(self.end.saturating_sub(self.next.epoch)).unwrap_or(usize::MAX)
+    /// The fewest and the most batches that are still to come.
+    fn left(&self) -> (usize, usize) {
+        // Where an epoch has no batch, an error says so.
+        let per_epoch = self.consumer.plan().batches.max(1);
+        let epochs = self.end.saturating_sub(self.next.epoch);
+        let epochs = usize::try_from(epochs).unwrap_or(usize::MAX);
+        let most = epochs.saturating_mul(per_epoch).saturating_sub(self.next.number);
+        // Once a batch of an epoch was delivered, each of the others is one too, or an error. An epoch
+        // whose order cannot be made is a single error.
+        let has_order = self.next.number > 0 && self.reported == Some(self.next.epoch);
+        let begun = if has_order { per_epoch - self.next.number } else { 0 };
+        let whole = if begun > 0 { epochs - 1 } else { epochs };
+        let least = if self.consumer.may_skip() { 0 } else { begun.saturating_add(whole) };
+        (least.min(most), most)
     }
+}
+
+/// The first epoch of `epochs`, and the one after the last.
+pub(crate) fn bounds(epochs: &impl RangeBounds<u64>) -> Range<u64> {
+    let start = match epochs.start_bound() {
+        Bound::Included(&start) => start,
+        Bound::Excluded(&before) => before.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match epochs.end_bound() {
+        Bound::Included(&last) => last.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => u64::MAX,
+    };
+    start..end
 }
 
 impl Iterator for Batches<'_> {
@@ -79,6 +150,7 @@ impl Iterator for Batches<'_> {
         let _entered = span.enter();
         let started = Instant::now();
         loop {
+            self.report_epoch();
             let Some(slab) = self.consumer.next_slab() else {
                 self.finish();
                 return None;
@@ -92,14 +164,15 @@ impl Iterator for Batches<'_> {
         }
     }
 
-    /// At most as many as there are batches; an epoch that fails as a whole is one error, and where
-    /// samples are skipped whole batches may be.
+    /// Exact from the first batch of the last epoch on, unless samples are skipped, with which whole
+    /// batches may be. Before that the upper bound is what comes unless an epoch fails as a whole: an
+    /// epoch whose order cannot be made is a single error. For a progress bar,
+    /// [`Loader::len`](crate::Loader::len) is the number of batches per epoch.
     fn size_hint(&self) -> (usize, Option<usize>) {
         match self.phase {
             Phase::Running => {
-                let left = self.left();
-                let least = if self.consumer.may_skip() { 0 } else { left.min(self.epochs_left()) };
-                (least, Some(left))
+                let (least, most) = self.left();
+                (least, Some(most))
             }
             // The error that says so.
             Phase::Refused(_) => (1, Some(1)),

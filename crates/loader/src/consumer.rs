@@ -35,6 +35,8 @@ pub(crate) struct Consumer {
     /// The scratch of the consumer in the role of a worker, without workers.
     inline: Mutex<Option<Scratch>>,
     stats: Mutex<Stats>,
+    /// The report at the beginning of the epoch that is delivered.
+    epoch_begun: Mutex<Option<Report>>,
     /// Chooses workers and batches ahead while the loader runs.
     governor: Option<Mutex<Governor>>,
 }
@@ -102,6 +104,7 @@ impl Consumer {
             received: Mutex::new(Received { next, errors: 0, resumed: false }),
             inline: Mutex::new(inline),
             stats: Mutex::new(Stats::new()),
+            epoch_begun: Mutex::default(),
             governor: governor.map(Mutex::new),
         })
     }
@@ -166,7 +169,7 @@ impl Consumer {
     /// Goes where `state` was saved.
     pub(crate) fn resume(&self, state: &State) -> Result<()> {
         if self.filler.delivery.is_running() {
-            return Err(Error::new(ErrorKind::Busy, "an iteration of this loader is under way"));
+            return Err(Error::new(ErrorKind::Busy, "an iteration of this loader is running"));
         }
         let number = state.resume_on(&self.state(), self.plan.positions)?;
         let next = self.normal(BatchId { epoch: state.epoch(), number });
@@ -174,6 +177,13 @@ impl Consumer {
         let errors = usize::try_from(errors).unwrap_or(usize::MAX);
         *lock(&self.received) = Received { next, errors, resumed: true };
         Ok(())
+    }
+
+    /// Those of `epochs` that still have batches to deliver.
+    pub(crate) fn remaining(&self, epochs: Range<u64>) -> Range<u64> {
+        let received = lock(&self.received);
+        let start = if received.resumed { received.next.epoch } else { 0 };
+        epochs.start.max(start).min(epochs.end)..epochs.end
     }
 
     // ---- the delivery
@@ -285,6 +295,7 @@ impl Consumer {
             device: self.plan.device.clone(),
             samples: tensors.samples,
             rows: slab.rows,
+            last: slab.next.epoch > slab.id.epoch,
             faults,
             state: self.state(),
         };
@@ -382,10 +393,10 @@ impl Consumer {
     /// What may be set without changing what is delivered. With [`Auto`](crate::Auto) the best that
     /// the loader has found so far, which is worth copying once a training has run for a while.
     pub(crate) fn settings(&self) -> Settings {
-        let Plan { workers, prefetch, read_ahead_bytes, .. } = self.plan;
-        let fixed = Settings { workers, prefetch, read_ahead: read_ahead_bytes };
+        let Plan { workers, prefetch, read_ahead, .. } = self.plan;
+        let fixed = Settings { workers, prefetch, read_ahead };
         let chosen = self.governor.as_ref().map(|governor| lock(governor).best());
-        chosen.map_or(fixed, |chosen| Settings { read_ahead: read_ahead_bytes, ..chosen })
+        chosen.map_or(fixed, |chosen| Settings { read_ahead, ..chosen })
     }
 
     /// Ends the iteration under way.
@@ -434,6 +445,26 @@ impl Consumer {
             cores: cores(),
             copies,
             kernels,
+        }
+    }
+
+    /// The first batch of an epoch is about to be waited for: its report begins.
+    pub(crate) fn begin_report(&self) {
+        if !COUNTS {
+            return;
+        }
+        let mut report = self.report();
+        // What the consumer does with the last batch of an epoch belongs to that epoch.
+        report.wall += lock(&self.stats).taken.map_or(Duration::ZERO, |taken| taken.elapsed());
+        *lock(&self.epoch_begun) = Some(report);
+    }
+
+    /// Of the epoch of the last batch.
+    pub(crate) fn epoch_report(&self) -> Report {
+        let report = self.report();
+        match &*lock(&self.epoch_begun) {
+            Some(before) => report.since(before),
+            None => report,
         }
     }
 

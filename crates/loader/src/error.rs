@@ -1,3 +1,5 @@
+//! Why something could not be delivered, or not be built.
+
 use std::fmt;
 
 use tallow_core::escaped;
@@ -5,9 +7,30 @@ use tallow_core::escaped;
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a batch could not be delivered, or a loader not be built.
+/// Why a batch could not be delivered, or a loader could not be built.
 ///
-/// Delivered in the place of its own batch: the batches before it have come, those after it will.
+/// In an iteration an error takes the place of its batch: the batches before it were delivered, and
+/// those after it will be.
+///
+/// Errors of sources and of candle turn into this one by `?`, and this one into candle's, so that one
+/// result type serves a whole program:
+///
+/// ```
+/// # use tallow_core::{Field, RowDType, Schema, from_fn};
+/// # use tallow_loader::Loader;
+/// fn mean() -> tallow_loader::Result<f32> {
+///     let schema = Schema::new(vec![Field::new("input", RowDType::F32, &[4])])?;
+///     let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[0.5f32; 4]));
+///     let loader = Loader::builder(source).batch_size(8).build()?;
+///     let mut mean = 0.0;
+///     for batch in loader.epoch(0) {
+///         mean = batch?["input"].mean_all()?.to_scalar()?;
+///     }
+///     Ok(mean)
+/// }
+/// assert_eq!(mean()?, 0.5);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -60,6 +83,8 @@ pub enum ErrorKind {
     Device,
     /// A closure of [`crate::LoaderBuilder::map_batch`] failed; [`Error::cause`] says why.
     MapBatch,
+    /// An operation of candle failed: what `?` makes of candle's own errors.
+    Tensor,
     /// A configuration that cannot work.
     Config,
     /// A state that does not belong to this loader.
@@ -83,6 +108,7 @@ impl ErrorKind {
             Self::Thread => "no thread",
             Self::Device => "device",
             Self::MapBatch => "map_batch failed",
+            Self::Tensor => "tensor",
             Self::Config => "configuration",
             Self::State => "state mismatch",
             Self::Busy => "busy",
@@ -238,6 +264,14 @@ impl std::error::Error for Error {
 impl From<Error> for candle_core::Error {
     fn from(error: Error) -> Self {
         candle_core::Error::wrap(error)
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    /// Candle keeps only the words of an error that it wraps, also of one of this crate.
+    fn from(error: candle_core::Error) -> Self {
+        let cause = tallow_core::Error::from(error);
+        Self::new(ErrorKind::Tensor, cause.message()).with_source(cause)
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let chain = augment.map(|augment| augment.chain);
     let loader = plan::build(opened.source, &args.load, &device, chain)?;
     let epochs = plan::epochs(&args.load, args.epochs)?;
-    let batches = (loader.batches_per_epoch() as u64).saturating_mul(args.epochs);
+    let batches = (loader.len() as u64).saturating_mul(args.epochs);
     let wanted = Wanted { per_batch: args.per_batch, per_sample: args.per_sample };
     // Lines and a bar would be written over each other.
     let progress = match wanted {

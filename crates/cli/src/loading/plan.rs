@@ -33,7 +33,7 @@ pub(crate) fn build(
 
 /// Of no batch there is nothing to tell but that.
 fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
-    if loader.batches_per_epoch() > 0 {
+    if !loader.is_empty() {
         return Ok(());
     }
     let (size, samples) =
@@ -102,7 +102,7 @@ pub(crate) fn epochs(args: &LoadArgs, count: u64) -> Result<Range<u64>> {
 /// Makes the first epoch begin at `--start-batch`, as a training run that is resumed does.
 fn start_at(loader: &Loader, args: &LoadArgs) -> Result {
     let Some(batch) = args.start_batch else { return Ok(()) };
-    let batches = loader.batches_per_epoch();
+    let batches = loader.len();
     if batch > batches {
         let batches = words::counted_as(batches as u64, "batch", "batches");
         let message = format!("--start-batch {batch}, but an epoch has {batches}");

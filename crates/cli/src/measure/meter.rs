@@ -133,7 +133,7 @@ impl<'a> Taking<'a> {
             Ok(batch) => Some(batch.number()),
             Err(error) => error.batch().map(|batch| batch.number),
         };
-        number.is_none_or(|number| number + 1 >= self.loader.batches_per_epoch())
+        number.is_none_or(|number| number + 1 >= self.loader.len())
     }
 
     /// Adds what came to the timeline, where there is one.

@@ -55,7 +55,7 @@ impl Target for States {
         let loader = &self.loaders[at].whole;
         let epoch = *dice.pick(&[0, 0, 1, 7, u64::MAX - 1, u64::MAX]);
         // After the last epoch there are no batches.
-        let batches = if epoch == u64::MAX { 0 } else { loader.batches_per_epoch() };
+        let batches = if epoch == u64::MAX { 0 } else { loader.len() };
         let state = loader.state_at(epoch, dice.below(batches + 1));
         let state = state.map_err(io::Error::other)?;
         let mut state = serde_json::to_value(&state).map_err(io::Error::other)?;
