@@ -8,7 +8,7 @@ use crate::augment::Augment;
 use crate::compose::{Atom, Composer, Sketch};
 use crate::parameters::Fill;
 use crate::plan::{Border, H, W};
-use crate::spec::Form;
+use crate::spec::{Args, Form, SpecError};
 use crate::step::Step;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -21,7 +21,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
             [x, y] => (x, y).into(),
             ref all => all[0].into(),
         };
-        Ok(a.pad(pad.mode(args.word_or("mode", Border::Constant)?).fill(args.fill("fill")?)))
+        Ok(a.pad(Pad { look: Look::parse(args)?, ..pad }))
     },
 }];
 
@@ -32,25 +32,60 @@ pub(crate) static FORMS: &[Form] = &[Form {
 pub struct Pad {
     /// Left, top, right, bottom.
     sides: [usize; 4],
-    mode: Border,
-    fill: Fill,
+    look: Look,
+}
+
+/// What a border shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    pub(super) mode: Border,
+    pub(super) fill: Fill,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { mode: Border::Constant, fill: Fill::default() }
+    }
+}
+
+impl Look {
+    /// The last two arguments of a step that adds a border.
+    pub(super) fn parse(args: &mut Args<'_>) -> Result<Self, SpecError> {
+        Ok(Self { mode: args.word_or("mode", Border::Constant)?, fill: args.fill("fill")? })
+    }
+
+    pub(super) fn atom(self) -> Atom {
+        Atom::Pad { constant: self.mode == Border::Constant }
+    }
+
+    /// Adds `before` pixels in front of each axis and `after` at its end.
+    pub(super) fn compose(self, before: [i32; 3], after: [i32; 3], composer: &mut Composer<'_>) {
+        let fill = self.fill.channels(composer.unit());
+        composer.pad(before, after, self.mode, fill);
+    }
+}
+
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mode={}, fill={}", self.mode, self.fill)
+    }
 }
 
 impl Pad {
     /// A border of this many pixels left, top, right and bottom.
     pub fn new(sides: [usize; 4]) -> Self {
-        Self { sides, mode: Border::Constant, fill: Fill::default() }
+        Self { sides, look: Look::default() }
     }
 
     /// What the border shows. The default is the fill.
     pub fn mode(mut self, mode: Border) -> Self {
-        self.mode = mode;
+        self.look.mode = mode;
         self
     }
 
     /// The value of a constant border. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
-        self.fill = fill.into();
+        self.look.fill = fill.into();
         self
     }
 }
@@ -97,8 +132,8 @@ impl Step for Pad {
         if top + bottom > 0 {
             sketch.needs_height()?;
         }
-        self.fill.check(sketch)?;
-        sketch.atom(Atom::Pad { constant: self.mode == Border::Constant });
+        self.look.fill.check(sketch)?;
+        sketch.atom(self.look.atom());
         let wider = |dim: Dim, more: usize| match dim {
             Dim::Fixed(len) => Dim::Fixed(len + more),
             Dim::Ragged { max } => Dim::Ragged { max: max + more },
@@ -112,15 +147,14 @@ impl Step for Pad {
 
     fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
         let [left, top, right, bottom] = self.sides.map(|side| side as i32);
-        let fill = self.fill.channels(composer.unit());
-        composer.pad([0, top, left], [0, bottom, right], self.mode, fill);
+        self.look.compose([0, top, left], [0, bottom, right], composer);
     }
 }
 
 impl fmt::Display for Pad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sides: [left, top, right, bottom], mode, fill } = self;
-        write!(f, "pad({left}, {top}, {right}, {bottom}, mode={mode}, fill={fill})")
+        let Self { sides: [left, top, right, bottom], look } = self;
+        write!(f, "pad({left}, {top}, {right}, {bottom}, {look})")
     }
 }
 

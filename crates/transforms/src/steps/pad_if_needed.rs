@@ -6,12 +6,13 @@ use std::str::FromStr;
 use tallow_core::{Dim, Draws};
 
 use crate::augment::Augment;
-use crate::compose::{Atom, Composer, Sketch};
+use crate::compose::{Composer, Sketch};
 use crate::parameters::{Fill, Size, whole};
 use crate::plan::Border;
 use crate::spec::Form;
 use crate::step::Step;
 use crate::steps::crop::size;
+use crate::steps::pad::Look;
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "pad_if_needed",
@@ -19,8 +20,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
     parse: |a, args| {
         let pad = PadIfNeeded::new(size(args)?);
         let pad = pad.place(args.word_or("place", Placement::Center)?);
-        let pad = pad.mode(args.word_or("mode", Border::Constant)?);
-        Ok(a.pad_if_needed(pad.fill(args.fill("fill")?)))
+        Ok(a.pad_if_needed(PadIfNeeded { look: Look::parse(args)?, ..pad }))
     },
 }];
 
@@ -61,15 +61,13 @@ impl FromStr for Placement {
 pub struct PadIfNeeded {
     size: Size,
     place: Placement,
-    mode: Border,
-    fill: Fill,
+    look: Look,
 }
 
 impl PadIfNeeded {
     /// Images of at least `size`.
     pub fn new(size: impl Into<Size>) -> Self {
-        let (place, mode) = (Placement::Center, Border::Constant);
-        Self { size: size.into(), place, mode, fill: Fill::default() }
+        Self { size: size.into(), place: Placement::Center, look: Look::default() }
     }
 
     /// Where the image stands. The default is the middle.
@@ -80,13 +78,13 @@ impl PadIfNeeded {
 
     /// What the border shows. The default is the fill.
     pub fn mode(mut self, mode: Border) -> Self {
-        self.mode = mode;
+        self.look.mode = mode;
         self
     }
 
     /// The value of a constant border. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
-        self.fill = fill.into();
+        self.look.fill = fill.into();
         self
     }
 }
@@ -113,7 +111,7 @@ impl Step for PadIfNeeded {
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         let wanted = self.size.of(sketch)?;
-        self.fill.check(sketch)?;
+        self.look.fill.check(sketch)?;
         let (mut size, mut least) = (sketch.size, [0, 1, 2].map(|k| sketch.least(k)));
         let mut pads = false;
         // An axis that was not asked for is wanted as it is.
@@ -124,7 +122,7 @@ impl Step for PadIfNeeded {
             size[k] = if size[k].max() <= len { Dim::Fixed(len) } else { size[k] };
         }
         if pads {
-            sketch.atom(Atom::Pad { constant: self.mode == Border::Constant });
+            sketch.atom(self.look.atom());
         } else {
             sketch.line("no image is smaller");
         }
@@ -140,19 +138,18 @@ impl Step for PadIfNeeded {
             Placement::Center => short.map(|len| len / 2),
             Placement::Random => short.map(|len| whole(draws, 0, i64::from(len)) as i32),
         };
-        let behind = [0, 1, 2].map(|k| short[k] - before[k]);
+        let after = [0, 1, 2].map(|k| short[k] - before[k]);
         if self.place == Placement::Random && short != [0; 3] {
             composer.note(format_args!("padded, at {},{}", before[1], before[2]));
         }
-        let fill = self.fill.channels(composer.unit());
-        composer.pad(before, behind, self.mode, fill);
+        self.look.compose(before, after, composer);
     }
 }
 
 impl fmt::Display for PadIfNeeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size, place, mode, fill } = self;
-        write!(f, "pad_if_needed({size}, place={place}, mode={mode}, fill={fill})")
+        let Self { size, place, look } = self;
+        write!(f, "pad_if_needed({size}, place={place}, {look})")
     }
 }
 
