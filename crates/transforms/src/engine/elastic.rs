@@ -5,7 +5,7 @@ use super::separable::Separable;
 use super::view::{Raster, View};
 use crate::kernels::Simd;
 use crate::kernels::arithmetic::affine;
-use crate::kernels::noise::{NoiseKey, uniform};
+use crate::kernels::noise::{NoiseCounter, uniform};
 use crate::plan::{D, H, Head, IntegerMap, StagePlan, W};
 
 use super::memory::Tile;
@@ -32,7 +32,7 @@ pub(crate) fn fields(
     let raw = &mut raw[..pixels];
     let [low, high] = plan.noise.index;
     let index = u64::from(high) << 32 | u64::from(low);
-    let key = NoiseKey { key: plan.noise.key, stream: plan.field_stream, index };
+    let key = NoiseCounter { key: plan.noise.key, stream: plan.field_stream, index };
     let blur = blur_of(plan);
     for (axis, smooth) in smooth.chunks_mut(pixels.max(1)).enumerate() {
         uniform(simd, raw, key, (axis * pixels) as u64);

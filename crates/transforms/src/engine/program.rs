@@ -3,7 +3,7 @@
 use super::memory::Tile;
 use super::statistics::Statistic;
 use crate::kernels::noise::{
-    NoiseKey, apply_salt_and_pepper, fill_gaussian, gaussian, salt_and_pepper_mask,
+    NoiseCounter, apply_salt_and_pepper, fill_gaussian, gaussian, salt_and_pepper_mask,
 };
 use crate::kernels::{Simd, arithmetic, color};
 use crate::plan::{CHANNELS_MAX, H, Op, OpCode, StagePlan, W, canvas};
@@ -30,9 +30,13 @@ impl Place<'_> {
         self.plan.size.iter().map(|&len| len as usize).product()
     }
 
-    fn noise(&self, stream: u32) -> NoiseKey {
+    fn noise(&self, stream: u32) -> NoiseCounter {
         let [low, high] = self.plan.noise.index;
-        NoiseKey { key: self.plan.noise.key, stream, index: u64::from(high) << 32 | u64::from(low) }
+        NoiseCounter {
+            key: self.plan.noise.key,
+            stream,
+            index: u64::from(high) << 32 | u64::from(low),
+        }
     }
 
     /// The columns of the box of `op` in this row.

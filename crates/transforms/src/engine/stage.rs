@@ -5,7 +5,7 @@ use super::program::{self, Place};
 use super::separable::Separable;
 use super::sharpen::Sharpen;
 use super::statistics::Statistic;
-use super::store::{Output, Row};
+use super::store::{Output, RowPlace};
 use super::view::{Raster, View};
 use super::{displacements, warp};
 use crate::kernels::Simd;
@@ -122,22 +122,23 @@ fn next_statistic(ops: &[Op], start: usize) -> usize {
 }
 
 /// The rows that `plan` writes, with their slice and their height in it.
-fn rows_of(plan: &StagePlan) -> impl Iterator<Item = (Row, [i32; 2])> + use<> {
+fn rows_of(plan: &StagePlan) -> impl Iterator<Item = (RowPlace, [i32; 2])> + use<> {
     let (depth, height) = (plan.size[D], plan.size[H]);
     let rows = (depth * height) as usize;
-    let row = move |row: usize| (Row { row, rows }, [row as i32 / height, row as i32 % height]);
+    let row =
+        move |row: usize| (RowPlace { row, rows }, [row as i32 / height, row as i32 % height]);
     (0..rows).map(row)
 }
 
 /// Copies a row into an image, a plane a channel.
-fn keep_row(tile: &Tile<'_>, at: Row, image: &mut [f32]) {
+fn keep_row(tile: &Tile<'_>, at: RowPlace, image: &mut [f32]) {
     for c in 0..tile.channels {
         let from = (c * at.rows + at.row) * tile.width;
         image[from..from + tile.width].copy_from_slice(tile.plane_ref(c));
     }
 }
 
-fn load_row(image: &[f32], at: Row, tile: &mut Tile<'_>) {
+fn load_row(image: &[f32], at: RowPlace, tile: &mut Tile<'_>) {
     let width = tile.width;
     for c in 0..tile.channels {
         let from = (c * at.rows + at.row) * width;

@@ -80,7 +80,7 @@ impl<'a> Output<'a> {
         &mut self,
         simd: Simd,
         plan: &StagePlan,
-        at: Row,
+        at: RowPlace,
         tile: &Tile<'_>,
         memory: &mut [f32],
     ) {
@@ -95,7 +95,7 @@ impl<'a> Output<'a> {
 
 /// A row of an image, counted over all slices.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row {
+pub(crate) struct RowPlace {
     pub(crate) row: usize,
     /// Rows in all.
     pub(crate) rows: usize,
@@ -106,7 +106,7 @@ impl<T: Stored> Delivered<'_, T> {
         &mut self,
         simd: Simd,
         plan: &StagePlan,
-        at: Row,
+        at: RowPlace,
         tile: &Tile<'_>,
         memory: &mut [f32],
     ) {

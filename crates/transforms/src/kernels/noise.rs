@@ -10,7 +10,7 @@ use super::math::{clamp, ln, sin_cos_turns};
 /// Which noise: the counter of a block is `[block, stream, index low, index high]`, as in
 /// `tallow_core::Draws`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NoiseKey {
+pub(crate) struct NoiseCounter {
     /// The key of the row (`Key::words`).
     pub(crate) key: [u32; 2],
     /// The stream of the step (`Stream::word`).
@@ -28,7 +28,7 @@ const NUMBERS: usize = 4 * BLOCKS;
 /// `first + i`. A loop over lanes of a function without branches, which the compiler turns into
 /// vectors as it stands.
 #[inline(always)]
-fn philox(key: &NoiseKey, first: u32) -> [[u32; BLOCKS]; 4] {
+fn philox(key: &NoiseCounter, first: u32) -> [[u32; BLOCKS]; 4] {
     let rest = [key.stream, key.index as u32, (key.index >> 32) as u32];
     let mut words = [[0; BLOCKS]; 4];
     let [w0, w1, w2, w3] = &mut words;
@@ -105,7 +105,7 @@ fn in_order(lanes: &[[f32; BLOCKS]; 4]) -> [f32; NUMBERS] {
 fn with_numbers(
     simd: Simd,
     x: &mut [f32],
-    key: NoiseKey,
+    key: NoiseCounter,
     first: u64,
     numbers: impl Fn(&[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4],
     apply: impl Fn(f32, f32) -> f32,
@@ -133,7 +133,7 @@ fn with_numbers(
 pub(crate) fn gaussian(
     simd: Simd,
     x: &mut [f32],
-    key: NoiseKey,
+    key: NoiseCounter,
     first_element: u64,
     sigma: f32,
     mean: f32,
@@ -152,7 +152,7 @@ pub(crate) fn gaussian(
 }
 
 /// `x = normal`, mean 0 and variance 1: erasing with noise.
-pub(crate) fn fill_gaussian(simd: Simd, x: &mut [f32], key: NoiseKey, first_element: u64) {
+pub(crate) fn fill_gaussian(simd: Simd, x: &mut [f32], key: NoiseCounter, first_element: u64) {
     with_numbers(
         simd,
         x,
@@ -165,7 +165,7 @@ pub(crate) fn fill_gaussian(simd: Simd, x: &mut [f32], key: NoiseKey, first_elem
 }
 
 /// `x` = uniform in [0, 1), multiples of 2^-24.
-pub(crate) fn uniform(simd: Simd, x: &mut [f32], key: NoiseKey, first_element: u64) {
+pub(crate) fn uniform(simd: Simd, x: &mut [f32], key: NoiseCounter, first_element: u64) {
     with_numbers(
         simd,
         x,
@@ -183,7 +183,7 @@ pub(crate) fn uniform(simd: Simd, x: &mut [f32], key: NoiseKey, first_element: u
 pub(crate) fn salt_and_pepper_mask(
     simd: Simd,
     mask: &mut [f32],
-    key: NoiseKey,
+    key: NoiseCounter,
     first_pixel: u64,
     amount: f32,
     salt: f32,
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use tallow_core::philox4x32_10;
 
-    const KEY: NoiseKey = NoiseKey { key: [7, 8], stream: 9, index: 1 << 40 | 5 };
+    const KEY: NoiseCounter = NoiseCounter { key: [7, 8], stream: 9, index: 1 << 40 | 5 };
 
     /// Number n of the stream, one at a time.
     fn word(n: u64) -> u32 {

@@ -11,7 +11,7 @@ use crate::parameters::whole;
 use crate::plan::{CHANNELS_MAX, Interpolation, OpCode, canvas};
 use crate::spec::Form;
 use crate::step::Step;
-use crate::steps::policy::{Drawn, Fill, OPERATIONS, Operation, Space, Translate, Warp};
+use crate::steps::policy::{Drawn, OPERATIONS, Operation, PolicyFill, Space, Translate, Warp};
 use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -77,7 +77,7 @@ pub struct AugMix {
 impl AugMix {
     /// Three branches of one to three operations of severity 3.
     pub fn new() -> Self {
-        let warp = Warp { interpolation: Interpolation::Bilinear, fill: Fill::NONE };
+        let warp = Warp { interpolation: Interpolation::Bilinear, fill: PolicyFill::NONE };
         Self { severity: 3, width: 3, depth: None, alpha: 1.0, warp }
     }
 
@@ -116,7 +116,7 @@ impl AugMix {
     /// What lies outside of the image: a number for all channels or one each, in units of 0 to 1.
     /// The default is black.
     pub fn fill(mut self, fill: &[f64]) -> Self {
-        self.warp.fill = Fill::new(fill);
+        self.warp.fill = PolicyFill::new(fill);
         self
     }
 

@@ -78,12 +78,12 @@ pub(crate) enum Translate {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Warp {
     pub(crate) interpolation: Interpolation,
-    pub(crate) fill: Fill,
+    pub(crate) fill: PolicyFill,
 }
 
 /// What lies outside: nothing, which is black, one value, or one a channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Fill {
+pub(crate) struct PolicyFill {
     values: [f64; CHANNELS_MAX],
     given: usize,
 }
@@ -204,7 +204,7 @@ impl Warp {
     /// The arguments that every policy takes.
     pub(crate) fn parse(self, args: &mut Args<'_>) -> Result<Self, SpecError> {
         let interpolation = args.word_or("interpolation", self.interpolation)?;
-        let fill = args.list_if("fill")?.map_or(self.fill, |fill| Fill::new(&fill));
+        let fill = args.list_if("fill")?.map_or(self.fill, |fill| PolicyFill::new(&fill));
         Ok(Self { interpolation, fill })
     }
 
@@ -218,7 +218,7 @@ impl Warp {
         if self.interpolation == Interpolation::Bicubic {
             return Err("found bicubic, expected nearest or bilinear".to_owned());
         }
-        let Fill { values, given } = self.fill;
+        let PolicyFill { values, given } = self.fill;
         if given > 1 && given != sketch.channels {
             let channels = sketch.channels;
             return Err(format!("found {channels} channels, expected {given}, one per fill"));
@@ -262,7 +262,7 @@ impl Warp {
     }
 }
 
-impl Fill {
+impl PolicyFill {
     /// Nothing, which is black.
     pub(crate) const NONE: Self = Self { values: [0.0; CHANNELS_MAX], given: 0 };
 
@@ -277,7 +277,7 @@ impl Fill {
     }
 }
 
-impl fmt::Display for Fill {
+impl fmt::Display for PolicyFill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.given {
             0 => f.write_str("none"),

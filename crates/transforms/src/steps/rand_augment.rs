@@ -9,7 +9,7 @@ use crate::compose::{Composer, Sketch};
 use crate::plan::{Interpolation, OPS_MAX};
 use crate::spec::Form;
 use crate::step::Step;
-use crate::steps::policy::{Fill, OPERATIONS, Space, Translate, Warp};
+use crate::steps::policy::{OPERATIONS, PolicyFill, Space, Translate, Warp};
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "rand_augment",
@@ -53,7 +53,7 @@ pub struct RandAugment {
 impl RandAugment {
     /// Two operations at bin 9 of 31.
     pub fn new() -> Self {
-        let warp = Warp { interpolation: Interpolation::Nearest, fill: Fill::NONE };
+        let warp = Warp { interpolation: Interpolation::Nearest, fill: PolicyFill::NONE };
         Self { ops: 2, magnitude: 9, bins: 31, warp }
     }
 
@@ -85,7 +85,7 @@ impl RandAugment {
     /// What lies outside of the image: a number for all channels or one each, in units of 0 to 1.
     /// The default is black.
     pub fn fill(mut self, fill: &[f64]) -> Self {
-        self.warp.fill = Fill::new(fill);
+        self.warp.fill = PolicyFill::new(fill);
         self
     }
 }

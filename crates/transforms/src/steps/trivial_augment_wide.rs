@@ -10,7 +10,7 @@ use crate::parameters::whole;
 use crate::plan::Interpolation;
 use crate::spec::Form;
 use crate::step::Step;
-use crate::steps::policy::{Fill, OPERATIONS, Space, Translate, Warp};
+use crate::steps::policy::{OPERATIONS, PolicyFill, Space, Translate, Warp};
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "trivial_augment_wide",
@@ -49,7 +49,7 @@ pub struct TrivialAugmentWide {
 impl TrivialAugmentWide {
     /// One of 31 bins.
     pub fn new() -> Self {
-        let warp = Warp { interpolation: Interpolation::Nearest, fill: Fill::NONE };
+        let warp = Warp { interpolation: Interpolation::Nearest, fill: PolicyFill::NONE };
         Self { bins: 31, warp }
     }
 
@@ -69,7 +69,7 @@ impl TrivialAugmentWide {
     /// What lies outside of the image: a number for all channels or one each, in units of 0 to 1.
     /// The default is black.
     pub fn fill(mut self, fill: &[f64]) -> Self {
-        self.warp.fill = Fill::new(fill);
+        self.warp.fill = PolicyFill::new(fill);
         self
     }
 }
