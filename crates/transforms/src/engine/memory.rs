@@ -66,8 +66,8 @@ impl Extents {
         let several = stages.len() > 1;
         let mixed = sketch.mixing != Mixing::None;
         let mut canvases = [false; canvas::COUNT];
-        canvases[1] = several || mixed;
-        canvases[2] = several;
+        canvases[canvas::FIRST as usize] = several || mixed;
+        canvases[canvas::SECOND as usize] = several;
         canvases[canvas::ORIGIN as usize] = sketch.blends_views;
         canvases[canvas::SUM as usize] = sketch.blends_views;
         canvases[canvas::PARTNER as usize] = mixed;
@@ -100,27 +100,52 @@ impl Extents {
         self.channels * self.canvas
     }
 
-    fn parts(&self) -> [usize; 12] {
+    fn parts(&self) -> Parts {
         let canvases = self.canvases.iter().filter(|used| **used).count();
-        [
-            self.row(),
-            2 * self.row(),
-            self.row().max(4 * self.stride),
-            self.taps * self.row(),
-            2 * self.taps * self.longest,
-            2 * self.longest,
-            self.taps,
-            4 * self.stride,
-            canvases * self.image(),
-            if self.statistics { self.image() } else { 0 },
-            if self.elastic { 3 * self.canvas } else { 0 },
-            self.widened,
-        ]
+        Parts {
+            tile: self.row(),
+            store: 2 * self.row(),
+            row: self.row().max(4 * self.stride),
+            ring: self.taps * self.row(),
+            weights: 2 * self.taps * self.longest,
+            starts: 2 * self.longest,
+            held: self.taps,
+            places: 4 * self.stride,
+            canvases: canvases * self.image(),
+            seen: if self.statistics { self.image() } else { 0 },
+            fields: if self.elastic { 3 * self.canvas } else { 0 },
+            widened: self.widened,
+        }
     }
 
     /// Bytes of the scratch, with room to align it.
     pub(crate) fn bytes(&self) -> usize {
-        (self.parts().iter().sum::<usize>() + LINE) * size_of::<f32>()
+        (self.parts().sum() + LINE) * size_of::<f32>()
+    }
+}
+
+/// Elements of each part of the scratch, by the names that [`Memory`] has for them.
+struct Parts {
+    tile: usize,
+    store: usize,
+    row: usize,
+    ring: usize,
+    weights: usize,
+    starts: usize,
+    held: usize,
+    places: usize,
+    canvases: usize,
+    seen: usize,
+    fields: usize,
+    widened: usize,
+}
+
+impl Parts {
+    fn sum(self) -> usize {
+        let Self { tile, store, row, ring, weights, starts, .. } = self;
+        let Self { held, places, canvases, seen, fields, widened, .. } = self;
+        let rows = tile + store + row + ring;
+        rows + weights + starts + held + places + canvases + seen + fields + widened
     }
 }
 
@@ -167,26 +192,16 @@ impl<'a> Memory<'a> {
         let floats = extents.bytes() / size_of::<f32>() - LINE;
         let bytes = &mut scratch[align..][..floats * size_of::<f32>()];
         let mut left: &'a mut [f32] = bytemuck::cast_slice_mut(bytes);
-        let [
-            tile,
-            store,
-            row,
-            ring,
-            weights,
-            starts,
-            held,
-            places,
-            canvases,
-            seen,
-            fields,
-            widened,
-        ] = extents.parts().map(|len| split_off(&mut left, len));
-        let [whole, share] = halves(places);
-        let mut canvases = canvases;
-        let canvases = extents
-            .canvases
-            .map(|used| split_off(&mut canvases, if used { extents.image() } else { 0 }));
-        Self {
+        let mut take = |len: usize| split_off(&mut left, len);
+        let parts = extents.parts();
+        let (tile, store) = (take(parts.tile), take(parts.store));
+        let (row, ring) = (take(parts.row), take(parts.ring));
+        let (weights, starts) = (take(parts.weights), take(parts.starts));
+        let held = take(parts.held);
+        let [whole, share] = halves(take(parts.places));
+        let mut canvases = take(parts.canvases);
+        let image = |used: bool| if used { extents.image() } else { 0 };
+        let memory = Self {
             tile,
             stride: extents.stride,
             store,
@@ -202,11 +217,13 @@ impl<'a> Memory<'a> {
                 },
                 stride: extents.stride,
             },
-            canvases,
-            seen,
-            fields,
-            widened,
-        }
+            canvases: extents.canvases.map(|used| split_off(&mut canvases, image(used))),
+            seen: take(parts.seen),
+            fields: take(parts.fields),
+            widened: take(parts.widened),
+        };
+        debug_assert!(left.is_empty(), "every part of the scratch is one of the memory");
+        memory
     }
 }
 
