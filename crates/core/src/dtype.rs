@@ -1,6 +1,6 @@
 use std::fmt;
 
-use candle_core::DType;
+use candle_core::{CpuStorage, DType};
 
 /// The element type of a row as a source writes it: what candle can hold, and `u16`.
 ///
@@ -78,13 +78,17 @@ impl RowDType {
     }
 
     /// The bytes of an element that is `value`, in the machine's byte order, rounded where the type
-    /// is a float; `None` where an integer type does not hold it exactly. Of an 8-bit float only 0
-    /// is known without the type's arithmetic.
-    pub fn element(self, value: f64) -> Option<Vec<u8>> {
+    /// is a float: the first [`size`](Self::size) of those returned. `None` where an integer type
+    /// does not hold the value exactly. Of an 8-bit float only 0 is known without the type's
+    /// arithmetic.
+    pub fn element(self, value: f64) -> Option<[u8; 8]> {
+        fn first<const N: usize>(element: [u8; N]) -> [u8; 8] {
+            std::array::from_fn(|i| element.get(i).copied().unwrap_or(0))
+        }
         macro_rules! exact {
             ($integer:ty) => {{
                 let element = value as $integer;
-                (element as f64 == value).then(|| element.to_ne_bytes().to_vec())
+                (element as f64 == value).then(|| first(element.to_ne_bytes()))
             }};
         }
         match self {
@@ -94,12 +98,29 @@ impl RowDType {
             Self::I16 => exact!(i16),
             Self::I32 => exact!(i32),
             Self::I64 => exact!(i64),
-            Self::BF16 => Some(half::bf16::from_f64(value).to_ne_bytes().to_vec()),
-            Self::F16 => Some(half::f16::from_f64(value).to_ne_bytes().to_vec()),
-            Self::F32 => Some((value as f32).to_ne_bytes().to_vec()),
-            Self::F64 => Some(value.to_ne_bytes().to_vec()),
-            Self::F8E4M3 => (value == 0.0).then(|| vec![0]),
+            Self::BF16 => Some(first(half::bf16::from_f64(value).to_ne_bytes())),
+            Self::F16 => Some(first(half::f16::from_f64(value).to_ne_bytes())),
+            Self::F32 => Some(first((value as f32).to_ne_bytes())),
+            Self::F64 => Some(first(value.to_ne_bytes())),
+            Self::F8E4M3 => (value == 0.0).then_some([0; 8]),
         }
+    }
+
+    /// The elements of a tensor on the CPU as bytes, in the machine's byte order. `None` for 8-bit
+    /// floats, which candle does not say to be plain bytes, and for types of less than a byte.
+    pub fn bytes_of(storage: &CpuStorage) -> Option<&[u8]> {
+        Some(match storage {
+            CpuStorage::U8(elements) => elements,
+            CpuStorage::U32(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::I16(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::I32(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::I64(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::BF16(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::F16(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::F32(elements) => bytemuck::cast_slice(elements),
+            CpuStorage::F64(elements) => bytemuck::cast_slice(elements),
+            _ => return None,
+        })
     }
 
     /// The name, as candle and the command line spell it.
@@ -151,13 +172,13 @@ mod tests {
 
     #[test]
     fn elements_are_exact_or_none() {
-        assert_eq!(RowDType::I16.element(-2.0), Some((-2i16).to_ne_bytes().to_vec()));
-        assert_eq!(RowDType::F32.element(0.5), Some(0.5f32.to_ne_bytes().to_vec()));
-        assert_eq!((RowDType::U8.element(256.0), RowDType::I64.element(0.5)), (None, None));
-        assert_eq!(
-            (RowDType::F8E4M3.element(0.0), RowDType::F8E4M3.element(1.0)),
-            (Some(vec![0]), None)
-        );
+        let of = |dtype: RowDType, value| {
+            dtype.element(value).map(|bytes| bytes[..dtype.size()].to_vec())
+        };
+        assert_eq!(of(RowDType::I16, -2.0), Some((-2i16).to_ne_bytes().to_vec()));
+        assert_eq!(of(RowDType::F32, 0.5), Some(0.5f32.to_ne_bytes().to_vec()));
+        assert_eq!((of(RowDType::U8, 256.0), of(RowDType::I64, 0.5)), (None, None));
+        assert_eq!((of(RowDType::F8E4M3, 0.0), of(RowDType::F8E4M3, 1.0)), (Some(vec![0]), None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Index;
 
-use candle_core::{CpuStorage, Device, Storage, Tensor};
+use candle_core::{Device, Storage, Tensor};
 use tallow_core::{Error, ErrorKind, Field, Result, RowBuffer, RowDType, Schema};
 
 /// Named tensors whose first axis counts the rows, like those of a batch.
@@ -62,7 +62,8 @@ impl Fields {
         for (i, (_, tensor)) in self.0.iter().enumerate() {
             let (storage, layout) = tensor.storage_and_layout();
             let Storage::Cpu(storage) = &*storage else { continue };
-            let bytes = bytes_of(storage);
+            // `RowDType::of` admits no other types but 8-bit floats, which no chain computes with.
+            let bytes = RowDType::bytes_of(storage).unwrap_or_default();
             let row_bytes: usize =
                 layout.dims()[1..].iter().product::<usize>() * tensor.dtype().size_in_bytes();
             let start = layout.start_offset() * tensor.dtype().size_in_bytes() + at * row_bytes;
@@ -92,21 +93,5 @@ impl Index<&str> for Fields {
             Some(tensor) => tensor,
             None => panic!("no field {name:?}"),
         }
-    }
-}
-
-fn bytes_of(storage: &CpuStorage) -> &[u8] {
-    match storage {
-        CpuStorage::U8(elements) => elements,
-        CpuStorage::U32(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::I16(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::I32(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::I64(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::BF16(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::F16(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::F32(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::F64(elements) => bytemuck::cast_slice(elements),
-        // `RowDType::of` admits no other type but 8-bit floats, which no chain computes with.
-        _ => &[],
     }
 }

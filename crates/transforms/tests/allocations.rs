@@ -32,13 +32,34 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The image and the fields that follow it: a mask, one that is wider than bytes, boxes, points and a
+/// class.
+fn schema() -> Schema {
+    let fields: [(&str, RowDType, &[usize]); 6] = [
+        ("input", RowDType::U8, &[64, 48, 3]),
+        ("road", RowDType::U8, &[64, 48]),
+        ("parts", RowDType::I32, &[64, 48]),
+        ("cars", RowDType::F32, &[5, 4]),
+        ("joints", RowDType::F32, &[7, 2]),
+        ("class", RowDType::U8, &[]),
+    ];
+    Schema::new(fields.map(|(name, dtype, shape)| Field::new(name, dtype, shape)).to_vec()).unwrap()
+}
+
 /// Allocations of ten rows, after ten others.
 fn allocations(chain: &str) -> usize {
-    let field = Field::new("input", RowDType::U8, &[64, 48, 3]);
-    let schema = Schema::new(vec![field]).unwrap();
+    let schema = schema();
     let engine = chain.parse::<Augment>().unwrap().bind(&schema).unwrap();
     let mut raw = RowBuffer::new(&schema).unwrap();
-    raw.row(None).field(0).as_mut_slice::<u8>().unwrap().fill(100);
+    {
+        let mut row = raw.row(None);
+        row.field(0).as_mut_slice::<u8>().unwrap().fill(100);
+        row.field(1).as_mut_slice::<u8>().unwrap().fill(3);
+        row.field(2).as_mut_slice::<i32>().unwrap().fill(70_000);
+        row.field(3).as_mut_slice::<f32>().unwrap().fill(20.0);
+        row.field(4).as_mut_slice::<f32>().unwrap().fill(10.0);
+        row.field(5).copy_from_slice(&[4u8]).unwrap();
+    }
     let mut made = RowBuffer::new(engine.schema()).unwrap();
     let mut plan = vec![0u64; engine.plan_bytes().div_ceil(8)];
     let mut scratch = vec![0u64; engine.scratch_bytes().div_ceil(8)];
@@ -47,9 +68,16 @@ fn allocations(chain: &str) -> usize {
             let key = RowKey { key: Key::new(0, 0), index };
             let plan: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
             plan.fill(0);
-            engine.plan(key, Shapes::of(raw.view()), plan).unwrap();
             let scratch = bytemuck::cast_slice_mut(&mut scratch);
-            engine.run(plan, raw.view(), &mut made.row(None), scratch).unwrap();
+            let (view, shapes) = (raw.view(), Shapes::of(raw.view()));
+            let mut row = made.row(None);
+            if engine.mixes() {
+                engine.plan_pair((key, shapes), (key, shapes), plan).unwrap();
+                engine.run_pair(plan, view, view, &mut row, scratch).unwrap();
+            } else {
+                engine.plan(key, shapes, plan).unwrap();
+                engine.run(plan, view, &mut row, scratch).unwrap();
+            }
         }
     };
     ten(0);
@@ -67,8 +95,16 @@ fn rows_allocate_nothing_in_the_steady_state() {
         "random_affine(30, interpolation=bilinear) gaussian_blur(5) random_equalize(0.5)",
         "pad(4, mode=reflect) random_crop(64, 48) random_erasing(1.0) random_posterize(4)",
         "trivial_augment_wide elastic to_dtype(f32)",
+        // Pixels that are only moved.
+        "pad(4, fill=0.5) random_crop(64, 48) random_hflip(0.5)",
     ];
+    let targets = "mask(road, fill=255) mask(parts) boxes(cars, xyxy) keypoints(joints) \
+                   one_hot(class, 10, smoothing=0.1)";
     for chain in chains {
         assert_eq!(allocations(chain), 0, "{chain}");
+        let chain = format!("{chain} {targets}");
+        assert_eq!(allocations(&chain), 0, "{chain}");
     }
+    let chain = "random_affine(30) cutmix(1) mask(road) mask(parts) one_hot(class, 10)";
+    assert_eq!(allocations(chain), 0, "{chain}");
 }

@@ -1,6 +1,7 @@
 //! The rows of a delivered tensor as bytes.
 
-use tallow::candle::{self, CpuStorage, Storage, StorageRef, Tensor};
+use tallow::RowDType;
+use tallow::candle::{self, Storage, StorageRef, Tensor};
 
 /// A tensor as rows of bytes: row-major elements, little-endian.
 ///
@@ -55,19 +56,7 @@ fn in_place(storage: &Storage) -> Option<&[u8]> {
     if cfg!(target_endian = "big") {
         return None;
     }
-    Some(match storage {
-        CpuStorage::U8(elements) => elements,
-        CpuStorage::U32(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::I16(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::I32(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::I64(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::BF16(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::F16(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::F32(elements) => bytemuck::cast_slice(elements),
-        CpuStorage::F64(elements) => bytemuck::cast_slice(elements),
-        // Its element type is not among those that are known to be plain bytes.
-        _ => return None,
-    })
+    RowDType::bytes_of(storage)
 }
 
 #[cfg(test)]

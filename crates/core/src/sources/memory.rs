@@ -115,20 +115,17 @@ fn with_bytes<R>(
     };
     let start = layout.start_offset();
     let range = start + elements.start..start + elements.end;
-    macro_rules! bytes_of {
-        ($($variant:ident),*) => {
-            match storage {
-                $(CpuStorage::$variant(all) => run(bytemuck::cast_slice(&all[range])),)*
-                CpuStorage::F8E4M3(all) => {
-                    let bytes: Vec<u8> =
-                        all[range].iter().map(|value| value.to_bits()).collect();
-                    run(&bytes)
-                }
-                _ => Err(Error::new(ErrorKind::UnsupportedDtype, "a sub-byte type")),
-            }
-        };
+    match (RowDType::bytes_of(storage), storage) {
+        (Some(bytes), _) => {
+            let size = tensor.dtype().size_in_bytes();
+            run(&bytes[range.start * size..range.end * size])
+        }
+        (None, CpuStorage::F8E4M3(all)) => {
+            let bytes: Vec<u8> = all[range].iter().map(|value| value.to_bits()).collect();
+            run(&bytes)
+        }
+        _ => Err(Error::new(ErrorKind::UnsupportedDtype, "a sub-byte type")),
     }
-    bytes_of!(U8, U32, I16, I32, I64, BF16, F16, F32, F64)
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ fn pad_field(field: &Field, value: f64, fields: &mut Vec<Field>) -> Result<PadFi
     let shape: &[usize] = if ragged_axes.len() == 1 { &[] } else { &[ragged_axes.len()] };
     fields.push(Field::new(field.name(), field.dtype(), &field.max_shape()));
     fields.push(Field::new(format!("{}_len", field.name()), RowDType::I64, shape));
+    let element = element[..field.dtype().size()].to_vec();
     Ok(PadField::Pad { element, ragged_axes })
 }
 

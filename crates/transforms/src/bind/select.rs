@@ -25,9 +25,9 @@ pub(crate) struct Mixed<'a> {
 pub(crate) struct Select {
     pub(crate) from: Layout,
     pub(crate) to: Layout,
-    /// The bytes of the element that lies outside; without it the plan's own fill, in the range
-    /// of the image.
-    pub(crate) fill: Option<Vec<u8>>,
+    /// The element outside of the field, as [`RowDType::element`] has it; without it the plan's own
+    /// fill, in the range of the image.
+    pub(crate) fill: Option<[u8; 8]>,
     /// The scratch of the image's plans, with the channels of this field.
     pub(crate) extents: Extents,
 }
@@ -132,8 +132,9 @@ impl Select {
     /// The value outside, a channel each: the mask's own, or the image's, rounded as pixels are.
     fn fill_of<T: Pod>(&self, plan: &StagePlan, dtype: RowDType) -> [T; CHANNELS_MAX] {
         plan.fill.map(|fill| {
-            let bytes = self.fill.clone().or_else(|| dtype.element(rounded(dtype, fill.into())));
-            bytes.map_or_else(T::zeroed, |bytes| bytemuck::pod_read_unaligned(&bytes))
+            let element = self.fill.or_else(|| dtype.element(rounded(dtype, fill.into())));
+            let element = element.unwrap_or_default();
+            bytemuck::pod_read_unaligned(&element[..size_of::<T>()])
         })
     }
 }

@@ -402,7 +402,7 @@ impl Launches {
         };
         launches.push(launch("draw_displacements", [self.blocks, rows, 1], 0, &draw));
         let mut canvases = [0; canvas::COUNT];
-        (canvases[1], canvases[2]) = (noise, fields);
+        (canvases[canvas::FIRST as usize], canvases[canvas::SECOND as usize]) = (noise, fields);
         let blur = StageArgs {
             plans: Rows { base: args.scratch.base + blur, stride: args.scratch.stride },
             image: Rows::default(),
@@ -566,10 +566,8 @@ fn stored(dtype: RowDType) -> u32 {
 
 /// `FillAs` of `select.cuh`, and the bits of a constant one.
 fn fill(select: &Select, dtype: RowDType) -> (u32, u64) {
-    if let Some(bytes) = &select.fill {
-        let mut bits = [0; 8];
-        bits[..bytes.len()].copy_from_slice(bytes);
-        return (0, u64::from_le_bytes(bits));
+    if let Some(element) = select.fill {
+        return (0, u64::from_le_bytes(element));
     }
     let fill_as = match dtype {
         RowDType::U16 => 1,
