@@ -120,8 +120,20 @@ impl Error {
         }))
     }
 
-    /// An error of user code, for closures and sources that fail in ways of their own. One of this
-    /// crate's that came through other hands is itself again.
+    /// An error of user code, from any error or text: for closures and sources that fail in ways of
+    /// their own. `?` does this by itself for I/O errors, candle's, the standard library's parse
+    /// errors, and boxed errors. One of this crate's that came through other hands is itself again.
+    ///
+    /// ```
+    /// use tallow_core::Error;
+    ///
+    /// fn label(line: &str) -> Result<i64, Error> {
+    ///     let (_, label) = line.split_once(',').ok_or_else(|| Error::user("no comma"))?;
+    ///     Ok(label.parse()?)
+    /// }
+    /// assert_eq!(label("cat 3").unwrap_err().to_string(), "user code failed: no comma");
+    /// assert_eq!(label("cat,3").unwrap(), 3);
+    /// ```
     #[cold]
     pub fn user(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         match error.into().downcast::<Self>() {
@@ -144,6 +156,14 @@ impl Error {
     /// Names the field.
     pub fn with_field(mut self, field: impl Into<String>) -> Self {
         self.0.field.get_or_insert(field.into());
+        self
+    }
+
+    /// The same error with a field that was called `old` called `new`.
+    pub(crate) fn with_field_renamed(mut self, old: &str, new: String) -> Self {
+        if let Some(field) = self.0.field.as_mut().filter(|field| *field == old) {
+            *field = new;
+        }
         self
     }
 
@@ -265,6 +285,44 @@ impl From<Error> for candle_core::Error {
     }
 }
 
+impl From<std::io::Error> for Error {
+    /// One of this crate's that came through other hands is itself again.
+    fn from(error: std::io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => own,
+            Err(error) => Error::new(ErrorKind::Io, error.to_string()).with_source(error),
+        }
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Error::user(error)
+    }
+}
+
+macro_rules! from_errors {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Error::user(error)
+            }
+        })*
+    };
+}
+
+from_errors!(
+    std::array::TryFromSliceError,
+    std::char::ParseCharError,
+    std::fmt::Error,
+    std::num::ParseFloatError,
+    std::num::ParseIntError,
+    std::num::TryFromIntError,
+    std::str::ParseBoolError,
+    std::str::Utf8Error,
+    std::string::FromUtf8Error,
+);
+
 impl From<candle_core::Error> for Error {
     /// The message leaves out the backtrace that candle may have captured; the cause has it.
     fn from(error: candle_core::Error) -> Self {
@@ -358,6 +416,29 @@ mod tests {
         let error = Error::new(ErrorKind::Truncated, "holds 3 bytes").with_index(7);
         let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
         assert_eq!(Error::user(boxed).to_string(), "truncated: holds 3 bytes (sample 7)");
+    }
+
+    #[test]
+    fn errors_of_the_standard_library_become_errors_of_a_sample() {
+        fn parsed(text: &[u8]) -> Result<u8> {
+            let number: i64 = std::str::from_utf8(text)?.parse()?;
+            Ok(u8::try_from(number)?)
+        }
+        assert_eq!(parsed(b"7").unwrap(), 7);
+        for text in [&b"\xff"[..], b"x", b"256"] {
+            let error = parsed(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::User);
+            assert!(error.cause().is_some());
+        }
+        let error = std::fs::File::open("/nowhere/at all").map_err(Error::from).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().starts_with("i/o error: No such file"), "{error}");
+    }
+
+    #[test]
+    fn an_error_that_came_as_one_of_io_is_itself_again() {
+        let error = std::io::Error::other(Error::new(ErrorKind::Truncated, "holds 3 bytes"));
+        assert_eq!(Error::from(error).kind(), ErrorKind::Truncated);
     }
 
     #[test]
