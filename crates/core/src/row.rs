@@ -7,6 +7,7 @@
 //! [`crate::Source::read`] returns is an error. A field written out of order ([`Pieces`]) keeps a
 //! bit a piece instead, and counts as written from its beginning once no bit is missing.
 
+use std::fmt;
 use std::fs::File;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -14,7 +15,12 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::{Element, Error, ErrorKind, Field, FieldId, Result, Schema};
+use candle_core::{DType, Device, Tensor};
+
+use crate::field_index;
+use crate::{
+    Element, Error, ErrorKind, Field, FieldId, FieldIndex, Result, RowDType, Schema, escaped,
+};
 
 /// The most that one system call reads, so that stopping never waits for more than this.
 pub(crate) const PIECE_BYTES_MAX: usize = 16 << 20;
@@ -220,12 +226,16 @@ impl<'a> Row<'a> {
         self.fields.len()
     }
 
-    /// Field `index`, to be written.
+    /// A field, by position or name, to be written.
     ///
     /// # Panics
     ///
-    /// When the schema has no such field.
-    pub fn field(&mut self, index: usize) -> FieldMut<'_> {
+    /// When there is no such field, naming those there are. In a [`read`](crate::Source::read) the
+    /// loader makes it an error of the sample.
+    #[inline]
+    #[track_caller]
+    pub fn field(&mut self, index: impl FieldIndex) -> FieldMut<'_> {
+        let index = field_index::position(index, self.fields);
         let field = &self.fields[index];
         if let Some(mark) = self.mark {
             mark.set(field.id());
@@ -251,6 +261,22 @@ impl<'a> Row<'a> {
         let same = |(a, b): (&Field, &Field)| a.dtype() == b.dtype() && a.dims() == b.dims();
         assert!(own.len() == fields.len() && own.iter().zip(fields).all(same), "another schema");
         Row { fields, slots: &mut self.slots[range], stop: self.stop, mark: self.mark }
+    }
+
+    /// The fields of `range` as a row of their own.
+    pub(crate) fn range(&mut self, range: Range<usize>) -> Row<'_> {
+        Row {
+            fields: &self.fields[range.clone()],
+            slots: &mut self.slots[range],
+            stop: self.stop,
+            mark: self.mark,
+        }
+    }
+
+    /// Copies the fields of `sample` that stand at `fields`, in this order.
+    pub(crate) fn copy_fields(&mut self, sample: &RowView<'_>, fields: &[usize]) -> Result<()> {
+        let mut pairs = fields.iter().enumerate();
+        pairs.try_for_each(|(to, &from)| self.field(to).copy_from_view(&sample.field(from)))
     }
 
     /// Copies a whole sample of the same schema.
@@ -686,12 +712,15 @@ impl<'a> RowView<'a> {
         self.fields.len()
     }
 
-    /// Field `index`.
+    /// A field, by position or name.
     ///
     /// # Panics
     ///
-    /// When the schema has no such field.
-    pub fn field(&self, index: usize) -> FieldView<'a> {
+    /// When there is no such field, naming those there are.
+    #[inline]
+    #[track_caller]
+    pub fn field(&self, index: impl FieldIndex) -> FieldView<'a> {
+        let index = field_index::position(index, self.fields);
         FieldView { field: &self.fields[index], slot: &self.slots[index] }
     }
 }
@@ -737,6 +766,59 @@ impl<'a> FieldView<'a> {
         let bytes = self.bytes();
         // As in `as_mut_slice`: no bytes have no alignment.
         Ok(if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) })
+    }
+
+    /// The field as a tensor on the CPU, of the sample's shape and of the dtype that is
+    /// [delivered](RowDType::delivered): `u16` becomes `u32`. Copies the elements.
+    ///
+    /// # Errors
+    ///
+    /// When candle cannot make the tensor.
+    pub fn tensor(&self) -> Result<Tensor> {
+        let dtype = self.dtype().delivered();
+        if self.dtype() != RowDType::U16 {
+            return Ok(Tensor::from_raw_buffer(self.bytes(), dtype, self.shape(), &Device::Cpu)?);
+        }
+        let wide: Vec<u32> = self.as_slice::<u16>()?.iter().map(|&value| value.into()).collect();
+        Ok(Tensor::from_vec(wide, self.shape(), &Device::Cpu)?)
+    }
+
+    /// The first `most` elements, as they are printed.
+    fn first_elements(&self, most: usize) -> Result<Vec<String>> {
+        macro_rules! shown {
+            ($($dtype:ident => $element:ty),*) => {
+                match self.dtype() {
+                    $(RowDType::$dtype => {
+                        let elements = self.as_slice::<$element>()?.iter().take(most);
+                        elements.map(|element| element.to_string()).collect()
+                    })*
+                    // There is no type of Rust for its elements here.
+                    RowDType::F8E4M3 => {
+                        let floats = self.tensor()?.flatten_all()?.to_dtype(DType::F32)?;
+                        let floats = floats.to_vec1::<f32>()?.into_iter().take(most);
+                        floats.map(|element| element.to_string()).collect()
+                    }
+                }
+            };
+        }
+        Ok(shown!(
+            U8 => u8, U16 => u16, U32 => u32, I16 => i16, I32 => i32, I64 => i64,
+            BF16 => half::bf16, F16 => half::f16, F32 => f32, F64 => f64
+        ))
+    }
+}
+
+/// Name, dtype, shape and first elements: `label: i64[] = 7`.
+impl fmt::Display for FieldView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        write!(f, "{}: {}{:?} =", escaped(self.name()), self.dtype(), self.shape())?;
+        let elements = self.first_elements(SHOWN).map_err(|_| fmt::Error)?;
+        if !elements.is_empty() {
+            write!(f, " {}", elements.join(", "))?;
+        }
+        let total = self.bytes().len() / self.dtype().size();
+        if total > SHOWN { write!(f, ", .. {total} in all") } else { Ok(()) }
     }
 }
 
