@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Mutex;
 
+use crate::pool::Pool;
 use crate::{
     Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, RowView, Schema, Source,
 };
@@ -15,8 +15,8 @@ pub struct Map<S, F> {
     schema: Schema,
     map: F,
     version: u64,
-    /// Rows that were read into before, at most one a thread.
-    spare: Mutex<Vec<RowBuffer>>,
+    /// Rows to read into.
+    rows: Pool<RowBuffer>,
 }
 
 impl<S: fmt::Debug, F> fmt::Debug for Map<S, F> {
@@ -31,7 +31,7 @@ where
     F: Fn(RowView<'_>, &mut Row<'_>) -> Result<()> + Send + Sync,
 {
     pub(super) fn new(source: S, schema: Schema, map: F) -> Self {
-        Self { source, schema, map, version: 0, spare: Mutex::default() }
+        Self { source, schema, map, version: 0, rows: Pool::default() }
     }
 
     /// A number for what the closure makes of a sample, 0 if not given: where it changes with the
@@ -40,11 +40,6 @@ where
     pub fn version(mut self, version: u64) -> Self {
         self.version = version;
         self
-    }
-
-    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<RowBuffer>> {
-        // A list of buffers is whole whatever panicked while it was locked.
-        self.spare.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -61,15 +56,12 @@ where
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        let spare = self.spare().pop();
-        let mut buffer = match spare {
-            Some(buffer) => buffer,
-            None => RowBuffer::new(self.source.schema())?,
-        };
+        let new = || RowBuffer::new(self.source.schema());
+        let mut buffer = self.rows.take().map_or_else(new, Ok)?;
         self.source.read(index, &mut buffer.row_towards(row))?;
         buffer.finish().map_err(|error| error.with_index(index))?;
         let result = (self.map)(buffer.view(), row).map_err(|error| error.with_index(index));
-        self.spare().push(buffer);
+        self.rows.give(buffer);
         result
     }
 

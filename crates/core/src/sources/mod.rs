@@ -2,6 +2,7 @@
 //! paired. Where the bytes lie, `files` knows; what they mean, `codecs`.
 
 mod from_fn;
+mod from_fn_with;
 mod likeness;
 mod memory;
 mod npy_file;
@@ -10,6 +11,7 @@ mod pairing;
 mod safetensors;
 
 pub use self::from_fn::{FromFn, from_fn};
+pub use self::from_fn_with::{FromFnWith, from_fn_with};
 pub use self::memory::Memory;
 pub use self::npy_file::NpyFile;
 pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder, Survey};
