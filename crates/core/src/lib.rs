@@ -16,13 +16,16 @@ mod codecs;
 mod device;
 mod dtype;
 mod error;
+mod field_index;
 mod files;
 mod fingerprint;
 mod key;
 mod permutation;
 mod philox;
+mod pool;
 mod population;
 mod row;
+mod sample;
 mod sampler;
 mod samplers;
 mod schema;
@@ -31,22 +34,27 @@ mod sources;
 pub mod testing;
 mod transform;
 
-pub use adapters::{Cache, Concat, Map, SourceExt, Subset, Zip};
+pub use adapters::{
+    Cache, Concat, ConcatMany, Map, Rename, Select, SourceExt, Subset, Zip, concat,
+};
 pub use batching::{BatchRows, Batching, LastBatch};
 pub use device::{DeviceEngine, DeviceSlab, Made, Run};
 pub use dtype::{Element, RowDType};
 pub use error::{Error, ErrorKind, Result, escaped};
+pub use field_index::FieldIndex;
 pub use files::{Extent, Limits, Location};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
 pub use population::Population;
 pub use row::{FieldMark, FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
+pub use sample::Sample;
 pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
 pub use sources::{
-    FromFn, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn,
+    FromFn, FromFnWith, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey,
+    from_fn, from_fn_with,
 };
 pub use transform::{Engine, RowKey, Shapes, Transform, zeroed_words};

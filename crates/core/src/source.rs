@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::{Extent, FieldId, Fingerprint, Location, Result, Row, Schema};
+use crate::{Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, Schema};
 
 /// Where samples come from.
 ///
@@ -30,6 +30,23 @@ pub trait Source: Send + Sync {
     ///
     /// When this sample cannot be read.
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()>;
+
+    /// Writes some fields of sample `index` into `row`, whose fields are those at the positions
+    /// `fields` of the schema, in this order: `[2, 0]` are the third and the first. The row's fields
+    /// may have other names.
+    ///
+    /// By default reads the whole sample into memory of its own and copies these fields. Sources that
+    /// can read a field alone do better, so that labels cost no images.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        let mut whole = RowBuffer::new(self.schema())?;
+        self.read(index, &mut whole.row_towards(row))?;
+        whole.finish().map_err(|error| error.with_index(index))?;
+        row.copy_fields(&whole.view(), fields)
+    }
 
     /// Whether there is no sample.
     fn is_empty(&self) -> bool {
@@ -78,6 +95,9 @@ macro_rules! forward_source {
             }
             fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
                 (**self).read(index, row)
+            }
+            fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+                (**self).read_fields(index, fields, row)
             }
             fn name(&self, index: usize) -> Cow<'_, str> {
                 (**self).name(index)

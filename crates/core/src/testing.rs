@@ -12,10 +12,13 @@
 //! ```
 
 use crate::key::mix64;
-use crate::{Population, RowBuffer, Sampler, Source};
+use crate::{Population, Result, Row, RowBuffer, Sampler, Schema, Source};
 
 /// At most this many samples of a source are read: a suite is run often.
 const SAMPLES_MAX: usize = 256;
+
+/// At most this many samples are read field by field.
+const PARTS_MAX: usize = 16;
 
 /// Reads from several threads must overlap for a race to show.
 const THREADS: usize = 4;
@@ -38,6 +41,7 @@ pub fn check_source(source: &dyn Source) {
         assert!(!source.name(index).is_empty(), "sample {index} has an empty name");
         assert_eq!(&sample(source, index), expected, "sample {index} differs the second time");
     }
+    check_parts(source, indices.iter().zip(&expected).take(PARTS_MAX));
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (indices, expected) = (&indices, &expected);
@@ -45,6 +49,29 @@ pub fn check_source(source: &dyn Source) {
         }
     });
     assert_eq!(&schema, source.schema(), "schema() changes while reading");
+}
+
+/// Reads fields of some samples without the others: each alone, and all in the other order.
+fn check_parts<'a>(
+    source: &dyn Source,
+    samples: impl Iterator<Item = (&'a usize, &'a Sample)> + Clone,
+) {
+    let all = source.schema().fields();
+    let mut choices: Vec<Vec<usize>> = (0..all.len()).map(|field| vec![field]).collect();
+    choices.push((0..all.len()).rev().collect());
+    for fields in choices {
+        let own = fields.iter().map(|&field| all[field].clone()).collect();
+        let schema = Schema::new(own).expect("fields of the source");
+        for (&index, expected) in samples.clone() {
+            let found = read(&schema, |row| source.read_fields(index, &fields, row));
+            let found = found.unwrap_or_else(|error| panic!("sample {index}: {error}"));
+            let expected: Sample = fields.iter().map(|&field| expected[field].clone()).collect();
+            assert_eq!(
+                found, expected,
+                "sample {index}: read_fields({fields:?}) contradicts read()"
+            );
+        }
+    }
 }
 
 /// Reads every sample once more, in an order of this thread's own.
@@ -61,8 +88,12 @@ fn check_scrambled(source: &dyn Source, indices: &[usize], expected: &[Sample], 
 type Sample = Vec<(Vec<usize>, Vec<u8>)>;
 
 fn sample(source: &dyn Source, index: usize) -> Sample {
-    let schema = source.schema();
-    let mut buffer = RowBuffer::new(schema).expect("memory for a row");
+    let sample = read(source.schema(), |row| source.read(index, row));
+    sample.unwrap_or_else(|error| panic!("sample {index}: {error}"))
+}
+
+fn read(schema: &Schema, read: impl FnOnce(&mut Row<'_>) -> Result<()>) -> Result<Sample> {
+    let mut buffer = RowBuffer::new(schema)?;
     let mut row = buffer.row(None);
     // What an earlier sample left in the memory must not pass for this one.
     for field in 0..row.field_count() {
@@ -71,12 +102,11 @@ fn sample(source: &dyn Source, index: usize) -> Sample {
         }
     }
     let mut row = buffer.row(None);
-    source.read(index, &mut row).unwrap_or_else(|error| panic!("sample {index}: {error}"));
-    row.finish().unwrap_or_else(|error| panic!("sample {index}: {error}"));
+    read(&mut row)?;
+    row.finish()?;
     let view = buffer.view();
-    (0..view.field_count())
-        .map(|i| (view.field(i).shape().to_vec(), view.field(i).bytes().to_vec()))
-        .collect()
+    let fields = (0..view.field_count()).map(|at| view.field(at));
+    Ok(fields.map(|field| (field.shape().to_vec(), field.bytes().to_vec())).collect())
 }
 
 /// Tests that `sampler` keeps the contract of [`Sampler`] over `population`, which it must be

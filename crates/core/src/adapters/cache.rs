@@ -93,6 +93,15 @@ impl<S: Source> Source for Cache<S> {
         }
     }
 
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        let kept = self.place(index).and_then(OnceLock::get);
+        match kept.filter(|kept| kept.index == index) {
+            Some(kept) => row.copy_fields(&kept.sample.view(), fields),
+            // A part of a sample is not kept.
+            None => self.source.read_fields(index, fields, row),
+        }
+    }
+
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(index)
     }

@@ -47,6 +47,11 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
         self.at(index, |source, at| source.read(at, row)).map_err(|e| e.with_index(index))
     }
 
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        self.at(index, |source, at| source.read_fields(at, fields, row))
+            .map_err(|e| e.with_index(index))
+    }
+
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.at(index, |source, at| source.name(at))
     }

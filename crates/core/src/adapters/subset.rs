@@ -46,6 +46,11 @@ impl<S: Source> Source for Subset<S> {
         self.source.read(self.indices[index], row).map_err(|error| error.with_index(index))
     }
 
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        let at = self.indices[index];
+        self.source.read_fields(at, fields, row).map_err(|error| error.with_index(index))
+    }
+
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(self.indices[index])
     }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
 
 /// The fields of two sources of the same length, sample by sample.
@@ -18,10 +18,21 @@ impl<A: Source, B: Source> Zip<A, B> {
             let message = format!("found {}, expected as many as {}", told(&second), told(&first));
             return Err(Error::new(ErrorKind::ShapeMismatch, message));
         }
+        if let Some(name) = shared_name(first.schema(), second.schema()) {
+            let message = format!(
+                "two fields are named {name:?}: rename one, as in .rename({name:?}, \"second\")"
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let fields = [first.schema().fields(), second.schema().fields()].concat();
         let schema = Schema::new(fields)?;
         Ok(Self { first, second, schema })
     }
+}
+
+fn shared_name<'a>(first: &'a Schema, second: &Schema) -> Option<&'a str> {
+    let mut names = first.fields().iter().map(Field::name);
+    names.find(|name| second.position(name).is_some())
 }
 
 /// How many samples a source has, and the name of its first, which says where they are.
@@ -47,6 +58,23 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
         self.first.read(index, &mut row.part(0..middle, first))?;
         let end = middle + second.fields().len();
         self.second.read(index, &mut row.part(middle..end, second))
+    }
+
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        let middle = self.first.schema().fields().len();
+        let is_first = |field: &usize| *field < middle;
+        let mut at = 0;
+        for run in fields.chunk_by(|a, b| is_first(a) == is_first(b)) {
+            let mut part = row.range(at..at + run.len());
+            if run.first().is_some_and(is_first) {
+                self.first.read_fields(index, run, &mut part)?;
+            } else {
+                let run: Vec<usize> = run.iter().map(|field| field - middle).collect();
+                self.second.read_fields(index, &run, &mut part)?;
+            }
+            at += run.len();
+        }
+        Ok(())
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
@@ -94,6 +122,7 @@ mod tests {
     fn equal_field_names_are_refused() {
         let error = counting("a", 0, 3).zip(counting("a", 0, 3)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert_eq!(error.message(), "two fields are named \"a\"");
+        let words = "two fields are named \"a\": rename one, as in .rename(\"a\", \"second\")";
+        assert_eq!(error.message(), words);
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::{
@@ -23,6 +24,23 @@ impl Weighted {
     /// when there are more than 2^32 - 1 weights.
     pub fn new(weights: &[f64]) -> Result<Self> {
         Ok(Self { table: Arc::new(AliasTable::new(weights)?), draws: weights.len() })
+    }
+
+    /// Weights that make every label as likely, however many samples have it: one over the number of
+    /// samples with the same label. `labels` are those of all samples, as
+    /// [`SourceExt::labels`](crate::SourceExt::labels) gives them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when there is no label, or more than 2^32 - 1.
+    pub fn balanced(labels: &[i64]) -> Result<Self> {
+        let mut counts: HashMap<i64, usize> = HashMap::new();
+        labels.iter().for_each(|&label| *counts.entry(label).or_default() += 1);
+        if counts.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "found no labels to balance"));
+        }
+        let weights: Vec<f64> = labels.iter().map(|label| 1.0 / counts[label] as f64).collect();
+        Self::new(&weights)
     }
 
     /// `draws` draws an epoch instead.
@@ -170,6 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn balanced_labels_are_drawn_as_often_as_each_other() {
+        let labels = [vec![5; 90], vec![-2; 9], vec![7]].concat();
+        let sampler = Weighted::balanced(&labels).unwrap();
+        let population = Population::of(100);
+        assert_eq!(sampler.len(&population).unwrap(), 100);
+        let order = sampler.draws(30_000).order(&population, 1, 0).unwrap();
+        for label in [5, -2, 7] {
+            let drawn = (0..30_000).filter(|&at| labels[order.index(at)] == label).count();
+            assert!(drawn.abs_diff(10_000) < 300, "{drawn} of label {label}");
+        }
+        let error = Weighted::balanced(&[]).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Config, "found no labels to balance")
+        );
+    }
+
+    #[test]
     fn impossible_weights_are_refused() {
         for (weights, message) in [
             (&[0.0, 0.0][..], "no weight is above 0"),
@@ -178,7 +214,9 @@ mod tests {
             (&[f64::NAN], "weight 0 is NaN, expected a finite one from 0"),
             (&[f64::INFINITY], "weight 0 is inf, expected a finite one from 0"),
         ] {
-            assert_eq!(Weighted::new(weights).unwrap_err().message(), message, "{weights:?}");
+            let error = Weighted::new(weights).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert_eq!(error.message(), message, "{weights:?}");
         }
         let error = Weighted::new(&[1.0]).unwrap().len(&Population::of(2)).unwrap_err();
         assert_eq!(error.message(), "found 1 weights for a source of 2 samples");

@@ -4,7 +4,8 @@ use std::ops::Range;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 
 use crate::{
-    Error, ErrorKind, Field, Fingerprint, FingerprintBuilder, Result, Row, RowDType, Schema, Source,
+    Error, ErrorKind, Field, FieldMut, Fingerprint, FingerprintBuilder, Result, Row, RowDType,
+    Schema, Source,
 };
 
 /// Tensors in memory: each is a field, and the first axis of each is the sample axis.
@@ -47,7 +48,7 @@ impl Memory {
         let mut len = None;
         for (name, tensor) in tensors {
             let name = name.into();
-            let (field, samples) = field(&name, &tensor)?;
+            let (field, samples) = field_of(&name, &tensor)?;
             let expected = *len.get_or_insert(samples);
             if samples != expected {
                 let message = format!("found {samples} samples, expected {expected}");
@@ -58,9 +59,15 @@ impl Memory {
         }
         Ok(Self { schema: Schema::new(fields)?, tensors: held, len: len.unwrap_or(0) })
     }
+
+    fn read_field(&self, tensor: &Tensor, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
+        assert!(index < self.len, "sample {index} of {}", self.len);
+        let len = field.declared().max_elements();
+        with_bytes(tensor, index * len..(index + 1) * len, |row| field.copy_from_bytes(row))
+    }
 }
 
-fn field(name: &str, tensor: &Tensor) -> Result<(Field, usize)> {
+fn field_of(name: &str, tensor: &Tensor) -> Result<(Field, usize)> {
     let Some((&samples, shape)) = tensor.dims().split_first() else {
         let message = "found a scalar, expected a first axis of samples";
         return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(name));
@@ -82,13 +89,13 @@ impl Source for Memory {
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        assert!(index < self.len, "sample {index} of {}", self.len);
-        for (i, tensor) in self.tensors.iter().enumerate() {
-            let mut field = row.field(i);
-            let len = field.declared().max_elements();
-            with_bytes(tensor, index * len..(index + 1) * len, |row| field.copy_from_bytes(row))?;
-        }
-        Ok(())
+        let mut tensors = self.tensors.iter().enumerate();
+        tensors.try_for_each(|(i, tensor)| self.read_field(tensor, index, &mut row.field(i)))
+    }
+
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        let mut fields = fields.iter().enumerate();
+        fields.try_for_each(|(i, &at)| self.read_field(&self.tensors[at], index, &mut row.field(i)))
     }
 
     /// Schema and length, and the contents: that is a pass over memory, once.

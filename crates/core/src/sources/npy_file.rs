@@ -92,6 +92,13 @@ impl NpyFile {
         self.header.payload_offset() + (index * self.stored_bytes()) as u64
     }
 
+    fn read_field(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
+        assert!(index < self.len, "sample {index} of {}", self.len);
+        let name = field.declared().name();
+        let place = |e: Error| e.with_path(&self.path).with_field(name).with_index(index);
+        self.read_row(index, field).map_err(place)
+    }
+
     fn read_row(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
         if let Some(rows) = &self.turned {
             let bytes = self.stored_bytes();
@@ -135,11 +142,12 @@ impl Source for NpyFile {
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        assert!(index < self.len, "sample {index} of {}", self.len);
-        let mut field = row.field(0);
-        let name = field.declared().name();
-        let place = |e: Error| e.with_path(&self.path).with_field(name).with_index(index);
-        self.read_row(index, &mut field).map_err(place)
+        self.read_field(index, &mut row.field(0))
+    }
+
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        // There is one field, so it is this one each time.
+        (0..fields.len()).try_for_each(|i| self.read_field(index, &mut row.field(i)))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -110,6 +110,13 @@ impl Source for NpyFolders {
         Ok(())
     }
 
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        for (i, &field) in fields.iter().enumerate() {
+            self.columns[field].read(index, &mut row.field(i))?;
+        }
+        Ok(())
+    }
+
     fn name(&self, index: usize) -> Cow<'_, str> {
         Cow::Owned(self.columns[0].path(index).display().to_string())
     }

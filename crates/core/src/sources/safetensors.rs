@@ -127,9 +127,11 @@ impl Source for Safetensors {
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        let shard = self.shard(index);
-        let place = |error: Error| error.with_path(&shard.path).with_index(index);
-        shard.read(index - shard.start, row).map_err(place)
+        self.read_some(index, 0..self.schema.fields().len(), row)
+    }
+
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        self.read_some(index, fields.iter().copied(), row)
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
@@ -161,6 +163,18 @@ impl Source for Safetensors {
 }
 
 impl Safetensors {
+    /// Reads the fields that stand at `fields` into those of `row`, one after the other.
+    fn read_some(
+        &self,
+        index: usize,
+        fields: impl Iterator<Item = usize> + Clone,
+        row: &mut Row<'_>,
+    ) -> Result<()> {
+        let shard = self.shard(index);
+        let place = |error: Error| error.with_path(&shard.path).with_index(index);
+        shard.read(index - shard.start, fields, row).map_err(place)
+    }
+
     fn shard(&self, index: usize) -> &Shard {
         assert!(index < self.len, "sample {index} of {}", self.len);
         &self.shards[self.shards.partition_point(|shard| shard.end() <= index)]
@@ -213,7 +227,12 @@ impl Shard {
         Ok((this, Schema::new(fields)?))
     }
 
-    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+    fn read(
+        &self,
+        index: usize,
+        fields: impl Iterator<Item = usize> + Clone,
+        row: &mut Row<'_>,
+    ) -> Result<()> {
         let opened;
         let file = match &self.file {
             Some(file) => file,
@@ -223,8 +242,8 @@ impl Shard {
             }
         };
         self.opened.read(file, || {
-            let mut places = self.tensors.iter().enumerate();
-            places.try_for_each(|(i, place)| place.read(file, index, &mut row.field(i)))
+            let mut fields = fields.clone().enumerate();
+            fields.try_for_each(|(i, at)| self.tensors[at].read(file, index, &mut row.field(i)))
         })
     }
 }
