@@ -1,8 +1,8 @@
-//! The folders `input` and `output`, paired by file name: what most training needs.
+//! Two folders, `input` and `output`, paired by file name: what most training needs.
 //!
 //!     cargo run --release --example 02_input_and_output
 //!
-//! Files are paired before the first is read: take one away, and `pairs` says which.
+//! Files are paired before the first is read: if one is missing, `pairs` says which.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::fs;
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         for batch in loader.epoch(epoch) {
             let batch = batch?;
             let (noisy, clean) = (&batch["input"], &batch["target"]);
-            // Here a model would be trained; we measure how far it would have to go.
+            // Here you would train a model. This only measures how far it would have to go.
             loss += noisy.sub(clean)?.sqr()?.mean_all()?.to_scalar::<f32>()?;
         }
         let mean = loss / loader.len() as f32;

@@ -1,5 +1,5 @@
-//! Stops in the middle of an epoch and goes on in another loader, with other workers: the batches
-//! are those of a run that was never interrupted.
+//! Stops in the middle of an epoch and continues in another loader with another number of workers:
+//! the batches are those of a run that was never interrupted.
 //!
 //!     cargo run --release --example 05_resume
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
@@ -16,8 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let whole: Vec<Batch> = loader(0)?.epochs(0..EPOCHS).collect::<Result<_, _>>()?;
     println!("{} batches without interruption", whole.len());
 
-    // Eleven batches into the second epoch, training is killed. With every checkpoint it had
-    // saved the state that comes with the batch it had trained on last.
+    // Eleven batches into the second epoch, training is killed. With every checkpoint it has saved
+    // the state that comes with the last batch it trained on.
     let folder = tempfile::tempdir()?;
     let checkpoint = folder.path().join("loader.json");
     let mut before = 0;

@@ -1,16 +1,16 @@
-//! A source of one's own: three methods, here for a file of records of a fixed size, laid out as
-//! those of CIFAR-10 are: a byte for the label, then 3x32x32 bytes of pixels.
+//! A source of your own takes three methods. This one reads a file of records of a fixed size, laid
+//! out as those of CIFAR-10: a byte for the label, then 3x32x32 bytes of pixels.
 //!
 //!     cargo run --release --example 06_own_source
 //!
-//! Shuffling, workers, ranks and resuming come with it.
+//! Shuffling, workers, ranks and resuming work without more code.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::fs::File;
 use std::io::Write;
 
 use tallow::prelude::*;
-use tallow::{Row, candle, testing};
+use tallow::{candle, testing};
 
 const PIXELS: usize = 3 * 32 * 32;
 const RECORD: usize = 1 + PIXELS;
@@ -30,11 +30,11 @@ impl Source for Records {
         self.len
     }
 
-    /// From the file straight into the batch. Many threads do this at once, hence `&self`.
+    /// Reads from the file straight into the batch. Many threads do this at once, hence `&self`.
     fn read(&self, index: usize, row: &mut Row<'_>) -> tallow::Result<()> {
         let record = (index * RECORD) as u64;
-        row.field(0).read_at(&self.file, record + 1)?;
-        row.field(1).read_at(&self.file, record)
+        row.field("input").read_at(&self.file, record + 1)?;
+        row.field("target").read_at(&self.file, record)
     }
 }
 
@@ -47,10 +47,12 @@ fn main() -> candle::Result<()> {
     let schema = Schema::new(vec![image, Field::new("target", RowDType::U8, &[])])?;
     let source = Records { schema, file, len: 200 };
 
-    // Best in a test of yours: the written contract of `Source`, tried from several threads.
+    // Best done in a test: this checks the contract of `Source`, from several threads.
     testing::check_source(&source);
     println!("the source keeps its contract");
 
+    // A sample to look at.
+    println!("{}", source.get(7)?);
     for batch in Loader::builder(source).batch_size(64).shuffle().build()?.epoch(0) {
         println!("{:?}", batch?);
     }

@@ -3,8 +3,8 @@
 //!
 //!     cargo run --release --example 07_two_ranks
 //!
-//! Nothing is negotiated between them: seed and epoch give the order, and a rank takes every
-//! second position of it. Across machines it is the same call.
+//! They need not talk to each other: seed and epoch give the order, and a rank takes every second
+//! position of it. Across machines it is the same call.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::thread;
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
 /// Position and sample of every row that a rank receives in one epoch, batch by batch.
 fn samples(rank: usize, world: usize) -> Result<Vec<Vec<(usize, usize)>>> {
     let images = NpyFile::open(format!("{DIGITS}/images.npy"))?;
-    // 64 rows a batch over all ranks, so that training does not depend on how many there are.
+    // 64 rows per batch over all ranks, so that training does not depend on how many there are.
     let loader = Loader::builder(images).batch_size(64).shuffle().rank(rank, world).build()?;
     let rows = |batch: Batch| batch.positions().zip(batch.indices().iter().copied()).collect();
     loader.epoch(0).map(|batch| Ok(rows(batch?))).collect()

@@ -1,4 +1,4 @@
-//! What augmentation is for: a network that sees each of few images in many forms learns more of
+//! What augmentation is for: a network that sees each of few images in many forms learns more from
 //! them. Trains a network on 90 handwritten digits, without and with augmentation, three times each,
 //! and tests both on the 1,707 others; images, order and augmentations are the same in every run.
 //!
@@ -26,7 +26,8 @@ fn main() -> Result<()> {
     if right[1] > right[0] { Ok(()) } else { bail!("augmentation did not help") }
 }
 
-/// Trains on what `chain` makes of the digits; the share of the others that is right, in percent.
+/// Trains on what `chain` makes of the digits, and returns how many of the others it gets right, in
+/// percent.
 fn accuracy(chain: &str, seed: u64) -> Result<f32> {
     let images = NpyFile::open(format!("{DIGITS}/images.npy"))?;
     let labels = NpyFile::open(format!("{DIGITS}/labels.npy"))?.named("target")?;

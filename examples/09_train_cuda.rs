@@ -1,5 +1,5 @@
-//! Trains a small convolutional network on real handwritten digits on a CUDA device: batches come
-//! to its memory ahead of their delivery, while the network is busy with those before.
+//! Trains a small convolutional network on real handwritten digits on a CUDA device. Batches are
+//! copied to its memory ahead of time, while the network works on earlier ones.
 //!
 //!     cargo run --release --features cuda --example 09_train_cuda
 //!

@@ -94,7 +94,7 @@ impl Batching {
         }
     }
 
-    /// A batch without rows, for what stands in the place of one.
+    /// A batch without rows.
     pub fn no_rows(&self) -> BatchRows {
         BatchRows { first: self.rank, step: self.world.get(), samples: 0, rows: 0 }
     }

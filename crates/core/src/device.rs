@@ -18,8 +18,8 @@ pub trait DeviceEngine: Send + Sync {
     /// The engine that plans the rows.
     fn engine(&self) -> &dyn Engine;
 
-    /// Who makes field `field` of the delivered rows. A field that is [`Made::AsRead`] stands at
-    /// the same place of the schema that the engine is bound to.
+    /// Who makes field `field` of the delivered rows. A field that is [`Made::AsRead`] has
+    /// the same position in the schema that the engine is bound to.
     fn made(&self, field: usize) -> Made;
 
     /// Makes a field that is [`Made::OnHost`] of one row out of the raw one, with the row's plan.
@@ -58,7 +58,7 @@ pub trait DeviceEngine: Send + Sync {
     /// # Safety
     ///
     /// The slab and the outputs must be memory of `device`, as much as `layout` and the schema say,
-    /// that is freed and otherwise written behind this work alone; the plans in it must be those of
+    /// that is freed and otherwise written only after this work; the plans in it must be those of
     /// this engine.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ pub enum Made {
     OnDevice,
     /// The worker: a few numbers, like boxes and labels.
     OnHost,
-    /// Nobody: it is the raw field.
+    /// No one: it is the raw field.
     AsRead,
 }
 
@@ -132,14 +132,14 @@ impl DeviceSlab {
     /// What the runs of a slab begin on multiples of: the widest loads and stores of any device.
     pub const ALIGN: usize = 256;
 
-    /// The runs behind the raw fields, in the order in which they lie: plans, partners, and what
+    /// The runs after the raw fields, in the order in which they lie: plans, partners, and what
     /// workers make.
     pub fn extras(&self) -> Vec<Run> {
         let plans = (!self.made.is_empty()).then_some(&self.plans);
         plans.into_iter().chain(&self.partners).chain(self.made.iter().flatten()).copied().collect()
     }
 
-    /// Room for `rows` rows of `stride` bytes behind all there is.
+    /// Room for `rows` rows of `stride` bytes after everything else.
     pub fn push(&mut self, stride: usize) -> Run {
         let run = Run { offset: self.scratch, stride };
         self.scratch = run.at(self.rows).next_multiple_of(Self::ALIGN);

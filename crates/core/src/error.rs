@@ -7,8 +7,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong, where, what was found and what was expected.
 ///
 /// The message is one line, lower case and without a full stop, so that it reads well after
-/// "failed to": what a terminal would obey, and bytes that are not UTF-8 in a path, are [`escaped`]. The kind is
-/// for programs, the rest is for people.
+/// "failed to". Control characters, and bytes that are not UTF-8 in a path, are [`escaped`]. The kind
+/// is for programs, the rest is for people.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -24,7 +24,7 @@ struct Inner {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// The kinds of error, as a program tells them apart.
+/// What kind of error it is, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -167,8 +167,8 @@ impl Error {
         self
     }
 
-    /// Names the sample. The outermost source has the last word, since its numbering is the
-    /// one that the caller knows.
+    /// Names the sample. The outermost source has the last word, because the caller knows its
+    /// numbering.
     pub fn with_index(mut self, index: usize) -> Self {
         self.0.index = Some(index);
         self
@@ -180,7 +180,7 @@ impl Error {
         self
     }
 
-    /// Says that the sample at fault is the one that is mixed in: see
+    /// Says that the fault is in the sample that is mixed in; see
     /// [`Engine::run_pair`](crate::Engine::run_pair).
     pub fn of_partner(mut self) -> Self {
         self.0.of_partner = true;
@@ -221,12 +221,12 @@ impl Error {
         self.0.index
     }
 
-    /// Whether the sample at fault is the one that is mixed in, and not the row's own.
+    /// Whether the fault is in the sample that is mixed in, and not in the row's own.
     pub fn is_of_partner(&self) -> bool {
         self.0.of_partner
     }
 
-    /// The error that caused this one, for programs to look into; the message has its words.
+    /// The error that caused this one, for programs to inspect; the message has its words.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }
@@ -238,7 +238,7 @@ impl Error {
 }
 
 impl Error {
-    /// The error without its kind, for a message that has named it already.
+    /// The error without its kind, for a message that has already named the kind.
     pub fn without_kind(&self) -> String {
         self.told(None)
     }
@@ -273,7 +273,8 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {
-    /// What lies behind [`Error::cause`]: whoever prints a chain of errors prints no words twice.
+    /// The source of [`Error::cause`], since the message already has the cause's words: printing a
+    /// chain of errors repeats nothing.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().and_then(|cause| cause.source())
     }
@@ -334,9 +335,9 @@ impl From<candle_core::Error> for Error {
     }
 }
 
-/// `text` with everything in it that a terminal would obey, or not show, made visible: control
-/// characters, line breaks, marks that turn the direction of writing, and invisible characters.
-/// For all text that comes from files, from their names or from user code, where it is printed.
+/// Makes everything in `text` visible that a terminal would obey or hide: control characters, line
+/// breaks, marks that change the direction of writing, and invisible characters. Use it for all text
+/// from files, file names or user code that is printed.
 ///
 /// ```
 /// assert_eq!(tallow_core::escaped("caf\u{e9}\n\u{202e}"), "caf\u{e9}\\n\\u{202e}");

@@ -22,7 +22,7 @@ impl<T: FieldIndex + ?Sized> FieldIndex for &T {}
 pub(crate) mod private {
     use crate::Field;
 
-    /// Out of reach for other crates, so that nobody else can implement [`super::FieldIndex`].
+    /// Out of reach for other crates, so that they cannot implement [`super::FieldIndex`].
     pub trait Lookup {
         fn position_in(&self, fields: &[Field]) -> Option<usize>;
 
@@ -83,7 +83,7 @@ impl<T: private::Lookup + ?Sized> private::Lookup for &T {
     }
 }
 
-/// Where the field stands among `fields`.
+/// The position of the field among `fields`.
 ///
 /// # Panics
 ///

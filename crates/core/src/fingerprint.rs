@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-/// 64 bits that stand for a source, a sampler or a transform in a saved state: equal for the same
+/// 64 bits that identify a source, a sampler or a transform in a saved state: equal for the same
 /// thing on any machine, and almost surely different for another. Not a defence against forgery.
 ///
 /// Serialised as 16 hexadecimal digits: a number of 64 bits would be rounded by readers of JSON

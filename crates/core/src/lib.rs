@@ -1,14 +1,17 @@
-//! The nouns of Tallow, without threads and devices: a [`Source`] writes samples into rows
-//! ([`Row`]) of a declared [`Schema`], a [`Sampler`] yields for each epoch an [`Order`] from
-//! position to sample index, [`Batching`] cuts the order into batches and ranks, and every random
-//! number comes from a [`Key`].
+//! The nouns of Tallow, without threads and devices.
 //!
-//! An epoch is a function rather than an iteration, which is what makes resuming a number,
-//! sharding arithmetic, and the delivered stream independent of how many workers there are. The
-//! rejected alternative, an iterator that workers advance, makes each of these a protocol.
+//! - A [`Source`] writes samples into rows ([`Row`]) of a declared [`Schema`].
+//! - A [`Sampler`] gives each epoch an [`Order`]: a function from position to sample index.
+//! - [`Batching`] cuts an order into batches and ranks.
+//! - A [`Transform`] makes other rows of a source's rows.
+//! - Every random number comes from a [`Key`].
 //!
-//! Nothing here starts a thread (the conformance suite in [`testing`] excepted) and nothing calls
-//! a device, though [`DeviceEngine`] names candle's; the `unsafe` code is in `row.rs` alone.
+//! An epoch is a function and not an iteration. That is why resuming takes one number, sharding is
+//! arithmetic, and the delivered batches do not depend on the number of workers. With the rejected
+//! alternative, an iterator that workers advance, each of these needs a protocol.
+//!
+//! Nothing here starts a thread (except the conformance suite in [`testing`]) and nothing calls a
+//! device, though [`device`] names candle's. All `unsafe` code is in `row.rs`.
 
 mod adapters;
 mod batching;

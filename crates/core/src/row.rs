@@ -27,7 +27,7 @@ pub(crate) const PIECE_BYTES_MAX: usize = 16 << 20;
 
 /// Where one field of a row goes.
 ///
-/// Invariants: `memory` is valid for writes of `capacity` bytes and for nobody else while a
+/// Invariants: `memory` is valid for writes of `capacity` bytes and for no one else while a
 /// [`Row`] is made from the slot, it is aligned for the field's element type, and its first
 /// `filled` bytes are initialised.
 #[derive(Debug)]
@@ -52,10 +52,10 @@ pub struct RowSlots {
 }
 
 // SAFETY: the pointers are addresses that are written through only by the row made from
-// `&mut self`; whoever aims them promises that the memory is the row's alone, on any thread.
+// `&mut self`; the caller of `aim` promises that the memory is the row's alone, on any thread.
 unsafe impl Send for RowSlots {}
-// SAFETY: through `&RowSlots` memory is only read, by views of what a row has written, and whoever
-// aims the slots keeps other writers away from it.
+// SAFETY: through `&RowSlots` memory is only read, by views of what a row has written, and the
+// caller of `aim` keeps other writers away from it.
 unsafe impl Sync for RowSlots {}
 
 impl RowSlots {
@@ -84,7 +84,7 @@ impl RowSlots {
     /// # Safety
     ///
     /// `memory` must be aligned for the field's element type, valid for writes of `bytes` bytes,
-    /// and read or written by nobody else, as long as a row or view made from the slots is used.
+    /// and read or written by no one else, as long as a row or view made from the slots is used.
     /// No row or view may be made any more, before the slot is aimed elsewhere, once that ends.
     pub unsafe fn aim(&mut self, field: usize, memory: *mut u8, bytes: usize) {
         let slot = &mut self.slots[field];
@@ -118,8 +118,8 @@ impl RowSlots {
 
     /// Whether every field of the last row is wholly written, `schema` being that row's.
     ///
-    /// Whoever hands out uninitialised memory asks here and not [`Row::finish`]: safe code that
-    /// is given a `&mut Row` may put another row, wholly written elsewhere, in its place.
+    /// Code that hands out uninitialised memory asks this and not [`Row::finish`]: safe code that is
+    /// given a `&mut Row` can replace it by another row that was written elsewhere.
     ///
     /// # Errors
     ///
@@ -199,8 +199,7 @@ pub struct Row<'a> {
     mark: Option<&'a FieldMark>,
 }
 
-/// Which field of a row was asked for last, for another thread that wonders why a read takes so
-/// long.
+/// Which field of a row was asked for last: tells another thread where a long read is.
 #[derive(Debug, Default)]
 pub struct FieldMark(AtomicU64);
 
@@ -250,7 +249,7 @@ impl<'a> Row<'a> {
         self
     }
 
-    /// The fields of `range` as a row of their own, for a source that stands behind another.
+    /// The fields of `range` as a row of their own, for a source inside another.
     ///
     /// # Panics
     ///
@@ -273,7 +272,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Copies the fields of `sample` that stand at `fields`, in this order.
+    /// Copies the fields at the positions `fields` of `sample`, in this order.
     pub(crate) fn copy_fields(&mut self, sample: &RowView<'_>, fields: &[usize]) -> Result<()> {
         let mut pairs = fields.iter().enumerate();
         pairs.try_for_each(|(to, &from)| self.field(to).copy_from_view(&sample.field(from)))
@@ -288,7 +287,7 @@ impl<'a> Row<'a> {
         (0..self.field_count()).try_for_each(|i| self.field(i).copy_from_view(&sample.field(i)))
     }
 
-    /// Whether the loader has been told to stop: long work of one's own should look now and then.
+    /// Whether the loader has been told to stop: long work should check this now and then.
     pub fn is_stopped(&self) -> bool {
         is_stopped(self.stop)
     }
@@ -324,7 +323,7 @@ fn is_stopped(stop: Option<&AtomicBool>) -> bool {
     stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
 }
 
-/// One field of a row, to be written wholly by one of its methods.
+/// One field of a row, to be written completely by one of its methods.
 #[derive(Debug)]
 pub struct FieldMut<'a> {
     field: &'a Field,
@@ -588,7 +587,7 @@ impl<'a, T: Element> Pieces<'a, T> {
         assert_eq!(elements.len(), self.piece_len, "a piece of another length");
         let bytes = size_of_val(elements);
         // SAFETY: `(piece + 1) * bytes <= len * bytes = expected <= capacity`, for which `memory`
-        // is valid and nobody else's, so it cannot overlap a live slice.
+        // is valid and no one else's, so it cannot overlap a live slice.
         unsafe {
             let memory = self.slot.memory.add(piece * bytes);
             memory.copy_from_nonoverlapping(elements.as_ptr().cast(), bytes);
@@ -846,7 +845,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_in_the_place_of_another_does_not_finish_it() {
+    fn a_row_instead_of_another_does_not_finish_it() {
         let mut other = RowBuffer::new(&schema()).unwrap();
         let mut buffer = RowBuffer::new(&schema()).unwrap();
         let mut row = buffer.row(None);
@@ -862,7 +861,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_is_zeroed_on_demand_even_where_an_earlier_row_stood() {
+    fn a_slice_is_zeroed_on_demand_even_over_an_earlier_row() {
         let mut buffer = RowBuffer::new(&schema()).unwrap();
         buffer.row(None).field(0).copy_from_slice(&[7u16, 7]).unwrap();
         assert_eq!(buffer.row(None).field(0).as_mut_slice::<u16>().unwrap(), [0, 0]);

@@ -12,7 +12,7 @@ use crate::{Fingerprint, Population, Result};
 /// - The order's length is `len(population)`, whatever seed and epoch.
 /// - Every index of an order is below `population.samples()`.
 ///
-/// [`crate::testing::check_sampler`] tests all of it.
+/// [`crate::testing::check_sampler`] tests all of this; run it on your own samplers.
 pub trait Sampler: Send + Sync {
     /// The number of positions of an epoch over `population`.
     ///
@@ -56,8 +56,8 @@ pub trait Order: Send + Sync + fmt::Debug {
         self.len() == 0
     }
 
-    /// Whether an index may come more than once. The key of a row then depends on its position
-    /// too, so that the repetitions are augmented differently.
+    /// Whether an index may appear more than once. If so, the key of a row depends on its position
+    /// too, so that each repetition is augmented differently.
     fn repeats(&self) -> bool {
         false
     }

@@ -14,7 +14,7 @@ pub const MAX_RANK: usize = 64;
 pub enum Dim {
     /// The same for every sample.
     Fixed(usize),
-    /// Any length up to `max`, from sample to sample.
+    /// Any length up to `max`; it may differ from sample to sample.
     Ragged {
         /// The longest that is accepted.
         max: usize,
@@ -39,7 +39,7 @@ impl Dim {
     }
 }
 
-/// A field's name in one word, which a read can leave behind for a look from another thread.
+/// A field's name in one word, so that a read can tell another thread which field it is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FieldId(NonZeroU64);
 
@@ -74,7 +74,7 @@ impl Field {
         Self::with_dims(name, dtype, shape.iter().map(|&len| Dim::Fixed(len)).collect())
     }
 
-    /// A field with dimensions of its own making.
+    /// A field with these dimensions, of which some may be ragged.
     pub fn with_dims(name: impl Into<String>, dtype: RowDType, dims: Vec<Dim>) -> Self {
         let name = name.into();
         Self { id: FieldId::of(&name), name, dtype, dims }
@@ -212,7 +212,7 @@ impl Schema {
         &self.0
     }
 
-    /// Where the field called `name` stands.
+    /// The position of the field called `name`.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|field| field.name == name)
     }

@@ -9,14 +9,14 @@ use crate::{Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, Sche
 ///
 /// - *Threads.* `read` is called from many threads at once, for any index in any order, the same
 ///   index more than once.
-/// - *Determinism.* The same index gives the same bytes, whoever asks and whenever.
-/// - *Fields.* `schema` and `len` never change. `read` writes every field of the row wholly; a
-///   field that is not is an error of the loader's, naming it.
-/// - *Errors.* An error concerns its own sample: any other may still be read. A panic in `read` is
+/// - *Determinism.* The same index gives the same bytes, whichever thread asks, and whenever.
+/// - *Fields.* `schema` and `len` never change. `read` writes every field of the row completely; if
+///   it does not, the loader reports an error that names the field.
+/// - *Errors.* An error concerns its own sample only: all others can still be read. A panic in `read` is
 ///   caught by the loader and becomes the error of that sample.
 /// - *Indices* are below `len`; a source may panic on others.
 ///
-/// [`crate::testing::check_source`] tests all of it, for a source of your own as well.
+/// [`crate::testing::check_source`] tests all of this; run it on your own sources.
 pub trait Source: Send + Sync {
     /// The fields of every sample.
     fn schema(&self) -> &Schema;
@@ -53,8 +53,8 @@ pub trait Source: Send + Sync {
         self.len() == 0
     }
 
-    /// What to call sample `index` in an error: its path, where it has one. Answers at once, also
-    /// while a read of that sample is stuck, since it is asked for in order to say so.
+    /// What errors call sample `index`: its path, if it has one. Answers at once, also while a read of
+    /// that sample is stuck, because the error that reports the stuck read asks for it.
     fn name(&self, index: usize) -> Cow<'_, str> {
         Cow::Owned(format!("sample {index}"))
     }
@@ -67,9 +67,9 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// What a saved state remembers of the source, so that it is not resumed on another one:
-    /// schema and count, and the names in order where samples have names. Never a time stamp,
-    /// which a copy of the data set would not share.
+    /// What a saved state remembers of the source, so that it cannot be resumed on another one:
+    /// schema and count, and the names in order if samples have names. Never a time stamp, because a
+    /// copy of the data set has others.
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("source")
             .text(&self.schema().to_string())

@@ -1,6 +1,6 @@
 //! Conformance suites for sources and samplers: the written contracts as tests.
 //!
-//! Every source and sampler of Tallow passes them; run them on your own in a test:
+//! Every source and sampler of Tallow passes them. Run them on your own, in a test:
 //!
 //! ```
 //! use tallow_core::{Field, RowDType, Schema, from_fn, testing};
@@ -95,7 +95,7 @@ fn sample(source: &dyn Source, index: usize) -> Sample {
 fn read(schema: &Schema, read: impl FnOnce(&mut Row<'_>) -> Result<()>) -> Result<Sample> {
     let mut buffer = RowBuffer::new(schema)?;
     let mut row = buffer.row(None);
-    // What an earlier sample left in the memory must not pass for this one.
+    // What an earlier sample left in the memory must not be taken for this one.
     for field in 0..row.field_count() {
         if let Ok(bytes) = row.field(field).as_mut_bytes() {
             bytes.fill(0xA5);

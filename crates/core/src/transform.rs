@@ -49,8 +49,8 @@ pub trait Transform: Send + Sync {
 /// that the sample has at that position: what lies beside a row is what the partner's own row
 /// would be at this point of the chain, and a mixed row depends on seed, epoch and position as
 /// any other does. For such a row [`plan_pair`](Self::plan_pair) and
-/// [`run_pair`](Self::run_pair) are called in the place of `plan` and `run`; the contract of those
-/// is theirs. A partner may be the row itself. Where it cannot be read, the row has failed.
+/// [`run_pair`](Self::run_pair) are called instead of `plan` and `run`, under the same
+/// contract. A partner may be the row itself. Where it cannot be read, the row has failed.
 ///
 /// One engine of a chain may mix: a second one would have to know the partner's partner, and four
 /// samples be read for a row.

@@ -7,12 +7,12 @@ use crate::{
     Source,
 };
 
-/// A source whose samples stay in memory once they were read, as far as a bound in bytes allows.
+/// A source whose samples stay in memory once they were read, up to a limit in bytes.
 ///
-/// There are as many places as samples fit the bound, or as there are samples. A sample has one
-/// place that it may take, by its index, and whichever is read first stays there. Nothing is
-/// evicted: under a shuffle every sample comes once an epoch, so any replacement policy would lose
-/// what it is about to need, while what stays is hit in every epoch.
+/// There are as many places as samples fit the limit. The index of a sample says which place it may
+/// take, and the first sample that is read for a place stays there. Nothing is evicted: under a
+/// shuffle every sample comes once per epoch, so any replacement policy would lose what it is about to
+/// need, while what stays is hit in every epoch.
 #[derive(Debug)]
 pub struct Cache<S> {
     source: S,

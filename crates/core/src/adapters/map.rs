@@ -8,8 +8,8 @@ use crate::{
 
 /// A source whose samples a closure rewrites.
 ///
-/// Unlike a transform of the loader, a map is part of the source: [`super::Cache`] keeps what it
-/// made, and it has no random numbers, since a source gives the same bytes whenever it is asked.
+/// Unlike a transform of the loader, a map is part of the source: a [`super::Cache`] keeps what it
+/// made, and it has no random numbers, because a source gives the same bytes whenever it is asked.
 pub struct Map<S, F> {
     source: S,
     schema: Schema,
@@ -34,8 +34,8 @@ where
         Self { source, schema, map, version: 0, rows: Pool::default() }
     }
 
-    /// A number for what the closure makes of a sample, 0 if not given: where it changes with the
-    /// closure, a state that was saved with the old one is refused.
+    /// A number for what the closure makes of a sample, 0 if not given: change it with the closure,
+    /// and a state that was saved with the old one is refused.
     #[must_use]
     pub fn version(mut self, version: u64) -> Self {
         self.version = version;

@@ -6,13 +6,13 @@ use crate::{
     Source,
 };
 
-/// A source with one field under another name: see
+/// A source with one field under another name; see
 /// [`SourceExt::rename`](crate::SourceExt::rename).
 #[derive(Debug, Clone)]
 pub struct Rename<S> {
     source: S,
     schema: Schema,
-    /// Where the field stands.
+    /// The position of the field.
     at: usize,
 }
 

@@ -6,12 +6,12 @@ use crate::{
     Source,
 };
 
-/// Some fields of a source, in an order of one's own: see
+/// Some fields of a source, in any order; see
 /// [`SourceExt::select`](crate::SourceExt::select).
 #[derive(Debug, Clone)]
 pub struct Select<S> {
     source: S,
-    /// Where each field stands in the source.
+    /// The position of each field in the source.
     fields: Vec<usize>,
     schema: Schema,
 }

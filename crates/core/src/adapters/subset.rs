@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
 
-/// Some samples of a source, in an order of one's own.
+/// Some samples of a source, in any order.
 #[derive(Debug, Clone)]
 pub struct Subset<S> {
     source: S,

@@ -1,5 +1,5 @@
-//! What bytes mean: how what is stored becomes the elements of a field. A codec is given an open
-//! file or its bytes and knows nothing of folders, names and samples.
+//! What bytes mean: how stored bytes become the elements of a field. A codec is given an open file
+//! or its bytes, and knows nothing of folders, names and samples.
 
 mod npy;
 mod widening;

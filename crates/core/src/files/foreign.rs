@@ -1,4 +1,4 @@
-//! What a file is that is not of the format that its name says, told by its beginning.
+//! What a file really is if it is not of the format that its name says, judged by its first bytes.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,16 +14,16 @@ struct Found {
     advice: &'static str,
 }
 
-/// Enough for the mark of a tar archive, which stands the farthest from the beginning.
+/// Enough for the mark of a tar archive, which is the farthest from the beginning.
 const BEGINNING_BYTES: usize = 512;
 
 const UNPACK: &str = "unpack it and name what is in it";
 const ARRAY: &str = "load it and save its arrays with np.save";
 const DECODE: &str = "decode it and save its pixels with np.save";
 const NAME: &str = "give it the extension of its format";
-const DOWNLOAD: &str = "fetch the file again, this is what a server said in its place";
+const DOWNLOAD: &str = "fetch the file again, this is what a server sent instead";
 
-/// Where a mark stands, the mark, what it says and what to do.
+/// The offset of a mark, the mark, what it says and what to do.
 type Mark = (usize, &'static [u8], &'static str, &'static str);
 
 const MARKS: [Mark; 33] = [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mark_is_recognized_wherever_it_stands() {
+    fn every_mark_is_recognized_at_its_offset() {
         for (at, mark, name, advice) in MARKS {
             let mut file = vec![0; at];
             file.extend(mark);

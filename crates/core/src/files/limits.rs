@@ -1,8 +1,8 @@
 use crate::schema::Field;
 use crate::{Error, ErrorKind, Result};
 
-/// How much a file may claim. A file whose header asks for more is refused before anything is
-/// allocated.
+/// How much a file may claim to hold. A file whose header claims more is refused before any memory
+/// is allocated for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -12,9 +12,9 @@ pub struct Limits {
     pub safetensors_header_bytes: usize,
     /// Bytes of one sample: just under 1 GiB.
     pub sample_bytes: usize,
-    /// Bytes after the end of the array of a `.npy` file: any number, since several arrays may be
-    /// saved into one open file, of which numpy reads the first. With 0 a file that holds more than
-    /// its array is [`ErrorKind::Trailing`].
+    /// Bytes after the end of the array in a `.npy` file: any number, because several arrays can be
+    /// saved into one open file, and numpy reads the first. With 0, a file that holds more than its
+    /// array is refused as [`ErrorKind::Trailing`].
     pub trailing_bytes: u64,
 }
 

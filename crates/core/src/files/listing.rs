@@ -27,8 +27,8 @@ pub(crate) struct Listing {
 /// `pattern`, sorted by their bytes.
 ///
 /// Names that begin with a dot are passed over: file managers and network file systems leave such
-/// files beside the data. Whatever else has the extension is listed, regular file or not, so that
-/// a directory or FIFO in the place of a sample is an error of that sample and not a gap.
+/// files beside the data. Everything else with the extension is listed, regular file or not, so that
+/// a directory or FIFO instead of a sample is an error of that sample and not a gap.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Adds what is in `folder`, whose path below the root is `prefix`. `above` are the folders
-    /// on the way here, by device and inode: a link to one of them would lead round for ever.
+    /// on the way here, by device and inode: a link to one of them would lead round forever.
     fn folder(
         &mut self,
         folder: BorrowedFd<'_>,

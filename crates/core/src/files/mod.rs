@@ -1,6 +1,6 @@
-//! Where bytes lie: local files and folders. A folder is listed here, a file opened, a range of it
-//! read, and it is seen that it stays as it is meanwhile. What is a sample of that, `sources` knows;
-//! what its bytes mean, `codecs`.
+//! Where bytes lie: local files and folders. This is where folders are listed, files opened, ranges
+//! read, and where it is checked that a file does not change meanwhile. Which bytes make a sample is
+//! the business of `sources`, what they mean that of `codecs`.
 
 mod extent;
 pub(crate) mod foreign;

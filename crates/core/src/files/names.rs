@@ -40,8 +40,8 @@ impl Names {
         Path::new(OsStr::from_bytes(self.get(index).to_bytes()))
     }
 
-    /// What partners share: the path without its extension, as its folder and what stands for the
-    /// star of the pattern.
+    /// What partners share: the path without its extension, as its folder and what matches the star
+    /// of the pattern.
     pub(crate) fn key(&self, index: usize) -> Key<'_> {
         let (folder, name) = key(self.get(index).to_bytes());
         (folder, self.pattern.strip(name).unwrap_or(name))
@@ -90,13 +90,13 @@ impl Pattern {
         Self { prefix: prefix.into(), suffix: suffix.into() }
     }
 
-    /// Whether what stands around the star is more than digits, where anything does.
+    /// Whether what surrounds the star is more than digits, if anything does.
     pub(crate) fn is_word(&self) -> bool {
         let is_word = |part: &[u8]| part.is_empty() || !part.iter().all(u8::is_ascii_digit);
         is_word(&self.prefix) && is_word(&self.suffix)
     }
 
-    /// The pattern that `text` is: one star among characters that stand for themselves.
+    /// The pattern that `text` is: one star among plain characters.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         match text.split_once('*') {
             Some((prefix, suffix)) if !suffix.contains('*') && !text.contains('/') => {
@@ -110,12 +110,12 @@ impl Pattern {
         }
     }
 
-    /// What stands for the star in `name`, if it matches.
+    /// What matches the star in `name`, if the pattern matches.
     pub(crate) fn strip<'a>(&self, name: &'a [u8]) -> Option<&'a [u8]> {
         name.strip_prefix(self.prefix.as_slice())?.strip_suffix(self.suffix.as_slice())
     }
 
-    /// This pattern with `inner` in the place of its star.
+    /// This pattern with `inner` instead of its star.
     pub(crate) fn around(&self, inner: Self) -> Self {
         let prefix = [&self.prefix[..], &inner.prefix].concat();
         Self { prefix, suffix: [&inner.suffix[..], &self.suffix].concat() }

@@ -49,7 +49,7 @@ pub(crate) fn open_path_waiting(path: &Path, is_stopped: &impl Fn() -> bool) -> 
     })
 }
 
-/// Nobody closed a file in all the time that one waited for a descriptor, and none was to be had
+/// No file was closed in all the time that one thread waited for a descriptor, and none was free
 /// since.
 static WAITED_IN_VAIN: AtomicBool = AtomicBool::new(false);
 
@@ -81,7 +81,7 @@ pub(crate) fn files_max() -> Option<u64> {
 }
 
 fn open_flags() -> OFlags {
-    // Without blocking, because a FIFO would otherwise hold its reader for ever; regular files
+    // Without blocking, because a FIFO would otherwise hold its reader forever; regular files
     // do not know the difference.
     OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY
 }
@@ -103,8 +103,8 @@ fn open_error(errno: Errno) -> Error {
     }
 }
 
-/// Where the file that cannot be opened is a link to nothing, that it is one: its name is there,
-/// and "no such file" would send people to look for it.
+/// Says so if the file that cannot be opened is a link to nothing: its name is there, and "no such
+/// file" would send people looking for it.
 #[cold]
 fn dangling_or(error: Error, folder: BorrowedFd<'_>, name: &CStr) -> Error {
     let missing = errno_of(&error) == Some(Errno::NOENT);
@@ -150,15 +150,15 @@ pub(crate) fn read_file(
     }
 }
 
-/// Sleeps a little, until the deadline for a descriptor has passed. One that becomes free is
-/// announced by nobody: it may be closed by another library, or by another process.
+/// Sleeps a little, until the deadline for a descriptor has passed. Nothing tells when
+/// one becomes free: another library may close it, or another process.
 #[cold]
 fn wait_for_descriptor(since: &mut Option<Instant>, is_stopped: &impl Fn() -> bool) -> bool {
     const DEADLINE: Duration = Duration::from_secs(5);
     const NAP: Duration = Duration::from_millis(2);
     let since = since.get_or_insert_with(Instant::now);
     if since.elapsed() >= DEADLINE {
-        // Whoever comes next need not find out for itself.
+        // The next one need not find out for itself.
         WAITED_IN_VAIN.store(true, Ordering::Relaxed);
     }
     let wait = !WAITED_IN_VAIN.load(Ordering::Relaxed) && !is_stopped();

@@ -1,4 +1,4 @@
-//! Seeing that a file stays as it is while it is read.
+//! Checking that a file does not change while it is read.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,8 +14,8 @@ use crate::{Error, ErrorKind, Fingerprint, Result};
 /// What tells that a file was written to: its length and times. The same descriptor serves header
 /// and payload, so a file replaced by renaming stays the old one throughout.
 ///
-/// The time of the last change of status counts beside that of the last write, since anybody may
-/// set the latter back and nobody the former.
+/// The time of the last change of status counts as well as that of the last write: anyone can set
+/// the latter back, no one the former.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) bytes: u64,
@@ -42,11 +42,10 @@ impl Stamp {
 
     /// How long before a moment a file must have changed for its clock, which may be a server's, to
     /// be believed to be before that moment; and how far ahead of ours a clock may be and still be
-    /// waited for. A time further ahead is somebody's invention, and waiting for it would take for
-    /// ever.
+    /// waited for. A time further ahead was made up, and waiting for it would take forever.
     const SETTLED_FOR: i64 = 2_000_000_000;
 
-    /// How often a file is waited for: one that never rests has to be refused some time.
+    /// How often a file is waited for: one that never rests has to be refused at some point.
     const WAITS_MAX: usize = 3;
 
     /// The stamp of an open file, which must be a regular one.
@@ -102,7 +101,7 @@ impl Stamp {
     /// # Errors
     ///
     /// Those of `read`, unless the file changed meanwhile: then whatever came of it, an error
-    /// included, is of no file that anybody meant to write, and the error is
+    /// included, is of no file that anyone meant to write, and the error is
     /// [`ErrorKind::Changed`].
     pub(crate) fn at_rest<T>(
         file: &File,

@@ -1,4 +1,4 @@
-//! The samplers: one file each.
+//! The samplers, which choose the samples of an epoch and their order: one file each.
 
 mod sequential;
 mod shuffle;

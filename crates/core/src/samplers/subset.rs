@@ -5,8 +5,8 @@ use crate::{
     Error, ErrorKind, Fingerprint, Key, Order, Population, Purpose, Result, Sampler, Stream,
 };
 
-/// The samples of a list, in its order or shuffled anew each epoch. An index may stand in the list
-/// more than once.
+/// The samples of a list, in its order or shuffled anew each epoch. The list may hold an index more
+/// than once.
 #[derive(Debug, Clone)]
 pub struct SubsetSampler {
     indices: Arc<[usize]>,

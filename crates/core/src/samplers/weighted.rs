@@ -8,7 +8,7 @@ use crate::{
 /// Samples drawn independently, each with a probability proportional to its weight.
 ///
 /// Draws cost the same whatever the weights: an alias table (Walker 1977, built by Vose's method,
-/// 1991) of 12 bytes a sample answers each with one column and one comparison.
+/// 1991) of 12 bytes per sample answers each with one column and one comparison.
 #[derive(Debug, Clone)]
 pub struct Weighted {
     table: Arc<AliasTable>,
@@ -16,7 +16,7 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    /// `weights.len()` draws an epoch; one weight for each sample of the source.
+    /// `weights.len()` draws per epoch; one weight for each sample of the source.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl Weighted {
         Self::new(&weights)
     }
 
-    /// `draws` draws an epoch instead.
+    /// `draws` draws per epoch instead.
     #[must_use]
     pub fn draws(mut self, draws: usize) -> Self {
         self.draws = draws;

@@ -11,12 +11,12 @@ pub struct WithReplacement {
 }
 
 impl WithReplacement {
-    /// As many draws an epoch as there are samples.
+    /// As many draws per epoch as there are samples.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// `draws` draws an epoch instead.
+    /// `draws` draws per epoch instead.
     #[must_use]
     pub fn draws(mut self, draws: usize) -> Self {
         self.draws = Some(draws);

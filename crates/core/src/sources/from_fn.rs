@@ -2,7 +2,8 @@ use std::fmt;
 
 use crate::{Fingerprint, Result, Row, Schema, Source};
 
-/// A source of `len` samples that `read` writes: for data that no other source reads.
+/// A source of `len` samples that `read` writes: for data that no other source reads. See
+/// [`from_fn_with`](crate::from_fn_with) for readers that only one thread may use at a time.
 ///
 /// ```
 /// use tallow_core::{Field, RowDType, Schema, from_fn};
@@ -30,8 +31,8 @@ pub struct FromFn<F> {
 }
 
 impl<F> FromFn<F> {
-    /// A number for what the closure writes, 0 if not given: where it changes with the closure, a
-    /// state that was saved with the old one is refused.
+    /// A number for what the closure writes, 0 if not given: change it with the closure, and a state
+    /// that was saved with the old one is refused.
     #[must_use]
     pub fn version(mut self, version: u64) -> Self {
         self.version = version;

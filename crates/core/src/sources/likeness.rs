@@ -1,4 +1,4 @@
-//! How names that do not pair are alike after all: what to tell people who see two equal lists.
+//! How names that do not pair are alike after all, so that an error can say what to do.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::files::{Names, Pattern};
 
-/// What keeps the names of two folders from being equal.
+/// Why the names of two folders are not equal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Likeness {
     /// They are, once both are normalized: file systems of macOS write accents apart from their
@@ -14,11 +14,11 @@ pub(super) enum Likeness {
     Normalization,
     /// They are, in one case.
     Case,
-    /// They are, but for what stands around the part that partners share: the patterns that say so.
+    /// They are, except for what surrounds the part that partners share: the patterns of both.
     Affixes(Pattern, Pattern),
 }
 
-/// A name in two parts: its folder, and what stands for the star of the pattern.
+/// A name in two parts: its folder, and what matches the star of the pattern.
 type Key<'a> = (&'a str, &'a str);
 
 impl Likeness {
@@ -130,7 +130,7 @@ fn beginning_of_most(names: &[String]) -> String {
         let alike = first.chars().zip(last.chars()).take_while(|(a, b)| a == b);
         alike.map(|(c, _)| c.len_utf8()).sum::<usize>()
     };
-    // Names that share a beginning stand together.
+    // Names that share a beginning are neighbours.
     let windows = sorted.windows(names.len() / 2 + 1);
     let longest = windows.max_by_key(|window| shared(window[0], window[window.len() - 1]));
     longest.map_or(String::new(), |window| {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_the_shared_part_is_found_though_some_files_stand_alone() {
+    fn what_surrounds_the_shared_part_is_found_though_some_files_have_no_partner() {
         for (a, b, pattern_a, pattern_b) in [
             (&["s0", "s1", "s2"][..], &["s0_mask", "s1_mask", "s2_mask"][..], "*", "*_mask"),
             (&["a"], &["a_mask"], "*", "*_mask"),

@@ -10,8 +10,7 @@ use crate::{
 
 /// Tensors in memory: each is a field, and the first axis of each is the sample axis.
 ///
-/// The tensors are held, not copied, as long as they are contiguous and on the CPU; others are
-/// copied there once.
+/// Tensors that are contiguous and on the CPU are held, not copied; others are copied there once.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -98,7 +97,7 @@ impl Source for Memory {
         fields.try_for_each(|(i, &at)| self.read_field(&self.tensors[at], index, &mut row.field(i)))
     }
 
-    /// Schema and length, and the contents: that is a pass over memory, once.
+    /// Schema, length and contents: that takes one pass over memory.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("memory").text(&self.schema.to_string());
         let add = |print: FingerprintBuilder, tensor: &Tensor| {

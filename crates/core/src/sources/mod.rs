@@ -1,5 +1,5 @@
-//! Which bytes make a sample: the sources, one file each, and how the files of several folders are
-//! paired. Where the bytes lie, `files` knows; what they mean, `codecs`.
+//! Which bytes make a sample: the sources, one file each, and the pairing of files from several
+//! folders. Where bytes lie is the business of `files`, what they mean that of `codecs`.
 
 mod from_fn;
 mod from_fn_with;

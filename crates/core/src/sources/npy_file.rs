@@ -9,7 +9,7 @@ use crate::{
     Source,
 };
 
-/// One `.npy` file whose first axis is the sample axis, as the field `input` unless
+/// One `.npy` file whose first axis is the sample axis. Its one field is called `input` unless it is
 /// [renamed](Self::named).
 ///
 /// The file is opened once and read where a sample lies, with one system call; rows of the other
@@ -159,7 +159,7 @@ impl Source for NpyFile {
         (self.schema.fields()[0].id() == field).then(|| self.location.clone())
     }
 
-    /// Header and length of the file stand for its contents.
+    /// Header and length of the file represent its contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npy_file").text(&self.schema.to_string());
         start.bytes(&self.header.text).number(self.opened.bytes()).finish()

@@ -12,12 +12,12 @@ use crate::{
     Schema, Source,
 };
 
-/// Folders of `.npy` files, one sample a file, one field a folder; several folders are paired by
+/// Folders of `.npy` files: one sample per file, one field per folder. Several folders are paired by
 /// file stem.
 ///
 /// Files are ordered by the bytes of their names (of their path below the folder, with
 /// [`recursive`](NpyFoldersBuilder::recursive)), never by the order of the directory. Names that
-/// begin with a dot and other extensions than `.npy`, in any case, are passed over.
+/// begin with a dot are passed over, and so are extensions other than `.npy` in upper or lower case.
 ///
 /// The schema of a field is that of the first file of its folder whose header can be read; a file
 /// of another shape or dtype is an error of its own sample. What is read: versions 1 to 3, either
@@ -25,9 +25,9 @@ use crate::{
 /// `bool` as `u8`, `int8` as `i16`, `uint16` delivered as `u32`, and `uint64` as `i64` where the
 /// values fit.
 ///
-/// Costs four system calls a file (open, read, stat, close) and one copy, from the page cache into
-/// the row; a file that was written to in the last two seconds is looked at more closely.
-/// Holds one descriptor a folder, and one more a thread that reads.
+/// Costs four system calls per file (open, read, stat, close) and one copy, from the page cache into
+/// the row; a file that was written to in the last two seconds is checked more closely. Holds one
+/// descriptor per folder, and one more per thread that reads.
 ///
 /// ```no_run
 /// use tallow_core::{NpyFolders, Source};
@@ -73,7 +73,7 @@ impl NpyFolders {
         builder.field("target", folder.join("output")).open()
     }
 
-    /// Folders with names of one's own, ragged shapes, or other limits.
+    /// Folders with other field names, ragged shapes, or other limits.
     pub fn builder() -> NpyFoldersBuilder {
         NpyFoldersBuilder::default()
     }
@@ -184,7 +184,7 @@ pub struct Survey {
     pub source: NpyFolders,
     /// Every file without a partner, and every file with a twin.
     pub problems: Vec<Error>,
-    /// What to do where the names of files without a partner are alike.
+    /// What to do, if the names of files without a partner are alike.
     pub advice: Option<String>,
 }
 
@@ -195,8 +195,7 @@ impl NpyFoldersBuilder {
         self
     }
 
-    /// Takes the folders below the folders too; partners then share their path without extension.
-    /// Off by default.
+    /// Also reads subfolders; partners then share their path without extension. Off by default.
     pub fn recursive(mut self) -> Self {
         self.recursive = true;
         self
@@ -210,14 +209,14 @@ impl NpyFoldersBuilder {
     }
 
     /// Takes only the files of the field `name` whose stem matches `pattern`, and pairs them by what
-    /// stands for its one star: with `"*_mask"`, `a_mask.npy` is the partner of `a.npy`. The default
-    /// is `"*"`.
+    /// its one star matches: with `"*_mask"`, `a_mask.npy` is the partner of `a.npy`. The default is
+    /// `"*"`.
     pub fn pattern(mut self, name: impl Into<String>, pattern: impl Into<String>) -> Self {
         self.patterns.push((name.into(), pattern.into()));
         self
     }
 
-    /// What a file may claim. The default is [`Limits::default`].
+    /// How much a file may claim to hold. The default is [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -240,8 +239,8 @@ impl NpyFoldersBuilder {
         }
     }
 
-    /// Like [`open`](Self::open), but with the samples that do have all their partners, and the
-    /// others listed.
+    /// Like [`open`](Self::open), but takes the samples that have all their partners and lists the
+    /// files that do not.
     ///
     /// # Errors
     ///
@@ -275,7 +274,7 @@ impl NpyFoldersBuilder {
         Ok(Survey { source, problems, advice })
     }
 
-    /// Whether what was said of fields was said of fields that there are.
+    /// Whether every option names a field that exists.
     fn check_fields(&self) -> Result<()> {
         let ragged = self.ragged.iter().map(|(name, ..)| ("ragged axis", name));
         let patterns = self.patterns.iter().map(|(name, _)| ("pattern", name));

@@ -25,7 +25,7 @@ use crate::{
 /// axis of each is the sample axis. Fields are ordered by name; the shards of a folder, ordered by
 /// the bytes of their names, follow one another and must hold the same fields.
 ///
-/// Only the headers are read when the source is opened; a sample is one read a field. `U16` is
+/// Only the headers are read when the source is opened; a sample costs one read per field. `U16` is
 /// delivered as `u32`, `BOOL` held as `u8`, `I8` as `i16`, `U64` as `i64` where the values fit.
 #[derive(Debug)]
 pub struct Safetensors {
@@ -144,7 +144,7 @@ impl Source for Safetensors {
         own.then(|| self.shard(index).location.clone())
     }
 
-    /// The headers and lengths of all shards stand for their contents.
+    /// The headers and lengths of all shards represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("safetensors").text(&self.schema.to_string());
         let add = |print: FingerprintBuilder, shard: &Shard| {
@@ -163,7 +163,7 @@ impl Source for Safetensors {
 }
 
 impl Safetensors {
-    /// Reads the fields that stand at `fields` into those of `row`, one after the other.
+    /// Reads the fields at the positions `fields` into those of `row`, one after the other.
     fn read_some(
         &self,
         index: usize,

@@ -1,6 +1,6 @@
 //! The admission scan: a flat, single pass over the header's text before any parser sees it.
 //!
-//! The general parser of Python literals behind `npyz` takes exponential time on nested brackets
+//! The general parser of Python literals in `npyz` takes exponential time on nested brackets
 //! and can overflow the stack, and numpy's own reader guards itself only after reading. What is
 //! admitted here is flat: three known keys, each once, whose values are a string, a boolean and a
 //! tuple of decimal numbers. Everything else is refused with the offset of the offending byte.
@@ -17,7 +17,7 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// Scans `text`, the first byte of which stands at `start` of the file.
+    /// Scans `text`, the first byte of which is at `start` of the file.
     pub(super) fn scan(text: &[u8], start: usize) -> Result<Self> {
         Scan { text, at: 0, start }.dictionary()
     }

@@ -22,7 +22,7 @@ pub(crate) struct Header {
     pub(crate) stored_size: usize,
     /// Whether the payload is column-major in a way that matters.
     pub(crate) fortran_order: bool,
-    /// Whether the bytes of each element stand in the other order than this machine's.
+    /// Whether the bytes of each element are in the other order than this machine's.
     pub(crate) swapped: bool,
     pub(crate) widening: Widening,
 }
@@ -186,7 +186,7 @@ impl Header {
         self.text.len() as u64
     }
 
-    /// Whether the payload is a row as it stands.
+    /// Whether the payload is a row as it is.
     pub(crate) fn is_plain(&self) -> bool {
         !self.fortran_order && !self.swapped && self.widening == Widening::None
     }

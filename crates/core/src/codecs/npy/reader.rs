@@ -142,8 +142,8 @@ impl NpyReader {
     }
 }
 
-/// Reads a payload that is not a row as it stands: the other byte order, column-major, or of an
-/// element type that candle lacks. Costs a second buffer and a pass; rows as they stand do not.
+/// Reads a payload that is not a row as it is: in the other byte order, column-major, or of an
+/// element type that candle lacks. Costs a second buffer and a pass, which other rows do not.
 fn convert(file: &File, header: &Header, field: &mut FieldMut<'_>) -> Result<()> {
     let bytes = header.stored_bytes(&header.shape);
     let stored = read_stored(file, header.payload_offset(), bytes, || field.is_stopped())?;
@@ -161,7 +161,7 @@ impl Header {
         }
     }
 
-    /// Turns the bytes of each element round, if they stand in the other order.
+    /// Reverses the bytes of each element, if they are in the other order.
     pub(crate) fn swap(&self, elements: &mut [u8]) {
         if self.swapped {
             elements.chunks_exact_mut(self.stored_size).for_each(<[u8]>::reverse);
