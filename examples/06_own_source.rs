@@ -31,7 +31,7 @@ impl Source for Records {
     }
 
     /// Reads from the file straight into the batch. Many threads do this at once, hence `&self`.
-    fn read(&self, index: usize, row: &mut Row<'_>) -> tallow::Result<()> {
+    fn read(&self, index: usize, row: &mut Row<'_>) -> SourceResult<()> {
         let record = (index * RECORD) as u64;
         row.field("input").read_at(&self.file, record + 1)?;
         row.field("target").read_at(&self.file, record)

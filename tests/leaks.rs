@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tallow::candle::{DType, Device, Tensor};
-use tallow::{Batches, Loader, LoaderErrorKind, NpyFolders};
+use tallow::{Batches, ErrorKind, Loader, NpyFolders};
 
 const SAMPLES: usize = 120;
 /// Its file is cut off.
@@ -97,7 +97,7 @@ fn consume(batches: &mut Batches<'_>, count: usize, to_error: bool) {
                 assert_eq!(input.to_vec1::<f32>().unwrap(), target.to_vec1::<f32>().unwrap());
             }
             Err(error) => {
-                assert_eq!(error.kind(), LoaderErrorKind::Sample);
+                assert_eq!(error.kind(), ErrorKind::Sample);
                 if to_error {
                     return;
                 }

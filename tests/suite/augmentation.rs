@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use tallow::candle::{DType, Device, Tensor};
+use tallow::plan::RowKey;
 use tallow::{
-    Augment, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, RowKey, Schema,
-    Transform as _, WithReplacement,
+    Augment, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, Schema, Transform as _,
+    WithReplacement,
 };
 
 use crate::tester::{PREFETCH, WORKERS};
@@ -138,7 +139,7 @@ fn tensors_are_augmented_as_the_loader_does() {
 }
 
 /// The noise of `input` twice, and two chains, one a field.
-fn pairs(chains: [&str; 2]) -> Result<Loader, tallow::LoaderError> {
+fn pairs(chains: [&str; 2]) -> Result<Loader, tallow::Error> {
     let [(_, pixels), ..] = images();
     let source = Memory::new([("input", pixels.clone()), ("depth", pixels)]).unwrap();
     let [input, depth] = chains.map(augment);

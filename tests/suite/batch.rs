@@ -1,7 +1,7 @@
 //! What a batch offers to the training loop.
 
 use tallow::candle::{DType, Device};
-use tallow::{Batch, LastBatch, Loader, LoaderErrorKind};
+use tallow::{Batch, ErrorKind, LastBatch, Loader};
 
 use crate::tester::counting;
 
@@ -28,7 +28,7 @@ fn a_name_that_is_not_there_is_an_error_that_lists_those_that_are() {
         batch.select(["z"]).unwrap_err(),
         batch.to_dtype("z", DType::F32).unwrap_err(),
     ] {
-        assert_eq!(error.kind(), LoaderErrorKind::Config);
+        assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("no field \"z\", there are [\"x\", \"y\"]"), "{error}");
     }
 }
@@ -44,7 +44,7 @@ fn tensors_are_converted_and_moved_in_place() {
     batch.to_device(&Device::Cpu).unwrap();
     assert!(batch.mask().unwrap().device().is_cpu());
     let error = batch.to_dtype("y", DType::F4).unwrap_err();
-    assert_eq!((error.kind(), error.batch()), (LoaderErrorKind::Tensor, Some(batch.id())));
+    assert_eq!((error.kind(), error.batch()), (ErrorKind::Tensor, Some(batch.id())));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use tallow::{
-    LastBatch, Loader, LoaderBuilder, LoaderErrorKind, SubsetSampler, Weighted, WithReplacement,
+    ErrorKind, LastBatch, Loader, LoaderBuilder, SubsetSampler, Weighted, WithReplacement,
 };
 
 use crate::tester::{LASTS, WORKERS, counting, matrix, stream};
@@ -140,7 +140,7 @@ fn a_second_iteration_is_refused_while_the_first_is_under_way() {
     first.next().unwrap().unwrap();
     let mut second = loader.epoch(1);
     assert_eq!(second.size_hint(), (1, Some(1)), "the error");
-    assert_eq!(second.next().unwrap().unwrap_err().kind(), LoaderErrorKind::Busy);
+    assert_eq!(second.next().unwrap().unwrap_err().kind(), ErrorKind::Busy);
     assert!(second.next().is_none());
     drop(second);
     assert_eq!((loader.state().epoch(), loader.state().position()), (0, 5), "left alone");
@@ -166,7 +166,7 @@ fn empty_epochs(builder: LoaderBuilder, workers: usize) -> Vec<String> {
     let mut batches = loader.epochs(0..3);
     assert_eq!(batches.size_hint(), (3, Some(3)));
     let errors: Vec<_> = batches.by_ref().map(|batch| batch.unwrap_err()).collect();
-    assert!(errors.iter().all(|error| error.kind() == LoaderErrorKind::Empty));
+    assert!(errors.iter().all(|error| error.kind() == ErrorKind::Empty));
     let places = errors.iter().map(|error| error.batch().unwrap());
     assert!(places.map(|id| (id.epoch, id.number)).eq([(0, 0), (1, 0), (2, 0)]));
     drop(batches);

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use tallow::{
-    Error, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, LoaderError, LoaderErrorKind,
-    OnError, Order, Population, RowDType, Schema, Source, from_fn,
+    Error, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, Order, Population,
+    RowDType, Schema, Source, SourceError, SourceErrorKind, from_fn,
 };
 
 use crate::tester::{WORKERS, counting, rows};
@@ -13,7 +13,7 @@ fn failing(samples: usize, bad: &'static [usize], panics: &'static [usize]) -> i
     from_fn(good.schema().clone(), samples, move |index, row| {
         assert!(!panics.contains(&index), "sample {index} panics");
         if bad.contains(&index) {
-            return Err(Error::user(format!("sample {index} is bad")));
+            return Err(SourceError::user(format!("sample {index} is bad")));
         }
         good.read(index, row)
     })
@@ -36,7 +36,7 @@ fn build(bad: &'static [usize], on_error: OnError) -> LoaderBuilder {
 
 /// The indices of each batch, or the position that its error names.
 fn outcomes(loader: &Loader) -> Vec<Result<Vec<usize>, Option<usize>>> {
-    let outcome = |batch: Result<tallow::Batch, LoaderError>| match batch {
+    let outcome = |batch: Result<tallow::Batch, Error>| match batch {
         Ok(batch) => Ok(rows(&batch).iter().map(|row| row.index).collect()),
         Err(error) => Err(error.position()),
     };
@@ -73,7 +73,7 @@ fn a_panic_is_an_error_that_names_sample_and_message() {
         let loader = loader.build().unwrap();
         let results: Vec<_> = loader.epoch(0).collect();
         let error = results[2].as_ref().unwrap_err();
-        assert_eq!(error.kind(), LoaderErrorKind::Panic);
+        assert_eq!(error.kind(), ErrorKind::Panic);
         assert!(error.to_string().contains("sample 17 panics"), "{error}");
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 4);
         assert_eq!(loader.epoch(1).count(), 5, "the loader stays usable");
@@ -93,7 +93,7 @@ fn skipping_leaves_the_row_out_of_its_own_batch() {
         let faults: Vec<_> = batch.faults().iter().map(|f| (f.position, f.index)).collect();
         assert_eq!(faults, [(8, 8), (11, 11)]);
         assert_eq!(batch.positions().collect::<Vec<_>>(), [9, 10, 12, 13, 14, 15]);
-        assert_eq!(batch.faults()[0].cause().unwrap().kind(), ErrorKind::User);
+        assert_eq!(batch.faults()[0].cause().unwrap().kind(), SourceErrorKind::User);
     }
 }
 
@@ -116,8 +116,8 @@ fn a_budget_counts_failures_of_an_epoch_in_the_order_of_delivery() {
             let results: Vec<_> = loader.epoch(epoch).collect();
             let failed = |i: usize| results[i].as_ref().err().map(|e| (e.kind(), e.position()));
             assert_eq!(failed(0), None);
-            assert_eq!(failed(1), Some((LoaderErrorKind::Budget, Some(11))));
-            assert_eq!(failed(2), Some((LoaderErrorKind::Budget, Some(23))));
+            assert_eq!(failed(1), Some((ErrorKind::Budget, Some(11))));
+            assert_eq!(failed(2), Some((ErrorKind::Budget, Some(23))));
             assert_eq!(failed(3), None);
         }
     }
@@ -132,7 +132,7 @@ fn a_used_budget_is_part_of_the_state() {
     let resumed = build();
     resumed.resume(&state).unwrap();
     let error = resumed.epoch(0).next().unwrap().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Budget);
+    assert_eq!(error.kind(), ErrorKind::Budget);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn substitutes_are_the_same_whoever_reads_and_wherever_it_resumes() {
 fn a_row_without_any_good_substitute_says_so() {
     let build = build(&ALL, OnError::Substitute { budget: 1000 }).workers(0);
     let error = build.build().unwrap().epoch(0).next().unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.position()), (LoaderErrorKind::Budget, Some(0)));
+    assert_eq!((error.kind(), error.position()), (ErrorKind::Budget, Some(0)));
     assert!(error.to_string().contains("every substitute failed"), "{error}");
 }
 
@@ -171,7 +171,7 @@ fn a_source_that_writes_half_a_field_is_found_out() {
     let source = from_fn(schema.unwrap(), 4, |_, row| row.field(0).copy_from_slice(&[1u8]));
     let error = Loader::builder(source).build().unwrap().epoch(0).next().unwrap().unwrap_err();
     let cause = error.cause().unwrap();
-    assert_eq!((cause.kind(), cause.field()), (ErrorKind::Incomplete, Some("half")));
+    assert_eq!((cause.kind(), cause.field()), (SourceErrorKind::Incomplete, Some("half")));
 }
 
 /// A sampler whose order breaks its promises in the way that `epoch` says.
@@ -191,7 +191,7 @@ impl Order for BrokenOrder {
 }
 
 impl tallow::Sampler for Broken {
-    fn len(&self, _population: &Population) -> tallow::Result<usize> {
+    fn len(&self, _population: &Population) -> tallow::SourceResult<usize> {
         Ok(10)
     }
 
@@ -200,10 +200,10 @@ impl tallow::Sampler for Broken {
         population: &Population,
         seed: u64,
         epoch: u64,
-    ) -> tallow::Result<Arc<dyn Order>> {
+    ) -> tallow::SourceResult<Arc<dyn Order>> {
         match epoch {
             0 => panic!("no order"),
-            1 => Err(Error::user("no order either")),
+            1 => Err(SourceError::user("no order either")),
             2 => {
                 let more = Population::of(population.samples() + 1);
                 tallow::Shuffle.order(&more, seed, epoch)
@@ -246,7 +246,7 @@ fn errors_become_candle_errors_with_question_marks() {
 }
 
 /// The indices that an epoch of `samples` samples delivers, sample 3 of which fails.
-fn substituted(samples: usize, seed: u64) -> Result<Vec<usize>, LoaderError> {
+fn substituted(samples: usize, seed: u64) -> Result<Vec<usize>, Error> {
     let source = failing(samples, &[3], &[]);
     let builder = Loader::builder(source).shuffle().seed(seed).workers(0);
     let loader = builder.on_error(OnError::Substitute { budget: 1 }).build().unwrap();
@@ -308,7 +308,7 @@ fn without_another_sample_there_is_no_substitute_and_the_error_says_so() {
         let builder = builder.sampler(tallow::SubsetSampler::new(order));
         let loader = builder.on_error(OnError::Substitute { budget: 9 }).build().unwrap();
         let error = loader.epoch(0).next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), LoaderErrorKind::Budget);
+        assert_eq!(error.kind(), ErrorKind::Budget);
         assert!(error.to_string().contains("no other sample to take its place"), "{error}");
         assert!(error.to_string().contains("sample 0 is bad"), "{error}");
     }
@@ -354,7 +354,7 @@ fn an_epoch_of_which_all_is_skipped_is_an_error_and_the_next_one_comes() {
             let results: Vec<_> = loader.epoch(epoch).collect();
             assert_eq!(results.len(), 1);
             let error = results[0].as_ref().unwrap_err();
-            assert_eq!(error.kind(), LoaderErrorKind::Empty);
+            assert_eq!(error.kind(), ErrorKind::Empty);
             let samples = if last == LastBatch::Keep { 10 } else { 8 };
             let words = format!("each of its {samples} samples was skipped");
             assert!(error.to_string().contains(&words), "{error}");

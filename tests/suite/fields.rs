@@ -2,7 +2,7 @@
 
 use tallow::candle::{DType, Device, Tensor};
 use tallow::{
-    Dim, Field, LastBatch, Loader, LoaderErrorKind, Memory, Row, RowDType, RowView, Schema, Source,
+    Dim, ErrorKind, Field, LastBatch, Loader, Memory, Row, RowDType, RowView, Schema, Source,
     from_fn, map,
 };
 
@@ -52,7 +52,7 @@ fn a_ragged_field_is_padded_with_its_lengths_beside_it() {
 #[test]
 fn a_ragged_field_without_padding_is_refused_with_what_to_do() {
     let error = Loader::builder(ragged()).build().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains(".pad(\"x\", 0.0)"), "{error}");
 }
 
@@ -93,7 +93,7 @@ fn a_panicking_transform_is_an_error_of_its_batch_and_names_the_stage() {
     let loader = Loader::builder(counting(8)).batch_size(4).transform(transform).build().unwrap();
     let results: Vec<_> = loader.epoch(0).collect();
     let error = results[1].as_ref().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Panic);
+    assert_eq!(error.kind(), ErrorKind::Panic);
     assert!(error.to_string().contains("stage transform"), "{error}");
     assert!(results[0].is_ok());
 }

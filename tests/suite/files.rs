@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tallow::candle::{Device, Tensor};
 use tallow::{
-    Error, Field, FieldId, Loader, LoaderErrorKind, Location, NpyFolders, Result, Row, RowDType,
-    Schema, Source, SourceExt, map,
+    ErrorKind, Field, FieldId, Loader, Location, NpyFolders, Row, RowDType, Schema, Source,
+    SourceError, SourceExt, SourceResult, map,
 };
 
 use crate::tester::counting;
@@ -35,7 +35,7 @@ impl Source for Hanging {
         8
     }
 
-    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+    fn read(&self, index: usize, row: &mut Row<'_>) -> SourceResult<()> {
         row.field(0).copy_from_slice(&[0u8])?;
         let mut target = row.field(1);
         while index == 3 && !self.released.load(Ordering::Relaxed) {
@@ -59,8 +59,8 @@ impl Source for Hanging {
 fn stall_of(source: impl Source + 'static, released: &Arc<AtomicBool>) -> String {
     let builder = Loader::builder(source).batch_size(4).workers(2);
     let loader = builder.stall_timeout(Some(Duration::from_millis(80))).build().unwrap();
-    let error = loader.epoch(0).find_map(Result::err).unwrap();
-    assert_eq!(error.kind(), LoaderErrorKind::Stalled);
+    let error = loader.epoch(0).find_map(SourceResult::err).unwrap();
+    assert_eq!(error.kind(), ErrorKind::Stalled);
     released.store(true, Ordering::Relaxed);
     error.to_string()
 }
@@ -130,7 +130,7 @@ fn an_error_of_a_transform_names_the_file_of_the_field_that_it_names() {
         let source = NpyFolders::pairs(folder.path()).unwrap();
         let refuses = map(source.schema().clone(), move |raw, row| {
             if raw.field(0).as_slice::<f32>()?[0] == 2.0 {
-                return Err(Error::user("refused").with_field(field));
+                return Err(SourceError::user("refused").with_field(field));
             }
             (0..2).try_for_each(|i| row.field(i).copy_from_view(&raw.field(i)))
         });

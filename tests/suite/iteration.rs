@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallow::{Batches, Loader, LoaderBuilder, LoaderErrorKind, OnError};
+use tallow::{Batches, ErrorKind, Loader, LoaderBuilder, OnError};
 
 use crate::tester::{counting, matrix, rows, stream};
 
@@ -81,7 +81,7 @@ fn an_owned_iteration_delivers_the_same_from_another_thread() {
         let loader = Arc::new(loader);
         let batches = loader.clone().epochs_owned(0..2);
         let error = loader.epoch(0).next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), LoaderErrorKind::Busy, "one at a time");
+        assert_eq!(error.kind(), ErrorKind::Busy, "one at a time");
         // The iteration keeps the workers.
         drop(loader);
         let read = || batches.map(|batch| rows(&batch.unwrap())).collect::<Vec<_>>();
@@ -151,7 +151,7 @@ fn failures_count_in_the_report_of_their_epoch() {
         8,
         move |index, row| {
             if bad(index) {
-                return Err(tallow::Error::user("no such sample"));
+                return Err(tallow::SourceError::user("no such sample"));
             }
             row.field(0).copy_from_slice(&[index as u8])
         },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tallow::candle::{self, DType, Tensor};
-use tallow::{Batch, Loader, LoaderBuilder, LoaderErrorKind, Stage};
+use tallow::{Batch, ErrorKind, Loader, LoaderBuilder, Stage};
 
 use crate::tester::{WORKERS, counting, matrix};
 
@@ -20,7 +20,7 @@ fn remake(batch: &mut Batch) -> candle::Result<()> {
 }
 
 /// The `z` of every batch of an epoch, or the error in its place.
-fn outcomes(loader: &Loader, epoch: u64) -> Vec<Result<Vec<i64>, LoaderErrorKind>> {
+fn outcomes(loader: &Loader, epoch: u64) -> Vec<Result<Vec<i64>, ErrorKind>> {
     let z = |batch: Batch| batch["z"].to_vec1::<i64>().unwrap();
     loader.epoch(epoch).map(|batch| batch.map(z).map_err(|error| error.kind())).collect()
 }
@@ -94,8 +94,8 @@ fn errors_and_panics_take_the_place_of_their_batch_and_the_loader_goes_on() {
         let loader = build().map_batch(failing).workers(workers).build().unwrap();
         for _ in 0..2 {
             let found = outcomes(&loader, 0);
-            assert_eq!(found[1], Err(LoaderErrorKind::MapBatch));
-            assert_eq!(found[3], Err(LoaderErrorKind::Panic));
+            assert_eq!(found[1], Err(ErrorKind::MapBatch));
+            assert_eq!(found[3], Err(ErrorKind::Panic));
             for good in [0, 2, 4, 5] {
                 assert_eq!(found[good], expected[good]);
             }
@@ -137,7 +137,7 @@ fn a_state_knows_the_closures_by_their_version() {
     let state = of(1).state_at(0, 2).unwrap();
     of(1).resume(&state).unwrap();
     let error = of(2).resume(&state).unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::State);
+    assert_eq!(error.kind(), ErrorKind::State);
     assert!(error.to_string().contains("the transform"), "{error}");
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tallow::{
-    Augment, Dim, Error, Field, LastBatch, Loader, LoaderBuilder, LoaderError, LoaderErrorKind,
-    OnError, Order, Population, RowDType, Sampler, Schema, Sequential, from_fn, map,
+    Augment, Dim, Error, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, Order,
+    Population, RowDType, Sampler, Schema, Sequential, SourceError, from_fn, map,
 };
 
 use crate::tester::counting;
@@ -19,7 +19,7 @@ fn images() -> Schema {
 }
 
 /// Images of which sample 1 fails as `fail` says.
-fn failing(fail: fn() -> tallow::Result<()>) -> LoaderBuilder {
+fn failing(fail: fn() -> tallow::SourceResult<()>) -> LoaderBuilder {
     let source = from_fn(images(), 4, move |index, row| {
         if index == 1 {
             fail()?;
@@ -29,8 +29,8 @@ fn failing(fail: fn() -> tallow::Result<()>) -> LoaderBuilder {
     Loader::builder(source).batch_size(2).workers(1)
 }
 
-fn user() -> tallow::Result<()> {
-    Err(Error::user("the disk\nis on fire").with_field(NAME))
+fn user() -> tallow::SourceResult<()> {
+    Err(SourceError::user("the disk\nis on fire").with_field(NAME))
 }
 
 fn fine() -> LoaderBuilder {
@@ -38,10 +38,10 @@ fn fine() -> LoaderBuilder {
 }
 
 /// Orders that fail as `fail` says.
-struct Failing(fn() -> tallow::Result<()>);
+struct Failing(fn() -> tallow::SourceResult<()>);
 
 impl Sampler for Failing {
-    fn len(&self, population: &Population) -> tallow::Result<usize> {
+    fn len(&self, population: &Population) -> tallow::SourceResult<usize> {
         Ok(population.samples())
     }
 
@@ -50,7 +50,7 @@ impl Sampler for Failing {
         population: &Population,
         seed: u64,
         epoch: u64,
-    ) -> tallow::Result<Arc<dyn Order>> {
+    ) -> tallow::SourceResult<Arc<dyn Order>> {
         (self.0)()?;
         Sequential.order(population, seed, epoch)
     }
@@ -60,12 +60,12 @@ impl Sampler for Failing {
     }
 }
 
-fn first_error(builder: LoaderBuilder) -> LoaderError {
+fn first_error(builder: LoaderBuilder) -> Error {
     let loader = builder.build().unwrap();
     loader.epochs(0..2).find_map(Result::err).expect("an error")
 }
 
-fn refused(builder: LoaderBuilder) -> LoaderError {
+fn refused(builder: LoaderBuilder) -> Error {
     builder.build().unwrap_err()
 }
 
@@ -87,14 +87,14 @@ fn hanging(released: &Arc<AtomicBool>) -> LoaderBuilder {
     Loader::builder(source).workers(1).stall_timeout(Some(Duration::from_millis(40)))
 }
 
-fn stalled() -> LoaderError {
+fn stalled() -> Error {
     let released = Arc::new(AtomicBool::new(false));
     let error = first_error(hanging(&released));
     released.store(true, Ordering::Relaxed);
     error
 }
 
-fn abandoned() -> LoaderError {
+fn abandoned() -> Error {
     let released = Arc::new(AtomicBool::new(false));
     let loader = hanging(&released).build().unwrap();
     assert!(loader.epoch(0).next().unwrap().is_err());
@@ -103,24 +103,25 @@ fn abandoned() -> LoaderError {
     error
 }
 
-fn state() -> LoaderError {
+fn state() -> Error {
     let state = fine().shuffle().seed(3).build().unwrap().state_at(0, 1).unwrap();
     Loader::builder(counting(9)).batch_size(3).build().unwrap().resume(&state).unwrap_err()
 }
 
-fn busy() -> LoaderError {
+fn busy() -> Error {
     let loader = fine().build().unwrap();
     let _first = loader.epoch(0);
     loader.epoch(1).next().unwrap().unwrap_err()
 }
 
 /// Every error that can be had without breaking the machine, a few ways each.
-fn errors() -> Vec<LoaderError> {
-    let panics = || -> tallow::Result<()> { panic!("no\nidea") };
+fn errors() -> Vec<Error> {
+    let panics = || -> tallow::SourceResult<()> { panic!("no\nidea") };
     let skip = |budget| OnError::Skip { budget };
     let substitute = |budget| OnError::Substitute { budget };
-    let transform =
-        |fail: fn() -> tallow::Result<()>| fine().transform(map(images(), move |_, _| fail()));
+    let transform = |fail: fn() -> tallow::SourceResult<()>| {
+        fine().transform(map(images(), move |_, _| fail()))
+    };
     let mapped = |builder: LoaderBuilder| {
         builder.map_batch(|_| Err(tallow::candle::Error::Msg("no\nroom".into())))
     };
@@ -203,7 +204,7 @@ fn no_error_says_anything_twice_or_obeys_a_name() {
         assert!(text.len() < 500 && !text.ends_with('.'), "{text}");
     }
     // All but the two that take a machine without memory for threads, or a device that refuses.
-    use LoaderErrorKind::*;
+    use ErrorKind::*;
     for kind in
         [Sample, Budget, Panic, Stalled, Empty, Memory, MapBatch, Config, State, Busy, Abandoned]
     {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use tallow::plan::Engine;
 use tallow::{
-    Engine, Error, Field, Fingerprint, LastBatch, Loader, LoaderErrorKind, OnError, Order,
-    Population, Result, Row, RowBuffer, RowDType, RowView, Sampler, Schema, Source, Transform,
-    from_fn,
+    ErrorKind, Field, Fingerprint, LastBatch, Loader, OnError, Order, Population, Row, RowBuffer,
+    RowDType, RowView, Sampler, Schema, Source, SourceError, SourceResult, Transform, from_fn,
 };
 
 use crate::tester::counting;
@@ -34,7 +34,7 @@ fn a_row_put_in_the_place_of_the_loaders_own_is_found_out() {
         let builder = Loader::builder(source.clone()).batch_size(4).workers(workers);
         let results: Vec<_> = builder.build().unwrap().epoch(0).collect();
         let errors = results.iter().map(|result| result.as_ref().unwrap_err());
-        assert_eq!(errors.filter(|e| e.kind() == LoaderErrorKind::Sample).count(), 2);
+        assert_eq!(errors.filter(|e| e.kind() == ErrorKind::Sample).count(), 2);
         let identity = tallow::map(field(RowDType::F32, &[4]), |_, _| Ok(()));
         let builder = Loader::builder(source.clone()).batch_size(4).workers(workers);
         let loader = builder.transform(identity).build().unwrap();
@@ -59,7 +59,7 @@ impl Fickle {
     }
 }
 
-fn write_ones(row: &mut Row<'_>) -> Result<()> {
+fn write_ones(row: &mut Row<'_>) -> SourceResult<()> {
     let mut field = row.field(0);
     field.as_mut_bytes()?.fill(1);
     Ok(())
@@ -74,7 +74,7 @@ impl Source for Fickle {
         16 - self.calls.fetch_add(1, Ordering::Relaxed) % 8
     }
 
-    fn read(&self, _index: usize, row: &mut Row<'_>) -> Result<()> {
+    fn read(&self, _index: usize, row: &mut Row<'_>) -> SourceResult<()> {
         write_ones(row)
     }
 }
@@ -90,7 +90,7 @@ impl Engine for Fickle {
         _raw: RowView<'_>,
         row: &mut Row<'_>,
         _scratch: &mut [u8],
-    ) -> Result<()> {
+    ) -> SourceResult<()> {
         write_ones(row)
     }
 
@@ -107,7 +107,7 @@ impl Engine for Fickle {
 struct FickleTransform(usize);
 
 impl Transform for FickleTransform {
-    fn bind(&self, _schema: &Schema) -> Result<Box<dyn Engine>> {
+    fn bind(&self, _schema: &Schema) -> SourceResult<Box<dyn Engine>> {
         let fickle = Fickle::new();
         fickle.calls.store(self.0, Ordering::Relaxed);
         Ok(Box::new(fickle))
@@ -206,14 +206,19 @@ impl Order for BadOrder {
 struct BadSampler;
 
 impl Sampler for BadSampler {
-    fn len(&self, population: &Population) -> Result<usize> {
+    fn len(&self, population: &Population) -> SourceResult<usize> {
         Ok(population.samples())
     }
 
-    fn order(&self, _population: &Population, _seed: u64, epoch: u64) -> Result<Arc<dyn Order>> {
+    fn order(
+        &self,
+        _population: &Population,
+        _seed: u64,
+        epoch: u64,
+    ) -> SourceResult<Arc<dyn Order>> {
         match epoch {
             5 => panic!("no order"),
-            6 => Err(Error::user("no order")),
+            6 => Err(SourceError::user("no order")),
             _ => {
                 let _bomb = (epoch == 4).then(|| Bomb);
                 Ok(Arc::new(BadOrder { epoch, calls: AtomicUsize::new(0), _bomb }))
@@ -298,7 +303,7 @@ fn a_forgotten_iterator_refuses_the_next_and_holds_up_no_drop() {
         batches.next().unwrap().unwrap();
         std::mem::forget(batches);
         let error = loader.epoch(1).next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), LoaderErrorKind::Busy);
+        assert_eq!(error.kind(), ErrorKind::Busy);
         let started = Instant::now();
         drop(loader);
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
@@ -326,7 +331,7 @@ fn a_source_that_iterates_its_own_loader_is_refused() {
         let source = from_fn(field(RowDType::U8, &[]), 8, move |_, row| {
             if let Some(loader) = seen.get().and_then(Weak::upgrade) {
                 let error = loader.epoch(0).next().map(|batch| batch.unwrap_err());
-                let busy = error.is_some_and(|error| error.kind() == LoaderErrorKind::Busy);
+                let busy = error.is_some_and(|error| error.kind() == ErrorKind::Busy);
                 refused.fetch_add(usize::from(busy), Ordering::Relaxed);
                 let _ = (loader.state(), loader.report());
             }
@@ -369,7 +374,7 @@ fn resuming_in_the_middle_of_an_iteration_is_refused() {
     let state = loader.state_at(0, 3).unwrap();
     let mut batches = loader.epoch(0);
     batches.next().unwrap().unwrap();
-    assert_eq!(loader.resume(&state).unwrap_err().kind(), LoaderErrorKind::Busy);
+    assert_eq!(loader.resume(&state).unwrap_err().kind(), ErrorKind::Busy);
     assert_eq!(batches.count(), 4);
     loader.resume(&state).unwrap();
     assert_eq!(loader.epoch(0).count(), 2);
@@ -401,13 +406,13 @@ fn rows_that_no_memory_could_count_are_an_error() {
     let huge = field(RowDType::F64, &[1 << 59, 0]);
     let source = from_fn(huge, 64, |_, row| row.field(0).copy_from_slice::<f64>(&[]));
     let error = Loader::builder(source).batch_size(64).build().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Memory);
+    assert_eq!(error.kind(), ErrorKind::Memory);
 }
 
 #[test]
 fn a_nonsensical_number_of_workers_is_refused() {
     let error = Loader::builder(counting(4)).workers(usize::MAX).build().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert_eq!(error.kind(), ErrorKind::Config);
     let loader = Loader::builder(counting(4)).prefetch(usize::MAX).build().unwrap();
     assert_eq!(loader.epoch(0).count(), 1);
     assert_eq!(loader.plan().memory_bytes(), usize::MAX);
@@ -425,7 +430,7 @@ fn a_source_that_turns_slow_is_not_taken_for_stuck() {
     });
     let loader = Loader::builder(source).batch_size(8).workers(1);
     let loader = loader.stall_timeout(Some(Duration::from_millis(200))).build().unwrap();
-    assert_eq!(loader.epoch(0).filter_map(Result::ok).count(), 83);
+    assert_eq!(loader.epoch(0).filter_map(SourceResult::ok).count(), 83);
 }
 
 #[test]
@@ -478,7 +483,7 @@ fn an_epoch_of_countless_rows_without_bytes_is_refused() {
         })
     };
     let error = Loader::builder(source(1 << 40)).build().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert_eq!(error.kind(), ErrorKind::Config);
     assert!(
         error.to_string().contains("1099511627776 rows of x: f64[0], which have no bytes"),
         "{error}"

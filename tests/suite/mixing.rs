@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tallow::plan::{Engine, RowKey, Shapes};
 use tallow::{
-    Engine, Error, Field, Fingerprint, Key, Loader, LoaderBuilder, LoaderErrorKind, OnError,
-    Purpose, Result, Row, RowDType, RowKey, RowView, Schema, Shapes, Source, Stream, Transform,
-    WithReplacement, from_fn,
+    ErrorKind, Field, Fingerprint, Key, Loader, LoaderBuilder, OnError, Purpose, Row, RowDType,
+    RowView, Schema, Source, SourceError, SourceResult, Stream, Transform, WithReplacement,
+    from_fn,
 };
 use tallow_transforms::Augment;
 
@@ -37,7 +38,7 @@ enum Add {
 }
 
 impl Transform for Add {
-    fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>> {
+    fn bind(&self, schema: &Schema) -> SourceResult<Box<dyn Engine>> {
         Ok(Box::new(Adding { schema: schema.clone(), add: self.clone() }))
     }
 
@@ -52,7 +53,7 @@ struct Adding {
 }
 
 impl Adding {
-    fn write(&self, raw: RowView<'_>, added: &[f32; 6], row: &mut Row<'_>) -> Result<()> {
+    fn write(&self, raw: RowView<'_>, added: &[f32; 6], row: &mut Row<'_>) -> SourceResult<()> {
         let x = raw.field(0).as_slice::<f32>()?;
         let x: [f32; 6] = std::array::from_fn(|i| x[i] + added[i]);
         row.field(0).copy_from_slice(&x)?;
@@ -69,7 +70,7 @@ impl Engine for Adding {
         8
     }
 
-    fn plan(&self, key: RowKey, _shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
+    fn plan(&self, key: RowKey, _shapes: Shapes<'_>, plan: &mut [u8]) -> SourceResult<()> {
         assert_eq!(plan, [0; 8]);
         if matches!(self.add, Add::Random) {
             let random = key.draws(Stream::new("add", 0, Purpose::Transform)).below(1000);
@@ -84,7 +85,7 @@ impl Engine for Adding {
         raw: RowView<'_>,
         row: &mut Row<'_>,
         _scratch: &mut [u8],
-    ) -> Result<()> {
+    ) -> SourceResult<()> {
         let added = u64::from_ne_bytes(plan.try_into().unwrap()) as f32;
         self.write(raw, &[added; 6], row)
     }
@@ -106,7 +107,7 @@ impl Engine for Adding {
         own: (RowKey, Shapes<'_>),
         partner: (RowKey, Shapes<'_>),
         plan: &mut [u8],
-    ) -> Result<()> {
+    ) -> SourceResult<()> {
         assert_eq!(plan, [0; 8]);
         assert_eq!((own.1.shape(0), partner.1.shape(0)), (&[2, 3][..], &[2, 3][..]));
         plan.copy_from_slice(&partner.0.index.to_ne_bytes());
@@ -120,7 +121,7 @@ impl Engine for Adding {
         partner: RowView<'_>,
         row: &mut Row<'_>,
         _scratch: &mut [u8],
-    ) -> Result<()> {
+    ) -> SourceResult<()> {
         let index = i64::from_ne_bytes(plan.try_into().unwrap());
         assert_eq!(partner.field(1).as_slice::<i64>()?, [index]);
         self.write(raw, partner.field(0).as_slice::<f32>()?.try_into().unwrap(), row)
@@ -231,7 +232,7 @@ fn a_row_may_be_its_own_partner() {
 fn failing() -> impl Source {
     let good = Arc::new(counting(40));
     from_fn(good.schema().clone(), 40, move |index, row| match index {
-        13 => Err(Error::user("sample 13 is bad")),
+        13 => Err(SourceError::user("sample 13 is bad")),
         29 => panic!("sample 29 panics"),
         _ => good.read(index, row),
     })
@@ -250,11 +251,11 @@ fn a_partner_that_cannot_be_read_is_an_error_of_the_row_and_named() {
         let failed: Vec<usize> = (0..5).filter(|&i| results[i].is_err()).collect();
         assert_eq!(failed, [1, 3]);
         let error = results[1].as_ref().unwrap_err();
-        assert_eq!((error.kind(), error.position()), (LoaderErrorKind::Sample, Some(12)));
+        assert_eq!((error.kind(), error.position()), (ErrorKind::Sample, Some(12)));
         assert_eq!(error.cause().unwrap().index(), Some(13));
         assert!(error.to_string().contains("read as the partner of sample 12"), "{error}");
         let error = results[3].as_ref().unwrap_err();
-        assert_eq!((error.kind(), error.position()), (LoaderErrorKind::Panic, Some(28)));
+        assert_eq!((error.kind(), error.position()), (ErrorKind::Panic, Some(28)));
         let words = error.to_string();
         assert!(words.contains("in stage read, sample 29"), "{words}");
         assert!(words.contains("read as the partner of sample 28"), "{words}");
@@ -289,8 +290,8 @@ fn a_partner_outside_the_epoch_or_a_panic_instead_of_one_is_an_error() {
     let outside: PartnerOf = |_, positions| Some(positions);
     let panics: PartnerOf = |_, _| panic!("no partner");
     for (partner_of, kind, words) in [
-        (outside, LoaderErrorKind::Config, "position 43 of an epoch of 43"),
-        (panics, LoaderErrorKind::Panic, "\"no partner\" in stage transform"),
+        (outside, ErrorKind::Config, "position 43 of an epoch of 43"),
+        (panics, ErrorKind::Panic, "\"no partner\" in stage transform"),
     ] {
         for workers in [0, 2] {
             let builder = plain().transform(Add::Partner(partner_of)).workers(workers);
@@ -305,7 +306,7 @@ fn a_partner_outside_the_epoch_or_a_panic_instead_of_one_is_an_error() {
 #[test]
 fn a_chain_mixes_once() {
     let error = mixing().transform(Add::Partner(any)).build().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("transforms 1 and 2"), "{error}");
 }
 
@@ -520,7 +521,7 @@ fn a_bad_label_of_a_partner_is_blamed_on_the_partner_and_its_field() {
         let augment = augment.one_hot("target", CLASSES, 0.0);
         let loader = Loader::builder(source()).seed(SEED).batch_size(1).transform(augment);
         let loader = loader.build().unwrap();
-        let errors: Vec<_> = loader.epoch(0).filter_map(Result::err).collect();
+        let errors: Vec<_> = loader.epoch(0).filter_map(SourceResult::err).collect();
         let mut of_partner = 0;
         for error in &errors {
             let (cause, position) = (error.cause().unwrap(), error.position().unwrap());
@@ -550,7 +551,7 @@ impl<S: Source> Source for Named<S> {
         self.0.schema()
     }
 
-    fn read(&self, index: usize, row: &mut tallow::Row<'_>) -> tallow::Result<()> {
+    fn read(&self, index: usize, row: &mut tallow::Row<'_>) -> tallow::SourceResult<()> {
         self.0.read(index, row)
     }
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tallow::{Extent, Loader, Location, Result, Row, Schema, Source};
+use tallow::{Extent, Loader, Location, Row, Schema, Source, SourceResult};
 
 use crate::tester::{counting, stream};
 
@@ -26,7 +26,7 @@ impl<S: Source> Source for Noted<S> {
         self.source.len()
     }
 
-    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+    fn read(&self, index: usize, row: &mut Row<'_>) -> SourceResult<()> {
         if !self.asked.lock().unwrap().contains_key(&index) {
             self.late.fetch_add(1, Ordering::Relaxed);
         }

@@ -19,7 +19,7 @@ const WORKERS: [usize; 3] = [0, 1, 3];
 struct SlowOrder;
 
 impl Sampler for SlowOrder {
-    fn len(&self, population: &Population) -> tallow::Result<usize> {
+    fn len(&self, population: &Population) -> tallow::SourceResult<usize> {
         Sequential.len(population)
     }
 
@@ -28,7 +28,7 @@ impl Sampler for SlowOrder {
         population: &Population,
         seed: u64,
         epoch: u64,
-    ) -> tallow::Result<Arc<dyn Order>> {
+    ) -> tallow::SourceResult<Arc<dyn Order>> {
         sleep(SLOW * 10);
         Sequential.order(population, seed, epoch)
     }

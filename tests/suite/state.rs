@@ -1,4 +1,4 @@
-use tallow::{LastBatch, Loader, LoaderBuilder, LoaderErrorKind, Sequential, State};
+use tallow::{ErrorKind, LastBatch, Loader, LoaderBuilder, Sequential, State};
 
 use crate::tester::{DeliveredRow, LASTS, counting, rows, stream};
 
@@ -74,7 +74,7 @@ fn another_batch_size_continues_where_it_fits_and_is_refused_where_not() {
     let half = build().batch_size(3).build().unwrap();
     assert_eq!(rest(&half, &state).concat(), whole[12..]);
     let error = build().batch_size(8).build().unwrap().resume(&state).unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::State);
+    assert_eq!(error.kind(), ErrorKind::State);
     assert!(error.to_string().contains("position 12"), "{error}");
 }
 
@@ -199,7 +199,7 @@ fn the_last_epoch_is_delivered_and_the_number_behind_it_is_an_error() {
         let mut batches = loader.epoch(u64::MAX);
         assert_eq!(batches.size_hint(), (1, Some(1)));
         let error = batches.next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), LoaderErrorKind::Config);
+        assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("epoch 18446744073709551615"), "{error}");
         assert!(batches.next().is_none());
         drop(batches);

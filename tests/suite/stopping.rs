@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tallow::{
-    Field, Fingerprint, Loader, LoaderErrorKind, Order, Population, RowDType, Sampler, Schema,
+    ErrorKind, Field, Fingerprint, Loader, Order, Population, RowDType, Sampler, Schema,
     Sequential, Source, from_fn,
 };
 
@@ -81,7 +81,7 @@ fn a_stuck_sample(prefetch: usize) {
     let results: Vec<_> = loader.epoch(0).collect();
     assert_eq!(results.len(), 5);
     let error = results[1].as_ref().unwrap_err();
-    assert_eq!(error.kind(), LoaderErrorKind::Stalled);
+    assert_eq!(error.kind(), ErrorKind::Stalled);
     assert!(error.to_string().contains("stage read"), "{error}");
     assert!(error.to_string().contains("sample 13"), "{error}");
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 4);
@@ -122,7 +122,7 @@ impl Order for HangingOrder {
 }
 
 impl Sampler for Hanging {
-    fn len(&self, _population: &Population) -> tallow::Result<usize> {
+    fn len(&self, _population: &Population) -> tallow::SourceResult<usize> {
         Ok(12)
     }
 
@@ -131,7 +131,7 @@ impl Sampler for Hanging {
         population: &Population,
         seed: u64,
         epoch: u64,
-    ) -> tallow::Result<Arc<dyn Order>> {
+    ) -> tallow::SourceResult<Arc<dyn Order>> {
         if epoch != 1 {
             return Sequential.order(population, seed, epoch);
         }
@@ -163,7 +163,7 @@ fn an_order_that_hangs_is_reported_by_any_number_of_workers() {
         let expected = if in_position { 3 } else { 1 };
         assert_eq!(results.len(), expected, "{workers} workers, {in_position}: {errors:?}");
         assert!(workers == 1 || errors.len() == 1, "{errors:?}");
-        assert!(errors.iter().all(|error| error.kind() == LoaderErrorKind::Stalled), "{errors:?}");
+        assert!(errors.iter().all(|error| error.kind() == ErrorKind::Stalled), "{errors:?}");
         if workers > 1 {
             assert_eq!(loader.epoch(2).filter(Result::is_ok).count(), 3, "the others go on");
         }
@@ -192,7 +192,7 @@ fn workers_that_are_all_stuck_give_errors_and_are_left_behind() {
     let started = Instant::now();
     let error = loader.shutdown().unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    assert_eq!(error.kind(), LoaderErrorKind::Abandoned);
+    assert_eq!(error.kind(), ErrorKind::Abandoned);
     // What they hold is freed when they return, and they do return.
     release.store(true, Ordering::Relaxed);
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -251,7 +251,7 @@ fn a_source_that_is_gone_costs_one_timeout_however_many_batches_there_are() {
         let errors: Vec<_> = results[2..].iter().map(|r| r.as_ref().unwrap_err()).collect();
         let numbers = errors.iter().map(|error| error.batch().unwrap().number);
         assert!(numbers.eq(2..20));
-        assert!(errors.iter().all(|error| error.kind() == LoaderErrorKind::Stalled));
+        assert!(errors.iter().all(|error| error.kind() == ErrorKind::Stalled));
         assert!(errors.last().unwrap().is_hopeless(), "{}", errors[17]);
         assert!(errors[17].to_string().contains("no worker is left"), "{}", errors[17]);
         let again = Instant::now();
@@ -299,7 +299,7 @@ fn one_stuck_worker_of_two_is_no_reason_to_give_up() {
 struct Dead(Arc<AtomicBool>);
 
 impl Sampler for Dead {
-    fn len(&self, _population: &Population) -> tallow::Result<usize> {
+    fn len(&self, _population: &Population) -> tallow::SourceResult<usize> {
         Ok(12)
     }
 
@@ -308,7 +308,7 @@ impl Sampler for Dead {
         population: &Population,
         seed: u64,
         epoch: u64,
-    ) -> tallow::Result<Arc<dyn Order>> {
+    ) -> tallow::SourceResult<Arc<dyn Order>> {
         while !self.0.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tallow::{
-    Batch, BatchId, Error, LastBatch, Loader, LoaderBuilder, LoaderError, LoaderErrorKind, OnError,
-    Source, State, WithReplacement, from_fn,
+    Batch, BatchId, Error, ErrorKind, LastBatch, Loader, LoaderBuilder, OnError, Source,
+    SourceError, State, WithReplacement, from_fn,
 };
 
 use crate::tester::{DeliveredRow, LASTS, counting, rows};
@@ -91,7 +91,7 @@ impl Case {
             }
             if index % fails == 2 {
                 row.field(0).as_mut_bytes()?[0] = 1;
-                return Err(Error::user(format!("sample {index} is bad")));
+                return Err(SourceError::user(format!("sample {index} is bad")));
             }
             good.read(index, row)
         })
@@ -132,7 +132,7 @@ enum What {
     Error(String),
 }
 
-fn outcome(batch: Result<Batch, LoaderError>) -> Outcome {
+fn outcome(batch: Result<Batch, Error>) -> Outcome {
     match batch {
         Err(error) => Outcome { id: error.batch().unwrap(), what: What::Error(error.to_string()) },
         Ok(batch) => {
@@ -259,7 +259,7 @@ fn workers_that_come_back_late_harm_no_later_batch() {
             for expected in model.epoch(epoch).take(take) {
                 let expected = outcome(expected);
                 match batches.next().expect("another batch") {
-                    Err(error) => assert_eq!(error.kind(), LoaderErrorKind::Stalled),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Stalled),
                     batch => assert_eq!(outcome(batch), expected),
                 }
             }

@@ -1,7 +1,7 @@
 //! Runs one expectation over a matrix of configurations.
 
 use tallow::{
-    Batch, Field, LastBatch, Loader, LoaderBuilder, LoaderError, RowDType, Schema, Source, from_fn,
+    Batch, Error, Field, LastBatch, Loader, LoaderBuilder, RowDType, Schema, Source, from_fn,
 };
 
 /// A source whose two fields tell the index.
@@ -47,7 +47,7 @@ pub(crate) fn rows(batch: &Batch) -> Vec<DeliveredRow> {
 pub(crate) fn stream(
     loader: &Loader,
     epochs: std::ops::Range<u64>,
-) -> Result<Vec<Vec<DeliveredRow>>, LoaderError> {
+) -> Result<Vec<Vec<DeliveredRow>>, Error> {
     loader.epochs(epochs).map(|batch| batch.map(|batch| rows(&batch))).collect()
 }
 

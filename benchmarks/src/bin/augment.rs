@@ -13,9 +13,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Instant;
 
+use tallow::plan::{Engine, RowKey, Shapes};
 use tallow::{
-    Augment, Engine, Field, Key, Loader, RowBuffer, RowDType, RowKey, Schema, Shapes, Shuffle,
-    Transform as _, from_fn,
+    Augment, Field, Key, Loader, RowBuffer, RowDType, Schema, Shuffle, Transform as _, from_fn,
 };
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use tallow::candle::cuda_backend::cudarc::driver::CudaEvent;
 use tallow::candle::cuda_backend::cudarc::driver::sys::CUevent_flags;
 use tallow::candle::{self, CudaDevice, DType, Device, Tensor};
+use tallow::plan::RowKey;
 use tallow::{
-    Augment, Batch, Field, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, RowDType, RowKey,
-    Schema, Source, from_fn,
+    Augment, Batch, Field, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, RowDType, Schema,
+    Source, from_fn,
 };
 use tallow_cli::copies::{Host, bytes_per_second};
 

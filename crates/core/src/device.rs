@@ -1,3 +1,5 @@
+//! What loader and transforms say to each other about batches that are finished on a device.
+
 use std::ops::Range;
 
 use crate::{Engine, FieldMut, FieldView, Result};
@@ -78,6 +80,7 @@ pub trait DeviceEngine: Send + Sync {
 
 /// Who makes a delivered field of a batch that is finished on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Made {
     /// The device.
     OnDevice,
@@ -111,6 +114,7 @@ impl Run {
 /// How the slab of a batch lies in page-locked memory and, byte for byte, on the device. Every run
 /// begins at a multiple of [`DeviceSlab::ALIGN`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeviceSlab {
     /// Rows of a full batch.
     pub rows: usize,
@@ -131,6 +135,11 @@ pub struct DeviceSlab {
 impl DeviceSlab {
     /// What the runs of a slab begin on multiples of: the widest loads and stores of any device.
     pub const ALIGN: usize = 256;
+
+    /// A slab for batches of `rows` rows, without any runs yet.
+    pub fn new(rows: usize) -> Self {
+        Self { rows, ..Self::default() }
+    }
 
     /// The runs after the raw fields, in the order in which they lie: plans, partners, and what
     /// workers make.
@@ -156,7 +165,7 @@ mod tests {
 
     #[test]
     fn runs_follow_each_other_on_their_boundaries() {
-        let mut slab = DeviceSlab { rows: 3, ..DeviceSlab::default() };
+        let mut slab = DeviceSlab::new(3);
         let (a, b) = (slab.push(100), slab.push(8));
         assert_eq!((a.offset, b.offset, slab.bytes), (0, 512, 768));
         assert_eq!((a.at(2), b.bytes(1..3)), (200, 520..536));

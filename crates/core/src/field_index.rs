@@ -115,7 +115,7 @@ mod tests {
         let fields = ["a", "b"].map(|name| Field::new(name, RowDType::U8, &[]));
         assert_eq!(position(1, &fields), 1);
         assert_eq!(position("b", &fields), 1);
-        assert_eq!(position(&"b".to_owned(), &fields), 1);
+        assert_eq!(position("b".to_owned(), &fields), 1);
         assert_eq!(position(FieldId::of("b"), &fields), 1);
     }
 

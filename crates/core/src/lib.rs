@@ -16,7 +16,7 @@
 mod adapters;
 mod batching;
 mod codecs;
-mod device;
+pub mod device;
 mod dtype;
 mod error;
 mod field_index;
@@ -41,7 +41,6 @@ pub use adapters::{
     Cache, Concat, ConcatMany, Map, Rename, Select, SourceExt, Subset, Zip, concat,
 };
 pub use batching::{BatchRows, Batching, LastBatch};
-pub use device::{DeviceEngine, DeviceSlab, Made, Run};
 pub use dtype::{Element, RowDType};
 pub use error::{Error, ErrorKind, Result, escaped};
 pub use field_index::FieldIndex;

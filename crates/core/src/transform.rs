@@ -1,8 +1,7 @@
 use candle_core::Device;
 
-use crate::{
-    DeviceEngine, Draws, Error, ErrorKind, Fingerprint, Key, Result, Row, RowView, Schema, Stream,
-};
+use crate::device::DeviceEngine;
+use crate::{Draws, Error, ErrorKind, Fingerprint, Key, Result, Row, RowView, Schema, Stream};
 
 /// A step between a source's raw rows and the rows that are delivered.
 ///

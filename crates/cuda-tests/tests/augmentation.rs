@@ -2,9 +2,9 @@
 //! chain takes no statistic of the whole image.
 
 use tallow::candle::{DType, Device, Tensor};
+use tallow::plan::RowKey;
 use tallow::{
     Augment, BoxFormat, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, OnError,
-    RowKey,
 };
 use tallow_cuda_tests::{Delivered, delivered, on_every_device};
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use tallow::candle::Device;
 use tallow::{
-    Field, LastBatch, Loader, LoaderBuilder, LoaderErrorKind, OnError, RowDType, Schema, from_fn,
+    ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, RowDType, Schema, from_fn,
 };
 use tallow_cuda_sim::Simulation;
 use tallow_cuda_tests::{
@@ -76,7 +76,7 @@ fn failing() -> LoaderBuilder {
     let source = from_fn(schema, 20, |index, row| {
         if index % 3 == 1 {
             let message = format!("sample {index} is bad");
-            return Err(tallow::Error::new(tallow::ErrorKind::Io, message));
+            return Err(tallow::SourceError::new(tallow::SourceErrorKind::Io, message));
         }
         row.field(0).copy_from_slice(&[index as f32; 3])
     });
@@ -117,7 +117,7 @@ fn without_memory_the_error_says_how_much_and_the_loader_goes_on() {
             let held = simulation.counts().device_bytes;
             simulation.fail_allocations_after(held);
             let error = loader.epoch(0).next().unwrap().unwrap_err();
-            assert_eq!(error.kind(), LoaderErrorKind::Memory);
+            assert_eq!(error.kind(), ErrorKind::Memory);
             assert!(
                 error.to_string().contains("108 bytes of device memory for \"input\""),
                 "{error}"
@@ -138,7 +138,7 @@ fn a_loader_that_does_not_fit_is_refused_when_it_is_built() {
             let device = new(0).unwrap();
             simulation.fail_page_locked_after(1 << 10);
             let error = builder().device(device).build().unwrap_err();
-            assert_eq!(error.kind(), LoaderErrorKind::Memory);
+            assert_eq!(error.kind(), ErrorKind::Memory);
             assert!(error.to_string().contains("page-locked"), "{error}");
         }
         assert_eq!(simulation.live_allocations(), []);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tallow::{
-    Augment, BoxFormat, Dim, Field, LastBatch, Loader, LoaderBuilder, LoaderErrorKind, OnError,
-    RowDType, Schema, Source, WithReplacement, from_fn,
+    Augment, BoxFormat, Dim, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, RowDType,
+    Schema, Source, WithReplacement, from_fn,
 };
 use tallow_cuda_tests::{DEVICES, Delivered, delivered, on_every_device, simulation};
 
@@ -167,7 +167,7 @@ fn bad_samples_and_ranks_are_those_of_the_cpu() {
         let schema = Schema::new(vec![Field::new("input", RowDType::F32, &[3])]).unwrap();
         from_fn(schema, SAMPLES, |index, row| {
             if index % 4 == 1 {
-                return Err(tallow::Error::new(tallow::ErrorKind::Io, "bad"));
+                return Err(tallow::SourceError::new(tallow::SourceErrorKind::Io, "bad"));
             }
             row.field(0).copy_from_slice(&[index as f32; 3])
         })
@@ -200,7 +200,7 @@ fn stopping_anywhere_leaves_nothing_behind() {
 fn what_cannot_stay_there_is_refused_in_words() {
     let refused = |loader: LoaderBuilder| loader.build().unwrap_err();
     let error = refused(loader(source().0).resident(ENOUGH));
-    assert_eq!(error.kind(), LoaderErrorKind::Config);
+    assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("expected a CUDA device"), "{error}");
     on_every_device(SAMPLES, 0..1, |_, device| {
         let bytes = SAMPLES * (14 * 13 * 4 + 2 * 4 * 4 + 8);
@@ -222,7 +222,7 @@ fn without_memory_the_error_says_how_much() {
             let device = new(0).unwrap();
             simulation.fail_allocations_after(simulation.counts().device_bytes);
             let error = loader(source().0).device(device).resident(ENOUGH).build().unwrap_err();
-            assert_eq!(error.kind(), LoaderErrorKind::Memory);
+            assert_eq!(error.kind(), ErrorKind::Memory);
             let message = "6006 bytes of device memory for all samples of \"input\"";
             assert!(error.to_string().contains(message), "{error}");
             simulation.fail_allocations_after(ENOUGH as u64);
@@ -251,7 +251,7 @@ fn a_launch_that_fails_costs_its_batch_and_no_sample() {
                         Ok(batch) => assert_eq!(Delivered::of(batch).unwrap(), *expected),
                         Err(error) => {
                             failed += 1;
-                            assert_eq!(error.kind(), LoaderErrorKind::Device, "{error}");
+                            assert_eq!(error.kind(), ErrorKind::Device, "{error}");
                         }
                     }
                 }

@@ -188,7 +188,7 @@ fn read(args: &TornArgs, dir: &Path) -> Counts {
     let mut dice = Dice::new(args.seed, 1);
     let mut counts = Counts::default();
     while Instant::now() < end {
-        let opened: tallow::Result<Box<dyn Source>> = match args.kind {
+        let opened: tallow::SourceResult<Box<dyn Source>> = match args.kind {
             Kind::Npy => NpyFile::open(dir.join("rows.npy")).map(|it| Box::new(it) as _),
             Kind::Safetensors => Safetensors::open(dir).map(|it| Box::new(it) as _),
             Kind::Folders => NpyFolders::open(dir).map(|it| Box::new(it) as _),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
+use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
-    Batching, DeviceEngine, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Made,
-    Population, Purpose, RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
+    Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Population, Purpose,
+    RowDType, Sampler, Schema, Sequential, Shuffle, Source, Stream, Transform,
 };
 
 use crate::batch::Batch;

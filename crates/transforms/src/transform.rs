@@ -17,7 +17,7 @@ impl Transform for Augment {
         &self,
         device: &candle_core::Device,
         schema: &Schema,
-    ) -> Result<Option<Box<dyn tallow_core::DeviceEngine>>> {
+    ) -> Result<Option<Box<dyn tallow_core::device::DeviceEngine>>> {
         if !device.is_cuda() {
             return Ok(None);
         }

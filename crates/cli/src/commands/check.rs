@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
-use tallow::{Error, ErrorKind, Field, Limits, NpyFile, RowBuffer, Safetensors, Source, Survey};
+use tallow::{
+    Field, Limits, NpyFile, RowBuffer, Safetensors, Source, SourceError, SourceErrorKind, Survey,
+};
 
 use crate::args::{CheckArgs, Workers};
 use crate::data::place::{self, Folders, Place};
@@ -77,7 +79,7 @@ impl Checker<'_> {
     fn folders(&mut self, folders: &Folders) {
         let survey = match folders.builder().limits(strict()).survey() {
             // What all of them hold too much of is no reason to read none.
-            Err(error) if error.kind() == ErrorKind::Trailing => {
+            Err(error) if error.kind() == SourceErrorKind::Trailing => {
                 for (_, folder) in &folders.fields {
                     let files = place::files(folder, "npy", folders.recursive).unwrap_or_default();
                     self.trailing(files.iter().map(PathBuf::as_path));
@@ -109,12 +111,12 @@ impl Checker<'_> {
 
     /// Folders that have no sample together: each by itself. Where that is because no file has its
     /// partners, every file of them is a problem.
-    fn folders_apart(&mut self, folders: &Folders, error: &Error) {
+    fn folders_apart(&mut self, folders: &Folders, error: &SourceError) {
         let before = self.report.problems.len();
         for field in &folders.fields {
             self.folder(&folders.alone(field), &field.1);
         }
-        if !matches!(error.kind(), ErrorKind::Unpaired | ErrorKind::Duplicate) {
+        if !matches!(error.kind(), SourceErrorKind::Unpaired | SourceErrorKind::Duplicate) {
             // Unless a folder by itself has said what is wrong with it.
             if self.report.problems.len() == before {
                 self.problem(error);
@@ -129,7 +131,9 @@ impl Checker<'_> {
             let others = others.filter(|other| *other != folder).map(|other| format!("{other:?}"));
             let message = format!("has no partner in {}", others.collect::<Vec<_>>().join(" or "));
             for file in place::files(folder, "npy", folders.recursive).unwrap_or_default() {
-                self.problem(&Error::new(ErrorKind::Unpaired, &*message).with_path(file));
+                self.problem(
+                    &SourceError::new(SourceErrorKind::Unpaired, &*message).with_path(file),
+                );
             }
         }
     }
@@ -154,7 +158,7 @@ impl Checker<'_> {
 
     /// What has two parts and cannot be opened as one: each by itself, and why, unless one of them
     /// has said what is wrong.
-    fn apart(&mut self, place: &Place, error: &Error) {
+    fn apart(&mut self, place: &Place, error: &SourceError) {
         let before = self.report.problems.len();
         match place {
             Place::FolderAndRows { input, target } => {
@@ -166,7 +170,7 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        if error.kind() == ErrorKind::Unpaired || self.report.problems.len() == before {
+        if error.kind() == SourceErrorKind::Unpaired || self.report.problems.len() == before {
             self.problem(error);
         }
     }
@@ -174,8 +178,8 @@ impl Checker<'_> {
     /// Files that can be read, and hold more than is read of them.
     fn trailing<'p>(&mut self, files: impl Iterator<Item = &'p Path>) {
         let opened = files.filter_map(|file| NpyFile::with_limits(file, strict()).err());
-        let problems: Vec<Error> =
-            opened.filter(|error| error.kind() == ErrorKind::Trailing).collect();
+        let problems: Vec<SourceError> =
+            opened.filter(|error| error.kind() == SourceErrorKind::Trailing).collect();
         problems.iter().for_each(|problem| self.problem(problem));
     }
 
@@ -199,8 +203,8 @@ impl Checker<'_> {
         let files = place::files(path, "npy", folder.recursive).unwrap_or_default();
         let failures = files.iter().filter_map(|file| NpyFile::open(file).err());
         // As a sample a file may be a scalar; an array of samples may not.
-        let failures: Vec<Error> =
-            failures.filter(|error| error.kind() != ErrorKind::ShapeMismatch).collect();
+        let failures: Vec<SourceError> =
+            failures.filter(|error| error.kind() != SourceErrorKind::ShapeMismatch).collect();
         failures.iter().for_each(|error| self.problem(error));
         if failures.is_empty() {
             self.problem(&error);
@@ -227,13 +231,13 @@ impl Checker<'_> {
     }
 
     /// Reads every sample of what the command line names.
-    fn samples(&mut self, source: &dyn Source) -> Vec<Error> {
+    fn samples(&mut self, source: &dyn Source) -> Vec<SourceError> {
         self.report.samples = source.len();
         self.read(source)
     }
 
     /// Reads all that is in a source, and returns what failed once it is in the report.
-    fn read(&mut self, source: &dyn Source) -> Vec<Error> {
+    fn read(&mut self, source: &dyn Source) -> Vec<SourceError> {
         let samples = to_read(source);
         let progress = self.console.progress("reading", samples as u64);
         let errors = read_all(source, samples, self.threads, &progress);
@@ -250,7 +254,7 @@ impl Checker<'_> {
         errors
     }
 
-    fn problem(&mut self, error: &Error) {
+    fn problem(&mut self, error: &SourceError) {
         self.report.problems.push(problem(error, None));
     }
 
@@ -276,7 +280,8 @@ impl Checker<'_> {
 /// told once, with what makes them samples.
 fn spread(field: &Field, files: usize, problems: &mut [Problem]) -> Option<Spread> {
     let of_field = |problem: &&mut Problem| {
-        problem.kind == ErrorKind::ShapeMismatch && problem.field.as_deref() == Some(field.name())
+        problem.kind == SourceErrorKind::ShapeMismatch
+            && problem.field.as_deref() == Some(field.name())
     };
     let mut spread = Spread::among(field, files);
     let mut others = Vec::new();
@@ -301,7 +306,7 @@ fn strict() -> Limits {
     limits
 }
 
-fn problem(error: &Error, name: Option<String>) -> Problem {
+fn problem(error: &SourceError, name: Option<String>) -> Problem {
     let path = error.path().map(|path| path.display().to_string());
     Problem {
         index: error.index(),
@@ -328,10 +333,10 @@ fn read_all(
     samples: usize,
     threads: usize,
     progress: &ProgressBar,
-) -> Vec<Error> {
+) -> Vec<SourceError> {
     let next = AtomicUsize::new(0);
     let found = threads::share(threads, || read_claimed(source, samples, &next, progress));
-    let panicked = || vec![Error::new(ErrorKind::User, "a thread that reads panicked")];
+    let panicked = || vec![SourceError::new(SourceErrorKind::User, "a thread that reads panicked")];
     found.into_iter().flat_map(|errors| errors.unwrap_or_else(panicked)).collect()
 }
 
@@ -340,7 +345,7 @@ fn read_claimed(
     samples: usize,
     next: &AtomicUsize,
     progress: &ProgressBar,
-) -> Vec<Error> {
+) -> Vec<SourceError> {
     let mut buffer = match RowBuffer::new(source.schema()) {
         Ok(buffer) => buffer,
         Err(error) => return vec![error],
@@ -359,7 +364,7 @@ fn read_claimed(
     }
 }
 
-fn read_row(source: &dyn Source, index: usize, buffer: &mut RowBuffer) -> tallow::Result<()> {
+fn read_row(source: &dyn Source, index: usize, buffer: &mut RowBuffer) -> tallow::SourceResult<()> {
     let mut row = buffer.row(None);
     let read = source.read(index, &mut row).and_then(|()| row.finish());
     read.map_err(|error| error.with_index(index))

@@ -1,6 +1,6 @@
 //! `inspect`: what there is, from names and sizes, and from a few samples.
 
-use tallow::{Error, ErrorKind, Field, Layout, RowBuffer, Schema, Source};
+use tallow::{Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
 
 use crate::args::InspectArgs;
 use crate::data::numbers::Range;
@@ -41,9 +41,9 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let mut looked_at = LookedAt::of(source);
     let shapes = spreads(source, &sizes, &looked_at);
     // Those of other shapes are told there.
-    let is_told = |error: &Error| {
+    let is_told = |error: &SourceError| {
         let of_field = |spread: &Spread| error.field() == Some(spread.field());
-        error.kind() == ErrorKind::ShapeMismatch && shapes.iter().any(of_field)
+        error.kind() == SourceErrorKind::ShapeMismatch && shapes.iter().any(of_field)
     };
     looked_at.failed.retain(|error| !is_told(error));
     let problem = sizes.problem.as_ref().or(looked_at.failed.first());
@@ -83,7 +83,7 @@ struct Sizes {
     of_files: Vec<(u64, bool)>,
     /// Samples whose files cannot be looked at, and what is wrong with the first.
     failed: usize,
-    problem: Option<Error>,
+    problem: Option<SourceError>,
 }
 
 impl Sizes {
@@ -101,7 +101,7 @@ impl Sizes {
     }
 
     fn add(&mut self, source: &dyn Source, index: usize) {
-        let sizes: tallow::Result<Vec<u64>> =
+        let sizes: tallow::SourceResult<Vec<u64>> =
             place::extents_of(source, index).iter().map(place::bytes_of).collect();
         let sizes = match sizes {
             Ok(sizes) => sizes,
@@ -135,7 +135,7 @@ struct LookedAt {
     samples: usize,
     /// Of each field; `None` where its elements are not read.
     ranges: Vec<Option<Range>>,
-    failed: Vec<Error>,
+    failed: Vec<SourceError>,
 }
 
 impl LookedAt {
@@ -196,8 +196,8 @@ impl LookedAt {
 /// differ: where all files are equal there is nothing to find.
 fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spread> {
     let is_suspect = |at: usize, field: &Field| {
-        let other_shape = |error: &&Error| {
-            error.kind() == ErrorKind::ShapeMismatch && error.field() == Some(field.name())
+        let other_shape = |error: &&SourceError| {
+            error.kind() == SourceErrorKind::ShapeMismatch && error.field() == Some(field.name())
         };
         sizes.of_files.get(at).is_some_and(|(_, differ)| *differ)
             || looked_at.failed.iter().any(|error| other_shape(&error))

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use tallow::{
-    Augment, Batch, Key, Layout, Loader, RowBuffer, RowDType, RowKey, Schema, Shapes, Source,
-};
+use tallow::plan::{RowKey, Shapes};
+use tallow::{Augment, Batch, Key, Layout, Loader, RowBuffer, RowDType, Schema, Source};
 
 use crate::args::PreviewArgs;
 use crate::data::rows::Rows;

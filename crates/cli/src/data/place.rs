@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    Error, ErrorKind, Extent, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source,
-    SourceExt as _,
+    Extent, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source, SourceError,
+    SourceErrorKind, SourceExt as _,
 };
 
 use crate::args::{Ragged, SourceArgs};
@@ -113,7 +113,7 @@ const TARGETS: [&str; 5] = ["output.npy", "target.npy", "targets.npy", "label.np
 
 impl Place {
     /// Looks at what is there; opens no sample.
-    pub(crate) fn of(args: &SourceArgs) -> Result<tallow::Result<Self>> {
+    pub(crate) fn of(args: &SourceArgs) -> Result<tallow::SourceResult<Self>> {
         let recursive = args.recursive;
         let Some(path) = &args.source else {
             let fields = args.fields.clone();
@@ -138,7 +138,7 @@ impl Place {
         }
     }
 
-    fn of_path(path: &Path, recursive: bool) -> tallow::Result<Self> {
+    fn of_path(path: &Path, recursive: bool) -> tallow::SourceResult<Self> {
         let metadata = fs::metadata(path).map_err(|error| cannot("look at it", path, error))?;
         if metadata.is_dir() {
             return Self::of_folder(path, recursive);
@@ -148,12 +148,12 @@ impl Place {
             Some("safetensors") => Ok(Self::Safetensors(path.to_owned())),
             _ => {
                 let message = "expected a folder, a .npy file or a .safetensors file";
-                Err(Error::new(ErrorKind::Foreign, message).with_path(path))
+                Err(SourceError::new(SourceErrorKind::Foreign, message).with_path(path))
             }
         }
     }
 
-    fn of_folder(path: &Path, recursive: bool) -> tallow::Result<Self> {
+    fn of_folder(path: &Path, recursive: bool) -> tallow::SourceResult<Self> {
         let found = Found::in_folder(path)?;
         let (input, output) = (path.join("input"), path.join("output"));
         let both = [&input, &output].map(|folder| found.folders.contains(folder));
@@ -163,7 +163,7 @@ impl Place {
         if [found.npy > 0, found.shards, paired].into_iter().filter(|&found| found).count() > 1 {
             let message = "holds samples of more than one kind (.npy, .safetensors, input/ with \
                            output/); name the file or folder, or use --field";
-            return Err(Error::new(ErrorKind::Config, message).with_path(path));
+            return Err(SourceError::new(SourceErrorKind::Config, message).with_path(path));
         }
         if found.shards {
             return Ok(Self::Shards(path.to_owned()));
@@ -198,10 +198,11 @@ impl Place {
     }
 
     /// Opens it as a source, which has samples.
-    pub(crate) fn open(&self) -> tallow::Result<Opened> {
+    pub(crate) fn open(&self) -> tallow::SourceResult<Opened> {
         let opened = self.open_any()?;
         if opened.source.is_empty() {
-            let error = Error::new(ErrorKind::Empty, "found 0 samples, expected at least one");
+            let error =
+                SourceError::new(SourceErrorKind::Empty, "found 0 samples, expected at least one");
             return Err(match self.parts().first() {
                 Some(Part::File(path) | Part::Folder { path, .. }) => error.with_path(*path),
                 None => error,
@@ -210,7 +211,7 @@ impl Place {
         Ok(opened)
     }
 
-    fn open_any(&self) -> tallow::Result<Opened> {
+    fn open_any(&self) -> tallow::SourceResult<Opened> {
         let source: Arc<dyn Source> = match self {
             Self::Folders(folders) => {
                 let source = folders.builder().open()?;
@@ -317,7 +318,7 @@ impl Found {
     const FEW: usize = 2;
 
     /// Looks at the names in a folder, hidden ones left out, and at nothing behind them but links.
-    fn in_folder(path: &Path) -> tallow::Result<Self> {
+    fn in_folder(path: &Path) -> tallow::SourceResult<Self> {
         let mut found = Self::default();
         for entry in fs::read_dir(path).map_err(|error| cannot("list it", path, error))? {
             let entry = entry.map_err(|error| cannot("list it", path, error))?;
@@ -374,7 +375,7 @@ pub(crate) fn named(folders: &[PathBuf]) -> String {
 }
 
 #[cold]
-fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> Error {
+fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> SourceError {
     let own = match own {
         [one] => format!("{:?}", one.file_name().unwrap_or_default()),
         _ => ".npy files".to_owned(),
@@ -384,32 +385,32 @@ fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> Error {
          folders by --field NAME=FOLDER, or take all as samples of one field by --recursive",
         named(below)
     );
-    Error::new(ErrorKind::Config, message).with_path(path)
+    SourceError::new(SourceErrorKind::Config, message).with_path(path)
 }
 
 #[cold]
-fn only_below(path: &Path, below: &[PathBuf]) -> Error {
+fn only_below(path: &Path, below: &[PathBuf]) -> SourceError {
     let message = format!(
         "no .npy file here, but in folders below ({}); name one of them, pair them by --field \
          NAME=FOLDER, or take all as samples of one field by --recursive",
         named(below)
     );
-    Error::new(ErrorKind::Empty, message).with_path(path)
+    SourceError::new(SourceErrorKind::Empty, message).with_path(path)
 }
 
 /// Holds two sources that are read side by side to the same number of samples.
-fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::Result<()> {
+fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::SourceResult<()> {
     if a.len() == b.len() {
         return Ok(());
     }
     let (a, b) = (counted(a.len() as u64, "sample"), words::count(b.len() as u64));
     let message = format!("{a} in {in_a:?} and {b} in {in_b:?}, expected as many in both");
-    Err(Error::new(ErrorKind::Unpaired, message))
+    Err(SourceError::new(SourceErrorKind::Unpaired, message))
 }
 
 /// Refuses names that count without leading zeros, as in `img9` and `img10`: sorted by name they
 /// are not in the order in which somebody has counted, and so has filled the rows of an array.
-fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::Result<()> {
+fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::SourceResult<()> {
     let path = |index| files_of(inputs, index).pop();
     let paths = (0..inputs.len()).filter_map(path);
     let mut before = PathBuf::new();
@@ -426,7 +427,7 @@ fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::Result
                 name(&before),
                 name(&path)
             );
-            return Err(Error::new(ErrorKind::Unpaired, message));
+            return Err(SourceError::new(SourceErrorKind::Unpaired, message));
         }
         before = path;
     }
@@ -468,7 +469,7 @@ pub(crate) fn files(
     folder: &Path,
     extension: &str,
     recursive: bool,
-) -> tallow::Result<Vec<PathBuf>> {
+) -> tallow::SourceResult<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     // Links may lead round.
@@ -523,9 +524,9 @@ fn extension(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
+fn cannot(doing: &str, path: &Path, error: io::Error) -> SourceError {
     let message = format!("cannot {doing}: {error}");
-    Error::new(ErrorKind::Io, message).with_path(path).with_source(error)
+    SourceError::new(SourceErrorKind::Io, message).with_path(path).with_source(error)
 }
 
 /// The runs of bytes that a sample is read from.
@@ -543,14 +544,14 @@ pub(crate) fn files_of(source: &dyn Source, index: usize) -> Vec<PathBuf> {
 }
 
 /// How many bytes lie there: of a file of its own all of it, as the file system has it.
-pub(crate) fn bytes_of(extent: &Extent) -> tallow::Result<u64> {
+pub(crate) fn bytes_of(extent: &Extent) -> tallow::SourceResult<u64> {
     let path = match extent.location().path() {
         Some(path) if extent.is_whole() => path,
         _ => return Ok(extent.bytes() as u64),
     };
     let metadata = fs::metadata(path).map_err(|error| {
         let message = format!("cannot look at the file: {error}");
-        Error::new(ErrorKind::Io, message).with_path(path)
+        SourceError::new(SourceErrorKind::Io, message).with_path(path)
     })?;
     Ok(metadata.len())
 }

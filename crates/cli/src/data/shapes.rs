@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use tallow::{Dim, ErrorKind, Field, NpyFile, Source as _};
+use tallow::{Dim, Field, NpyFile, Source as _, SourceErrorKind};
 
 use crate::terminal::words::{count, counted};
 
@@ -12,7 +12,7 @@ pub(crate) fn of_file(path: &Path) -> Option<Vec<usize>> {
     match NpyFile::open(path) {
         Ok(file) => Some([&[file.len()], &*file.schema().fields()[0].max_shape()].concat()),
         // A scalar has no axis that could be the samples'.
-        Err(error) if error.kind() == ErrorKind::ShapeMismatch => Some(Vec::new()),
+        Err(error) if error.kind() == SourceErrorKind::ShapeMismatch => Some(Vec::new()),
         Err(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! From a chain on the command line to one that is known to fit the samples.
 
-use tallow::{Augment, Engine, ErrorKind, Schema, Transform as _};
+use tallow::plan::Engine;
+use tallow::{Augment, Schema, SourceErrorKind, Transform as _};
 
 use crate::args::FieldArgs;
 use crate::terminal::exit::{Failure, Result};
@@ -54,7 +55,7 @@ impl Augmentation {
     pub(crate) fn new(steps: &Augment, fields: &FieldArgs, schema: &Schema) -> Result<Self> {
         let chain = with_fields(steps.clone(), fields);
         let engine = chain.bind(schema).map_err(|error| match error.kind() {
-            ErrorKind::Config => {
+            SourceErrorKind::Config => {
                 let of = error.field().map_or(String::new(), |field| format!("field {field:?}: "));
                 Failure::usage(format!("{of}{}", error.message()))
             }

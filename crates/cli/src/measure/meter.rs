@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use tallow::{Batch, Batches, Loader, LoaderError, Report, Schema, Stage};
+use tallow::{Batch, Batches, Error, Loader, Report, Schema, Stage};
 
 use crate::measure::device::Consumer;
 use crate::measure::distribution::Distribution;
@@ -63,7 +63,7 @@ pub(crate) struct Taking<'a> {
 }
 
 /// Why to give up after this error, where what comes after it would fail as well.
-pub(crate) fn why_hopeless(error: &LoaderError) -> Option<String> {
+pub(crate) fn why_hopeless(error: &Error) -> Option<String> {
     let why = "gave up, since every worker is stuck: the storage does not answer";
     error.is_hopeless().then(|| why.to_owned())
 }
@@ -128,7 +128,7 @@ impl<'a> Taking<'a> {
     }
 
     /// Whether an epoch ends with this.
-    fn is_last(&self, next: &Result<Batch, LoaderError>) -> bool {
+    fn is_last(&self, next: &Result<Batch, Error>) -> bool {
         let number = match next {
             Ok(batch) => Some(batch.number()),
             Err(error) => error.batch().map(|batch| batch.number),
@@ -137,7 +137,7 @@ impl<'a> Taking<'a> {
     }
 
     /// Adds what came to the timeline, where there is one.
-    fn watch(&self, next: &Result<Batch, LoaderError>, wait: Duration, meter: &mut Meter) {
+    fn watch(&self, next: &Result<Batch, Error>, wait: Duration, meter: &mut Meter) {
         let Some(timeline) = &mut meter.timeline else { return };
         let samples = next.as_ref().map_or(0, |batch| batch.len() as u64);
         let (at, ready) = (meter.wall + self.started.elapsed(), self.loader.ready());
@@ -196,7 +196,7 @@ impl Meter {
     }
 
     /// Notes what came, and how long it was waited for.
-    fn note(&mut self, next: &Result<Batch, LoaderError>, wait: Duration) {
+    fn note(&mut self, next: &Result<Batch, Error>, wait: Duration) {
         self.batches += 1;
         self.batch_waits.add(wait.as_secs_f64());
         match next {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use tallow::{ErrorKind, Schema, Settings, Stage};
+use tallow::{Schema, Settings, SourceErrorKind, Stage};
 
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run, SampleSize, Tune,
@@ -468,7 +468,7 @@ pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<(
 pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
     for spread in &report.shapes {
         let said = one_line(&spread.to_string());
-        writeln!(out, "{BAD}{}{BAD:#}: {said}", ErrorKind::ShapeMismatch)?;
+        writeln!(out, "{BAD}{}{BAD:#}: {said}", SourceErrorKind::ShapeMismatch)?;
     }
     for problem in report.problems.iter().filter(|problem| !problem.is_told) {
         let (path, message) = (one_line(&problem.path), one_line(&problem.message));

@@ -8,7 +8,7 @@ pub(crate) mod json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tallow::{ErrorKind, Plan, Schema, Settings, Stage, Step};
+use tallow::{Plan, Schema, Settings, SourceErrorKind, Stage, Step};
 
 use crate::data::numbers::Range;
 use crate::data::shapes::Spread;
@@ -392,7 +392,7 @@ pub(crate) struct Problem {
     pub(crate) path: String,
     pub(crate) file: Option<PathBuf>,
     pub(crate) field: Option<String>,
-    pub(crate) kind: ErrorKind,
+    pub(crate) kind: SourceErrorKind,
     pub(crate) message: String,
     /// Whether it is told with all others of its field, in [`Check::shapes`].
     pub(crate) is_told: bool,

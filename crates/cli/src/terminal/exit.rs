@@ -45,14 +45,14 @@ impl Fault {
         code: u8,
         kind: &'static str,
         error: &dyn fmt::Display,
-        of: Option<&tallow::Error>,
+        of: Option<&tallow::SourceError>,
     ) -> Self {
         Self {
             code,
             kind,
             message: in_options(&error.to_string()),
             path: of.and_then(|error| error.path()).map(Path::to_owned),
-            sample: of.and_then(tallow::Error::index),
+            sample: of.and_then(tallow::SourceError::index),
         }
     }
 }
@@ -138,16 +138,16 @@ impl From<io::Error> for Failure {
     }
 }
 
-impl From<tallow::Error> for Failure {
-    fn from(error: tallow::Error) -> Self {
-        let code = if error.kind() == tallow::ErrorKind::Config { 2 } else { 1 };
+impl From<tallow::SourceError> for Failure {
+    fn from(error: tallow::SourceError) -> Self {
+        let code = if error.kind() == tallow::SourceErrorKind::Config { 2 } else { 1 };
         Self::Library(Box::new(Fault::of(code, error.kind().as_str(), &error, Some(&error))))
     }
 }
 
-impl From<tallow::LoaderError> for Failure {
-    fn from(error: tallow::LoaderError) -> Self {
-        let code = if error.kind() == tallow::LoaderErrorKind::Config { 2 } else { 1 };
+impl From<tallow::Error> for Failure {
+    fn from(error: tallow::Error) -> Self {
+        let code = if error.kind() == tallow::ErrorKind::Config { 2 } else { 1 };
         Self::Library(Box::new(Fault::of(code, error.kind().as_str(), &error, error.cause())))
     }
 }

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn none_and_other_schemas_and_too_many_samples_are_refused() {
-        let error = concat([counting("a", 0, 3); 0]).unwrap_err();
+        let error = concat(Vec::<Box<dyn Source>>::new()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(error.message(), "found no source, expected at least one");
         let boxed: [Box<dyn Source>; 2] =

@@ -109,7 +109,7 @@ fn together(dir: &Path, files: &[(PathBuf, Option<Array>)]) -> Result<(), String
 }
 
 /// Whether a file may be refused, and is in words that can be printed.
-fn refused(error: &tallow::Error, array: Option<&Array>) -> Result<(), String> {
+fn refused(error: &tallow::SourceError, array: Option<&Array>) -> Result<(), String> {
     words::check(&error.to_string())?;
     match array {
         Some(array) if array.odd.is_none() => Err(format!("refused: {error}")),

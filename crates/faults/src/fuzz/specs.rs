@@ -45,7 +45,7 @@ impl Target for Specs {
                 let _ = error.to_string();
                 let in_text = text.get(error.span()).is_some();
                 words::check(error.message())?;
-                words::check(&tallow::Error::from(error).to_string())?;
+                words::check(&tallow::SourceError::from(error).to_string())?;
                 return if in_text { Ok(0) } else { Err("an error about no text".to_owned()) };
             }
         };
@@ -181,7 +181,7 @@ impl Rows {
         Ok(Delivered { rows: delivered.concat(), planned_bytes })
     }
 
-    fn schema(&self) -> tallow::Result<Schema> {
+    fn schema(&self) -> tallow::SourceResult<Schema> {
         let mut fields = vec![Field::new("input", self.dtype, &self.shape)];
         if self.mask {
             let layout = self.layout.map_or("chw", Layout::as_str);

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig, PushKernelArg,
 };
-use tallow_core::{DeviceSlab, Run, Schema};
+use tallow_core::Schema;
+use tallow_core::device::{DeviceSlab, Run};
 
 use crate::Result;
 use crate::error::{no_memory, refused};

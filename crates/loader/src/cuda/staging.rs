@@ -33,7 +33,8 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::{CudaStorage, CudaStorageSlice};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
-use tallow_core::{DeviceEngine, DeviceSlab, Field, Made, Run};
+use tallow_core::Field;
+use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
 
 use super::resident_rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
 use crate::error::{no_memory, refused};
@@ -137,7 +138,7 @@ impl StagedLayout {
     /// For `rows` rows that `pipeline` writes. Rows of samples come first, so that what else the
     /// host makes is one piece.
     pub(crate) fn new(rows: usize, pipeline: &Pipeline) -> Self {
-        let mut slab = DeviceSlab { rows, ..DeviceSlab::default() };
+        let mut slab = DeviceSlab::new(rows);
         let room = |slab: &mut DeviceSlab, fields: &[Field]| -> Vec<Run> {
             fields.iter().map(|field| slab.push(field.max_bytes())).collect()
         };
@@ -409,9 +410,10 @@ impl Ring {
     /// Where the slab holds delivered field `field`, unless kernels make it.
     fn run_of(&self, field: usize) -> Option<Run> {
         match self.finisher.as_ref().map_or(Made::AsRead, |finisher| finisher.made(field)) {
-            Made::OnDevice => None,
             Made::OnHost => self.slab.made[field],
             Made::AsRead => Some(self.slab.fields[field]),
+            // The device makes it.
+            _ => None,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use tallow_core::{DeviceEngine, Field, Made, RowDType, Schema};
+use tallow_core::device::{DeviceEngine, Made};
+use tallow_core::{Field, RowDType, Schema};
 
 use crate::Result;
 

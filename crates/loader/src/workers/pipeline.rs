@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
-    DeviceEngine, Engine, Extent, FieldId, Location, Made, RowBuffer, RowSlots, Schema, Source,
-    zeroed_words,
+    Engine, Extent, FieldId, Location, RowBuffer, RowSlots, Schema, Source, zeroed_words,
 };
 
 use super::finisher::Finisher;

@@ -13,10 +13,8 @@ use candle_core::cuda_backend::{CudaDType, CudaStorageSlice, WrapErr};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, CudaStorage, DType, Device, Storage, Tensor};
 use half::{bf16, f16};
-use tallow_core::{
-    DeviceEngine, DeviceSlab, Engine, Error, ErrorKind, Field, Made, Result, RowBuffer, RowKey,
-    Run, Schema, Shapes,
-};
+use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
+use tallow_core::{Engine, Error, ErrorKind, Field, Result, RowBuffer, RowKey, Schema, Shapes};
 
 use super::args::StageArgs;
 use super::launches::{Launch, Launches};
@@ -121,9 +119,10 @@ pub(crate) fn apply(
     let outputs = launches.engine().schema().fields().iter().enumerate();
     let tensors = outputs.zip(fields.iter()).map(|((i, field), (name, tensor))| {
         let made = match launches.made(i) {
-            Made::OnDevice => made.next().ok_or_else(|| refused(field)),
             Made::OnHost => on_host(&launches, schema, fields, &plans, i),
             Made::AsRead => Ok(tensor.clone()),
+            // The device makes it.
+            _ => made.next().ok_or_else(|| refused(field)),
         };
         Ok((name.to_owned(), made?))
     });
@@ -184,15 +183,9 @@ fn on_device(
             addresses.push(address);
         }
         // Fields lie each in a tensor of its own: offsets are addresses, and the slab is all memory.
-        let layout = DeviceSlab {
-            rows,
-            plans: Run { offset: plans as usize, stride: launches.engine().plan_bytes() },
-            fields: runs,
-            partners: Vec::new(),
-            made: Vec::new(),
-            scratch: scratch as usize,
-            bytes: 0,
-        };
+        let mut layout = DeviceSlab::new(rows);
+        layout.plans = Run { offset: plans as usize, stride: launches.engine().plan_bytes() };
+        (layout.fields, layout.scratch) = (runs, scratch as usize);
         let list = launches.list(0, &layout, &addresses, 0..rows, 0);
         // SAFETY: plans, fields, scratch and outputs are allocations of this device, as long as the
         // schema says for `rows` rows, which live until after this call; what is put on the stream

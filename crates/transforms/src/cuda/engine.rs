@@ -4,8 +4,9 @@
 use std::ops::Range;
 
 #[cfg(feature = "cuda")]
-use tallow_core::DeviceSlab;
-use tallow_core::{DeviceEngine, Engine, FieldMut, FieldView, Made, Result};
+use tallow_core::device::DeviceSlab;
+use tallow_core::device::{DeviceEngine, Made};
+use tallow_core::{Engine, FieldMut, FieldView, Result};
 
 use super::launches::{Launches, made_by};
 

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use bytemuck::{Pod, bytes_of};
-use tallow_core::{DeviceSlab, Error, ErrorKind, Made, Result, RowDType, Run, Schema};
+use tallow_core::device::{DeviceSlab, Made, Run};
+use tallow_core::{Error, ErrorKind, Result, RowDType, Schema};
 
 use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs, WidenArgs};
 use crate::augment::Augment;

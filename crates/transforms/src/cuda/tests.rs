@@ -7,10 +7,8 @@ mod values;
 
 use half::{bf16, f16};
 use proptest::prelude::*;
-use tallow_core::{
-    DeviceEngine, DeviceSlab, Dim, Engine, Field, Key, Made, RowBuffer, RowDType, RowKey, RowView,
-    Run, Schema, Shapes,
-};
+use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
+use tallow_core::{Dim, Engine, Field, Key, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes};
 
 use super::Launches;
 use super::host;
@@ -165,7 +163,10 @@ impl Batch {
         };
         let scratch = run(0).offset;
         let bytes = scratch + self.launches.scratch_bytes(rows);
-        DeviceSlab { rows, plans, fields, partners, made: Vec::new(), scratch, bytes }
+        let mut slab = DeviceSlab::new(rows);
+        (slab.plans, slab.fields, slab.partners) = (plans, fields, partners);
+        (slab.scratch, slab.bytes) = (scratch, bytes);
+        slab
     }
 
     /// The slab as it would be uploaded, its scratch full of what was there before.
