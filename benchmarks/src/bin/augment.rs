@@ -17,6 +17,7 @@ use tallow::plan::{Engine, RowKey, Shapes};
 use tallow::{
     Augment, Field, Key, Loader, RowBuffer, RowDType, Schema, Shuffle, Transform as _, from_fn,
 };
+use tallow_benchmarks::median;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -86,11 +87,6 @@ fn print(rates: &mut [(String, Vec<f64>)]) {
             own / median
         );
     }
-}
-
-fn median(rates: &mut [f64]) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 fn schema() -> Schema {

@@ -12,15 +12,11 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use tallow::prelude::*;
 use tallow::{Population, Shuffle, from_fn};
+use tallow_benchmarks::median;
 
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 fn two_fields(samples: usize) -> impl Source + 'static {
@@ -42,7 +38,8 @@ fn next_with_a_ready_batch(batch_size: usize) -> Result<(), Box<dyn std::error::
     let loader = Loader::builder(two_fields(samples)).batch_size(batch_size).shuffle();
     let loader = loader.workers(1).prefetch(READY).build()?;
     let mut batches = loader.epoch(0);
-    let clock = median((0..99).map(|_| timed(|| ()).0).collect());
+    let mut clock: Vec<Duration> = (0..99).map(|_| timed(|| ()).0).collect();
+    let clock = median(&mut clock);
     let mut times = Vec::new();
     for _ in 0..GROUPS {
         // Long enough for the worker to fill the window again and to fall asleep.
@@ -56,7 +53,7 @@ fn next_with_a_ready_batch(batch_size: usize) -> Result<(), Box<dyn std::error::
         assert_eq!(taken.len(), READY);
     }
     let mean = times.iter().sum::<Duration>() / times.len() as u32;
-    let median = median(times);
+    let median = median(&mut times);
     println!(
         "next() with a ready batch of two fields, {batch_size} rows: {median:?}, mean {mean:?}"
     );
@@ -77,11 +74,9 @@ fn start_of_an_epoch(samples: usize) -> Result<(), Box<dyn std::error::Error>> {
         std::hint::black_box(order.index(samples / 2));
         started.elapsed()
     });
+    let mut times: Vec<Duration> = times.collect();
     let bytes = Shuffle.order_bytes(&population);
-    println!(
-        "order of a shuffled epoch of {samples}: {:?}, {bytes} bytes",
-        median(times.collect())
-    );
+    println!("order of a shuffled epoch of {samples}: {:?}, {bytes} bytes", median(&mut times));
     let loader =
         Loader::builder(two_fields(samples)).batch_size(64).shuffle().workers(1).build()?;
     let mut state = loader.state();
@@ -92,7 +87,8 @@ fn start_of_an_epoch(samples: usize) -> Result<(), Box<dyn std::error::Error>> {
         state = loader.state();
         started.elapsed()
     });
-    println!("  state saved and resumed: {:?}", median(saving.collect()));
+    let mut saving: Vec<Duration> = saving.collect();
+    println!("  state saved and resumed: {:?}", median(&mut saving));
     Ok(())
 }
 

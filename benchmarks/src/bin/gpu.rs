@@ -22,6 +22,7 @@ use tallow::{
     Augment, Batch, Field, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, RowDType, Schema,
     Source, from_fn,
 };
+use tallow_benchmarks::median;
 use tallow_cli::copies::{Host, bytes_per_second};
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -492,11 +493,6 @@ fn figure(name: &str, value: f64, unit: &str) {
     println!("      {name:<62} {value:>10.2} {unit}");
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn figures() -> Result {
     let device = Device::new_cuda_with_stream(0)?;
     let Device::Cuda(cuda) = &device else { return Err("no CUDA device".into()) };
@@ -561,7 +557,7 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
         rates.push((BATCHES * ROWS) as f64 / started.elapsed().as_secs_f64());
     }
     // The first epoch has warmed everything up.
-    figure(&format!("{what}, nothing done with batches"), median(rates.split_off(1)), "images/s");
+    figure(&format!("{what}, nothing done with batches"), median(&mut rates[1..]), "images/s");
     let report = loader.report().since(&warmed);
     if !resident {
         let copies = report.copies.bytes_per_second();
@@ -620,7 +616,7 @@ fn seconds<T>(
             taken.push(f64::from(ms) / 1e3);
         }
     }
-    Ok(median(taken))
+    Ok(median(&mut taken))
 }
 
 /// Bytes a second of a copy on the device, those read and those written counted once each.

@@ -13,6 +13,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use tallow::candle::{Result, Tensor};
 use tallow::prelude::*;
+use tallow_benchmarks::median;
 
 const THREADS: usize = 2;
 
@@ -50,11 +51,6 @@ fn rate(run: impl FnOnce() -> Result<usize>) -> Result<f64> {
     Ok(run()? as f64 / started.elapsed().as_secs_f64())
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_unstable_by(f64::total_cmp);
-    rates[rates.len() / 2]
-}
-
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [folder, batch_size, rounds @ ..] = &args[..] else {
@@ -73,7 +69,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         theirs.push(rate(|| peer(&inputs, &targets, batch_size))?);
         ours.push(rate(|| tallow(&loader, epoch))?);
     }
-    let (ours, theirs) = (median(ours), median(theirs));
+    let (ours, theirs) = (median(&mut ours), median(&mut theirs));
     println!("tallow {ours:.0}/s, rayon and read_npy {theirs:.0}/s: {:.1} times", ours / theirs);
     Ok(())
 }

@@ -1,0 +1,26 @@
+//! What the benchmarks have in common.
+
+use std::cmp::Ordering;
+
+/// The value in the middle once they are sorted; of an even number, the upper of the two. The values are
+/// left sorted, for the least and the greatest of them.
+///
+/// # Panics
+///
+/// If there is no value.
+pub fn median<T: PartialOrd + Copy>(values: &mut [T]) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+    values[values.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle_of_what_was_sorted() {
+        let mut values = [3.0, 1.0, 2.0];
+        assert_eq!((median(&mut values), values), (2.0, [1.0, 2.0, 3.0]));
+        assert_eq!(median(&mut [4, 1]), 4);
+    }
+}
