@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What counters, clocks and spans cost, in instructions: `benchmarks/counting.sh DIR [BATCH]`.
+# What counters, clocks and spans cost in instructions: `benchmarks/counting.sh DIR [BATCH]`.
 #
-# callgrind counts the program `counting` over DIR, a folder of pairs, with them and built without,
-# nobody subscribed; two epochs less one, so that building the loader is left out.
+# Runs the program `counting` under callgrind over DIR, a folder of pairs, built with them and
+# without, with no subscriber. Subtracts one epoch from two, which leaves out building the loader.
 set -euo pipefail
 dir=$(realpath "$1")
 batch=${2:-256}
@@ -29,7 +29,7 @@ for workers in 0 2; do
         declare "${program/-/_}=$((two - one))"
     done
     awk -v workers="$workers" -v with="$counting_with" -v without="$counting_without" 'BEGIN {
-        printf "%d workers: %.1f million instructions an epoch, %.1f without: %.2f%% more\n",
+        printf "%d workers: %.1f million instructions per epoch, %.1f without: %.2f%% more\n",
             workers, with / 1e6, without / 1e6, 100 * (with / without - 1)
     }'
 done

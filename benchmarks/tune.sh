@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# How far what `bench-loader tune` finds is from the best of all settings within its bounds, in
-# five situations: `benchmarks/tune.sh FOLDER`, whose data sets are written first where they are
-# not there.
+# How close the result of `bench-loader tune` is to the best of all settings within its bounds, in
+# five situations: `benchmarks/tune.sh FOLDER`. Missing data sets are written to FOLDER first.
 set -euo pipefail
 mkdir -p "$1"
 folder=$(realpath "$1")

@@ -1,20 +1,18 @@
 """What torchvision and DALI need for three augmentation chains, on one thread.
 
-256x256x3 u8 images in height-width-channel order, raw in memory, become batches of 64 rows of
-3x224x224 f32 in a buffer that is used again and again. The chains, every parameter drawn for each
-image anew:
+256x256x3 u8 images in memory, in height-width-channel order, become batches of 64 rows of 3x224x224
+f32 in a reused buffer. The chains, with parameters drawn for each image:
 
     crop    random crop to 224, horizontal flip in half the cases, normalise with ImageNet's
             mean and standard deviation
-    resize  random resized crop to 224 (area 0.08 to 1, ratio 3/4 to 4/3, bilinear, antialias as
-            both libraries default to: on), flip, normalise
-    jitter  as resize, with brightness, contrast and saturation by factors from 0.6 to 1.4 and hue
+    resize  random resized crop to 224 (area 0.08 to 1, ratio 3/4 to 4/3, bilinear, antialias
+            on, the default of both libraries), flip, normalise
+    jitter  like resize, with brightness, contrast and saturation by factors from 0.6 to 1.4 and hue
             by up to 36 degrees between flip and normalise
 
-Run by hand, `python augment.py --once` prints a table. Run by a benchmark that puts its own
-measurements in between, it reads lines `<library> <chain> <seconds>` and answers each with a line
-of JSON; `quit` or the end of the input ends it. The first line it writes says that it is ready, and
-with which versions.
+`python augment.py --once` prints a table. Without `--once`, for a benchmark that measures in between,
+it reads lines `<library> <chain> <seconds>` and answers each with a line of JSON; `quit` or the end of
+the input ends it. The first line it writes says that it is ready, and with which versions.
 
 Not measured: reading, decoding, more than one thread. The pixels are random bytes; with smooth
 gradients instead, the figures were the same within their spread.
@@ -22,7 +20,7 @@ gradients instead, the figures were the same within their spread.
 
 import os
 
-# Before the imports: libraries size their thread pools while they load.
+# Before the imports, because libraries size their thread pools while they load.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import functools
@@ -41,12 +39,12 @@ from nvidia.dali.backend import TensorListCPU
 from torchvision.transforms import v2
 
 ROWS = 64
-# 8 x 64 images are 100 MB: more than the caches hold, as in training.
+# 8 x 64 images are 100 MB, more than the caches hold, as in training.
 BATCHES = 8
 SIDE = 224
 MEAN = [0.485, 0.456, 0.406]
 STD = [0.229, 0.224, 0.225]
-# The same normalisation for values from 0 to 255: one pass less than dividing the pixels first.
+# The same normalisation for values from 0 to 255, which saves dividing the pixels first.
 MEAN_255 = [255 * mean for mean in MEAN]
 STD_255 = [255 * std for std in STD]
 
@@ -55,7 +53,7 @@ CHAINS = ["crop", "resize", "jitter"]
 
 ROUNDS = 5
 ROUND_SECONDS = 1.0
-# The forms of a library's chain compete in so many rounds of so long before the first answer.
+# Before the first answer, the forms of a chain compete in this many rounds of this length.
 TRIAL_ROUNDS = 5
 TRIAL_SECONDS = 0.3
 
@@ -71,10 +69,10 @@ def images():
 
 
 class Planar(torch.nn.Module):
-    """Makes channel-first memory of what is a channel-first view of channel-last memory.
+    """Turns a channel-first view of channel-last memory into channel-first memory.
 
-    Without it the view's strides last until the copy to the row, and `crop` takes half as long
-    again. The copy comes before the conversion because u8 is a quarter of the memory.
+    Without it the strides of the view last until the copy to the row, and `crop` takes 1.5 times as
+    long. The copy comes before the conversion because u8 is a quarter of the memory.
     """
 
     def forward(self, image):
@@ -95,9 +93,9 @@ def scaled():
 
 
 def torchvision_forms(chain):
-    """The ways of writing a chain that were fastest for some chain; the fastest is chosen by trial.
+    """The ways to write a chain that were fastest for some chain; a trial chooses the fastest.
 
-    Also tried, and slower or no faster: f32 from the very start (the resize has fast u8 code), no
+    Also tried, and slower or no faster: f32 from the start (the resize has fast u8 code), no
     `Planar`, u8 rows that are normalised together as a batch.
     """
     u8_steps = [*geometry(chain), *colour(chain)]
@@ -112,7 +110,7 @@ def torchvision_forms(chain):
 
 
 def composed(steps):
-    """The way of the documentation: all of the chain for an image, then a copy to its row."""
+    """As documented: the whole chain per image, then a copy to its row."""
     transform = v2.Compose(steps)
 
     def write(image, row):
@@ -122,7 +120,7 @@ def composed(steps):
 
 
 def normalised_in_place(u8_steps):
-    """Converts while it copies to the row, and normalises there: no f32 image of its own."""
+    """Converts while copying to the row, and normalises there, without an f32 image in between."""
     transform = v2.Compose(u8_steps)
 
     def write(image, row):
@@ -156,10 +154,10 @@ def torchvision_form(write):
 
 
 class Feed:
-    """Hands whole batches to DALI where they lie, without a copy, until it is closed.
+    """Hands whole batches to DALI without a copy, until it is closed.
 
-    Closing it ends DALI's epoch: whatever was begun ahead is finished and counted inside the clock,
-    and DALI's threads are at rest between two measurements.
+    Closing it ends DALI's epoch: work that was begun ahead is finished and counted while the clock
+    runs, and DALI's threads are idle between two measurements.
     """
 
     def __init__(self):
@@ -178,7 +176,7 @@ def dali_chain(chain, image, jittered):
     """Flip, normalise, cast and transposition are always one fused operator, last.
 
     The flip may come after the jitter because the jitter treats all pixels alike. `color_twist` is
-    a single matrix for all four changes, with a type of its own for the result; `hsv` followed by
+    a single matrix for all four changes, with its own type for the result; `hsv` followed by
     `brightness_contrast` is two passes, and was no faster. The resize is to u8: to f32 it was
     slower.
     """
@@ -210,10 +208,10 @@ def dali_chain(chain, image, jittered):
 
 
 def dali_forms(chain):
-    """Two batches ahead, as DALI defaults to, in either executor.
+    """Two batches ahead, DALI's default, in either executor.
 
-    A jitter to f32 is much faster than one to u8, but is not clamped to 0 to 255, which is part of
-    torchvision's definition; it competes all the same, for DALI's users may choose it.
+    A jitter to f32 is much faster than one to u8, but it is not clamped to 0 to 255, as torchvision's
+    is. It competes anyway, because users of DALI may choose it.
 
     Also tried, and no faster: one batch ahead, none, batches as numpy arrays. Batches that are
     copied are slower.
@@ -275,10 +273,10 @@ def measure(epoch, seconds):
 
 
 def check(epoch):
-    """Refuses a form whose batches are not what it is measured for; its first run, too.
+    """Refuses a form whose batches are wrong. This is also its first run.
 
     Uniformly random bytes have a standard deviation of 0.289 before normalisation and about 1.28
-    after it. Resizing makes that less, but not a tenth of it.
+    after it. Resizing makes that less, but never by a factor of ten.
     """
     _, rows = epoch(0.05)
     rows = rows if torch.is_tensor(rows) else torch.from_numpy(numpy.array(rows.as_tensor()))
@@ -289,10 +287,10 @@ def check(epoch):
 
 @functools.cache
 def fastest(library, chain):
-    """Warms all forms of a chain up, and chooses the one with the most images per CPU second.
+    """Warms up all forms of a chain, and chooses the one with the most images per CPU second.
 
-    CPU time, because a busy machine disturbs it less than the time that passes, and the best of the
-    rounds, because a disturbance only ever slows. Returns the form's name, its epoch, and that
+    CPU time, because a busy machine affects it less than wall time, and the best of the rounds,
+    because a disturbance can only slow a round. Returns the name of the form, its epoch, and that
     figure for every form.
     """
     forms = (torchvision_forms if library == "torchvision" else dali_forms)(chain)

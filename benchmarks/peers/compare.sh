@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Tallow beside other loaders on three data sets: `benchmarks/peers/compare.sh [FOLDER [OPTION..]]`.
+# Compares Tallow with other loaders on three data sets: `benchmarks/peers/compare.sh [FOLDER
+# [OPTION..]]`.
 #
-# Makes a virtual environment of requirements.txt and the data sets of the README's table in FOLDER,
-# about 2.2 GB, where they are not there yet, builds bench-loader, and prints a table for each. Options
-# are those of `bench-loader compare`. PEERS_PYTHON names a Python that has the peers already.
+# Creates a virtual environment from requirements.txt and the data sets of the README's table in
+# FOLDER, about 2.2 GB, unless they exist, builds bench-loader, and prints a table for each data
+# set. The options are those of `bench-loader compare`. PEERS_PYTHON names a Python in which the
+# peers are installed already.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 folder="${1:-${TMPDIR:-/tmp}/tallow-compare}"

@@ -1,14 +1,14 @@
-"""What torchvision needs on a GPU for the chain of `gpu figures`, every image with parameters of its own.
+"""What torchvision needs on a GPU for the chain of `gpu figures`, with its own parameters per image.
 
 256x256 u8 images in the memory of the device become a batch of 64 rows of 3x224x224 f16: random
-resized crop (antialias off, as a fused kernel has it, and on, as torchvision defaults to), flip,
-colour jitter, normalise. torchvision's transforms draw one set of parameters for all that they are
-given, so that images with their own are transformed one by one.
+resized crop (antialias off, like a fused kernel, and on, as is torchvision's default), flip, colour
+jitter, normalise. torchvision's transforms draw one set of parameters for all that they are given,
+so images with different parameters are transformed one by one.
 
     python gpu.py
 
-Medians of rounds of one batch, each begun and ended with a synchronised device. Without a GPU, PyTorch
-or torchvision it says so and ends with 0.
+Prints medians of rounds of one batch, with the device synchronised at the beginning and the end of
+each. Without a GPU, PyTorch or torchvision it says so and exits with 0.
 """
 
 import statistics
@@ -52,7 +52,7 @@ def seconds(torch, work):
 
 
 def copy(torch):
-    """A copy on the device, bytes read and bytes written counted once each."""
+    """A copy on the device, counting bytes read and bytes written."""
     source = torch.zeros(256 << 20, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))

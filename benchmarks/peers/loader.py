@@ -1,26 +1,25 @@
-"""Other data loaders on the files of `bench-loader compare`, each in a process of its own.
+"""Other data loaders on the files of `bench-loader compare`, each in a separate process.
 
     python loader.py PEER WORK.json [FORM]
 
 PEER is torch, dali, spdl or grain. WORK.json names the files of each field, sample by sample, the
-batch size and the threads or worker processes. A peer can be used in several ways, its forms; the
-line `choose` tries them, and a second process, given the FORM that was fastest, is the one that is
-measured. So neither the memory nor the start of a form that lost is counted.
+batch size, and the number of threads or worker processes. A peer can be used in several ways, called
+forms. The line `choose` tries them, and a second process, given the fastest FORM, is the one that is
+measured. So neither the memory nor the start of the other forms counts.
 
-The first line written is {"ready": versions, "version": its own, "notes": where
-it differs} or {"absent": why}; then each line read is answered with
-one line of JSON:
+The first line written is {"ready": versions, "version": its own, "notes": where it differs} or
+{"absent": why}. Then each line read is answered with one line of JSON:
 
-    choose    epochs of every form in turns: {"form": the fastest, "tried": {form: samples/s}}
-    warm      an epoch that is not timed, in which the memory of worker processes is looked at often
+    choose    runs epochs of every form in turns: {"form": the fastest, "tried": {form: samples/s}}
+    warm      runs an epoch that is not timed, and often looks at the memory of worker processes
     epoch E   {"seconds", "first_batch_seconds", "samples", "bytes", "cpu_seconds", "peak_bytes"}
-    verify    an epoch over which {"samples", "checksum"} are counted
-    quit      ends it, as the end of the input does
+    verify    runs an epoch and counts {"samples", "checksum"}
+    quit      ends the process, like the end of the input
 
-An epoch is every sample once, in an order of its own, in batches of one array a field, the last
-one smaller. Its clock runs from the line to the last batch, and a batch is dropped when the next
-one is there. CPU time is that of this process and of all that it started, alive or not. Peak memory
-is the most that this process had resident, and what its workers had beside it for themselves alone.
+An epoch is every sample once, in its own order, in batches of one array per field, of which the last
+may be smaller. The clock runs from the line to the last batch, and a batch is dropped when the next
+one arrives. CPU time is that of this process and of all processes that it started, alive or not. Peak
+memory is the most that this process had resident, plus what only its workers had.
 """
 
 import gc
@@ -34,7 +33,7 @@ import resource
 import sys
 import time
 
-# Protocol lines go out by a descriptor of their own: libraries print where they like.
+# Protocol lines have their own descriptor, because libraries print to standard output.
 ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
@@ -44,8 +43,8 @@ except ImportError as missing:
     ANSWERS.write(json.dumps({"absent": str(missing)}) + "\n")
     sys.exit()
 
-# A form is tried over so many epochs, and no more once it had so many seconds: one disturbed epoch
-# does not decide. One that takes so many times as long in the first as the fastest is out.
+# A form is tried for this many epochs, or fewer after this many seconds, so that one disturbed epoch
+# does not decide. A form that takes this many times as long as the fastest in its first epoch is out.
 EPOCHS_OF_CHOICE = (3, 10)
 SECONDS_OF_CHOICE = 1.5
 OUT_AT = 2.5
@@ -74,8 +73,8 @@ class Work:
 
 
 def load(path):
-    """`np.load`, for threads: several at once that parse a header make Python before 3.13 fail with a
-    spurious SystemError now and then, and the second time it does not."""
+    """`np.load` for threads. Before Python 3.13, parsing headers in several threads sometimes fails with
+    a spurious SystemError, and succeeds the second time."""
     try:
         return np.load(path)
     except SystemError:
@@ -83,7 +82,7 @@ def load(path):
 
 
 class Chain:
-    """Steps of augmentation, each a name and its arguments: numbers, (low, high), lists, or words."""
+    """Augmentation steps, each a name and its arguments: numbers, (low, high), lists, or words."""
 
     def __init__(self, augment, fields):
         self.field = [field["name"] for field in fields].index(augment["field"])
@@ -117,7 +116,7 @@ class Chain:
 
 
 def size_of(positional):
-    """Height and width of one number or of two."""
+    """Height and width from one number or two."""
     return [positional[0], positional[-1]]
 
 
@@ -125,7 +124,7 @@ def size_of(positional):
 
 
 def torchvision_chain(chain):
-    """The documentation's way: all steps of `transforms.v2` for an image, u8 as long as may be."""
+    """As documented: all steps of `transforms.v2` per image, in u8 as long as possible."""
     import torch
     from torchvision.transforms import v2
 
@@ -206,8 +205,8 @@ def torch_forms(work):
 
 
 def dali_chain(chain, image):
-    """Flips to the side, a crop behind everything else, the normalisation and the cast are one fused
-    operator, last: they may change places with what stands between, which treats all pixels alike."""
+    """Horizontal flips, a crop that comes last, the normalisation and the cast are one fused operator at
+    the end. That changes nothing, because the steps in between treat all pixels alike."""
     from nvidia.dali import fn, types
 
     def uniform(low, high):
@@ -263,11 +262,11 @@ def dali_chain(chain, image):
 
 
 def dali_forms(work):
-    """A numpy reader a field, of one shuffle, on the CPU.
+    """One numpy reader per field, with the same shuffle, on the CPU.
 
-    Exactly the batches of an epoch are scheduled, two ahead as DALI defaults to, so that it does not
-    begin the next epoch while another loader has its turn; its readers have one batch ready, though.
-    The last batch is filled up with the last sample, which is cut off here.
+    Exactly the batches of an epoch are scheduled, two ahead as is DALI's default, so that it does not
+    begin the next epoch while another loader has its turn. Its readers still have one batch ready.
+    DALI fills up the last batch with the last sample, which is cut off here.
     """
     from nvidia import dali
     from nvidia.dali import fn
@@ -302,7 +301,7 @@ def dali_forms(work):
                 pipeline.set_outputs(*readers)
             pipeline.build()
             last_rows = work.samples - (work.batches - 1) * work.batch_size
-            # The first call ever schedules all that may be ahead, each later one a single batch.
+            # The very first call schedules all batches ahead, and each later one a single batch.
             begun = False
 
             def epoch(_):
@@ -336,7 +335,7 @@ def dali_forms(work):
 
 
 def spdl_forms(work):
-    """A pipeline an epoch, its stages on threads."""
+    """One pipeline per epoch, with its stages on threads."""
     import spdl.io
     from spdl.pipeline import PipelineBuilder
 
@@ -386,7 +385,7 @@ def spdl_forms(work):
 
 
 def grain_forms(work):
-    """A `MapDataset` that is shuffled, read, batched and made an `IterDataset`."""
+    """A `MapDataset` that is shuffled, read, batched and turned into an `IterDataset`."""
     import grain
 
     class Files:
@@ -436,16 +435,16 @@ def grain_forms(work):
     }
 
 
-# What makes the forms, the packages whose versions are told, and where a peer does something else
-# than the others.
+# For each peer: what makes its forms, the packages whose versions are reported, and where its work
+# differs from that of the others.
 PEERS = {
     "torch": (torch_forms, ["torch", "numpy"], ["its workers are processes"]),
     "dali": (
         dali_forms,
         ["nvidia-dali-cuda130", "nvidia-dali-cuda120", "numpy"],
         [
-            "a batch is memory of DALI's that is used again, where the others make tensors that stay",
-            "its order follows from the number of epochs before; the last batch was filled up with "
+            "a batch is memory that DALI reuses, while the others make tensors that stay",
+            "its order depends on the number of epochs before; it fills up the last batch with "
             "repeated samples, which are cut off",
             "each reader has one batch of the next epoch ready when an epoch ends",
         ],
@@ -453,7 +452,7 @@ PEERS = {
     "spdl": (
         spdl_forms,
         ["spdl", "spdl-io", "numpy"],
-        ["batches come in the order in which they are done, which is not that of the epoch"],
+        ["batches come in the order in which they are finished, not in that of the epoch"],
     ),
     "grain": (grain_forms, ["grain", "numpy"], []),
 }
@@ -462,7 +461,7 @@ PEERS = {
 NOTES_AUGMENTED = {
     "torch": ["the chain is torchvision's transforms.v2, image by image"],
     "dali": [
-        "planes are transposed for a random resized crop or a colour jitter, which want colours last",
+        "planes are transposed for a random resized crop or a colour jitter, which need colours last",
         "its colour jitter is one matrix, in a fixed order",
     ],
 }
@@ -472,7 +471,7 @@ NOTES_AUGMENTED = {
 
 
 def descendants():
-    """All processes below this one that are alive, where the system lists them."""
+    """All living descendants of this process, if the system lists processes."""
     parents = {}
     try:
         numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -481,7 +480,7 @@ def descendants():
     for pid in numbers:
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name, in brackets, may hold anything.
+                # The name, in parentheses, may contain anything.
                 parents[pid] = int(file.read().rpartition(b")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             continue
@@ -493,7 +492,7 @@ def descendants():
 
 
 def cpu_of(pid):
-    """CPU seconds of all threads of another process, by the clock that Linux keeps of it."""
+    """CPU seconds of all threads of another process, from its clock on Linux."""
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
@@ -507,7 +506,7 @@ def cpu_of_children():
 
 
 def kibibytes(path, keys):
-    """The sum of these lines of a file of the system, in bytes."""
+    """The sum of these lines of a system file, in bytes."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             lines = [line.split() for line in file]
@@ -517,8 +516,8 @@ def kibibytes(path, keys):
 
 
 def private_bytes_of_workers():
-    """What worker processes have resident that no other process has: pages that they share with
-    this one are counted here."""
+    """The memory of worker processes that no other process shares. Pages that they share with this
+    process count here already."""
     if not multiprocessing.active_children():
         return 0
     keys = ("Private_Clean", "Private_Dirty")
@@ -526,7 +525,7 @@ def private_bytes_of_workers():
 
 
 def own_peak_bytes():
-    # `ru_maxrss` begins with that of the parent; it is in bytes on macOS.
+    # `ru_maxrss` begins with that of the parent. On macOS it is in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return kibibytes("/proc/self/status", ("VmHWM",)) or peak
@@ -554,7 +553,7 @@ class Meter:
                 first = time.perf_counter() - started
             samples += len(batch[0])
             size += sum(array.nbytes for array in batch)
-            # Freed before the next one is asked for, and inside the clock.
+            # Freed before the next one is asked for, while the clock runs.
             batch = None
         seconds = time.perf_counter() - started
         cpu = time.process_time() - cpu
@@ -571,7 +570,7 @@ class Meter:
 
 
 def choose(forms):
-    """The form with the fastest epoch. One that fails does not compete."""
+    """The form with the fastest epoch. A form that fails does not compete."""
     made, failures, rates = {}, {}, {}
     spent = dict.fromkeys(forms, 0.0)
     least, most = EPOCHS_OF_CHOICE
@@ -601,7 +600,7 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def rows_hashed(array):
-    """For each row the sum of its bytes as 64-bit words, the last of them filled up with zeros."""
+    """For each row, the sum of its bytes as 64-bit words, the last one padded with zeros."""
     rows = len(array)
     data = np.ascontiguousarray(array).reshape(rows, -1).view(np.uint8)
     if data.shape[1] % 8:
@@ -610,8 +609,8 @@ def rows_hashed(array):
 
 
 def verify(epoch):
-    """A sum over samples of a hash of all their fields, which does not depend on the order, but
-    does on which row of one field comes with which of another."""
+    """A sum over samples of a hash of all their fields. It does not depend on the order of the samples,
+    but on which row of one field comes with which of another."""
     samples, total = 0, np.uint64(0)
     with np.errstate(over="ignore"):
         for batch in epoch(1):
@@ -626,7 +625,7 @@ def verify(epoch):
 
 
 def versions(packages):
-    """Those of the packages that are there; the first is the peer's own."""
+    """Versions of the packages that are installed; the first is the peer's own."""
     found = {}
     for package in packages:
         try:

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// The value in the middle once they are sorted; of an even number, the upper of the two. The values are
-/// left sorted, for the least and the greatest of them.
+/// The median of the values; of an even number, the upper of the two in the middle. The values are
+/// left sorted, so the least and the greatest are at the ends.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! The program `gpu` does what it says, on a GPU: nothing gives the simulated driver its kernels here.
+//! The program `gpu` does what it says, on a real GPU: here the simulated driver has no kernels.
 
 use std::process::Command;
 

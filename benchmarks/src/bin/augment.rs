@@ -1,10 +1,10 @@
-//! What augmentation costs on the CPU, beside torchvision and DALI on the same chains:
+//! What augmentation costs on the CPU, compared with torchvision and DALI on the same chains:
 //! `cargo run --release -p tallow-benchmarks --bin augment [PYTHON]`.
 //!
-//! 256x256x3 bytes, colours last, in memory, to 224x224 `f32`, colours first, into a reused batch
-//! of 64 rows; what the peers are told to do stands in `benchmarks/peers/augment.py`. With the name
-//! of a Python that has them (`pip install -r benchmarks/peers/requirements.txt`), their rounds and
-//! ours take turns. Images a second, medians of the rounds.
+//! From 256x256x3 bytes in memory, colours last, to 224x224 `f32`, colours first, in a reused batch
+//! of 64 rows. `benchmarks/peers/augment.py` shows what the peers do. Name a Python in which they
+//! are installed (`pip install -r benchmarks/peers/requirements.txt`) to let their rounds and ours
+//! take turns. Prints images per second, as medians of the rounds.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
 
@@ -21,7 +21,7 @@ use tallow_benchmarks::median;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// Name, and the chain as text.
+/// The name and the text of each chain.
 const CHAINS: [(&str, &str); 3] = [
     ("crop", "random_crop(224) random_hflip(0.5) normalize(imagenet) to_dtype(f32)"),
     ("resize", "random_resized_crop(224) random_hflip(0.5) normalize(imagenet) to_dtype(f32)"),
@@ -34,7 +34,7 @@ const CHAINS: [(&str, &str); 3] = [
 
 const SIDE: usize = 256;
 const ROWS: usize = 64;
-/// Raw images: 100 MB, so that none is found in a cache.
+/// Raw images: 100 MB, so that none is in a cache.
 const IMAGES: usize = 8 * ROWS;
 const ROUNDS: usize = 5;
 const SECONDS: f64 = 1.5;
@@ -55,7 +55,7 @@ fn main() -> Result<()> {
         let mut rates: Vec<(String, Vec<f64>)> = Vec::new();
         for round in 0..=ROUNDS {
             let mut book = |who: &str, rate: f64| {
-                // The first round warms everything up.
+                // The first round is a warm-up.
                 match rates.iter_mut().find(|(name, _)| name == who) {
                     Some((_, rates)) => rates.push(rate),
                     None => rates.push((who.to_owned(), Vec::new())),
@@ -94,7 +94,7 @@ fn schema() -> Schema {
     Schema::new(vec![field]).expect("a valid schema")
 }
 
-/// Random bytes: no chain takes a short cut for them.
+/// Random bytes, for which no chain takes a short cut.
 fn images() -> Result<Vec<RowBuffer>> {
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     let mut images = Vec::with_capacity(IMAGES);
@@ -112,7 +112,7 @@ fn images() -> Result<Vec<RowBuffer>> {
     Ok(images)
 }
 
-/// Images a second of `threads` threads, each with a batch and a scratch of its own.
+/// Images per second of `threads` threads, each with its own batch and scratch memory.
 fn rate(engine: &dyn Engine, images: &[RowBuffer], threads: usize, seconds: f64) -> f64 {
     let barrier = Barrier::new(threads);
     let run = |thread: usize| -> f64 {
@@ -145,7 +145,7 @@ fn rate(engine: &dyn Engine, images: &[RowBuffer], threads: usize, seconds: f64)
     })
 }
 
-/// The same through a loader, reads of memory and batches of tensors included.
+/// The same through a loader, including reads of memory and batches of tensors.
 fn through_loader(images: &[RowBuffer], chain: &str, workers: usize) -> Result<f64> {
     let raw: std::sync::Arc<Vec<Vec<u8>>> = std::sync::Arc::new(
         images.iter().map(|image| image.view().field(0).bytes().to_vec()).collect(),
@@ -163,7 +163,7 @@ fn through_loader(images: &[RowBuffer], chain: &str, workers: usize) -> Result<f
     Ok(rows as f64 / started.elapsed().as_secs_f64())
 }
 
-/// torchvision and DALI, in a process that answers a line with a line.
+/// torchvision and DALI, in a process that answers each line with a line.
 struct Peers {
     child: Child,
     to: ChildStdin,
@@ -209,7 +209,7 @@ impl Peers {
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        // The process ends at the end of its input; whether it did so well is of no use any more.
+        // The process ends at the end of its input; its exit code does not matter any more.
         let _ = writeln!(self.to, "quit");
         let _ = self.child.wait();
     }

@@ -1,9 +1,9 @@
 //! What the loader itself costs, apart from reading: `cargo run --release -p tallow-benchmarks
 //! --bin costs`.
 //!
-//! CPU time of the calling thread; batches are ready before `next` is called, and the tensors are
-//! freed outside the clock. The mean includes the calls that wake a sleeping worker, one for each
-//! half of the batches ahead, and those that come after a pause and find nothing in the cache.
+//! It measures CPU time of the calling thread. Batches are ready before `next` is called, and
+//! tensors are freed outside the clock. The mean includes calls that wake a sleeping worker, one
+//! for each half of the batches ahead, and calls after a pause, which find nothing in the cache.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
 
@@ -42,7 +42,7 @@ fn next_with_a_ready_batch(batch_size: usize) -> Result<(), Box<dyn std::error::
     let clock = median(&mut clock);
     let mut times = Vec::new();
     for _ in 0..GROUPS {
-        // Long enough for the worker to fill the window again and to fall asleep.
+        // Long enough for the worker to fill the window again and fall asleep.
         std::thread::sleep(Duration::from_millis(50));
         let mut taken = Vec::with_capacity(READY);
         for _ in 0..READY {

@@ -1,5 +1,5 @@
-//! Epochs and nothing else, for a tool that counts instructions: `counting DIR BATCH WORKERS EPOCHS`.
-//! `benchmarks/counting.sh` compares it with itself without counters and spans.
+//! Loads epochs and nothing else, for a tool that counts instructions: `counting DIR BATCH WORKERS
+//! EPOCHS`. `benchmarks/counting.sh` runs it with and without counters and spans.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it loaded")]
 

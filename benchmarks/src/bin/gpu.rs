@@ -1,12 +1,13 @@
-//! What only a GPU can prove: that batches in CUDA memory are those of the CPU, and what they cost.
+//! What only a GPU can prove: that batches in CUDA memory equal those of the CPU, and what they
+//! cost.
 //!
 //!     gpu [quick] [probe] [loader] [augment] [figures]
 //!
-//! Without a name the last three parts. `scripts/gpu.sh` builds the program, runs it on a machine with
-//! a GPU, and writes one table. A line for each check begins with `ok` or `FAIL`, the last line is
-//! `PASS` or `FAIL`, and the exit code says the same. `probe` only tells whether a device can be used.
-//! `quick` makes the consumer less slow and takes a chain for each kind of kernel, for
-//! compute-sanitizer and for the simulated driver.
+//! Without a name it runs the last three parts. `scripts/gpu.sh` builds the program, runs it on a
+//! machine with a GPU, and writes one table. The line of each check begins with `ok` or `FAIL`, the
+//! last line is `PASS` or `FAIL`, and the exit code says the same. `probe` only checks whether a
+//! device can be used. `quick` makes the consumer less slow and takes one chain per kind of kernel,
+//! for compute-sanitizer and the simulated driver.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it found")]
 
@@ -28,7 +29,7 @@ use tallow_cli::copies::{Host, bytes_per_second};
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 type NewDevice = fn(usize) -> candle::Result<Device>;
 
-/// The two constructors of candle's devices: a stream a thread, and one stream for all.
+/// The two constructors of candle's devices: one stream per thread, and one stream for all.
 const DEVICES: [(&str, NewDevice); 2] =
     [("new_cuda", Device::new_cuda), ("new_cuda_with_stream", Device::new_cuda_with_stream)];
 
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
             "probe" => checks.book("a device", probe().map(|()| String::new())),
             "figures" => checks.book("figures", figures().map(|()| String::new())),
             other => {
-                println!("FAIL  {other:?} is none of quick, probe, loader, augment, figures");
+                println!("FAIL  {other:?} is not one of quick, probe, loader, augment, figures");
                 return ExitCode::from(2);
             }
         }
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
     checks.conclude()
 }
 
-/// What was checked so far.
+/// The checks so far.
 #[derive(Debug, Default)]
 struct Checks {
     done: usize,
@@ -134,13 +135,13 @@ fn expect(same: bool, what: &str) -> Result {
     if same { Ok(()) } else { Err(what.to_owned().into()) }
 }
 
-/// A byte that depends on sample and place, and on nothing else.
+/// A byte that depends only on sample and place.
 fn noise(index: usize, at: usize) -> u8 {
     let mixed = (index * 1_000_003 + at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 40) as u8
 }
 
-/// Samples with a field of each element type, of noise.
+/// Samples of noise, with one field per element type.
 fn all_dtypes() -> impl Source + 'static {
     let field = |dtype: &RowDType| Field::new(dtype.as_str(), *dtype, &[3, 5]);
     let schema = Schema::new(DTYPES.iter().map(field).collect()).expect("a valid schema");
@@ -161,7 +162,7 @@ fn probe() -> Result {
 
 fn loader_checks(checks: &mut Checks, scale: Scale) {
     for (name, new) in DEVICES {
-        // One for all: making a device takes the driver long.
+        // One for all, because the driver is slow to make a device.
         let device = match new(0) {
             Ok(device) => &device.clone(),
             Err(error) => {
@@ -189,7 +190,7 @@ fn every_dtype(device: &Device, last: LastBatch) -> Result {
     for workers in 0..4 {
         let loader = builder(last).workers(workers).device(device.clone()).build()?;
         expect(delivered(&loader)? == expected, &format!("other bytes with {workers} workers"))?;
-        // In the second pass all samples lie on the device.
+        // In the second pass all samples are on the device.
         let resident = builder(last).workers(workers).device(device.clone());
         let resident = resident.resident(1 << 20).build()?;
         for pass in ["first", "second"] {
@@ -224,8 +225,8 @@ fn stopped(device: &Device) -> Result {
     Ok(())
 }
 
-/// Two slots, and a consumer whose device lags behind: it has work of its own before it reads a
-/// batch, and nobody waits for it. What it read is looked at much later.
+/// Two slots, and a consumer whose device lags behind: it has other work before it reads a batch,
+/// and nothing waits for it. What it read is checked much later.
 fn race(device: &Device, scale: Scale) -> Result {
     const LEN: usize = 4096;
     const LOOKED_AT: usize = 25;
@@ -256,15 +257,15 @@ fn race(device: &Device, scale: Scale) -> Result {
             }
         }
     }
-    expect(read.is_empty(), "batches that nobody looked at")
+    expect(read.is_empty(), "batches that were not checked")
 }
 
 // ---- augmentation
 
-/// Every step beside an example of it.
+/// Every step with an example.
 const CATALOGUE: &str = include_str!("../../../crates/transforms/catalogue/CATALOGUE.md");
 
-/// Steps of which the catalogue has no picture, and chains in which what single steps make meets.
+/// Steps that are not in the catalogue, and chains that combine the results of several steps.
 const CHAINS: [&str; 11] = [
     "random_dflip",
     "to_dtype(f16)",
@@ -279,15 +280,15 @@ const CHAINS: [&str; 11] = [
     "rand_augment random_resized_crop(48) random_erasing(0.5, value=noise) to_dtype(f32)",
 ];
 
-/// The examples of the catalogue: in each section the last line that is code and nothing else. The
-/// first is how the step is written, and some have no other.
+/// The examples of the catalogue: in each section, the last line that is only code. The first such
+/// line is how the step is written, and some steps have no other.
 fn examples() -> Vec<&'static str> {
     let code = |line: &'static str| line.strip_prefix('`')?.strip_suffix('`');
     let sections = CATALOGUE.split("\n## `").skip(1);
     sections.filter_map(|section| section.lines().skip(1).filter_map(code).skip(1).last()).collect()
 }
 
-/// Data of a kind, with the chain as it is tied to it.
+/// A kind of data, and how a chain is bound to it.
 struct Kind {
     name: &'static str,
     dtype: RowDType,
@@ -298,7 +299,7 @@ struct Kind {
 const KINDS: [Kind; 6] = [
     Kind { name: "image", dtype: RowDType::U8, shape: &[3, 80, 96], layout: Layout::Chw },
     Kind { name: "float image", dtype: RowDType::F32, shape: &[3, 80, 96], layout: Layout::Chw },
-    // A quarter of a turn changes the shape of any other.
+    // A quarter turn changes the shape of any other image.
     Kind { name: "square image", dtype: RowDType::U8, shape: &[3, 96, 96], layout: Layout::Chw },
     Kind { name: "volume", dtype: RowDType::U8, shape: &[24, 80, 96], layout: Layout::Dhw },
     Kind { name: "signal", dtype: RowDType::F32, shape: &[80, 200], layout: Layout::Ct },
@@ -332,7 +333,7 @@ impl Kind {
     }
 }
 
-/// Steps that have kernels, or uses of shared memory, of their own: what `quick` takes of the examples.
+/// Steps with their own kernels or uses of shared memory: the examples that `quick` takes.
 const QUICK_STEPS: [&str; 4] = ["elastic", "autocontrast", "equalize", "sharpness"];
 
 fn augment_checks(checks: &mut Checks, quick: bool) {
@@ -347,7 +348,7 @@ fn augment_checks(checks: &mut Checks, quick: bool) {
     for chain in examples().into_iter().filter(is_taken).chain(CHAINS) {
         let mut fits = false;
         for kind in &KINDS {
-            // What mixes needs classes as shares.
+            // Mixing needs classes as shares.
             let loaders = [false, true].into_iter().find_map(|labels| {
                 let cpu = kind.builder(chain, labels).and_then(|b| Ok(b.build()?)).ok()?;
                 Some((cpu, labels))
@@ -397,8 +398,8 @@ fn same_as_cpu(
     Ok(said)
 }
 
-/// The same without a loader: the tensors of a batch on the device, augmented there. Nothing is said
-/// of a chain that only a loader can run.
+/// The same without a loader: augments the tensors of a batch on the device. Chains that only a
+/// loader can run are skipped.
 fn applied(kind: &Kind, chain: &str, device: &Device) -> Result<String> {
     let raw = Loader::builder(kind.source()?).batch_size(7).build()?;
     let raw = raw.epoch(0).next().ok_or("no batch")??["input"].clone();
@@ -416,23 +417,23 @@ fn applied(kind: &Kind, chain: &str, device: &Device) -> Result<String> {
     Ok(format!("; apply: {}", apart.judged(true).map_err(|error| format!("apply: {error}"))?))
 }
 
-/// How far two tensors are apart, over all that were compared.
+/// How much tensors differ, over all that were compared.
 #[derive(Debug, Default)]
 struct Apart {
     elements: usize,
     unequal: usize,
-    /// Apart by more than a step of their type.
+    /// Elements that differ by more than a step of their type.
     far: usize,
-    /// The furthest, in levels of 255.
+    /// The largest difference, in levels of 255.
     levels: f64,
 }
 
 impl Apart {
-    /// Where the device computes, sums over an image are added in another order. What follows from
-    /// them may be one level further on in one element of so many: where it is rounded to bytes.
+    /// On the device, sums over an image are added in another order. If the result is rounded to
+    /// bytes, one element in this many may differ by one level.
     const FAR_OF: usize = 10_000;
 
-    /// A level of floats that were divided by the least of ImageNet's deviations.
+    /// One level of floats that were divided by the least of ImageNet's deviations.
     const FLOAT: f64 = 1.0 / 255.0 / 0.22;
 
     fn add(&mut self, found: &Tensor, expected: &Tensor) -> Result {
@@ -450,7 +451,7 @@ impl Apart {
         };
         for (a, b) in values(found)?.into_iter().zip(values(expected)?) {
             let apart = if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() };
-            // A NaN on one side is as far as can be.
+            // A NaN on one side only is the largest difference.
             let apart = if apart.is_nan() { f64::INFINITY } else { apart };
             self.elements += 1;
             self.unequal += usize::from(apart > 0.0);
@@ -511,7 +512,7 @@ fn figures() -> Result {
     fused(cuda, &device, copy)
 }
 
-/// Images of noise in memory: 64 of them over and over, so that making them is only a copy.
+/// Images of noise in memory: the same 64 over and over, so that making one is only a copy.
 fn images(samples: usize) -> Result<impl Source + 'static> {
     let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[SIDE, SIDE, 3])])?;
     let image = |index| (0..SIDE * SIDE * 3).map(move |at| noise(index, at)).collect();
@@ -556,14 +557,14 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
         device.synchronize()?;
         rates.push((BATCHES * ROWS) as f64 / started.elapsed().as_secs_f64());
     }
-    // The first epoch has warmed everything up.
+    // The first epoch was a warm-up.
     figure(&format!("{what}, nothing done with batches"), median(&mut rates[1..]), "images/s");
     let report = loader.report().since(&warmed);
     if !resident {
         let copies = report.copies.bytes_per_second();
         figure(&format!("{what}, its copies"), copies / 1e9, "GB/s");
         let alone = bytes_per_second(0, loader.plan().slab_bytes(), Host::PageLocked)?;
-        figure(&format!("{what}, their share of one alone"), copies / alone, "");
+        figure(&format!("{what}, their share of a single copy"), copies / alone, "");
     }
     let kernels = report.kernels.bytes_per_second();
     figure(&format!("{what}, its kernels"), kernels / 1e9, "GB/s");
@@ -573,7 +574,7 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
         let batch = batch?;
         device.synchronize()?;
         stalled += asked.elapsed();
-        // In the place of a model, whose thread sleeps too while the device computes.
+        // Instead of a model, whose thread also sleeps while the device computes.
         std::thread::sleep(STEP);
         drop(batch);
         asked = Instant::now();
@@ -584,14 +585,13 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
 }
 
 /// Keeps the stream of `device` busy for a while, so that what is enqueued meanwhile follows
-/// without gaps: the host is slower to issue than the device to do.
+/// without gaps: the host issues work more slowly than the device does it.
 fn occupy(device: &Device) -> Result<Vec<Tensor>> {
     let large = Tensor::zeros(512 << 20, DType::U8, device)?;
     (0..16).map(|_| Ok(large.copy()?)).collect()
 }
 
-/// The seconds of what `work` enqueues on the device's stream, as the device times them: the
-/// median of several.
+/// The seconds that the device takes for what `work` enqueues on its stream: the median of several.
 fn seconds<T>(
     cuda: &CudaDevice,
     device: &Device,
@@ -604,7 +604,7 @@ fn seconds<T>(
     let (begun, ended) = (event()?, event()?);
     let mut taken = Vec::new();
     for round in 0..=ROUNDS {
-        // Long enough for workers to make what is taken between the events.
+        // Long enough for the workers to prepare what is taken between the events.
         std::thread::sleep(Duration::from_millis(50));
         let occupied = occupy(device)?;
         begun.record(&stream)?;
@@ -619,7 +619,7 @@ fn seconds<T>(
     Ok(median(&mut taken))
 }
 
-/// Bytes a second of a copy on the device, those read and those written counted once each.
+/// Bytes per second of a copy on the device, counting those read and those written.
 fn device_copy(cuda: &CudaDevice, device: &Device) -> Result<f64> {
     let from = Tensor::zeros(256 << 20, DType::U8, device)?;
     let taken = seconds(cuda, device, || Ok(from.copy()?))?;
@@ -627,11 +627,11 @@ fn device_copy(cuda: &CudaDevice, device: &Device) -> Result<f64> {
 }
 
 /// What `next` enqueues for a batch that is ready: the kernels of the chain, and the memory of the
-/// tensors. Each byte of the raw images and of the batch is counted once.
+/// tensors. Each byte of the raw images and of the batch counts once.
 fn fused(cuda: &CudaDevice, device: &Device, copy: f64) -> Result {
     let loader = image_loader(device, FUSED, 4 * ROUNDS, false)?;
     if !loader.plan().on_device() {
-        println!("      the chain does not run on the device in this build: no figure of it");
+        println!("      the chain does not run on the device in this build: no figure for it");
         return Ok(());
     }
     let bytes = (ROWS * (SIDE * SIDE * 3 + CROP * CROP * 3 * 2)) as f64;

@@ -1,9 +1,9 @@
-//! Tallow beside what candle users write today, on the same files, interleaved in one run:
+//! Tallow compared with what candle users write today, on the same files, interleaved in one run:
 //! `cargo run --release -p tallow-benchmarks --bin peers -- FOLDER BATCH_SIZE [ROUNDS]`, where
 //! FOLDER holds `input/` and `output/`, for instance as `bench-loader gen` writes them.
 //!
-//! The peer reads each batch with rayon, `Tensor::read_npy` and `Tensor::stack`; it does not
-//! shuffle, while Tallow does. Both use two threads. Samples a second, medians.
+//! The peer reads each batch with rayon, `Tensor::read_npy` and `Tensor::stack`. It does not
+//! shuffle, while Tallow does. Both use two threads. Prints samples per second, as medians.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
 
