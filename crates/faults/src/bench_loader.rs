@@ -1,4 +1,4 @@
-//! The program that is attacked from outside, and what it leaves.
+//! The program that is attacked from outside, and the files that it leaves.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// The `bench-loader` that lies beside this program.
+/// The `bench-loader` beside this program.
 pub(crate) fn path() -> io::Result<PathBuf> {
     let path = env::current_exe()?.with_file_name("bench-loader");
     if path.exists() {
         return Ok(path);
     }
-    let message = format!("no {}: cargo build -p tallow-cli makes it", path.display());
+    let message = format!("no {}: build it with cargo build -p tallow-cli", path.display());
     Err(io::Error::other(message))
 }
 
-/// The same, to be started, without variables that decide on colour.
+/// A command that starts it, without variables that decide about colour.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(path().unwrap_or_default());
     for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
@@ -28,11 +28,11 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// Runs a command; `None`, and its end, if it takes longer than `time`.
+/// Runs a command. If it takes longer than `time`, it is killed and the result is `None`.
 pub(crate) fn within(command: &mut Command, time: Duration) -> io::Result<Option<ExitStatus>> {
-    // Often enough to lose little beside what starting a program takes.
+    // Short compared to starting a program.
     const LOOK_EVERY: Duration = Duration::from_millis(1);
-    // A group of their own, which ends as one: strace leaves what it traces behind.
+    // A separate group, which can be killed as one: strace leaves behind what it traces.
     let mut child = command.process_group(0).spawn()?;
     let end = Instant::now() + time;
     loop {
@@ -48,7 +48,7 @@ pub(crate) fn within(command: &mut Command, time: Duration) -> io::Result<Option
     }
 }
 
-/// Every file below `dir`, with what it holds.
+/// Every file in `dir` and its subfolders, with its contents.
 pub(crate) fn contents(dir: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut all = BTreeMap::new();
     let Ok(entries) = fs::read_dir(dir) else { return Ok(all) };

@@ -1,4 +1,4 @@
-//! Random choices, all of them from a seed and the number of a case.
+//! Random choices, all from a seed and the number of a case.
 
 use tallow::{Draws, Key, Purpose, Stream};
 
@@ -11,7 +11,7 @@ impl Dice {
         Self(Key::new(seed, 0).draws(Stream::new("faults", 0, Purpose::Data), case))
     }
 
-    /// Below `bound`, which is above 0.
+    /// A number below `bound`, which must be above 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0.below(bound as u64) as usize
     }
@@ -29,14 +29,14 @@ impl Dice {
         words.take(len).collect()
     }
 
-    /// In a random order.
+    /// Puts the items in a random order.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at + 1));
         }
     }
 
-    /// A whole number that somebody once forgot, as digits.
+    /// A whole number as digits, often one that code forgets to handle.
     pub(crate) fn number(&mut self) -> String {
         const EDGES: [&str; 26] = [
             "0",
@@ -74,7 +74,7 @@ impl Dice {
     }
 }
 
-/// Changes text or bytes here and there, without knowing what they are: for what a grammar would
+/// Damages text or bytes in one place without knowing what they mean, for what a grammar would
 /// never write.
 pub(crate) fn scramble(bytes: &mut Vec<u8>, dice: &mut Dice) {
     const MARKS: &[u8] = b"{}[]()<>'\",:.=-+ \n\0\\\x7f\xff0aLu|#";
@@ -99,7 +99,7 @@ pub(crate) fn scramble(bytes: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// Puts another number in the place of one of those that stand there in digits.
+/// Replaces one of the numbers that are written in digits.
 fn replace_number(bytes: &mut Vec<u8>, dice: &mut Dice) {
     let is_first =
         |at: &usize| bytes[*at].is_ascii_digit() && (*at == 0 || !bytes[at - 1].is_ascii_digit());

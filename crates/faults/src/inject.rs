@@ -1,5 +1,5 @@
-//! System calls that fail, one at a time, into commands of `bench-loader`, by strace. What reads
-//! files makes its calls by itself rather than through a library that could be replaced.
+//! Failing system calls, injected into commands of `bench-loader` one at a time, by strace.
+//! Replacing a library would not do, because the code that reads files makes system calls directly.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,20 +15,21 @@ use crate::dice::Dice;
 
 #[derive(Debug, Args)]
 pub(crate) struct InjectArgs {
-    /// How long
+    /// How long to attack
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Which faults are tried first
+    /// Seed of the order of the faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// What takes longer is a hang, on a machine that is busy with other things too.
+/// Anything longer counts as a hang, even on a busy machine.
 const TIME_MAX: Duration = Duration::from_secs(30);
 
-/// What a system call may say. Memory that is not there aborts a Rust program, so `mmap` and its
-/// like are left alone; so is a short count, since what it counts would never have been read; and so
-/// are other errors of `close`, at which the standard library panics for a folder.
+/// The errors that system calls may return. `mmap` and similar calls are left alone, because a Rust
+/// program aborts without memory. So are short counts, because the data they count would not have
+/// been read, and other errors of `close`, because the standard library panics if it gets one for a
+/// folder.
 const FAULTS: [(&str, &[&str]); 22] = [
     ("openat", &["ENOENT", "EACCES", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EINTR", "ESTALE"]),
     ("preadv", &["EIO", "EINTR", "ESTALE", "EAGAIN", "ENOMEM", "retval=0"]),
@@ -71,8 +72,8 @@ const LINES: [&str; 13] = [
     "gen out --samples 3 --shape 2,3 --dtype f32",
 ];
 
-/// One fault: call number `at` of `call` in every thread, counted over the data's files alone if
-/// `on_files`, says `says`.
+/// One fault: call number `at` of `call` in every thread returns `says`. With `on_files`, only
+/// calls on the files of the data count.
 #[derive(Debug)]
 struct Fault {
     line: &'static str,
@@ -82,7 +83,7 @@ struct Fault {
     says: &'static str,
 }
 
-/// What a command does where nothing fails.
+/// What a command does if nothing fails.
 struct Clean {
     stdout: Vec<u8>,
     outputs: BTreeMap<PathBuf, Vec<u8>>,
@@ -118,7 +119,7 @@ fn attack(args: &InjectArgs) -> io::Result<(usize, usize, usize)> {
     let mut faults = Vec::new();
     for line in LINES {
         clean.insert(line, undisturbed(home, line)?);
-        // What is written is no file of the data.
+        // The files that `gen` writes are not data to read.
         let has_data = !line.starts_with("gen");
         for on_files in [false, true].into_iter().filter(|on_files| has_data || !on_files) {
             let calls = count(home, line, on_files)?;
@@ -141,7 +142,7 @@ fn attack(args: &InjectArgs) -> io::Result<(usize, usize, usize)> {
     Ok((tried, faults.len(), failures))
 }
 
-/// Every fault of a command that makes so many of each call.
+/// Every fault of a command that makes these calls.
 fn every(line: &'static str, on_files: bool, calls: &BTreeMap<String, Calls>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (call, says) in FAULTS {
@@ -164,14 +165,14 @@ impl Fault {
     }
 }
 
-/// How often a thread makes a call at most, and how often before the program's own code begins.
+/// The most often that a thread makes a call, and how often before the program's own code begins.
 #[derive(Default)]
 struct Calls {
     all: usize,
     before_main: usize,
 }
 
-/// strace around a command, seeing all calls or those on the data's files alone.
+/// strace for a command; it sees all calls, or only those on the files of the data.
 fn strace(home: &Path, line: &str, on_files: bool) -> io::Result<Command> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-e", "signal=none", "-o", "trace"]);
@@ -187,7 +188,7 @@ fn strace(home: &Path, line: &str, on_files: bool) -> io::Result<Command> {
     Ok(command)
 }
 
-/// The words of a command line, the program's path first.
+/// The words of a command line, beginning with the path of the program.
 fn words(line: &str) -> io::Result<Vec<String>> {
     let program = bench_loader::path()?.display().to_string();
     Ok([program].into_iter().chain(line.split(' ').map(str::to_owned)).collect())
@@ -209,7 +210,7 @@ fn count(home: &Path, line: &str, on_files: bool) -> io::Result<BTreeMap<String,
     for traced in trace.lines() {
         let Some((thread, call)) = traced.split_once(' ') else { continue };
         let Some((name, _)) = call.trim_start().split_once('(') else { continue };
-        // The first thing that the standard library does.
+        // The first call of the standard library.
         if name == "poll" && !on_files {
             calls.values_mut().for_each(|calls| calls.before_main = calls.all);
         }
@@ -230,7 +231,7 @@ fn undisturbed(home: &Path, line: &str) -> io::Result<Clean> {
     Ok(Clean { stdout: output.stdout, outputs: contents(&home.join("out"))? })
 }
 
-/// Runs a command with a fault; the inner error says what is wrong with how it ended.
+/// Runs a command with a fault. The inner error says what is wrong with the outcome.
 fn try_one(home: &Path, fault: &Fault, clean: &Clean) -> io::Result<Result<(), String>> {
     clear(home)?;
     let mut command = strace(home, fault.line, fault.on_files)?;
@@ -252,7 +253,7 @@ fn try_one(home: &Path, fault: &Fault, clean: &Clean) -> io::Result<Result<(), S
     let substituted = fault.line.contains("--on-error");
     Ok(match () {
         () if stderr.contains("panicked") => Err(format!("a panic: {stderr}")),
-        // Whether it was the report or an error that could not be written.
+        // If writing failed, the message may be what could not be written.
         () if code != 0 && stderr.is_empty() && stdout.is_empty() && fault.call != "write" => {
             Err(format!("{status} without a word"))
         }
@@ -263,7 +264,7 @@ fn try_one(home: &Path, fault: &Fault, clean: &Clean) -> io::Result<Result<(), S
     })
 }
 
-/// Whether what was written is there as a whole, or not at all.
+/// Whether every output is complete or absent.
 fn whole(home: &Path, code: i32, clean: &Clean) -> Result<(), String> {
     let ends = [("out.png", &b"IEND\xaeB`\x82"[..]), ("out.html", b"</html>")];
     for (name, end) in ends {

@@ -1,5 +1,5 @@
-//! What attacks Tallow: fuzzers, system calls that fail, storage that hangs, and files that are
-//! written to while they are read. `tallow-faults help` lists them.
+//! Attacks on Tallow: fuzzers, failing system calls, storage that hangs, and files that change
+//! while they are read. `tallow-faults help` lists them.
 
 mod bench_loader;
 mod dice;
@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: fuzz::memory::Counted = fuzz::memory::Counted;
 
-/// Attacks Tallow, and says what fell.
+/// Attack Tallow, and report what failed
 #[derive(Debug, Parser)]
 struct Args {
     #[command(subcommand)]
@@ -24,13 +24,13 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try inputs that a grammar writes and accidents change
+    /// Try generated inputs, some of them damaged
     Fuzz(fuzz::FuzzArgs),
-    /// Let system calls of bench-loader fail, one at a time; takes strace
+    /// Make system calls of bench-loader fail, one at a time; needs strace
     Inject(inject::InjectArgs),
-    /// Let reads of some files hang; takes strace
+    /// Make reads of some files hang; needs strace
     Mount(mount::MountArgs),
-    /// Write rows in halves while they are read, and count those that come as half of each
+    /// Write rows in two halves while they are read, and count rows that mix old and new
     Torn(torn::TornArgs),
 }
 

@@ -1,5 +1,5 @@
 //! A dead mount: reads that do not return. strace holds every read of some files in the kernel for
-//! longer than anybody waits, as a server does that is gone.
+//! longer than anyone waits, like a server that is gone.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -22,19 +22,20 @@ pub(crate) struct MountArgs {
 enum Who {
     /// A loader with a stall timeout of two seconds
     Loader,
-    /// `bench-loader digest` and `bench-loader run`, with theirs of a minute: takes some minutes
+    /// `bench-loader digest` and `bench-loader run`, whose stall timeout is a minute; takes some
+    /// minutes
     Program,
-    /// What the first is: a process that loads this folder
+    /// The process of `loader`, which loads this folder
     #[command(hide = true)]
     Reader { dir: PathBuf },
 }
 
 const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// That of `bench-loader`, which is the library's.
+/// The stall timeout of `bench-loader`, which is the library's default.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What starting under strace, opening the data and giving up on threads may take beside.
+/// Extra time for starting under strace, opening the data and giving up on threads.
 const SLACK: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &MountArgs) -> ExitCode {
@@ -67,7 +68,7 @@ fn program(command: &str) -> io::Result<()> {
     ends(command, strace, home.path(), PROGRAM_TIMEOUT)
 }
 
-/// Forty pairs, of which the second files will hang.
+/// Forty pairs whose second files will hang.
 fn data() -> io::Result<tempfile::TempDir> {
     let home = tempfile::Builder::new().prefix("tallow-faults-").tempdir()?;
     let mut gen_line = bench_loader::program();
@@ -76,8 +77,8 @@ fn data() -> io::Result<tempfile::TempDir> {
     if made.success() { Ok(home) } else { Err(io::Error::other("gen failed")) }
 }
 
-/// strace that delays every read of the files below `output` by ten minutes, but for the first, from
-/// which the source learns what the others are like when it is opened.
+/// strace that delays every read of the files in `output` by ten minutes, except of the first file,
+/// from which the source learns the schema when it is opened.
 fn strace(home: &Path) -> io::Result<Command> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "trace"]);
@@ -90,13 +91,12 @@ fn strace(home: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Whether a process gives up within twice the stall timeout, and says where it hangs.
+/// Whether a process gives up within twice the stall timeout, and names the file that hangs.
 fn ends(who: &str, mut command: Command, home: &Path, timeout: Duration) -> io::Result<()> {
     command.stdout(File::create(home.join("stdout"))?);
     command.stderr(File::create(home.join("stderr"))?);
     let begun = Instant::now();
-    // strace follows threads until each is gone, the delayed ones included: the end of the process
-    // is what it says last.
+    // strace follows every thread to its end, even the delayed ones, so its own end comes last.
     let status = bench_loader::within(&mut command, 2 * timeout + SLACK)?;
     let took = begun.elapsed();
     let said =
@@ -113,7 +113,7 @@ fn ends(who: &str, mut command: Command, home: &Path, timeout: Duration) -> io::
     Ok(())
 }
 
-/// Loads the pairs below `dir`, telling every error: exit code 1 if there was any.
+/// Loads the pairs in `dir` and prints every error. The exit code is 1 if there was any.
 fn read(dir: &Path) -> ExitCode {
     let built = NpyFolders::pairs(dir).map_err(|error| error.to_string()).and_then(|source| {
         let builder = Loader::builder(source).batch_size(2).workers(2);

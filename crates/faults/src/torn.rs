@@ -1,5 +1,5 @@
-//! Files that are written to while they are read: a writer that puts the halves of a row some
-//! milliseconds apart, and how many rows a reader takes for good that are half of each.
+//! Files that change while they are read: a writer writes the two halves of a row some milliseconds
+//! apart, and the rows that a reader accepts with halves of different writes are counted.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -16,32 +16,32 @@ use tallow::{NpyFile, NpyFolders, RowBuffer, Safetensors, Source};
 
 use crate::dice::Dice;
 
-/// Where the rows lie.
+/// Where the rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// Rows of one large .npy file
     Npy,
     /// Rows of one .safetensors file
     Safetensors,
-    /// A .npy file for each row
+    /// One .npy file per row
     Folders,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TornArgs {
-    /// Where the rows lie
+    /// Where the rows are
     #[arg(value_enum)]
     kind: Kind,
-    /// How long
+    /// How long to attack
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// What lies between the halves of a row
+    /// The time between the two halves of a row
     #[arg(long, default_value_t = 2)]
     gap_ms: u64,
-    /// Set modification times an hour back after each half
+    /// Set the modification time back by an hour after each half
     #[arg(long)]
     set_back: bool,
-    /// What the pauses of the writer are drawn from
+    /// Seed of the pauses of the writer
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -49,11 +49,11 @@ pub(crate) struct TornArgs {
 const ROWS: usize = 64;
 const ROW_BYTES: usize = 32 << 10;
 
-/// A longer gap between the halves of a row looks like a file at rest, and a busy machine makes it
-/// so: of such a row nothing is asked.
+/// With a longer gap between its halves a row looks like a file at rest, as happens on a busy machine, so
+/// such a row does not count.
 const GAP_MAX: Duration = Duration::from_millis(19);
 
-/// How the rows that were asked for came.
+/// How the reads ended.
 #[derive(Default)]
 struct Counts {
     read: u64,
@@ -69,7 +69,7 @@ struct Written {
     late: HashSet<u32>,
 }
 
-/// A row's file, and where in it the row begins.
+/// The file of a row, and where the row begins in it.
 struct Place {
     path: PathBuf,
     offset: u64,
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &TornArgs) -> ExitCode {
     code
 }
 
-/// Writes the files, all rows whole.
+/// Writes the files, with all rows complete.
 fn make(kind: Kind, dir: &Path) -> io::Result<Vec<Place>> {
     let npy = |rows: &str, payload: usize| {
         let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}), }}");
@@ -148,9 +148,9 @@ fn one_file(path: PathBuf, file: &[u8]) -> io::Result<Vec<Place>> {
     Ok((0..ROWS).map(place).collect())
 }
 
-/// Overwrites rows until it is told to stop: the elements of each are its number.
+/// Overwrites rows until it is told to stop. The elements of each row are its number.
 fn write(args: &TornArgs, places: &[Place], stop: &AtomicBool) -> io::Result<Written> {
-    // Longer than readers wait for a file to rest, so that they come to read at all.
+    // Longer than readers wait for a file to rest, so that some reads succeed.
     const PAUSE_MS_MAX: usize = 120;
     let mut dice = Dice::new(args.seed, 0);
     let mut written = Written { rows: 0, late: HashSet::new() };
@@ -182,7 +182,7 @@ fn set_back(args: &TornArgs, file: &File) -> io::Result<()> {
     file.set_modified(SystemTime::now() - BACK)
 }
 
-/// Reads rows until the time is over, opening the source again once it has refused one.
+/// Reads rows until the time is over, and opens the source again after it has refused one.
 fn read(args: &TornArgs, dir: &Path) -> Counts {
     let end = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
     let mut dice = Dice::new(args.seed, 1);

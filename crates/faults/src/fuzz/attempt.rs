@@ -1,4 +1,4 @@
-//! The process that tries inputs. It may crash: what it is at is told before it begins.
+//! The process that tries inputs. It may crash, so it names each case before it begins.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::{Target, memory};
 use crate::dice::Dice;
 
-/// What is told where no case is under way.
+/// Sent if no case is running.
 pub(super) const IDLE: u64 = u64::MAX;
 
-/// Cases whose files lie and wait to be read, at most.
+/// The most cases whose files rest before they are read.
 const LYING_MAX: usize = 4096;
 
-/// Tries the cases of `cases`, until `time` is over or one fails. Their folders are in `dir`, that
-/// of the one which failed too.
+/// Tries the cases of `cases`, until `time` is over or one fails. Their folders are in `dir`, where
+/// that of a failed case stays.
 pub(super) fn many(
     target: &dyn Target,
     seed: u64,
@@ -85,8 +85,8 @@ fn tell(case: u64) -> io::Result<()> {
     out.write_all(&case.to_le_bytes()).and_then(|()| out.flush())
 }
 
-/// Ends the process at a panic of any thread, one that would be caught included: nothing that
-/// these inputs can do is allowed to panic.
+/// Ends the process at a panic of any thread, even one that would be caught: no input may cause a
+/// panic.
 fn end_on_panic() {
     const CODE: i32 = 101;
     let print = std::panic::take_hook();

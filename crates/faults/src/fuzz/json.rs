@@ -1,4 +1,4 @@
-//! A second reader of JSON, which keeps what others lose: the order of entries and those that have
+//! A second reader of JSON, which keeps what others lose: the order of entries, and entries with
 //! equal names.
 
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub(super) enum Json {
     Entries(Vec<(String, Json)>),
 }
 
-/// The value that `text` is; `None` where it is not JSON, or nested deeper than anyone means it.
+/// The value of `text`; `None` if it is not JSON, or nested deeper than anyone would write.
 pub(super) fn read(text: &[u8]) -> Option<Json> {
     let mut reader = Reader { text: std::str::from_utf8(text).ok()?.as_bytes(), at: 0 };
     let value = reader.value(0)?;
@@ -29,7 +29,7 @@ impl Reader<'_> {
         self.at += self.text[self.at..].iter().take_while(is_blank).count();
     }
 
-    /// Whether `byte` comes next; it is then passed.
+    /// Consumes `byte` if it comes next, and returns whether it did.
     fn eat(&mut self, byte: u8) -> bool {
         self.blanks();
         let found = self.text.get(self.at) == Some(&byte);
@@ -142,8 +142,8 @@ impl Reader<'_> {
     }
 }
 
-/// Whether `word` is a number of JSON: no sign but a minus, no zeros before it, digits around a
-/// dot.
+/// Whether `word` is a JSON number: no sign but a minus, no leading zeros, digits on both sides of
+/// a dot.
 fn is_number(word: &str) -> bool {
     let word = word.strip_prefix('-').unwrap_or(word);
     let (mantissa, exponent) = match word.split_once(['e', 'E']) {

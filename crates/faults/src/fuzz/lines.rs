@@ -1,5 +1,5 @@
-//! Command lines of `bench-loader`, written from what its own help says, so that a new option is
-//! attacked on the day it comes, over small folders that have been through something.
+//! Command lines of `bench-loader`, generated from its own help so that a new option is attacked at
+//! once, over small and possibly damaged folders.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,10 +21,10 @@ struct Form {
     options: Vec<(String, Option<String>)>,
 }
 
-/// What takes longer is a hang, on a machine that is busy with other things too.
+/// Anything longer counts as a hang, even on a busy machine.
 const TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Those that are tried; `tune`, `demo` and `compare` take seconds by design.
+/// The commands to try; `tune`, `demo` and `compare` take seconds by design.
 const COMMANDS: [&str; 10] = [
     "run",
     "digest",
@@ -49,7 +49,7 @@ impl Lines {
     }
 }
 
-/// The options that a help lists: a line each that begins with the option.
+/// The options that a help text lists: each begins a line.
 fn options(help: &str) -> Vec<(String, Option<String>)> {
     let option = |line: &str| {
         let at = line.find("--")?;
@@ -126,7 +126,7 @@ fn ended(dir: &Path, words: &[&str]) -> io::Result<Option<ExitStatus>> {
     bench_loader::within(&mut command, TIME_MAX)
 }
 
-/// A small data set, to which something may have happened.
+/// Writes a small data set and may damage it.
 fn data(dice: &mut Dice, dir: &Path) -> io::Result<()> {
     let shape = *dice.pick(&["3,8,8", "8,8,3", "12,9", "scalar", "2,30", "3,4..9,4..9", "0,3"]);
     let dtype = *dice.pick(&["u8", "u8", "f32", "u16", "i64", "f64", "bool"]);
@@ -192,7 +192,7 @@ impl Form {
                 line.push(self.value(name, kind, dice));
             }
         }
-        // What is asked for must be little, so that what takes long is a hang.
+        // The work must be small, so that taking long means a hang.
         if takes("--epochs") && !line.iter().any(|word| word == "--epochs") {
             line.extend(["--epochs".to_owned(), "1".to_owned()]);
         }

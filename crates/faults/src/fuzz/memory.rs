@@ -1,16 +1,16 @@
-//! How much memory the process takes, and has taken at most.
+//! How much memory the process has, and the most that it has had.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The system's allocator, counting.
+/// The system's allocator, with counters.
 #[derive(Debug)]
 pub(crate) struct Counted;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         taken(layout.size());
@@ -31,13 +31,13 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// Counts what is asked for, whether or not the system has it: asking is the fault.
+/// Counts what is asked for, even if the system does not have it: asking is the fault.
 fn taken(bytes: usize) {
     let live = LIVE.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
     MOST.fetch_max(live, Ordering::Relaxed);
 }
 
-/// What `f` returns, and how many bytes more than before it there were at most.
+/// What `f` returns, and the most bytes that it had allocated at once.
 pub(crate) fn measured<T>(f: impl FnOnce() -> T) -> (T, usize) {
     let before = LIVE.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! Fuzzers: inputs that a grammar writes and accidents change, each tried in a process that may
-//! crash, hang or take too much memory, under the eyes of one that tells.
+//! Fuzzers: generated inputs, some of them damaged, are tried in a process that may crash, hang or
+//! take too much memory, while another one watches it.
 
 mod attempt;
 mod json;
@@ -23,16 +23,16 @@ use clap::{Args, ValueEnum};
 
 use crate::dice::Dice;
 
-/// What is attacked.
+/// What to attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Files .npy, alone and in folders, beside a reader of its own
+    /// .npy files, alone and in folders, compared with a second reader
     Npy,
-    /// Files .safetensors, alone and in shards, beside a reader of its own
+    /// .safetensors files, alone and as shards, compared with a second reader
     Safetensors,
-    /// Chains of augmentations as text: read, printed, bound and run
+    /// Chains of augmentations as text: parsed, printed, bound and run
     Specs,
-    /// Saved states: resumed, and what then comes
+    /// Saved states: resumed, and compared with a whole epoch
     States,
     /// Command lines of bench-loader
     Lines,
@@ -40,39 +40,39 @@ pub(crate) enum Name {
 
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
-    /// What is attacked
+    /// What to attack
     #[arg(value_enum)]
     target: Name,
-    /// How long
+    /// How long to attack
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// What every input is made from
+    /// Seed of all inputs
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only this case of the seed
+    /// Try only this case of the seed
     #[arg(long)]
     case: Option<u64>,
-    /// Only the input that was kept in this folder
+    /// Try only the input that was kept in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "case")]
     again: Option<PathBuf>,
-    /// The part of the process that tries inputs, from this case on
+    /// Be the process that tries inputs, from this case on
     #[arg(long, hide = true)]
     from: Option<u64>,
-    /// The folder of that part
+    /// The folder of that process
     #[arg(long, hide = true, requires = "from")]
     dir: Option<PathBuf>,
 }
 
-/// Something that takes input from outside. A case is a folder, so that one which failed can be
-/// kept, looked at, cut down by hand, and tried again.
+/// Something that takes input from outside. A case is a folder, so that a failed one can be kept,
+/// looked at, reduced by hand, and tried again.
 pub(crate) trait Target {
-    /// How long the files of a case lie before they are read: other ways are taken for files that
-    /// were written a moment ago.
+    /// How long the files of a case rest before they are read: files that were just written are
+    /// read in another way.
     fn rests_for(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// The most memory that trying a case may take, beside what was planned and told.
+    /// The most memory that trying a case may take, besides what the product planned.
     fn bytes_max(&self) -> usize {
         64 << 20
     }
@@ -80,9 +80,9 @@ pub(crate) trait Target {
     /// Writes the input of a case into `dir`, which is empty.
     fn make(&self, dice: &mut Dice, dir: &Path) -> io::Result<()>;
 
-    /// Tries the input in `dir`; an error says what is wrong with what came of it. A panic
-    /// anywhere, a case that takes 2 s, and too much memory are noticed by others. Returns how many
-    /// bytes the product said that it would take.
+    /// Tries the input in `dir`, and returns how many bytes the product planned to take. An error
+    /// says what is wrong with the outcome. Panics, cases that take 2 s, and too much memory are
+    /// noticed elsewhere.
     fn run(&self, dir: &Path) -> Result<usize, String>;
 }
 
@@ -98,7 +98,7 @@ impl Name {
     }
 }
 
-/// Attacks until the time is over: exit code 0 if nothing fell.
+/// Attacks until the time is over. The exit code is 0 if nothing failed.
 pub(crate) fn run(args: &FuzzArgs) -> ExitCode {
     match (&args.again, args.from, &args.dir) {
         (Some(dir), ..) => attempt::once(&*args.target.target(), dir),

@@ -1,5 +1,4 @@
-//! `.npy`: valid files of every kind and the accidents that befall them, each opened alone and as
-//! a sample of a folder.
+//! `.npy`: valid and damaged files of every kind, each opened alone and as a sample of a folder.
 
 use std::fs;
 use std::io;
@@ -15,7 +14,7 @@ use crate::dice::{Dice, scramble};
 pub(super) struct Npy;
 
 impl Target for Npy {
-    /// Longer than the two seconds for which a folder's files are looked at twice.
+    /// Longer than the two seconds for which the files of a folder are checked twice.
     fn rests_for(&self) -> Duration {
         Duration::from_millis(2100)
     }
@@ -55,7 +54,7 @@ impl Target for Npy {
     }
 }
 
-/// The file as a source of its own, its first axis counting the samples.
+/// Reads the file as a source of its own, whose first axis counts the samples.
 fn alone(path: &Path, array: Option<&Array>) -> Result<(), String> {
     let opened = NpyFile::open(path);
     let rows = array.filter(|array| !array.shape.is_empty());
@@ -80,10 +79,10 @@ fn alone(path: &Path, array: Option<&Array>) -> Result<(), String> {
     Ok(())
 }
 
-/// The files as the samples of a folder.
+/// Reads the files as the samples of a folder.
 fn together(dir: &Path, files: &[(PathBuf, Option<Array>)]) -> Result<(), String> {
     let first = files.iter().find_map(|(_, array)| array.as_ref());
-    // Whether an odd file is the first that can be read decides on all others.
+    // If an odd file is the first readable one, it decides about all others.
     let odd = files.iter().any(|(_, array)| array.as_ref().is_some_and(|it| it.odd.is_some()));
     let source = match (NpyFolders::open(dir), first) {
         (Ok(source), _) => source,
@@ -108,7 +107,7 @@ fn together(dir: &Path, files: &[(PathBuf, Option<Array>)]) -> Result<(), String
     Ok(())
 }
 
-/// Whether a file may be refused, and is in words that can be printed.
+/// Checks that a file may be refused, and that the message can be printed.
 fn refused(error: &tallow::SourceError, array: Option<&Array>) -> Result<(), String> {
     words::check(&error.to_string())?;
     match array {
@@ -117,7 +116,7 @@ fn refused(error: &tallow::SourceError, array: Option<&Array>) -> Result<(), Str
     }
 }
 
-/// Whether sample `index` has these elements, or is refused where there are none.
+/// Checks that sample `index` has these elements, or is refused if there are none.
 pub(super) fn compare(
     source: &dyn Source,
     index: usize,
@@ -140,7 +139,7 @@ pub(super) fn compare(
     }
 }
 
-/// A valid array and how it is written.
+/// A valid array, and how to write it.
 #[derive(Clone)]
 struct Written {
     descr: &'static str,
@@ -188,7 +187,7 @@ impl Written {
         Self { descr, shape, fortran_order: dice.one_in(3), version, style: dice.below(64) }
     }
 
-    /// The same header every time, another payload.
+    /// The same header every time, with another payload.
     fn file(&self, dice: &mut Dice) -> Vec<u8> {
         let text = self.header();
         let mut file = b"\x93NUMPY".to_vec();
@@ -242,7 +241,7 @@ impl Written {
     }
 }
 
-/// Mostly the header and what is before it; the payload is any bytes anyway.
+/// Mostly in the header and before it; the payload is arbitrary bytes anyway.
 fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
     match dice.below(8) {
         0 => file.truncate(dice.below(file.len() + 1)),
@@ -263,7 +262,7 @@ fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
             scramble(&mut text, dice);
             let grown = text.len().wrapping_sub(len);
             drop(file.splice(10..10 + len, text));
-            // As a program would that means it.
+            // As a program would write it on purpose.
             if file[6] == 1 && !dice.one_in(4) {
                 let len = u16::from_le_bytes([file[8], file[9]]).wrapping_add(grown as u16);
                 file[8..10].copy_from_slice(&len.to_le_bytes());

@@ -1,24 +1,24 @@
-//! A second reader of `.npy`, written from the format's description and numpy's behaviour, short
-//! and slow: what the product reads is compared with it.
+//! A second reader of `.npy`, written from the description of the format and the behaviour of
+//! numpy. It is short and slow, and what the product reads is compared with it.
 
 use tallow::RowDType;
 
-/// What a file holds, as rows are delivered: little-endian, row-major, widened.
+/// What a file holds, as it is delivered: little-endian, row-major, widened.
 #[derive(Debug)]
 pub(super) struct Array {
     pub(super) dtype: RowDType,
     pub(super) shape: Vec<usize>,
     pub(super) elements: Vec<u8>,
-    /// Which elements the type of the row does not hold: the row that has one is refused.
+    /// Elements that the type of the row cannot hold: a row with one is refused.
     pub(super) unfit: Vec<usize>,
     /// Why a reader may also refuse the file. If it does not, this is what it must read.
     pub(super) odd: Option<&'static str>,
 }
 
-/// Longest header that is read.
+/// The longest header to read.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
-/// The array in `file`; `None` where every reader has to refuse it.
+/// The array in `file`; `None` if every reader must refuse it.
 pub(super) fn read(file: &[u8]) -> Option<Array> {
     let version = file.strip_prefix(b"\x93NUMPY")?.get(..2)?;
     let (start, len) = match version {
@@ -127,7 +127,7 @@ impl Header {
     }
 }
 
-/// The numbers between the parentheses of a tuple: `3, 4`, `3,`, nothing; `3` is no tuple.
+/// The numbers between the parentheses of a tuple: `3, 4`, `3,` or nothing. `3` is not a tuple.
 fn tuple(tokens: &[Token]) -> Option<Vec<usize>> {
     let number = |pair: &[Token]| match pair {
         [Token::Word(word)] | [Token::Word(word), Token::Mark(b',')] => length(word),
@@ -174,7 +174,7 @@ impl Kind {
         ];
         let marked = descr.trim_start_matches(['<', '>', '=', '|']);
         let marks = descr.len() - marked.len();
-        // A size with zeros before it is one to some readers.
+        // Some readers accept a size with leading zeros.
         let odd = marked.len() > 2 && marked[1..].starts_with('0');
         let sized = match odd {
             true => format!("{}{}", &marked[..1], marked[1..].trim_start_matches('0')),
@@ -226,8 +226,8 @@ fn row_major(stored: &[u8], header: &Header, size: usize) -> Vec<u8> {
     }
     let count = stored.len() / size;
     let place = |mut at: usize| {
-        // The coordinates of an element, the last axis first, and its place where the first axis
-        // runs fastest.
+        // The coordinates of an element, the last axis first, and its place if the first axis runs
+        // fastest.
         let mut place = 0;
         let mut stride = count;
         for &len in header.shape.iter().rev() {

@@ -1,4 +1,4 @@
-//! `.safetensors`: valid files and shards, and what befalls their headers, offsets and names.
+//! `.safetensors`: valid files and shards, and files with damaged headers, offsets and names.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use crate::dice::{Dice, scramble};
 pub(super) struct SafetensorsFiles;
 
 impl Target for SafetensorsFiles {
-    /// Longer than what a source waits for where a file was written a moment ago.
+    /// Longer than a source waits if a file was just written.
     fn rests_for(&self) -> Duration {
         Duration::from_millis(100)
     }
@@ -51,12 +51,12 @@ impl Target for SafetensorsFiles {
     }
 }
 
-/// What shards of one source have in common: names, types, and shapes of a sample.
+/// What the shards of one source have in common: names, types, and shapes of a sample.
 fn fields(shard: &Tensors) -> impl Iterator<Item = (&str, tallow::RowDType, &[usize])> {
     shard.tensors.iter().map(|tensor| (&*tensor.name, tensor.dtype, &tensor.shape[1..]))
 }
 
-/// Opens a file or folder that has to be readable, or must not be, and compares all samples.
+/// Opens a file or folder that must be readable or must not, and compares all samples.
 fn read(path: &Path, shards: &[&Tensors], readable: bool) -> Result<(), String> {
     let odd = shards.iter().any(|shard| shard.odd.is_some());
     let source = match Safetensors::open(path) {
@@ -117,7 +117,7 @@ fn compare(
     Ok(())
 }
 
-/// What a valid file holds, before any payload.
+/// What a valid file holds, without its payload.
 struct Fields {
     /// Name as JSON writes it, type, shape of a sample.
     fields: Vec<(String, &'static str, Vec<usize>)>,
@@ -207,7 +207,7 @@ fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
             file[at] = *dice.pick(&[0, 1, 2, 8, 64, 127, 128, 255]);
         }
         3 if file.len() >= end && len > 2 => {
-            // An entry again, or under the name of another.
+            // A repeated entry, or one under the name of another.
             let header = String::from_utf8_lossy(&file[9..end - 1]).into_owned();
             let entries: Vec<&str> = header.split("},").collect();
             let one = *dice.pick(&entries);
@@ -219,7 +219,7 @@ fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
             let mut header = file[8..end].to_vec();
             scramble(&mut header, dice);
             match dice.one_in(8) {
-                // The length stays that of before.
+                // The length keeps its old value.
                 true => drop(file.splice(8..end, header)),
                 false => replace_header(file, end, &header),
             }
@@ -228,7 +228,7 @@ fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// Puts `header` in the place of the one that ends at `end`, with its length.
+/// Replaces the header that ends at `end` by `header`, and sets its length.
 fn replace_header(file: &mut Vec<u8>, end: usize, header: &[u8]) {
     drop(file.splice(8..end, header.iter().copied()));
     file[..8].copy_from_slice(&(header.len() as u64).to_le_bytes());

@@ -1,5 +1,5 @@
-//! Chains of augmentations as text: written from the catalogue's own usages, so that a new step is
-//! attacked on the day it comes, and changed by accidents.
+//! Chains of augmentations as text: generated from the catalogue so that a new step is attacked at
+//! once, and sometimes damaged.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use crate::dice::{Dice, scramble};
 
 pub(super) struct Specs;
 
-/// Bytes of a batch above which a chain is bound, and not run: what it asks for is honest work.
+/// Above this many bytes per batch, a chain is bound but not run: it asks for legitimate work.
 const BATCH_BYTES_MAX: usize = 2 << 20;
 
 impl Target for Specs {
@@ -41,7 +41,7 @@ impl Target for Specs {
         let chain = match text.parse::<Augment>() {
             Ok(chain) => chain,
             Err(error) => {
-                // The text is quoted below the message, and the word that it is about in it.
+                // The text is quoted below the message, and the word in question is marked in it.
                 let _ = error.to_string();
                 let in_text = text.get(error.span()).is_some();
                 words::check(error.message())?;
@@ -131,8 +131,8 @@ impl Rows {
         })
     }
 
-    /// What a loader delivers of seven samples in two epochs: the bytes of every field, row by row.
-    /// Nothing where it would be more than is worth the time.
+    /// What a loader delivers for seven samples in two epochs: the bytes of every field, row by
+    /// row. Nothing if that would take too long.
     fn deliver(&self, mut chain: Augment, batch_size: usize) -> Result<Delivered, String> {
         const SAMPLES: usize = 7;
         if let Some(layout) = self.layout {
@@ -194,7 +194,7 @@ impl Rows {
     }
 }
 
-/// Steps side by side.
+/// Steps one after another.
 fn chain(dice: &mut Dice, depth: usize) -> String {
     let steps: Vec<(&str, &str)> = catalogue().collect();
     let count = 1 + dice.below(if depth == 0 { 5 } else { 3 });
@@ -210,7 +210,7 @@ fn step(name: &str, usage: &str, dice: &mut Dice, depth: usize) -> String {
     if usage.is_empty() || dice.one_in(20) {
         return name.to_owned();
     }
-    // A comma or a bar between arguments; those within brackets are of one value.
+    // A comma or a bar separates arguments; within brackets it belongs to one value.
     let ways: Vec<&str> = match usage.contains('=') || usage.contains('[') {
         true => vec![usage],
         false => usage.split(" | ").collect(),
@@ -234,7 +234,7 @@ fn step(name: &str, usage: &str, dice: &mut Dice, depth: usize) -> String {
     format!("{name}({})", args.join(", "))
 }
 
-/// The arguments of a usage; `..` says that there may be more.
+/// The arguments of a usage; `..` means that there may be more.
 fn split(usage: &str) -> Vec<&str> {
     let mut depth = 0;
     let is_comma = |c: char| {
@@ -245,7 +245,7 @@ fn split(usage: &str) -> Vec<&str> {
     args.map(|arg| arg.split(" | ").next().unwrap_or(arg)).filter(|arg| *arg != "..").collect()
 }
 
-/// Something for an argument: mostly what it means, now and then anything.
+/// A value for an argument: mostly a sensible one, sometimes anything.
 fn value(key: &str, default: Option<&str>, dice: &mut Dice, depth: usize) -> String {
     const WORDS: [&str; 24] = [
         "none",
@@ -300,7 +300,7 @@ fn value(key: &str, default: Option<&str>, dice: &mut Dice, depth: usize) -> Str
         _ if default.is_some_and(|word| WORDS.contains(&word) && word != "none") => {
             let word = default.unwrap_or_default();
             let at = WORDS.iter().position(|known| *known == word).unwrap_or(0);
-            // A word of the same kind stands near.
+            // A word of the same kind is near.
             WORDS[(at + 23 + dice.below(3)) % 24].to_owned()
         }
         _ => match dice.below(6) {

@@ -1,5 +1,5 @@
-//! Saved states: changed by accidents, resumed on loaders of several kinds, and what then comes
-//! compared with what a whole epoch delivers.
+//! Saved states: some of them damaged, resumed on loaders of several kinds, and compared with a
+//! whole epoch.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ pub(super) struct States {
     loaders: Vec<Pair>,
 }
 
-/// Two loaders of one kind: what is resumed, and what nobody interrupts.
+/// Two equal loaders: one that is resumed, and one that is never interrupted.
 struct Pair {
     batch_size: usize,
     resumed: Loader,
@@ -93,7 +93,7 @@ impl Target for States {
 }
 
 impl Pair {
-    /// Resumes `state`, and compares what comes then with an epoch that nobody interrupted.
+    /// Resumes `state`, and compares what follows with an epoch that was not interrupted.
     fn resume(&self, state: &State) -> Result<(), String> {
         if let Err(error) = self.resumed.resume(state) {
             return words::check(&error.to_string());
@@ -112,7 +112,7 @@ impl Pair {
     }
 }
 
-/// The samples of every batch that is delivered of an epoch.
+/// The samples of every delivered batch of an epoch.
 fn indices(loader: &Loader, epoch: u64) -> Result<Vec<Vec<usize>>, String> {
     let batches = loader.epoch(epoch).take(SAMPLES + 1);
     batches.map(|batch| Ok(batch.map_err(|error| error.to_string())?.indices().to_vec())).collect()

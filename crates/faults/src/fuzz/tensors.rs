@@ -1,18 +1,18 @@
-//! A second reader of `.safetensors`, written from the format's description, which looks at every
-//! rule by itself.
+//! A second reader of `.safetensors`, written from the description of the format, which checks
+//! every rule independently.
 
 use tallow::RowDType;
 
 use super::json::{self, Json};
 
-/// A tensor as rows are delivered: little-endian, widened.
+/// A tensor as it is delivered: little-endian, widened.
 #[derive(Debug, PartialEq)]
 pub(super) struct Tensor {
     pub(super) name: String,
     pub(super) dtype: RowDType,
     pub(super) shape: Vec<usize>,
     pub(super) elements: Vec<u8>,
-    /// Which elements the type of the row does not hold.
+    /// Elements that the type of the row cannot hold.
     pub(super) unfit: Vec<usize>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Tensors {
     pub(super) odd: Option<&'static str>,
 }
 
-/// The tensors in `file`; `None` where it has to be refused.
+/// The tensors in `file`; `None` if it must be refused.
 pub(super) fn read(file: &[u8]) -> Option<Tensors> {
     let len = u64::from_le_bytes(file.get(..8)?.try_into().ok()?);
     let header = file.get(8..8usize.checked_add(usize::try_from(len).ok()?)?)?;
@@ -71,7 +71,7 @@ pub(super) fn read(file: &[u8]) -> Option<Tensors> {
     Some(Tensors { tensors, samples, odd })
 }
 
-/// Text by name, and nothing else; `None` for what is neither that nor nothing.
+/// Metadata must be text by name; `None` if it is not.
 fn metadata(value: &Json) -> Option<Option<&'static str>> {
     match value {
         Json::Entries(entries) => {
@@ -96,7 +96,7 @@ fn tensor(name: &str, value: &Json, data: &[u8]) -> Option<Placed> {
             let odd = (entries.len() > 3).then_some("more than a tensor has");
             (one("dtype")?, one("shape")?, one("data_offsets")?, odd)
         }
-        // What serde makes of the struct in other formats it takes in JSON too.
+        // serde also accepts a struct as a list.
         Json::List(items) => match &items[..] {
             [dtype, shape, offsets] => (dtype, shape, offsets, Some("a list for a tensor")),
             _ => return None,
@@ -112,7 +112,7 @@ fn tensor(name: &str, value: &Json, data: &[u8]) -> Option<Placed> {
     let [start, stop] = numbers(offsets)?[..] else { return None };
     let count = shape.iter().try_fold(1usize, |count, &len| count.checked_mul(len))?;
     let bytes = data.get(start..stop).filter(|it| Some(it.len()) == count.checked_mul(stored))?;
-    // A product that passes 2^64 before it meets a zero.
+    // The product may pass 2^64 before it meets a zero.
     let large = shape.iter().try_fold(row.size(), |n, &len| n.checked_mul(len.max(1)));
     if large.is_none_or(|large| large > isize::MAX as usize) || shape.len() > tallow::MAX_RANK {
         odd = odd.or(Some("a shape that no row has"));
@@ -136,7 +136,7 @@ fn numbers(list: &Json) -> Option<Vec<usize>> {
     items.iter().map(number).collect()
 }
 
-/// The type of a row for one of the file, and bytes of an element there.
+/// The type of a row for a type in the file, and its bytes per element in the file.
 fn kind(dtype: &str) -> Option<(RowDType, usize)> {
     Some(match dtype {
         "BOOL" | "U8" => (RowDType::U8, 1),

@@ -1,4 +1,5 @@
-//! The process that watches the one that tries inputs, keeps what made it fall, and goes on.
+//! The process that watches the one that tries inputs, keeps the inputs that made it fail, and goes
+//! on.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -12,16 +13,16 @@ use clap::ValueEnum as _;
 use super::FuzzArgs;
 use super::attempt::IDLE;
 
-/// A case may compute for this long.
+/// The most CPU time of a case.
 const CPU_MAX: Duration = Duration::from_secs(2);
 
-/// And may take this long, computing or not, on a machine that is busy with other things.
+/// The most time of a case, even on a busy machine.
 const WALL_MAX: Duration = Duration::from_secs(20);
 
-/// So many failures are enough to look at.
+/// This many failures are enough to look at.
 const FAILURES_MAX: usize = 10;
 
-/// How a process that tried inputs came to its end.
+/// The case at which a process failed, and how.
 struct Fell {
     case: u64,
     what: String,
@@ -57,7 +58,7 @@ pub(super) fn run(args: &FuzzArgs) -> ExitCode {
 }
 
 impl Watch<'_> {
-    /// How many cases were tried, and how many of them failed.
+    /// Returns how many cases were tried, and how many of them failed.
     fn until(mut self, end: Instant) -> io::Result<(u64, usize)> {
         let mut from = self.args.case.unwrap_or(0);
         let mut failures = 0;
@@ -74,7 +75,7 @@ impl Watch<'_> {
         Ok((self.tried, failures))
     }
 
-    /// Watches one process, which begins at case `from`, to its end.
+    /// Watches one process, which begins at case `from`, until it ends.
     fn watch(&mut self, from: u64, time: Duration) -> io::Result<Option<Fell>> {
         let dir = self.dir.join(from.to_string());
         fs::create_dir(&dir)?;
@@ -123,7 +124,7 @@ impl Watch<'_> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(said)?).spawn()
     }
 
-    /// Leaves of the folders of a process that of the case at which it fell, as `failed`.
+    /// Keeps only the folder of the case at which a process failed, as `failed`.
     fn dir_of_failed(&self, dir: &Path, at: Option<u64>) -> io::Result<()> {
         if let Some(case) = at {
             let failed = self.dir.join("failed");
@@ -133,7 +134,8 @@ impl Watch<'_> {
         fs::remove_dir_all(dir)
     }
 
-    /// Puts the input of a failed case where it outlives this process, and says how to try it.
+    /// Moves the input of a failed case to where it outlives this process, and prints how to try it
+    /// again.
     fn keep(&self, fell: &Fell) -> io::Result<()> {
         let (name, seed, case) = (&self.name, self.args.seed, fell.case);
         let kept = std::env::temp_dir().join(format!("tallow-faults-{name}-{seed}-{case}"));
@@ -145,7 +147,7 @@ impl Watch<'_> {
     }
 }
 
-/// The cases that a process says it is at.
+/// The cases that a process says it begins.
 fn told(child: &mut Child) -> Receiver<u64> {
     let (sender, receiver) = sync_channel(1024);
     let out = child.stdout.take();
@@ -160,7 +162,7 @@ fn told(child: &mut Child) -> Receiver<u64> {
     receiver
 }
 
-/// The next word of a process, which may be silent for as long as it has not computed for `limit`.
+/// The next word of a process, which may be silent until it has computed for `limit`.
 fn wait(cases: &Receiver<u64>, limit: Duration, child: &Child) -> Result<u64, RecvTimeoutError> {
     const LOOK_EVERY: Duration = Duration::from_millis(200);
     let begun = Instant::now();
@@ -170,7 +172,7 @@ fn wait(cases: &Receiver<u64>, limit: Duration, child: &Child) -> Result<u64, Re
             Err(RecvTimeoutError::Timeout) => {}
             result => return result,
         }
-        // The first look comes a little late, which lets a case compute a little longer.
+        // The first look is a little late, which lets a case compute a little longer.
         let now = cpu_of(child.id());
         let used = now.saturating_sub(*computed.get_or_insert(now));
         if limit != Duration::MAX && (used >= limit || begun.elapsed() >= WALL_MAX) {
@@ -179,18 +181,18 @@ fn wait(cases: &Receiver<u64>, limit: Duration, child: &Child) -> Result<u64, Re
     }
 }
 
-/// CPU time of a process, of those that it has waited for included.
+/// The CPU time of a process and of those that it has waited for.
 fn cpu_of(process: u32) -> Duration {
     const TICKS_PER_SECOND: u64 = 100;
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name of the program, which is in parentheses, may hold anything.
+    // The name of the program, in parentheses, may contain anything.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ticks = fields.split_whitespace().skip(11).take(4);
     let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
-/// The last lines that a process said.
+/// The last lines that a process printed.
 fn last_of(said: &Path) -> io::Result<String> {
     const LINES: usize = 12;
     let said = fs::read(said)?;

@@ -1,11 +1,11 @@
-//! What holds of every message, whatever the input was.
+//! What is true of every message, whatever the input was.
 
-/// More than any message needs that is read by people; paths and the text of a chain, which a
-/// message may quote, come on top.
+/// More than any message for people needs, with room for paths and the text of a chain, which a
+/// message may quote.
 const CHARS_MAX: usize = 1000;
 
-/// Whether `message` can be printed as it is: one line, of a length that is read, without anything
-/// that a terminal obeys or hides.
+/// Whether `message` can be printed as it is: one line of reasonable length, without anything that
+/// a terminal obeys or hides.
 pub(crate) fn check(message: &str) -> Result<(), String> {
     let len = message.chars().count();
     if let Some(c) = message.chars().find(|&c| is_unseen(c)) {
@@ -20,7 +20,7 @@ pub(crate) fn check(message: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Control characters, and others that change what is seen without being seen.
+/// Control characters, and invisible ones that change what is visible.
 pub(crate) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
