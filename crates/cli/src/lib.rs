@@ -1,14 +1,15 @@
-//! The program `bench-loader`: arguments become a plan, the plan is run, the run becomes a report.
+//! The program `bench-loader`: arguments become a plan, the plan is run, and the run becomes a
+//! report.
 //!
-//! Everything that it knows of data loading comes through [`tallow`], so that what it shows is
-//! what a program of one's own can do. The commands are one file each; each gathers typed data,
-//! which `report` shows to people or to machines.
+//! Everything it knows about data loading comes from [`tallow`], so a user's own program can do
+//! whatever it shows. Each command is a file in `commands`; it gathers typed data, which `report`
+//! turns into text, JSON or a page.
 //!
-//! Exit codes: 0, or 1 when the data or the run failed, or 2 when the command line cannot be
-//! obeyed, or 128 and the number of the signal that ended it. A reader that closes the pipe early is
+//! Exit codes: 0 for success, 1 if the data or the run failed, 2 for an invalid command line, and
+//! 128 plus the number of the signal that ended the program. A reader that closes the pipe early is
 //! no error.
 
-// With CUDA one function of `copies` has unsafe code, which says so.
+// With CUDA, one function of `copies` has unsafe code, and says so.
 #![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
 
@@ -31,10 +32,10 @@ use std::process::ExitCode;
 pub use measure::copies;
 use terminal::{console, exit, style};
 
-/// Parses the command line, runs the command, and says how it went.
+/// Parses the command line, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    // Before the parser, which colours what it says too.
+    // Before the parser, which uses colour too.
     style::choose(style::Color::among(&words));
     let (args, given) = match args::Args::of(words) {
         Ok(parsed) => parsed,
@@ -43,7 +44,7 @@ pub fn main() -> ExitCode {
     let mut console = console::Console::new(given);
     let result = commands::run(&args, &mut console);
     console.print_failure(&result);
-    // Flushed in any case, so that what was found comes before what is said of it.
+    // Always flushed first, so that the report comes before the error about it.
     let flushed = console.finish();
     exit::of(exit::both(result, flushed))
 }

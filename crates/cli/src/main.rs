@@ -1,4 +1,4 @@
-//! `bench-loader`: tells whether training waits for its data, why, and how to fix it.
+//! `bench-loader`: find out whether training waits for its data, why, and how to fix it.
 
 use std::process::ExitCode;
 

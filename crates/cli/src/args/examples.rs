@@ -1,12 +1,12 @@
-//! What follows the options in the help of each command.
+//! What comes after the options in the help of each command.
 
 pub(super) const EXIT_CODES: &str = "\
-Exit codes: 0, or 1 when the data or the run failed, or 2 for an invalid command line.
+Exit codes: 0 for success, 1 if the data or the run failed, 2 for an invalid command line.
 
-With --json a command prints one object: \"tallow\", the version; \"command\";
-\"settings\", every argument, defaults included; \"machine\"; and what was found. Where that is
-nothing, \"error\" is an object of \"kind\", \"message\", \"path\" and \"sample\", the last two null where
-they are not known.";
+With --json a command prints one object: \"tallow\" is the version, \"command\" the command,
+\"settings\" its arguments with defaults, and \"machine\" the machine; the results follow. If there
+are none, \"error\" holds \"kind\", \"message\", \"path\" and \"sample\"; the last two are null if
+unknown.";
 
 pub(super) const DEMO_EXAMPLE: &str = "\
 Example:
@@ -63,7 +63,7 @@ Examples:
       --augment 'random_resized_crop(224)' --points joints";
 
 pub(super) const COMPARE_EXAMPLES: &str = "\
-Ends with 1 as well where others are installed and all of them fail: nothing was compared.
+Also exits with 1 if other loaders are installed and all of them fail, since nothing was compared.
 
 Examples:
   pip install torch numpy nvidia-dali-cuda130 spdl grain

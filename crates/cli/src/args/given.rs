@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::machine::system;
 
-/// What every object of `--json` begins with: the version, the command, and each of its arguments,
-/// those that were not given by their defaults.
+/// What every object of `--json` begins with: the version, the command, and all its arguments, with
+/// the defaults of those that were not given.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     command: String,
@@ -18,8 +18,8 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Reads the matches of `command`, or of the one of its subcommands that was called; without one
-    /// `default` is.
+    /// Reads the matches of `command`, or of the subcommand that was called; without one, `default`
+    /// was.
     pub(crate) fn of(command: &Command, matches: &ArgMatches, default: &str) -> Self {
         let called = matches
             .subcommand()
@@ -31,12 +31,12 @@ impl Given {
         Self { command: name.to_owned(), settings: settings.collect() }
     }
 
-    /// Whether the report is to be JSON.
+    /// Whether the report should be JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.settings.get("json") == Some(&Value::Bool(true))
     }
 
-    /// The object of a report, with what all of them begin with.
+    /// The object of a report: first what all of them begin with, then `found`.
     pub(crate) fn object(&self, found: Value) -> Value {
         let mut object = json!({
             "tallow": env!("CARGO_PKG_VERSION"),
@@ -57,12 +57,12 @@ fn is_help(action: &ArgAction) -> bool {
     matches!(action, Help | HelpLong | HelpShort | Version)
 }
 
-/// The option without its dashes, or the argument in small letters.
+/// The option without its leading dashes, or the argument in lower case.
 fn key(arg: &Arg) -> String {
     arg.get_long().unwrap_or(arg.get_id().as_str()).replace('-', "_")
 }
 
-/// Numbers and flags as such, milliseconds too, and everything else as it is typed.
+/// Numbers, flags and milliseconds as such, and everything else as it was typed.
 fn value(arg: &Arg, matches: &ArgMatches) -> Value {
     let id = arg.get_id().as_str();
     let parser = arg.get_value_parser();

@@ -8,63 +8,62 @@ use tallow::{LastBatch, OnError};
 
 use super::numbers::{parse_positive, parse_size};
 
-/// How they are loaded.
+/// How samples are loaded.
 #[derive(Debug, Clone, Flags)]
 #[command(next_help_heading = "Loading")]
 pub(crate) struct LoadArgs {
-    /// Rows of a batch, over all ranks
+    /// Number of samples per batch, over all ranks
     #[arg(long, default_value_t = 32, value_parser = parse_positive)]
     pub(crate) batch_size: usize,
-    /// Threads that read; 0 reads inside next(), auto starts one for each core, at most 8
+    /// Number of worker threads; 0 reads inside next(), auto starts one per core, at most 8
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     pub(crate) workers: Workers,
-    /// Batches made ahead of the consumer [default: 4, or down to 2 where they would take more than
+    /// Number of batches to prepare ahead [default: 4, or as few as 2 if they would take more than
     /// 512 MiB]
     #[arg(long)]
     pub(crate) prefetch: Option<usize>,
-    /// Fetch the files of this many bytes of samples into the page cache before workers want them,
-    /// like 64MB
+    /// Fetch files into the page cache ahead of the workers, up to this many bytes, like 64MB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) read_ahead: Option<usize>,
-    /// Visit the samples in an order drawn anew for each epoch
+    /// Shuffle the samples anew in each epoch
     #[arg(long)]
     pub(crate) shuffle: bool,
-    /// What every random number is drawn from
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// What becomes of the samples that do not fill the last batch
+    /// How to handle an incomplete last batch
     #[arg(long, value_enum, default_value_t = Last::Keep)]
     pub(crate) last: Last,
-    /// This rank
+    /// Rank of this process
     #[arg(long, default_value_t = 0, requires = "world")]
     pub(crate) rank: usize,
-    /// How many ranks there are
+    /// Number of ranks
     #[arg(long, default_value_t = 1, value_parser = parse_positive)]
     pub(crate) world: usize,
-    /// The first epoch to load
+    /// First epoch to load
     #[arg(long, value_name = "E", default_value_t = 0)]
     pub(crate) first_epoch: u64,
-    /// Begin the first epoch at this batch, as after resuming there
+    /// Start the first epoch at this batch, as if resumed there
     #[arg(long, value_name = "K")]
     pub(crate) start_batch: Option<usize>,
-    /// What to do about a sample that cannot be read: fail, skip:N or substitute:N, where N is
-    /// how many an epoch may have
+    /// What to do with a sample that cannot be read: fail, skip:N or substitute:N, where N is the
+    /// number allowed per epoch
     #[arg(long, value_name = "POLICY", default_value = "fail", value_parser = parse_on_error)]
     pub(crate) on_error: OnError,
-    /// Where the tensors go: cpu, cuda:N or metal:N
+    /// Device to deliver the tensors to: cpu, cuda:N or metal:N
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceArg,
-    /// Fill a ragged field up to its longest shape with VALUE, after --augment, and deliver the true
-    /// lengths beside it; may be repeated
+    /// Pad a ragged field to its longest shape with VALUE, after --augment, and deliver the true
+    /// lengths beside it; can be repeated
     #[arg(long = "pad", value_name = "FIELD:VALUE", value_parser = parse_pad)]
     pub(crate) pads: Vec<(String, f64)>,
-    /// Keep all samples in the memory of the CUDA device, if they take no more than this: bytes,
-    /// or like 800MB or 24GB
+    /// Keep all samples in the memory of the CUDA device if they take no more than SIZE, like 800MB
+    /// or 24GB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) resident: Option<usize>,
 }
 
-/// How many threads read.
+/// A number of worker threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workers {
     Auto,
@@ -84,11 +83,11 @@ impl FromStr for Workers {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Last {
-    /// The last batch is smaller
+    /// Deliver it with fewer samples
     Keep,
-    /// They are left out
+    /// Leave it out
     Drop,
-    /// Rows of zeros fill it up
+    /// Fill it up with rows of zeros
     Pad,
 }
 
@@ -102,7 +101,7 @@ impl From<Last> for LastBatch {
     }
 }
 
-/// A device by name; opened only when the loader is built.
+/// A device by name; it is opened when the loader is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeviceArg {
     Cpu,
@@ -115,9 +114,9 @@ impl FromStr for DeviceArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, ordinal) = text.split_once(':').unwrap_or((text, "0"));
-        let ordinal = ordinal
-            .parse()
-            .map_err(|_| format!("{ordinal:?} is no device number; expected like cuda:0"))?;
+        let ordinal = ordinal.parse().map_err(|_| {
+            format!("{ordinal:?} is not a device number; expected something like cuda:0")
+        })?;
         match name {
             "cpu" if !text.contains(':') => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(ordinal)),
@@ -139,7 +138,9 @@ impl fmt::Display for DeviceArg {
 
 fn parse_on_error(text: &str) -> Result<OnError, String> {
     let budget = |text: &str| {
-        text.parse().map_err(|_| format!("{text:?} is no number of samples; expected like skip:10"))
+        text.parse().map_err(|_| {
+            format!("{text:?} is not a number of samples; expected something like skip:10")
+        })
     };
     match text.split_once(':') {
         None if text == "fail" => Ok(OnError::Fail),

@@ -1,5 +1,4 @@
-//! The command line as data: the options of each command, what they have in common, and how values are
-//! read.
+//! The command line as data: the commands, their options, and how values are parsed.
 
 mod commands;
 mod examples;
@@ -33,7 +32,7 @@ pub(crate) use source::{Ragged, SourceArgs};
 
 use crate::terminal::style::Color;
 
-/// Tells whether training waits for its data, why, and how to fix it.
+/// Find out whether training waits for its data, why, and how to fix it
 #[derive(Debug, Parser)]
 #[command(name = "bench-loader", version, after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -41,18 +40,19 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) demo: DemoArgs,
-    /// Colour what is printed: auto is on a terminal that shows it
+    /// When to use colour; auto means on a terminal that supports it
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
     pub(crate) color: Color,
 }
 
 impl Args {
-    /// Parses a command line, the program's name first; and what a report says of it.
+    /// Parses a command line that begins with the name of the program. Also returns what a report
+    /// says about it.
     ///
-    /// The options of `demo` may stand without it, but not before another command, where they
-    /// would have no effect. clap's own check of that would refuse `--color` there too.
+    /// The options of `demo` work without its name, but not before another command, where they
+    /// would have no effect. clap's own check would refuse `--color` there too.
     pub(crate) fn of(words: Vec<OsString>) -> Result<(Self, Given), clap::Error> {
-        // Of a negative number its option can say more than that it is unexpected.
+        // About a negative number, its option can say more than that it is unexpected.
         let mut command = Self::command().mut_subcommands(|it| it.allow_negative_numbers(true));
         let matches = command.try_get_matches_from_mut(words)?;
         let demo = DemoArgs::augment_args(clap::Command::new("demo"));
@@ -60,8 +60,7 @@ impl Args {
         let stray = demo.get_arguments().find(|option| given(option.get_id().as_str()));
         let stray = stray.and_then(clap::Arg::get_long);
         if let (Some((name, _)), Some(option)) = (matches.subcommand(), stray) {
-            let message =
-                format!("--{option} stands before {name}; options come after the command");
+            let message = format!("--{option} comes before {name}; put options after the command");
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
         let given = Given::of(&command, &matches, "demo");
@@ -71,51 +70,50 @@ impl Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load real handwritten digits and report on it (the default)
+    /// Load real handwritten digits and report how fast that was (the default)
     #[command(after_help = DEMO_EXAMPLE)]
     Demo(DemoArgs),
     /// Write random samples with targets, as .npy or .safetensors files
     #[command(after_help = GEN_EXAMPLES)]
     Gen(GenArgs),
-    /// Tell what this machine offers to a loader, and what to do where it harms
+    /// Show settings of this machine that slow loading, and how to fix them
     #[command(after_help = DOCTOR_EXAMPLE)]
     Doctor(DoctorArgs),
-    /// Print schema, count, sizes, shapes that differ, and the values of some samples
+    /// Show what a data set holds: fields, samples, sizes, shapes that differ, and some values
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
     /// Read every sample and list every problem
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Load epochs and report throughput, waits, stages, CPU and memory
+    /// Load epochs and report throughput, waits, stages, CPU time and memory
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Find the workers and batches ahead that load fastest, and say why and how far that is from
-    /// what the machine could do
+    /// Find the number of workers and of batches ahead that loads fastest, and explain why
     #[command(after_help = TUNE_EXAMPLES)]
     Tune(TuneArgs),
-    /// Run Tallow beside other loaders on the same files, taking turns: a plain loop with candle,
-    /// and what of torch, DALI, SPDL and Grain is installed for Python
+    /// Compare Tallow with other loaders on the same files: a plain candle loop, and torch, DALI,
+    /// SPDL and Grain if they are installed for Python
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
-    /// What `compare` starts for each contender that is built in
+    /// Run one of the built-in contenders of `compare`
     #[command(hide = true)]
     Contend(ContendArgs),
-    /// Print one hash of the whole delivered stream
+    /// Print one hash of everything that is delivered
     #[command(after_help = DIGEST_EXAMPLES)]
     Digest(DigestArgs),
-    /// List the steps that --augment knows, with their arguments, or tell all about one
+    /// List the steps that --augment accepts, with their arguments, or describe one of them
     #[command(after_help = CATALOGUE_EXAMPLES)]
     Catalogue(CatalogueArgs),
-    /// Print how a chain of augmentations is cut into passes over the pixels, and why
+    /// Show how a chain of augmentations is split into passes over the pixels, and why
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
-    /// Write a PNG of some samples, each beside augmented views of it
+    /// Write a PNG of samples beside augmented views of them
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
-    /// Print what a shell needs to complete commands and options
+    /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
-    /// Print a page for man
+    /// Print a man page
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
 }
@@ -129,7 +127,8 @@ mod tests {
         Args::command().debug_assert();
     }
 
-    /// The lines of a help that begin with the program's name, up to a pipe or a redirection.
+    /// The lines of a help text that begin with the name of the program, up to a pipe or a
+    /// redirection.
     fn examples(help: &str) -> Vec<Vec<String>> {
         let help = help.replace("\\\n", "");
         let lines = help.lines().filter(|line| line.starts_with("  bench-loader "));
@@ -160,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_default_command_stand_before_no_other() {
+    fn options_of_the_default_command_come_before_no_other() {
         let parse = |line: &str| Args::of(line.split(' ').map(OsString::from).collect());
         assert!(parse("x --epochs 2").is_ok() && parse("x --color never run d").is_ok());
         assert!(parse("x run d --color never").is_ok());
         let error = parse("x --json run d").unwrap_err().to_string();
-        assert!(error.contains("--json stands before run"), "{error}");
+        assert!(error.contains("--json comes before run"), "{error}");
     }
 }

@@ -10,11 +10,11 @@ pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Milliseconds, with a fraction if need be; beyond an hour is a slip of the finger.
+/// Milliseconds, with a fraction if needed. More than an hour is a typing error.
 pub(super) fn parse_step(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(ms @ 0.0..=3.6e6) => Ok(Duration::from_secs_f64(ms / 1e3)),
-        _ => Err("expected milliseconds, from 0 to 3600000".to_owned()),
+        _ => Err("expected milliseconds from 0 to 3600000".to_owned()),
     }
 }
 
@@ -25,7 +25,7 @@ pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Bytes, in the units that reports are in.
+/// Bytes, in the units of the reports.
 pub(super) fn parse_size(text: &str) -> Result<usize, String> {
     const UNITS: [(&str, f64); 5] =
         [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12), ("B", 1.0)];

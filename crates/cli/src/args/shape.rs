@@ -1,10 +1,10 @@
-//! The shape of a sample, on the command line.
+//! The shape of a sample on the command line.
 
 use std::ops::{Deref, RangeInclusive};
 use std::str::FromStr;
 
-/// A shape like `3,32,32` or `3,100..400,64`, of which each length has a range. A type of its own
-/// because clap takes a bare `Vec` for a repeated flag.
+/// A shape like `3,32,32` or `3,100..400,64`, with a range for each length. It is a type of its own
+/// because clap takes a bare `Vec` for a repeated option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShapeArg(Vec<RangeInclusive<usize>>);
 
@@ -27,14 +27,18 @@ impl FromStr for ShapeArg {
             let (least, greatest) = part.split_once("..").unwrap_or((part, part));
             match (least.trim().parse(), greatest.trim().parse()) {
                 (Ok(least), Ok(greatest)) if least <= greatest => Ok(least..=greatest),
-                (Ok(_), Ok(_)) => Err(format!("{part:?} is no range; the smaller end comes first")),
-                _ => Err(format!("{part:?} is no length; expected like 3,32,32 or 3,100..400,64")),
+                (Ok(_), Ok(_)) => {
+                    Err(format!("{part:?} is not a range; the smaller end comes first"))
+                }
+                _ => Err(format!(
+                    "{part:?} is not a length; expected something like 3,32,32 or 3,100..400,64"
+                )),
             }
         };
         let lengths: Vec<_> = text.split(',').map(lengths).collect::<Result<_, _>>()?;
         match lengths.len() {
             0..=tallow::MAX_RANK => Ok(Self(lengths)),
-            axes => Err(format!("{axes} axes, of which a sample has at most {}", tallow::MAX_RANK)),
+            axes => Err(format!("found {axes} axes, expected at most {}", tallow::MAX_RANK)),
         }
     }
 }

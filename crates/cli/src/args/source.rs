@@ -10,29 +10,28 @@ use clap::{Args as Flags, ValueHint};
 #[derive(Debug, Flags)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
-    /// A folder of .npy files; a folder that holds input/ and output/, or input.npy and
-    /// output.npy, or input/ and a row for each of its files in output.npy or labels.npy; one .npy
+    /// Where the samples are: a folder of .npy files; a folder with input/ and output/, or
+    /// input.npy and output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy
     /// file; a .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
-    /// A folder of .npy files as the field NAME; repeated, the folders are paired by file stem
+    /// Folder of .npy files to read as the field NAME; repeat it to pair folders by file stem
     #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
     pub(crate) fields: Vec<(String, PathBuf)>,
-    /// Take the folders below the folders too
+    /// Also read subfolders
     #[arg(long)]
     pub(crate) recursive: bool,
-    /// In a field of folders, let an axis have another length in each file, up to MAX; may be
-    /// repeated
+    /// Allow a different length of AXIS in each file of a folder, up to MAX; can be repeated
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
-    /// In a field of folders, take only the files whose name without extension matches, like
-    /// target:*_mask, and pair them by the part that the star matches; may be repeated
+    /// Read only the files of a folder whose name without extension matches, like target:*_mask,
+    /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
     pub(crate) patterns: Vec<(String, String)>,
 }
 
-/// An axis of a field whose length is each file's own.
+/// An axis of a field that has a different length in each file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ragged {
     pub(crate) field: String,
@@ -40,7 +39,7 @@ pub(crate) struct Ragged {
     pub(crate) max: usize,
 }
 
-/// Splits at the last two `:`, so that a name may hold others.
+/// Splits at the last two `:`, because a name may contain others.
 fn parse_ragged(text: &str) -> Result<Ragged, String> {
     let mut parts = text.rsplitn(3, ':');
     let (max, axis, field) = (parts.next(), parts.next(), parts.next());
@@ -52,7 +51,7 @@ fn parse_ragged(text: &str) -> Result<Ragged, String> {
     }
 }
 
-/// Splits at the last `:`, so that a name may hold others.
+/// Splits at the last `:`, because a name may contain others.
 fn parse_pattern(text: &str) -> Result<(String, String), String> {
     match text.rsplit_once(':') {
         Some((field, pattern)) if !field.is_empty() && pattern.matches('*').count() == 1 => {
@@ -62,14 +61,15 @@ fn parse_pattern(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Splits at the first `=`, in bytes: a folder's name need not be UTF-8.
+/// Splits at the first `=`, as bytes, because the name of a folder need not be UTF-8.
 fn field_parser() -> impl clap::builder::TypedValueParser<Value = (String, PathBuf)> {
     OsStringValueParser::new().try_map(|text: OsString| {
         use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
         let bytes = text.as_bytes();
         let at = bytes.iter().position(|&byte| byte == b'=');
         let at = at.filter(|&at| at > 0 && at + 1 < bytes.len()).ok_or("expected NAME=FOLDER")?;
-        let name = String::from_utf8(bytes[..at].to_vec()).map_err(|_| "a name in UTF-8")?;
+        let name =
+            String::from_utf8(bytes[..at].to_vec()).map_err(|_| "expected a NAME in UTF-8")?;
         Ok::<_, &str>((name, PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec()))))
     })
 }

@@ -1,4 +1,4 @@
-//! `catalogue`: the steps that a chain can have, or one of them with all that is said of it.
+//! `catalogue`: lists the steps that a chain can have, or describes one of them.
 
 use tallow::Described;
 

@@ -1,4 +1,4 @@
-//! `check`: reads everything and lists whatever is wrong.
+//! `check`: reads every sample and lists every problem.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::report::{self, Problem, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{self, Failure, Result};
 
-/// Threads beyond this do not read faster, and the system may refuse to start them.
+/// More threads do not read faster, and the system may refuse to start them.
 const THREADS_MAX: usize = 256;
 
 /// Samples that a thread claims at once.
@@ -49,7 +49,7 @@ type Unread = HashMap<PathBuf, Option<usize>>;
 struct Checker<'a> {
     threads: usize,
     console: &'a Console,
-    /// Those that were read.
+    /// The fields that were read.
     fields: Vec<Field>,
     report: report::Check,
 }
@@ -70,15 +70,15 @@ impl Checker<'_> {
         let passed_over = place.passed_over();
         if !passed_over.is_empty() {
             let folders = place::named(&passed_over);
-            self.report.notes.push(format!("folders of .npy files were passed over: {folders}"));
+            self.report.notes.push(format!("folders of .npy files are ignored: {folders}"));
         }
     }
 
-    /// The folders as pairs; then, of the pairs that cannot be read, the files behind the first
-    /// bad one, and the files that are in no pair.
+    /// Reads the folders as pairs. Then it reads the files that come after the first bad file of a
+    /// pair, and those that are in no pair.
     fn folders(&mut self, folders: &Folders) {
         let survey = match folders.builder().limits(strict()).survey() {
-            // What all of them hold too much of is no reason to read none.
+            // Bytes after the end of every array are no reason to read none of them.
             Err(error) if error.kind() == SourceErrorKind::Trailing => {
                 for (_, folder) in &folders.fields {
                     let files = place::files(folder, "npy", folders.recursive).unwrap_or_default();
@@ -109,21 +109,21 @@ impl Checker<'_> {
         }
     }
 
-    /// Folders that have no sample together: each by itself. Where that is because no file has its
-    /// partners, every file of them is a problem.
+    /// Reads folders that have no sample together, each on its own. If no file has its partners,
+    /// every file is a problem.
     fn folders_apart(&mut self, folders: &Folders, error: &SourceError) {
         let before = self.report.problems.len();
         for field in &folders.fields {
             self.folder(&folders.alone(field), &field.1);
         }
         if !matches!(error.kind(), SourceErrorKind::Unpaired | SourceErrorKind::Duplicate) {
-            // Unless a folder by itself has said what is wrong with it.
+            // Unless reading a folder on its own has shown what is wrong.
             if self.report.problems.len() == before {
                 self.problem(error);
             }
             return;
         }
-        // How their names are alike stands after the list of them.
+        // Advice about similar names follows the list of names.
         let advice = error.message().rsplit_once("; ");
         self.report.notes.extend(advice.map(|(_, advice)| exit::in_options(advice)));
         for (_, folder) in &folders.fields {
@@ -138,7 +138,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The files among `unread` that are in this folder.
+    /// Reads the files of `unread` that are in this folder.
     fn files_of(&mut self, folder: &Folders, unread: &Unread) {
         let (source, mut buffer) = match folder.builder().survey().and_then(|survey| {
             let buffer = RowBuffer::new(survey.source.schema())?;
@@ -156,8 +156,8 @@ impl Checker<'_> {
         }
     }
 
-    /// What has two parts and cannot be opened as one: each by itself, and why, unless one of them
-    /// has said what is wrong.
+    /// Reads two parts that cannot be opened together, each on its own. Reports why, unless one of
+    /// them has shown what is wrong.
     fn apart(&mut self, place: &Place, error: &SourceError) {
         let before = self.report.problems.len();
         match place {
@@ -175,7 +175,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Files that can be read, and hold more than is read of them.
+    /// Reports files that can be read but have bytes after the end of their array.
     fn trailing<'p>(&mut self, files: impl Iterator<Item = &'p Path>) {
         let opened = files.filter_map(|file| NpyFile::with_limits(file, strict()).err());
         let problems: Vec<SourceError> =
@@ -190,8 +190,8 @@ impl Checker<'_> {
         }
     }
 
-    /// One folder. Where not even its schema can be told, its files are opened one by one, so that
-    /// each has its say.
+    /// Reads one folder. If not even its schema is known, opens its files one by one, to report
+    /// each.
     fn folder(&mut self, folder: &Folders, path: &Path) {
         let error = match folder.builder().survey() {
             Ok(survey) => {
@@ -202,7 +202,7 @@ impl Checker<'_> {
         };
         let files = place::files(path, "npy", folder.recursive).unwrap_or_default();
         let failures = files.iter().filter_map(|file| NpyFile::open(file).err());
-        // As a sample a file may be a scalar; an array of samples may not.
+        // A file may be a scalar as a sample, but not as an array of samples.
         let failures: Vec<SourceError> =
             failures.filter(|error| error.kind() != SourceErrorKind::ShapeMismatch).collect();
         failures.iter().for_each(|error| self.problem(error));
@@ -211,7 +211,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A folder of shards. Where they do not go together, each is read by itself.
+    /// Reads a folder of shards. If they do not go together, reads each on its own.
     fn shards(&mut self, folder: &Path) {
         let place = Place::Shards(folder.to_owned());
         let error = match place.open() {
@@ -230,13 +230,13 @@ impl Checker<'_> {
         }
     }
 
-    /// Reads every sample of what the command line names.
+    /// Reads every sample of the source on the command line.
     fn samples(&mut self, source: &dyn Source) -> Vec<SourceError> {
         self.report.samples = source.len();
         self.read(source)
     }
 
-    /// Reads all that is in a source, and returns what failed once it is in the report.
+    /// Reads everything in a source, adds what failed to the report, and returns it.
     fn read(&mut self, source: &dyn Source) -> Vec<SourceError> {
         let samples = to_read(source);
         let progress = self.console.progress("reading", samples as u64);
@@ -258,7 +258,7 @@ impl Checker<'_> {
         self.report.problems.push(problem(error, None));
     }
 
-    /// The report, in an order that does not depend on threads, and with nothing in it twice.
+    /// The report, in an order that does not depend on threads, and without duplicates.
     fn finish(self) -> report::Check {
         let Self { fields, mut report, .. } = self;
         let place = |problem: &Problem| (problem.index, problem.path.clone());
@@ -267,7 +267,7 @@ impl Checker<'_> {
                 .cmp(&place(b))
                 .then_with(|| (a.kind.as_str(), &a.message).cmp(&(b.kind.as_str(), &b.message)))
         });
-        // A folder that serves two fields has its problems once.
+        // A folder that serves two fields has its problems only once.
         report.problems.dedup();
         let samples = report.samples;
         let spreads = fields.iter().map(|field| spread(field, samples, &mut report.problems));
@@ -276,8 +276,8 @@ impl Checker<'_> {
     }
 }
 
-/// The files of a field that have other lengths than it declares, if there are several: they are
-/// told once, with what makes them samples.
+/// The files of a field with other lengths than it declares, if there are several. They are
+/// reported together, with the options that allow them.
 fn spread(field: &Field, files: usize, problems: &mut [Problem]) -> Option<Spread> {
     let of_field = |problem: &&mut Problem| {
         problem.kind == SourceErrorKind::ShapeMismatch
@@ -319,15 +319,14 @@ fn problem(error: &SourceError, name: Option<String>) -> Problem {
     }
 }
 
-/// How many samples there are to be read: of rows of files that take no bytes, however many, one
-/// tells of all.
+/// The number of samples to read. If rows of a file take no bytes, one stands for all of them.
 fn to_read(source: &dyn Source) -> usize {
     let takes_none = source.schema().fields().iter().all(|field| field.max_bytes() == 0);
     let in_one_file = || place::extents_of(source, 0).iter().all(|extent| !extent.is_whole());
     if takes_none && !source.is_empty() && in_one_file() { 1 } else { source.len() }
 }
 
-/// What fails when so many samples are read, in no order.
+/// Reads this many samples and returns what failed, in any order.
 fn read_all(
     source: &dyn Source,
     samples: usize,
@@ -336,7 +335,7 @@ fn read_all(
 ) -> Vec<SourceError> {
     let next = AtomicUsize::new(0);
     let found = threads::share(threads, || read_claimed(source, samples, &next, progress));
-    let panicked = || vec![SourceError::new(SourceErrorKind::User, "a thread that reads panicked")];
+    let panicked = || vec![SourceError::new(SourceErrorKind::User, "a reading thread panicked")];
     found.into_iter().flat_map(|errors| errors.unwrap_or_else(panicked)).collect()
 }
 

@@ -1,7 +1,8 @@
-//! `compare`: Tallow and other loaders on the same files, taking turns.
+//! `compare`: Tallow and other loaders take turns on the same files.
 //!
-//! Each contender is a process of its own, so that memory, CPU time and start are measured alike;
-//! see `contender` for how they are talked to, and `benchmarks/peers/loader.py` for the protocol.
+//! Each contender is a separate process, so that memory, CPU time and start are measured in the
+//! same way. `compare/contender.rs` talks to them, and `benchmarks/peers/loader.py` describes the
+//! protocol.
 
 use std::env;
 use std::ffi::OsString;
@@ -29,10 +30,10 @@ use crate::terminal::output::Outputs;
 
 const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
 
-/// Subcommand, name.
+/// Subcommand and name.
 const BUILT_IN: [(&str, &str); 2] = [("tallow", "Tallow"), ("candle", "candle loop")];
 
-/// Name in the script, name.
+/// Name in the script, and name.
 const PEERS: [(&str, &str); 4] =
     [("torch", "torch DataLoader"), ("dali", "DALI"), ("spdl", "SPDL"), ("grain", "Grain")];
 
@@ -66,17 +67,17 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     conclude(&report, args.json, &booth.python, console)
 }
 
-/// Those that augment, where that is compared.
+/// Whether a contender takes part; with augmentation, only those that can augment do.
 fn takes_part(name: &str, work: &Work) -> bool {
     work.augment.is_none() || ["tallow", "torch", "dali"].contains(&name)
 }
 
-/// To start each, its rounds, and to verify it.
+/// Steps of progress: to start each contender, its rounds, and to verify it.
 fn steps(rounds: u64) -> u64 {
     rounds.saturating_add(2).saturating_mul((BUILT_IN.len() + PEERS.len()) as u64)
 }
 
-/// The Python that has the peers.
+/// The Python in which the peers are installed.
 struct Python {
     program: OsString,
     /// Why it cannot be started.
@@ -84,7 +85,7 @@ struct Python {
 }
 
 impl Python {
-    /// One that was asked for must be there; without the usual one there are no peers.
+    /// A Python that was asked for must exist. Without the default one, there are just no peers.
     fn of(args: &CompareArgs) -> Result<Self> {
         let asked = args.python.clone().map(OsString::from);
         let asked = asked.or_else(|| env::var_os("TALLOW_PYTHON").filter(|name| !name.is_empty()));
@@ -94,7 +95,7 @@ impl Python {
         let null = Stdio::null;
         match command.args(["-c", ""]).stdin(null()).stdout(null()).stderr(null()).spawn() {
             Ok(mut child) => {
-                // That it starts is all there was to know.
+                // It starts, and nothing else matters here.
                 let _ = child.kill();
                 let _ = child.wait();
                 Ok(Self { program, missing: None })
@@ -111,7 +112,7 @@ impl Python {
     }
 }
 
-/// A contender with what is known of it so far.
+/// A contender, and what is known about it so far.
 struct Entrant {
     entry: Entry,
     /// `None` once it is out.
@@ -149,7 +150,7 @@ impl Entrant {
         self.contender = Some(contender);
     }
 
-    /// The answer to a line, if it is still in; where there is none it is out.
+    /// The answer to a line, if it is still in. A contender without an answer is out.
     fn ask(&mut self, line: &str) -> Option<Value> {
         match self.contender.as_mut()?.ask(line) {
             Ok(answer) => Some(answer),
@@ -161,7 +162,7 @@ impl Entrant {
     }
 }
 
-/// The folder that holds what the contenders are started with.
+/// What the contenders are started with: their folder and their Python.
 struct Booth {
     folder: TempDir,
     _undone: Undone,
@@ -177,7 +178,7 @@ impl Booth {
         let this = Self { folder, _undone: undone, python, timeout };
         work.write(&this.path("work.json"))?;
         let written = fs::write(this.path("loader.py"), PEERS_SCRIPT);
-        written.map_err(|error| cannot("write the program of the peers", &error))?;
+        written.map_err(|error| cannot("write the script of the peers", &error))?;
         Ok(this)
     }
 
@@ -185,8 +186,8 @@ impl Booth {
         self.folder.path().join(name)
     }
 
-    /// All of them, started, and warmed up by an epoch. Where Tallow cannot load the samples there
-    /// is nothing to compare with.
+    /// Starts all contenders and lets each load a warm-up epoch. If Tallow cannot load the samples,
+    /// there is nothing to compare.
     fn entrants(&self, work: &Work, progress: &ProgressBar) -> Result<Vec<Entrant>> {
         let program = env::current_exe().map_err(|error| cannot("find this program", &error))?;
         let mut entrants = Vec::new();
@@ -242,7 +243,7 @@ impl Booth {
         }
         let choice = first.ask("choose")?;
         drop(first);
-        let form = choice["form"].as_str().ok_or("did not say which form it has chosen")?;
+        let form = choice["form"].as_str().ok_or("did not say which form it chose")?;
         let tried = choice["tried"].as_object().into_iter().flatten();
         let tried = tried.map(|(form, rate)| (form.clone(), rate.as_f64().unwrap_or(0.0)));
         entrant.entry.tried = tried.collect();
@@ -261,13 +262,12 @@ impl Booth {
     }
 }
 
-/// In each round every contender has its turn, the first being another one than in the round
-/// before.
+/// In each round every contender has its turn, and each round begins with another one.
 fn take_turns(entrants: &mut [Entrant], rounds: u64, progress: &ProgressBar) {
     let count = entrants.len() as u64;
     for round in 0..rounds {
         for turn in 0..count {
-            // A remainder of a length.
+            // Below the number of entrants, so it fits.
             let entrant = &mut entrants[((round % count + turn) % count) as usize];
             if let Some(answer) = entrant.ask(&format!("epoch {}", round.saturating_add(1))) {
                 match lap(&answer) {
@@ -292,12 +292,12 @@ fn lap(answer: &Value) -> Option<Lap> {
     })
 }
 
-/// Holds the others to what the plain loop has delivered, which shares no line with Tallow's
-/// reader; where that could not read the files, to what Tallow has.
+/// Compares what each has delivered with the plain loop, which shares no code with Tallow's reader,
+/// or with Tallow if the plain loop could not read the files.
 fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
     let mut checksums = Vec::new();
     for entrant in entrants.iter_mut() {
-        // What is drawn at random has no checksum: samples and bytes are compared alone.
+        // Random augmentation has no common checksum, so only samples and bytes are compared.
         let answer = if work.augment.is_some() { None } else { entrant.ask("verify") };
         checksums.push(answer.and_then(|answer| answer["checksum"].as_str().map(str::to_owned)));
         progress.inc(1);
@@ -311,9 +311,9 @@ fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
         if let Some(lap) = laps.iter().find(|lap| lap.samples != samples) {
             entrant.fail(format!("delivered {} samples of {samples}", lap.samples));
         } else if let Some(lap) = laps.iter().find(|lap| Some(lap.bytes) != bytes) {
-            entrant.fail(format!("delivered {} bytes, which are not those of Tallow", lap.bytes));
+            entrant.fail(format!("delivered {} bytes, other than Tallow", lap.bytes));
         } else if checksum != expected {
-            entrant.fail("delivered other data than the files hold: the checksums differ".into());
+            entrant.fail("delivered other data than the files hold: checksums differ".into());
         } else {
             let laps = std::mem::take(&mut entrant.laps);
             entrant.entry.outcome = Outcome::Measured(Measured { starting, laps });
@@ -360,8 +360,8 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
     let absent: Vec<&str> = report.absent().map(|entry| entry.name).collect();
     if !absent.is_empty() {
         console.tell(format_args!(
-            "not installed: {}; to compare with them too: {} -m pip install torch numpy \
-             nvidia-dali-cuda130 spdl grain, or name a Python that has them by --python",
+            "not installed: {}; to compare with them too, run {} -m pip install torch numpy \
+             nvidia-dali-cuda130 spdl grain, or name a Python that has them with --python",
             absent.join(", "),
             python.program.display()
         ));
@@ -373,8 +373,8 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
     }
 }
 
-/// Tallow alone was measured. That is no failure where nobody else is installed; where somebody is, and
-/// all of them failed, there is no comparison.
+/// Only Tallow was measured. That is fine if no other loader is installed. If some are and all of
+/// them failed, there is no comparison.
 fn nothing_compared(report: &Compare) -> Result {
     let failed = report.entries.iter().filter_map(|entry| match &entry.outcome {
         Outcome::Failed(why) => Some(format!("{}: {why}", entry.name)),

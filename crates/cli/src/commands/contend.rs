@@ -1,5 +1,6 @@
-//! `contend`: what `compare` starts for Tallow and for the plain loop with candle. It speaks the
-//! protocol of `benchmarks/peers/loader.py`, so that all contenders are measured alike.
+//! `contend`: the contenders of `compare` that are built in, Tallow and a plain loop with candle.
+//! They speak the protocol of `benchmarks/peers/loader.py`, so that all contenders are measured in
+//! the same way.
 
 use std::io::{self, BufRead as _};
 use std::sync::Arc;
@@ -18,11 +19,11 @@ use crate::measure::process;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 
-/// The epoch over which the delivered bytes are summed up.
+/// The epoch whose delivered bytes are summed up.
 const VERIFIED: u64 = 1;
 
 pub(crate) fn run(args: &ContendArgs, console: &mut Console) -> Result {
-    // Before any other thread has memory of its own; for both, as it is not the loader's doing.
+    // Before any other thread allocates; for both, because it does not belong to the loader.
     tallow::keep_freed_memory();
     let work = Work::read(&args.work)?;
     let contender: Box<dyn Epochs> = match args.who {
@@ -55,7 +56,7 @@ fn answer(line: &str, contender: &dyn Epochs) -> Result<Value, String> {
     }
 }
 
-/// What takes one batch: a tensor a field.
+/// Takes one batch, as one tensor per field.
 type Take<'a> = &'a mut dyn FnMut(&[&Tensor]) -> candle::Result<()>;
 
 /// Something that loads epochs.
@@ -63,7 +64,7 @@ trait Epochs {
     /// Where it differs from the others.
     fn notes(&self) -> &'static [&'static str];
 
-    /// Loads an epoch, and drops each batch when it was taken.
+    /// Loads an epoch, and drops each batch once it was taken.
     fn epoch(&self, number: u64, take: Take<'_>) -> candle::Result<()>;
 }
 
@@ -84,7 +85,7 @@ impl Tallow {
 
 impl Epochs for Tallow {
     fn notes(&self) -> &'static [&'static str] {
-        &["calls keep_freed_memory, as `bench-loader run` does"]
+        &["calls keep_freed_memory, like `bench-loader run`"]
     }
 
     fn epoch(&self, number: u64, take: Take<'_>) -> candle::Result<()> {
@@ -97,7 +98,7 @@ impl Epochs for Tallow {
     }
 }
 
-/// Each batch read in parallel, then stacked, when it is asked for.
+/// Reads the samples of a batch in parallel when it is asked for, then stacks them.
 struct PlainLoop {
     work: Work,
     threads: Arc<ThreadPool>,
@@ -123,7 +124,7 @@ impl PlainLoop {
 
 impl Epochs for PlainLoop {
     fn notes(&self) -> &'static [&'static str] {
-        &["reads nothing ahead; calls tallow::keep_freed_memory, as Tallow does"]
+        &["reads nothing ahead; calls tallow::keep_freed_memory, like Tallow"]
     }
 
     fn epoch(&self, number: u64, take: Take<'_>) -> candle::Result<()> {
@@ -138,7 +139,7 @@ impl Epochs for PlainLoop {
     }
 }
 
-/// An epoch, and what it took.
+/// Loads an epoch and measures it.
 fn timed(contender: &dyn Epochs, number: u64) -> Result<Value, String> {
     let (mut samples, mut bytes, mut first) = (0, 0, None);
     let cpu = process::cpu_time();
@@ -164,14 +165,14 @@ fn timed(contender: &dyn Epochs, number: u64) -> Result<Value, String> {
     }))
 }
 
-/// An error without the backtrace that candle appends to it where it was asked for.
+/// An error without the backtrace that candle may append.
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
 fn in_a_line(error: candle::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// The same sum as `verify` of `loader.py` makes: it does not depend on the order of the samples,
-/// but does on which row of one field comes with which of another.
+/// The same sum as `verify` in `loader.py`. It does not depend on the order of the samples, but on
+/// which row of one field comes with which of another.
 fn verified(contender: &dyn Epochs) -> Result<Value, String> {
     let (mut samples, mut sum) = (0, 0u64);
     contender
@@ -187,7 +188,7 @@ fn verified(contender: &dyn Epochs) -> Result<Value, String> {
     Ok(json!({ "samples": samples, "checksum": format!("{sum:016x}") }))
 }
 
-/// Of all fields of a row.
+/// The hash of all fields of a row.
 fn hash(fields: &[Rows<'_>], row: usize) -> u64 {
     const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
     let hash = fields.iter().fold(0u64, |hash, field| {
@@ -196,7 +197,7 @@ fn hash(fields: &[Rows<'_>], row: usize) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// The sum of the bytes as 64-bit words, the last of them filled up with zeros.
+/// The sum of the bytes as 64-bit words, the last one padded with zeros.
 fn words(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];

@@ -1,4 +1,4 @@
-//! `demo`: real handwritten digits, from `.npy` pairs to batches.
+//! `demo`: loads real handwritten digits from pairs of `.npy` files.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::{interrupt, shell, words};
 
-/// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` says where they are from.
+/// 1,797 images of 8x8 pixels from 0 to 16; `data/digits/LICENSE.txt` names their origin.
 const IMAGES: &[u8] = include_bytes!("../../data/digits/images.npy");
 const LABELS: &[u8] = include_bytes!("../../data/digits/labels.npy");
 const SAMPLES: usize = 1797;
@@ -21,7 +21,7 @@ const IMAGE_BYTES: usize = 64;
 const LABEL_BYTES: usize = 8;
 
 pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
-    // Of a name that tells whoever finds it, since a run that is killed leaves it behind.
+    // Named so that it explains itself, because a run that is killed leaves it behind.
     let folder = tempfile::Builder::new()
         .prefix("bench-loader-demo-")
         .tempdir()
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
     Ok(())
 }
 
-/// The command line that loads the digits: there is nothing in a demo that `run` does not do.
+/// The command line that loads the digits: a demo does nothing that `run` cannot do.
 fn as_run(folder: &Path, args: &DemoArgs) -> RunArgs {
     let mut words: Vec<OsString> =
         ["bench-loader", "run", "--shuffle", "--batch-size", "64"].map(OsString::from).into();
@@ -56,7 +56,7 @@ fn as_run(folder: &Path, args: &DemoArgs) -> RunArgs {
     }
 }
 
-/// The digits as a folder of inputs and one of targets, one sample a file.
+/// Writes the digits as a folder of inputs and one of targets, one sample per file.
 fn write_pairs(folder: &Path) -> Result<(), String> {
     let part = |name: &str| {
         let folder = folder.join(name);
@@ -76,7 +76,7 @@ fn write_pairs(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What follows the header of a `.npy` file: its end, the length of which is known here.
+/// The payload of a `.npy` file: its last `bytes` bytes.
 fn payload(file: &[u8], bytes: usize) -> &[u8] {
     &file[file.len() - bytes..]
 }
@@ -86,11 +86,15 @@ fn write_next(console: &mut Console) -> Result {
     let example = std::env::temp_dir().join("tallow-example");
     let example = shell::path(&example);
     let out = console.out();
-    writeln!(out, "\nThat was loading alone, without any training. Try next:\n")?;
+    writeln!(out, "\nThat was loading alone, without training. Try next, with random samples:\n")?;
     writeln!(out, "  {program} gen {example} --samples 20000 --shape 3,32,32 --dtype f32")?;
     writeln!(out, "  {program} run {example} --shuffle --batch-size 256 --ceiling")?;
     writeln!(out, "  {program} check {example}")?;
-    writeln!(out, "\nor `run` and `check` on a folder of your own .npy files.")?;
+    writeln!(out, "\nand with a folder DIR of your own .npy files:\n")?;
+    writeln!(out, "  {program} inspect DIR")?;
+    writeln!(out, "  {program} run DIR --shuffle --step-ms 20")?;
+    writeln!(out, "  {program} doctor DIR")?;
+    writeln!(out, "\nFor other kinds of files, and all options: {program} run --help")?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let epochs = plan::epochs(&args.load, args.epochs)?;
     let batches = (loader.len() as u64).saturating_mul(args.epochs);
     let wanted = Wanted { per_batch: args.per_batch, per_sample: args.per_sample };
-    // Lines and a bar would be written over each other.
+    // Lines and a progress bar would overwrite each other.
     let progress = match wanted {
         Wanted { per_batch: false, per_sample: false } => console.progress("hashing", batches),
         _ => ProgressBar::hidden(),
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     digester.tell(console)
 }
 
-/// Hashes batches, and notes what failed.
+/// Hashes batches, and records what failed.
 struct Digester {
     stream: StreamHash,
     errors: Tally,
@@ -61,7 +61,7 @@ struct Digester {
 }
 
 impl Digester {
-    /// Takes all batches, unless the rest would never come.
+    /// Takes all batches, unless the remaining ones would never come.
     fn take(&mut self, batches: Batches<'_>, progress: &ProgressBar, print: Print<'_>) -> Result {
         for batch in batches {
             match &batch {
@@ -101,7 +101,7 @@ impl Digester {
     }
 }
 
-/// Which lines come before the hash.
+/// Which lines to print before the hash.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     per_batch: bool,
@@ -141,12 +141,12 @@ impl fmt::Display for Line {
     }
 }
 
-/// Takes lines one after another.
+/// Prints one line after another.
 type Print<'a> = &'a mut dyn FnMut(&Line) -> io::Result<()>;
 
-/// XXH3-128 of the rows that hold a sample, in order: for each its index as a little-endian `u64`
-/// and then, in the order of the schema, the bytes of its fields. Neither batches nor epochs are
-/// in it, so that it is the same however the samples were cut into them.
+/// XXH3-128 of the rows that hold a sample, in order: for each, its index as a little-endian `u64`,
+/// and then the bytes of its fields in the order of the schema. Batches and epochs are not part of
+/// it, so it is the same however the samples are split into them.
 struct StreamHash {
     wanted: Wanted,
     all: Xxh3,

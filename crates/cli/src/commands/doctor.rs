@@ -1,4 +1,4 @@
-//! `doctor`: what the machine offers to a loader, and what to do where it harms.
+//! `doctor`: settings of this machine that slow loading, and how to fix them.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{bytes, count};
 
-/// Below this the files of a data set are hardly kept in memory between two epochs.
+/// With less than this, the files of a data set hardly stay in memory between two epochs.
 const MEMORY_MIN: u64 = 1 << 30;
 
-/// Shards stay open while they are read from, and other files of a process count too.
+/// Shards stay open while they are read, and other files of the process count too.
 const OPEN_FILES_MIN: u64 = 1024;
 
 pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
@@ -40,12 +40,12 @@ pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
     Ok(())
 }
 
-/// What a page says of how and where it was made.
+/// What a page says about the command and the machine that made it.
 pub(crate) fn surroundings() -> Surroundings {
     Surroundings { command: settings::command_line(), machine: machine() }
 }
 
-/// The machine, as it was when a report was made.
+/// The machine when a report was made.
 fn machine() -> Vec<Finding> {
     let mut findings = vec![system()];
     findings.extend(processor());
@@ -55,7 +55,7 @@ fn machine() -> Vec<Finding> {
     findings
 }
 
-/// What its maker calls it.
+/// The name that its maker gave it.
 fn processor() -> Option<Finding> {
     let info = system::text("/proc/cpuinfo")?;
     let name = system::value(&info, "model name")?;
@@ -67,7 +67,7 @@ fn finding(what: &str, found: impl Into<String>, values: Value) -> Finding {
 }
 
 impl Finding {
-    /// What to do where `harms`.
+    /// Adds advice, if the finding `harms`.
     fn advise(mut self, harms: bool, advice: &str) -> Self {
         self.advice = harms.then(|| advice.to_owned());
         self
@@ -100,10 +100,10 @@ fn cores() -> Finding {
         json!({ "available": available, "affinity": allowed, "online": online, "quota": quota });
     let throttled = quota.is_some_and(|quota| quota < allowed.unwrap_or(available) as f64);
     let advice = if throttled {
-        "the quota is less than the cores: threads are stopped when it is used up; raise the \
-         container's CPU limit, or set --workers to no more than the quota"
+        "the quota is less than the cores, so threads stop when it is used up: raise the \
+         container's CPU limit, or set --workers to at most the quota"
     } else {
-        "workers and training share one core: allow the process more (taskset, the container's \
+        "workers and training share one core: give the process more (taskset, the container's \
          CPU limit)"
     };
     finding("cores", found, values).advise(throttled || available == 1, advice)
@@ -117,21 +117,21 @@ fn memory() -> Finding {
     let shown = [(total, ""), (available, " available"), (limit, " by the cgroup's limit")];
     let shown = shown.into_iter().filter_map(|(number, what)| Some(bytes(number?) + what));
     let found = match shown.collect::<Vec<_>>() {
-        none if none.is_empty() => "the system does not say".to_owned(),
+        none if none.is_empty() => "unknown to the system".to_owned(),
         some => some.join(", "),
     };
     let values = json!({ "total": total, "available": available, "limit": limit });
     let little = available.into_iter().chain(limit).min().is_some_and(|least| least < MEMORY_MIN);
-    let advice = "files are fetched from the disk anew in each epoch: free memory, or raise the \
+    let advice = "files are read from disk again in each epoch: free memory, or raise the \
                   container's limit";
     finding("memory", found, values).advise(little, advice)
 }
 
-/// Large batches ask for huge pages, which halves the time of their first touch or more.
+/// Large batches ask for huge pages, which at least halves the time to touch them first.
 fn huge_pages() -> Option<Finding> {
     let text = system::text("/sys/kernel/mm/transparent_hugepage/enabled")?;
     let setting = system::chosen(&text)?;
-    let advice = "batches of many MB are made in small pages, which the kernel clears one by one: \
+    let advice = "large batches use small pages, which the kernel clears one by one: \
                   echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled";
     let found = finding("huge pages", setting, json!({ "setting": setting }));
     Some(found.advise(setting == "never", advice))
@@ -141,18 +141,19 @@ fn open_files() -> Finding {
     let (soft, hard) = limit(Resource::RLIMIT_NOFILE);
     let found = format!("{} ({} at most)", limited(soft, count), limited(hard, count));
     let few = soft.is_some_and(|soft| soft < OPEN_FILES_MIN);
-    let advice = "few shards stay open, and others are opened for each read: ulimit -n 65536";
+    let advice =
+        "only a few shards can stay open, and others are opened for each read: ulimit -n 65536";
     finding("open files", found, json!({ "soft": soft, "hard": hard })).advise(few, advice)
 }
 
-/// No line of advice: CUDA's page-locked memory does not count towards this limit.
+/// Without advice: CUDA's page-locked memory does not count towards this limit.
 fn locked_memory() -> Finding {
     let (soft, hard) = limit(Resource::RLIMIT_MEMLOCK);
-    let found = format!("{} (CUDA's page-locked memory not counted)", limited(soft, bytes));
+    let found = format!("{} (page-locked memory of CUDA does not count)", limited(soft, bytes));
     finding("locked memory", found, json!({ "soft": soft, "hard": hard }))
 }
 
-/// Soft and hard; `None` is no limit.
+/// The soft and the hard limit; `None` is no limit.
 fn limit(resource: Resource) -> (Option<u64>, Option<u64>) {
     let known = |limit: u64| (limit != RLIM_INFINITY).then_some(limit);
     getrlimit(resource).map_or((None, None), |(soft, hard)| (known(soft), known(hard)))
@@ -167,12 +168,13 @@ fn storage(source: &Path) -> Result<Finding> {
         .map_err(|error| Failure::Failed(format!("cannot look at {source:?}: {error}")))?;
     let mounts = system::text("/proc/self/mountinfo").unwrap_or_default();
     let Some(kind) = system::file_system(&mounts, &path) else {
-        return Ok(finding("storage", "the system does not say", json!(null)));
+        return Ok(finding("storage", "unknown to the system", json!(null)));
     };
     let network = system::is_network(&kind);
-    let found = format!("{kind}{}", if network { ", over a network or a program" } else { "" });
-    let advice = "every sample of a folder costs several round trips: copy it to a local disk, or \
-                  put many samples into one .npy or .safetensors file";
+    let found =
+        format!("{kind}{}", if network { ", over a network or through a program" } else { "" });
+    let advice = "each file costs several round trips: copy the data to a local disk, or put many \
+                  samples into one .npy or .safetensors file";
     let values = json!({ "file_system": kind, "network": network });
     Ok(finding("storage", found, values).advise(network, advice))
 }
@@ -192,15 +194,15 @@ fn simd() -> Finding {
 mod cuda {
     use super::*;
 
-    /// What can be known without the driver's help.
+    /// What can be known without the driver.
     pub(super) fn findings() -> Vec<Finding> {
         let driver = Path::new("/proc/driver/nvidia/version").exists();
         let found = if driver {
-            "not built in, though there is a driver"
+            "not built in, although there is a driver"
         } else {
-            "not built in, and no driver of a GPU is loaded"
+            "not built in, and no GPU driver is loaded"
         };
-        let advice = "cargo build --release -p tallow-cli --features cuda";
+        let advice = "to use the GPU: cargo build --release -p tallow-cli --features cuda";
         vec![
             finding("cuda", found, json!({ "built": false, "driver": driver }))
                 .advise(driver, advice),
@@ -217,7 +219,7 @@ mod cuda {
     use crate::measure::copies::{Host, bytes_per_second};
     use crate::terminal::words::counted;
 
-    /// Large enough that what a copy costs to begin is nothing, small enough for any device.
+    /// Large enough that starting a copy costs nothing in comparison, small enough for any device.
     const COPIED_BYTES: usize = 64 << 20;
 
     pub(super) fn findings() -> Vec<Finding> {
@@ -231,7 +233,7 @@ mod cuda {
             findings.extend(of_device(ordinal).unwrap_or_else(|error| {
                 let what = format!("cuda:{ordinal}");
                 let found = format!("cannot be used: {error}");
-                let advice = "see what nvidia-smi says of it";
+                let advice = "see what nvidia-smi says about it";
                 vec![finding(&what, found, json!(null)).advise(true, advice)]
             }));
         }
@@ -239,7 +241,7 @@ mod cuda {
     }
 
     fn none(found: &str) -> Finding {
-        let advice = "see what nvidia-smi says; in a container pass the GPU on (--gpus all)";
+        let advice = "see what nvidia-smi says; a container needs access to the GPU (--gpus all)";
         finding("cuda", found, json!({ "built": true, "devices": 0 })).advise(true, advice)
     }
 
@@ -249,7 +251,7 @@ mod cuda {
         let words = line.and_then(|line| {
             line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
         });
-        let found = words.map_or_else(|| "of an unknown version".to_owned(), str::to_owned);
+        let found = words.map_or_else(|| "unknown version".to_owned(), str::to_owned);
         finding("driver", found, json!({ "version": words }))
     }
 
@@ -274,7 +276,7 @@ mod cuda {
             bytes_per_second(ordinal, COPIED_BYTES, Host::PageLocked)?,
             bytes_per_second(ordinal, COPIED_BYTES, Host::Pageable)?,
         );
-        // While the link is awake: at rest it is slower.
+        // While the link is active: when idle it is slower.
         let link = link(&context);
         let copies = finding(
             "  copies",
@@ -288,7 +290,7 @@ mod cuda {
         Ok([Some(device), link, Some(copies)].into_iter().flatten().collect())
     }
 
-    /// The PCIe link, by the device's place there.
+    /// The PCIe link, found by the address of the device.
     fn link(context: &CudaContext) -> Option<Finding> {
         use CUdevice_attribute::{
             CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID,
@@ -306,8 +308,8 @@ mod cuda {
             .is_some_and(|widest| width.parse::<u32>().ok() < widest.parse::<u32>().ok());
         let found = format!("{speed}, {}", counted(width.parse().unwrap_or(0), "lane"));
         let values = json!({ "speed": speed, "width": width, "max_width": widest });
-        let advice = "fewer lanes than the device has: seat it in a wider slot, if this is not a \
-                      virtual machine";
+        let advice = "fewer lanes than the device has: use a wider slot, unless this is a virtual \
+                      machine";
         Some(finding("  link", found, values).advise(narrow, advice))
     }
 }

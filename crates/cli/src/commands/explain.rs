@@ -1,4 +1,4 @@
-//! `explain`: how a chain is cut into passes over the pixels.
+//! `explain`: how a chain is split into passes over the pixels.
 
 use tallow::Field;
 

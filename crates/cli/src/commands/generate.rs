@@ -1,4 +1,4 @@
-//! `gen`: pairs of random samples, in any kind of file that a source reads.
+//! `gen`: writes pairs of random inputs and targets, in any kind of file that a source reads.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -22,11 +22,11 @@ use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Tree;
 use crate::terminal::{shell, words};
 
-/// What a thread writes to a file of many samples at once, unless one sample is larger: enough for
-/// full speed, and little beside the memory of any machine.
+/// The bytes that a thread writes at once to a file of many samples, unless one sample is larger:
+/// enough for full speed, and little compared to the memory of any machine.
 const PIECE_BYTES: usize = 4 << 20;
 
-/// The headers of all shards are held in memory, and whoever reads them opens each.
+/// The headers of all shards are held in memory, and a reader opens each shard.
 const SHARDS_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
     Ok(())
 }
 
-/// What is written where.
+/// What to write where.
 #[derive(Debug)]
 pub(crate) struct Plan {
     dir: PathBuf,
@@ -63,16 +63,16 @@ pub(crate) struct Plan {
     files: Files,
 }
 
-/// The files that the samples are in.
+/// The files that hold the samples.
 #[derive(Debug)]
 enum Files {
-    /// One a sample and field.
+    /// One per sample and field.
     Folders,
     /// Files of many samples each.
     Arrays(Vec<Array>),
 }
 
-/// A file of the elements of many samples.
+/// A file with the elements of many samples.
 #[derive(Debug)]
 struct Array {
     name: PathBuf,
@@ -80,7 +80,7 @@ struct Array {
     columns: Vec<Column>,
 }
 
-/// The samples of one field in such a file, one right after the other.
+/// The samples of one field in such a file, without gaps.
 #[derive(Debug)]
 struct Column {
     field: usize,
@@ -89,7 +89,7 @@ struct Column {
     samples: Range<usize>,
 }
 
-/// The names of the two fields, and of the folders and arrays that they are read from.
+/// The names of the two fields, and of the folders or arrays that they are read from.
 const FIELDS: [&str; 2] = ["input", "target"];
 const PLACES: [&str; 2] = ["input", "output"];
 
@@ -105,12 +105,12 @@ impl Plan {
         Ok(Self { dir: args.dir.clone(), samples: args.samples, fields, files })
     }
 
-    /// Names of equal length, so that their order by bytes is that of the numbers.
+    /// Names of equal length, so that they sort like the numbers.
     fn file_name(&self, index: usize) -> String {
         numbered(index, self.samples, "npy")
     }
 
-    /// Refuses folders that hold anything but files that will be written over.
+    /// Refuses folders that hold anything but files that will be overwritten.
     fn refuse_others(&self) -> Result<(), String> {
         match &self.files {
             Files::Folders => {
@@ -131,7 +131,7 @@ impl Plan {
         }
     }
 
-    /// Writes all files below `root`, and returns their bytes.
+    /// Writes all files to `root`, and returns their bytes.
     fn write(&self, root: &Path, threads: usize, progress: &ProgressBar) -> Result<u64, String> {
         let writing = Writing { plan: self, root, bytes: AtomicU64::new(0), progress };
         match &self.files {
@@ -158,7 +158,7 @@ impl Plan {
         }
         match ragged.as_str() {
             "" => format!("run {} --shuffle --ceiling", shell::path(&self.dir)),
-            // Samples of several shapes make a batch only after a step that gives them one.
+            // Samples of different shapes make a batch only after a step that gives them one shape.
             _ => format!("inspect {}{ragged}", shell::path(&self.dir)),
         }
     }
@@ -167,10 +167,10 @@ impl Plan {
 impl Files {
     /// # Errors
     ///
-    /// In words, when samples like these cannot be in such files.
+    /// A message, if such samples cannot be in such files.
     fn of(args: &GenArgs, fields: &[Contents; 2]) -> Result<Self, String> {
         if args.shards.is_some() && args.storage != Storage::Safetensors {
-            return Err("--shards is for --as safetensors".to_owned());
+            return Err("--shards needs --as safetensors".to_owned());
         }
         if args.storage == Storage::Folders {
             return Ok(Self::Folders);
@@ -178,7 +178,7 @@ impl Files {
         let one_shape = |contents: &Contents| {
             contents.shape().ok_or_else(|| {
                 format!(
-                    "the shape of {contents} differs from sample to sample, and an array has one \
+                    "the shape of {contents} differs from sample to sample, but an array has one \
                      for all; use --as folders"
                 )
             })
@@ -194,10 +194,10 @@ impl Files {
         match (args.storage, args.shards.unwrap_or(1)) {
             (Storage::Safetensors, shards) if shards > args.samples => {
                 let samples = words::counted(args.samples as u64, "sample");
-                Err(format!("--shards {shards}, but only {samples}"))
+                Err(format!("--shards {shards}, but there is only {samples}"))
             }
             (Storage::Safetensors, shards) if shards > SHARDS_MAX => {
-                Err(format!("--shards {shards}, of which there are at most {SHARDS_MAX}"))
+                Err(format!("--shards: found {shards}, expected at most {SHARDS_MAX}"))
             }
             (Storage::Safetensors, shards) => {
                 Ok(Self::Arrays((0..shards).map(|at| arrays.shard(at, shards)).collect()))
@@ -207,7 +207,7 @@ impl Files {
     }
 }
 
-/// What files of many samples are planned from.
+/// What is needed to plan files of many samples.
 struct Arrays<'a> {
     samples: usize,
     fields: &'a [Contents; 2],
@@ -215,7 +215,7 @@ struct Arrays<'a> {
 }
 
 impl Arrays<'_> {
-    /// All samples of one field.
+    /// A file with all samples of one field.
     fn npy(&self, field: usize) -> Array {
         let shape = [&[self.samples], &self.shapes[field][..]].concat();
         let header = npy::header(self.fields[field].dtype, &shape);
@@ -224,7 +224,7 @@ impl Arrays<'_> {
         Array { name, header, columns: vec![column] }
     }
 
-    /// File `at` of so many that hold both fields; their sizes differ by one sample at most.
+    /// File `at` of `shards` files with both fields, whose sizes differ by at most one sample.
     fn shard(&self, at: usize, shards: usize) -> Array {
         let first = |at: usize| (self.samples as u128 * at as u128 / shards as u128) as usize;
         let samples = first(at)..first(at + 1);
@@ -245,17 +245,17 @@ impl Arrays<'_> {
     }
 }
 
-/// A plan while it is carried out.
+/// A plan that is being carried out.
 struct Writing<'a> {
     plan: &'a Plan,
-    /// What is written to instead of the plan's folder until all of it is there.
+    /// The folder to write to, until everything is complete and moves to the plan's folder.
     root: &'a Path,
     bytes: AtomicU64,
     progress: &'a ProgressBar,
 }
 
 impl Writing<'_> {
-    /// Does `make` for a file or folder of this name, which is told where that fails.
+    /// Calls `make` for a file or folder of this name, and adds the name to its error.
     fn make<T>(
         &self,
         make: impl FnOnce(PathBuf) -> io::Result<T>,
@@ -265,7 +265,7 @@ impl Writing<'_> {
         make(self.root.join(name)).map_err(|error| format!("cannot write {path:?}: {error}"))
     }
 
-    /// Writes these samples to files of their own.
+    /// Writes these samples to a file each.
     fn pairs(&self, samples: Range<usize>) -> Result<(), String> {
         let mut bytes = Vec::new();
         for index in samples {
@@ -312,7 +312,7 @@ impl Writing<'_> {
     }
 }
 
-/// Does `work` on all samples, `claim` of them at once, until one of the threads fails.
+/// Does `work` on all samples, `claim` of them at a time, until one of the threads fails.
 fn share(
     threads: usize,
     samples: Range<usize>,
@@ -332,7 +332,7 @@ fn share(
         }
         Ok(())
     };
-    let panicked = || Err("a thread that writes panicked".to_owned());
+    let panicked = || Err("a writing thread panicked".to_owned());
     threads::share(threads, work)
         .into_iter()
         .try_for_each(|written| written.unwrap_or_else(panicked))
@@ -345,15 +345,15 @@ pub(crate) fn numbered(index: usize, total: usize, extension: &str) -> String {
     format!("{index:0width$}.{extension}", width = digits.max(DIGITS_MIN))
 }
 
-/// Refuses a folder that holds anything but files that will be written over: what else lies there
-/// would become samples too, and a FIFO or a link in the place of a sample is not to be replaced.
+/// Refuses a folder that holds anything but files that will be overwritten. Other files would
+/// become samples too, and a FIFO or a link with the name of a sample must not be replaced.
 fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
     let cannot = |doing: &str, error: io::Error| format!("cannot {doing} {folder:?}: {error}");
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(format!("cannot make the folder {folder:?}: a file is in its way"));
+            return Err(format!("cannot make the folder {folder:?}: a file has its name"));
         }
         Err(error) => return Err(cannot("list", error)),
     };
@@ -367,7 +367,7 @@ fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), 
         }
         if !is_ours(&name) {
             return Err(format!(
-                "{folder:?} already holds {name:?}, which would be mixed with the samples; \
+                "{folder:?} already holds {name:?}, which would mix with the samples; \
                  name a new folder"
             ));
         }

@@ -1,4 +1,4 @@
-//! `inspect`: what there is, from names and sizes, and from a few samples.
+//! `inspect`: what a data set holds, from names, sizes and a few samples.
 
 use tallow::{Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
 
@@ -14,19 +14,19 @@ use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::terminal::words;
 
-/// Samples whose values are looked at: enough for the range of a data set, at once.
+/// Samples whose values are looked at: enough for the range of a data set, and fast.
 const LOOKED_AT: usize = 64;
 
-/// Beyond so many bytes no further sample is looked at.
+/// After this many bytes no further sample is looked at.
 const LOOKED_AT_BYTES: usize = 64 << 20;
 
-/// Files of other sizes whose shapes are looked at: seconds, where there are so many.
+/// Files whose shapes are looked at if sizes differ; this many take seconds.
 const SHAPES_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let (place, opened) = plan::open(&args.source)?;
     let source = &*opened.source;
-    // Not before, or its temporary file would be one of the entries that are passed over.
+    // Not earlier, or its temporary file would count as an ignored entry.
     let mut outputs = Outputs::beside(&args.source);
     let png = args.png.as_ref().map(|path| outputs.open("--png", path)).transpose()?;
     if let Some(png) = png {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     };
     let mut looked_at = LookedAt::of(source);
     let shapes = spreads(source, &sizes, &looked_at);
-    // Those of other shapes are told there.
+    // Files of other shapes are reported there.
     let is_told = |error: &SourceError| {
         let of_field = |spread: &Spread| error.field() == Some(spread.field());
         error.kind() == SourceErrorKind::ShapeMismatch && shapes.iter().any(of_field)
@@ -73,13 +73,13 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     Ok(())
 }
 
-/// Bytes in files, and the samples that take the fewest and the most.
+/// Bytes in files, and the smallest and the largest sample.
 #[derive(Debug, Default)]
 struct Sizes {
     total: u64,
     smallest: Option<(u64, usize)>,
     largest: Option<(u64, usize)>,
-    /// The size of each field's file in the first sample, and whether others have another.
+    /// The size of each field's file in the first sample, and whether others differ.
     of_files: Vec<(u64, bool)>,
     /// Samples whose files cannot be looked at, and what is wrong with the first.
     failed: usize,
@@ -90,7 +90,7 @@ impl Sizes {
     fn of(source: &dyn Source) -> Self {
         let mut this = Self::default();
         let extents = place::extents_of(source, 0);
-        // The rows of a file are equal, so that one tells of all of them, however many there are.
+        // The rows of a file have equal sizes, so one stands for all of them.
         if !extents.is_empty() && extents.iter().all(|extent| !extent.is_whole()) {
             this.add(source, 0);
             this.total = this.total.saturating_mul(source.len() as u64);
@@ -119,7 +119,7 @@ impl Sizes {
         }
         let bytes = sizes.iter().sum();
         self.total = self.total.saturating_add(bytes);
-        // Of equals the first is named.
+        // The first of equals is named.
         if self.smallest.is_none_or(|(smallest, _)| bytes < smallest) {
             self.smallest = Some((bytes, index));
         }
@@ -129,11 +129,11 @@ impl Sizes {
     }
 }
 
-/// What was found in a few samples, which lie all over the source.
+/// What was found in a few samples that are spread over the source.
 #[derive(Debug)]
 struct LookedAt {
     samples: usize,
-    /// Of each field; `None` where its elements are not read.
+    /// The range of each field; `None` for an element type that is not supported.
     ranges: Vec<Option<Range>>,
     failed: Vec<SourceError>,
 }
@@ -152,7 +152,7 @@ impl LookedAt {
         let samples = source.len().min(LOOKED_AT);
         let mut bytes = 0;
         for at in 0..samples {
-            // As products of lengths that are far from the largest number.
+            // In `u128`, so that the product cannot overflow.
             let index = (at as u128 * source.len() as u128 / samples as u128) as usize;
             let read = source.read(index, &mut buffer.row(None)).and_then(|()| buffer.finish());
             match read {
@@ -166,7 +166,7 @@ impl LookedAt {
         this
     }
 
-    /// Returns the bytes of the sample.
+    /// Adds a sample, and returns its bytes.
     fn add(&mut self, sample: &RowBuffer) -> usize {
         self.samples += 1;
         let mut bytes = 0;
@@ -192,8 +192,8 @@ impl LookedAt {
     }
 }
 
-/// The fields whose files are of several shapes. Shapes are looked at only where sizes or samples
-/// differ: where all files are equal there is nothing to find.
+/// The fields whose files have different shapes. Shapes are looked at only if sizes or samples
+/// differ, because otherwise there is nothing to find.
 fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spread> {
     let is_suspect = |at: usize, field: &Field| {
         let other_shape = |error: &&SourceError| {

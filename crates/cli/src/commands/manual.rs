@@ -1,4 +1,4 @@
-//! `man`: the help as pages for man.
+//! `man`: the help as man pages.
 
 use clap::{Command, CommandFactory as _};
 
@@ -8,7 +8,7 @@ use crate::terminal::exit::{Failure, Result};
 
 pub(crate) fn run(args: &ManArgs, console: &mut Console) -> Result {
     let mut program = Args::command();
-    // Gives options that all commands share to each of them.
+    // Gives each command the options that all of them share.
     program.build();
     let command = match &args.command {
         Some(name) => subcommand(&program, name)?,

@@ -1,4 +1,4 @@
-//! `preview`: samples, and beside each what a chain makes of it, as a picture.
+//! `preview`: a picture of samples, each beside what a chain makes of it.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::terminal::words;
 
-/// Pixels of a view: enough to see what a step does.
+/// Pixels per side of a view: enough to see what a step does.
 const SIDE: usize = 256;
 
 pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
@@ -27,10 +27,11 @@ pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
     let augmentation = Augmentation::new(&args.augment, &args.fields, source.schema())?;
     let samples = samples(args, source.len())?;
     let epochs = args.first_epoch.checked_add(args.views.into());
-    let epochs = args.first_epoch..epochs.ok_or_else(|| Failure::usage("too large an epoch"))?;
+    let epochs =
+        args.first_epoch..epochs.ok_or_else(|| Failure::usage("--first-epoch is too large"))?;
     let fields = fields(args, source.schema(), &augmentation)?;
-    // In the order of the source, in batches of one: batch and sample have the same number, and
-    // what a mixture takes its second sample from is the whole source.
+    // In the order of the source and in batches of one, so that batch and sample have the same
+    // number, and mixing takes its second sample from the whole source.
     let builder = Loader::builder(opened.source.clone()).batch_size(1).workers(0).seed(args.seed);
     let builder = builder.transform(augmentation.chain.clone());
     let pads = args.pads.iter();
@@ -55,7 +56,7 @@ fn tell(args: &PreviewArgs, samples: usize, picture: &Picture, console: &mut Con
     Ok(())
 }
 
-/// The samples to show: fewer than asked for where the source ends.
+/// The samples to show, or fewer if the source ends.
 fn samples(args: &PreviewArgs, len: usize) -> Result<Range<usize>> {
     let first = args.first_sample;
     if len == 0 {
@@ -87,7 +88,7 @@ struct Preview<'a> {
 }
 
 impl Preview<'_> {
-    /// A line for each field of each sample: as it is read, then a view an epoch.
+    /// One line per field and sample: the sample as it is read, then one view per epoch.
     fn sheet(&self, samples: Range<usize>, epochs: Range<u64>) -> Result<Sheet> {
         let mut lines = Vec::new();
         let mut exposures = Vec::new();
@@ -115,7 +116,7 @@ impl Preview<'_> {
         vec![self.chain.to_string(), format!("seed {}", self.args.seed)]
     }
 
-    /// Adds what has become of a sample to its lines.
+    /// Adds the view of a sample in this batch to its lines.
     fn views(&self, batch: &Batch, lines: &mut [Vec<Shot>], exposures: &[Exposure]) -> Result {
         let mut caption = vec![format!("epoch {}", batch.epoch())];
         caption.extend(self.drawn(batch)?);
@@ -127,7 +128,7 @@ impl Preview<'_> {
         Ok(())
     }
 
-    /// What the chain drew for the sample of this batch, in words.
+    /// What the chain drew for the sample of this batch, as text.
     fn drawn(&self, batch: &Batch) -> Result<Vec<String>> {
         let index = batch.indices()[0];
         let raw = self.read(index)?;
@@ -164,7 +165,8 @@ impl Shown {
             to.chain.layouts(schema)?
         } else {
             let layout = Layout::of(raw).map_err(|_| {
-                let message = format!("{raw} cannot be shown: it is no image, volume or signal");
+                let message =
+                    format!("{raw} cannot be shown: it is not an image, volume or signal");
                 Failure::Usage(message)
             })?;
             [layout, layout]
@@ -178,7 +180,7 @@ impl Shown {
         })
     }
 
-    /// The sample as it is read, and how its views are exposed.
+    /// The sample as it is read, and the exposure of its views.
     fn original(
         &self,
         raw: &RowBuffer,
@@ -194,14 +196,14 @@ impl Shown {
         let caption = vec![
             format!("sample {index}"),
             format!("{}: {dtype}{:?}", self.name, field.shape()),
-            // Of a path, where the file is would fill the caption.
+            // The last part of a path is enough; the rest would fill the caption.
             name.rsplit('/').next().unwrap_or(&name).to_owned(),
         ];
         let shot = self.shot(&values, exposure, dtype, caption);
         Ok((shot, exposure.delivered(dtype, self.delivered.0)))
     }
 
-    /// The one sample of a batch.
+    /// The only sample of a batch.
     fn view(
         &self,
         batch: &Batch,
@@ -211,7 +213,7 @@ impl Shown {
     ) -> Result<Shot> {
         let tensor = &batch[&*self.name];
         let rows = Rows::of(tensor).map_err(Failure::failed)?;
-        // Of u16, candle has no tensors: the loader has widened it.
+        // candle has no tensors of u16, so the loader has widened it.
         let dtype = loader.schema().fields()[self.at].dtype();
         let values = Values::new(rows.row(0), dtype, &tensor.dims()[1..], self.delivered.1);
         let values = values.map_err(|problem| self.failed(batch.indices()[0], &problem))?;

@@ -1,4 +1,4 @@
-//! `run`: loads epochs and reports what that cost.
+//! `run`: loads epochs and reports what they cost.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,7 @@ use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
 
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
-    // Before any other thread has memory of its own.
+    // Before any other thread allocates.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
     let mut outputs = Outputs::beside(&args.source);
     let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let chain = augment.map(|augment| augment.chain);
     let mut load = args.load.clone();
     if args.cold && *load.read_ahead.get_or_insert(READ_AHEAD_BYTES) == 0 {
-        let message = "--cold compares with reading ahead: expected a --read-ahead above 0";
+        let message = "--cold compares with reading ahead; expected a --read-ahead above 0";
         return Err(Failure::usage(message));
     }
     let loader = plan::build(opened.source.clone(), &load, &device, chain.clone())?;
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         console.tell_written(path);
     }
     if let Some(trace) = trace {
-        // Every span ends before the trace does.
+        // Every span must end before the trace does.
         drop(loader);
         if let Some(said) = trace.finish()? {
             console.tell(said);
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     conclude(&report, args.json, console)
 }
 
-/// Takes the epochs in the way that was asked for.
+/// Loads the epochs in the way that was asked for.
 fn measured(
     taker: &Taker<'_>,
     loader: &Loader,
@@ -110,20 +110,20 @@ fn measured(
     }
 }
 
-/// How many epochs a run takes, unless as many as mean something: a trace is looked at and not
-/// compared, and where a run begins within an epoch, that epoch is what was asked for.
+/// How many epochs to load; `None` for as many as are needed. A trace needs only one, and so does a
+/// run that begins within an epoch.
 fn epochs(args: &RunArgs) -> Option<u64> {
     let one = args.trace.is_some() || args.load.start_batch.is_some();
     args.epochs.or(one.then_some(1))
 }
 
-/// What measures a run, as far as its reports will be looked at.
+/// The meter of a run; only a page needs a timeline.
 fn meter(args: &RunArgs) -> Meter {
     if args.html.is_some() { Meter::watching() } else { Meter::default() }
 }
 
-/// The copies into CUDA memory and the kernels there, and what a copy of as many bytes reaches
-/// alone, right after them.
+/// The copies into CUDA memory and the kernels there, and right after them the speed of a copy of
+/// as many bytes on its own.
 #[cfg(feature = "cuda")]
 fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<BesideCopy>; 2]> {
     use crate::measure::copies::{Host, bytes_per_second, within_device};

@@ -1,4 +1,4 @@
-//! `tune`: searches the settings that load fastest within bounds, and says why it chose them.
+//! `tune`: finds the settings that load fastest within bounds, and says why.
 
 use tallow::{Auto, Source};
 
@@ -16,8 +16,8 @@ use crate::terminal::output::Outputs;
 use crate::tune::search::Sought;
 use crate::tune::tuner::Tuner;
 
-/// Samples that a ceiling is measured over, and whose files are dropped from the page cache: as many
-/// as lie in so many bytes, and no more than these. A search is not to read a terabyte first.
+/// The most bytes and samples to measure a ceiling over and to drop from the page cache, so that a
+/// search does not read a terabyte first.
 const CEILING_BYTES: u64 = 1 << 30;
 const CEILING_SAMPLES: usize = 1 << 17;
 
@@ -50,8 +50,8 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     conclude(&report, args.json, console)
 }
 
-/// Searches, and tells what was found. The ceilings are measured over the samples `first`, which lie
-/// in `files`.
+/// Searches, and reports what was found. The ceilings are measured over the samples `first`, which
+/// are in `files`.
 fn tuned(
     tuner: &Tuner<'_>,
     place: &Place,
@@ -65,14 +65,14 @@ fn tuned(
     let progress = console.progress("tuning", args.seconds);
     let ceilings = tuner.ceilings(files, first, most.workers)?;
     if !args.cold {
-        // Not counted: it fetches the files from the storage.
+        // Not counted: it fetches the files from storage.
         tuner.trial(start)?;
     }
     let sought = Sought::by(tuner, args, (start, most), &progress)?;
     let found = sought.found(args, start);
     let grid = if args.grid { Some(tuner.grid(found, most)?) } else { None };
     progress.finish_and_clear();
-    // The defaults need no words, here or in a program.
+    // The defaults need not be set, here or in a program.
     let are_defaults = found == start && tuner.is_default(start)?;
     let named = if are_defaults { args.load.clone() } else { tuner.load_of(found) };
     let loader = tuner.build(found)?;
@@ -103,7 +103,7 @@ fn conclude(report: &report::Tune, json: bool, console: &mut Console) -> Result 
     Ok(())
 }
 
-/// The beginning of an epoch, as far as ceilings are measured over it.
+/// The beginning of an epoch, over which the ceilings are measured.
 fn first_of(source: &dyn Source, order: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut bytes = 0;
     let fits = |&index: &usize| {
@@ -124,8 +124,8 @@ fn refuse_what_is_searched(load: &LoadArgs) -> Result {
     match given.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some((option, _)) => Err(Failure::Usage(format!(
-            "{option} is not for tune, which searches the settings; bound it by --cpu-share and \
-             --memory"
+            "{option} cannot be used with tune, which searches for it; set bounds with --cpu-share \
+             and --memory"
         ))),
     }
 }

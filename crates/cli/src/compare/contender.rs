@@ -1,4 +1,4 @@
-//! A contender of a comparison: a process that answers a line with a line.
+//! A contender of a comparison: a process that answers each line with a line.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -20,7 +20,7 @@ use crate::terminal::words;
 /// How long a contender may take to end by itself once its input has ended.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A process in a group of its own, so that it ends with all that it has started.
+/// A process in its own group, so that it ends with everything that it has started.
 #[derive(Debug)]
 pub(crate) struct Contender {
     child: Child,
@@ -30,21 +30,20 @@ pub(crate) struct Contender {
     answers: Receiver<io::Result<String>>,
     errors: PathBuf,
     timeout: Duration,
-    /// From its start to its first line.
+    /// The time from its start to its first line.
     pub(crate) starting: Duration,
     /// Its first line.
     pub(crate) ready: Value,
-    /// Its group ends with this program.
+    /// Ends its group with this program.
     _undone: Option<Undone>,
 }
 
 impl Contender {
-    /// Starts a process and waits for its first line. What it writes to its standard error goes to
-    /// the file `errors`.
+    /// Starts a process and waits for its first line. Its standard error goes to the file `errors`.
     ///
     /// # Errors
     ///
-    /// In words, when it cannot be started, ends, or says nothing for `timeout`.
+    /// A message, if it cannot be started, ends, or says nothing for `timeout`.
     pub(crate) fn start(
         mut command: Command,
         errors: &Path,
@@ -78,14 +77,14 @@ impl Contender {
         Ok(this)
     }
 
-    /// The answer to a line.
+    /// Sends a line and returns the answer.
     ///
     /// # Errors
     ///
-    /// In words, when it ends, says nothing in time, or answers with an error.
+    /// A message, if it ends, does not answer in time, or answers with an error.
     pub(crate) fn ask(&mut self, line: &str) -> Result<Value, String> {
         if let Some(to) = &mut self.to {
-            // Where it has ended, the missing answer says why.
+            // If it has ended, the missing answer says why.
             let _ = writeln!(to, "{line}");
         }
         self.answer(&format!("`{line}`"))
@@ -94,11 +93,13 @@ impl Contender {
     fn answer(&mut self, to: &str) -> Result<Value, String> {
         let line = match self.answers.recv_timeout(self.timeout) {
             Ok(Ok(line)) => line,
-            Ok(Err(error)) => return Err(format!("its answer cannot be read: {error}")),
+            Ok(Err(error)) => return Err(format!("cannot read its answer: {error}")),
             Err(RecvTimeoutError::Timeout) => {
                 self.kill();
                 let seconds = self.timeout.as_secs();
-                return Err(format!("no answer to {to} within {seconds} s (--timeout); ended"));
+                return Err(format!(
+                    "no answer to {to} within {seconds} s (--timeout), so it was ended"
+                ));
             }
             Err(RecvTimeoutError::Disconnected) => return Err(self.end()),
         };
@@ -113,13 +114,13 @@ impl Contender {
         }
     }
 
-    /// How it has ended, and the last that it said.
+    /// How it ended, and its last words.
     fn end(&mut self) -> String {
         self.to = None;
         let group = self.group();
         let (ended, ends) = mpsc::channel::<()>();
         let waited = thread::scope(|scope| {
-            // It may have closed its output alone, and go on.
+            // It may have only closed its output and still run.
             let _ = threads::start(scope, move || {
                 if ends.recv_timeout(QUIT_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
                     kill(group);
@@ -141,30 +142,30 @@ impl Contender {
         }
     }
 
-    /// Ends it and all that it has started.
+    /// Ends it and everything that it has started.
     fn kill(&mut self) {
         self.to = None;
         kill(self.group());
     }
 
-    /// Its group has its number.
+    /// The group, which has the number of the process.
     fn group(&self) -> Option<Pid> {
         i32::try_from(self.child.id()).ok().map(Pid::from_raw)
     }
 }
 
 fn kill(group: Option<Pid>) {
-    // Nothing is left to be ended where this fails.
+    // If this fails, there is nothing left to end.
     let _ = group.map(|group| killpg(group, Signal::SIGKILL));
 }
 
 impl Drop for Contender {
-    /// First it is told to end, then it is ended.
+    /// First tells it to end, then ends it.
     fn drop(&mut self) {
         if let Some(mut to) = self.to.take() {
             let _ = writeln!(to, "quit");
             drop(to);
-            // Whatever it still says is of no use: what counts is the end of its output.
+            // Whatever it still says is ignored: what counts is the end of its output.
             let until = Instant::now() + QUIT_TIMEOUT;
             let left = || until.saturating_duration_since(Instant::now());
             while !left().is_zero() && self.answers.recv_timeout(left()).is_ok() {}
@@ -174,9 +175,9 @@ impl Drop for Contender {
     }
 }
 
-/// The lines of a pipe, read by a thread of their own: only so can they be waited for with a limit.
+/// The lines of a pipe, read by a separate thread, so that waiting for them can time out.
 fn lines(pipe: Option<ChildStdout>) -> Receiver<io::Result<String>> {
-    // Whoever says more than it is asked for waits.
+    // A contender that says too much has to wait.
     let (sender, receiver) = mpsc::sync_channel(16);
     let read = move || {
         let lines = pipe.into_iter().flat_map(|pipe| BufReader::new(pipe).lines());
@@ -186,7 +187,7 @@ fn lines(pipe: Option<ChildStdout>) -> Receiver<io::Result<String>> {
             }
         }
     };
-    // Where no thread can be started the sender is dropped, and the process counts as ended.
+    // If no thread can be started, the sender is dropped and the process counts as ended.
     let _ = thread::Builder::new().spawn(read);
     receiver
 }

@@ -1,4 +1,4 @@
-//! Loaders that are compared: the work that each is given, and the process that does it.
+//! Comparing loaders: the work that each contender gets, and the process that does it.
 
 pub(crate) mod contender;
 pub(crate) mod work;

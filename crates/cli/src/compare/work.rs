@@ -1,4 +1,4 @@
-//! What every contender of a comparison has to do, as the file that tells each of them.
+//! The work of a comparison, as the file that every contender reads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tallow::{Augment, Layout, RowDType, Schema, Source};
 use crate::data::place::{self, Folders, Place};
 use crate::terminal::exit::{Failure, Result};
 
-/// The samples of a comparison and how they are batched.
+/// The samples of a comparison, and how they are batched.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     /// Name, folder, and the file of each sample.
@@ -21,7 +21,7 @@ pub(crate) struct Work {
     pub(crate) augment: Option<WorkAugment>,
 }
 
-/// A chain of steps that peers have too.
+/// A chain of steps that the peers have too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkAugment {
     /// In its canonical form.
@@ -39,11 +39,11 @@ pub(crate) struct WorkField {
 }
 
 impl Work {
-    /// The files of `source`, which was opened at `place`.
+    /// The work for the files of `source`, which was opened at `place`.
     ///
     /// # Errors
     ///
-    /// A usage error where not every contender could do the work.
+    /// A usage error, if not every contender could do the work.
     pub(crate) fn new(
         place: &Place,
         source: &dyn Source,
@@ -53,17 +53,18 @@ impl Work {
     ) -> Result<Self> {
         let Place::Folders(Folders { fields, recursive, ragged, patterns }) = place else {
             let message = "compare needs folders of .npy files with one sample each, which all \
-                           contenders read: a folder, one with input/ and output/, or --field \
-                           NAME=FOLDER";
+                           contenders can read: a folder, one with input/ and output/, or \
+                           --field NAME=FOLDER";
             return Err(Failure::usage(message));
         };
         if !ragged.is_empty() {
-            let message = "compare needs files of one shape: no other loader batches --ragged ones";
+            let message =
+                "compare needs files of one shape, because no other loader batches --ragged ones";
             return Err(Failure::usage(message));
         }
         if !patterns.is_empty() {
-            let message = "compare needs files that pair by their whole names: others know no \
-                           --pattern";
+            let message = "compare needs files that pair by their full names, because other \
+                           loaders have no --pattern";
             return Err(Failure::usage(message));
         }
         comparable(source)?;
@@ -91,11 +92,11 @@ impl Work {
         Place::Folders(Folders { fields, recursive: self.recursive, ..Folders::default() })
     }
 
-    /// Writes it down for the contenders.
+    /// Writes it for the contenders.
     ///
     /// # Errors
     ///
-    /// When a path is not UTF-8, which JSON cannot hold, or the file cannot be written.
+    /// If a path is not UTF-8, which JSON cannot hold, or the file cannot be written.
     pub(crate) fn write(&self, path: &Path) -> Result {
         let fields: Result<Vec<Value>> = self.fields.iter().map(field_to_json).collect();
         let work = json!({
@@ -117,7 +118,7 @@ impl Work {
     ///
     /// # Errors
     ///
-    /// When the file is not there or is none of these.
+    /// If the file does not exist or is not such a file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
         let value: Value = serde_json::from_str(&text).map_err(Failure::failed)?;
@@ -133,18 +134,19 @@ impl Work {
                 augment: augment_from_json(&value["augment"]),
             })
         };
-        work().ok_or_else(|| Failure::failed(format_args!("{path:?} describes no comparison")))
+        work()
+            .ok_or_else(|| Failure::failed(format_args!("{path:?} does not describe a comparison")))
     }
 }
 
-/// Refuses samples of which some contenders would make tensors of another type.
+/// Refuses samples that some contenders would deliver as another type.
 fn comparable(source: &dyn Source) -> Result {
     for field in source.schema().fields() {
         let (name, dtype) = (field.name(), field.dtype());
         if dtype.delivered().as_str() != dtype.as_str() {
             let message = format!(
                 "field {name:?}: {dtype} becomes {} in candle, which has no such type; compare \
-                 needs one that all contenders deliver alike",
+                 needs a type that all contenders deliver as it is",
                 dtype.delivered().as_str()
             );
             return Err(Failure::Usage(message));
@@ -173,7 +175,7 @@ fn augment_from_json(value: &Value) -> Option<WorkAugment> {
 }
 
 impl WorkAugment {
-    /// The chain, if the peers have a counterpart of each of its steps.
+    /// The chain, if the peers have a counterpart for each of its steps.
     ///
     /// # Errors
     ///
@@ -187,26 +189,26 @@ impl WorkAugment {
         let chain = chain.to_string();
         for step in steps(&chain) {
             if ["field", "layout"].contains(&step) {
-                let message = "compare takes field and layout of --augment as --augment-field and \
-                               --layout";
+                let message = "compare takes the field and the layout of --augment from \
+                               --augment-field and --layout";
                 return Err(Failure::usage(message));
             }
             if !COUNTERPARTS.contains(&step) {
                 return Err(Failure::usage(format_args!(
-                    "{step} has no counterpart here in torchvision and DALI; compare --augment \
-                     knows {}",
+                    "{step} has no counterpart in torchvision and DALI; compare --augment \
+                     accepts {}",
                     COUNTERPARTS.join(", ")
                 )));
             }
         }
         if !chain.ends_with("to_dtype(f32)") {
             let message = "compare --augment needs a chain that ends in to_dtype(f32), which is \
-                           what the peers make";
+                           what the peers deliver";
             return Err(Failure::usage(message));
         }
         let found = schema.fields().iter().find(|known| known.name() == field);
         let found = found.ok_or_else(|| {
-            Failure::usage(format_args!("--augment-field {field:?}, which is no field"))
+            Failure::usage(format_args!("--augment-field {field:?} is not a field"))
         })?;
         let shape = found.max_shape();
         if found.dtype() != RowDType::U8 || shape.len() != 3 {
@@ -214,7 +216,7 @@ impl WorkAugment {
                 "compare --augment needs images of bytes with three axes, found {found}"
             )));
         }
-        // As torchvision takes it: planes where the first axis can be one of channels.
+        // As torchvision has it: planes if the first axis can be that of the channels.
         let planes = layout.map_or(shape[0] <= 4, |layout| layout == Layout::Chw);
         let layout = if planes { "chw" } else { "hwc" }.to_owned();
         Ok(Self { chain, field: field.to_owned(), layout })
@@ -234,7 +236,7 @@ const COUNTERPARTS: [&str; 9] = [
     "to_dtype",
 ];
 
-/// The names of the steps of a chain; of those that hold others, too.
+/// The names of the steps of a chain, but not of steps inside others.
 fn steps(chain: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0;
     let is_name = move |c: char| {

@@ -1,4 +1,4 @@
-//! Random contents of samples, the same wherever they are written to.
+//! Random contents of samples, the same in every kind of file.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -7,19 +7,19 @@ use tallow::{Draws, Key, Purpose, Stream};
 
 use crate::data::npy::{self, NpyDtype};
 
-/// More than this one sample does not hold: what a loader would refuse to read.
+/// The most bytes of one sample: a loader refuses to read more.
 const SAMPLE_BYTES_MAX: usize = (1 << 30) - 1;
 
 /// The range that integers are drawn from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Integers {
-    /// All that the type has; of `u64`, those that `i64` has too.
+    /// All values of the type; of `u64`, those that `i64` has too.
     All,
     /// 0 to 9, as labels of ten classes.
     Digits,
 }
 
-/// What one field of the samples holds: each is a function of seed and index.
+/// The contents of one field: a function of the seed and the index of the sample.
 #[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) dtype: NpyDtype,
@@ -27,14 +27,14 @@ pub(crate) struct Contents {
     integers: Integers,
     key: Key,
     elements: Stream,
-    /// A stream of its own, so that a shape without ranges has the elements that it always had.
+    /// A separate stream, so that drawing shapes does not change the elements.
     shapes: Stream,
 }
 
 impl Contents {
     /// # Errors
     ///
-    /// In words, when a sample would be larger than a loader reads.
+    /// A message, if a sample would be larger than a loader reads.
     pub(crate) fn new(
         seed: u64,
         dtype: NpyDtype,
@@ -55,13 +55,13 @@ impl Contents {
         match bytes {
             Some(0..=SAMPLE_BYTES_MAX) => Ok(this),
             _ => Err(format!(
-                "{this} takes more than {SAMPLE_BYTES_MAX} bytes a sample, which no loader reads; \
-                 make it smaller"
+                "{this} takes more than {SAMPLE_BYTES_MAX} bytes per sample, the most that a \
+                 loader reads; make it smaller"
             )),
         }
     }
 
-    /// The shape of all samples, if they have one in common.
+    /// The shape of all samples, if they have the same.
     pub(crate) fn shape(&self) -> Option<Vec<usize>> {
         self.lengths
             .iter()
@@ -69,19 +69,19 @@ impl Contents {
             .collect()
     }
 
-    /// The axes whose lengths differ, and the greatest of each.
+    /// The axes whose lengths differ, and the greatest length of each.
     pub(crate) fn ragged(&self) -> impl Iterator<Item = (usize, usize)> {
         let axes = self.lengths.iter().enumerate();
         axes.filter(|(_, range)| range.start() < range.end())
             .map(|(axis, range)| (axis, *range.end()))
     }
 
-    /// The bytes of a sample where all have one shape.
+    /// The bytes of a sample of this shape.
     pub(crate) fn bytes(&self, shape: &[usize]) -> usize {
         shape.iter().product::<usize>() * self.dtype.size()
     }
 
-    /// Appends the elements of sample `index`, which has `shape`.
+    /// Appends the elements of sample `index`, which has this shape.
     pub(crate) fn append(&self, index: usize, shape: &[usize], bytes: &mut Vec<u8>) {
         let start = bytes.len();
         bytes.resize(start + self.bytes(shape), 0);
@@ -89,7 +89,7 @@ impl Contents {
         fill_payload(&mut bytes[start..], self.dtype, self.integers, &mut draws);
     }
 
-    /// Makes `bytes` the `.npy` file of sample `index`.
+    /// Replaces `bytes` by the `.npy` file of sample `index`.
     pub(crate) fn npy(&self, index: usize, bytes: &mut Vec<u8>) {
         let shape = self.shape_of(index);
         bytes.clear();
@@ -108,7 +108,7 @@ impl Contents {
     }
 }
 
-/// As the command line has it.
+/// As it is written on the command line.
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = |range: &RangeInclusive<usize>| match (range.start(), range.end()) {
@@ -120,7 +120,7 @@ impl fmt::Display for Contents {
     }
 }
 
-/// Random elements: floats are uniform in [0, 1) with as many bits as their significand holds, so
+/// Random elements. Floats are uniform in [0, 1) with as many bits as their significand holds, so
 /// that none is rounded up to 1.
 fn fill_payload(payload: &mut [u8], dtype: NpyDtype, integers: Integers, draws: &mut Draws) {
     match (dtype, integers) {
@@ -150,8 +150,8 @@ fn fill<const N: usize>(payload: &mut [u8], mut draw: impl FnMut() -> [u8; N]) {
     payload.chunks_exact_mut(N).for_each(|element| element.copy_from_slice(&draw()));
 }
 
-/// The bits of `k / 2048` in half precision, for `k` below 2048: exact, since the significand has
-/// 11 bits.
+/// The bits of `k / 2048` in half precision, for `k` below 2048. That is exact, because the
+/// significand has 11 bits.
 fn f16_unit_bits(k: u32) -> u16 {
     const BIAS: u32 = 15;
     let Some(top) = k.checked_ilog2() else { return 0 };

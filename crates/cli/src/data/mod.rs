@@ -1,4 +1,4 @@
-//! The samples of a command: where they are, what is in them, and how files of them are written.
+//! The samples of a command: where they are, what they contain, and how to write files of them.
 
 pub(crate) mod contents;
 pub(crate) mod npy;

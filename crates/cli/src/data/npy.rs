@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-/// An element type as numpy has it.
+/// An element type of numpy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NpyDtype {
     U8,
@@ -36,7 +36,7 @@ impl NpyDtype {
         Self::F64,
     ];
 
-    /// The name on the command line, and numpy's.
+    /// The names on the command line and in numpy.
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::U8 => ("u8", "|u1"),
@@ -57,7 +57,7 @@ impl NpyDtype {
         self.names().0
     }
 
-    /// Bytes of an element.
+    /// Bytes per element.
     pub(crate) fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
@@ -76,14 +76,14 @@ impl FromStr for NpyDtype {
         match Self::ALL.into_iter().find(|dtype| dtype.as_str() == text) {
             Some(dtype) => Ok(dtype),
             None if text == "bf16" => {
-                Err("a .npy file cannot say bf16; write f32 and convert after loading".to_owned())
+                Err("a .npy file cannot hold bf16; write f32 and convert after loading".to_owned())
             }
             None => Err(format!("expected one of {}", all.join(", "))),
         }
     }
 }
 
-/// The bytes of a `.npy` file of version 1 up to its payload, which begins at a multiple of 64.
+/// The bytes of a version 1 `.npy` file before its payload, which begins at a multiple of 64.
 pub(crate) fn header(dtype: NpyDtype, shape: &[usize]) -> Vec<u8> {
     const ALIGNMENT: usize = 64;
     let lengths: String = shape.iter().map(|len| format!("{len}, ")).collect();
@@ -96,17 +96,18 @@ pub(crate) fn header(dtype: NpyDtype, shape: &[usize]) -> Vec<u8> {
     text.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(ALIGNMENT) - unpadded));
     text.push('\n');
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    // Shapes of thousands of axes do not come this far: the sizes overflow before the length does.
+    // The length cannot overflow: a shape with that many axes is refused earlier, because of its
+    // size.
     bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend(text.as_bytes());
     bytes
 }
 
-/// Writes a file of one array.
+/// Writes a file.
 ///
 /// # Errors
 ///
-/// The operating system's, with the file's name.
+/// The error of the operating system, with the name of the file.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|error: io::Error| format!("cannot write {path:?}: {error}"))
 }

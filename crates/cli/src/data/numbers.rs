@@ -2,7 +2,7 @@
 
 use tallow::RowDType;
 
-/// The least and the greatest of many numbers, and those that are none.
+/// The least and the greatest of many numbers, and how many are NaN or infinite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Range {
     least: f64,
@@ -18,8 +18,8 @@ impl Default for Range {
 }
 
 impl Range {
-    /// That of the elements that `bytes` are, in the machine's byte order; `None` for a type whose
-    /// elements are not read.
+    /// The range of the elements in `bytes`, in the byte order of the machine; `None` for a type
+    /// that is not supported.
     pub(crate) fn of(bytes: &[u8], dtype: RowDType) -> Option<Self> {
         Some(match dtype {
             RowDType::U8 => each(bytes, |b: [u8; 1]| f64::from(b[0])),
@@ -47,7 +47,7 @@ impl Range {
         }
     }
 
-    /// That of both.
+    /// Extends it to the range of both.
     pub(crate) fn merge(&mut self, other: Self) {
         self.least = self.least.min(other.least);
         self.greatest = self.greatest.max(other.greatest);
@@ -55,7 +55,7 @@ impl Range {
         self.infinities += other.infinities;
     }
 
-    /// The least and the greatest finite number, where there is one.
+    /// The least and the greatest finite number, if there is one.
     pub(crate) fn ends(&self) -> Option<(f64, f64)> {
         (self.least <= self.greatest).then_some((self.least, self.greatest))
     }
@@ -67,7 +67,7 @@ fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Range 
     range
 }
 
-/// Element `at` of `bytes`; 0 of a type whose elements are not read.
+/// Element `at` of `bytes`; 0 for a type that is not supported.
 pub(crate) fn at(bytes: &[u8], dtype: RowDType, at: usize) -> f32 {
     match dtype {
         RowDType::U8 => f32::from(bytes[at]),
@@ -88,9 +88,9 @@ fn element<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.as_chunks().0[at]
 }
 
-/// A number as short as it can be said: whole ones without a point, others with six digits.
+/// A number in few characters: whole numbers without a point, others with six digits.
 pub(crate) fn short(number: f64) -> String {
-    /// Up to here every whole number is a float.
+    /// Up to this, every whole number is exact.
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     if number == number.trunc() && number.abs() <= EXACT_MAX {
         return format!("{:.0}", number + 0.0);

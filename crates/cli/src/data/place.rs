@@ -1,4 +1,4 @@
-//! What SOURCE on the command line means.
+//! What SOURCE on the command line refers to.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -18,17 +18,17 @@ use crate::args::{Ragged, SourceArgs};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{self, counted};
 
-/// Where the samples are, and how they are laid out there.
+/// Where the samples are, and in which kind of files.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// Folders of `.npy` files, one a field.
+    /// Folders of `.npy` files, one per field.
     Folders(Folders),
     /// One `.npy` file.
     NpyFile(PathBuf),
-    /// A `.npy` file of all inputs and one of all targets.
+    /// A `.npy` file with all inputs and one with all targets.
     NpyFiles { input: PathBuf, target: PathBuf },
-    /// A folder of `.npy` files of one input each, and a `.npy` file of all targets: the rows are
-    /// those of the files in the order of their names.
+    /// A folder of `.npy` files with one input each, and a `.npy` file with all targets. The rows
+    /// belong to the files in the order of their names.
     FolderAndRows { input: Folders, target: PathBuf },
     /// One `.safetensors` file.
     Safetensors(PathBuf),
@@ -36,18 +36,18 @@ pub(crate) enum Place {
     Shards(PathBuf),
 }
 
-/// Folders of `.npy` files, one a field.
+/// Folders of `.npy` files, one per field.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Folders {
     pub(crate) fields: Vec<(String, PathBuf)>,
     pub(crate) recursive: bool,
     pub(crate) ragged: Vec<Ragged>,
-    /// Fields, and what the names of their files look like.
+    /// Fields, and patterns for the names of their files.
     pub(crate) patterns: Vec<(String, String)>,
 }
 
 impl Folders {
-    /// A builder of a source of all of them.
+    /// A builder for a source of all fields.
     pub(crate) fn builder(&self) -> NpyFoldersBuilder {
         let patterns = self.patterns.iter();
         let builder = patterns.fold(NpyFolders::builder(), |builder, (field, pattern)| {
@@ -67,7 +67,7 @@ impl Folders {
         self.fields.iter().map(move |(_, path)| Part::Folder { path, extension: "npy", recursive })
     }
 
-    /// One of the fields by itself.
+    /// One of the fields on its own.
     pub(crate) fn alone(&self, field: &(String, PathBuf)) -> Self {
         let of_field = |ragged: &&Ragged| ragged.field == field.0;
         let ragged = self.ragged.iter().filter(of_field).cloned().collect();
@@ -75,7 +75,7 @@ impl Folders {
         Self { fields: vec![field.clone()], recursive: self.recursive, ragged, patterns }
     }
 
-    /// With what the options say of fields, if these are among the folders'.
+    /// Adds what the options say about fields; each of those must be one of the folders' fields.
     fn with(self, args: &SourceArgs) -> Result<Self> {
         let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
         let ragged = args.ragged.iter().map(|ragged| ("--ragged", &ragged.field));
@@ -88,31 +88,31 @@ impl Folders {
                 Ok(Self { ragged, patterns, ..self })
             }
             Some((option, field)) => Err(Failure::Usage(format!(
-                "{option} of {field:?}, which is no field; the fields are {}",
+                "{option} names {field:?}, which is not a field; the fields are {}",
                 names.join(", ")
             ))),
         }
     }
 }
 
-/// A source and what there is to say of it besides its schema.
+/// A source, and what a report says about it besides its schema.
 pub(crate) struct Opened {
     pub(crate) source: Arc<dyn Source>,
-    /// Entries of folders that were passed over.
+    /// Entries of folders that are not samples.
     pub(crate) ignored: usize,
 }
 
-/// Where samples come from: a file, or all files of a folder that have this extension.
+/// Where samples come from: a file, or all files of a folder with this extension.
 enum Part<'a> {
     File(&'a Path),
     Folder { path: &'a Path, extension: &'static str, recursive: bool },
 }
 
-/// What a file of targets beside a folder of inputs is called.
+/// Names of a file of targets beside a folder of inputs.
 const TARGETS: [&str; 5] = ["output.npy", "target.npy", "targets.npy", "label.npy", "labels.npy"];
 
 impl Place {
-    /// Looks at what is there; opens no sample.
+    /// Looks at what is there, without opening a sample.
     pub(crate) fn of(args: &SourceArgs) -> Result<tallow::SourceResult<Self>> {
         let recursive = args.recursive;
         let Some(path) = &args.source else {
@@ -157,12 +157,12 @@ impl Place {
         let found = Found::in_folder(path)?;
         let (input, output) = (path.join("input"), path.join("output"));
         let both = [&input, &output].map(|folder| found.folders.contains(folder));
-        // One alone is a pair that lacks its partner, unless it is a folder among others.
+        // One of them alone is half of a pair, unless it is a folder among others.
         let alone = both.contains(&true) && !(recursive || found.npy > 0 || found.shards);
         let paired = both == [true; 2] || alone;
         if [found.npy > 0, found.shards, paired].into_iter().filter(|&found| found).count() > 1 {
             let message = "holds samples of more than one kind (.npy, .safetensors, input/ with \
-                           output/); name the file or folder, or use --field";
+                           output/); name the file or folder to read, or use --field";
             return Err(SourceError::new(SourceErrorKind::Config, message).with_path(path));
         }
         if found.shards {
@@ -197,7 +197,7 @@ impl Place {
         }
     }
 
-    /// Opens it as a source, which has samples.
+    /// Opens it as a source that has samples.
     pub(crate) fn open(&self) -> tallow::SourceResult<Opened> {
         let opened = self.open_any()?;
         if opened.source.is_empty() {
@@ -237,7 +237,7 @@ impl Place {
         Ok(Opened { source, ignored: 0 })
     }
 
-    /// Folders with `.npy` files beside its own, which are no part of it.
+    /// Folders with `.npy` files beside its own that are not part of it.
     pub(crate) fn passed_over(&self) -> Vec<PathBuf> {
         let folder = match self {
             Self::Folders(Folders { fields, recursive: false, .. }) => match &fields[..] {
@@ -265,7 +265,7 @@ impl Place {
         }
     }
 
-    /// Its files of many rows each.
+    /// Its files with many rows each.
     pub(crate) fn arrays(&self) -> Vec<&Path> {
         match self {
             Self::NpyFile(path) => vec![path],
@@ -277,7 +277,7 @@ impl Place {
 
     /// Whether this is one of its files.
     pub(crate) fn has(&self, file: &Path) -> bool {
-        // What is not there is none of them, and no folder is listed for it.
+        // A file that does not exist is none of them, so no folder need be listed.
         file.exists()
             && self.parts().into_iter().any(|part| match part {
                 Part::File(path) => is_same(path, file),
@@ -286,7 +286,7 @@ impl Place {
             })
     }
 
-    /// Whether a new file at this path, which is one without links, would be one of its files.
+    /// Whether a new file at this path, which must be without links, would become one of its files.
     pub(crate) fn would_take(&self, file: &Path) -> bool {
         let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else { return false };
         let is_inside = |part| match part {
@@ -305,7 +305,7 @@ impl Place {
 /// What a folder holds that may be samples.
 #[derive(Debug, Default)]
 struct Found {
-    /// How many files `.npy`, and the first of them that were met.
+    /// The number of `.npy` files, and the first of them in the listing.
     npy: usize,
     met: Vec<PathBuf>,
     shards: bool,
@@ -314,10 +314,10 @@ struct Found {
 }
 
 impl Found {
-    /// Files whose names are of interest: a pair of arrays, or one alone.
+    /// If there are at most this many files, their names matter: a pair of arrays, or a single one.
     const FEW: usize = 2;
 
-    /// Looks at the names in a folder, hidden ones left out, and at nothing behind them but links.
+    /// Looks at the names in a folder except hidden ones, and at where links lead.
     fn in_folder(path: &Path) -> tallow::SourceResult<Self> {
         let mut found = Self::default();
         for entry in fs::read_dir(path).map_err(|error| cannot("list it", path, error))? {
@@ -343,14 +343,14 @@ impl Found {
         Ok(found)
     }
 
-    /// The files `.npy` by name, unless they are more than a few.
+    /// The `.npy` files by name, if they are only a few.
     fn few(&self) -> &[PathBuf] {
         if self.npy <= Self::FEW { &self.met } else { &[] }
     }
 
-    /// The folders below it that hold files `.npy`.
+    /// The folders in it that hold `.npy` files.
     fn folders_with_npy(&self) -> Vec<PathBuf> {
-        /// Folders looked into: those that are named in a message are fewer.
+        /// The most folders to look into; a message names fewer.
         const FOLDERS_MAX: usize = 64;
         let is_npy = |entry: io::Result<fs::DirEntry>| {
             entry.is_ok_and(|entry| {
@@ -363,7 +363,7 @@ impl Found {
     }
 }
 
-/// The names of some folders, for a message.
+/// The names of the first few folders, for a message.
 pub(crate) fn named(folders: &[PathBuf]) -> String {
     const NAMED_MAX: usize = 3;
     let name = |path: &PathBuf| format!("{:?}", path.file_name().unwrap_or(path.as_os_str()));
@@ -381,8 +381,8 @@ fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> SourceError {
         _ => ".npy files".to_owned(),
     };
     let message = format!(
-        "holds {own} beside folders of .npy files ({}); name the file or folder to take, pair \
-         folders by --field NAME=FOLDER, or take all as samples of one field by --recursive",
+        "holds {own} beside folders of .npy files ({}); name the file or folder to read, pair \
+         folders with --field NAME=FOLDER, or read all as samples of one field with --recursive",
         named(below)
     );
     SourceError::new(SourceErrorKind::Config, message).with_path(path)
@@ -391,25 +391,25 @@ fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> SourceError {
 #[cold]
 fn only_below(path: &Path, below: &[PathBuf]) -> SourceError {
     let message = format!(
-        "no .npy file here, but in folders below ({}); name one of them, pair them by --field \
-         NAME=FOLDER, or take all as samples of one field by --recursive",
+        "no .npy file here, but in subfolders ({}); name one of them, pair them with --field \
+         NAME=FOLDER, or read all as samples of one field with --recursive",
         named(below)
     );
     SourceError::new(SourceErrorKind::Empty, message).with_path(path)
 }
 
-/// Holds two sources that are read side by side to the same number of samples.
+/// Refuses two sources with different numbers of samples, which cannot be read side by side.
 fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::SourceResult<()> {
     if a.len() == b.len() {
         return Ok(());
     }
     let (a, b) = (counted(a.len() as u64, "sample"), words::count(b.len() as u64));
-    let message = format!("{a} in {in_a:?} and {b} in {in_b:?}, expected as many in both");
+    let message = format!("{a} in {in_a:?} and {b} in {in_b:?}, expected the same number in both");
     Err(SourceError::new(SourceErrorKind::Unpaired, message))
 }
 
-/// Refuses names that count without leading zeros, as in `img9` and `img10`: sorted by name they
-/// are not in the order in which somebody has counted, and so has filled the rows of an array.
+/// Refuses names that count without leading zeros, such as `img9` and `img10`. Sorted by name they
+/// are not in the order of the numbers, which is probably the order of the rows.
 fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::SourceResult<()> {
     let path = |index| files_of(inputs, index).pop();
     let paths = (0..inputs.len()).filter_map(path);
@@ -422,8 +422,8 @@ fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::Source
         {
             let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
             let message = format!(
-                "{:?} comes before {:?} by name, so that it is not clear which row of {target:?} \
-                 belongs to which; give the numbers in the names leading zeros",
+                "{:?} comes before {:?} by name, so it is unclear which row of {target:?} belongs \
+                 to which; add leading zeros to the numbers in the names",
                 name(&before),
                 name(&path)
             );
@@ -434,8 +434,8 @@ fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::Source
     Ok(())
 }
 
-/// A path up to the number at the end of its name, and that number: how long it is without
-/// leading zeros, and its digits, which compare as the number does.
+/// A path up to the number at the end of its name, and that number as its length without leading
+/// zeros and its digits, which sort like the number.
 fn counting(path: &Path) -> Option<(PathBuf, (usize, &str))> {
     let stem = path.file_stem()?.to_str()?;
     let words = stem.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -463,8 +463,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// The files of a folder that have this extension, in the order of the sources: by the bytes of
-/// their paths, hidden ones left out.
+/// The files of a folder with this extension, without hidden ones, sorted by the bytes of their
+/// paths like those of the sources.
 pub(crate) fn files(
     folder: &Path,
     extension: &str,
@@ -472,7 +472,7 @@ pub(crate) fn files(
 ) -> tallow::SourceResult<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
-    // Links may lead round.
+    // Links may form a loop.
     let mut seen = HashSet::new();
     while let Some(folder) = folders.pop() {
         if recursive && !fs::canonicalize(&folder).is_ok_and(|folder| seen.insert(folder)) {
@@ -506,7 +506,7 @@ pub(crate) fn is_same(path: &Path, other: &Path) -> bool {
     }
 }
 
-/// No source takes these: file managers and network file systems leave them beside the data.
+/// Sources ignore these: file managers and network file systems leave them beside the data.
 fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
@@ -543,7 +543,7 @@ pub(crate) fn files_of(source: &dyn Source, index: usize) -> Vec<PathBuf> {
     files
 }
 
-/// How many bytes lie there: of a file of its own all of it, as the file system has it.
+/// The number of bytes there; for a whole file, its size.
 pub(crate) fn bytes_of(extent: &Extent) -> tallow::SourceResult<u64> {
     let path = match extent.location().path() {
         Some(path) if extent.is_whole() => path,

@@ -5,8 +5,8 @@ use tallow::candle::{self, Storage, StorageRef, Tensor};
 
 /// A tensor as rows of bytes: row-major elements, little-endian.
 ///
-/// They are looked at where they lie, if they lie in this machine's memory in that form; of all
-/// others a copy is made.
+/// They are read in place if the tensor is in the memory of this machine in that form; otherwise it
+/// is copied.
 pub(crate) struct Rows<'a> {
     held: Held<'a>,
     row_bytes: usize,
@@ -23,7 +23,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     ///
-    /// When a tensor that must be copied cannot be.
+    /// If the tensor must be copied and cannot be.
     pub(crate) fn of(tensor: &'a Tensor) -> candle::Result<Self> {
         let size = tensor.dtype().size_in_bytes();
         let rows = tensor.dim(0)?;

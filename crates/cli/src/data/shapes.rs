@@ -1,4 +1,4 @@
-//! Files of one field whose shapes differ.
+//! Files of one field that have different shapes.
 
 use std::fmt;
 use std::path::Path;
@@ -11,26 +11,26 @@ use crate::terminal::words::{count, counted};
 pub(crate) fn of_file(path: &Path) -> Option<Vec<usize>> {
     match NpyFile::open(path) {
         Ok(file) => Some([&[file.len()], &*file.schema().fields()[0].max_shape()].concat()),
-        // A scalar has no axis that could be the samples'.
+        // A scalar has no axis for samples.
         Err(error) if error.kind() == SourceErrorKind::ShapeMismatch => Some(Vec::new()),
         Err(_) => None,
     }
 }
 
-/// How the shapes of some files differ from the one that their field declares.
+/// How the shapes of some files differ from what their field declares.
 #[derive(Debug)]
 pub(crate) struct Spread {
     field: Field,
     files: usize,
-    /// Those of them that the field does not admit.
+    /// Files that the field does not admit.
     pub(crate) others: usize,
-    /// Of the latter, those with another number of axes.
+    /// Of these, files with another number of axes.
     other_rank: usize,
     /// The least and the greatest length of each axis.
     lengths: Vec<(usize, usize)>,
 }
 
-/// The lengths of an axis that should be ragged, and is not or not up to the greatest.
+/// The lengths of an axis that should be ragged, or ragged up to a greater length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Axis {
     pub(crate) axis: usize,
@@ -39,7 +39,8 @@ pub(crate) struct Axis {
 }
 
 impl Spread {
-    /// Of some files of `field`, all those of other shapes will be added, and any others may be.
+    /// Starts with `files` files of `field`. All that have another shape must be added; others may
+    /// be.
     pub(crate) fn among(field: &Field, files: usize) -> Self {
         let length = |dim: &Dim| match *dim {
             Dim::Fixed(len) => (len, len),
@@ -69,14 +70,14 @@ impl Spread {
     pub(crate) fn axes(&self) -> Vec<Axis> {
         let axes = self.field.dims().iter().zip(&self.lengths).enumerate();
         axes.filter(|(_, (dim, (least, greatest)))| !(dim.admits(*least) && dim.admits(*greatest)))
-            // Of a ragged one no file may have come.
+            // For a ragged axis there may have been no file.
             .filter(|(_, (_, (least, greatest)))| least <= greatest)
             .map(|(axis, (_, &(least, greatest)))| Axis { axis, least, greatest })
             .collect()
     }
 }
 
-/// What differs, and the options that say so.
+/// What differs, and the options that allow it.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let axes = self.axes();

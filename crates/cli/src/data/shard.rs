@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::data::npy::NpyDtype;
 
-/// A tensor of a file that is to be.
+/// A tensor of a file to be written.
 #[derive(Debug)]
 pub(crate) struct Tensor<'a> {
     pub(crate) name: &'a str,
@@ -20,10 +20,10 @@ impl Tensor<'_> {
     }
 }
 
-/// The bytes of a file up to its tensors, and where each of them begins in the file, one right
-/// after the other.
+/// The bytes of a file before its tensors, and where each tensor begins in the file. The tensors
+/// follow each other without gaps.
 pub(crate) fn header(tensors: &[Tensor<'_>]) -> (Vec<u8>, Vec<u64>) {
-    /// The format asks for it, so that a file in memory can be taken for its elements.
+    /// The format asks for it, so that the elements of a file in memory are aligned.
     const ALIGNMENT: usize = 8;
     let mut end = 0;
     let mut starts = Vec::new();

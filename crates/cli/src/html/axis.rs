@@ -1,35 +1,35 @@
-//! Axes: where a value lies, which values are written beside, and how.
+//! Axes: where a value is, and which values are written beside the axis.
 
 use crate::terminal::words::count;
 
-/// What the numbers of an axis are.
+/// The unit of the numbers of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Time.
     Seconds,
     /// Bytes.
     Bytes,
-    /// Whatever is counted, or comes per second.
+    /// A count, or a rate per second.
     Count,
     /// Parts of one.
     Share,
 }
 
-/// Values written beside an axis, about.
+/// About how many values are written beside an axis.
 const TICKS: f64 = 5.0;
 
 impl Unit {
-    /// `value` with as many digits as say something.
+    /// `value` with as many digits as are useful.
     pub(crate) fn text(self, value: f64) -> String {
         self.texts(&[value], None).remove(0)
     }
 
-    /// `values`, `step` apart if given, in one unit and with as many digits each.
+    /// `values`, `step` apart if given, in one unit and with the same number of decimals.
     fn texts(self, values: &[f64], step: Option<f64>) -> Vec<String> {
         let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let (factor, unit) = self.scale(largest);
-        // Of a single value three digits are enough, but what is counted is whole, and of shares
-        // a tenth of a percent is the least that means anything.
+        // Three digits are enough for a single value. But counts are whole, and a tenth of a
+        // percent is the least useful share.
         let step = step.or(match self {
             Self::Count if factor == 1.0 => Some(1.0),
             Self::Share => Some(0.001),
@@ -50,7 +50,7 @@ impl Unit {
         values.iter().map(text).collect()
     }
 
-    /// What to divide by, and what to write behind.
+    /// What to divide by, and the unit to write after it.
     fn scale(self, largest: f64) -> (f64, &'static str) {
         let scales: &[(f64, &str)] = match self {
             Self::Seconds => &[(1.0, " s"), (1e-3, " ms"), (1e-6, " µs"), (1e-9, " ns")],
@@ -60,12 +60,12 @@ impl Unit {
         };
         let fits = scales.iter().find(|(factor, _)| largest >= *factor * 0.9995);
         let (factor, unit) = *fits.or(scales.last()).unwrap_or(&(1.0, ""));
-        // From ten thousand on, but in thousands.
+        // Thousands are used from ten thousand on.
         (if unit == "k" { 1e3 } else { factor }, unit)
     }
 }
 
-/// Decimals that tell multiples of `step` apart.
+/// The number of decimals that tells multiples of `step` apart.
 fn decimals(step: f64) -> usize {
     (0..6)
         .find(|&decimals| {
@@ -101,17 +101,17 @@ pub(crate) struct Tick {
 }
 
 impl Axis {
-    /// From 0 to `max` and no further: for time, which ends when it ends.
+    /// From 0 to exactly `max`, for time.
     pub(crate) fn to(unit: Unit, max: f64) -> Self {
         let max = if max > 0.0 { max } else { 1.0 };
         Self { unit, min: 0.0, max, kind: Kind::Linear { step: nice(max / TICKS) } }
     }
 
-    /// From 0 to the first written value from `max` on.
+    /// From 0 to the first written value that is at least `max`.
     pub(crate) fn up_to(unit: Unit, max: f64) -> Self {
         let max = if max > 0.0 { max } else { 1.0 };
         let step = nice(max / TICKS);
-        // What is counted is whole.
+        // Counts are whole.
         let step = if unit == Unit::Count { step.max(1.0) } else { step };
         Self { unit, min: 0.0, max: (max / step - 1e-9).ceil() * step, kind: Kind::Linear { step } }
     }
@@ -123,7 +123,7 @@ impl Axis {
         Self { unit, min, max, kind: Kind::Logarithmic }
     }
 
-    /// Where `value` lies, from 0 to 1.
+    /// Where `value` is, from 0 to 1.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let at = match self.kind {
             Kind::Linear { .. } => (value - self.min) / (self.max - self.min),

@@ -14,22 +14,22 @@ pub(crate) struct Part {
     pub(crate) value: f64,
 }
 
-/// A bar, what it is, and what there is to say of its whole.
+/// A bar with its name and a note.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) note: String,
     pub(crate) parts: Vec<Part>,
-    /// What lies about the whole where that is a median: each a thin line.
+    /// Single values, drawn as thin lines, if the bar is their median.
     pub(crate) marks: Vec<f64>,
 }
 
-/// What the full width of the chart is.
+/// What the full width of the chart stands for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Whole {
-    /// The sum of the row: rows show shares.
+    /// The sum of each row: rows show shares.
     Row,
-    /// The largest sum, mark or level of all rows: rows compare.
+    /// The largest sum, mark or level of all rows: rows are compared.
     Largest,
 }
 
@@ -41,9 +41,9 @@ pub(crate) struct Bars {
     pub(crate) unit: Unit,
     pub(crate) whole: Whole,
     pub(crate) rows: Vec<Row>,
-    /// What a mark is.
+    /// The name of a mark.
     pub(crate) mark: &'static str,
-    /// What rows are compared with beside each other.
+    /// What rows are compared with, besides each other.
     pub(crate) levels: Vec<Level>,
 }
 
@@ -56,7 +56,8 @@ impl Row {
 /// Less than this share of the width is less than a pixel.
 const SEEN_MIN: f64 = 1e-3;
 
-/// So much of the width is filled where lines are drawn over the bars: one at the end is whole.
+/// The share of the width that is filled if lines are drawn over the bars, so that a line at the
+/// end is whole.
 const FILLED: f64 = 0.99;
 
 impl Render for Bars {
@@ -74,7 +75,7 @@ impl Render for Bars {
 }
 
 impl Bars {
-    /// What the full width is for a row.
+    /// The value of the full width for a row.
     fn whole(&self, row: &Row) -> f64 {
         let whole = match self.whole {
             Whole::Row => row.sum(),
@@ -86,7 +87,7 @@ impl Bars {
         if whole > 0.0 { whole } else { 1.0 }
     }
 
-    /// Whatever is drawn over bars.
+    /// The values of all lines over the bars.
     fn lines(&self) -> impl Iterator<Item = f64> {
         let marks = self.rows.iter().flat_map(|row| row.marks.iter().copied());
         marks.chain(self.levels.iter().map(|level| level.value))
@@ -140,7 +141,7 @@ impl Bars {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// The name of every part that is seen anywhere, once; not of those that their row names.
+    /// The name of every visible part once, except of parts named like their row.
     fn names(&self) -> Vec<(&'static str, Tone, String)> {
         let seen = |row: &Row, part: &Part| {
             part.name != row.name && part.value > self.whole(row) * SEEN_MIN

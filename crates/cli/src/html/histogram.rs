@@ -6,10 +6,10 @@ use super::axis::{Axis, Unit};
 use super::lines::{HEIGHT, WIDTH, number, plot};
 use super::{Tone, figure, legend};
 
-/// Columns of a histogram: enough to show two hills, few enough that each has values.
+/// Columns of a histogram: enough to show two hills, and few enough that each has values.
 const COLUMNS: usize = 60;
 
-/// A value that is pointed out.
+/// A value that is marked.
 #[derive(Debug, Clone)]
 pub(crate) struct Mark {
     pub(crate) name: String,
@@ -39,7 +39,7 @@ impl Histogram {
         counts
     }
 
-    /// What a column holds, in words.
+    /// The range and the count of a column, as text.
     fn words(&self, column: usize, count: u64) -> String {
         let bound =
             |column: usize| self.x.unit().text(self.x.value(column as f64 / COLUMNS as f64));

@@ -7,14 +7,14 @@ use maud::{Markup, Render, html};
 use super::axis::{Axis, Tick};
 use super::{Tone, figure, legend};
 
-/// Points of a series that are drawn: more than a column of pixels each says nothing more.
+/// The most points to draw per series: more than one per column of pixels shows nothing more.
 const POINTS_MAX: usize = 500;
 
-/// The units of the picture, which is stretched to what room there is.
+/// The size of the picture in its own units; it is stretched to the available room.
 pub(super) const WIDTH: f64 = 1000.0;
 pub(super) const HEIGHT: f64 = 240.0;
 
-/// Some values in the order of the horizontal axis.
+/// Values in the order of the horizontal axis.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) name: String,
@@ -26,14 +26,14 @@ pub(crate) struct Series {
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// A line, and a veil of its colour below.
+    /// A line, and a light area of its colour below.
     Area,
     Line,
-    /// A thin line, for what lies about another.
+    /// A thin line, for values around those of another.
     Thin,
 }
 
-/// A value to compare with, all along the horizontal axis.
+/// A value to compare with, across the whole horizontal axis.
 #[derive(Debug, Clone)]
 pub(crate) struct Level {
     pub(crate) name: String,
@@ -45,7 +45,7 @@ pub(crate) struct Level {
 #[derive(Debug, Clone)]
 pub(crate) struct Lines {
     pub(crate) title: String,
-    /// What the axes are, in a few words.
+    /// What the axes show, in a few words.
     pub(crate) note: String,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
@@ -95,7 +95,7 @@ impl Lines {
     }
 }
 
-/// A picture between its axes, with a line at each written value of the vertical one.
+/// A picture with its axes, and a grid line at each written value of the vertical one.
 pub(super) fn plot(title: &str, x: &Axis, y: &Axis, picture: &Markup) -> Markup {
     let (x_ticks, y_ticks) = (x.ticks(), y.ticks());
     html! {
@@ -124,13 +124,13 @@ pub(super) fn plot(title: &str, x: &Axis, y: &Axis, picture: &Markup) -> Markup 
     }
 }
 
-/// Two decimals at most: a hundredth of a pixel.
+/// At most two decimals: a hundredth of a pixel.
 pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// At most `most` points, which keep the lowest and the highest of what lies between two of them.
+/// At most `most` points, which keep the lowest and the highest of the points that they replace.
 fn reduced(points: &[(f64, f64)], most: usize) -> Vec<(f64, f64)> {
     if points.len() <= most {
         return points.to_vec();

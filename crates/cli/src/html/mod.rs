@@ -1,11 +1,13 @@
-//! Reports as pages: one file that needs nothing else, neither a network nor a script.
+//! HTML pages for reports: each is one file that needs nothing else, neither a network nor a
+//! script.
 //!
-//! A [`Page`] is a verdict, some figures, and sections; a section holds whatever renders, charts
-//! above all. Charts are data: [`Lines`] over a common axis, [`Bars`] cut into parts or
-//! side by side, and a [`Histogram`]. What is drawn is SVG that is stretched to the width there is, and what is read is
-//! text of the page, which is not: so both are sharp on a phone too.
+//! A [`Page`] is a verdict, some figures, and sections, which mostly hold charts. Charts are data:
+//! [`Lines`] over a common axis, [`Bars`] split into parts or side by side, and a [`Histogram`].
+//! They are drawn as SVG that is stretched to the available width, while text belongs to the page
+//! and is not stretched, so both are sharp on a phone too.
 //!
-//! Colours are variables of `style.css`, two sets for light and dark, and a [`Tone`] names one.
+//! Colours are variables of `style.css`, with one set for light and one for dark, and a [`Tone`]
+//! names one of them.
 
 mod axis;
 mod bars;
@@ -24,11 +26,11 @@ use maud::{Markup, html};
 /// A colour of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// What training is there for.
+    /// The training steps themselves.
     Step,
     /// Other work of the consumer.
     Own,
-    /// Nobody works.
+    /// No thread works.
     Idle,
     Order,
     Read,
@@ -36,12 +38,12 @@ pub(crate) enum Tone {
     HandOver,
     MapBatch,
     Device,
-    /// What something is measured by.
+    /// What others are compared with.
     Reference,
 }
 
 impl Tone {
-    /// For series that have no meaning of their own, told apart by their number.
+    /// A tone for series without a meaning of their own, by number.
     pub(crate) fn of(number: usize) -> Self {
         const TONES: [Tone; 6] = [
             Tone::Read,
@@ -54,7 +56,7 @@ impl Tone {
         TONES[number % TONES.len()]
     }
 
-    /// The class that sets the variable `--tone`.
+    /// The CSS class that sets the variable `--tone`.
     fn class(self) -> &'static str {
         match self {
             Self::Step => "t-step",
@@ -71,7 +73,7 @@ impl Tone {
     }
 }
 
-/// What the colours of a chart mean: the shape of the swatch, the tone, the words.
+/// What the colours of a chart mean: the shape of each swatch, its tone and its text.
 fn legend(entries: impl Iterator<Item = (&'static str, Tone, String)>) -> Markup {
     html! {
         ul.legend {
@@ -82,7 +84,7 @@ fn legend(entries: impl Iterator<Item = (&'static str, Tone, String)>) -> Markup
     }
 }
 
-/// A chart with its title, and below it what its colours mean.
+/// A chart with its title above and its legend below.
 fn figure(title: &str, note: &str, plot: &Markup, legend: &Markup) -> Markup {
     html! {
         figure.chart {

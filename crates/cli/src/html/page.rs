@@ -6,14 +6,14 @@ use crate::terminal::escape;
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing is fetched from anywhere and nothing runs, whatever should stand in the text.
+/// Nothing is fetched and nothing runs, whatever the text contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// What a verdict sounds like.
+/// The mood of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Good,
-    /// There is something to mend.
+    /// There is something to improve.
     Warning,
     /// Something failed.
     Bad,
@@ -32,7 +32,7 @@ impl Mood {
     }
 }
 
-/// The whole in one sentence.
+/// The result in one sentence.
 #[derive(Debug, Clone)]
 pub(crate) struct Verdict {
     pub(crate) mood: Mood,
@@ -41,7 +41,7 @@ pub(crate) struct Verdict {
     pub(crate) more: String,
 }
 
-/// A number that is seen from afar.
+/// A number in large print.
 #[derive(Debug, Clone)]
 pub(crate) struct Figure {
     pub(crate) name: String,
@@ -49,10 +49,10 @@ pub(crate) struct Figure {
     pub(crate) note: String,
 }
 
-/// A line of a list of facts.
+/// A line in a list of facts.
 #[derive(Debug, Clone)]
 pub(crate) struct Fact {
-    /// Empty for more of the one above.
+    /// Empty if it continues the one above.
     pub(crate) name: String,
     pub(crate) value: String,
     /// What to do about it, if anything.
@@ -63,15 +63,15 @@ pub(crate) struct Fact {
 #[derive(Debug, Clone)]
 pub(crate) struct Section {
     pub(crate) title: String,
-    /// What is seen here and how it is to be read.
+    /// What the section shows, and how to read it.
     pub(crate) lead: String,
     pub(crate) body: Markup,
 }
 
-/// A page, complete.
+/// A complete page.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
-    /// Of the window, and above the verdict.
+    /// Title of the window, also shown above the verdict.
     pub(crate) title: String,
     pub(crate) verdict: Verdict,
     pub(crate) figures: Vec<Figure>,
@@ -93,7 +93,7 @@ impl Page {
                     meta name="color-scheme" content="light dark";
                     meta name="generator" content=(version);
                     title { (self.title) }
-                    // Without it a browser asks a server for one.
+                    // Without it, a browser asks a server for one.
                     link rel="icon" href="data:,";
                     style { (PreEscaped(STYLE)) }
                 }
@@ -107,7 +107,7 @@ impl Page {
                 }
             }
         };
-        // Names of files and fields are in it, and what they do to a terminal they do to a page.
+        // It contains names of files and fields, which could garble a page like a terminal.
         escape::lines(&page.into_string())
     }
 
@@ -140,7 +140,7 @@ impl Section {
     }
 }
 
-/// Text in which no line breaks behind the hyphens of an option.
+/// Text in which no line breaks after the hyphens of an option.
 fn prose(text: &str) -> Markup {
     html! {
         @for (i, word) in text.split(' ').enumerate() {
@@ -167,7 +167,7 @@ pub(crate) fn list(lines: &[String]) -> Markup {
     html! { ul.list { @for line in lines { li { (line) } } } }
 }
 
-/// A table whose first column is words, and the others numbers.
+/// A table with text in its first column and numbers in the others.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Markup {
     html! {
         div.scroll {
@@ -187,7 +187,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Markup {
     }
 }
 
-/// Code to be copied.
+/// Code to copy.
 pub(crate) fn code(text: &str) -> Markup {
     html! { pre.code { code { (text) } } }
 }

@@ -1,4 +1,4 @@
-//! From a chain on the command line to one that is known to fit the samples.
+//! From a chain on the command line to one that fits the samples.
 
 use tallow::plan::Engine;
 use tallow::{Augment, Schema, SourceErrorKind, Transform as _};
@@ -6,23 +6,23 @@ use tallow::{Augment, Schema, SourceErrorKind, Transform as _};
 use crate::args::FieldArgs;
 use crate::terminal::exit::{Failure, Result};
 
-/// A chain with its fields, and what it is for one schema.
+/// A chain with its fields, and its engine for one schema.
 pub(crate) struct Augmentation {
     pub(crate) chain: Augment,
     pub(crate) engine: Box<dyn Engine>,
 }
 
-/// How samples are augmented.
+/// What a report says about augmentation.
 #[derive(Debug)]
 pub(crate) struct Augmented {
     /// The chain in its canonical form.
     pub(crate) chain: String,
-    /// Bytes of the drawn parameters of a sample, and of what a worker computes in.
+    /// Bytes of a sample's drawn parameters, and of a worker's scratch memory.
     pub(crate) plan_bytes: usize,
     pub(crate) scratch_bytes: usize,
 }
 
-/// What the options ask for; nothing without `--augment`.
+/// What the options ask for; `None` without `--augment`.
 pub(crate) fn of(
     steps: Option<&Augment>,
     fields: &FieldArgs,
@@ -31,7 +31,7 @@ pub(crate) fn of(
     steps.map(|steps| Augmentation::new(steps, fields, schema)).transpose()
 }
 
-/// The chain with what the options add to its text.
+/// The chain with what the other options add to it.
 fn with_fields(mut chain: Augment, fields: &FieldArgs) -> Augment {
     if let Some(field) = &fields.augment_field {
         chain = chain.field(field);
@@ -51,7 +51,7 @@ fn with_fields(mut chain: Augment, fields: &FieldArgs) -> Augment {
 }
 
 impl Augmentation {
-    /// Ties the chain to the fields of `schema`. One that does not fit is a usage error.
+    /// Binds the chain to the fields of `schema`. A chain that does not fit is a usage error.
     pub(crate) fn new(steps: &Augment, fields: &FieldArgs, schema: &Schema) -> Result<Self> {
         let chain = with_fields(steps.clone(), fields);
         let engine = chain.bind(schema).map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! From options to a loader, and from a loader to the program that builds it.
+//! From options to a loader, and to the Rust code that builds it.
 
 pub(crate) mod augment;
 pub(crate) mod plan;

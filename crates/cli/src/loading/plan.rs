@@ -11,14 +11,14 @@ use crate::data::place::{Opened, Place};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
 
-/// Opens SOURCE, whatever it is.
+/// Opens SOURCE, whatever kind it is.
 pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
     let place = Place::of(args)??;
     let opened = place.open()?;
     Ok((place, opened))
 }
 
-/// Builds the loader that the options ask for, set to where it is to begin.
+/// Builds the loader that the options ask for, positioned at where it begins.
 pub(crate) fn build(
     source: Arc<dyn Source>,
     args: &LoadArgs,
@@ -31,7 +31,7 @@ pub(crate) fn build(
     Ok(loader)
 }
 
-/// Of no batch there is nothing to tell but that.
+/// An epoch without batches is an error: there would be nothing to report.
 fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
     if !loader.is_empty() {
         return Ok(());
@@ -39,12 +39,12 @@ fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
     let (size, samples) =
         (args.batch_size, words::counted(loader.plan().samples() as u64, "sample"));
     Err(Failure::Usage(format!(
-        "no batch to load: --batch-size {size} is more than the {samples} there are, and --last drop \
-         leaves out what fills no batch; lower the one, or say --last keep or --last pad"
+        "no batch to load: --batch-size {size} is more than the {samples} there are, and --last \
+         drop leaves out an incomplete batch; lower --batch-size, or use --last keep or --last pad"
     )))
 }
 
-/// The loader that the options ask for, as far as it can be said before it is built.
+/// The builder of the loader that the options ask for.
 pub(crate) fn builder(
     source: Arc<dyn Source>,
     args: &LoadArgs,
@@ -53,7 +53,9 @@ pub(crate) fn builder(
 ) -> Result<LoaderBuilder> {
     batching(args)?;
     if args.resident.is_some() && !matches!(args.device, DeviceArg::Cuda(_)) {
-        return Err(Failure::usage("--resident is for the memory of --device cuda:N"));
+        return Err(Failure::usage(
+            "--resident needs --device cuda:N, whose memory holds the samples",
+        ));
     }
     let mut builder = Loader::builder(source)
         .batch_size(args.batch_size)
@@ -86,7 +88,7 @@ pub(crate) fn builder(
     Ok(builder)
 }
 
-/// How the options cut epochs into batches.
+/// How the options split epochs into batches.
 pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
     let batching = Batching::new(args.batch_size, args.last.into(), args.rank, args.world);
     batching.map_err(|error| Failure::usage(error.message()))
@@ -95,11 +97,13 @@ pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
 /// The epochs that the options ask for.
 pub(crate) fn epochs(args: &LoadArgs, count: u64) -> Result<Range<u64>> {
     let end = args.first_epoch.checked_add(count);
-    let end = end.ok_or_else(|| Failure::usage("there are no epochs beyond 2^64 - 1"))?;
+    let end = end.ok_or_else(|| {
+        Failure::usage("the last epoch is 2^64 - 1; lower --first-epoch or --epochs")
+    })?;
     Ok(args.first_epoch..end)
 }
 
-/// Makes the first epoch begin at `--start-batch`, as a training run that is resumed does.
+/// Makes the first epoch begin at `--start-batch`, like a training run that is resumed there.
 fn start_at(loader: &Loader, args: &LoadArgs) -> Result {
     let Some(batch) = args.start_batch else { return Ok(()) };
     let batches = loader.len();

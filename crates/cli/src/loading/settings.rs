@@ -1,4 +1,4 @@
-//! The options of a run as the program that does the same.
+//! The options of a run as Rust code that does the same.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::args::{DeviceArg, Last, LoadArgs, Ragged};
 use crate::data::place::{Folders, Place};
 use crate::terminal::shell;
 
-/// Rust code that builds the loader, to be pasted into a function that returns a `Result`: with as
-/// many workers and batches ahead as `pinned` has, or as many as a loader has that is told nothing.
+/// Rust code that builds the loader, for pasting into a function that returns a `Result`. It sets
+/// the workers and batches ahead of `pinned`, or leaves them at their defaults.
 pub(crate) fn code(
     place: &Place,
     load: &LoadArgs,
@@ -78,7 +78,7 @@ fn source(place: &Place) -> String {
     }
 }
 
-/// The folder whose `input/` and `output/` these are.
+/// The folder whose `input/` and `output/` these are, if they are.
 fn pairs(fields: &[(String, std::path::PathBuf)]) -> Option<&Path> {
     let [(input, inputs), (target, outputs)] = fields else { return None };
     let root = inputs.parent()?;
@@ -86,7 +86,7 @@ fn pairs(fields: &[(String, std::path::PathBuf)]) -> Option<&Path> {
     (are && *inputs == root.join("input") && *outputs == root.join("output")).then_some(root)
 }
 
-/// What is not the default, and how many workers and batches ahead it came to be.
+/// Calls for whatever is not the default, and for the workers and batches ahead of `pinned`.
 fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
     let mut calls = vec![format!("batch_size({})", load.batch_size)];
     if load.shuffle {
@@ -125,7 +125,7 @@ fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
     calls
 }
 
-/// The command line, so that a shell reads it as it was read.
+/// The command line, quoted for a shell.
 pub(crate) fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| shell::quoted(&word));
     ["bench-loader".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")

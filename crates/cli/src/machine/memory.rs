@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 /// More than a core's share of the caches of any machine we know.
 const BYTES: usize = 64 << 20;
 
-/// More threads than saturate the memory of any machine we know: each takes two buffers.
+/// Enough threads to saturate the memory of any machine we know. Each takes two buffers.
 const THREADS_MAX: usize = 16;
 
-/// The fastest of so many copies: others had to share the machine.
+/// The fastest of this many copies counts: the others had to share the machine.
 const ROUNDS: usize = 5;
 
-/// Bytes a second that `threads` threads, or as many as there is use for, copy together, each from one
-/// buffer to another of its own.
+/// Bytes per second that `threads` threads, or as many as are useful, copy together, each from one
+/// of its own buffers to another.
 pub(crate) fn copy_bytes_per_second(threads: usize) -> f64 {
-    // Written to, because pages that are only promised would be measured as copying.
+    // Written to, because otherwise copying would also pay for fresh pages.
     let mut buffers: Vec<_> =
         (0..threads.clamp(1, THREADS_MAX)).map(|_| (vec![1u8; BYTES], vec![2u8; BYTES])).collect();
     let bytes = (buffers.len() * BYTES) as f64;

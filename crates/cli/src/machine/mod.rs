@@ -1,4 +1,5 @@
-//! The machine that a command runs on: what the system says of it, its cores, and how fast its memory is.
+//! The machine that a command runs on: what the system says about it, its cores, and how fast it
+//! copies memory.
 
 pub(crate) mod memory;
 pub(crate) mod system;

@@ -1,5 +1,4 @@
-//! What the system says of the machine: its files, read and understood. What it does not say is
-//! `None`.
+//! What the system says about the machine, read from its files. What it does not say is `None`.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +6,7 @@ use std::path::Path;
 use crate::machine::threads;
 use crate::terminal::words::{bytes, counted};
 
-/// Model, cores and memory, in words.
+/// Model, cores, memory and system, as text.
 pub(crate) fn described() -> String {
     let model = text("/proc/cpuinfo").and_then(|text| Some(value(&text, "model name")?.to_owned()));
     let memory = memory_bytes().map(|memory| format!(", {} of memory", bytes(memory)));
@@ -22,14 +21,14 @@ pub(crate) fn described() -> String {
     )
 }
 
-/// All of it, or the limit of the cgroup.
+/// The memory of the machine, or the limit of the cgroup if that is less.
 pub(crate) fn memory_bytes() -> Option<u64> {
     let all = kibibytes(&text("/proc/meminfo")?, "MemTotal")?;
     let limit = cgroup("memory.max", |text| text.parse().ok());
     Some(limit.map_or(all, |limit: u64| limit.min(all)))
 }
 
-/// The text of a file of the system, without the line break at its end.
+/// The text of a system file, without the line break at its end.
 pub(crate) fn text(path: impl AsRef<Path>) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim_end().to_owned())
 }
@@ -46,7 +45,7 @@ pub(crate) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(rest).map(str::trim)
 }
 
-/// How many numbers a list like `0-3,8` names.
+/// How many numbers are in a list like `0-3,8`.
 pub(crate) fn listed(list: &str) -> Option<usize> {
     let count = |part: &str| -> Option<usize> {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -61,8 +60,8 @@ pub(crate) fn chosen(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
 }
 
-/// The least of what a file of the process's cgroup and of those above it says, as `read`
-/// understands it.
+/// The least value, read by `read`, that a file has in the cgroup of the process and those above
+/// it.
 pub(crate) fn cgroup<T: PartialOrd>(file: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let groups = text("/proc/self/cgroup")?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -72,16 +71,16 @@ pub(crate) fn cgroup<T: PartialOrd>(file: &str, read: impl Fn(&str) -> Option<T>
     said.min_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal))
 }
 
-/// Cores of a quota like `150000 100000`; `max` is none.
+/// The cores of a quota like `150000 100000`; `None` for `max`.
 pub(crate) fn quota(text: &str) -> Option<f64> {
     let (quota, period) = text.split_once(' ')?;
     let (quota, period): (f64, f64) = (quota.parse().ok()?, period.trim().parse().ok()?);
     (period > 0.0).then_some(quota / period)
 }
 
-/// The type of the file system at `path`, an absolute one without links, by the lines of
-/// `/proc/self/mountinfo`: of the places that are above it the longest, and of several there the
-/// last.
+/// The type of the file system at `path`, which must be absolute and without links, from the lines
+/// of `/proc/self/mountinfo`: the one with the longest mount point above it, and the last of
+/// several.
 pub(crate) fn file_system(mounts: &str, path: &Path) -> Option<String> {
     let mount = |line: &str| -> Option<(usize, String)> {
         let (place, kind) = line.split_once(" - ")?;
@@ -92,14 +91,13 @@ pub(crate) fn file_system(mounts: &str, path: &Path) -> Option<String> {
     mounts.lines().filter_map(mount).max_by_key(|(len, _)| *len).map(|(_, kind)| kind)
 }
 
-/// A place with its blanks, which the system writes as `\040`.
+/// A mount point with its blanks, which the system writes as `\040`.
 fn unescaped(text: &str) -> String {
     let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     escapes.iter().fold(text.to_owned(), |text, (code, c)| text.replace(code, c))
 }
 
-/// Whether files of such a file system come over a network, or through a program that may fetch
-/// them from one.
+/// Whether such a file system gets its files over a network, or from a program that may do so.
 pub(crate) fn is_network(kind: &str) -> bool {
     const KINDS: [&str; 14] = [
         "nfs",

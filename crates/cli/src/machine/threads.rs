@@ -1,16 +1,16 @@
-//! Threads of this program's own, which the system may refuse to start.
+//! This program's own threads, which the system may refuse to start.
 
 use std::io;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-/// As many as there are cores.
+/// The number of cores for this process.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Does `work`, which shares out what there is to do, on so many threads, and returns what each
-/// has brought: `None` of one that panicked. Where the system starts fewer of them those do it
-/// all, and where it starts none this thread does.
+/// Does `work` on this many threads, which claim their shares, and returns the result of each:
+/// `None` if it panicked. If the system starts fewer threads, those do it all; if it starts none,
+/// this thread does.
 pub(crate) fn share<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec<Option<T>> {
     thread::scope(|scope| {
         let started: Vec<_> = (0..threads).map_while(|_| start(scope, &work).ok()).collect();
@@ -21,7 +21,7 @@ pub(crate) fn share<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec
     })
 }
 
-/// Unlike [`Scope::spawn`] this does not panic where the system is at a limit.
+/// Unlike [`Scope::spawn`], this does not panic if the system is at a limit.
 pub(crate) fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,

@@ -1,10 +1,10 @@
-//! The ceiling: what the machine could do at most, measured beside what the loader does.
+//! The ceiling: the most that the machine could do, measured beside what the loader does.
 //!
-//! As many threads as the loader has, at least one, open, read and close the same files in the
-//! same order, into one buffer of their own each, and do nothing else: no pairing, no checks, no
-//! tensors, no fresh memory. Samples that share a file are read from it where they lie, the file
-//! being open already. The definition is that of the figures that other loaders are compared by,
-//! so the files are opened by their paths, although a loader may know a shorter way to them.
+//! As many threads as the loader has, at least one, open, read and close the same files in the same
+//! order, each into a buffer of its own, and do nothing else: no pairing, no checks, no tensors, no
+//! fresh memory. Samples that share a file are read from where they are in it, with the file open
+//! already. Other loaders are measured against the same ceiling, so files are opened by their paths
+//! even if a loader knows a shorter way.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -24,18 +24,18 @@ use tallow::{Batching, Order, Source};
 use crate::data::place;
 use crate::machine::threads;
 
-/// Samples that a thread claims at once: few enough that the threads end together, enough that
-/// the counter they claim from is not what is measured.
+/// Samples that a thread claims at once: few enough that the threads end together, and enough that
+/// the shared counter is not what is measured.
 const CLAIM_MAX: usize = 16;
 
-/// The reads of every sample of a source, ready to be done again and again.
+/// The reads of every sample of a source, ready to be repeated.
 #[derive(Debug)]
 pub(crate) struct Ceiling {
-    /// All paths in one piece, so that preparing a million files costs little memory.
+    /// All paths in one piece, so that a million files take little memory.
     paths: Vec<u8>,
     files: Vec<File>,
     reads: Vec<Read>,
-    /// Where the reads of each sample begin; one more than there are samples.
+    /// Where the reads of each sample begin, and at the end where the last ones end.
     starts: Vec<usize>,
     largest: usize,
 }
@@ -50,17 +50,17 @@ struct Read {
 enum From {
     /// A file of its own, by the range of its path.
     Path(Range<usize>),
-    /// A place in a file that is open.
+    /// A place in an open file.
     File { file: usize, offset: u64 },
 }
 
 impl Ceiling {
-    /// Asks the source where the samples `indices` lie, and opens what they share. Where they stand
-    /// among these is what passes know them by.
+    /// Asks the source where the samples `indices` are, and opens the files that they share. A pass
+    /// refers to a sample by its place in `indices`.
     ///
     /// # Errors
     ///
-    /// In words, when the samples do not lie in files or a file cannot be opened.
+    /// A message, if the samples are not in files or a file cannot be opened.
     pub(crate) fn new(
         source: &dyn Source,
         indices: impl IntoIterator<Item = usize>,
@@ -88,7 +88,9 @@ impl Ceiling {
             this.starts.push(this.reads.len());
         }
         if this.reads.is_empty() {
-            return Err("no ceiling, since no sample of this source lies in a file".to_owned());
+            return Err(
+                "there is no ceiling, because no sample of this source is in a file".to_owned()
+            );
         }
         Ok(this)
     }
@@ -109,20 +111,20 @@ impl Ceiling {
         Ok(self.files.len() - 1)
     }
 
-    /// Reads the samples of `order` with `threads` threads. The clock runs from when all threads
-    /// stand ready to when the last has read its last.
+    /// Reads the samples of `order` with `threads` threads. The clock runs from the moment when all
+    /// threads are ready until the last one has finished.
     ///
     /// # Errors
     ///
-    /// In words, when a file cannot be read or a thread cannot be started: fewer threads would be
-    /// another ceiling.
+    /// A message, if a file cannot be read or a thread cannot be started: with fewer threads it
+    /// would be another ceiling.
     pub(crate) fn pass(&self, order: &dyn Order, threads: usize) -> Result<Duration, String> {
         let claim = (order.len() / (threads * CLAIM_MAX)).clamp(1, CLAIM_MAX);
         let next = AtomicUsize::new(0);
-        // Not a barrier, which would wait for ever for a thread that cannot be started.
+        // Not a barrier, which would wait forever for a thread that cannot be started.
         let gate = RwLock::new(());
         let work = |ready: Sender<()>| {
-            // Written to, because pages that are only promised would be measured as reading.
+            // Written to, because otherwise reading would also pay for fresh pages.
             let mut buffer = vec![1; self.largest];
             drop(ready);
             drop(gate.read());
@@ -146,17 +148,17 @@ impl Ceiling {
             };
             let threads: io::Result<Vec<_>> = (0..threads).map(start).collect();
             let threads = threads.map_err(|error| {
-                // Those that were started find nothing to do once the gate opens.
+                // The threads that did start find nothing to do once the gate opens.
                 next.store(order.len(), Ordering::Relaxed);
                 format!("cannot start the threads of the ceiling: {error}")
             })?;
             drop(ready);
-            // Nothing is ever sent: this ends when every thread has dropped its end.
+            // Nothing is ever sent: this returns when every thread has dropped its end.
             let _ = all_ready.recv();
             let started = Instant::now();
             drop(closed);
             for thread in threads {
-                thread.join().unwrap_or_else(|_| Err("a thread that reads panicked".to_owned()))?;
+                thread.join().unwrap_or_else(|_| Err("a reading thread panicked".to_owned()))?;
             }
             Ok(started.elapsed())
         })
@@ -178,7 +180,7 @@ impl Ceiling {
             }
             From::File { file, offset } => self.files[*file].read_at(buffer, *offset)?,
         };
-        // A file whose header is shorter than that of the others holds less than was asked for.
+        // A short read is fine: a file with a shorter header holds less than was asked for.
         if got == 0 && !buffer.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -186,13 +188,13 @@ impl Ceiling {
     }
 }
 
-/// The samples of an epoch in the order in which a rank is given them. None is listed: an epoch may
-/// have more than anyone has memory for.
+/// The samples of an epoch in the order in which a rank gets them. They are computed and not
+/// stored, because an epoch may have more than fit into memory.
 #[derive(Debug)]
 pub(crate) struct Visits {
     order: Arc<dyn Order>,
     batching: Batching,
-    /// Samples of each batch, the last excepted, and of all.
+    /// Samples of each batch except the last, and of all together.
     each: usize,
     len: usize,
 }

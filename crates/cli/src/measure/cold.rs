@@ -1,4 +1,4 @@
-//! Epochs that come from the storage: the page cache is told to forget the files before each.
+//! Dropping files from the page cache, so that an epoch comes from storage.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -8,24 +8,24 @@ use tallow::Source;
 
 use crate::data::place;
 
-/// What is read ahead where nothing else was said: enough for many requests to be under way in the
-/// storage, and little beside what a page cache holds.
+/// How much is read ahead by default: enough to keep many requests under way, and little compared
+/// to a page cache.
 pub(crate) const READ_AHEAD_BYTES: usize = 64_000_000;
 
-/// The files that samples lie in, and their bytes.
+/// The files that hold samples, and their bytes.
 #[derive(Debug)]
 pub(crate) struct Cached {
     files: Vec<PathBuf>,
-    /// Of the samples, headers included.
+    /// Of the samples, with headers.
     pub(crate) bytes: u64,
 }
 
 impl Cached {
-    /// Those of the samples `indices`.
+    /// The files of the samples `indices`.
     ///
     /// # Errors
     ///
-    /// In words, when the samples do not lie in files.
+    /// A message, if the samples are not in files.
     pub(crate) fn of(
         source: &dyn Source,
         indices: impl IntoIterator<Item = usize>,
@@ -35,22 +35,23 @@ impl Cached {
         for extent in indices.into_iter().flat_map(extents) {
             let Some(path) = extent.location().path() else { continue };
             bytes += place::bytes_of(&extent).map_err(|error| error.to_string())?;
-            // A file of its own comes once; those of which there may be millions are not noted twice.
+            // A file with a single sample comes only once, and there may be millions, so only
+            // shared files are remembered.
             if extent.is_whole() || seen.insert(path.to_owned()) {
                 files.push(path.to_owned());
             }
         }
         if files.is_empty() {
-            return Err("no sample of this source lies in a file that could be cold".to_owned());
+            return Err("no sample of this source is in a file".to_owned());
         }
         Ok(Self { files, bytes })
     }
 
-    /// Drops them from the page cache, after writing back what is dirty, which could not be dropped.
+    /// Drops them from the page cache, after writing back dirty pages, which could not be dropped.
     ///
     /// # Errors
     ///
-    /// In words, when a file cannot be opened or the system does not know how.
+    /// A message, if a file cannot be opened or the system has no such call.
     pub(crate) fn drop(&self) -> Result<(), String> {
         for path in &self.files {
             let file =
@@ -65,7 +66,8 @@ impl Cached {
 #[cfg(target_os = "linux")]
 fn forget(file: &File) -> Result<(), String> {
     use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
-    // What was read only needs none; what cannot be written back stays, and the report says so.
+    // This may fail for a file that can only be read, and that has nothing to write back. If dirty
+    // pages stay, the report shows it.
     let _ = file.sync_data();
     let dropped = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     dropped.map_err(|error| error.to_string())
@@ -73,5 +75,5 @@ fn forget(file: &File) -> Result<(), String> {
 
 #[cfg(not(target_os = "linux"))]
 fn forget(_: &File) -> Result<(), String> {
-    Err("this system has no call for it".to_owned())
+    Err("this system has no call for that".to_owned())
 }

@@ -1,4 +1,4 @@
-//! What copies to a CUDA device and within it reach, each alone: the measure of what a loader does.
+//! How fast copies to a CUDA device and within it are on their own, for comparison with a loader.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use tallow::candle::cuda_backend::cudarc::driver::{
     CudaContext, CudaStream, DriverError, PinnedHostSlice,
 };
 
-/// An odd number, of which the median is taken: one disturbed copy, or four, do not move it.
+/// An odd number, for the median: up to four disturbed copies do not move it.
 const ROUNDS: usize = 9;
 
-/// Where the bytes lie on the host.
+/// Where the bytes are on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
-    /// In page-locked memory with flags 0, as the loader's slots.
+    /// In page-locked memory with flags 0, like the loader's slots.
     PageLocked,
     /// In an ordinary vector.
     Pageable,
 }
 
-/// Bytes a second of copying `bytes` bytes from the host to device `ordinal`: the median of
-/// several copies, each timed by the device, in a context object and on a stream of their own.
+/// Bytes per second of copying `bytes` bytes from the host to device `ordinal`: the median of
+/// several copies, timed by the device, in their own context object and on their own stream.
 ///
 /// # Errors
 ///
-/// What the driver refuses.
+/// The driver's error.
 pub fn bytes_per_second(ordinal: usize, bytes: usize, host: Host) -> Result<f64, DriverError> {
     let context = CudaContext::new(ordinal)?;
     let stream = context.new_stream()?;
@@ -42,12 +42,12 @@ pub fn bytes_per_second(ordinal: usize, bytes: usize, host: Host) -> Result<f64,
     Ok(if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 })
 }
 
-/// Bytes a second of copying `bytes` bytes within device `ordinal`, each read and written: the
-/// median of several copies, as above.
+/// Bytes per second of copying within device `ordinal`, where `bytes` counts those read and those
+/// written: the median of several copies, measured like [`bytes_per_second`].
 ///
 /// # Errors
 ///
-/// What the driver refuses.
+/// The driver's error.
 pub fn within_device(ordinal: usize, bytes: usize) -> Result<f64, DriverError> {
     let stream = CudaContext::new(ordinal)?.new_stream()?;
     let half = (bytes / 2).max(1);
@@ -68,7 +68,7 @@ fn page_locked(
     Ok(memory)
 }
 
-/// The median of several copies, in seconds, after one that is not counted.
+/// The median of several copies in seconds, after one that is not counted.
 fn timed(
     stream: &Arc<CudaStream>,
     mut copy: impl FnMut() -> Result<(), DriverError>,

@@ -1,4 +1,4 @@
-//! The device that the tensors go to.
+//! The device that the tensors are delivered to.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use crate::args::DeviceArg;
 use crate::measure::rate::ratio;
 use crate::terminal::exit::{Failure, Result};
 
-/// Opens a device. One that this program was not built for is a matter of the command line.
+/// Opens a device. One that this program was not built for is a usage error.
 pub(crate) fn open(device: DeviceArg) -> Result<Device> {
     let opened = match device {
         DeviceArg::Cpu => Ok(Device::Cpu),
         DeviceArg::Cuda(_) if !cfg!(feature = "cuda") => return Err(not_built(device, "cuda")),
         DeviceArg::Metal(_) if !cfg!(feature = "metal") => return Err(not_built(device, "metal")),
-        // One stream, whatever the thread: what a training loop does well to choose.
+        // One stream for all threads, as a training loop should have.
         DeviceArg::Cuda(ordinal) => Device::new_cuda_with_stream(ordinal),
         DeviceArg::Metal(ordinal) => Device::new_metal(ordinal),
     };
@@ -24,27 +24,27 @@ pub(crate) fn open(device: DeviceArg) -> Result<Device> {
 
 fn not_built(device: DeviceArg, feature: &str) -> Failure {
     let message = format!(
-        "--device {device} needs a bench-loader built for it: \
+        "--device {device} needs a bench-loader that is built for it: \
          cargo build --release -p tallow-cli --features {feature}"
     );
     Failure::Usage(message)
 }
 
-/// Where the tensors go.
+/// What a report says about the device.
 #[derive(Debug)]
 pub(crate) struct DeviceReport {
     /// As `--device` names it.
     pub(crate) name: String,
-    /// What its maker calls it, where the driver says so.
+    /// The name that its maker gave it, if the driver tells.
     pub(crate) model: Option<String>,
-    /// What the loader keeps of its memory.
+    /// Bytes of its memory that the loader keeps.
     pub(crate) bytes: usize,
     /// Whether the last transform runs there.
     pub(crate) on_device: bool,
 }
 
 impl DeviceReport {
-    /// Of the device that `arg` has opened, under a loader of this plan.
+    /// Describes `device`, which `arg` names, for a loader with this plan.
     pub(crate) fn of(arg: DeviceArg, device: &Device, plan: &Plan) -> Self {
         Self {
             name: arg.to_string(),
@@ -55,8 +55,8 @@ impl DeviceReport {
     }
 }
 
-/// Work on a CUDA device beside the bytes a second of a copy of as many bytes alone: of copies of
-/// slabs, one from page-locked memory; of kernels, one within the device.
+/// Work on a CUDA device, and the bytes per second of a copy of as many bytes on its own. Copies of
+/// slabs are compared with a copy from page-locked memory, kernels with one within the device.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BesideCopy {
     pub(crate) done: tallow::DeviceWork,
@@ -80,7 +80,7 @@ fn model(_: &Device) -> Option<String> {
     None
 }
 
-/// What becomes of a batch: it is dropped at once, or a step of a model is done with it.
+/// What happens to a batch: it is dropped at once, or a step of a model uses it.
 #[derive(Debug, Clone)]
 pub(crate) struct Consumer {
     pub(crate) device: Device,
@@ -88,20 +88,20 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Waits until the device has done all that it was given.
+    /// Waits until the device has done all its work.
     pub(crate) fn synchronize(&self) -> candle::Result<()> {
         let span = tracing::trace_span!(target: "tallow_cli::device", "synchronize");
         span.in_scope(|| self.device.synchronize())
     }
 
-    /// The thread sleeps, as one does that waits for an accelerator: the cores are left to the
-    /// workers. Returns how long it took.
+    /// Sleeps, like a thread that waits for an accelerator, so that the workers have the cores.
+    /// Returns how long that took.
     pub(crate) fn step(&self, step: Duration, batch: &Batch) -> Duration {
         let span = tracing::trace_span!(target: "tallow_cli::step", "step");
         let _entered = span.enter();
         let started = Instant::now();
         std::thread::sleep(step);
-        // A model has its batch until the step is over.
+        // A model keeps its batch until the step is over.
         std::hint::black_box(batch);
         started.elapsed()
     }

@@ -1,16 +1,16 @@
 //! How often values occurred, in memory that does not grow with their number.
 
-/// The bits of an `f32` below those that are kept: the sign, the exponent, and the first nine of the
-/// mantissa. Values that differ by less than one in 512 are one, and a chart has fewer pixels.
+/// The low bits of an `f32` that are dropped. The sign, the exponent and nine bits of the mantissa
+/// remain: values that differ by less than one in 512 count as one, and a chart has fewer pixels.
 const DROPPED_BITS: u32 = 14;
 const COUNTS: usize = (f32::INFINITY.to_bits() >> DROPPED_BITS) as usize + 1;
 
-/// Values from 0 on, counted by their size: their percentiles, and the columns of a histogram. It
-/// takes 1 MB at most, however many there are, and of that only the pages that sizes lie in.
+/// Counts of values from 0 on, for percentiles and histograms. It takes at most 1 MB, however many
+/// values there are, and touches only the pages of values that occur.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Distribution {
-    /// By the leading bits of a value, which are in the order of the values; empty as long as there
-    /// is none.
+    /// Indexed by the leading bits of a value, which sort like the values; empty until there is
+    /// one.
     counts: Vec<u64>,
     count: u64,
     least: f64,
@@ -45,8 +45,8 @@ impl Distribution {
         self.count
     }
 
-    /// The value that this share of all did not exceed, within one in 1,000; the least and the most
-    /// are exact, and all are 0 where there is none.
+    /// The value that this share of all values did not exceed, within one in 1,000. The least and
+    /// the greatest are exact. It is 0 if there are no values.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = ((share * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
         if rank == 1 {
@@ -63,19 +63,19 @@ impl Distribution {
         found.map_or(self.most, |(value, _)| value)
     }
 
-    /// Each size that occurred, and how often, the smallest first.
+    /// Each value that occurred and how often, the smallest first.
     pub(crate) fn values(&self) -> impl Iterator<Item = (f64, u64)> {
         let occurred = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         occurred.map(|(place, count)| (middle(place).clamp(self.least, self.most), *count))
     }
 }
 
-/// Which of the counts is that of a value.
+/// The index of the count for a value.
 fn place(value: f64) -> usize {
     ((value.max(0.0) as f32).to_bits() >> DROPPED_BITS) as usize
 }
 
-/// The value in the middle of those that are counted there.
+/// The middle of the values that are counted there.
 fn middle(place: usize) -> f64 {
     let bits = (place as u32) << DROPPED_BITS;
     f32::from_bits(bits | 1 << (DROPPED_BITS - 1)).into()

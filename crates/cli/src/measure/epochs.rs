@@ -1,5 +1,5 @@
-//! Taking epochs: as many as were asked for or as mean something, by turns with the ceiling, or from
-//! the storage.
+//! Loading epochs: as many as were asked for or as are needed for a result, in turn with the
+//! ceiling, or from storage.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,52 +18,52 @@ use crate::measure::rate::{median, rate, ratio};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 
-/// Without `--epochs` a run loads for at least so long: a shorter one tells of threads that wake, and
-/// of what else the machine did just then.
+/// Without `--epochs`, a run loads for at least this long. A shorter one would measure threads that
+/// wake up, and whatever else the machine was doing.
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// And takes at least so many epochs, which have a median, after the first, which fetches the files
-/// from the storage.
+/// It also takes at least this many epochs, enough for a median, after a first one that fetches the
+/// files from storage.
 const EPOCHS_MIN: u64 = 3;
 
-/// Unless the first takes longer than this: then it is what is reported, as nobody waits for three
-/// more of an hour each.
+/// If the first epoch takes longer than this, it is the one that is reported: nobody waits for
+/// three more epochs of an hour each.
 const LONG_EPOCH: Duration = Duration::from_secs(5);
 
-/// No run takes more epochs without being told to, however short they are.
+/// The most epochs without `--epochs`, however short they are.
 const EPOCHS_MAX: u64 = 100_000;
 
 /// Epochs of each kind with `--cold`.
 const COLD_ROUNDS_MIN: u64 = 3;
 
-/// Rounds with `--ceiling`: enough for a median that one disturbed round, or two, do not move.
+/// Rounds with `--ceiling`: enough for a median that two disturbed rounds do not move.
 const ROUNDS_MIN: u64 = 5;
 
-/// What takes epochs, and how.
+/// Loads epochs and measures them.
 pub(crate) struct Taker<'a> {
     pub(crate) consumer: Consumer,
     pub(crate) load: &'a LoadArgs,
-    /// How many, or as many as mean something.
+    /// How many; `None` for as many as are needed.
     pub(crate) epochs: Option<u64>,
-    /// Of the kind that measures; it has measured nothing yet.
+    /// A meter of the kind to use, which has measured nothing yet.
     pub(crate) meter: Meter,
 }
 
-/// What was counted of a run.
+/// What was measured.
 pub(crate) struct Measured {
     pub(crate) meter: Meter,
     pub(crate) epochs: u64,
-    /// How long the epoch took that came first and is not counted.
+    /// How long the warm-up epoch took, which is not counted.
     pub(crate) warm_up: Option<Duration>,
     /// With the ceiling, each epoch and the pass that followed it.
     pub(crate) rounds: Vec<Round>,
-    /// From the storage.
+    /// With `--cold`.
     pub(crate) cold: Option<Cold>,
-    /// The loader's own account of it.
+    /// The loader's own report.
     pub(crate) account: Report,
 }
 
-/// Samples a second of an epoch, and of the ceiling right after it.
+/// The rates of an epoch, and of the ceiling right after it, in samples per second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
     pub(crate) loader: f64,
@@ -71,24 +71,24 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// The loader's share of the ceiling; 0 where there was nothing to load.
+    /// The loader's share of the ceiling; 0 if there was nothing to load.
     pub(crate) fn ratio(self) -> f64 {
         ratio(self.loader, self.ceiling)
     }
 }
 
-/// Epochs that came from the storage.
+/// Epochs that came from storage.
 #[derive(Debug)]
 pub(crate) struct Cold {
     pub(crate) rounds: Vec<ColdRound>,
     /// Batches that were read ahead.
     pub(crate) read_ahead: usize,
-    /// What the storage read for this process as a share of what the samples take, where the
-    /// system tells: little of it means that the page cache kept them.
+    /// Bytes that the storage read for this process, as a share of the samples' bytes, if the
+    /// system tells. A small share means that the page cache kept them.
     pub(crate) stored_share: Option<f64>,
 }
 
-/// Samples a second of two epochs from the storage.
+/// The rates of two epochs from storage, in samples per second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ColdRound {
     pub(crate) without: f64,
@@ -96,14 +96,14 @@ pub(crate) struct ColdRound {
 }
 
 impl Cold {
-    /// The medians without and with reading ahead, and how many times the first the second is.
+    /// The medians without and with reading ahead, and their ratio.
     pub(crate) fn medians(&self) -> (f64, f64, f64) {
         let without = median(self.rounds.iter().map(|round| round.without));
         let ahead = median(self.rounds.iter().map(|round| round.ahead));
         (without, ahead, ratio(ahead, without))
     }
 
-    /// Below this share what was measured was the page cache.
+    /// Below this share, the page cache was measured.
     const STORED_SHARE_MIN: f64 = 0.8;
 
     pub(crate) fn was_cached(&self) -> bool {
@@ -118,7 +118,7 @@ impl Measured {
 }
 
 impl Taker<'_> {
-    /// Loads so many epochs, or as many as mean something.
+    /// Loads the given number of epochs, or as many as are needed.
     pub(crate) fn plain(&self, loader: &Loader, progress: &ProgressBar) -> Result<Measured> {
         let epochs = plan::epochs(self.load, self.epochs.unwrap_or(1))?;
         let measured = match self.epochs {
@@ -144,11 +144,11 @@ impl Taker<'_> {
         Measured::of(meter, count, account)
     }
 
-    /// A first epoch that takes long, or fails, is all there is.
+    /// If the first epoch takes long or fails, it is the only one.
     fn enough(&self, loader: &Loader, first: u64, progress: &ProgressBar) -> Measured {
         let batches = loader.len() as u64;
         progress.set_length(batches.saturating_mul(EPOCHS_MIN + 1));
-        // One iteration, so that no epoch but the first begins with nothing made ahead.
+        // One iteration, so that only the first epoch begins without any batch made ahead.
         let epochs = first..first.saturating_add(EPOCHS_MAX);
         let mut taking = Taking::begin(loader, &self.consumer, epochs, progress);
         let mut meter = self.meter.another();
@@ -169,8 +169,8 @@ impl Taker<'_> {
         Measured { warm_up, ..Measured::of(meter, count, account) }
     }
 
-    /// Epochs and passes of the ceiling by turns, after one epoch that is not counted: it fetches
-    /// the files from the disk, and shows whether all of them can be read.
+    /// Epochs and passes of the ceiling take turns. An epoch before them is not counted: it fetches
+    /// the files from disk, and shows whether all of them can be read.
     pub(crate) fn with_ceiling(
         &self,
         loader: &Loader,
@@ -187,7 +187,8 @@ impl Taker<'_> {
         if warming.errors.total + warming.faults.total > 0 {
             progress.finish_and_clear();
             warming.tell(console);
-            let message = "no ceiling of samples that cannot be read; see `bench-loader check`";
+            let message = "there is no ceiling, because some samples cannot be read; see \
+                           `bench-loader check`";
             return Err(Failure::failed(message));
         }
         let warmed = loader.report();
@@ -212,7 +213,7 @@ impl Taker<'_> {
         Ok(Measured { warm_up, rounds, ..Measured::of(all, count, account) })
     }
 
-    /// Epochs from the storage, by turns of a loader that does not read ahead and of one that does.
+    /// Epochs from storage. A loader that does not read ahead and one that does take turns.
     pub(crate) fn cold(
         &self,
         loaders: [&Loader; 2],
@@ -226,7 +227,7 @@ impl Taker<'_> {
         let (mut all, mut rounds) = (self.meter.another(), Vec::new());
         let (stored, mut wanted) = (process::storage_bytes(), 0);
         for epoch in epochs.start..u64::MAX {
-            // A rank reads other samples in each.
+            // A rank reads different samples in each epoch.
             let visits = visits(source.len(), self.load, epoch)?;
             let files = Cached::of(source, visits.indices()).map_err(Failure::Failed)?;
             wanted += files.bytes * loaders.len() as u64;
@@ -254,20 +255,22 @@ impl Taker<'_> {
     }
 }
 
-/// Whether that many epochs, loaded in this time, mean something. None is to follow one that failed.
+/// Whether this many epochs, loaded in this time, are enough. After one that failed there are no
+/// more.
 fn is_enough(epochs: u64, least: u64, loaded: Duration, meter: &Meter) -> bool {
     let long = epochs >= least && loaded >= ENOUGH;
     long || epochs >= EPOCHS_MAX || meter.errors.total > 0
 }
 
-/// Whether the rounds are those that were asked for, or enough. A run that was given up is over.
+/// Whether these are all the rounds: as many as were asked for, or enough. A run that was given up
+/// is over.
 fn are_all<T>(rounds: &[T], asked: Option<u64>, least: u64, all: &Meter) -> bool {
     let count = rounds.len() as u64;
     let enough = || is_enough(count, least, all.wall, all);
     all.given_up.is_some() || asked.map_or_else(enough, |asked| count >= asked)
 }
 
-/// The samples that the loader delivers in an epoch, in that order.
+/// The samples that the loader delivers in an epoch, in order.
 pub(crate) fn visits(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Visits> {
     let sampler: &dyn Sampler = if args.shuffle { &Shuffle } else { &Sequential };
     let order = sampler.order(&Population::of(samples), args.seed, epoch)?;

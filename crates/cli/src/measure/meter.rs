@@ -1,4 +1,4 @@
-//! Taking batches and noting what that cost.
+//! Taking batches and recording what they cost.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,41 +15,41 @@ use crate::measure::timeline::{Taken, Timeline};
 use crate::terminal::console::Console;
 use crate::terminal::exit;
 
-/// What loading has cost and brought so far. The clock runs from the first `next()` to when the last
-/// batch was taken, dropped, and done with by the device; whatever lies between two measurements is
-/// not counted.
+/// What loading has cost and delivered so far. The clock runs from the first `next()` until the
+/// last batch was taken and dropped and the device has finished with it. Time between two
+/// measurements is not counted.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub(crate) samples: u64,
     pub(crate) batches: u64,
     pub(crate) wall: Duration,
-    /// Time inside `next()`, and where steps are done until the device has the batch.
+    /// Time inside `next()`; with steps, until the device has the batch.
     pub(crate) wait: Duration,
-    /// Time of the steps.
+    /// Time in steps.
     pub(crate) steps: Duration,
     pub(crate) cpu: Duration,
     /// The wait for each batch, in seconds.
     pub(crate) batch_waits: Distribution,
-    /// Samples a second of each epoch.
+    /// The rate of each epoch, in samples per second.
     pub(crate) epoch_rates: Distribution,
-    /// Where somebody will look at it.
+    /// Only if a report will show it.
     pub(crate) timeline: Option<Timeline>,
-    /// Of the wait, until the device had the batch.
+    /// The part of the wait until the device had the batch.
     pub(crate) device: Duration,
-    /// The wait inside `next()` by stage, as the loader shares it out.
+    /// The wait inside `next()` by stage, as the loader attributes it.
     waits: Vec<(Stage, Duration)>,
     /// Time of all workers in each of their stages.
     pub(crate) stages: Vec<(Stage, Duration)>,
-    /// Time inside `next()` in which slabs were made tensors.
+    /// Time inside `next()` in which slabs became tensors.
     pub(crate) hand_over: Duration,
     /// Rows that were skipped or substituted.
     pub(crate) faults: Tally,
     pub(crate) errors: Tally,
-    /// Why the rest was not taken.
+    /// Why the remaining batches were not taken.
     pub(crate) given_up: Option<String>,
 }
 
-/// A measurement under way: an iteration, and what was known when the clock was started.
+/// A running measurement: an iteration, and the counters when the clock was started.
 pub(crate) struct Taking<'a> {
     loader: &'a Loader,
     consumer: &'a Consumer,
@@ -62,9 +62,9 @@ pub(crate) struct Taking<'a> {
     cpu: Duration,
 }
 
-/// Why to give up after this error, where what comes after it would fail as well.
+/// Why to give up after this error, if everything after it would fail too.
 pub(crate) fn why_hopeless(error: &Error) -> Option<String> {
-    let why = "gave up, since every worker is stuck: the storage does not answer";
+    let why = "gave up because every worker is stuck: the storage does not answer";
     error.is_hopeless().then(|| why.to_owned())
 }
 
@@ -81,8 +81,8 @@ impl<'a> Taking<'a> {
         Self { loader, consumer, progress, batches, started, lap: started, before, cpu }
     }
 
-    /// Starts the clock anew. What is ready by now was made before, and what will be ready at the end
-    /// is made after: an iteration that goes on pays for as many batches as it delivers.
+    /// Restarts the clock. Some batches are ready already, and as many will be ready at the end, so
+    /// the measured part of the iteration pays for as many batches as it delivers.
     pub(crate) fn restart(&mut self) {
         self.before = self.loader.report();
         self.cpu = process::cpu_time();
@@ -90,14 +90,15 @@ impl<'a> Taking<'a> {
         self.lap = self.started;
     }
 
-    /// Takes the batches of an epoch and hands them to the consumer. Errors are noted and the rest is
-    /// taken all the same, unless it would never come. Returns whether there may be another epoch.
+    /// Takes the batches of an epoch and hands them to the consumer. Errors are recorded and the
+    /// remaining batches are taken, unless they would never come. Returns whether there may be
+    /// another epoch.
     pub(crate) fn epoch(&mut self, meter: &mut Meter) -> bool {
         let (before, mut ended) = (meter.samples, false);
         let more = loop {
             let asked = Instant::now();
             let next = self.batches.next();
-            // What is still on its way is a part of the wait, or the step would hide it.
+            // A copy that is still running counts as waiting, or the step would hide it.
             if let (Some(Ok(_)), Some(_)) = (&next, self.consumer.step) {
                 let started = Instant::now();
                 meter.synchronize(self.consumer);
@@ -127,7 +128,7 @@ impl<'a> Taking<'a> {
         more
     }
 
-    /// Whether an epoch ends with this.
+    /// Whether this is the last of its epoch.
     fn is_last(&self, next: &Result<Batch, Error>) -> bool {
         let number = match next {
             Ok(batch) => Some(batch.number()),
@@ -136,7 +137,7 @@ impl<'a> Taking<'a> {
         number.is_none_or(|number| number + 1 >= self.loader.len())
     }
 
-    /// Adds what came to the timeline, where there is one.
+    /// Adds it to the timeline, if there is one.
     fn watch(&self, next: &Result<Batch, Error>, wait: Duration, meter: &mut Meter) {
         let Some(timeline) = &mut meter.timeline else { return };
         let samples = next.as_ref().map_or(0, |batch| batch.len() as u64);
@@ -144,12 +145,12 @@ impl<'a> Taking<'a> {
         timeline.add(&Taken { at, samples, wait, ready });
     }
 
-    /// Since the clock was started.
+    /// Time since the clock was started.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Stops the clock when the device has done its work. Returns the loader's own account.
+    /// Stops the clock once the device has finished. Returns the loader's own report.
     pub(crate) fn end(self, meter: &mut Meter) -> Report {
         meter.synchronize(self.consumer);
         meter.wall += self.started.elapsed();
@@ -163,17 +164,17 @@ impl<'a> Taking<'a> {
 }
 
 impl Meter {
-    /// A meter that keeps a timeline too.
+    /// A meter that also keeps a timeline.
     pub(crate) fn watching() -> Self {
         Self { timeline: Some(Timeline::new()), ..Self::default() }
     }
 
-    /// One of the same kind that has measured nothing yet.
+    /// A meter of the same kind that has measured nothing yet.
     pub(crate) fn another(&self) -> Self {
         if self.timeline.is_some() { Self::watching() } else { Self::default() }
     }
 
-    /// Takes every batch of these epochs. Returns the loader's own account.
+    /// Takes every batch of these epochs. Returns the loader's own report.
     pub(crate) fn take(
         &mut self,
         loader: &Loader,
@@ -186,7 +187,7 @@ impl Meter {
         taking.end(self)
     }
 
-    /// Tells what failed, why the rest was not taken, and what was passed over.
+    /// Prints what was passed over, what failed, and why the remaining batches were not taken.
     pub(crate) fn tell(&self, console: &mut Console) {
         console.tell_some("passed over", &self.faults.first, self.faults.total);
         console.tell_some("error", &self.errors.first, self.errors.total);
@@ -195,7 +196,7 @@ impl Meter {
         }
     }
 
-    /// Notes what came, and how long it was waited for.
+    /// Records a batch or an error, and how long the wait for it was.
     fn note(&mut self, next: &Result<Batch, Error>, wait: Duration) {
         self.batches += 1;
         self.batch_waits.add(wait.as_secs_f64());
@@ -259,32 +260,32 @@ impl Meter {
         ];
         parts.extend(stages.map(|(stage, time)| (Part::Wait(*stage), *time)));
         parts.push((Part::Device, self.device));
-        // What the loader does not know of: how an iteration ends, and calls of the clock.
+        // What the loader does not see: the end of an iteration, and reading the clock.
         let known = parts.iter().map(|(_, time)| *time).sum();
         parts.push((Part::Wait(Stage::Idle), self.wall.saturating_sub(known)));
         parts
     }
 
-    /// What a batch has taken of `time`, on average.
+    /// The average of `time` per batch.
     pub(crate) fn per_batch(&self, time: Duration) -> Duration {
         let batches = u32::try_from(self.batches).unwrap_or(u32::MAX);
         time.checked_div(batches).unwrap_or_default()
     }
 
-    /// The wait that the given share of the batches did not exceed, in microseconds.
+    /// The waits that the given shares of the batches did not exceed, in microseconds.
     pub(crate) fn batch_waits_us<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
         shares.map(|share| self.batch_waits.quantile(share) * 1e6)
     }
 }
 
-/// What a part of the wall time went to.
+/// Where a part of the wall time went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The steps of the model.
     Step,
-    /// What this program does with a batch beside that: it notes and frees it.
+    /// What else this program does with a batch: it records and frees it.
     Own,
-    /// Waiting for a stage of the loader; `Idle` is waiting while nobody works.
+    /// Waiting for a stage of the loader; `Idle` is waiting while no thread works.
     Wait(Stage),
     /// Waiting until the device had the batch.
     Device,
@@ -309,7 +310,7 @@ fn add(sums: &mut Vec<(Stage, Duration)>, (stage, time): (Stage, Duration)) {
     }
 }
 
-/// How many there were, and the first of them in words.
+/// How many there were, and the text of the first few.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) total: usize,
@@ -317,7 +318,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// As many as anyone reads.
+    /// Nobody reads more.
     const SHOWN_MAX: usize = 10;
 
     pub(crate) fn add(&mut self, what: impl fmt::Display) {
@@ -327,7 +328,7 @@ impl Tally {
         }
     }
 
-    /// The reads of a batch that were passed over.
+    /// Adds the reads of a batch that were passed over.
     pub(crate) fn add_faults(&mut self, batch: &Batch) {
         for fault in batch.faults() {
             let (epoch, position) = (batch.epoch(), fault.position);
@@ -342,7 +343,7 @@ impl Tally {
     }
 }
 
-/// Bytes of one row as it is delivered.
+/// Bytes of one delivered row.
 pub(crate) fn delivered_row_bytes(schema: &Schema) -> u64 {
     let fields = schema.fields().iter();
     fields.map(|f| (f.max_elements() * f.dtype().delivered().size_in_bytes()) as u64).sum()

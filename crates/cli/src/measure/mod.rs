@@ -1,5 +1,5 @@
-//! Measuring what loading costs: batches are taken and timed, from the page cache or from the storage,
-//! beside what the machine could do at most.
+//! Measuring what loading costs, from the page cache or from storage, and the most that the machine
+//! could do.
 
 pub(crate) mod ceiling;
 pub(crate) mod cold;

@@ -1,4 +1,4 @@
-//! What this process has cost the machine.
+//! What this process has used.
 
 use std::fs;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) fn cpu_time() -> Duration {
         .unwrap_or_default()
 }
 
-/// Bytes that the storage has read for this process, where the system tells.
+/// Bytes that the storage has read for this process, if the system tells.
 pub(crate) fn storage_bytes() -> Option<u64> {
     let io = fs::read_to_string("/proc/self/io").ok()?;
     io.lines().find_map(|line| line.strip_prefix("read_bytes:"))?.trim().parse().ok()
@@ -29,9 +29,9 @@ pub(crate) fn peak_rss_bytes() -> u64 {
         .unwrap_or_else(most_rss_bytes)
 }
 
-/// What Linux notes of the memory that the process has now. `getrusage` knows instead the most of
-/// any that it has had, which begins with that of its parent: started by a Python of 4 GB, every
-/// report would say 4 GB.
+/// The peak that Linux records for the current memory of the process. The peak of `getrusage`
+/// begins with that of the parent instead: started from a Python of 4 GB, every report would say 4
+/// GB.
 fn high_water_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
@@ -39,7 +39,7 @@ fn high_water_bytes(status: &str) -> Option<u64> {
 }
 
 fn most_rss_bytes() -> u64 {
-    // macOS counts in bytes, everything else in KiB.
+    // macOS counts in bytes, all others in KiB.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
     u64::try_from(peak).unwrap_or(0) * unit

@@ -1,18 +1,18 @@
-//! What measurements come to: rates, ratios and medians.
+//! Rates, ratios and medians of measurements.
 
 use std::time::Duration;
 
-/// So many in so long, per second; 0 where no time passed.
+/// `count` in `wall` as a rate per second; 0 if no time passed.
 pub(crate) fn rate(count: u64, wall: Duration) -> f64 {
     if wall.is_zero() { 0.0 } else { count as f64 / wall.as_secs_f64() }
 }
 
-/// How many times `whole` is in `part`; 0 where there is no whole.
+/// `part` as a share of `whole`; 0 if there is no whole.
 pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// Of an even number, the mean of the two in the middle; 0 of none.
+/// The median; of an even number of values the mean of the two in the middle, and 0 of none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -1,19 +1,19 @@
-//! How loading went over time, in as little memory as a chart needs.
+//! How loading went over time, in the little memory that a chart needs.
 
 use std::time::Duration;
 
-/// What was noted when a batch was taken.
+/// What was recorded when a batch was taken.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
-    /// Of loading, pauses between measurements left out.
+    /// Time of loading, without pauses between measurements.
     pub(crate) at: Duration,
     pub(crate) samples: u64,
     pub(crate) wait: Duration,
-    /// Batches that were ready behind it.
+    /// Batches that were ready after it.
     pub(crate) ready: usize,
 }
 
-/// Some batches in a row.
+/// Some consecutive batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Span {
     /// When the last of them was taken, in seconds.
@@ -41,7 +41,7 @@ impl Span {
         }
     }
 
-    /// The two as one.
+    /// Both as one span.
     fn with(self, later: Self) -> Self {
         Self {
             end: later.end,
@@ -71,11 +71,11 @@ impl Span {
     }
 }
 
-/// Every batch, or as many in a span as keeps the spans few.
+/// Spans of one batch each, or of more if there are too many.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     spans: Vec<Span>,
-    /// Batches of a span, the last excepted.
+    /// Batches of each span except the last.
     each: u64,
 }
 
@@ -102,13 +102,13 @@ impl Timeline {
         }
     }
 
-    /// Adds what was noted in a later measurement, which begins `at`.
+    /// Adds a later measurement that begins `at`.
     pub(crate) fn append(&mut self, later: &Self, at: Duration) {
         let shifted = |span: &Span| Span { end: span.end + at.as_secs_f64(), ..*span };
         later.spans.iter().map(shifted).for_each(|span| self.push(span));
     }
 
-    /// Spans; there is none where nothing was taken.
+    /// The number of spans; 0 if nothing was taken.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }
@@ -117,14 +117,15 @@ impl Timeline {
         self.spans.is_empty()
     }
 
-    /// All of them as at most `most`.
+    /// All of them, joined into at most `most`.
     pub(crate) fn reduced(&self, most: usize) -> Vec<Span> {
         let each = self.spans.len().div_ceil(most).max(1);
         self.spans.chunks(each).map(joined).collect()
     }
 
-    /// Samples a second in `count` equal parts of the first `wall` seconds, at the middle of each.
-    /// A span's samples count evenly for all of its time: single batches come in bursts.
+    /// Samples per second in `count` equal parts of the first `wall` seconds, each at its middle.
+    /// The samples of a span are spread evenly over its time, because single batches come in
+    /// bursts.
     pub(crate) fn rates(&self, count: usize, wall: f64) -> Vec<(f64, f64)> {
         if wall <= 0.0 || count == 0 {
             return Vec::new();
@@ -148,7 +149,7 @@ impl Timeline {
     }
 }
 
-/// Spans in a row as one; there is at least one.
+/// Consecutive spans as one; there is at least one.
 fn joined(spans: &[Span]) -> Span {
     spans[1..].iter().fold(spans[0], |span, next| span.with(*next))
 }
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn rates_are_those_of_equal_parts_of_the_time() {
         let mut timeline = Timeline::new();
-        // Two bursts: what comes at one moment took all the time since the one before.
+        // Two bursts: what comes at one moment took all the time since the previous one.
         [500, 501, 1000, 1000].iter().for_each(|at| timeline.add(&taken(*at, 1)));
         let rates = timeline.rates(2, 1.0);
         let (at, rates): (Vec<_>, Vec<_>) = rates.into_iter().unzip();

@@ -1,4 +1,4 @@
-//! Spans as a trace that browsers show: `chrome://tracing`, or Perfetto.
+//! Spans as a trace for `chrome://tracing` or Perfetto.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,11 +15,10 @@ use tracing_subscriber::prelude::*;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Output;
 
-/// Some 50 MB of JSON (45 MB of a plain folder): what viewers still open, and more than anybody
-/// looks through.
+/// About 50 MB of JSON (45 MB for a plain folder), which viewers still open.
 const SPANS_MAX: usize = 200_000;
 
-/// A trace that is being written. Without one no subscriber is installed, and spans cost nothing.
+/// A trace that is being written. Without one, no subscriber is installed and spans cost nothing.
 pub(crate) struct Trace {
     output: Output,
     spans: Arc<AtomicUsize>,
@@ -28,11 +27,11 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Writes the spans of the library and of this program to `output` from now on.
+    /// From now on, writes the spans of the library and of this program to `output`.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub(crate) fn begin(mut output: Output) -> Result<Self> {
         let file = output.begin().map_err(|error| output.failed(&error))?;
         let failure = Arc::new(Mutex::new(None));
@@ -52,7 +51,7 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub(crate) fn consume<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
         thread::scope(|scope| {
             let consumer = thread::Builder::new().name("consumer".to_owned());
@@ -63,11 +62,11 @@ impl Trace {
         })
     }
 
-    /// Writes what is left; says so if the trace ends before the run did.
+    /// Writes the rest. Returns a message if the trace ends before the run.
     ///
     /// # Errors
     ///
-    /// When something could not be written.
+    /// If something could not be written.
     pub(crate) fn finish(self) -> Result<Option<String>> {
         drop(self.guard);
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -78,13 +77,16 @@ impl Trace {
         let spans = self.spans.load(Ordering::Relaxed);
         let more = spans.saturating_sub(SPANS_MAX);
         Ok((more > 0).then(|| {
-            format!("the trace holds the first {SPANS_MAX} of {spans} spans: load fewer batches")
+            format!(
+                "the trace holds the first {SPANS_MAX} of {spans} spans: to trace them all, \
+                     load fewer batches"
+            )
         }))
     }
 }
 
-/// The first spans and events of this workspace, counting all of them. A span that was begun is
-/// ended whatever the count is by then.
+/// Lets the first spans and events of this workspace through, and counts all of them. A span that
+/// has begun also gets its end.
 struct First(Arc<AtomicUsize>);
 
 impl<S> Filter<S> for First {
@@ -98,8 +100,8 @@ impl<S> Filter<S> for First {
     }
 }
 
-/// A writer for a thread that panics when it cannot write: it keeps the first failure, and takes
-/// the rest for written.
+/// A writer for a thread that would panic if it could not write: it keeps the first failure and
+/// drops everything after it.
 struct Unfailing {
     file: File,
     failure: Arc<Mutex<Option<io::Error>>>,

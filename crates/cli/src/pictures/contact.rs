@@ -10,14 +10,15 @@ use crate::terminal::exit::{Failure, Result};
 /// Pixels of a thumbnail.
 const SIDE: usize = 128;
 
-/// Thumbnails side by side: as many as a screen is wide.
+/// Thumbnails side by side, about as many as fit on a screen.
 const COLUMNS: usize = 8;
 
-/// Reads the first samples, of which there may be fewer, and lays them out.
+/// Reads the first `samples` samples, or all if there are fewer, and lays them out.
 ///
 /// # Errors
 ///
-/// A usage error when no field is an image; else that of the sample that cannot be read or shown.
+/// A usage error if no field is an image; otherwise the error of a sample that cannot be read or
+/// shown.
 pub(crate) fn sheet(source: &dyn Source, samples: usize) -> Result<Sheet> {
     let strips = strips(source.schema().fields())?;
     let samples = samples.min(source.len());
@@ -52,8 +53,8 @@ fn strips(fields: &[Field]) -> Result<Vec<Strip<'_>>> {
     if strips.is_empty() {
         let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
         return Err(Failure::Usage(format!(
-            "--png needs a field of images: two axes, or three or four of which the first or the \
-             last is at most 4 channels; found {}",
+            "--png needs a field of images, with two axes, or with three or four of which the \
+             first or last has at most 4 channels; found {}",
             fields.join(", ")
         )));
     }
@@ -68,7 +69,7 @@ struct Strip<'a> {
 }
 
 impl<'a> Strip<'a> {
-    /// A signal of one axis is no image: what has one axis are classes and boxes more often.
+    /// A field with one axis is not an image: more often it holds classes or boxes than a signal.
     fn new(at: usize, field: &'a Field) -> Option<Self> {
         let layout = Layout::of(field).ok()?;
         let shown = layout.rank() > 1 && field.dtype() != RowDType::F8E4M3;
@@ -98,7 +99,7 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// What the fields of one number say of a sample, the first few of them.
+/// The values of the first few fields that hold a single number.
 fn labels(row: RowView<'_>) -> Vec<String> {
     const LABELS_MAX: usize = 3;
     let label = |at: usize| {

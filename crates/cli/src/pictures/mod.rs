@@ -1,4 +1,5 @@
-//! Samples as pictures: elements become pixels, pictures with captions a sheet, a sheet a PNG.
+//! Samples as pictures: elements become pixels, pictures with captions become a sheet, and that
+//! becomes a PNG.
 
 pub(crate) mod contact;
 pub(crate) mod picture;

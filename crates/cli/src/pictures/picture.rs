@@ -1,4 +1,4 @@
-//! Pixels of three bytes, what can be done with them, and the PNG that they become.
+//! A picture of RGB pixels, and the PNG that it becomes.
 
 use font8x8::UnicodeFonts as _;
 
@@ -8,10 +8,10 @@ pub(crate) type Colour = [u8; 3];
 pub(crate) const BLACK: Colour = [0; 3];
 pub(crate) const WHITE: Colour = [255; 3];
 
-/// The side of a letter.
+/// Pixels per side of a letter.
 pub(crate) const LETTER: usize = 8;
 
-/// An image in memory, row by row.
+/// A picture in memory, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Picture {
     width: usize,
@@ -37,8 +37,8 @@ impl Picture {
         this
     }
 
-    /// The same with squares of `times` x `times` as one pixel, their mean, without holding more
-    /// than these; what is left over at the right and below is cut off.
+    /// The same with each square of `times` x `times` pixels as one, their mean, without holding
+    /// the whole. What is left over at the right and the bottom is cut off.
     pub(crate) fn reduced(
         width: usize,
         height: usize,
@@ -74,7 +74,7 @@ impl Picture {
         Self::from_fn(width, height, |x, y| self.at(x / times, y / times))
     }
 
-    /// Copies `other` to where its top left corner is at x, y.
+    /// Copies `other` into this picture, with its top left corner at x, y.
     pub(crate) fn paste(&mut self, other: &Self, x: usize, y: usize) {
         for row in 0..other.height() {
             let from = &other.pixels[row * other.width..][..other.width];
@@ -101,10 +101,10 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// In words, when the picture is larger than the format allows.
+    /// A message, if the picture is larger than the format allows.
     pub(crate) fn to_png(&self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        let side = |len: usize| u32::try_from(len).map_err(|_| format!("{len} pixels a side"));
+        let side = |len: usize| u32::try_from(len).map_err(|_| format!("{len} pixels per side"));
         let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height())?);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
@@ -116,7 +116,8 @@ impl Picture {
     }
 }
 
-/// A letter row by row, the lowest bit at the left. What the table lacks is a question mark.
+/// A letter row by row, with the lowest bit at the left. A letter that the table lacks becomes a
+/// question mark.
 fn glyph(letter: char) -> [u8; LETTER] {
     let found = font8x8::BASIC_FONTS.get(letter);
     found.or_else(|| font8x8::BASIC_FONTS.get('?')).unwrap_or_default()

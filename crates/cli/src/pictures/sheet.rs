@@ -1,29 +1,29 @@
-//! Pictures in lines, with words under each: the layout of a preview.
+//! Lines of pictures with captions: the layout of a preview.
 
 use crate::pictures::picture::{Colour, LETTER, Picture};
 
-/// A picture and the words under it.
+/// A picture and its caption.
 #[derive(Debug)]
 pub(crate) struct Shot {
     pub(crate) picture: Picture,
     pub(crate) caption: Vec<String>,
 }
 
-/// Words above, and pictures side by side in lines.
+/// A title, and lines of pictures side by side.
 #[derive(Debug)]
 pub(crate) struct Sheet {
     pub(crate) title: Vec<String>,
-    /// Pictures are no larger than this, and smaller ones are enlarged towards it.
+    /// The most pixels per side of a picture; smaller ones are enlarged towards it.
     pub(crate) side: usize,
     pub(crate) lines: Vec<Vec<Shot>>,
 }
 
-/// Captions have room for this many letters.
+/// A caption has room for at least this many letters.
 const LETTERS_MIN: usize = 18;
 const GAP: usize = 8;
-/// Neither black nor white, so that a picture's border is seen.
+/// Neither black nor white, so that the border of a picture is visible.
 const PAPER: Colour = [228, 228, 222];
-/// Of text, baseline to baseline.
+/// From one line of text to the next.
 const LEADING: usize = LETTER + 2;
 /// 768 MiB while the picture is made.
 const PIXELS_MAX: usize = 1 << 28;
@@ -33,7 +33,7 @@ impl Sheet {
     ///
     /// # Errors
     ///
-    /// In words, when it would be larger than anyone looks at.
+    /// A message, if it would be larger than anyone looks at.
     pub(crate) fn draw(mut self) -> Result<Picture, String> {
         self.lines.iter_mut().for_each(|line| enlarge(line, self.side));
         let shots = || self.lines.iter().flatten();
@@ -65,7 +65,7 @@ impl Sheet {
     }
 }
 
-/// Enlarges all pictures of a line by the same, as far as the largest has room.
+/// Enlarges all pictures of a line by the same factor, as far as the largest has room.
 fn enlarge(line: &mut [Shot], side: usize) {
     let sides = line.iter().map(|shot| shot.picture.width().max(shot.picture.height()));
     let times = side / sides.max().unwrap_or(side).max(1);
@@ -86,7 +86,7 @@ fn write_lines(sheet: &mut Picture, lines: &[String], x: usize, y: usize) {
     }
 }
 
-/// Lines of at most `letters`, broken between words where there are any.
+/// Lines of at most `letters` letters, broken between words if possible.
 fn wrapped(lines: &[String], letters: usize) -> Vec<String> {
     let mut wrapped = Vec::new();
     for line in lines {
@@ -95,7 +95,7 @@ fn wrapped(lines: &[String], letters: usize) -> Vec<String> {
             let blank = rest[..=letters].iter().rposition(|&letter| letter == ' ');
             let end = blank.filter(|&end| end > 0).unwrap_or(letters);
             wrapped.push(rest.drain(..end).collect());
-            // The blank itself ends the line; what goes on is set in.
+            // The blank ends the line, and the continuation is indented.
             let blanks = rest.iter().take_while(|&&letter| letter == ' ').count();
             rest.splice(..blanks, [' ']);
         }

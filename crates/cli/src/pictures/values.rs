@@ -1,4 +1,4 @@
-//! Elements of a sample as a picture: which values are black and white, and which axes are shown.
+//! Elements of a sample as a picture: which axes are shown, and which values are black and white.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use tallow::{Layout, RowDType};
 use crate::data::numbers::{self, Range};
 use crate::pictures::picture::{Colour, Picture, WHITE};
 
-/// The elements of one field of one sample, looked at where they lie: a sample may be as large as
-/// memory, and its picture is small.
+/// The elements of one field of one sample. They are not copied, because a sample may be as large
+/// as memory and its picture is small.
 #[derive(Debug)]
 pub(crate) struct Values<'a> {
     bytes: &'a [u8],
     dtype: RowDType,
     layout: Layout,
-    /// The least and the greatest number; 0 and 0 where there is none.
+    /// The least and the greatest number; 0 and 0 if there is none.
     range: (f32, f32),
     /// Length and stride, in elements, of the axes of channels, depth, rows, and columns or time.
     axes: [(usize, usize); 4],
@@ -23,25 +23,25 @@ pub(crate) struct Values<'a> {
 /// How values become colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Tones {
-    /// The lower value and what is below it is black, the upper one white.
+    /// The lower value and everything below is black, the upper one and everything above is white.
     Between(f32, f32),
-    /// Each value is a class with a colour of its own.
+    /// Each value is a class with its own colour.
     Classes,
 }
 
 impl<'a> Values<'a> {
-    /// The elements that `bytes` are, in the machine's byte order.
+    /// The elements in `bytes`, in the byte order of the machine.
     ///
     /// # Errors
     ///
-    /// In words, when they are none that can be shown.
+    /// A message, if they cannot be shown.
     pub(crate) fn new(
         bytes: &'a [u8],
         dtype: RowDType,
         shape: &[usize],
         layout: Layout,
     ) -> Result<Self, String> {
-        let range = Range::of(bytes, dtype).ok_or_else(|| format!("{dtype} is not shown"))?;
+        let range = Range::of(bytes, dtype).ok_or_else(|| format!("{dtype} cannot be shown"))?;
         let range = range.ends().map_or((0.0, 0.0), |ends| (ends.0 as f32, ends.1 as f32));
         if layout.rank() != shape.len() {
             return Err(format!("found shape {shape:?}, expected the axes of {layout}"));
@@ -63,14 +63,13 @@ impl<'a> Values<'a> {
         self.layout.as_str().contains('t')
     }
 
-    /// The element of that channel, depth, row and column or time.
+    /// The element at this channel, depth, row, and column or time.
     fn at(&self, place: [usize; 4]) -> f32 {
         let offsets = self.axes.iter().zip(place).map(|((_, stride), at)| stride * at);
         numbers::at(self.bytes, self.dtype, offsets.sum())
     }
 
-    /// The picture, reduced to `side` pixels a side where it is larger, and what must be said of
-    /// it.
+    /// The picture, reduced to at most `side` pixels per side, and notes for its caption.
     pub(crate) fn picture(&self, tones: Tones, side: usize) -> (Picture, Vec<String>) {
         if self.is_signal() {
             return (self.wave(tones), Vec::new());
@@ -99,7 +98,7 @@ impl<'a> Values<'a> {
         (picture, said)
     }
 
-    /// A signal as the range of its values in each column, channels one below the other.
+    /// A signal as the range of its values in each column, with its channels one below the other.
     fn wave(&self, tones: Tones) -> Picture {
         const WIDTH: usize = 256;
         const HEIGHT: usize = 64;
@@ -126,7 +125,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// What is black and white in a sample as it is read, and in the views of it.
+/// Which values are black and white in a sample, and in views of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Exposure {
     /// The values that a picture of the field may have.
@@ -135,9 +134,9 @@ pub(crate) struct Exposure {
 }
 
 impl Exposure {
-    /// That of a sample as it is read. Values inside the range of the element type are shown in
-    /// it, or up to their largest where they would all be dark, as those of 12 bits in 16 are;
-    /// values outside it are shown from the least to the greatest.
+    /// The exposure of a sample as it is read. Values within the range of the element type are
+    /// shown in that range, or up to their largest if all of them would be dark, like 12 bits in
+    /// 16. Otherwise they are shown from the least to the greatest.
     pub(crate) fn of(values: &Values<'_>, dtype: RowDType) -> Self {
         let (least, greatest) = values.range;
         let Some(max) = white(dtype).filter(|max| least >= 0.0 && greatest <= *max) else {
@@ -148,17 +147,17 @@ impl Exposure {
         Self { admitted: (0.0, max), tones: (0.0, white) }
     }
 
-    /// The same for views, where values of `raw` are delivered as `delivered`.
+    /// The same for views, in which values of type `raw` are delivered as `delivered`.
     pub(crate) fn delivered(self, raw: RowDType, delivered: RowDType) -> Self {
         let (Some(from), Some(to)) = (white(raw), white(delivered)) else { return self };
         let scale = |(low, high): (f32, f32)| (low * to / from, high * to / from);
         Self { admitted: scale(self.admitted), tones: scale(self.tones) }
     }
 
-    /// What is black and white in one picture. Values that no picture of the field may have, as
+    /// What is black and white in one picture. Values outside what the field may have, such as
     /// normalised ones, are shown from the least to the greatest.
     pub(crate) fn tones(self, values: &Values<'_>) -> Tones {
-        // What interpolation overshoots by is cut off, as a store of bytes would.
+        // Interpolation may overshoot by this much, which is cut off as it is in bytes.
         const OVERSHOOT: f32 = 0.05;
         let (least, greatest) = values.range;
         let (low, high) = self.admitted;
@@ -181,7 +180,7 @@ impl fmt::Display for Tones {
 }
 
 impl Tones {
-    /// Whether they are those of the element type, of which there is nothing to say.
+    /// Whether they are those of the element type, which need no mention.
     pub(crate) fn are_of(self, dtype: RowDType) -> bool {
         match self {
             Self::Between(low, high) => low == 0.0 && Some(high) == white(dtype),
@@ -190,7 +189,7 @@ impl Tones {
     }
 }
 
-/// Three digits behind the point at most.
+/// At most three digits after the point.
 fn short(value: f32) -> f32 {
     (value * 1000.0).round() / 1000.0
 }
@@ -220,15 +219,15 @@ fn colour(channels: usize, place: [usize; 2], tone: impl Fn(usize) -> u8) -> Col
     }
 }
 
-/// What a colour that can be seen through is on a chequered ground.
+/// A transparent colour over a checkered background.
 fn over(colour: Colour, alpha: u8, [x, y]: [usize; 2]) -> Colour {
     let ground = if (x / 4 + y / 4) % 2 == 0 { 170 } else { 220 };
     let alpha = u32::from(alpha);
     colour.map(|value| ((u32::from(value) * alpha + ground * (255 - alpha) + 127) / 255) as u8)
 }
 
-/// Class 0 is black and 255, which many data sets leave out, is white; of all others any two that
-/// follow each other are far apart in hue.
+/// Class 0 is black, and 255, which many data sets ignore, is white. Of the others, consecutive
+/// classes are far apart in hue.
 fn class_colour(value: f32) -> Colour {
     const GOLDEN: f32 = 0.618_034;
     match value.round() {
@@ -236,7 +235,7 @@ fn class_colour(value: f32) -> Colour {
         255.0 => WHITE,
         class => {
             let hue = (class * GOLDEN).rem_euclid(1.0) * 6.0;
-            // The three edges of the hue circle, brightened so that blue can be told from black.
+            // The three edges of the hue circle, brightened so that blue differs from black.
             let part = |shift: f32| ((hue + shift).rem_euclid(6.0) - 3.0).abs() - 1.0;
             [0.0, 4.0, 2.0].map(|shift| (part(shift).clamp(0.0, 1.0) * 200.0) as u8 + 55)
         }

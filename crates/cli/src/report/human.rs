@@ -1,4 +1,4 @@
-//! Reports for people: aligned words, and numbers with their units.
+//! Reports for people: aligned labels, and numbers with units.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     write_failures(out, meter.errors.total, meter.faults.total)
 }
 
-/// What was loaded, and how fast that was.
+/// What was loaded, and how fast.
 fn write_loaded(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let meter = &report.meter;
     let warm_up = report.warm_up.map(duration);
@@ -65,9 +65,7 @@ fn write_loaded(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         counted_as(meter.batches, "batch", "batches"),
         counted(report.epochs, "epoch"),
         duration(meter.wall),
-        warm_up
-            .map(|took| format!(", after one of {took} that is not counted"))
-            .unwrap_or_default()
+        warm_up.map(|took| format!(", after a warm-up epoch of {took}")).unwrap_or_default()
     )?;
     let bytes_per_second = bytes(report.bytes_per_second() as u64);
     let samples_per_second = count(report.samples_per_second() as u64);
@@ -82,7 +80,7 @@ fn write_loaded(out: &mut dyn Write, report: &Run) -> io::Result<()> {
 fn spread_words(Rates { epochs, low, high, .. }: Rates) -> String {
     let [low, high] = [low, high].map(|rate| count(rate as u64));
     let most = if epochs < 20 { "all" } else { "9 in 10" };
-    format!(": the median of {}, {most} within {low} to {high}", counted(epochs, "epoch"))
+    format!(": median of {}, {most} from {low} to {high}", counted(epochs, "epoch"))
 }
 
 fn write_device(out: &mut dyn Write, report: &Run) -> io::Result<()> {
@@ -95,7 +93,7 @@ fn write_device(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         write!(out, ", {} of its memory for slabs", bytes(device.bytes as u64))?;
     }
     let runs = match (device.on_device, &report.augmented) {
-        (true, _) => ", where the last transform runs",
+        (true, _) => ", which runs the last transform",
         (false, Some(_)) => ", the transforms run on the CPU",
         (false, None) => "",
     };
@@ -118,7 +116,7 @@ fn write_waits(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let [p50, p99, max] = report.meter.batch_waits_us([0.5, 0.99, 1.0]).map(wait);
     writeln!(
         out,
-        "waited    {} of the time; for a batch {p50} (median), {p99} (99%), {max} (longest)",
+        "waited    {} of the time; per batch {p50} (median), {p99} (99%), {max} (longest)",
         percent(report.meter.wait_fraction())
     )
 }
@@ -127,7 +125,7 @@ fn write_step(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let (Some(step), meter) = (report.step, &report.meter) else { return Ok(()) };
     writeln!(
         out,
-        "step      {} after each batch ({} measured), stall {} of the time, {} a step",
+        "step      {} after each batch ({} measured), stall {} of the time, {} per step",
         duration(step),
         duration(meter.per_batch(meter.steps)),
         percent(meter.wait_fraction()),
@@ -135,7 +133,7 @@ fn write_step(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     )
 }
 
-/// Where the wall time went; what has no share worth a digit is left out.
+/// Where the wall time went. Shares that would round to zero are left out.
 fn write_parts(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let wall = report.meter.wall;
     let share = |time: Duration| if wall.is_zero() { 0.0 } else { time.div_duration_f64(wall) };
@@ -161,7 +159,7 @@ fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let Some(copies) = &report.copies else { return Ok(()) };
     writeln!(
         out,
-        "copies    {}/s in {}, of one alone {}/s: a share of {:.2}",
+        "copies    {}/s in {}; one alone reaches {}/s, a share of {:.2}",
         bytes(copies.done.bytes_per_second() as u64),
         counted_as(copies.done.count, "copy", "copies"),
         bytes(copies.alone as u64),
@@ -169,7 +167,11 @@ fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     )?;
     match report.hidden_at_least() {
         Some(share) if share > 0.0 => {
-            writeln!(out, "          at least {} of their time lay in steps", percent(share))?;
+            writeln!(
+                out,
+                "          at least {} of their time overlapped with steps",
+                percent(share)
+            )?;
         }
         _ => {}
     }
@@ -178,7 +180,8 @@ fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let each = Duration::from_secs_f64(done.time.as_secs_f64() / done.count.max(1) as f64);
     writeln!(
         out,
-        "kernels   {} and {} a batch, {}/s; of a copy within the device {}/s: a share of {:.2}",
+        "kernels   {} and {} per batch, {}/s; a copy within the device reaches {}/s, a share of \
+         {:.2}",
         duration(each),
         bytes(done.bytes / done.count.max(1)),
         bytes(done.bytes_per_second() as u64),
@@ -194,19 +197,19 @@ fn write_cost(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     };
     let of_workers = meter.wall * u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
     let stages = meter.stages.iter().filter(|(stage, _)| *stage != Stage::Idle);
-    let mut shown: Vec<String> =
+    let shown: Vec<String> =
         stages.map(|(stage, time)| format!("{stage} {}", share(*time, of_workers))).collect();
-    shown.push(format!("of the consumer: hand-over {}", share(meter.hand_over, meter.wall)));
-    let whose = if workers == 0 { "next()" } else { "the workers" };
     writeln!(
         out,
-        "stages    of {whose}: {}",
-        shown.join(", ").replacen(", of the", "; of the", 1)
+        "stages    {}: {}; consumer: hand-over {}",
+        if workers == 0 { "next()" } else { "workers" },
+        shown.join(", "),
+        share(meter.hand_over, meter.wall)
     )?;
     let cores = if meter.wall.is_zero() { 0.0 } else { meter.cpu.div_duration_f64(meter.wall) };
     writeln!(
         out,
-        "cost      {} of CPU ({cores:.2} cores), peak memory of the process {}, freed memory is {}",
+        "cost      {} of CPU time ({cores:.2} cores), peak memory {}, freed memory is {}",
         duration(meter.cpu),
         bytes(report.peak_rss_bytes),
         if report.keeps_freed_memory { "kept" } else { "returned" }
@@ -217,24 +220,24 @@ fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let Some((ceiling, ratio)) = report.ceiling() else { return Ok(()) };
     writeln!(
         out,
-        "ceiling   {} samples/s, of which the loader reaches {ratio:.2} ({})",
+        "ceiling   {} samples/s; the loader reaches {ratio:.2} of it ({})",
         count(ceiling as u64),
         rounds_words(report.rounds.iter().map(|round| round.ratio()))
     )
 }
 
-/// The ratio of each round, or where they are more than anybody reads what they lie within.
+/// The ratio of each round, or their range if there are too many to read.
 fn rounds_words(ratios: impl Iterator<Item = f64>) -> String {
     const SHOWN_MAX: usize = 11;
     let mut ratios: Vec<f64> = ratios.collect();
     if ratios.len() <= SHOWN_MAX {
         let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
-        return format!("by rounds {}", ratios.join(", "));
+        return format!("per round {}", ratios.join(", "));
     }
     ratios.sort_unstable_by(f64::total_cmp);
     let cut = ratios.len() / 20;
     let (low, high) = (ratios[cut], ratios[ratios.len() - 1 - cut]);
-    format!("{} rounds, 9 in 10 within {low:.2} to {high:.2}", ratios.len())
+    format!("{} rounds, 9 in 10 from {low:.2} to {high:.2}", ratios.len())
 }
 
 fn write_cold(out: &mut dyn Write, report: &Run) -> io::Result<()> {
@@ -243,15 +246,15 @@ fn write_cold(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let rounds = cold.rounds.iter().map(|round| round.ahead / round.without);
     writeln!(
         out,
-        "cold      {} samples/s, {} with {} read ahead: {times:.2} times ({})",
+        "cold      {} samples/s; {} with {} read ahead: {times:.2} times ({})",
         count(without as u64),
         count(ahead as u64),
         counted_as(cold.read_ahead as u64, "batch", "batches"),
         rounds_words(rounds)
     )?;
     let Some(share) = cold.stored_share else { return Ok(()) };
-    let kept = if cold.was_cached() { ": the page cache kept the rest" } else { "" };
-    writeln!(out, "          the storage read {} of the samples' bytes{kept}", percent(share))
+    let kept = if cold.was_cached() { "; the page cache had the rest" } else { "" };
+    writeln!(out, "          storage delivered {} of the samples' bytes{kept}", percent(share))
 }
 
 fn write_failures(out: &mut dyn Write, errors: usize, faults: usize) -> io::Result<()> {
@@ -288,7 +291,7 @@ pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
     if let Some(grid) = &report.grid {
         writeln!(
             out,
-            "grid      {:.2} times the best of {}, {}",
+            "grid      {:.2} of the best of {}, {}",
             grid.ratio(),
             counted(grid.points() as u64, "setting"),
             settings(grid.best)
@@ -302,7 +305,7 @@ pub(crate) fn tune(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
     Ok(())
 }
 
-/// How long the search took, and what the finalists reached.
+/// How long the search took, and the rates of the finalists.
 fn write_turns(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
     let sought = &report.sought;
     let cut = if sought.cut { ", cut short by --seconds" } else { "" };
@@ -317,7 +320,7 @@ fn write_turns(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
         let (of, rate) = (settings(finalist.settings), count(finalist.rate() as u64));
         let beside = sought.finals.ratio(finalist.settings, report.found);
         let beside = beside.map_or("found".to_owned(), |Ratio { median, low, high }| {
-            format!("{median:.2} times what was found ({low:.2} to {high:.2})")
+            format!("{median:.2} times the one found ({low:.2} to {high:.2})")
         });
         writeln!(out, "{label} {of:34} {rate:>10} samples/s, {beside}")?;
     }
@@ -336,7 +339,7 @@ fn write_found(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
     writeln!(out, "          {}", report.uncertainty())?;
     if let Some((name, ceiling, share)) = report.ceiling() {
         let ceiling = count(ceiling as u64);
-        writeln!(out, "          {share:.2} of the {ceiling} that the {name} allows")?;
+        writeln!(out, "          {share:.2} of the {ceiling} samples/s that the {name} allows")?;
     }
     Ok(())
 }
@@ -355,14 +358,14 @@ fn write_ceilings(out: &mut dyn Write, report: &Tune) -> io::Result<()> {
             line(what, format!("{} samples/s, {per_second}/s", count(rate as u64)))?;
         }
     }
-    line("copies of memory", format!("{}/s", bytes(ceilings.memory_copy as u64)))?;
+    line("memory copies", format!("{}/s", bytes(ceilings.memory_copy as u64)))?;
     match ceilings.device_copy {
-        Some(rate) => line("to the device", format!("{}/s", bytes(rate as u64))),
+        Some(rate) => line("device copies", format!("{}/s", bytes(rate as u64))),
         None => Ok(()),
     }
 }
 
-/// Settings as one says them.
+/// Settings as text.
 pub(crate) fn settings(settings: Settings) -> String {
     let ahead = if settings.read_ahead > 0 { ", reading ahead" } else { "" };
     format!(
@@ -382,7 +385,7 @@ pub(crate) fn explain(out: &mut dyn Write, report: &Explain) -> io::Result<()> {
     write!(out, "{}", report.explained)
 }
 
-/// The bare hash, as other programs that hash print it.
+/// The bare hash, as other hashing programs print it.
 pub(crate) fn digest(out: &mut dyn Write, report: &Digest) -> io::Result<()> {
     writeln!(out, "{:032x}", report.hash)
 }
@@ -415,7 +418,7 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     }
     if !report.passed_over.is_empty() {
         let folders = place::named(&report.passed_over);
-        writeln!(out, "          folders of .npy files were passed over: {}", one_line(&folders))?;
+        writeln!(out, "          folders of .npy files are ignored: {}", one_line(&folders))?;
     }
     Ok(())
 }
@@ -425,7 +428,7 @@ fn write_values(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
         let head = if i == 0 { "values   " } else { "         " };
         let mut said = match of.range.ends() {
             Some((least, greatest)) => format!("{}..{}", short(least), short(greatest)),
-            None => "no number".to_owned(),
+            None => "no numbers".to_owned(),
         };
         for (what, number) in [("NaN", of.range.nans), ("infinite", of.range.infinities)] {
             if number > 0 {
@@ -437,7 +440,7 @@ fn write_values(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
         }
         match of.white {
             Some(_) if of.are_clipped() => said += &range_advice(of),
-            Some(white) => said += &format!("; augmentation takes 0..{white} for black..white"),
+            Some(white) => said += &format!("; augmentation takes 0..{white} as black..white"),
             None => {}
         }
         writeln!(out, "{head} {}: {said}", one_line(&of.field))?;
@@ -445,20 +448,20 @@ fn write_values(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     Ok(())
 }
 
-/// What to say of floats that augmentation would take for more than white.
+/// Advice about floats that augmentation would take for more than white.
 fn range_advice(of: &FieldValues) -> String {
     const BYTES: f64 = 255.0;
     let range = match of.range.ends() {
-        Some((least, greatest)) if least >= 0.0 && greatest <= BYTES => "0.0, 255.0",
+        Some((least, greatest)) if least >= 0.0 && greatest <= BYTES => "0, 255",
         _ => "low, high",
     };
-    format!("; augmentation takes floats for 0..1: say .range({range})")
+    format!("; augmentation expects floats in 0..1: add range({range}) to --augment")
 }
 
 pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
     for (i, field) in schema.fields().iter().enumerate() {
         let head = if i == 0 { "fields   " } else { "         " };
-        writeln!(out, "{head} {}, {} a sample", one_line(&field.to_string()), {
+        writeln!(out, "{head} {}, {} per sample", one_line(&field.to_string()), {
             bytes(field.max_bytes() as u64)
         })?;
     }
@@ -479,14 +482,14 @@ pub(crate) fn check(out: &mut dyn Write, report: &Check) -> io::Result<()> {
     }
     let samples = counted(report.samples as u64, "sample");
     match report.problems.len() {
-        0 => writeln!(out, "{samples}, {GOOD}no problem{GOOD:#}"),
+        0 => writeln!(out, "{samples}, {GOOD}no problems{GOOD:#}"),
         problems => {
             writeln!(out, "{samples}, {BAD}{}{BAD:#}", counted(problems as u64, "problem"))
         }
     }
 }
 
-/// What was found in one column, and what to do about it below.
+/// The findings in one column, each with what to do about it below.
 pub(crate) fn doctor(out: &mut dyn Write, report: &Doctor) -> io::Result<()> {
     let widest = report.findings.iter().map(|finding| finding.what.len()).max().unwrap_or(0);
     for finding in &report.findings {

@@ -62,7 +62,7 @@ pub(crate) fn run(report: &Run) -> Value {
     value
 }
 
-/// What a run has only where it was asked for.
+/// Adds what a run has only if it was asked for.
 fn add_optional(report: &Run, value: &mut Value) {
     let meter = &report.meter;
     if let Some(augmented) = &report.augmented {

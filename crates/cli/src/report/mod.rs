@@ -1,4 +1,5 @@
-//! What the commands have found, as data; [`human`], [`json`] and [`html`] are views of it.
+//! The results of commands as data, and views of it: [`human`] for text, [`json`], and [`html`] for
+//! pages.
 
 pub(crate) mod compare;
 pub(crate) mod html;
@@ -23,7 +24,7 @@ use crate::tune::search::Sought;
 use crate::tune::trial::Grid;
 use crate::tune::tuner::Ceilings;
 
-/// What loading has cost.
+/// The result of `run`.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) source: String,
@@ -37,18 +38,18 @@ pub(crate) struct Run {
     pub(crate) device: DeviceReport,
     pub(crate) augmented: Option<Augmented>,
     pub(crate) epochs: u64,
-    /// How long the epoch took that came first and is not counted.
+    /// How long the warm-up epoch took, which is not counted.
     pub(crate) warm_up: Option<Duration>,
     pub(crate) meter: Meter,
-    /// With `--step-ms`, what was asked for.
+    /// With `--step-ms`, the step that was asked for.
     pub(crate) step: Option<Duration>,
     /// On CUDA.
     pub(crate) copies: Option<BesideCopy>,
     pub(crate) kernels: Option<BesideCopy>,
-    /// The loader's own account, which names the limiting stage.
+    /// The loader's own report, which names the limiting stage.
     pub(crate) loader: tallow::Report,
     pub(crate) peak_rss_bytes: u64,
-    /// Whether the allocator keeps what is freed for the next batches.
+    /// Whether the allocator keeps freed memory for the next batches.
     pub(crate) keeps_freed_memory: bool,
     /// With `--ceiling`, each epoch and the pass of the ceiling that followed it.
     pub(crate) rounds: Vec<Round>,
@@ -56,7 +57,7 @@ pub(crate) struct Run {
     pub(crate) cold: Option<Cold>,
 }
 
-/// Samples a second of many epochs: the median, and what nine in ten of them lie within.
+/// Rates of many epochs, in samples per second: the median, and the range of nine in ten.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rates {
     pub(crate) epochs: u64,
@@ -66,9 +67,8 @@ pub(crate) struct Rates {
 }
 
 impl Run {
-    /// The median of the epochs, which one that was disturbed does not move, where they are enough
-    /// to have one; with a ceiling that of the rounds, as the ceiling's own figure is, so that the
-    /// ratio is that of the two.
+    /// The median of the epochs if there are enough, because a disturbed epoch does not move it.
+    /// With a ceiling it is the median of the rounds, like the ceiling's own figure.
     pub(crate) fn samples_per_second(&self) -> f64 {
         if !self.rounds.is_empty() {
             return median(self.rounds.iter().map(|round| round.loader));
@@ -79,7 +79,7 @@ impl Run {
         }
     }
 
-    /// Samples a second of the epochs, if there are enough of them.
+    /// The rates of the epochs, if there are enough of them.
     pub(crate) fn spread(&self) -> Option<Rates> {
         const EPOCHS_MIN: u64 = 3;
         let rates = &self.meter.epoch_rates;
@@ -88,15 +88,15 @@ impl Run {
         (epochs >= EPOCHS_MIN).then_some(Rates { epochs, low, median, high })
     }
 
-    /// Why the figures mean little, if they do. Of steps that sleep a few tell enough.
+    /// Why the figures mean little, if so. With steps that sleep, a few batches are enough.
     pub(crate) fn too_short(&self) -> Option<String> {
         let short = self.meter.wall < Self::TELLING && self.step.is_none();
         let took = words::duration(self.meter.wall);
-        short.then(|| format!("{took} are too short to mean much: raise --epochs"))
+        short.then(|| format!("{took} is too short to mean much: raise --epochs"))
     }
 
-    /// The least share of the copies' time that must have passed during steps: no more of it can
-    /// lie outside of them than there is time outside of them.
+    /// The least share of the copies' time that must have overlapped with steps: outside of steps
+    /// there was only so much time.
     pub(crate) fn hidden_at_least(&self) -> Option<f64> {
         let copies = self.copies.filter(|copies| !copies.done.time.is_zero())?;
         self.step?;
@@ -104,20 +104,20 @@ impl Run {
         Some((1.0 - outside.div_duration_f64(copies.done.time)).max(0.0))
     }
 
-    /// In the place of a stage, where none can be told.
+    /// Instead of a stage, if none can be named.
     pub(crate) const NO_LIMIT: &str = "none";
 
-    /// A run without steps that is shorter tells of threads that wake and of what else the machine
-    /// did just then, and of little else.
+    /// A shorter run without steps mostly measures threads that wake up, and whatever else the
+    /// machine was doing.
     const TELLING: Duration = Duration::from_millis(500);
 
-    /// What limits the throughput, and what to change. The loader does not see what the device
-    /// does with a batch that it has delivered.
+    /// What limits the throughput, and what to change. The loader does not see what the device does
+    /// with a delivered batch.
     pub(crate) fn limit(&self) -> (&'static str, String) {
         if self.meter.samples == 0 {
             return (
                 Self::NO_LIMIT,
-                "no sample was delivered whose limit could be told".to_owned(),
+                "no sample was delivered, so there is no limit to name".to_owned(),
             );
         }
         if let Some(why) = self.too_short() {
@@ -135,7 +135,7 @@ impl Run {
         (Part::Device.as_str(), advice.to_owned())
     }
 
-    /// Delivered bytes of samples, those of padding not counted.
+    /// Delivered bytes per second, without padding.
     pub(crate) fn bytes_per_second(&self) -> f64 {
         self.samples_per_second() * self.row_bytes() as f64
     }
@@ -158,32 +158,32 @@ impl Run {
     }
 }
 
-/// Which settings load fastest, and why.
+/// The result of `tune`.
 #[derive(Debug)]
 pub(crate) struct Tune {
     pub(crate) source: String,
     pub(crate) schema: Schema,
-    /// What was found, as a program.
+    /// Code for the settings that were found.
     pub(crate) code: String,
-    /// What a loader with it holds at most.
+    /// The most bytes that a loader with them holds.
     pub(crate) memory_bytes: usize,
     pub(crate) step: Option<Duration>,
     pub(crate) cold: bool,
     pub(crate) ceilings: Ceilings,
-    /// Where the search began: what a loader does that is told nothing.
+    /// Where the search began: the defaults, within the bounds.
     pub(crate) start: Settings,
     /// Whether the bounds left the defaults as they are.
     pub(crate) starts_with_defaults: bool,
     pub(crate) most: Settings,
-    /// What is proposed.
+    /// The settings to propose.
     pub(crate) found: Settings,
     pub(crate) sought: Sought,
     pub(crate) grid: Option<Grid>,
 }
 
 impl Tune {
-    /// The ceiling that counts, by name, and the share of it that is reached: none where a model
-    /// sets the pace.
+    /// The name and rate of the ceiling that matters, and the share of it that is reached; `None`
+    /// if a step sets the pace.
     pub(crate) fn ceiling(&self) -> Option<(&'static str, f64, f64)> {
         let Ceilings { storage, page_cache, .. } = self.ceilings;
         let (name, ceiling) =
@@ -191,12 +191,12 @@ impl Tune {
         self.step.is_none().then(|| (name, ceiling, ratio(self.rate(), ceiling)))
     }
 
-    /// What the settings are that the search began with.
+    /// A name for the settings that the search began with.
     pub(crate) fn start_words(&self) -> &'static str {
         if self.starts_with_defaults { "the defaults" } else { "the defaults within these bounds" }
     }
 
-    /// Samples a second with what was found.
+    /// Samples per second with the settings that were found.
     pub(crate) fn rate(&self) -> f64 {
         let finalists = &self.sought.finals.finalists;
         match finalists.iter().find(|finalist| finalist.settings == self.found) {
@@ -208,16 +208,16 @@ impl Tune {
         }
     }
 
-    /// What was found beside where the search began, unless that is the same.
+    /// What was found relative to where the search began, unless they are the same.
     pub(crate) fn beside_start(&self) -> Option<Ratio> {
         self.sought.finals.ratio(self.found, self.start)
     }
 
-    /// How far the choice may be from the best, in words.
+    /// How far the choice may be from the best.
     pub(crate) fn uncertainty(&self) -> String {
         let finals = &self.sought.finals;
         let Some(behind) = finals.behind_at_most(self.found) else {
-            return "nothing else that was tried came near".to_owned();
+            return "nothing else that was tried came close".to_owned();
         };
         let percent = (behind * 100.0).ceil();
         let confidence = Finals::CONFIDENCE * 100.0;
@@ -228,8 +228,8 @@ impl Tune {
         format!("at most {percent:.0}% slower than the best of {of}")
     }
 
-    /// Why the search ended where it did: what else would do, by turns with what was found, and then
-    /// what each last step away from there would.
+    /// Why the search ended where it did: how the other finalists and the neighbouring settings
+    /// compare.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let Sought { finals, steps, .. } = &self.sought;
         let by_turns = finals.finalists.iter().map(|finalist| finalist.settings);
@@ -254,12 +254,12 @@ impl Tune {
         match percent {
             percent if percent.abs() < 2.0 => format!("{change}: no difference"),
             percent if percent < 0.0 => format!("{change}: {:.0}% slower", -percent),
-            percent => format!("{change}: {percent:.0}% faster, too little to be worth it"),
+            percent => format!("{change}: {percent:.0}% faster, too little to matter"),
         }
     }
 }
 
-/// What is different in `other`, in words.
+/// How `other` differs.
 pub(crate) fn difference(than: Settings, other: Settings) -> String {
     let mut words = Vec::new();
     if other.workers != than.workers {
@@ -276,13 +276,13 @@ pub(crate) fn difference(than: Settings, other: Settings) -> String {
     words.join(", ")
 }
 
-/// How a chain is cut into passes.
+/// The result of `explain`.
 #[derive(Debug)]
 pub(crate) struct Explain {
     pub(crate) augmented: Augmented,
     /// The fields that the chain changes.
     pub(crate) fields: Vec<Becoming>,
-    /// In lines.
+    /// Lines of text.
     pub(crate) explained: String,
 }
 
@@ -294,7 +294,7 @@ pub(crate) struct Becoming {
     pub(crate) to: String,
 }
 
-/// What was delivered, as one number.
+/// The result of `digest`.
 #[derive(Debug)]
 pub(crate) struct Digest {
     pub(crate) hash: u128,
@@ -302,11 +302,11 @@ pub(crate) struct Digest {
     pub(crate) samples: u64,
     pub(crate) errors: usize,
     pub(crate) faults: usize,
-    /// Why the rest was not taken.
+    /// Why the remaining batches were not taken.
     pub(crate) given_up: Option<String>,
 }
 
-/// What the machine offers, in the order in which it is told.
+/// The result of `doctor`, in the order in which it is printed.
 #[derive(Debug, Default)]
 pub(crate) struct Doctor {
     pub(crate) findings: Vec<Finding>,
@@ -315,34 +315,34 @@ pub(crate) struct Doctor {
 /// One property of the machine.
 #[derive(Debug)]
 pub(crate) struct Finding {
-    /// For people, of one word or two.
+    /// For people, one or two words.
     pub(crate) what: String,
     pub(crate) found: String,
-    /// The same as numbers.
+    /// The same as JSON values.
     pub(crate) values: serde_json::Value,
-    /// What to do, if it harms loading.
+    /// What to do, if it slows loading.
     pub(crate) advice: Option<String>,
 }
 
-/// What there is to load.
+/// The result of `inspect`.
 #[derive(Debug)]
 pub(crate) struct Inspect {
     pub(crate) source: String,
     pub(crate) schema: Schema,
     pub(crate) samples: usize,
-    /// In files, headers included where a file holds one sample.
+    /// Bytes in files, with headers if a file holds one sample.
     pub(crate) bytes: u64,
     pub(crate) smallest: Option<SampleSize>,
     pub(crate) largest: Option<SampleSize>,
-    /// Fields whose files are of other shapes than they declare.
+    /// Fields whose files have other shapes than they declare.
     pub(crate) shapes: Vec<Spread>,
     /// Samples whose values were looked at.
     pub(crate) looked_at: usize,
     pub(crate) values: Vec<FieldValues>,
-    /// Samples that could not be looked at, and what is wrong with the first.
+    /// Samples that could not be read, and what is wrong with the first.
     pub(crate) unread: usize,
     pub(crate) problem: Option<String>,
-    /// Entries of folders that are no samples.
+    /// Entries of folders that are not samples.
     pub(crate) ignored: usize,
     /// Folders among them that hold files of the same kind.
     pub(crate) passed_over: Vec<PathBuf>,
@@ -353,19 +353,19 @@ pub(crate) struct Inspect {
 pub(crate) struct FieldValues {
     pub(crate) field: String,
     pub(crate) range: Range,
-    /// Of an image, the value that augmentation takes for white.
+    /// For an image, the value that augmentation takes for white.
     pub(crate) white: Option<f32>,
 }
 
 impl FieldValues {
-    /// Whether augmentation would clip them: integers have no values outside their type.
+    /// Whether augmentation would clip them. Integers have no values outside their type.
     pub(crate) fn are_clipped(&self) -> bool {
         let ends = self.range.ends().zip(self.white);
         ends.is_some_and(|((least, greatest), white)| least < 0.0 || greatest > f64::from(white))
     }
 }
 
-/// What one sample takes in files.
+/// The size of a sample in files.
 #[derive(Debug)]
 pub(crate) struct SampleSize {
     pub(crate) bytes: u64,
@@ -373,27 +373,27 @@ pub(crate) struct SampleSize {
     pub(crate) name: String,
 }
 
-/// Whatever keeps samples from being loaded.
+/// The result of `check`.
 #[derive(Debug, Default)]
 pub(crate) struct Check {
     pub(crate) samples: usize,
     pub(crate) problems: Vec<Problem>,
     /// Fields of which several files have another shape.
     pub(crate) shapes: Vec<Spread>,
-    /// What there is to say besides problems.
+    /// Notes besides problems.
     pub(crate) notes: Vec<String>,
 }
 
-/// One problem, of a file or of a source.
+/// One problem of a file or of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// The sample, where it is known: problems of no sample in particular come first.
+    /// The sample, if known. Problems of no particular sample come first.
     pub(crate) index: Option<usize>,
     pub(crate) path: String,
     pub(crate) file: Option<PathBuf>,
     pub(crate) field: Option<String>,
     pub(crate) kind: SourceErrorKind,
     pub(crate) message: String,
-    /// Whether it is told with all others of its field, in [`Check::shapes`].
+    /// Whether [`Check::shapes`] reports it together with the others of its field.
     pub(crate) is_told: bool,
 }

@@ -16,13 +16,13 @@ use crate::terminal::{style, words};
 
 /// Where a command writes: its report to standard output, everything else to standard error.
 ///
-/// Whatever is written is made visible first: names of files and fields are, where they are printed,
-/// and what was forgotten there a terminal is not to obey either.
+/// Names of files and fields are escaped where they are printed. In case one was forgotten,
+/// everything is escaped here again, so that a terminal never obeys it.
 #[derive(Debug)]
 pub(crate) struct Console {
     out: Visible<BufWriter<AutoStream<StdoutLock<'static>>>>,
     given: Given,
-    /// Whether an object was printed: there is but one.
+    /// Whether an object was printed; there is only one.
     printed: bool,
 }
 
@@ -32,14 +32,14 @@ impl Console {
         Self { out: Visible { out, line: Vec::new() }, given, printed: false }
     }
 
-    /// Prints what was found as one object, after the version and the settings.
+    /// Prints the results as one object, after the version and the settings.
     pub(crate) fn print(&mut self, found: Value) -> io::Result<()> {
         self.printed = true;
         writeln!(self.out, "{}", escape::json(&self.given.object(found)))
     }
 
-    /// The same, with the list `name` before what was found: `lines` writes an object on each line,
-    /// so that a million of them are never in memory.
+    /// The same, with the list `name` before the results. `lines` writes one object per line, so
+    /// that a million of them are never in memory together.
     pub(crate) fn print_list<E: From<io::Error>>(
         &mut self,
         name: &str,
@@ -60,19 +60,19 @@ impl Console {
         Ok(())
     }
 
-    /// Where JSON was asked for and none was printed, why.
+    /// If JSON was asked for and none was printed, prints why.
     pub(crate) fn print_failure<T>(&mut self, result: &Result<T>) {
         let Err(failure) = result else { return };
         if let (true, false, Some(error)) = (self.given.is_json(), self.printed, failure.as_json())
         {
-            // If nobody reads it, that is told when all is flushed.
+            // If this fails, flushing will tell.
             let _ = self.print(json!({ "error": error }));
         }
     }
 
-    /// Says on standard error that a file was written, and how large it is.
+    /// Says on standard error that a file was written, and its size.
     pub(crate) fn tell_written(&mut self, path: &Path) {
-        // Of a pipe, or the standard output, there is nothing to say.
+        // There is nothing to say about a pipe or standard output.
         if let Some(file) = fs::metadata(path).ok().filter(fs::Metadata::is_file) {
             let (path, bytes) = (path.display().to_string(), words::bytes(file.len()));
             self.tell(format_args!("wrote {}, {bytes}", words::one_line(&path)));
@@ -84,17 +84,17 @@ impl Console {
         &mut self.out
     }
 
-    /// Writes what is still buffered, so that a failure to do so is seen.
+    /// Writes what is still buffered, so that a failure is noticed.
     pub(crate) fn finish(&mut self) -> Result {
         Ok(self.out.flush()?)
     }
 
-    /// A line on standard error. That nobody may read it is no reason to stop.
+    /// Prints a line on standard error. If that fails, the command goes on.
     pub(crate) fn tell(&mut self, line: impl fmt::Display) {
         let _ = writeln!(io::stderr(), "{}", visible(&line.to_string()));
     }
 
-    /// The first lines of a list on standard error, and how many more there are.
+    /// Prints the first lines of a list on standard error, and how many there are in all.
     pub(crate) fn tell_some<T: fmt::Display>(&mut self, what: &str, lines: &[T], total: usize) {
         let what = style::problem(what);
         for line in lines {
@@ -105,7 +105,7 @@ impl Console {
         }
     }
 
-    /// A bar for `steps` steps, drawn on standard error if that is a terminal.
+    /// A progress bar of `steps` steps, on standard error if that is a terminal.
     pub(crate) fn progress(&self, what: &'static str, steps: u64) -> ProgressBar {
         let terminal = io::stderr().is_terminal();
         let hidden = ProgressDrawTarget::hidden();
@@ -118,11 +118,11 @@ impl Console {
     }
 }
 
-/// Whole lines, made visible.
+/// Writes whole lines, escaped.
 #[derive(Debug)]
 struct Visible<W> {
     out: W,
-    /// The beginning of a line whose end is still to come.
+    /// The beginning of a line that has no end yet.
     line: Vec<u8>,
 }
 

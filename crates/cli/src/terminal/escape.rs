@@ -1,11 +1,11 @@
-//! Text that a terminal shows, and does not obey.
+//! Text that a terminal shows instead of obeying it.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 pub(crate) use tallow::escaped;
 
-/// Text of several lines, which stay, with everything else in it [`escaped`].
+/// Text with its line breaks kept and everything else [`escaped`].
 pub(crate) fn lines(text: &str) -> String {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
     if text.bytes().all(is_plain) {
@@ -14,8 +14,7 @@ pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
-/// Lines with everything in them made visible that a terminal would obey, but for this program's
-/// own colours.
+/// Lines with everything escaped that a terminal would obey, except for this program's own colours.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
     if text.bytes().all(is_plain) {
@@ -26,7 +25,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find(['\n', '\t', '\u{1b}']) {
         let (before, from) = rest.split_at(at);
         shown += &escaped(before);
-        // What is no colour is one character, which is escaped.
+        // Anything but a colour is one character, which is escaped.
         let (kept, len) = match colour_len(from) {
             _ if !from.starts_with('\u{1b}') => (true, 1),
             Some(len) => (true, len),
@@ -40,20 +39,20 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// How long the escape sequence of a colour is that the text begins with.
+/// The length of the colour's escape sequence that the text begins with.
 fn colour_len(text: &str) -> Option<usize> {
     let digits = text.strip_prefix("\u{1b}[")?;
     let end = digits.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
     digits[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
 }
 
-/// Whether a terminal shows all of a word as it is.
+/// Whether a terminal shows a word as it is.
 pub(crate) fn is_shown(word: &str) -> bool {
     escaped(word) == word
 }
 
-/// The text of a value, with what a terminal would obey or not show in the escapes of JSON: it stands
-/// within strings alone.
+/// The text of a value, with JSON escapes for whatever a terminal would obey or hide. That occurs
+/// only within strings.
 pub(crate) fn json(value: &Value) -> String {
     let json = value.to_string();
     if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {

@@ -1,4 +1,4 @@
-//! How a command can end, and the exit code of each.
+//! How a command can end, and the exit code for it.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::terminal::escape::{self, escaped};
 use crate::terminal::{shell, style};
 
-/// A result of a command.
+/// The result of a command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
-/// Why a command did not end well.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line cannot be obeyed: exit code 2.
+    /// An invalid command line: exit code 2.
     Usage(String),
     /// The data or the run failed: exit code 1.
     Failed(String),
-    /// The same, with what the library knows of it.
+    /// The same, with what the library knows about it.
     Library(Box<Fault>),
-    /// The same, and what there is to say was said.
+    /// The same, and everything about it has been printed.
     Told,
     /// Standard output could not be written. A reader that has seen enough is no error.
     Output(io::Error),
@@ -40,7 +40,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// An error, and the one of a source that caused it.
+    /// An error, and the source's error that caused it, if any.
     fn of(
         code: u8,
         kind: &'static str,
@@ -58,20 +58,20 @@ impl Fault {
 }
 
 impl Failure {
-    /// The exit code, and what there is to say that was not said.
+    /// The exit code, and the message that has not been printed yet.
     fn code(&self) -> (u8, Option<String>) {
         match self {
             Self::Usage(message) => (2, Some(message.clone())),
             Self::Failed(message) => (1, Some(message.clone())),
             Self::Library(fault) => (fault.code, Some(fault.message.clone())),
             Self::Told => (1, None),
-            // Nobody is there who wants to read more.
+            // Nobody wants to read more.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (0, None),
             Self::Output(error) => (1, Some(format!("cannot write the report: {error}"))),
         }
     }
 
-    /// For machines; none where the report has said it, or cannot be written.
+    /// For machines. There is none if the report has said it or cannot be written.
     pub(crate) fn as_json(&self) -> Option<Value> {
         let (kind, path, sample) = match self {
             Self::Usage(_) => ("usage", None, None),
@@ -93,29 +93,29 @@ impl Failure {
     }
 }
 
-/// A message of the library with this program's options in the place of its methods. In this
-/// program's words a configuration is a command line.
+/// A message of the library, with the options of this program instead of the library's methods.
+/// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
     const OPTIONS: [(&str, &str); 3] = [
         (".layout(..)", "--layout"),
         (".one_hot(field, classes)", "--one-hot FIELD:CLASSES"),
         (".ragged(field, axis, max)", "--ragged FIELD:AXIS:MAX"),
     ];
-    const ONE_SHAPE: &str = "say --pad FIELD:VALUE, or give its samples one shape, as by --augment \
-                             'random_resized_crop(224)'";
+    const ONE_SHAPE: &str = "use --pad FIELD:VALUE, or give its samples one shape, as with \
+                             --augment 'random_resized_crop(224)'";
     let message = message.trim_start_matches("configuration: ");
     let said = OPTIONS
         .iter()
         .fold(message.to_owned(), |text, (method, option)| text.replace(method, option));
     let said = pattern_in_options(&said);
-    // What follows is the name of the field and other methods.
+    // The name of the field and other methods follow.
     match said.split_once("add .pad(") {
         Some((found, _)) => format!("{found}{ONE_SHAPE}"),
         None => said,
     }
 }
 
-/// `.pattern("field", "*_mask")` as the option that says so.
+/// `.pattern("field", "*_mask")` as the option that means the same.
 fn pattern_in_options(said: &str) -> String {
     let Some((before, call)) = said.split_once(".pattern(\"") else { return said.to_owned() };
     let parts = call.split_once("\")").and_then(|(words, after)| {
@@ -131,7 +131,7 @@ fn pattern_in_options(said: &str) -> String {
     }
 }
 
-/// Standard output is the only thing that commands write through a bare `?`.
+/// Standard output is the only thing that commands write with a bare `?`.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
@@ -152,8 +152,8 @@ impl From<tallow::Error> for Failure {
     }
 }
 
-/// The result of a command whose report was then written out. That this failed is told, even where
-/// all else was.
+/// The result of a command whose report was then flushed. If flushing failed, that is an error even
+/// if everything else has been printed.
 pub(crate) fn both(result: Result, written: Result) -> Result {
     match (result, written) {
         (Err(Failure::Told), Err(Failure::Output(error)))
@@ -165,18 +165,18 @@ pub(crate) fn both(result: Result, written: Result) -> Result {
     }
 }
 
-/// The exit code of a command, after a line on standard error where one is due.
+/// The exit code of a command. A message that has not been printed goes to standard error.
 pub(crate) fn of(result: Result) -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
     let (code, message) = failure.code();
     if let Some(message) = message {
-        // Nobody is left to be told if this fails too.
+        // If this fails too, there is nobody to tell.
         let _ = writeln!(io::stderr(), "{} {}", style::problem("error"), escaped(&message));
     }
     ExitCode::from(code)
 }
 
-/// The exit code of a command line that clap did not accept, or that asked for help.
+/// The exit code of a command line that clap rejected, or that asked for help.
 pub(crate) fn of_parser(error: &clap::Error) -> ExitCode {
     let said = in_words(&error.render().ansi().to_string());
     let said = escape::visible(&said);
@@ -190,12 +190,12 @@ pub(crate) fn of_parser(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// What the parser says, without the standard library's words for a number that is none.
+/// What the parser says, in better words than the standard library's for an invalid number.
 fn in_words(said: &str) -> String {
     const WORDS: [(&str, &str); 4] = [
         ("invalid digit found in string", "expected a whole number"),
         ("cannot parse integer from empty string", "expected a whole number"),
-        ("number too large to fit in target type", "too large a number"),
+        ("number too large to fit in target type", "the number is too large"),
         ("0 is not in 1..18446744073709551615", "expected at least 1"),
     ];
     WORDS.iter().fold(said.to_owned(), |said, (from, to)| said.replace(from, to))
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn what_the_library_advises_is_said_in_options() {
         let said = in_options("configuration: a: u8[..=4] is ragged: add .pad(\"a\", 0.0) or x");
-        assert!(said.starts_with("a: u8[..=4] is ragged: say --pad FIELD:VALUE"), "{said}");
+        assert!(said.starts_with("a: u8[..=4] is ragged: use --pad FIELD:VALUE"), "{said}");
         assert_eq!(in_options("say .layout(..)"), "say --layout");
         let said = "add .pattern(\"a b\", \"*_x\") and .pattern(\"c\", \"y*\")";
         assert_eq!(in_options(said), "add --pattern 'a b:*_x' and --pattern 'c:y*'");

@@ -1,5 +1,5 @@
-//! What is undone when a signal ends the program: temporary files and folders, and the processes
-//! that it has started. Without a handler it would end at once and leave them behind.
+//! What is cleaned up when a signal ends the program: temporary files and folders, and processes
+//! that it has started. Without a handler the program would end at once and leave them behind.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, mpsc};
@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 
 use crate::machine::system;
 
-/// What would be left behind.
+/// Something that would be left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Left {
     File(PathBuf),
@@ -24,28 +24,28 @@ enum Left {
 
 static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
 
-/// As long as this lives, a signal undoes what it is about.
+/// As long as this lives, a signal cleans up what it stands for.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Undone(Left);
 
-/// A file that is removed.
+/// A file that a signal removes.
 pub(crate) fn file(path: &Path) -> Undone {
     undone(Left::File(path.to_owned()))
 }
 
-/// A folder that is removed.
+/// A folder that a signal removes.
 pub(crate) fn folder(path: &Path) -> Undone {
     undone(Left::Folder(path.to_owned()))
 }
 
-/// A group of processes that is ended.
+/// A group of processes that a signal ends.
 pub(crate) fn group(group: Pid) -> Undone {
     undone(Left::Group(group))
 }
 
-/// Does `work`, which is short, to its end: a signal that comes meanwhile ends the program after
-/// it. An [`Undone`] is neither made nor dropped by it.
+/// Finishes `work`, which is short, before a signal can end the program. `work` must not make or
+/// drop an [`Undone`].
 pub(crate) fn hold<T>(work: impl FnOnce() -> T) -> T {
     let _held = all();
     work()
@@ -62,9 +62,9 @@ fn all() -> MutexGuard<'static, Vec<Left>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the thread that waits for a signal. Where the system starts none a signal leaves things
-/// behind and does no other harm, so the handlers are set by the thread itself: a handler that
-/// nobody answers would make the program deaf.
+/// Starts the thread that waits for a signal. The thread itself sets the handlers: if the system
+/// cannot start it, a signal leaves things behind but still ends the program, which a handler
+/// without its thread would prevent.
 fn listen() {
     let (ready, set) = mpsc::channel();
     let thread = thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -79,7 +79,7 @@ fn listen() {
     }
 }
 
-/// The signals that ask a program to end, but for those that it was started to ignore, as by
+/// The signals that ask a program to end, except those that it was started to ignore, as by
 /// `nohup`.
 fn heard() -> Vec<i32> {
     let status = system::text("/proc/self/status").unwrap_or_default();
@@ -89,26 +89,26 @@ fn heard() -> Vec<i32> {
     [SIGINT, SIGTERM, SIGHUP].into_iter().filter(is_heard).collect()
 }
 
-/// On a thread of its own, not in the signal: it may lock and allocate.
+/// Runs on its own thread and not in the signal handler, so it may lock and allocate.
 fn end(signal: i32) -> ! {
-    /// A shell reports a program that a signal has ended as this and the signal's number.
+    /// A shell reports this plus the signal's number for a program that a signal has ended.
     const ENDED_BY: i32 = 128;
     const PATIENCE: Duration = Duration::from_secs(3);
-    // Kept locked: nothing is to be added any more.
+    // Kept locked, so that nothing more is added.
     let left = all();
     for left in &*left {
         if let Left::Group(group) = left {
             let _ = killpg(*group, Signal::SIGKILL);
         }
     }
-    // Once nobody writes there any more.
+    // After the processes, so that nobody still writes there.
     for left in &*left {
         match left {
             Left::Group(_) => {}
             Left::File(path) => drop(std::fs::remove_file(path)),
             Left::Folder(path) => {
-                // It may still be written into, and some file systems pass over a few entries of a
-                // folder whose files are being opened meanwhile: it is then not empty.
+                // Something may still write into it, and some file systems skip a few entries of a
+                // folder whose files are being opened: then it is not empty yet.
                 let until = Instant::now() + PATIENCE;
                 while path.exists() && Instant::now() < until {
                     let _ = std::fs::remove_dir_all(path);

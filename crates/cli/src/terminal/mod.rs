@@ -1,6 +1,5 @@
-//! Everything that is printed, and how a command ends: words for people, colour, text made safe for a
-//! terminal, standard output and standard error, files that take their place once complete, signals,
-//! and exit codes.
+//! What a command prints and writes, and how it ends: words, colour, text that is safe for a
+//! terminal, standard output and error, output files, signals, and exit codes.
 
 pub(crate) mod console;
 pub(crate) mod escape;

@@ -1,8 +1,8 @@
 //! Files that a command writes beside its report.
 //!
-//! None is written where it will be: a temporary file in the same folder takes its name once it is
-//! complete, so that an interrupt or a full disk leaves what was there before. What is no regular
-//! file, `/dev/stdout` or a pipe say, is written straight into.
+//! A file is written under a temporary name in the same folder and renamed once it is complete, so
+//! that an interrupt or a full disk leaves the old file intact. Anything but a regular file, such
+//! as `/dev/stdout` or a pipe, is written directly.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -17,12 +17,12 @@ use crate::data::place::{Place, is_same};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 
-/// The outputs of a command that reads samples. None may be a file of its samples, become one, or
-/// be another output.
+/// The outputs of a command that reads samples. None of them may be a file of the samples, become
+/// one, or be another output.
 #[derive(Debug)]
 pub(crate) struct Outputs<'a> {
     source: &'a SourceArgs,
-    /// Those that were opened, with the options that name them.
+    /// Outputs that were opened, with the options that name them.
     opened: Vec<(&'static str, PathBuf)>,
 }
 
@@ -31,12 +31,12 @@ impl<'a> Outputs<'a> {
         Self { source, opened: Vec::new() }
     }
 
-    /// Opens the file of the option `option`, before the work begins: a path that cannot be
-    /// written is told at once and not after an hour of loading.
+    /// Opens the file that `option` names. This happens before the work begins, so that a path that
+    /// cannot be written is an error at once and not after an hour of loading.
     ///
     /// # Errors
     ///
-    /// A usage error, when it cannot be written or must not be.
+    /// A usage error, if it cannot or must not be written.
     pub(crate) fn open(&mut self, option: &'static str, path: &Path) -> Result<Output> {
         let cannot = |error: io::Error| {
             Failure::Usage(format!("cannot write {path:?}, which {option} names: {error}"))
@@ -50,7 +50,7 @@ impl<'a> Outputs<'a> {
         Ok(Output { path: path.to_owned(), sink })
     }
 
-    /// `path` leads to the file `place`, through links and all.
+    /// `path` leads to the file `place`, with links resolved.
     fn refuse(&self, option: &str, path: &Path, place: &Path) -> Result {
         let refused = |why: &str| {
             Err(Failure::Usage(format!("{option} names {path:?}, {why}; name another file")))
@@ -59,9 +59,9 @@ impl<'a> Outputs<'a> {
             return refused(&format!("and so does {other}"));
         }
         if is_standard(place) {
-            return refused("where the report goes too");
+            return refused("where the report goes as well");
         }
-        // A source that is not there has no file to be written over.
+        // A source that does not exist has no file to be overwritten.
         match Place::of(self.source) {
             Ok(Ok(source)) if source.has(place) => refused("which is a file of the source"),
             Ok(Ok(source)) if source.would_take(place) => {
@@ -72,8 +72,7 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// A file that was opened to be written. What was in it stays until there is something complete to
-/// put in its place.
+/// A file that was opened to be written. What was in it stays until its replacement is complete.
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
@@ -82,16 +81,16 @@ pub(crate) struct Output {
 
 #[derive(Debug)]
 enum Sink {
-    /// A file beside `place`, which takes its name at the end.
+    /// A file beside `place` that takes its name at the end.
     Temporary { file: NamedTempFile, place: PathBuf, _undone: Undone },
-    /// A file in a folder that takes no other: what was in it goes when writing begins.
+    /// A file in a folder in which no other can be created: its contents go when writing begins.
     InPlace(File),
     /// A pipe, a device, or standard output.
     Stream(File),
 }
 
 impl Output {
-    /// Puts `contents` in the place of what was there.
+    /// Replaces what was there by `contents`.
     pub(crate) fn write(mut self, contents: &(impl AsRef<[u8]> + ?Sized)) -> Result {
         self.begin()
             .and_then(|mut file| file.write_all(contents.as_ref()))
@@ -99,8 +98,7 @@ impl Output {
         self.finish()
     }
 
-    /// The file, empty, for whoever writes it piece by piece and then calls
-    /// [`finish`](Self::finish).
+    /// The empty file, to be written piece by piece; then call [`finish`](Self::finish).
     pub(crate) fn begin(&mut self) -> io::Result<File> {
         match &self.sink {
             Sink::Temporary { file, .. } => file.as_file().try_clone(),
@@ -112,7 +110,7 @@ impl Output {
         }
     }
 
-    /// Gives a complete file its name.
+    /// Gives the complete file its name.
     pub(crate) fn finish(self) -> Result {
         let Self { path, sink } = self;
         let Sink::Temporary { file, place, _undone } = sink else { return Ok(()) };
@@ -129,29 +127,29 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::Failed(format!("cannot write {path:?}: {error}"))
 }
 
-/// A folder of files, none of which is where it will be before all of them are complete.
+/// A folder of files that appear in their place only once all of them are complete.
 #[derive(Debug)]
 pub(crate) struct Tree {
     dir: PathBuf,
-    /// A folder that is there already: `dir` or one above it.
+    /// A folder that exists already: `dir` or one above it.
     base: PathBuf,
-    /// A folder in it, with a path to what will be `dir`.
+    /// A temporary folder in it, and within that what will become `dir`.
     temporary: TempDir,
     below: PathBuf,
     _undone: Undone,
 }
 
 impl Tree {
-    /// A tree that will be at `dir`, where there may be one already.
+    /// A tree that will be at `dir`, which may exist already.
     ///
     /// # Errors
     ///
-    /// When no folder can be made there.
+    /// If no folder can be made there.
     pub(crate) fn of(dir: &Path) -> Result<Self> {
         let cannot = |error: io::Error| cannot_make(dir, &error);
         let base = nearest(dir).map_err(cannot)?;
         let temporary = tempfile::Builder::new().prefix(HIDDEN).tempdir_in(&base);
-        // What tempfile's own error adds is a name that nobody knows.
+        // tempfile's own error would add a name that the user does not know.
         let temporary = temporary.map_err(|error| cannot(error.kind().into()))?;
         let _undone = interrupt::folder(temporary.path());
         let below = temporary.path().join(dir.strip_prefix(&base).unwrap_or(dir));
@@ -159,32 +157,32 @@ impl Tree {
         Ok(Self { dir: dir.to_owned(), base, temporary, below, _undone })
     }
 
-    /// Where to write what will be in the folder.
+    /// Where to write the contents of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.below
     }
 
-    /// Moves everything to where it will be, over files of the same names.
+    /// Moves everything to its place, over files of the same names.
     ///
     /// # Errors
     ///
-    /// When something cannot be moved.
+    /// If something cannot be moved.
     pub(crate) fn finish(self) -> Result {
-        // Of files of two seeds no signal is to leave a mixture.
+        // So that a signal does not leave a mixture of the files of two seeds.
         let moved = interrupt::hold(|| move_into(&self.base, self.temporary.path()));
         moved.map_err(|error| cannot_make(&self.dir, &error))
     }
 }
 
-/// The folder itself, or the nearest one above it that is there. One that cannot be looked at may
-/// be there: what is meant for it must not go elsewhere.
+/// The folder itself, or the nearest one above it that exists. A folder that cannot be looked at
+/// may exist, and what is meant for it must not go elsewhere, so it is an error.
 fn nearest(dir: &Path) -> io::Result<PathBuf> {
     for above in dir.ancestors() {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         match fs::metadata(above) {
             Ok(metadata) if metadata.is_dir() => return Ok(above.to_owned()),
             Err(error) if !is_absent(&error) => return Err(error),
-            // What is no folder is refused when the folder is made.
+            // Something that is not a folder is refused when the folder is made.
             Ok(_) | Err(_) => {}
         }
     }
@@ -205,13 +203,13 @@ fn move_into(folder: &Path, from: &Path) -> io::Result<()> {
             move_to(&to, &entry.path())?;
         }
     }
-    // What the listing did not tell is still there, and no folder that holds anything is removed.
+    // If the listing missed anything, the folder is not empty and so is not removed.
     fs::remove_dir(from)
 }
 
 fn move_to(to: &Path, from: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
-        // A folder that is there may be a link to another file system.
+        // The existing folder may be a link to another file system.
         Err(error) if error.kind() == ErrorKind::CrossesDevices => {
             fs::copy(from, to)?;
             fs::remove_file(from)
@@ -224,18 +222,18 @@ fn cannot_make(dir: &Path, error: &io::Error) -> Failure {
     Failure::Failed(format!("cannot make the folder {dir:?}: {error}"))
 }
 
-/// What the names of temporary files begin with: no source takes hidden ones for samples.
+/// What the names of temporary files begin with. Sources ignore hidden files.
 const HIDDEN: &str = ".bench-loader-";
 
 /// What a path leads to.
 enum Target {
-    /// A regular file, or one that is not there yet, by a path without links.
+    /// A regular file that may not exist yet, by a path without links.
     File {
         path: PathBuf,
         before: Option<Metadata>,
     },
     Stream,
-    /// The standard output or error of this process, which has its own place in the file.
+    /// The standard output or error of this process, which has its own position in the file.
     Standard(File),
 }
 
@@ -247,8 +245,8 @@ impl Target {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        // By name, not by what is behind it: a report that goes to a file by its own path as well
-        // as to standard output is a mistake.
+        // By name and not by what it leads to: to write to the file that standard output goes to,
+        // by the path of the file, is a mistake.
         for (name, file) in ["/dev/stdout", "/dev/stderr"].into_iter().zip(standard()) {
             if path == Path::new(name) {
                 return Ok(Self::Standard(file?));
@@ -268,7 +266,7 @@ impl Target {
                 return OpenOptions::new().write(true).open(named).map(Sink::Stream);
             }
         };
-        // One that may not be written is not replaced either, though its folder would allow it.
+        // A file that may not be written is not replaced either, even if its folder would allow it.
         let existing = match &before {
             Some(_) => Some(OpenOptions::new().write(true).open(&path)?),
             None => None,
@@ -289,14 +287,14 @@ impl Target {
     }
 }
 
-/// A file beside `path` with the permissions of what it will replace, or of a new file.
+/// A file beside `path` with the permissions of the file that it will replace, or of a new file.
 fn temporary(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile> {
-    /// What the process creates its files with, less its umask.
+    /// The permissions of new files, before the umask.
     const NEW: u32 = 0o666;
     let folder = path.parent().ok_or(ErrorKind::IsADirectory)?;
     let mut builder = tempfile::Builder::new();
     let new = Permissions::from_mode(NEW);
-    // What tempfile's own error adds is a name that nobody knows.
+    // tempfile's own error would add a name that the user does not know.
     let file = builder.prefix(HIDDEN).permissions(new).tempfile_in(folder);
     let file = file.map_err(|error| io::Error::from(error.kind()))?;
     if let Some(before) = before {
@@ -306,7 +304,7 @@ fn temporary(path: &Path, before: Option<&Metadata>) -> io::Result<NamedTempFile
     Ok(file)
 }
 
-/// The path of a file without links, whether the file is there or not.
+/// The path of a file without links, whether the file exists or not.
 fn without_links(path: &Path) -> io::Result<PathBuf> {
     /// As many as the kernel follows.
     const LINKS_MAX: usize = 40;
@@ -321,7 +319,7 @@ fn without_links(path: &Path) -> io::Result<PathBuf> {
             Some(folder) if !folder.as_os_str().is_empty() => fs::canonicalize(folder)?,
             _ => fs::canonicalize(".")?,
         };
-        // A link to a file that is not there yet.
+        // A link to a file that does not exist yet.
         match fs::read_link(folder.join(&name)) {
             Ok(to) => path = folder.join(to),
             Err(_) => return Ok(folder.join(name)),

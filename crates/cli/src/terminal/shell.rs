@@ -1,4 +1,4 @@
-//! Words of a command line, as they can be pasted into a shell.
+//! Words of a command line that can be pasted into a shell.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::terminal::escape;
 
-/// `word` as a shell reads it back, and a terminal shows it: plain where it can be, in single
-/// quotes otherwise, and with what cannot be shown as the escapes of bash, zsh and ksh.
+/// `word` so that a shell reads it back and a terminal shows it: plain if possible, otherwise in
+/// single quotes, or with the escapes of bash, zsh and ksh for what cannot be shown.
 pub(crate) fn quoted(word: &OsStr) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=+/.,:@%".contains(c);
     match word.to_str() {
-        // zsh takes the word after a leading = for a program.
+        // zsh replaces a word that begins with = by the path of a program.
         Some(word) if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('=') => {
             word.to_owned()
         }
@@ -22,7 +22,7 @@ pub(crate) fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// A path as an argument: one that begins with a dash would be an option.
+/// A path as an argument. One that begins with a dash would be an option.
 pub(crate) fn path(path: &Path) -> String {
     let word = path.as_os_str();
     if word.as_encoded_bytes().starts_with(b"-") {
@@ -31,12 +31,12 @@ pub(crate) fn path(path: &Path) -> String {
     quoted(word)
 }
 
-/// How this program was called, so that what it suggests can be typed in the same place.
+/// How this program was called, so that the commands it suggests work in the same place.
 pub(crate) fn program() -> String {
     std::env::args_os().next().map_or_else(|| "bench-loader".to_owned(), |name| quoted(&name))
 }
 
-/// Bytes in octal, which ends after three digits whatever follows.
+/// Bytes in octal, which ends after three digits, whatever follows.
 fn escaped(bytes: &[u8]) -> String {
     let mut out = "$'".to_owned();
     for &byte in bytes {
@@ -81,7 +81,7 @@ mod tests {
             let word = OsStr::from_bytes(word);
             let script = format!("printf %s {}", quoted(word));
             assert!(script.chars().all(|c| !c.is_control()), "{script:?}");
-            // Others know the escapes of what cannot be shown too, but not every system has them.
+            // Other shells know these escapes too, but not every system has them.
             let Ok(output) = Command::new("bash").args(["-c", &script]).output() else { return };
             assert_eq!(OsStr::from_bytes(&output.stdout), word, "{script}");
         }

@@ -1,8 +1,8 @@
-//! Colour for people: on a terminal that shows it, and nowhere else.
+//! Colour, on a terminal that supports it and nowhere else.
 //!
-//! Reports are written with their colours in any case, and the console strips them where they are
-//! not wanted: `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` mean what they do elsewhere, and
-//! `--color` is above them.
+//! Reports are always written with colours, and the console strips them where they are not wanted.
+//! `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` have their usual meaning, and `--color` overrides
+//! them.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -11,21 +11,21 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Effects, Style};
 use clap::ValueEnum;
 
-/// Words that say what follows them.
+/// Words that say what follows.
 pub(crate) const LABEL: Style = Style::new().effects(Effects::DIMMED);
-/// What a report comes down to.
+/// The conclusion of a report.
 pub(crate) const VERDICT: Style = Style::new().effects(Effects::BOLD);
 /// All is well.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// What can be mended.
+/// Something that can be improved.
 pub(crate) const ADVICE: Style = AnsiColor::Yellow.on_default();
-/// What is wrong.
+/// Something is wrong.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 
-/// The column in which what a label is of begins.
+/// The column after the labels.
 const COLUMN: usize = 10;
 
-/// When there is colour.
+/// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     Auto,
@@ -34,7 +34,7 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// What a command line says that need not be one the parser accepts.
+    /// The choice in a command line, even if the parser will not accept the line.
     pub(crate) fn among(words: &[OsString]) -> Self {
         let after = |(at, word): (usize, &OsString)| match word.to_str()? {
             "--color" => words.get(at + 1)?.to_str().map(str::to_owned),
@@ -45,7 +45,7 @@ impl Color {
     }
 }
 
-/// Makes `--color` hold for the whole process, what the parser prints included.
+/// Applies `--color` to the whole process, including what the parser prints.
 pub(crate) fn choose(color: Color) {
     let choice = match color {
         Color::Auto => ColorChoice::Auto,
@@ -55,7 +55,7 @@ pub(crate) fn choose(color: Color) {
     choice.write_global();
 }
 
-/// The word before what went wrong, on standard error.
+/// The word before a message on standard error, such as `error:`.
 pub(crate) fn problem(what: &str) -> String {
     let style = if what == "error" { BAD } else { ADVICE };
     match AutoStream::choice(&io::stderr()) {
@@ -64,8 +64,8 @@ pub(crate) fn problem(what: &str) -> String {
     }
 }
 
-/// Colours a report whose lines begin with a label and go on in one column: the labels, the line
-/// that says what limits, and what failed. A report ends in a line break, so nothing is left over.
+/// Colours a report whose lines begin with a label: the labels, the line that names the limit, and
+/// what failed. A report ends with a line break, so nothing is left over.
 pub(crate) struct Labelled<'a> {
     out: &'a mut dyn Write,
     line: Vec<u8>,
@@ -115,7 +115,7 @@ impl Write for Labelled<'_> {
     }
 }
 
-/// How long the label is that a line begins with: 0 where there is none.
+/// The length of the label that a line begins with; 0 if there is none.
 fn label_len(line: &[u8]) -> usize {
     match line.get(..COLUMN) {
         Some([b'a'..=b'z', .., b' ']) => line[..COLUMN].trim_ascii_end().len(),

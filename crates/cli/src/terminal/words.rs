@@ -1,17 +1,17 @@
-//! Numbers, times and names as a reader wants them: with units, and on one line.
+//! Numbers, sizes, times and names as people read them.
 
 use std::time::Duration;
 
 use crate::terminal::escape::escaped;
 
-/// Digits in groups of three.
+/// A number with its digits in groups of three.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     grouped.collect::<Vec<_>>().join(",")
 }
 
-/// So many of something: a number and a noun.
+/// A number and a noun, like `2 rows`; the plural takes an `s`.
 pub(crate) fn counted(number: u64, one: &str) -> String {
     counted_as(number, one, &format!("{one}s"))
 }
@@ -20,7 +20,7 @@ pub(crate) fn counted_as(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// Bytes in decimal units, as disks and networks are sold.
+/// Bytes in decimal units, like those of disks and networks.
 pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if number < 1000 {
@@ -28,7 +28,7 @@ pub(crate) fn bytes(number: u64) -> String {
     }
     let mut value = number as f64 / 1000.0;
     let mut unit = 0;
-    // Not 1000.0: what would be rounded up to it belongs to the next unit.
+    // Not 1000.0, because what rounds up to it belongs to the next unit.
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -60,8 +60,8 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
-/// Text from files and folders with everything made visible that a terminal would obey or not
-/// show.
+/// Text from files and folders on one line, with everything escaped that a terminal would obey or
+/// hide.
 pub(crate) fn one_line(text: &str) -> String {
     escaped(text)
 }

@@ -1,10 +1,10 @@
-//! What the settings that a search ended among reach by turns, and which of them is proposed.
+//! The finals of a search: the best settings take turns, and one of them is proposed.
 
 use tallow::Settings;
 
 use crate::measure::rate::median;
 
-/// Some settings, and what each has reached in every round.
+/// Some settings, and the rate of each in every round.
 #[derive(Debug, Default)]
 pub(crate) struct Finals {
     pub(crate) finalists: Vec<Finalist>,
@@ -13,7 +13,7 @@ pub(crate) struct Finals {
 #[derive(Debug)]
 pub(crate) struct Finalist {
     pub(crate) settings: Settings,
-    /// Samples a second, one a round.
+    /// Samples per second, one rate per round.
     pub(crate) rates: Vec<f64>,
 }
 
@@ -23,23 +23,24 @@ impl Finalist {
     }
 }
 
-/// How many times the rate of another is reached.
+/// The rate of some settings relative to that of others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ratio {
     pub(crate) median: f64,
-    /// What the median of all rounds there could be lies within, at the confidence of
-    /// [`Finals::CONFIDENCE`].
+    /// The interval that holds the true median with the confidence [`Finals::CONFIDENCE`].
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
 
 impl Ratio {
-    /// The median of `ratios` and its interval between two of them, from the binomial distribution
-    /// alone: trials that something else disturbs have no other. Fewer than 5 have their whole range.
+    /// The median of `ratios`, and an interval between two of them that rests on the binomial
+    /// distribution alone, because disturbed trials follow no other. With fewer than 5, the
+    /// interval is the whole range.
     fn of(mut ratios: Vec<f64>) -> Self {
         ratios.sort_unstable_by(f64::total_cmp);
         let count = ratios.len();
-        // That the median lies below the smallest but `cut`, and as often above: half of that.
+        // The probability that the true median is below all but the `cut` smallest; above is as
+        // likely.
         let (mut outside, mut term, mut cut) = (0.5_f64.powi(count as i32), 1.0, 0);
         while cut + 1 < count.div_ceil(2) {
             term *= (count - cut) as f64 / (cut + 1) as f64;
@@ -55,26 +56,26 @@ impl Ratio {
     }
 }
 
-/// Which of settings that are as fast as each other is proposed.
+/// Which of several equally fast settings to propose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prefer {
-    /// These, which need no words.
+    /// These, because a program need not set them.
     Defaults(Settings),
-    /// What takes the fewest workers, then the fewest batches ahead.
+    /// Those with the fewest workers, then the fewest batches ahead.
     Least,
 }
 
 impl Finals {
-    /// Of intervals.
+    /// The confidence of intervals.
     pub(crate) const CONFIDENCE: f64 = 0.9;
 
-    /// Settings that reach this share of the best are as fast, and those that reach the other where
-    /// the interval holds that they are.
+    /// Settings that reach `TIE` of the best count as equally fast, and so do those that reach
+    /// `UNSURE` if the interval includes equality.
     const TIE: f64 = 0.97;
     const UNSURE: f64 = 0.95;
 
-    /// Runs `rounds` of trials by turns, the first being another one in each round, so that what else
-    /// the machine does meets all alike.
+    /// Runs `rounds` of trials in turns. Each round begins with another one, so that whatever else
+    /// the machine does affects all alike.
     pub(crate) fn of<E>(
         settings: &[Settings],
         rounds: usize,
@@ -94,8 +95,8 @@ impl Finals {
         Ok(Self { finalists })
     }
 
-    /// How many times the rate of `other` `settings` reach, round by round; of the same twice there is
-    /// nothing to say.
+    /// The rate of `settings` relative to that of `other`, round by round; `None` if they are the
+    /// same.
     pub(crate) fn ratio(&self, settings: Settings, other: Settings) -> Option<Ratio> {
         let of = |settings| self.finalists.iter().find(|finalist| finalist.settings == settings);
         let (this, other) = (of(settings)?, of(other).filter(|_| settings != other)?);
@@ -103,9 +104,9 @@ impl Finals {
         Some(Ratio::of(rounds.map(|(this, other)| this / other).collect()))
     }
 
-    /// What to propose; none where there is nobody.
+    /// The settings to propose; `None` without finalists.
     pub(crate) fn chosen(&self, prefer: Prefer) -> Option<Settings> {
-        // By the rounds, whose noise the rates of all trials have as well.
+        // By ratios within rounds, because noise of the machine affects a whole round alike.
         let first = self.finalists.first()?.settings;
         let beside_first =
             |it: &Finalist| self.ratio(it.settings, first).map_or(1.0, |it| it.median);
@@ -124,7 +125,7 @@ impl Finals {
         }
     }
 
-    /// The share by which the best of the others may be faster than `found`, at most.
+    /// The largest share by which another may be faster than `found`.
     pub(crate) fn behind_at_most(&self, found: Settings) -> Option<f64> {
         let others = self.finalists.iter().filter_map(|it| self.ratio(it.settings, found));
         others.map(|ratio| ratio.high - 1.0).max_by(f64::total_cmp).map(|behind| behind.max(0.0))
@@ -139,7 +140,7 @@ mod tests {
         Settings::new(workers, 4)
     }
 
-    /// Noise of some percent, the same in each run.
+    /// Noise of a few percent, the same in each run.
     fn noise() -> impl FnMut(f64) -> f64 {
         let mut state = 1u64;
         move |width: f64| {
@@ -148,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Of trials of `rate`, under noise that lasts for a round and noise of each trial.
+    /// Finals of trials of `rate`, with noise per round and noise per trial.
     fn finals(
         workers: &[usize],
         noise: &mut impl FnMut(f64) -> f64,
@@ -172,7 +173,7 @@ mod tests {
             let ratio = Ratio::of((1..=count).map(|it| it as f64).collect());
             (ratio.low, ratio.high)
         };
-        // From tables of the sign test: at least 90% of the samples have the median within.
+        // From tables of the sign test: the interval of at least 90% of samples holds the median.
         assert_eq!([of(5), of(8), of(9)], [(1., 5.), (2., 7.), (2., 8.)]);
         assert_eq!([of(11), of(13), of(20)], [(3., 9.), (4., 10.), (6., 15.)]);
         assert_eq!([of(1), of(2), of(3)], [(1., 1.), (1., 2.), (1., 3.)]);

@@ -1,5 +1,5 @@
-//! The search for the settings that load fastest within bounds: trials, a climb over them, and turns of
-//! what came near the end.
+//! The search for the settings that load fastest within bounds: trials, a climb, and finals in
+//! which the best settings take turns.
 
 pub(crate) mod finals;
 pub(crate) mod search;

@@ -1,4 +1,4 @@
-//! A search for settings: a climb, and then turns of what came near its end.
+//! A search for settings: a climb, then finals among the best.
 
 use std::time::{Duration, Instant};
 
@@ -11,30 +11,30 @@ use crate::tune::finals::{Finals, Prefer};
 use crate::tune::trial::{Trial, Tried};
 use crate::tune::tuner::{ROUNDS, Tuner};
 
-/// Settings that take turns at the end, at most: the defaults, where the search ended, and what came
-/// near the best of all trials.
+/// The most settings in the finals: the defaults, the end of the climb, and what came near the best
+/// of all trials.
 const FINALISTS_MAX: usize = 4;
 const NEAR: f64 = 0.93;
 
-/// The time that their turns take, at most, unless those of the first two take more.
+/// The longest that the finals take, unless the first two finalists take longer.
 const FINALS: Duration = Duration::from_secs(30);
 
-/// A search for settings.
+/// The result of a search for settings.
 #[derive(Debug)]
 pub(crate) struct Sought {
-    /// Where it ended.
+    /// Where the climb ended.
     pub(crate) climbed: Settings,
     pub(crate) steps: Vec<Step>,
     pub(crate) trials: Vec<Trial>,
-    /// Whether there was more to try.
+    /// Whether it was cut short with more to try.
     pub(crate) cut: bool,
-    /// What the defaults, the end of the search, and what came near reach by turns.
+    /// The finals among the defaults, the end of the climb, and what came near.
     pub(crate) finals: Finals,
     pub(crate) seconds: Duration,
 }
 
 impl Sought {
-    /// Climbs from `start` within `most`, and lets what it ended among take turns.
+    /// Climbs from `start` within `most`, then holds the finals.
     pub(crate) fn by(
         tuner: &Tuner<'_>,
         args: &TuneArgs,
@@ -49,7 +49,7 @@ impl Sought {
         let turns = began.elapsed() / u32::try_from(trials.len()).unwrap_or(u32::MAX).max(1);
         let affordable = budget.div_duration_f64(turns * ROUNDS as u32) as usize;
         let finalists = finalists(&trials, start, climbed, affordable.min(FINALISTS_MAX));
-        // One alone has nobody to take turns with.
+        // A single finalist has no other to take turns with.
         let finals =
             if finalists.len() > 1 { tuner.finals(&finalists)? } else { Finals::default() };
         Ok(Self {
@@ -62,16 +62,16 @@ impl Sought {
         })
     }
 
-    /// What is proposed. A training that sets the pace is to have the least that it needs; where
-    /// nothing does, what is as fast as the defaults is no reason to change them.
+    /// The settings to propose. With a step that sets the pace, these are the least that keep up
+    /// with it; otherwise the defaults stay unless something is faster.
     pub(crate) fn found(&self, args: &TuneArgs, start: Settings) -> Settings {
         let prefer = if args.step_ms.is_some() { Prefer::Least } else { Prefer::Defaults(start) };
         self.finals.chosen(prefer).unwrap_or(self.climbed)
     }
 }
 
-/// The settings that take turns: where the search began and ended, and the fastest of the others, as
-/// many as `most` leaves room for.
+/// The settings for the finals: where the search began and ended, and the fastest others, `most` in
+/// all.
 fn finalists(trials: &[Trial], start: Settings, climbed: Settings, most: usize) -> Vec<Settings> {
     let mut finalists = vec![start];
     finalists.extend((climbed != start).then_some(climbed));

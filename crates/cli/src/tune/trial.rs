@@ -1,18 +1,18 @@
-//! Trials of settings, and what they have reached.
+//! Trials of settings, and their rates.
 
 use tallow::Settings;
 
 use crate::measure::rate::median;
 use crate::tune::finals::Ratio;
 
-/// What a trial has reached.
+/// A trial and its rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trial {
     pub(crate) settings: Settings,
     pub(crate) samples_per_second: f64,
 }
 
-/// Trials of the same settings, and what each of them has reached.
+/// All trials of the same settings, and their rates.
 #[derive(Debug)]
 pub(crate) struct Tried {
     pub(crate) settings: Settings,
@@ -24,7 +24,7 @@ impl Tried {
         median(self.rates.iter().copied())
     }
 
-    /// All of `trials`, those that take less first.
+    /// Groups `trials` by their settings, those with fewer workers and batches first.
     pub(crate) fn all(trials: &[Trial]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for &Trial { settings, samples_per_second } in trials {
@@ -38,13 +38,13 @@ impl Tried {
     }
 }
 
-/// All settings within the bounds.
+/// All settings within the bounds, measured.
 #[derive(Debug)]
 pub(crate) struct Grid {
-    /// Some of each.
+    /// Several per setting.
     pub(crate) trials: Vec<Trial>,
     pub(crate) best: Settings,
-    /// How many times the rate of the best what was found reaches, unless they are the same.
+    /// The rate of what was found relative to the best, unless they are the same.
     pub(crate) beside: Option<Ratio>,
 }
 
@@ -53,13 +53,13 @@ impl Grid {
         Tried::all(&self.trials).len()
     }
 
-    /// How many times the rate of the best what was found reaches.
+    /// The rate of what was found relative to the best.
     pub(crate) fn ratio(&self) -> f64 {
         self.beside.map_or(1.0, |ratio| ratio.median)
     }
 }
 
-/// The median of the trials of these settings.
+/// The median rate of the trials of these settings.
 pub(crate) fn rate_of(trials: &[Trial], settings: Settings) -> f64 {
     let own = trials.iter().filter(|trial| trial.settings == settings);
     median(own.map(|trial| trial.samples_per_second))

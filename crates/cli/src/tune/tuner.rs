@@ -1,4 +1,4 @@
-//! Trials of settings: what a loader reaches under each of them.
+//! Runs trials: the rate that a loader reaches with given settings.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,37 +22,37 @@ use crate::terminal::words;
 use crate::tune::finals::Finals;
 use crate::tune::trial::{Grid, Trial, rate_of};
 
-/// A trial lasts at least so long, and takes so many batches after those that it begins with.
+/// A trial lasts at least this long, and takes at least this many batches after those that it
+/// starts with.
 const TRIAL: Duration = Duration::from_millis(400);
 const BATCHES: u64 = 6;
 
-/// Threads that read for the ceiling of the storage, which likes many requests at once.
+/// Threads that read for the ceiling of the storage, which is faster with many requests at once.
 const STORAGE_THREADS: usize = 16;
 
-/// Turns in which finalists are measured: the fewest of which two may be disturbed and the interval
-/// still be that of the others.
+/// Rounds of the finals: the fewest for which two disturbed rounds do not widen the interval.
 pub(crate) const ROUNDS: usize = 8;
 
-/// What the machine can do at most, as far as it applies.
+/// The most that the machine can do.
 #[derive(Debug, Default)]
 pub(crate) struct Ceilings {
-    /// Samples a second that are read from the storage, and from the page cache.
+    /// Samples per second read from storage, and from the page cache.
     pub(crate) storage: Option<f64>,
     pub(crate) page_cache: Option<f64>,
     /// Bytes of a sample in files.
     pub(crate) sample_bytes: Option<f64>,
-    /// Bytes a second of copying memory, and of page-locked copies to the device.
+    /// Bytes per second of copies in memory, and of page-locked copies to the device.
     pub(crate) memory_copy: f64,
     pub(crate) device_copy: Option<f64>,
 }
 
-/// Loads under one setting after another.
+/// Loads with one setting after another.
 pub(crate) struct Tuner<'a> {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) load: &'a LoadArgs,
     pub(crate) chain: Option<Augment>,
     pub(crate) consumer: Consumer,
-    /// What is dropped from the page cache before each trial.
+    /// Files to drop from the page cache before each trial.
     pub(crate) cold: Option<&'a Cached>,
 }
 
@@ -74,7 +74,7 @@ impl Tuner<'_> {
         plan::build(self.source.clone(), &self.load_of(settings), self.device(), self.chain.clone())
     }
 
-    /// Where a loader begins that chooses for itself, and the most that it may choose.
+    /// The settings that a loader starts with by itself, and the most that it may use.
     pub(crate) fn bounds(&self, auto: Auto) -> Result<(Settings, Settings)> {
         let builder =
             plan::builder(self.source.clone(), self.load, self.device(), self.chain.clone())?;
@@ -85,7 +85,7 @@ impl Tuner<'_> {
         Ok((start, Settings::new(workers, prefetch).read_ahead(read_ahead)))
     }
 
-    /// A bound that nothing keeps is no bound.
+    /// Refuses a bound that no settings keep.
     pub(crate) fn refuse_less_than_the_least(&self, memory: usize) -> Result {
         let least = Settings::new(1, 1);
         let least = self.build(least)?.plan().memory_bytes();
@@ -93,13 +93,13 @@ impl Tuner<'_> {
             return Ok(());
         }
         Err(Failure::Usage(format!(
-            "--memory: found {}, expected at least {}, which one worker and one batch ahead take",
+            "--memory: found {}, expected at least {}, for one worker and one batch ahead",
             words::bytes(memory as u64),
             words::bytes(least as u64)
         )))
     }
 
-    /// Whether a loader that is told nothing has these settings.
+    /// Whether these are the default settings of a loader.
     pub(crate) fn is_default(&self, settings: Settings) -> Result<bool> {
         let loader =
             plan::build(self.source.clone(), self.load, self.device(), self.chain.clone())?;
@@ -107,7 +107,7 @@ impl Tuner<'_> {
         Ok((settings.workers, settings.prefetch) == (workers, prefetch))
     }
 
-    /// Makes the trials that `search` asks for, until it has found or `seconds` have passed.
+    /// Runs the trials that `search` asks for, until it ends or `seconds` have passed.
     pub(crate) fn search(
         &self,
         search: &mut Search,
@@ -128,14 +128,14 @@ impl Tuner<'_> {
         Ok(trials)
     }
 
-    /// Samples a second under `settings`.
+    /// Samples per second with `settings`.
     pub(crate) fn trial(&self, settings: Settings) -> Result<f64> {
         let loader = self.build(settings)?;
         if let Some(files) = self.cold {
             files.drop().map_err(Failure::Failed)?;
         }
         let first = self.load.first_epoch;
-        // From the storage an epoch comes but once, and its beginning is as cold as its end.
+        // An epoch comes from storage only once, and its beginning is as cold as its end.
         let (last, begins) = match self.cold {
             Some(_) => (first.saturating_add(1), 0),
             None => (u64::MAX, settings.prefetch as u64 + 1),
@@ -166,14 +166,14 @@ impl Tuner<'_> {
         Ok(rate(samples, started.elapsed()))
     }
 
-    /// What these settings reach by turns.
+    /// Lets these settings take turns.
     pub(crate) fn finals(&self, settings: &[Settings]) -> Result<Finals> {
         Finals::of(settings, ROUNDS, |settings| self.trial(settings))
     }
 
-    /// Every setting within the bounds, and what was found beside the best of them.
+    /// Measures all settings within the bounds, and compares `found` with the best of them.
     pub(crate) fn grid(&self, found: Settings, most: Settings) -> Result<Grid> {
-        // As a search climbs: the rungs of the ladder, and the most.
+        // As a search climbs: the steps of its ladder, and the most.
         let up_to =
             |most: usize| Search::LADDER.into_iter().filter(move |&step| step < most).chain([most]);
         let mut points = Vec::new();
@@ -186,7 +186,7 @@ impl Tuner<'_> {
                 }
             }
         }
-        // Two passes, so that what disturbs the machine for a while does not meet the same ones.
+        // Two passes, so that a temporary disturbance does not affect both trials of a setting.
         let mut trials: Vec<Trial> = Vec::new();
         for _ in 0..2 {
             for &settings in &points {

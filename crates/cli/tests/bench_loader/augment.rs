@@ -178,7 +178,7 @@ fn the_program_of_a_page_augments_and_pads_as_the_command_did() {
     assert_eq!(json["fields"][1]["shape"], serde_json::json!([5, 4]));
     let without = line.replace("--pad boxes:-1", "");
     let ended = bench(dir.path(), &without).expect(2);
-    assert!(ended.stderr.contains("is ragged: say --pad FIELD:VALUE"), "{ended:#?}");
+    assert!(ended.stderr.contains("is ragged: use --pad FIELD:VALUE"), "{ended:#?}");
 }
 
 #[test]

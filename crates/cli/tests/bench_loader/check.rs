@@ -85,7 +85,7 @@ fn sound_data_of_any_layout_has_no_problem() {
         "--field x=DIR/input --field y=DIR/input",
     ] {
         let ended = bench(dir.path(), &format!("check {source}")).expect(0);
-        assert_eq!(ended.stdout, "20 samples, no problem\n", "{source}");
+        assert_eq!(ended.stdout, "20 samples, no problems\n", "{source}");
     }
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits/images.npy");
     bench(dir.path(), &format!("check {digits}")).expect(0);
@@ -195,8 +195,8 @@ fn folders_that_were_passed_over_are_said() {
     let ended = bench(dir.path(), "check DIR/input").expect(0);
     assert_eq!(
         ended.lines(),
-        ["note: folders of .npy files were passed over: \"old\"", "5 samples, no problem"]
+        ["note: folders of .npy files are ignored: \"old\"", "5 samples, no problems"]
     );
     let ended = bench(dir.path(), "inspect DIR/input").expect(0);
-    assert!(ended.stdout.contains("passed over: \"old\""), "{ended:#?}");
+    assert!(ended.stdout.contains("ignored: \"old\""), "{ended:#?}");
 }

@@ -137,7 +137,7 @@ fn a_page_says_what_the_report_says_and_needs_nothing_else() {
     assert!(!waits || unescaped(&page).contains(&advice), "{advice}: {page}");
     for words in [
         "<!DOCTYPE html>",
-        "Samples a second",
+        "Samples per second",
         "Batches by wait",
         "Batches ready",
         ".batch_size(8)",
@@ -257,16 +257,16 @@ fn a_page_of_tune_shows_every_setting_that_was_tried() {
     let line = "tune DIR --batch-size 4 --seconds 2 --memory 2kB --grid --html DIR/report.html";
     let (page, dom) = read_page(dir.path(), &format!("{line} --json"), 0);
     for words in [
-        " samples a second",
+        " samples per second",
         " of what the page cache allows",
         "What was tried",
         "<span class=\"swatch dash t-reference\"></span>ceiling of the page cache, ",
-        "</span>a trial</li>",
+        "</span>one trial</li>",
         "The search",
         "The grid",
         "All ",
         "Ceilings",
-        "copies of memory",
+        "memory copies",
         "NpyFolders::pairs(",
         ".batch_size(4)",
         "processor",
@@ -299,7 +299,7 @@ fn a_page_of_tune_shows_as_many_bars_and_trials_as_the_report_has() {
         count("steps")
     );
     assert!(!page.contains("swatch dash"), "no ceiling counts where a step sets the pace: {page}");
-    assert!(page.contains("A training whose step takes 1.00 ms sets the pace"), "{page}");
+    assert!(page.contains("Steps of 1.00 ms set the pace"), "{page}");
 }
 
 #[test]
@@ -315,11 +315,11 @@ fn a_page_of_compare_shows_all_contenders_or_why_not() {
     for words in [
         "On these files ",
         "Throughput",
-        "Samples a second",
-        "CPU seconds a GB",
+        "Samples per second",
+        "CPU seconds per GB",
         "Peak memory",
         "Time to the first batch",
-        "</span>a round</li>",
+        "</span>one round</li>",
         "All numbers",
         "speed ×",
         "candle loop",
@@ -350,7 +350,7 @@ fn a_page_of_compare_without_anyone_to_compare_with_says_so() {
     let line = "compare DIR --batch-size 4 --rounds 1 --python DIR/stub \
                 --augment 'random_crop(8) to_dtype(f32)' --html DIR/report.html";
     let (page, _) = read_page(dir.path(), line, 0);
-    assert!(page.contains("<h1>Nothing is there to compare Tallow with.</h1>"), "{page}");
+    assert!(page.contains("<h1>There is nothing to compare Tallow with.</h1>"), "{page}");
     assert!(page.contains("2 contenders are absent or failed"), "{page}");
 }
 

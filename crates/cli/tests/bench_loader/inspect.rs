@@ -94,7 +94,7 @@ fn floats(values: &[f32]) -> tempfile::TempDir {
 fn the_values_of_each_field_are_shown_with_what_augmentation_takes_them_for() {
     let dir = floats(&[0.0, 200.0, f32::NAN, f32::INFINITY]);
     let ended = bench(dir.path(), "inspect DIR").expect(0);
-    let said = "input: 0..200, 1 NaN, 1 infinite in 3 samples; augmentation takes floats for 0..1";
+    let said = "input: 0..200, 1 NaN, 1 infinite in 3 samples; augmentation expects floats in 0..1";
     assert!(ended.stdout.contains(said), "{ended:#?}");
     assert!(ended.stdout.contains("255"), "and how to say another range: {ended:#?}");
     let json = bench(dir.path(), "inspect DIR --json").expect(0).json();
@@ -105,10 +105,16 @@ fn the_values_of_each_field_are_shown_with_what_augmentation_takes_them_for() {
     );
     let small = floats(&[0.0, 1.0]);
     let ended = bench(small.path(), "inspect DIR").expect(0);
-    assert!(ended.stdout.contains("input: 0..1 in 3 samples; augmentation takes 0..1 for"));
+    assert!(
+        ended.stdout.contains("input: 0..1 in 3 samples; augmentation takes 0..1 as black..white")
+    );
     let bytes = crate::tester::images(100);
     let ended = bench(bytes.path(), "inspect DIR").expect(0);
-    assert!(ended.stdout.contains("input: 0..255 in 64 samples; augmentation takes 0..255 for"));
+    assert!(
+        ended
+            .stdout
+            .contains("input: 0..255 in 64 samples; augmentation takes 0..255 as black..white")
+    );
     assert!(ended.stdout.contains("target: 0..9\n"), "{ended:#?}");
 }
 

@@ -76,7 +76,7 @@ fn the_choice_comes_with_its_uncertainty_and_turns_in_one_order() {
         }
     }
     let ended = bench(dir.path(), line).expect(0);
-    let uncertainty = ["at most ", "the fastest of ", "nothing else that was tried came near"];
+    let uncertainty = ["at most ", "the fastest of ", "nothing else that was tried came close"];
     assert!(uncertainty.iter().any(|words| ended.stdout.contains(words)), "{ended:#?}");
     let is_default = ended.stdout.contains("which are the defaults\n");
     assert_eq!(ended.stdout.contains(".prefetch("), !is_default, "{ended:#?}");

@@ -29,12 +29,14 @@ pub(crate) fn page(report: &Compare, around: &Surroundings) -> Page {
     }
 }
 
-/// Whether Tallow is the fastest, by how much, and whether that can be told at all.
+/// Whether Tallow is the fastest, by how much, and whether that is certain.
 fn verdict(report: &Compare) -> Verdict {
     let tallow = report.entries.first().and_then(Entry::measured);
     let (mood, sentence) = match (tallow, report.best_other()) {
-        (None, _) => (Mood::Bad, text("Tallow did not do the work: there is nothing to compare.")),
-        (Some(_), None) => (Mood::Plain, text("Nothing is there to compare Tallow with.")),
+        (None, _) => {
+            (Mood::Bad, text("Tallow did not do the work, so there is nothing to compare."))
+        }
+        (Some(_), None) => (Mood::Plain, text("There is nothing to compare Tallow with.")),
         (Some(tallow), Some((entry, other))) => beside(tallow, entry, other),
     };
     let mut more = Vec::new();
@@ -85,11 +87,11 @@ fn beside(tallow: &Measured, entry: &Entry, other: &Measured) -> (Mood, String) 
     }
 }
 
-/// The CPU time of the fastest of the others: how many times Tallow's it is.
+/// The fastest of the others, and its CPU time relative to Tallow's.
 fn cpu(report: &Compare) -> Option<(&Entry, &Measured, f64)> {
     let (entry, measured) = report.best_other()?;
     let (_, cpu) = report.ratios(measured)?;
-    // An epoch so short that the clock of the CPU did not tick has none.
+    // An epoch may be so short that the CPU clock did not tick.
     (cpu > 0.0 && cpu.is_finite()).then_some((entry, measured, cpu))
 }
 
@@ -98,7 +100,7 @@ fn figures(report: &Compare) -> Vec<Figure> {
     let figure = |name: &str, value: String, note: String| Figure { name: text(name), value, note };
     let rate = format!("{}/s", bytes(tallow.bytes_per_second() as u64));
     let mut figures =
-        vec![figure("Tallow, samples a second", count(tallow.samples_per_second() as u64), rate)];
+        vec![figure("Tallow, samples per second", count(tallow.samples_per_second() as u64), rate)];
     let best = report.best_other();
     if let Some(((entry, other), (speed, _))) =
         best.and_then(|best| Some((best, report.ratios(best.1)?)))
@@ -110,7 +112,7 @@ fn figures(report: &Compare) -> Vec<Figure> {
         best.map(|(entry, other)| format!("{}: {}", entry.name, of(other))).unwrap_or_default()
     };
     let cpu = |of: &Measured| format!("{:.2}", of.cpu_per_gigabyte());
-    figures.push(figure("CPU seconds a GB", cpu(tallow), of_other(&cpu)));
+    figures.push(figure("CPU seconds per GB", cpu(tallow), of_other(&cpu)));
     let peak = |of: &Measured| bytes(of.peak_bytes());
     figures.push(figure("peak memory", peak(tallow), of_other(&peak)));
     let first = |of: &Measured| time(of.first_batch());
@@ -125,7 +127,7 @@ struct Compared {
     unit: Unit,
     value: fn(&Measured) -> f64,
     rounds: fn(&Measured) -> Vec<f64>,
-    /// As it is written beside the bar.
+    /// The text beside the bar.
     words: fn(&Measured) -> String,
 }
 
@@ -141,7 +143,7 @@ impl Compared {
             }],
             marks: (self.rounds)(measured),
         };
-        // Numbered before some are left out: a contender has the same colour in every page.
+        // Numbered before some are left out, so that a contender has the same colour on every page.
         let numbered = report.entries.iter().enumerate();
         let numbered = numbered.filter_map(|(at, entry)| Some((at, (entry, entry.measured()?))));
         Bars {
@@ -150,7 +152,7 @@ impl Compared {
             unit: self.unit,
             whole: Whole::Largest,
             rows: numbered.map(row).collect(),
-            mark: "a round",
+            mark: "one round",
             levels: Vec::new(),
         }
     }
@@ -158,7 +160,7 @@ impl Compared {
 
 fn speed(report: &Compare) -> Section {
     let compared = Compared {
-        title: "Samples a second",
+        title: "Samples per second",
         note: "median of the rounds; more is better",
         unit: Unit::Count,
         value: Measured::samples_per_second,
@@ -170,7 +172,7 @@ fn speed(report: &Compare) -> Section {
         },
     };
     let lead = format!(
-        "In each of {} all contenders take turns, with {} each, over {} in batches of {}.",
+        "In each of {}, all contenders take turns, with {} each, over {} in batches of {}.",
         counted(report.rounds, "round"),
         counted(report.workers as u64, "worker"),
         counted(report.samples as u64, "sample"),
@@ -182,7 +184,7 @@ fn speed(report: &Compare) -> Section {
 fn cost(report: &Compare) -> Section {
     let charts = [
         Compared {
-            title: "CPU seconds a GB",
+            title: "CPU seconds per GB",
             note: "delivered; less is better",
             unit: Unit::Seconds,
             value: Measured::cpu_per_gigabyte,
@@ -207,15 +209,16 @@ fn cost(report: &Compare) -> Section {
         },
         Compared {
             title: "Start",
-            note: "until the first epoch can be asked for",
+            note: "until the first epoch can begin",
             unit: Unit::Seconds,
             value: |measured| measured.starting.as_secs_f64(),
             rounds: |_| Vec::new(),
             words: |measured| time(measured.starting),
         },
     ];
-    let lead = "CPU time and memory are of all threads and processes of a contender, with \
-                interpreter and libraries. What a loader takes of the CPU a model cannot have.";
+    let lead = "CPU time and memory include all threads and processes of a contender, with \
+                interpreter and libraries. CPU time that a loader takes is not available to a \
+                model.";
     let body = html! { div.pair { @for chart in &charts { (chart.bars(report).render()) } } };
     Section { title: text("Cost"), lead: text(lead), body }
 }
@@ -237,12 +240,13 @@ fn numbers(report: &Compare) -> Section {
         "speed ×",
         "CPU ×",
     ];
-    let lead = "Medians of the rounds. The last two columns tell how many times as fast Tallow is, \
-                and how many times less CPU time it takes for the same bytes.";
+    let lead = "Medians of the rounds. The last two columns are ratios: the speed of Tallow to \
+                that of the contender, and the contender's CPU time for the same bytes to that of \
+                Tallow.";
     Section { title: text("All numbers"), lead: text(lead), body: table(&heads, &rows) }
 }
 
-/// Those of whom there is nothing to show, and why.
+/// The contenders that were not measured, and why.
 fn missing(report: &Compare) -> Option<Section> {
     let missing = report.entries.iter().filter_map(|entry| match &entry.outcome {
         Outcome::Measured(_) => None,
@@ -268,8 +272,8 @@ fn notes(report: &Compare) -> Option<Section> {
     if notes.is_empty() {
         return None;
     }
-    let lead = "How each was used, the fastest of the ways that were tried, and where its work is \
-                not quite that of the others.";
+    let lead = "How each contender was used, in the fastest way that was tried, and where its work \
+                differs from that of the others.";
     Some(Section { title: text("What differs"), lead: text(lead), body: facts(&notes) })
 }
 
@@ -285,7 +289,7 @@ fn setup(report: &Compare) -> Section {
     Section { title: text("Setup"), lead: String::new(), body: facts(&list) }
 }
 
-/// Of the contenders and of what else they run on.
+/// The versions of the contenders, and of the packages that they use.
 fn versions(report: &Compare) -> Section {
     let versions = report.measured().map(|(entry, _)| {
         let own = entry.version.clone();

@@ -1,4 +1,4 @@
-//! The comparison as a table, and what must be said of its rows below it.
+//! The comparison as a table, with notes on its rows.
 
 use std::io::{self, Write};
 
@@ -45,9 +45,10 @@ pub(crate) fn write(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
-        "Medians of the rounds. Tallow: how many times as fast it is, and how many times less CPU \
-         time it\ntakes for the same bytes. Memory is of all processes, with interpreter and \
-         libraries; start is until\nthe first epoch can be asked for."
+        "Medians of the rounds. Tallow: its speed as a multiple of the contender's, and the CPU \
+         time of the\ncontender for the same bytes as a multiple of its own. Memory includes all \
+         processes, with interpreter\nand libraries; start is the time until the first epoch can \
+         begin."
     )?;
     writeln!(out)?;
     report.entries.iter().try_for_each(|entry| write_notes(out, entry))?;
@@ -57,10 +58,8 @@ pub(crate) fn write(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
 pub(super) fn cache(report: &Compare) -> &'static str {
     match report.fits_page_cache() {
         Some(true) => "warm: each contender had read every file before the clock ran",
-        Some(false) => {
-            "the files are more than half of the memory, and may have come from the disk"
-        }
-        None => "each contender had read every file before the clock ran; the memory is not known",
+        Some(false) => "the files take more than half of the memory, and may have come from disk",
+        None => "each contender had read every file before the clock ran; memory size unknown",
     }
 }
 
@@ -126,7 +125,7 @@ fn write_notes(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
     entry.notes.iter().try_for_each(|note| writeln!(out, "{}: {}", entry.name, one_line(note)))
 }
 
-/// How it was used, and how not.
+/// How it was used, and which other ways were slower.
 pub(super) fn form(entry: &Entry) -> Option<String> {
     let form = entry.form.as_ref()?;
     let tried = entry.tried.iter().filter(|(name, _)| name != form);

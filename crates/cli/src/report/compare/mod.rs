@@ -1,4 +1,5 @@
-//! What several loaders have cost on the same work; [`human`], [`json`] and [`html`] are views of it.
+//! The result of `compare` as data, and views of it: [`human`] for text, [`json`], and [`html`] for
+//! a page.
 
 pub(crate) mod html;
 pub(crate) mod human;
@@ -10,13 +11,13 @@ use tallow::Schema;
 
 use crate::measure::rate::{median, rate, ratio};
 
-/// A comparison: what was loaded, where, and what each contender made of it.
+/// A comparison: what was loaded, where, and how each contender did.
 #[derive(Debug)]
 pub(crate) struct Compare {
     pub(crate) source: String,
     pub(crate) schema: Schema,
     pub(crate) samples: usize,
-    /// In files, headers included.
+    /// Bytes in files, with headers.
     pub(crate) file_bytes: u64,
     pub(crate) batch_size: usize,
     pub(crate) workers: usize,
@@ -24,13 +25,13 @@ pub(crate) struct Compare {
     pub(crate) seed: u64,
     /// With `--augment`, the chain in its canonical form.
     pub(crate) augment: Option<String>,
-    /// Model, cores and memory, in words.
+    /// Model, cores and memory, as text.
     pub(crate) machine: String,
-    /// Where it is known.
+    /// If known.
     pub(crate) memory_bytes: Option<u64>,
-    /// The command line that repeats it.
+    /// The command line that repeats the comparison.
     pub(crate) command: String,
-    /// Tallow, then the others in the order of the report.
+    /// Tallow first, then the others in the order of the report.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -39,13 +40,13 @@ pub(crate) struct Compare {
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) version: Option<String>,
-    /// Package and version of what else it runs on.
+    /// Names and versions of the packages that it uses.
     pub(crate) versions: Vec<(String, String)>,
-    /// How it was used: the fastest of those that were tried.
+    /// How it was used: the fastest form that was tried.
     pub(crate) form: Option<String>,
-    /// The forms, and the samples a second by which one of them was chosen.
+    /// The forms that were tried, and their rates in samples per second.
     pub(crate) tried: Vec<(String, f64)>,
-    /// Where it does something else than the others.
+    /// Where its work differs from that of the others.
     pub(crate) notes: Vec<String>,
     pub(crate) outcome: Outcome,
 }
@@ -54,36 +55,36 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Measured(Measured),
-    /// It is not installed, in words.
+    /// It is not installed; the message says what is missing.
     Absent(String),
-    /// It did not do the work, in words.
+    /// It did not do the work; the message says why.
     Failed(String),
 }
 
 /// What it has cost.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    /// From the start of the process to its readiness: imports, listing of files, threads.
+    /// From the start of the process until it is ready: imports, listing files, starting threads.
     pub(crate) starting: Duration,
-    /// One a round.
+    /// One per round.
     pub(crate) laps: Vec<Lap>,
 }
 
-/// An epoch of a contender.
+/// One epoch of a contender.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lap {
     pub(crate) wall: Duration,
     pub(crate) first_batch: Duration,
     pub(crate) samples: u64,
     pub(crate) bytes: u64,
-    /// Of all its threads and processes.
+    /// CPU time of all its threads and processes.
     pub(crate) cpu: Duration,
-    /// The most until its end, of all its processes.
+    /// The peak memory of all its processes up to the end of the epoch.
     pub(crate) peak_bytes: u64,
 }
 
 impl Measured {
-    /// Of each round, as what follows.
+    /// Samples per second of each round.
     pub(crate) fn rates(&self) -> impl Iterator<Item = f64> {
         self.laps.iter().map(|lap| rate(lap.samples, lap.wall))
     }
@@ -92,7 +93,7 @@ impl Measured {
         median(self.rates())
     }
 
-    /// The slowest and the fastest round.
+    /// The rates of the slowest and the fastest round.
     pub(crate) fn range(&self) -> (f64, f64) {
         let least = self.rates().fold(f64::INFINITY, f64::min);
         (if least.is_finite() { least } else { 0.0 }, self.rates().fold(0.0, f64::max))
@@ -102,7 +103,7 @@ impl Measured {
         median(self.laps.iter().map(|lap| rate(lap.bytes, lap.wall)))
     }
 
-    /// CPU seconds of a gigabyte that was delivered.
+    /// CPU seconds per delivered gigabyte, of each round.
     pub(crate) fn cpus_per_gigabyte(&self) -> impl Iterator<Item = f64> {
         self.laps.iter().map(|lap| ratio(lap.cpu.as_secs_f64(), lap.bytes as f64 / 1e9))
     }
@@ -134,7 +135,7 @@ impl Entry {
 }
 
 impl Compare {
-    /// What was measured, Tallow first unless it failed.
+    /// The contenders that were measured, Tallow first unless it failed.
     pub(crate) fn measured(&self) -> impl Iterator<Item = (&Entry, &Measured)> {
         self.entries.iter().filter_map(|entry| Some((entry, entry.measured()?)))
     }
@@ -146,20 +147,21 @@ impl Compare {
         others.max_by(|(_, a), (_, b)| a.samples_per_second().total_cmp(&b.samples_per_second()))
     }
 
-    /// How many times as fast Tallow is as another, and how many times less CPU time it takes for
-    /// the same bytes.
+    /// How many times as fast as another Tallow is, and how many times the CPU time of Tallow the
+    /// other takes for the same bytes.
     pub(crate) fn ratios(&self, of: &Measured) -> Option<(f64, f64)> {
         let tallow = self.entries.first()?.measured()?;
         let speed = ratio(tallow.samples_per_second(), of.samples_per_second());
         Some((speed, ratio(of.cpu_per_gigabyte(), tallow.cpu_per_gigabyte())))
     }
 
-    /// Whether the files surely stay in memory between two rounds: the contenders need some, too.
+    /// Whether the files surely stay in memory between two rounds, beside the memory of the
+    /// contenders.
     pub(crate) fn fits_page_cache(&self) -> Option<bool> {
         Some(self.file_bytes < self.memory_bytes? / 2)
     }
 
-    /// Peers that are not installed.
+    /// Contenders that are not installed.
     pub(crate) fn absent(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| matches!(entry.outcome, Outcome::Absent(_)))
     }

@@ -1,4 +1,4 @@
-//! Reports as pages: what each of them shows, and here what all of them do.
+//! Reports as pages. Here is what several pages have in common.
 
 pub(crate) mod run;
 pub(crate) mod tune;
@@ -11,7 +11,7 @@ use super::Finding;
 use crate::html::{Fact, Section, Unit, facts};
 use crate::terminal::words::one_line;
 
-/// What a page has beside what every report has.
+/// What a page shows besides its report.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) command: String,

@@ -17,11 +17,11 @@ use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 
 /// Points of a line over time.
 const POINTS: usize = 240;
-/// Of throughput fewer, with some batches each: what comes in bursts would be noise.
+/// Fewer points for throughput, with several batches each, because batches come in bursts.
 const RATES: usize = 100;
 const BATCHES_OF_A_RATE: usize = 4;
 
-/// The page of a run whose meter kept a timeline; `program` is its options as one.
+/// The page of a run whose meter kept a timeline; `program` is its options as code.
 pub(crate) fn page(report: &Run, program: &str, around: &Surroundings) -> Page {
     let mut sections = vec![times(report)];
     if let Some(timeline) = report.meter.timeline.as_ref().filter(|line| !line.is_empty()) {
@@ -47,21 +47,21 @@ fn share(part: Duration, whole: Duration) -> f64 {
 fn verdict(report: &Run) -> Verdict {
     let meter = &report.meter;
     let (stage, advice) = report.limit();
-    // Behind the colon stands what to do, before it what is said here in other words.
+    // After the colon is what to do; what is before it is said here in other words.
     let mend = advice.split_once(": ").map_or(advice.as_str(), |(_, mend)| mend);
     let waited = Unit::Share.text(meter.wait_fraction());
     let consumer = stage == Stage::Consumer.as_str();
     let (mood, sentence) = match report.step {
         _ if meter.batches == 0 => (Mood::Plain, text("There was no batch to load.")),
-        _ if stage == Run::NO_LIMIT => (Mood::Plain, format!("Nothing can be told yet: {advice}.")),
+        _ if stage == Run::NO_LIMIT => (Mood::Plain, format!("No result yet: {advice}.")),
         Some(_) if consumer => (
             Mood::Good,
-            format!("Training does not wait for its data: only {waited} of its time went there."),
+            format!("Training does not wait for its data: that took only {waited} of its time."),
         ),
         Some(_) => (
             Mood::Warning,
             format!(
-                "Training waits for its data {waited} of the time, above all for {}: {mend}.",
+                "Training waits for its data {waited} of the time, mostly for {}: {mend}.",
                 noun(stage)
             ),
         ),
@@ -71,7 +71,7 @@ fn verdict(report: &Run) -> Verdict {
         None => {
             let rate = count(report.samples_per_second() as u64);
             let sentence = format!(
-                "Loading alone reaches {rate} samples a second, and {} is its limit: {mend}.",
+                "Loading alone reaches {rate} samples per second, limited by {}: {mend}.",
                 noun(stage)
             );
             (Mood::Plain, sentence)
@@ -90,19 +90,19 @@ fn verdict(report: &Run) -> Verdict {
         more.push(format!("{} passed over.", counted(faults, "bad read")));
     }
     if report.step.is_none() {
-        more.push(text("Whether a training would wait for it, --step-ms tells: it simulates the steps of a model."));
+        more.push(text("To see whether training would wait, simulate its steps with --step-ms."));
     }
     Verdict { mood: if errors > 0 { Mood::Bad } else { mood }, sentence, more: more.join(" ") }
 }
 
-/// A stage as one speaks of it.
+/// A stage as a noun for a sentence.
 fn noun(stage: &str) -> &str {
     match stage {
         "order" => "making the order",
         "read" => "reading",
         "transform" => "transforms",
         "hand_over" => "making tensors",
-        "idle" => "threads to wake",
+        "idle" => "threads that wake up",
         other => other,
     }
 }
@@ -114,7 +114,7 @@ fn figures(report: &Run) -> Vec<Figure> {
     let micros = |us: f64| Unit::Seconds.text(us * 1e-6);
     let rate = format!("{}/s", bytes(report.bytes_per_second() as u64));
     let mut figures = vec![
-        figure("samples a second", count(report.samples_per_second() as u64), rate),
+        figure("samples per second", count(report.samples_per_second() as u64), rate),
         figure(
             if report.step.is_some() { "stall" } else { "waiting" },
             Unit::Share.text(meter.wait_fraction()),
@@ -142,13 +142,13 @@ fn figures(report: &Run) -> Vec<Figure> {
     figures
 }
 
-/// The name and the colour of a part of the wall.
+/// The name and colour of a part of the wall time.
 fn of_wall(part: meter::Part) -> (&'static str, Tone) {
     match part {
         meter::Part::Step => ("step", Tone::Step),
         meter::Part::Own => ("consumer", Tone::Own),
         meter::Part::Device => ("device", Tone::Device),
-        meter::Part::Wait(Stage::Idle) => ("nobody at work", Tone::Idle),
+        meter::Part::Wait(Stage::Idle) => ("no thread at work", Tone::Idle),
         meter::Part::Wait(stage) => (stage.as_str(), of_stage(stage)),
     }
 }
@@ -187,8 +187,8 @@ fn times(report: &Run) -> Section {
         mark: "",
         levels: Vec::new(),
     };
-    let lead = "A wait is given to the stages in which the workers were while it lasted. What \
-                workers do in the shadow of a step costs a training nothing.";
+    let lead = "A wait is attributed to the stages in which the workers were meanwhile. Work \
+                that overlaps with a step costs training nothing.";
     let body = html! { (bars.render()) (wall_table(report, &parts)) };
     Section { title: text("Where the time went"), lead: text(lead), body }
 }
@@ -233,10 +233,10 @@ fn wall_table(report: &Run, parts: &[(meter::Part, Duration)]) -> Markup {
         text(if meter.wall.is_zero() { "0" } else { "100%" }),
         time(meter.per_batch(meter.wall)),
     ]);
-    table(&["training loop", "time", "share", "a batch"], &rows)
+    table(&["training loop", "time", "share", "per batch"], &rows)
 }
 
-/// Points that reach from end to end, though the first lies behind the beginning.
+/// Points that reach from end to end, although the first one is after the beginning.
 fn to_the_ends(mut points: Vec<(f64, f64)>, wall: f64) -> Vec<(f64, f64)> {
     if let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) {
         points.insert(0, (0.0, first.1));
@@ -264,7 +264,7 @@ fn throughput(report: &Run, timeline: &Timeline) -> Section {
         value,
     };
     let lines = Lines {
-        title: text("Samples a second"),
+        title: text("Samples per second"),
         note: text("over the time of loading"),
         x: Axis::to(Unit::Seconds, wall),
         y: Axis::up_to(Unit::Count, largest(&points).max(ceiling.unwrap_or(0.0))),
@@ -273,10 +273,10 @@ fn throughput(report: &Run, timeline: &Timeline) -> Section {
     };
     let lead = match ceiling {
         Some(_) => {
-            "The ceiling is what as many threads reach that open, read and close the same \
-                    files and do nothing else; the passes that measured it are left out here."
+            "The ceiling is what the same number of threads reach that open, read and \
+                    close the same files and do nothing else. Its own passes are not shown."
         }
-        None => "What the machine could reach at most, --ceiling measures.",
+        None => "Use --ceiling to measure the most that the machine could reach.",
     };
     Section { title: text("Throughput"), lead: text(lead), body: lines.render() }
 }
@@ -322,13 +322,13 @@ fn waits(report: &Run, timeline: &Timeline) -> Section {
         ],
         levels: Vec::new(),
     };
-    let lead = "How long the training loop stood in next(). A single hill at a microsecond or two \
-                is a queue that never runs empty.";
+    let lead = "How long the training loop waited in next(). A single hill at a microsecond or two \
+                means that the queue never runs empty.";
     let body = html! { div.pair { (histogram.render()) (lines.render()) } };
     Section { title: text("Waits for batches"), lead: text(lead), body }
 }
 
-/// Without workers nothing is made ahead.
+/// Without workers, nothing is made ahead.
 fn queue(report: &Run, timeline: &Timeline) -> Option<Section> {
     if report.plan.workers() == 0 {
         return None;
@@ -340,7 +340,7 @@ fn queue(report: &Run, timeline: &Timeline) -> Option<Section> {
     let series = |name: &str, tone, look, points| Series { name: text(name), tone, look, points };
     let lines = Lines {
         title: text("Batches ready"),
-        note: text("when one was taken, behind it"),
+        note: text("after the one just taken"),
         x: Axis::to(Unit::Seconds, wall),
         y: Axis::up_to(Unit::Count, largest(&mean).max(prefetch)),
         series: vec![
@@ -358,8 +358,8 @@ fn queue(report: &Run, timeline: &Timeline) -> Option<Section> {
             value: prefetch,
         }],
     };
-    let lead = "A queue that stays full has workers to spare; one that stays empty has too few, or \
-                too slow ones. One that swings needs more batches ahead.";
+    let lead = "If the queue stays full, there are workers to spare; if it stays empty, there are \
+                too few or they are too slow. If it swings, use more batches ahead.";
     Some(Section { title: text("Queue"), lead: text(lead), body: lines.render() })
 }
 
@@ -409,11 +409,11 @@ fn settings(report: &Run, program: &str) -> Section {
         let rates = [without, ahead].map(|rate| count(rate as u64));
         let [without, ahead] = rates;
         list.push(fact(
-            "from the storage",
+            "from storage",
             format!("{without} samples/s, {ahead} reading ahead, {times:.2} times"),
         ));
     }
-    let lead = text("The loader of this run, to be pasted into a program.");
+    let lead = text("The loader of this run, to paste into a program.");
     let body = html! { (code(program)) (facts(&list)) };
     Section { title: text("Settings"), lead, body }
 }

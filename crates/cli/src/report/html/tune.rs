@@ -15,7 +15,7 @@ use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 use crate::tune::finals::{Finalist, Ratio};
 use crate::tune::trial::{Grid, Trial, Tried};
 
-/// From this share of the ceiling on there is little left to gain.
+/// From this share of the ceiling on, there is little left to gain.
 const NEAR: f64 = 0.8;
 
 pub(crate) fn page(report: &Tune, around: &Surroundings) -> Page {
@@ -31,7 +31,7 @@ pub(crate) fn page(report: &Tune, around: &Surroundings) -> Page {
     }
 }
 
-/// What was found, and how far that is from the ceiling and from the defaults.
+/// What was found, and how far that is from the ceiling and the defaults.
 fn verdict(report: &Tune) -> Verdict {
     let ceiling = report.ceiling();
     let near = ceiling.is_none_or(|(_, _, share)| share >= NEAR);
@@ -51,26 +51,26 @@ fn sentence(report: &Tune) -> String {
         report.ceiling().map(|(name, _, share)| format!("{share:.2} of what the {name} allows"));
     if found == report.start {
         let far = far.map(|far| format!(", {far}")).unwrap_or_default();
-        return format!("Keep {}, {what}: {rate} samples a second{far}.", report.start_words());
+        return format!("Keep {}, {what}: {rate} samples per second{far}.", report.start_words());
     }
     let times = report.beside_start();
     let times = times.map(|ratio| format!("{:.2} times {}", ratio.median, report.start_words()));
     let beside = far.into_iter().chain(times).collect::<Vec<_>>().join(", ");
     let load = if found.workers == 1 { "loads" } else { "load" };
-    format!("{what} {load} {rate} samples a second: {beside}.")
+    format!("{what} {load} {rate} samples per second: {beside}.")
 }
 
 fn more(report: &Tune) -> String {
     let mut more = Vec::new();
     if let Some(step) = report.step {
         more.push(format!(
-            "A training whose step takes {} sets the pace: this is the least that it needs.",
+            "Steps of {} set the pace: these are the fewest workers and batches that keep up.",
             time(step)
         ));
     }
-    more.push(format!("It is {}.", report.uncertainty()));
+    more.push(format!("The result is {}.", report.uncertainty()));
     if report.sought.cut {
-        more.push(text("The search was cut short by --seconds: there was more to try."));
+        more.push(text("The search was cut short by --seconds, with more to try."));
     }
     more.join(" ")
 }
@@ -79,7 +79,7 @@ fn figures(report: &Tune) -> Vec<Figure> {
     let figure = |name: &str, value: String, note: String| Figure { name: text(name), value, note };
     let per_second = report.rate() * delivered_row_bytes(&report.schema) as f64;
     let note = format!("{}/s", bytes(per_second as u64));
-    let mut figures = vec![figure("samples a second", count(report.rate() as u64), note)];
+    let mut figures = vec![figure("samples per second", count(report.rate() as u64), note)];
     if let Some((name, ceiling, share)) = report.ceiling() {
         let note = format!("{name}: {} samples/s", count(ceiling as u64));
         figures.push(figure("of the ceiling", format!("{share:.2}"), note));
@@ -97,7 +97,7 @@ fn figures(report: &Tune) -> Vec<Figure> {
     figures
 }
 
-/// A bar for each of the settings that `trials` are of.
+/// A bar for each of the settings in `trials`.
 fn rates(report: &Tune, trials: &[Trial], best: Option<Settings>) -> Bars {
     let row = |tried: &Tried| {
         let least = tried.rates.iter().copied().fold(f64::INFINITY, f64::min);
@@ -118,17 +118,17 @@ fn rates(report: &Tune, trials: &[Trial], best: Option<Settings>) -> Bars {
         value,
     };
     Bars {
-        title: text("Samples a second"),
+        title: text("Samples per second"),
         note: text("median of the trials of each setting, and their spread"),
         unit: Unit::Count,
         whole: Whole::Largest,
         rows: Tried::all(trials).iter().map(row).collect(),
-        mark: "a trial",
+        mark: "one trial",
         levels: report.ceiling().map(level).into_iter().collect(),
     }
 }
 
-/// What settings are in the report, and their colour.
+/// The role of settings in the report, and their colour.
 fn role(report: &Tune, settings: Settings, best: Option<Settings>) -> (&'static str, Tone) {
     match settings {
         _ if settings == report.found && report.found == report.start => {
@@ -142,9 +142,9 @@ fn role(report: &Tune, settings: Settings, best: Option<Settings>) -> (&'static 
 }
 
 fn tried(report: &Tune) -> Section {
-    let lead = "Every setting that the search has tried. A step is decided by trials that take \
-                turns, so bars that were measured at different times compare less well than the \
-                ratios below.";
+    let lead = "Every setting that the search tried. Each step is decided by trials that take \
+                turns, so the ratios below are more reliable than comparing bars that were \
+                measured at different times.";
     let body = rates(report, &report.sought.trials, None).render();
     Section { title: text("What was tried"), lead: text(lead), body }
 }
@@ -152,7 +152,7 @@ fn tried(report: &Tune) -> Section {
 fn search(report: &Tune) -> Section {
     let row = |step: &tallow::Step| {
         vec![
-            format!("{}, beside {}", difference(step.from, step.to), settings(step.from)),
+            format!("{}, compared with {}", difference(step.from, step.to), settings(step.from)),
             format!("{:.2}", step.ratio),
             text(if step.taken { "taken" } else { "no" }),
         ]
@@ -160,8 +160,8 @@ fn search(report: &Tune) -> Section {
     let rows: Vec<Vec<String>> = report.sought.steps.iter().map(row).collect();
     let cut = if report.sought.cut { ", cut short by --seconds" } else { "" };
     let lead = format!(
-        "{} in {}{cut}. The ratio is how many times the rate of the setting beside it was \
-         reached, by turns.",
+        "{} in {}{cut}. The ratio is the rate relative to the setting it is compared with, \
+         from trials that take turns.",
         counted(report.sought.trials.len() as u64, "trial"),
         time(report.sought.seconds)
     );
@@ -170,15 +170,15 @@ fn search(report: &Tune) -> Section {
     let body = html! {
         @if !rows.is_empty() { (table(&["tried", "ratio", ""], &rows)) }
         @if !turns.is_empty() {
-            h3 { "By turns" }
-            (table(&["setting", "samples/s", "times what was found", "interval"], &turns))
+            h3 { "Finals" }
+            (table(&["setting", "samples/s", "ratio to what was found", "interval"], &turns))
         }
         @if !why.is_empty() { h3 { "Why" } (list(&why)) }
     };
     Section { title: text("The search"), lead, body }
 }
 
-/// What the finalists reached.
+/// The rates of the finalists.
 fn turns(report: &Tune) -> Vec<Vec<String>> {
     let finals = &report.sought.finals;
     let row = |finalist: &Finalist| {
@@ -200,8 +200,8 @@ fn of_grid(report: &Tune, grid: &Grid) -> Section {
             format!("All {all} within the bounds, measured afterwards: what was found is the best.")
         }
         Some(_) => format!(
-            "All {all} within the bounds, measured afterwards. The best, {}, beside what was \
-             found: the latter reaches {:.2} times its rate, by turns.",
+            "All {all} within the bounds, measured afterwards. The best is {}; what was found \
+             reaches {:.2} of its rate in trials that take turns.",
             settings(grid.best),
             grid.ratio()
         ),
@@ -225,12 +225,12 @@ fn ceilings(report: &Tune) -> Section {
         [files("storage", ceilings.storage), files("page cache", ceilings.page_cache)]
             .into_iter()
             .flatten()
-            .chain([copies("copies of memory", ceilings.memory_copy)])
-            .chain(ceilings.device_copy.map(|rate| copies("copies to the device", rate)))
+            .chain([copies("memory copies", ceilings.memory_copy)])
+            .chain(ceilings.device_copy.map(|rate| copies("device copies", rate)))
             .collect();
-    let lead = "What the machine can do at most: as many threads as workers may be that open, read \
-                and close the same files and do nothing else; and copies, as samples of the bytes \
-                that are delivered.";
+    let lead = "The most that the machine can do: as many threads as there may be workers that \
+                open, read and close the same files and do nothing else; and copies, in delivered \
+                samples.";
     let body = table(&["", "samples/s", "bytes"], &rows);
     Section { title: text("Ceilings"), lead: text(lead), body }
 }
@@ -242,12 +242,12 @@ fn setup(report: &Tune) -> Section {
         fact("fields", fields(&report.schema)),
         fact("bounds", settings(most)),
         fact("defaults", settings(report.start)),
-        fact("files", text(if report.cold { "from the storage" } else { "from the page cache" })),
+        fact("files", text(if report.cold { "from storage" } else { "from the page cache" })),
     ];
     if let Some(step) = report.step {
         list.push(fact("step", format!("{} after each batch", time(step))));
     }
-    let lead = text("What was found, to be pasted into a program.");
+    let lead = text("The settings that were found, to paste into a program.");
     let body = html! { (code(&report.code)) (facts(&list)) };
     Section { title: text("Settings"), lead, body }
 }
