@@ -375,9 +375,9 @@ def spdl_forms(work):
         return lambda: epoch
 
     return {
-        "a task a batch, spdl.io.load_npy": by_batch(parsed),
-        "a task a batch, np.load": by_batch(load),
-        "a task a sample, spdl.io.load_npy": by_sample(parsed),
+        "one task per batch, spdl.io.load_npy": by_batch(parsed),
+        "one task per batch, np.load": by_batch(load),
+        "one task per sample, spdl.io.load_npy": by_sample(parsed),
     }
 
 

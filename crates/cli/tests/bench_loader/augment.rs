@@ -31,7 +31,7 @@ fn augmented_bytes_do_not_depend_on_how_they_are_made() {
 #[test]
 fn another_seed_epoch_or_chain_is_another_stream() {
     let dir = images(7);
-    // In the order of the source, so that what differs is what was drawn.
+    // In the order of the source, so that only what was drawn differs.
     let streams = ["", "--seed 1", "--first-epoch 1"];
     let mut digests: HashSet<String> = streams.map(|options| digest(&dir, options).stdout).into();
     for chain in ["", "--augment hflip", "--augment 'hflip vflip'", "--augment to_dtype(f32)"] {
@@ -118,7 +118,7 @@ fn labels_and_masks_follow() {
     assert_ne!(digest("output", "a"), digest("output", "b"));
 }
 
-/// Images beside boxes, points and classes, as options of a source.
+/// Images with boxes, points and classes, as options of a source.
 fn targets(dir: &TempDir) -> String {
     for (name, shape) in [("images", "12,12,3"), ("boxes", "4,4"), ("points", "5,2")] {
         let dtype = if name == "images" { "u8" } else { "f32" };

@@ -1,4 +1,4 @@
-//! Data as people have it that was once answered wrongly, one test each.
+//! Real-life data that was once handled wrongly, one test each.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::tester::{Ended, bench, file, pairs};
 
-/// A `.npy` file of that element type and shape, its elements all zero.
+/// A `.npy` file of this element type and shape, with all elements zero.
 fn npy(descr: &str, shape: &str, payload_bytes: usize) -> Vec<u8> {
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let mut bytes = b"\x93NUMPY\x01\x00v\x00".to_vec();
@@ -22,7 +22,7 @@ fn write(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     fs::write(path, bytes).unwrap();
 }
 
-/// A `.safetensors` file of one tensor of bytes that takes none.
+/// A `.safetensors` file of one tensor of type `U8` that takes no bytes.
 fn shard(samples: u64) -> Vec<u8> {
     let header =
         format!(r#"{{"input":{{"dtype":"U8","shape":[{samples},0],"data_offsets":[0,0]}}}}"#);
@@ -32,7 +32,7 @@ fn shard(samples: u64) -> Vec<u8> {
 const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
      oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
 
-/// All that was said, wherever.
+/// Everything that was printed, on either stream.
 fn said(ended: &Ended) -> String {
     format!("{}{}", ended.stdout, ended.stderr)
 }
@@ -278,7 +278,7 @@ fn samples_without_bytes_are_looked_at_at_once_however_many() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "all.npy", npy("|u1", "(1099511627776, 0)", 0));
     write(dir.path(), "many.npy", npy("|u1", "(4294967296, 0)", 0));
-    // A real file of as many rows needs as little.
+    // A real file with many rows needs as little time.
     write(dir.path(), "tokens.npy", npy("|u1", "(500000000,)", 0));
     let tokens = fs::OpenOptions::new().write(true).open(dir.path().join("tokens.npy")).unwrap();
     tokens.set_len(128 + 500_000_000).unwrap();

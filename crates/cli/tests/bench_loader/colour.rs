@@ -6,8 +6,8 @@ use crate::tester::{bench, bench_with, command, file, pairs, truncate};
 
 const ESCAPE: char = '\u{1b}';
 
-/// What the program writes to a terminal, both streams together; `None` where no program is
-/// installed that makes one.
+/// What the program writes to a terminal, both streams together; `None` if `script`, which makes a
+/// terminal, is not installed.
 fn on_a_terminal(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Option<String> {
     let line = line.replace("DIR", dir.to_str().unwrap());
     let program = env!("CARGO_BIN_EXE_bench-loader");
@@ -15,7 +15,7 @@ fn on_a_terminal(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Option
     script.args(["-qec", &format!("'{program}' {line}"), "/dev/null"]);
     script.env("TERM", "xterm-256color");
     let output = script.envs(environment.iter().copied()).output().ok()?;
-    // What is installed under that name may be another program.
+    // Another program may be installed under that name.
     let text = String::from_utf8(output.stdout).unwrap();
     text.contains("sample").then_some(text)
 }
@@ -51,7 +51,7 @@ fn colour_changes_no_word() {
             rest = sequence.split_once('m').map_or("", |(_, after)| after);
         }
         stripped += rest;
-        // What is available of the memory may have changed.
+        // The available memory may have changed.
         let words = |text: &str| {
             text.lines()
                 .filter(|line| !line.starts_with("memory"))

@@ -156,7 +156,7 @@ fn a_signal_ends_the_peers_too_and_leaves_no_folder() {
     let dir = pairs(5);
     let temporary = tempfile::tempdir().unwrap();
     for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
-        // A peer that never answers, and a process of its own beside it.
+        // A peer that never answers, and another process that it started.
         stub(dir.path(), "sleep 1000 & echo $! >\"$0.pid\"; sleep 1000");
         let pid = dir.path().join("stub.pid");
         let mut command = program();
@@ -171,7 +171,7 @@ fn a_signal_ends_the_peers_too_and_leaves_no_folder() {
         let peer = fs::read_to_string(&pid).unwrap();
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
-        // One that nobody waits for stays as a zombie.
+        // A process that nobody waits for stays as a zombie.
         let stat = format!("/proc/{}/stat", peer.trim());
         let runs = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
         while runs() && Instant::now() < until {

@@ -1,4 +1,4 @@
-//! With CUDA: on a GPU, or on the simulated driver where `tallow-cuda-sim` is part of the build.
+//! With CUDA: on a GPU, or on the simulated driver if `tallow-cuda-sim` is part of the build.
 
 use crate::tester::{bench, images, pairs};
 

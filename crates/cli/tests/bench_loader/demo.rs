@@ -54,7 +54,7 @@ fn a_signal_leaves_no_folder_behind_and_gives_its_own_exit_code() {
         while entries() == 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Into the loading.
+        // Until it is loading.
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(child.try_wait().unwrap(), None, "it loads for hours");
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();

@@ -14,7 +14,7 @@ fn the_machine_is_told_in_columns() {
     for words in ["system", "cores", "memory", "open files", "locked memory", "storage", "simd"] {
         assert!(ended.lines().iter().any(|line| line.starts_with(words)), "{words}: {ended:#?}");
     }
-    // What is found begins in one column, and so does what to do about it.
+    // Findings begin in one column, and so does the advice.
     let what = "locked memory".len();
     assert!(ended.lines().iter().all(|line| line[what..].starts_with("  ")), "{ended:#?}");
     assert_eq!(ended.stderr, "");

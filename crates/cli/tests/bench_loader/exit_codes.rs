@@ -151,10 +151,10 @@ fn data_that_cannot_be_opened_ends_with_1() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
-    // More lines than a pipe holds, so that the program must meet the closed end.
+    // More lines than a pipe holds, so that the program must notice the closed end.
     let dir = pairs(1000);
     let mut child = program()
-        // More epochs than anyone waits for, and more batches than a number holds.
+        // More epochs than anyone waits for, and more batches than a number can hold.
         .args(["digest", "--per-sample", "--epochs", "18446744073709551615"])
         .arg(dir.path())
         .stdout(Stdio::piped())

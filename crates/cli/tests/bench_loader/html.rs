@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::tester::{bench, file, images, pairs, stub, truncate};
 
-/// A real browser, or nothing where there is none: the tests that need it then pass unseen, unless
-/// the environment says that there must be one.
+/// A real browser, if there is one. Without one the tests that need it pass without doing anything,
+/// unless the environment says that there must be one.
 struct Browser(PathBuf);
 
 impl Browser {
@@ -25,14 +25,14 @@ impl Browser {
         let required = std::env::var_os("TALLOW_REQUIRE_CHROMIUM").is_some();
         assert!(browser.is_some() || !required, "no browser, though there must be one");
         if browser.is_none() {
-            // Past what a test captures, or nobody would see it.
+            // Not through what a test captures, or nobody would see it.
             let line = "no chromium: what a browser makes of the pages is not tested";
             let _ = writeln!(std::io::stderr(), "{line}");
         }
         browser.map(Self)
     }
 
-    /// What the browser prints of the page, and what it logs.
+    /// What the browser prints about the page, and what it logs.
     fn open(&self, page: &Path, options: &[&str]) -> (String, String) {
         let profile = tempfile::tempdir().unwrap();
         let output = Command::new(&self.0)
@@ -59,7 +59,7 @@ impl Browser {
         (stdout, stderr)
     }
 
-    /// The document once it was read, after a look at what the browser had to complain of.
+    /// The parsed document, after checking that the browser did not complain.
     fn dom(&self, page: &Path) -> String {
         let (dom, log) = self.open(page, &["--dump-dom"]);
         for complaint in ["CONSOLE", "Refused to", "ERR_", "Failed to load"] {
@@ -102,15 +102,15 @@ impl Screenshot {
         self.pixels.iter().filter(|pixel| **pixel == colour).count()
     }
 
-    /// From 0 to 255, of all pixels.
+    /// The mean brightness of all pixels, from 0 to 255.
     fn brightness(&self) -> u64 {
         let sum: u64 = self.pixels.iter().flatten().map(|&value| u64::from(value)).sum();
         sum / (3 * self.pixels.len() as u64)
     }
 }
 
-/// A page of a run whose workers both read and transform, with time enough to have batches ready, and
-/// what that advises for people.
+/// The page of a run whose workers both read and transform, with enough time to have batches ready,
+/// and the advice in its report.
 fn page(dir: &Path) -> (String, String) {
     let line = "run DIR --batch-size 8 --shuffle --workers 2 --step-ms 50 --epochs 2 \
                 --augment 'resize(128) gaussian_blur(15)' --html DIR/report.html";
@@ -121,7 +121,7 @@ fn page(dir: &Path) -> (String, String) {
     (fs::read_to_string(dir.join("report.html")).unwrap(), advice.to_owned())
 }
 
-/// As a reader sees it.
+/// The text as a reader sees it.
 fn unescaped(page: &str) -> String {
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
     entities.iter().fold(page.to_owned(), |text, (entity, c)| text.replace(entity, c))
@@ -131,7 +131,7 @@ fn unescaped(page: &str) -> String {
 fn a_page_says_what_the_report_says_and_needs_nothing_else() {
     let dir = images(96);
     let (page, advice) = page(dir.path());
-    // Which stage is the limit, a busy machine decides; that both views tell the same it does not.
+    // Which stage is the limit depends on the machine, but both views must say the same.
     let waits = page.contains("<h1>Training waits for its data ");
     assert!(waits || page.contains("<h1>Training does not wait "), "{page}");
     assert!(!waits || unescaped(&page).contains(&advice), "{advice}: {page}");
@@ -166,7 +166,7 @@ fn a_browser_shows_every_chart_in_light_and_dark() {
     let dom = browser.dom(&path);
     assert_eq!(dom.matches("<svg").count(), 6, "{dom}");
     assert!(dom.matches("<polyline").count() >= 5 && dom.contains("</html>"), "{dom}");
-    // Read, transform, making tensors: the colours of the series; and the text.
+    // The colours of read, transform and making tensors, and of text.
     let light = [0x0072b2, 0xe69f00, 0x009e73, 0x1c2127];
     let dark = [0x4fa3db, 0xf0b33c, 0x35bd95, 0xe6e9ec];
     for (size, width) in [("--window-size=1280,2400", 1280), ("--window-size=500,3600", 500)] {
@@ -238,12 +238,13 @@ fn a_page_that_cannot_be_written_is_told_before_anything_is_loaded() {
         assert!(ended.stderr.contains("--html"), "{ended:#?}");
         assert_eq!(ended.stdout, "", "nothing was loaded");
     }
-    let line = "run DIR --html DIR/report.html --batch-size 8 --rank 0 --world 3";
+    let line = "run DIR --html DIR/report.html --batch-size 8 --rank 3 --world 3";
     bench(dir.path(), line).expect(2);
     assert!(!dir.path().join("report.html").exists(), "no file of a run that was not");
 }
 
-/// The page of a line that writes one, and what a browser makes of it if there is one.
+/// The page that a command line writes, and the document that a browser makes of it if there is
+/// one.
 fn read_page(dir: &Path, line: &str, code: i32) -> (String, Option<String>) {
     bench(dir, line).expect(code);
     let path = dir.join("report.html");

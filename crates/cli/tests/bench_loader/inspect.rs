@@ -4,7 +4,7 @@ use crate::tester::{bench, file, pairs};
 fn schema_count_and_sizes_are_told_without_reading() {
     let dir = pairs(12);
     std::fs::write(dir.path().join("input/notes.txt"), "x").unwrap();
-    // A longer file is not read here, so it is no error.
+    // A longer file is not read here, so it is not an error.
     let mut bytes = std::fs::read(file(&dir, "input", 7)).unwrap();
     bytes.extend([0; 1000]);
     std::fs::write(file(&dir, "input", 7), bytes).unwrap();
@@ -77,7 +77,7 @@ fn samples_that_are_no_images_have_no_picture() {
     assert!(ended.stderr.contains("000001.npy"), "{ended:#?}");
 }
 
-/// A folder of images of floats, with these values in the first.
+/// A folder of images of floats, the first of which has these values.
 fn floats(values: &[f32]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     bench(dir.path(), "gen DIR --samples 3 --shape 3,8,8 --dtype f32").expect(0);
@@ -156,7 +156,7 @@ fn a_picture_of_a_large_sample_takes_little_beside_the_sample() {
     std::fs::write(&wide, head).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&wide).unwrap();
     file.set_len(128 + bytes).unwrap();
-    // Twice the sample, and what a program of several threads reserves.
+    // Twice the sample, plus what a program with several threads reserves.
     let mut shell = crate::tester::command("sh");
     let limited = r#"ulimit -v 400000; exec "$@""#;
     shell.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bench-loader"), "inspect"]);

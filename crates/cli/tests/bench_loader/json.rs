@@ -1,4 +1,4 @@
-//! What every object of `--json` has, so that results that were kept can be told apart.
+//! What every object of `--json` contains, so that saved results can be told apart.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,7 +58,7 @@ fn settings_are_numbers_flags_and_words_with_their_defaults() {
     let dir = pairs(9);
     let line = "run DIR --batch-size 3 --shuffle --step-ms 1.5 --epochs 2 --read-ahead 2MB \
                 --ragged target:0:4 --json";
-    // A scalar has no axis to be ragged: the error has the settings all the same.
+    // A scalar has no axis that could be ragged. The error still has the settings.
     let json = bench(dir.path(), line).expect(2).json();
     let settings = &json["settings"];
     let source = dir.path().to_str().unwrap();

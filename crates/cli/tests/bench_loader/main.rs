@@ -1,4 +1,4 @@
-//! `bench-loader` as its users run it: what it prints, and the exit code it ends with.
+//! `bench-loader` as its users run it: what it prints, and its exit codes.
 
 mod augment;
 mod cases;

@@ -1,4 +1,4 @@
-//! Every kind of message of every command, read as its readers do.
+//! Every kind of message of every command, checked for what makes it hard to read.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::tester::{Ended, bench, file, images, pairs, stub, truncate};
 
-/// What a reader stumbles over in a line.
+/// What a reader would stumble over in a line.
 fn stumbles(line: &str) -> Option<String> {
     if let Some(c) = line.chars().find(|c| c.is_control()) {
         return Some(format!("the control character {c:?}"));
@@ -18,7 +18,7 @@ fn stumbles(line: &str) -> Option<String> {
     if length > 400 {
         return Some(format!("{length} characters"));
     }
-    // But for the column of a label, and what points at a word.
+    // Except after a label, and in a line that points at a word.
     let is_apart = line.starts_with("limit ") || line.starts_with(' ');
     if line.contains("  ") && !is_apart {
         return Some("a gap".to_owned());
@@ -32,14 +32,14 @@ fn stumbles(line: &str) -> Option<String> {
     repeated(line).map(|words| format!("{words:?} twice"))
 }
 
-/// One to four words that stand there twice in a row.
+/// One to four words that occur twice in a row.
 fn repeated(line: &str) -> Option<String> {
     let is_mark = |c: char| !c.is_alphanumeric() && !"\\/_-.".contains(c);
     let words = line.split_whitespace().map(|word| word.trim_matches(is_mark).to_lowercase());
     let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
     (1..=4).find_map(|count| {
         let mut pairs = words.windows(2 * count).map(|both| both.split_at(count));
-        // Numbers may be equal: a shape of 3 by 3.
+        // Numbers may repeat, as in a shape of 3 by 3.
         let says = |words: &[String]| words.iter().any(|word| word.contains(char::is_alphabetic));
         pairs
             .find(|(first, second)| first == second && says(first))
@@ -47,8 +47,8 @@ fn repeated(line: &str) -> Option<String> {
     })
 }
 
-/// The lines that a command has for people to be warned by. After what the parser says of a command
-/// line its usage follows.
+/// The lines in which a command warns people. The parser's message is followed by the usage, which
+/// is left out.
 fn said(ended: &Ended) -> Vec<String> {
     let words = ended.stderr.lines().take_while(|line| !line.is_empty());
     let limit = ended.stdout.lines().filter(|line| line.starts_with("limit "));
@@ -66,7 +66,7 @@ fn listen(dir: &Path, lines: &[&str], heard: &mut Vec<String>) {
     }
 }
 
-/// Pairs of which one file is broken in each of many ways.
+/// Pairs in which files are broken, each in another way.
 fn broken() -> TempDir {
     let dir = pairs(12);
     let input = |index| file(&dir, "input", index);

@@ -1,4 +1,4 @@
-//! Files that commands write beside their reports, and what they must not be.
+//! Files that commands write besides their reports, and which files those must not be.
 
 use std::fs;
 use std::io::Read as _;
@@ -21,7 +21,7 @@ const OUTPUTS: [&str; 6] = [
     "compare DIR --rounds 1 --html",
 ];
 
-/// The bytes of all files below a folder, links not followed.
+/// The bytes of all files in a folder and its subfolders, without following links to folders.
 fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -43,7 +43,7 @@ fn no_output_is_written_over_a_file_of_the_source() {
     let sample = file(&dir, "input", 3);
     symlink(&sample, elsewhere.path().join("link")).unwrap();
     fs::hard_link(&sample, dir.path().join("second-name")).unwrap();
-    // A sample that lies elsewhere itself.
+    // A sample that is a link to a file elsewhere.
     let moved = elsewhere.path().join("moved.npy");
     fs::copy(file(&dir, "output", 4), &moved).unwrap();
     fs::remove_file(file(&dir, "output", 4)).unwrap();
@@ -137,7 +137,7 @@ fn standard_output_and_devices_are_outputs_like_any_other() {
     assert!(fs::metadata("/dev/null").is_ok_and(|null| !null.is_file()));
     let page = bench(dir.path(), "run DIR --json --html /dev/stdout").expect(0);
     assert!(page.stdout.starts_with("<!DOCTYPE html>"), "{page:#?}");
-    // A file that standard output goes to holds both, one after the other.
+    // If standard output goes to a file, the file has both, one after the other.
     let both = dir.path().join("both");
     let mut command = program();
     command.args(["run", "--json", "--html", "/dev/stdout"]).arg(dir.path());

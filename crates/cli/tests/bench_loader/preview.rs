@@ -28,8 +28,8 @@ impl Picture {
     }
 }
 
-/// Where the first picture of the first line begins under a title of two lines, and how far the
-/// next one is from there, if the sample has 12 pixels a side, which are squares of 21 each.
+/// Where the first picture of the first line begins below a title of two lines, and the distance to
+/// the next one, for a sample with 12 pixels per side that become squares of 21 each.
 const LEFT: usize = 8;
 const TOP: usize = 36;
 const STEP: usize = 12 * 21 + 8;

@@ -89,7 +89,7 @@ fn a_step_of_a_model_is_timed_beside_the_wait_for_data() {
 #[test]
 fn the_wall_is_split_into_steps_and_waits_by_stage() {
     let dir = images(64);
-    // A blur over many pixels: the transform is what the steps wait for.
+    // A blur over many pixels, so that the steps wait for the transform.
     let line = "run DIR --batch-size 16 --step-ms 1 --workers 1 --epochs 3 \
                 --augment 'resize(128) gaussian_blur(15)'";
     let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();

@@ -1,4 +1,4 @@
-//! What a shell sees: help with examples, completions, pages for man, pipes that end early.
+//! What a shell sees: help with examples, completions, man pages, and pipes that end early.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::tester::{bench, program};
 
-/// The commands that `--help` lists, but for `help` itself.
+/// The commands that `--help` lists, except `help` itself.
 fn commands() -> Vec<String> {
     let help = bench(Path::new("."), "--help").expect(0).stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
@@ -17,7 +17,7 @@ fn commands() -> Vec<String> {
     names.filter(|name| !["", "help"].contains(name)).map(str::to_owned).collect()
 }
 
-/// The command lines that the help of a command shows, without what a shell makes of them.
+/// The command lines that the help of a command shows, without pipes and redirections.
 fn examples(command: &str) -> Vec<String> {
     let help = bench(Path::new("."), &format!("{command} --help")).expect(0).stdout;
     let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{command}: {help}"));
@@ -41,7 +41,7 @@ fn data() -> TempDir {
     dir
 }
 
-/// An example about these folders, and small enough for a test.
+/// An example with these folders, and small enough for a test.
 fn about(example: &str, at: &Path) -> String {
     let at = at.to_str().unwrap();
     let word = |word: &str| match word {
@@ -61,7 +61,7 @@ fn about(example: &str, at: &Path) -> String {
             .replace("MASKS", &format!("{at}/masks/output")),
     };
     let mut words: Vec<String> = example.split(' ').map(word).collect();
-    // What a search would take its time for.
+    // Or a search would take its time.
     if example.starts_with("tune") {
         words.extend(["--seconds", "1"].map(str::to_owned));
     }
@@ -83,7 +83,7 @@ fn every_command_has_examples_that_work() {
     }
 }
 
-/// Runs the program with nobody at the other end of its standard output, from the start.
+/// Runs the program with a standard output that nobody reads from the start.
 fn unread(line: &str) -> Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -152,12 +152,12 @@ fn other_shells_have_completions_that_name_every_command() {
     }
 }
 
-/// The text of a page, if there is a program that renders one.
+/// The text of a man page, if `groff` is installed to render it.
 fn rendered(page: &str) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("page.1");
     fs::write(&path, page).unwrap();
-    // As wide as no line is, so that none is broken.
+    // Wider than any line, so that none is broken.
     let mut groff = Command::new("groff");
     groff.args(["-man", "-Tascii", "-P-cbou", "-rLL=2000n", "-rHY=0", "-ww"]).arg(&path);
     let output = groff.output().ok()?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What a run of the program has left behind.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: i32,
@@ -32,8 +32,8 @@ impl Ended {
     }
 }
 
-/// `name` without the variables of whoever runs the tests that decide on colour: under `CI` even a
-/// dumb terminal has it.
+/// A command without the variables in the environment of the tests that decide about colour: with
+/// `CI`, even a dumb terminal has colour.
 pub(crate) fn command(name: &str) -> Command {
     let mut command = Command::new(name);
     for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
@@ -47,13 +47,13 @@ pub(crate) fn program() -> Command {
     command(env!("CARGO_BIN_EXE_bench-loader"))
 }
 
-/// Runs `bench-loader` with the words of `line`, `DIR` standing for `dir`; what stands between
+/// Runs `bench-loader` with the words of `line`, in which `DIR` stands for `dir`. What is between
 /// single quotes is one word.
 pub(crate) fn bench(dir: &Path, line: &str) -> Ended {
     bench_with(dir, line, &[])
 }
 
-/// The same where the system starts no thread: none has room for such a stack.
+/// The same if the system starts no thread: there is no room for such a stack.
 pub(crate) fn bench_without_threads(dir: &Path, line: &str) -> Ended {
     bench_with(dir, line, &[("RUST_MIN_STACK", "70368744177664")])
 }
@@ -83,7 +83,7 @@ pub(crate) fn pairs(samples: usize) -> TempDir {
     dir
 }
 
-/// The same with images of three channels and 12x12 bytes, and a class out of ten for each.
+/// The same with images of three channels of 12x12 bytes, each with one of ten classes.
 pub(crate) fn images(samples: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let line = format!("gen DIR --samples {samples} --shape 3,12,12 --dtype u8");
@@ -103,13 +103,13 @@ pub(crate) fn truncate(path: &Path, bytes: u64) {
     file.set_len(len - bytes).unwrap();
 }
 
-/// A program in the place of Python, which does this when it is started as a peer.
+/// A program instead of Python, which runs `script` when it is started as a peer.
 pub(crate) fn stub(dir: &Path, script: &str) {
     let (path, text) = (dir.join("stub"), dir.join("stub.sh"));
     let script = format!("#!/bin/sh\n[ \"$1\" = -c ] && exit\n{script}\n");
     fs::write(&text, script).unwrap();
     fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
-    // By another process: a file that this one writes is open in whatever other tests start by then,
-    // and no file that is open for writing can be started.
+    // Written by another process: a file that this one writes would be open in the processes that
+    // other tests start meanwhile, and a file that is open for writing cannot be executed.
     assert!(Command::new("cp").args([&text, &path]).status().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! Traces: what a browser's viewer is given.
+//! Traces for the viewer of a browser.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::tester::{bench, images, pairs};
 
-/// The spans of a trace, checked for their nesting: each by the name of its thread, and the names
-/// of those that it lies in, outermost first and its own last.
+/// The spans of a trace, with their nesting checked: for each the name of its thread, and the names
+/// of the spans around it, outermost first, and its own.
 fn spans(path: &Path) -> BTreeSet<(String, Vec<String>)> {
     let events: Vec<Value> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
