@@ -18,6 +18,8 @@ mod files;
 mod iteration;
 #[path = "suite/map_batch.rs"]
 mod map_batch;
+#[path = "suite/map_drawn.rs"]
+mod map_drawn;
 #[path = "suite/messages.rs"]
 mod messages;
 #[path = "suite/misbehaviour.rs"]

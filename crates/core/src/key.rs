@@ -75,6 +75,12 @@ impl Key {
         [self.0 as u32, (self.0 >> 32) as u32]
     }
 
+    /// The key whose [`bits`](Self::bits) are these: for an engine whose plan carries the key to the
+    /// place where numbers are drawn.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// The 64 bits of the key.
     pub fn bits(self) -> u64 {
         self.0

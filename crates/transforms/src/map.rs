@@ -6,8 +6,8 @@ use tallow_core::{Engine, Fingerprint, Result, Row, RowView, Schema, Transform};
 /// A transform that rewrites each sample with a closure, in the workers: `f` reads the input row
 /// and writes every field of the output row, whose fields are those of `output`.
 ///
-/// The closure must be a pure function of its input: it has no random numbers, and the loader's
-/// promise of equal batches holds only as far as it does. A panic in it becomes an error of its
+/// The closure must be a pure function of its input, or the loader's promise of equal batches does not
+/// hold. [`map_drawn`](crate::map_drawn()) gives random numbers to a closure. A panic in it becomes an error of its
 /// sample. A saved state cannot know what the closure does; [`Map::version`] tells it.
 ///
 /// ```
