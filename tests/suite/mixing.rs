@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tallow::plan::{Engine, RowKey, Shapes};
+use tallow::plan::{Engine, Mixer, RowKey, Shapes};
 use tallow::{
     ErrorKind, Field, Fingerprint, Key, Loader, LoaderBuilder, OnError, Purpose, Row, RowDType,
     RowView, Schema, Source, SourceError, SourceResult, Stream, Transform, WithReplacement,
@@ -90,10 +90,12 @@ impl Engine for Adding {
         self.write(raw, &[added; 6], row)
     }
 
-    fn mixes(&self) -> bool {
-        matches!(self.add, Add::Partner(_))
+    fn mixer(&self) -> Option<&dyn Mixer> {
+        matches!(self.add, Add::Partner(_)).then_some(self as &dyn Mixer)
     }
+}
 
+impl Mixer for Adding {
     fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
         match self.add {
             Add::Partner(partner_of) => partner_of(key, positions),

@@ -181,7 +181,7 @@ impl Error {
     }
 
     /// Says that the fault is in the sample that is mixed in; see
-    /// [`Engine::run_pair`](crate::Engine::run_pair).
+    /// [`Mixer::run_pair`](crate::Mixer::run_pair).
     pub fn of_partner(mut self) -> Self {
         self.0.of_partner = true;
         self

@@ -59,4 +59,4 @@ pub use sources::{
     FromFn, FromFnWith, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey,
     from_fn, from_fn_with,
 };
-pub use transform::{Engine, RowKey, Shapes, Transform, zeroed_words};
+pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

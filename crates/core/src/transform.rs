@@ -39,20 +39,6 @@ pub trait Transform: Send + Sync {
 /// - *Determinism.* `plan` is a pure function of key and shapes, and `run` of plan and raw row.
 /// - *Fields.* `run` writes every field of the output row wholly.
 /// - *Memory.* Plans and scratch begin at a multiple of 8 bytes.
-///
-/// # Mixing
-///
-/// An engine that [`mixes`](Self::mixes) reads a second row beside some of its rows, as MixUp and
-/// CutMix do. [`partner`](Self::partner) says which: a position of the same epoch. The loader
-/// reads the sample of that position and runs the engines before this one on it, under the key
-/// that the sample has at that position: what lies beside a row is what the partner's own row
-/// would be at this point of the chain, and a mixed row depends on seed, epoch and position as
-/// any other does. For such a row [`plan_pair`](Self::plan_pair) and
-/// [`run_pair`](Self::run_pair) are called instead of `plan` and `run`, under the same
-/// contract. A partner may be the row itself. Where it cannot be read, the row has failed.
-///
-/// One engine of a chain may mix: a second one would have to know the partner's partner, and four
-/// samples be read for a row.
 pub trait Engine: Send + Sync {
     /// The fields that `run` writes.
     fn schema(&self) -> &Schema;
@@ -103,56 +89,13 @@ pub trait Engine: Send + Sync {
         0
     }
 
-    /// Whether [`partner`](Self::partner) ever gives one. Asked once, when the loader plans the
-    /// memory of the second row; an engine that does not mix is never asked for a partner.
-    fn mixes(&self) -> bool {
-        false
-    }
-
-    /// Which row is read beside that of `key`: a position below `positions`, the length of the
-    /// epoch's order, or `None` for a row that stays alone. A pure function of its arguments.
-    fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
-        let _ = (key, positions);
+    /// How the engine mixes a second row into a row, for engines that do. By default there is none.
+    /// An engine always answers the same.
+    fn mixer(&self) -> Option<&dyn Mixer> {
         None
     }
 
-    /// Writes the plan of a row that has a partner, each with its key and its shapes as `run_pair`
-    /// will see them. `plan` is zeroed. By default the plan of the row alone.
-    ///
-    /// # Errors
-    ///
-    /// When the shapes cannot be transformed, or not be mixed; as [`run_pair`](Self::run_pair).
-    fn plan_pair(
-        &self,
-        own: (RowKey, Shapes<'_>),
-        partner: (RowKey, Shapes<'_>),
-        plan: &mut [u8],
-    ) -> Result<()> {
-        let _ = partner;
-        self.plan(own.0, own.1, plan)
-    }
-
-    /// Executes a plan that [`plan_pair`](Self::plan_pair) wrote, on the row and its partner, both
-    /// of the schema that the engine is bound to. By default runs on the row alone.
-    ///
-    /// # Errors
-    ///
-    /// When these samples cannot be transformed. An error that is the partner's says so by
-    /// [`Error::of_partner`](crate::Error::of_partner), since the engine does not know which sample
-    /// that is.
-    fn run_pair(
-        &self,
-        plan: &[u8],
-        raw: RowView<'_>,
-        partner: RowView<'_>,
-        row: &mut Row<'_>,
-        scratch: &mut [u8],
-    ) -> Result<()> {
-        let _ = partner;
-        self.run(plan, raw, row, scratch)
-    }
-
-    /// The streams that `plan` and `partner` draw from; two steps of one loader may not share any,
+    /// The streams that `plan` and the mixer draw from; two steps of one loader may not share any,
     /// unless they are of engines that [draw as](Self::draws_as) the same.
     fn streams(&self) -> &[Stream] {
         &[]
@@ -163,6 +106,57 @@ pub trait Engine: Send + Sync {
     fn draws_as(&self) -> Option<&str> {
         None
     }
+}
+
+/// The part of an engine that mixes a second row into some of its rows, as MixUp and CutMix do.
+///
+/// # Contract
+///
+/// - *The partner.* [`partner`](Self::partner) names a position of the same epoch, which may be the
+///   position of the row itself. The loader reads the sample at that position and runs the engines
+///   before this one on it, under the key that the sample has there. The partner of a row is
+///   therefore what that position's own row would be at this point of the chain, and a mixed row
+///   depends on seed, epoch and position as any other row does.
+/// - *Calls.* For a row with a partner the loader calls [`plan_pair`](Self::plan_pair) and
+///   [`run_pair`](Self::run_pair) instead of [`plan`](Engine::plan) and [`run`](Engine::run), and
+///   what [`Engine`] promises of those holds for these. A row without a partner takes the usual way.
+/// - *Errors.* When the partner cannot be read, the row fails.
+/// - *One per chain.* Only one engine of a chain may mix: a second one would have to know the
+///   partner of the partner, and each row would need four samples.
+pub trait Mixer: Send + Sync {
+    /// The position of the row that is mixed into the row of `key`, below `positions`, which is the
+    /// length of the epoch's order; `None` when the row stays alone. A pure function of its arguments.
+    fn partner(&self, key: RowKey, positions: usize) -> Option<usize>;
+
+    /// Writes the plan of a row that has a partner. `own` and `partner` are the key of each, and the
+    /// shapes of each as `run_pair` will see them. `plan` is zeroed.
+    ///
+    /// # Errors
+    ///
+    /// When the shapes cannot be transformed or mixed; an error of the partner as in
+    /// [`run_pair`](Self::run_pair).
+    fn plan_pair(
+        &self,
+        own: (RowKey, Shapes<'_>),
+        partner: (RowKey, Shapes<'_>),
+        plan: &mut [u8],
+    ) -> Result<()>;
+
+    /// Executes a plan that [`plan_pair`](Self::plan_pair) wrote, on the row and its partner. Both have
+    /// the schema that the engine is bound to.
+    ///
+    /// # Errors
+    ///
+    /// When these samples cannot be transformed. An engine does not know which sample the partner is:
+    /// it marks an error of the partner by [`Error::of_partner`](crate::Error::of_partner).
+    fn run_pair(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        partner: RowView<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()>;
 }
 
 /// What the random numbers of one row depend on.
@@ -201,7 +195,7 @@ impl<'a> Shapes<'a> {
     }
 }
 
-fn _assert_trait_objects(_: &dyn Transform, _: &dyn Engine) {}
+fn _assert_trait_objects(_: &dyn Transform, _: &dyn Engine, _: &dyn Mixer) {}
 
 /// `bytes` of zeros for a plan or for scratch, rounded up to whole words, at a multiple of 8 bytes.
 ///

@@ -590,7 +590,7 @@ fn check_streams(pipeline: &Pipeline) -> Result<()> {
         if names[0].is_none() || names[0] != names[1] {
             let message = "found two transforms with steps that draw the same numbers: call \
                            .draws_as(name) on both, with one name where they are meant to, with \
-                           two where not";
+                           two where not, and give each map_drawn a name of its own";
             return Err(Error::new(ErrorKind::Config, message));
         }
     }

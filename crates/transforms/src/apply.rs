@@ -27,7 +27,7 @@ impl Augment {
             return Err(Error::new(ErrorKind::Config, message));
         }
         let engine = self.bind(&schema)?;
-        if engine.mixes() {
+        if engine.mixer().is_some() {
             let message = "mixing takes a second sample of the epoch, which only a loader has";
             return Err(Error::new(ErrorKind::Config, message));
         }

@@ -71,9 +71,9 @@ fn allocations(chain: &str) -> usize {
             let scratch = bytemuck::cast_slice_mut(&mut scratch);
             let (view, shapes) = (raw.view(), Shapes::of(raw.view()));
             let mut row = made.row(None);
-            if engine.mixes() {
-                engine.plan_pair((key, shapes), (key, shapes), plan).unwrap();
-                engine.run_pair(plan, view, view, &mut row, scratch).unwrap();
+            if let Some(mixer) = engine.mixer() {
+                mixer.plan_pair((key, shapes), (key, shapes), plan).unwrap();
+                mixer.run_pair(plan, view, view, &mut row, scratch).unwrap();
             } else {
                 engine.plan(key, shapes, plan).unwrap();
                 engine.run(plan, view, &mut row, scratch).unwrap();

@@ -146,7 +146,7 @@ impl StagedLayout {
         let (mut begin, mut partner_index) = (slab.scratch, None);
         if let (Some(extras), Some(finisher)) = (pipeline.extras(), pipeline.finisher()) {
             let (plan, others) = extras.fields().split_at(1);
-            let mixed = if finisher.engine().mixes() { slab.fields.len() } else { 0 };
+            let mixed = if finisher.engine().mixer().is_some() { slab.fields.len() } else { 0 };
             let (partners, others) = others.split_at(mixed);
             slab.partners = room(&mut slab, partners);
             begin = slab.scratch;

@@ -205,15 +205,15 @@ impl Chain<'_, '_> {
         let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
         plan.fill(0);
         let mut target = RowTarget::of(rest, slots, self.pipeline.written());
-        match beside {
+        match beside.zip(engine.mixer()) {
             None => {
                 engine.plan(key, Shapes::of(raw), plan)?;
                 engine.run(plan, raw, &mut target.row(self.stop), own)?;
             }
-            Some((partner, row)) => {
+            Some(((partner, row), mixer)) => {
                 let shapes = (Shapes::of(raw), Shapes::of(row));
-                engine.plan_pair((key, shapes.0), (partner, shapes.1), plan)?;
-                engine.run_pair(plan, raw, row, &mut target.row(self.stop), own)?;
+                mixer.plan_pair((key, shapes.0), (partner, shapes.1), plan)?;
+                mixer.run_pair(plan, raw, row, &mut target.row(self.stop), own)?;
             }
         }
         target.finish()
@@ -229,7 +229,7 @@ impl Chain<'_, '_> {
     ) -> tallow_core::Result<()> {
         let Some(finisher) = &self.pipeline.finisher else { return Ok(()) };
         let engine = finisher.engine.engine();
-        let beside = beside.filter(|_| engine.mixes());
+        let beside = beside.zip(engine.mixer());
         let Tools { slots, extras, plan, engine: own } = &mut *self.tools;
         let Some(extras) = extras else { return Ok(()) };
         self.clock.enter(Stage::Transform);
@@ -242,9 +242,9 @@ impl Chain<'_, '_> {
             let (len, padded) = (engine.plan_bytes(), finisher.extras.fields()[0].max_bytes());
             match beside {
                 None => engine.plan(key, Shapes::of(raw), &mut plan[..len])?,
-                Some((partner, view)) => {
+                Some(((partner, view), mixer)) => {
                     let shapes = (Shapes::of(raw), Shapes::of(view));
-                    engine.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
+                    mixer.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
                     // A partner on the device is brought there, from then on and for ever.
                     let index = partner.index as usize;
                     let resident = self.pipeline.resident.as_ref();
@@ -260,11 +260,11 @@ impl Chain<'_, '_> {
         row.field(0).copy_from_bytes(padded)?;
         let made = finisher.made_range();
         if finisher.has_partner_index {
-            let partner = beside.map_or(-1, |(partner, _)| partner.index as i64);
+            let partner = beside.map_or(-1, |((partner, _), _)| partner.index as i64);
             row.field(made.end).copy_from_slice(&[partner])?;
         }
         for (at, &field) in finisher.made.iter().enumerate() {
-            let partner = beside.map(|(_, view)| view.field(field));
+            let partner = beside.map(|((_, view), _)| view.field(field));
             let to = &mut row.field(made.start + at);
             finisher.engine.make_on_host(field, plan, raw.field(field), partner, to, own)?;
         }

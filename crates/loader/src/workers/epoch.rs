@@ -48,7 +48,7 @@ impl Epoch<'_> {
 
     /// The position that `engine` wants beside the row of `key`.
     pub(crate) fn partner(&self, engine: &dyn Engine, key: RowKey) -> Option<usize> {
-        engine.partner(key, self.order.len())
+        engine.mixer()?.partner(key, self.order.len())
     }
 
     /// The sample of the position that an engine named as the partner of `own`.

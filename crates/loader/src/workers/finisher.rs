@@ -33,7 +33,7 @@ impl Finisher {
         // Plans begin at a multiple of 8, as engines are promised.
         let plan = engine.engine().plan_bytes().next_multiple_of(size_of::<u64>());
         let mut extras = vec![Field::new("plan", RowDType::U8, &[plan])];
-        let partners = if engine.engine().mixes() { raw.fields() } else { &[] };
+        let partners = if engine.engine().mixer().is_some() { raw.fields() } else { &[] };
         let partner = |field: &Field| renamed(format!("partner {}", field.name()), field);
         extras.extend(partners.iter().map(partner));
         let fields = 0..delivered.fields().len();

@@ -69,7 +69,7 @@ impl Pipeline {
 
     fn note_mixer(&mut self, engine: &dyn Engine) -> Result<()> {
         let at = self.engines.len();
-        if engine.mixes()
+        if engine.mixer().is_some()
             && let Some(first) = self.mixer.replace(at)
         {
             let message =

@@ -2,8 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 use tallow_core::{
-    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Purpose, Result, Row, RowDType,
-    RowKey, RowView, Schema, Shapes, Stream,
+    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, Purpose, Result, Row,
+    RowDType, RowKey, RowView, Schema, Shapes, Stream,
 };
 
 use super::select::{Mixed, Select};
@@ -361,21 +361,6 @@ impl Engine for AugmentEngine {
         Ok(())
     }
 
-    fn plan_pair(
-        &self,
-        own: (RowKey, Shapes<'_>),
-        partner: (RowKey, Shapes<'_>),
-        plan: &mut [u8],
-    ) -> Result<()> {
-        let (head, stages) = write(plan);
-        let (mine, theirs) = stages.split_at_mut(self.stages);
-        let share = self.compose(own.0, own.1.shape(self.image), true, mine)?;
-        self.compose_partner(partner.0, partner.1.shape(self.image), theirs)
-            .map_err(Error::of_partner)?;
-        *head = PlanHeader { mixed: 1, share };
-        Ok(())
-    }
-
     fn run(
         &self,
         plan: &[u8],
@@ -386,26 +371,8 @@ impl Engine for AugmentEngine {
         self.execute(plan, raw, None, row, scratch)
     }
 
-    fn run_pair(
-        &self,
-        plan: &[u8],
-        raw: RowView<'_>,
-        partner: RowView<'_>,
-        row: &mut Row<'_>,
-        scratch: &mut [u8],
-    ) -> Result<()> {
-        self.execute(plan, raw, Some(partner), row, scratch)
-    }
-
-    fn mixes(&self) -> bool {
-        self.mix.is_some()
-    }
-
-    fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
-        let node = &self.nodes[self.mix?];
-        let mut draws = key.draws(node.stream.with_purpose(Purpose::Partner));
-        let mixes = chance(&mut draws, node.step.mixes()?);
-        (mixes && positions > 0).then(|| draws.below(positions as u64) as usize)
+    fn mixer(&self) -> Option<&dyn Mixer> {
+        self.mix.map(|_| self as &dyn Mixer)
     }
 
     fn plan_bytes(&self) -> usize {
@@ -428,6 +395,41 @@ impl Engine for AugmentEngine {
 
     fn draws_as(&self) -> Option<&str> {
         self.draws.as_deref()
+    }
+}
+
+impl Mixer for AugmentEngine {
+    fn partner(&self, key: RowKey, positions: usize) -> Option<usize> {
+        let node = &self.nodes[self.mix?];
+        let mut draws = key.draws(node.stream.with_purpose(Purpose::Partner));
+        let mixes = chance(&mut draws, node.step.mixes()?);
+        (mixes && positions > 0).then(|| draws.below(positions as u64) as usize)
+    }
+
+    fn plan_pair(
+        &self,
+        own: (RowKey, Shapes<'_>),
+        partner: (RowKey, Shapes<'_>),
+        plan: &mut [u8],
+    ) -> Result<()> {
+        let (head, stages) = write(plan);
+        let (mine, theirs) = stages.split_at_mut(self.stages);
+        let share = self.compose(own.0, own.1.shape(self.image), true, mine)?;
+        self.compose_partner(partner.0, partner.1.shape(self.image), theirs)
+            .map_err(Error::of_partner)?;
+        *head = PlanHeader { mixed: 1, share };
+        Ok(())
+    }
+
+    fn run_pair(
+        &self,
+        plan: &[u8],
+        raw: RowView<'_>,
+        partner: RowView<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        self.execute(plan, raw, Some(partner), row, scratch)
     }
 }
 

@@ -8,7 +8,7 @@ mod values;
 use half::{bf16, f16};
 use proptest::prelude::*;
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
-use tallow_core::{Dim, Engine, Field, Key, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes};
+use tallow_core::{Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes};
 
 use super::Launches;
 use super::host;
@@ -77,6 +77,12 @@ fn key(index: u64) -> RowKey {
     RowKey { key: Key::new(11, 2), index }
 }
 
+/// What mixes row `at` of so many, and the row that is mixed in.
+fn mixed(engine: &dyn Engine, at: usize, rows: usize) -> Option<(&dyn Mixer, usize)> {
+    let mixer = engine.mixer()?;
+    Some((mixer, mixer.partner(key(at as u64), rows)?))
+}
+
 impl Batch {
     fn new(augment: &Augment, schema: &Schema, rows: usize) -> Self {
         Self::of(augment, schema, (0..rows).map(|at| row(schema, at as u64 + 5)).collect())
@@ -90,10 +96,10 @@ impl Batch {
             let mut words = vec![0u64; engine.plan_bytes().div_ceil(8)];
             let plan = &mut bytemuck::cast_slice_mut(&mut words)[..engine.plan_bytes()];
             let (own, shapes) = (key(at as u64), Shapes::of(row.view()));
-            match engine.partner(own, rows.len()) {
-                Some(partner) => {
+            match mixed(engine, at, rows.len()) {
+                Some((mixer, partner)) => {
                     let theirs = Shapes::of(rows[partner].view());
-                    engine.plan_pair((own, shapes), (key(partner as u64), theirs), plan).unwrap();
+                    mixer.plan_pair((own, shapes), (key(partner as u64), theirs), plan).unwrap();
                 }
                 None => engine.plan(own, shapes, plan).unwrap(),
             }
@@ -112,8 +118,8 @@ impl Batch {
 
     /// The row that is mixed with a row, itself where there is none.
     fn partner(&self, at: usize) -> RowView<'_> {
-        let partner = self.engine().partner(key(at as u64), self.rows.len());
-        self.rows[partner.unwrap_or(at)].view()
+        let partner = mixed(self.engine(), at, self.rows.len()).map_or(at, |(_, partner)| partner);
+        self.rows[partner].view()
     }
 
     /// What the CPU makes of a row, a field each.
@@ -122,11 +128,13 @@ impl Batch {
         let mut made = RowBuffer::new(engine.schema()).unwrap();
         let mut scratch = vec![0xA5u8; engine.scratch_bytes()];
         let (plan, raw) = (self.plan(at), self.rows[at].view());
-        let mixed = engine.partner(key(at as u64), self.rows.len()).is_some();
         let mut row = made.row(None);
-        match mixed {
-            true => engine.run_pair(plan, raw, self.partner(at), &mut row, &mut scratch).unwrap(),
-            false => engine.run(plan, raw, &mut row, &mut scratch).unwrap(),
+        match mixed(engine, at, self.rows.len()) {
+            Some((mixer, partner)) => {
+                let partner = self.rows[partner].view();
+                mixer.run_pair(plan, raw, partner, &mut row, &mut scratch).unwrap();
+            }
+            None => engine.run(plan, raw, &mut row, &mut scratch).unwrap(),
         }
         made.finish().unwrap();
         (0..engine.schema().fields().len()).map(|i| made.view().field(i).bytes().to_vec()).collect()
@@ -138,7 +146,7 @@ impl Batch {
         let mut made = RowBuffer::new(engine.schema()).unwrap();
         let mut scratch = vec![0xA5u8; engine.scratch_bytes()];
         let (raw, mut row) = (self.rows[at].view().field(field), made.row(None));
-        let partner = engine.mixes().then(|| self.partner(at).field(field));
+        let partner = engine.mixer().map(|_| self.partner(at).field(field));
         let launches = &self.launches;
         launches
             .make_on_host(field, self.plan(at), raw, partner, &mut row.field(field), &mut scratch)
@@ -157,7 +165,7 @@ impl Batch {
         let plans = run(self.engine().plan_bytes());
         let raw = &self.launches.engine.raw;
         let fields: Vec<Run> = raw.fields().iter().map(|field| run(field.max_bytes())).collect();
-        let partners = match self.engine().mixes() {
+        let partners = match self.engine().mixer().is_some() {
             true => raw.fields().iter().map(|field| run(field.max_bytes())).collect(),
             false => Vec::new(),
         };
