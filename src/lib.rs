@@ -20,20 +20,20 @@ pub use tallow_loader::{
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, Border, BoxFormat, CutMix, Described, Elastic, EraseValue, Fields,
-    Fill, FreqMask, GaussianNoise, IMAGENET, Interpolation, Jitter, Layout, Map, MixUp,
+    Fill, FreqMask, GaussianNoise, IMAGENET, Interpolation, Jitter, Layout, Map, MapDrawn, MixUp,
     MixUpOrCutMix, Normalization, Pad, PadIfNeeded, PadOrTruncate, Perspective, Placement, Plane,
     RandAugment, RandomAffine, RandomErasing, RandomPerspective, RandomResizedCrop, RandomRotation,
     Resize, ResizedCrop, Rotate, Side, Size, SpecError, TimeMask, TrivialAugmentWide, Uniform,
-    catalogue, describe, map, simd_level,
+    catalogue, describe, map, map_drawn, simd_level,
 };
 
 /// What engines are made of and what their plans hold: for transforms that bring an engine of their
 /// own, and for programs that look into plans.
 pub mod plan {
     pub use tallow_core::{
-        Engine, FieldMark, Pieces, RowKey, RowSlots, Shapes, philox4x32_10, zeroed_words,
+        Engine, FieldMark, Mixer, Pieces, RowKey, RowSlots, Shapes, philox4x32_10, zeroed_words,
     };
-    pub use tallow_transforms::{
+    pub use tallow_transforms::plan::{
         BLUR_WEIGHTS_MAX, CHANNELS_MAX, Head, IntegerMap, NoiseKey, OPS_MAX, Op, OpCode,
         PLAN_VERSION, StagePlan,
     };
@@ -47,5 +47,5 @@ pub mod prelude {
         Shuffle, Source, SourceExt, SubsetSampler, Transform, Weighted, WithReplacement, from_fn,
     };
     pub use tallow_loader::{Auto, Batch, Loader, OnError, State};
-    pub use tallow_transforms::{Augment, IMAGENET, map};
+    pub use tallow_transforms::{Augment, IMAGENET, map, map_drawn};
 }

@@ -27,6 +27,7 @@ pub fn catalogue() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// All that is said of a step, or of a setting of the whole chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Described {
     /// The name and the arguments, with their defaults.
     pub usage: &'static str,

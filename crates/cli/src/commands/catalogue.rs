@@ -9,7 +9,7 @@ use crate::terminal::exit::{Failure, Result};
 pub(crate) fn run(args: &CatalogueArgs, console: &mut Console) -> Result {
     let Some(step) = &args.step else { return list(console) };
     let described = tallow::describe(step).map_err(|error| Failure::usage(error.message()))?;
-    let Described { usage, words, example } = described;
+    let Described { usage, words, example, .. } = described;
     writeln!(console.out(), "{usage}\n\n{words}\n\nExample:\n  --augment '{example}'")?;
     Ok(())
 }

@@ -8,7 +8,9 @@ mod values;
 use half::{bf16, f16};
 use proptest::prelude::*;
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
-use tallow_core::{Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes};
+use tallow_core::{
+    Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
+};
 
 use super::Launches;
 use super::host;

@@ -9,6 +9,7 @@ use crate::text::number;
 /// How far a colour parameter strays: a number is the distance from what changes nothing, a range
 /// is the parameter itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Jitter {
     /// Factors from max(0, 1 - x) to 1 + x, or turns of the hue from -x to x. 0 is none.
     By(f64),

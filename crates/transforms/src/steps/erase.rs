@@ -52,6 +52,7 @@ fn value(args: &mut Args<'_>) -> Result<EraseValue, SpecError> {
 /// What is painted over a rectangle, in the units that [`Augment`] tells of under *Values*; behind a
 /// normalisation in its units.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum EraseValue {
     /// One value in every channel.
     Same(f64),

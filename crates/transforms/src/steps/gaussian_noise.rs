@@ -18,7 +18,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
     parse: |a, args| {
         let noise = GaussianNoise::new(args.number_or("sigma", 0.1)?);
         let noise = noise.mean(args.number_or("mean", 0.0)?);
-        Ok(a.gaussian_noise(noise.clip(args.flag_or("clip", true)?)))
+        Ok(a.gaussian_noise(GaussianNoise { clip: args.flag_or("clip", true)?, ..noise }))
     },
 }];
 
@@ -45,10 +45,10 @@ impl GaussianNoise {
         self
     }
 
-    /// Whether the result is clamped to the range of the image, which normalised values do not have.
-    /// The default is to clamp where there is one.
-    pub fn clip(mut self, clip: bool) -> Self {
-        self.clip = clip;
+    /// Does not clamp the result to the range of the image, as normalised values need it: they have no
+    /// range. The default is to clamp where there is one.
+    pub fn without_clipping(mut self) -> Self {
+        self.clip = false;
         self
     }
 }

@@ -35,7 +35,8 @@ pub(crate) static FORMS: &[Form] = &[
         usage: "eps=0.000001, per_channel=false",
         parse: |a, args| {
             let eps = args.number_or("eps", 1e-6)?;
-            Ok(a.standardize(eps, args.flag_or("per_channel", false)?))
+            let per_channel = args.flag_or("per_channel", false)?;
+            Ok(if per_channel { a.standardize_per_channel(eps) } else { a.standardize(eps) })
         },
     },
 ];
@@ -71,11 +72,19 @@ impl Augment {
         self.push(Normalize(normalization))
     }
 
-    /// (x - mean) / sqrt(variance + `eps`) of the sample itself, `eps` in the units of arguments,
-    /// squared: over all values, or `per_channel`, of which there are at most four then. The variance
-    /// is that of the population. A second pass.
-    pub fn standardize(self, eps: f64, per_channel: bool) -> Self {
-        self.push(Standardize { eps, per_channel })
+    /// (x - mean) / sqrt(variance + `eps`), with the mean and the variance of the sample itself: over
+    /// all its values, or of each channel with
+    /// [`standardize_per_channel`](Self::standardize_per_channel), `per_channel=true` in text. `eps`
+    /// is in the units of arguments, squared. The variance is that of the population. Takes a second
+    /// pass over the image.
+    pub fn standardize(self, eps: f64) -> Self {
+        self.push(Standardize { eps, per_channel: false })
+    }
+
+    /// [`standardize`](Self::standardize) with a mean and a variance per channel, of at most four
+    /// channels.
+    pub fn standardize_per_channel(self, eps: f64) -> Self {
+        self.push(Standardize { eps, per_channel: true })
     }
 }
 

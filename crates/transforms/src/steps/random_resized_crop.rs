@@ -75,10 +75,10 @@ impl RandomResizedCrop {
         self
     }
 
-    /// Whether a part larger than the result is averaged rather than skipped over. The default is
-    /// to average.
-    pub fn antialias(mut self, antialias: bool) -> Self {
-        self.antialias = antialias;
+    /// Takes only the pixels around each place where the part becomes smaller, and skips those between.
+    /// The default is to average them.
+    pub fn without_antialiasing(mut self) -> Self {
+        self.antialias = false;
         self
     }
 

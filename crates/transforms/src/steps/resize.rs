@@ -22,16 +22,16 @@ pub(crate) static FORMS: &[Form] = &[Form {
             }
         };
         let resize = resize.interpolation(args.word_or("interpolation", Interpolation::Bilinear)?);
-        Ok(a.resize(resize.antialias(args.flag_or("antialias", true)?)))
+        Ok(a.resize(Resize { antialias: args.flag_or("antialias", true)?, ..resize }))
     },
 }];
 
 /// A resize of height and width, pixel edges to pixel edges. torchvision: `Resize`; nearest is its
 /// `NEAREST_EXACT`. Nearest is exact; `f32` within a millionth of torchvision's otherwise.
 ///
-/// Bilinear and bicubic filters are widened where the image becomes smaller
-/// ([`antialias`](Self::antialias)), so that every pixel has its share. Bicubic results leave the
-/// range, by up to a fifth of it; they are cut off when an integer type is delivered.
+/// Bilinear and bicubic filters become wider where the image becomes smaller, so that every pixel has its
+/// share ([`without_antialiasing`](Self::without_antialiasing) turns that off). Bicubic results leave
+/// the range by up to a fifth of it; they are clamped when an integer type is delivered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Resize {
@@ -80,10 +80,10 @@ impl Resize {
         self
     }
 
-    /// Whether an image that becomes smaller is averaged rather than skipped over. The default is
-    /// to average.
-    pub fn antialias(mut self, antialias: bool) -> Self {
-        self.antialias = antialias;
+    /// Takes only the pixels around each place where the image becomes smaller, and skips those between.
+    /// The default is to average them.
+    pub fn without_antialiasing(mut self) -> Self {
+        self.antialias = false;
         self
     }
 }

@@ -20,7 +20,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
         let size = (args.whole("out_height")?, args.whole("out_width")?);
         let crop = ResizedCrop::new([top, left, height, width], size);
         let crop = crop.interpolation(args.word_or("interpolation", Interpolation::Bilinear)?);
-        Ok(a.resized_crop(crop.antialias(args.flag_or("antialias", true)?)))
+        Ok(a.resized_crop(ResizedCrop { antialias: args.flag_or("antialias", true)?, ..crop }))
     },
 }];
 
@@ -51,10 +51,10 @@ impl ResizedCrop {
         self
     }
 
-    /// Whether a part larger than the result is averaged rather than skipped over. The default is
-    /// to average.
-    pub fn antialias(mut self, antialias: bool) -> Self {
-        self.antialias = antialias;
+    /// Takes only the pixels around each place where the part becomes smaller, and skips those between.
+    /// The default is to average them.
+    pub fn without_antialiasing(mut self) -> Self {
+        self.antialias = false;
         self
     }
 }

@@ -15,7 +15,11 @@ pub(crate) static FORMS: &[Form] = &[
     Form {
         name: "shift",
         usage: "max, wrap=true",
-        parse: |a, args| Ok(a.shift(args.whole("max")?, args.flag_or("wrap", true)?)),
+        parse: |a, args| {
+            let max = args.whole("max")?;
+            let wraps = args.flag_or("wrap", true)?;
+            Ok(if wraps { a.shift(max) } else { a.shift_with_zeros(max) })
+        },
     },
     Form {
         name: "gain",
@@ -33,10 +37,16 @@ pub(crate) static FORMS: &[Form] = &[
 const DECIBELS_MAX: f64 = 200.0;
 
 impl Augment {
-    /// Moves a signal by a whole number of samples, uniform in -`max`..=`max`: with `wrap` what
-    /// leaves at one end enters at the other, otherwise zeros do. Exact, any dtype.
-    pub fn shift(self, max: usize, wrap: bool) -> Self {
-        self.push(Shift { max, wrap })
+    /// Moves a signal by a whole number of samples, uniform in -`max`..=`max`. What leaves at one end
+    /// enters at the other; with [`shift_with_zeros`](Self::shift_with_zeros), `wrap=false` in text,
+    /// zeros enter. Exact, any dtype.
+    pub fn shift(self, max: usize) -> Self {
+        self.push(Shift { max, wrap: true })
+    }
+
+    /// [`shift`](Self::shift) with zeros where the signal left. Exact, any dtype.
+    pub fn shift_with_zeros(self, max: usize) -> Self {
+        self.push(Shift { max, wrap: false })
     }
 
     /// x 10^(d / 20), d uniform in `decibels`. Nothing is clamped, but integers saturate when they
