@@ -8,6 +8,7 @@ use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
 
 use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
 use crate::data::place::{Opened, Place};
+use crate::machine::system;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
 
@@ -27,6 +28,7 @@ pub(crate) fn build(
 ) -> Result<Loader> {
     let loader = builder(source, args, device, augment)?.build()?;
     refuse_empty_epochs(&loader, args)?;
+    refuse_more_than_memory(&loader, args)?;
     start_at(&loader, args)?;
     Ok(loader)
 }
@@ -42,6 +44,23 @@ fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
         "no batch to load: --batch-size {size} is more than the {samples} there are, and --last \
          drop leaves out an incomplete batch; lower --batch-size, or use --last keep or --last pad"
     )))
+}
+
+/// Batches that take more than all memory would end the program, or the machine.
+fn refuse_more_than_memory(loader: &Loader, args: &LoadArgs) -> Result {
+    let needed = loader.plan().memory_bytes() as u64;
+    match system::memory_bytes() {
+        Some(memory) if needed > memory => {
+            let lower = if args.prefetch.is_some() { "--prefetch or " } else { "" };
+            Err(Failure::Usage(format!(
+                "batches would take up to {}, but there are only {} of memory; lower \
+                 {lower}--batch-size",
+                words::bytes(needed),
+                words::bytes(memory)
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The builder of the loader that the options ask for.

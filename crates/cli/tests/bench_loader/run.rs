@@ -151,6 +151,18 @@ fn a_batch_larger_than_the_data_set_is_refused_by_every_command_that_loads() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn batches_that_no_memory_holds_are_refused() {
+    let dir = pairs(3);
+    for command in ["run", "run --cold", "digest"] {
+        let line = format!("{command} DIR --prefetch 99999999999999");
+        let ended = bench(dir.path(), &line).expect(2);
+        assert!(ended.stderr.contains("lower --prefetch or --batch-size"), "{ended:#?}");
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[test]
 fn without_a_number_of_epochs_a_run_takes_as_many_as_mean_something() {
     let dir = pairs(200);
     let json = bench(dir.path(), "run DIR --json").expect(0).json();
