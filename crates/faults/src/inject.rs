@@ -28,8 +28,7 @@ const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The errors that system calls may return. `mmap` and similar calls are left alone, because a Rust
 /// program aborts without memory. So are short counts, because the data they count would not have
-/// been read, and other errors of `close`, because the standard library panics if it gets one for a
-/// folder.
+/// been read.
 const FAULTS: [(&str, &[&str]); 22] = [
     ("openat", &["ENOENT", "EACCES", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EINTR", "ESTALE"]),
     ("preadv", &["EIO", "EINTR", "ESTALE", "EAGAIN", "ENOMEM", "retval=0"]),
@@ -49,7 +48,7 @@ const FAULTS: [(&str, &[&str]); 22] = [
     ("renameat2", &["EIO", "EACCES", "ENOSPC", "EINVAL"]),
     ("unlink", &["EIO", "EACCES"]),
     ("mkdir", &["EIO", "EACCES", "ENOSPC"]),
-    ("close", &["EINTR"]),
+    ("close", &["EINTR", "EIO"]),
     ("lseek", &["EIO"]),
     ("sched_getaffinity", &["EPERM"]),
     ("prlimit64", &["EPERM"]),

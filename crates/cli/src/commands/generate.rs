@@ -14,8 +14,8 @@ use indicatif::ProgressBar;
 
 use crate::args::{GenArgs, Storage};
 use crate::data::contents::{Contents, Integers};
-use crate::data::npy;
 use crate::data::shard::{self, Tensor};
+use crate::data::{listing, npy};
 use crate::machine::threads;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
@@ -349,7 +349,7 @@ pub(crate) fn numbered(index: usize, total: usize, extension: &str) -> String {
 /// become samples too, and a FIFO or a link with the name of a sample must not be replaced.
 fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
     let cannot = |doing: &str, error: io::Error| format!("cannot {doing} {folder:?}: {error}");
-    let entries = match fs::read_dir(folder) {
+    let entries = match listing::entries(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
@@ -359,13 +359,13 @@ fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), 
     };
     for entry in entries {
         let entry = entry.map_err(|error| cannot("list", error))?;
-        let name = entry.file_name();
-        if !entry.file_type().map_err(|error| cannot("look into", error))?.is_file() {
+        let name = entry.name();
+        if !entry.is_file().map_err(|error| cannot("look into", error))? {
             return Err(format!(
                 "{folder:?} holds {name:?}, which is not a regular file; name a new folder"
             ));
         }
-        if !is_ours(&name) {
+        if !is_ours(name) {
             return Err(format!(
                 "{folder:?} already holds {name:?}, which would mix with the samples; \
                  name a new folder"

@@ -1,6 +1,7 @@
 //! The samples of a command: where they are, what they contain, and how to write files of them.
 
 pub(crate) mod contents;
+pub(crate) mod listing;
 pub(crate) mod npy;
 pub(crate) mod numbers;
 pub(crate) mod place;

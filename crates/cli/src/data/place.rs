@@ -1,7 +1,6 @@
 //! What SOURCE on the command line refers to.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -15,6 +14,7 @@ use tallow::{
 };
 
 use crate::args::{Ragged, SourceArgs};
+use crate::data::listing::{self, Entry, extension, is_hidden};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{self, counted};
 
@@ -294,7 +294,7 @@ impl Place {
                 let inside = fs::canonicalize(path).is_ok_and(|folder| {
                     parent == folder || recursive && parent.starts_with(&folder)
                 });
-                inside && self::extension(file).as_deref() == Some(extension)
+                inside && listing::extension(file).as_deref() == Some(extension)
             }
             Part::File(_) => false,
         };
@@ -320,21 +320,20 @@ impl Found {
     /// Looks at the names in a folder except hidden ones, and at where links lead.
     fn in_folder(path: &Path) -> tallow::SourceResult<Self> {
         let mut found = Self::default();
-        for entry in fs::read_dir(path).map_err(|error| cannot("list it", path, error))? {
+        for entry in listing::entries(path).map_err(|error| cannot("list it", path, error))? {
             let entry = entry.map_err(|error| cannot("list it", path, error))?;
-            if is_hidden(&entry.file_name()) {
+            if entry.is_hidden() {
                 continue;
             }
-            let path = entry.path();
-            match extension(&path).as_deref() {
+            match extension(&entry.path).as_deref() {
                 Some("npy") => {
                     found.npy += 1;
                     if found.met.len() < Self::FEW {
-                        found.met.push(path);
+                        found.met.push(entry.path);
                     }
                 }
                 Some("safetensors") => found.shards = true,
-                _ if is_folder(&entry) => found.folders.push(path),
+                _ if entry.leads_to_folder() => found.folders.push(entry.path),
                 _ => {}
             }
         }
@@ -352,13 +351,14 @@ impl Found {
     fn folders_with_npy(&self) -> Vec<PathBuf> {
         /// The most folders to look into; a message names fewer.
         const FOLDERS_MAX: usize = 64;
-        let is_npy = |entry: io::Result<fs::DirEntry>| {
+        let is_npy = |entry: io::Result<Entry>| {
             entry.is_ok_and(|entry| {
-                !is_hidden(&entry.file_name()) && extension(&entry.path()).as_deref() == Some("npy")
+                !entry.is_hidden() && extension(&entry.path).as_deref() == Some("npy")
             })
         };
-        let has_npy =
-            |folder: &&PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.any(is_npy));
+        let has_npy = |folder: &&PathBuf| {
+            listing::entries(folder).is_ok_and(|mut entries| entries.any(is_npy))
+        };
         self.folders.iter().take(FOLDERS_MAX).filter(has_npy).cloned().collect()
     }
 }
@@ -478,17 +478,16 @@ pub(crate) fn files(
         if recursive && !fs::canonicalize(&folder).is_ok_and(|folder| seen.insert(folder)) {
             continue;
         }
-        let entries = fs::read_dir(&folder).map_err(|error| cannot("list it", &folder, error))?;
-        for entry in entries {
+        let entries = listing::entries(&folder);
+        for entry in entries.map_err(|error| cannot("list it", &folder, error))? {
             let entry = entry.map_err(|error| cannot("list it", &folder, error))?;
-            let path = entry.path();
-            if is_hidden(&entry.file_name()) {
+            if entry.is_hidden() {
                 continue;
             }
-            if self::extension(&path).as_deref() == Some(extension) {
-                found.push(path);
-            } else if recursive && is_folder(&entry) {
-                folders.push(path);
+            if listing::extension(&entry.path).as_deref() == Some(extension) {
+                found.push(entry.path);
+            } else if recursive && entry.leads_to_folder() {
+                folders.push(entry.path);
             }
         }
     }
@@ -504,24 +503,6 @@ pub(crate) fn is_same(path: &Path, other: &Path) -> bool {
         (None, None) => path == other,
         _ => false,
     }
-}
-
-/// Sources ignore these: file managers and network file systems leave them beside the data.
-fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
-}
-
-/// Whether it is a folder, or a link to one.
-fn is_folder(entry: &fs::DirEntry) -> bool {
-    match entry.file_type() {
-        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
-        kind => kind.is_ok_and(|kind| kind.is_dir()),
-    }
-}
-
-/// The extension in lower case.
-fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
 fn cannot(doing: &str, path: &Path, error: io::Error) -> SourceError {

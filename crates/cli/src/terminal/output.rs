@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::args::SourceArgs;
+use crate::data::listing;
 use crate::data::place::{Place, is_same};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
@@ -194,13 +195,13 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn move_into(folder: &Path, from: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
+    for entry in listing::entries(from)? {
         let entry = entry?;
-        let to = folder.join(entry.file_name());
-        if entry.file_type()?.is_dir() && to.is_dir() {
-            move_into(&to, &entry.path())?;
+        let to = folder.join(entry.name());
+        if entry.is_folder()? && to.is_dir() {
+            move_into(&to, &entry.path)?;
         } else {
-            move_to(&to, &entry.path())?;
+            move_to(&to, &entry.path)?;
         }
     }
     // If the listing missed anything, the folder is not empty and so is not removed.
