@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tallow::candle::{DType, Device, Tensor};
 use tallow::plan::RowKey;
 use tallow::{
-    Augment, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, Schema, Transform as _,
-    WithReplacement,
+    Augment, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, Schema, SourceExt as _,
+    Transform as _, WithReplacement,
 };
 
 use crate::tester::{PREFETCH, WORKERS};
@@ -139,6 +139,24 @@ fn tensors_are_augmented_as_the_loader_does() {
 }
 
 /// The noise of `input` twice, and two chains, one a field.
+#[test]
+fn a_single_sample_is_augmented_as_the_loader_does() {
+    let source = Memory::new(images()).unwrap();
+    let augment = augment(CHAIN).mask("mask");
+    for ((epoch, _), (index, fields)) in rows(&builder(augment.clone()).build().unwrap(), 0..2) {
+        let sample = source.get(index).unwrap().transformed(&augment, SEED, epoch).unwrap();
+        assert_eq!(sample.index(), index);
+        for (name, wanted) in ["input", "mask", "target"].into_iter().zip(fields) {
+            let made = sample.tensor(name).unwrap().to_dtype(DType::F32).unwrap();
+            assert_eq!(made.flatten_all().unwrap().to_vec1::<f32>().unwrap(), wanted, "{name}");
+        }
+    }
+    let sample = source.get(3).unwrap();
+    let mixing = "mixup(0.2) one_hot(target, 4)".parse::<Augment>().unwrap();
+    let error = sample.transformed(&mixing, SEED, 0).unwrap_err().to_string();
+    assert!(error.contains("mixes two samples"), "{error}");
+}
+
 fn pairs(chains: [&str; 2]) -> Result<Loader, tallow::Error> {
     let [(_, pixels), ..] = images();
     let source = Memory::new([("input", pixels.clone()), ("depth", pixels)]).unwrap();

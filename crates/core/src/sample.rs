@@ -2,7 +2,10 @@ use std::fmt;
 
 use candle_core::Tensor;
 
-use crate::{FieldIndex, FieldView, Result, RowBuffer, Schema, Source};
+use crate::{
+    Error, ErrorKind, FieldIndex, FieldView, Key, Result, RowBuffer, RowKey, Schema, Shapes,
+    Source, Transform, zeroed_words,
+};
 
 /// One sample in memory, for looking at: what [`SourceExt::get`](crate::SourceExt::get) gives.
 ///
@@ -66,6 +69,37 @@ impl Sample {
     #[track_caller]
     pub fn tensor(&self, field: impl FieldIndex) -> Result<Tensor> {
         self.field(field).tensor()
+    }
+
+    /// The sample as `transform` makes it in epoch `epoch` of a loader with that seed: bit for bit what
+    /// the loader delivers, unless its order can repeat a sample. Several transforms follow each
+    /// other as in a loader: `sample.transformed(&a, 0, 0)?.transformed(&b, 0, 0)?`.
+    ///
+    /// # Errors
+    ///
+    /// When the transform does not fit the fields or this sample, or mixes a second sample in, which
+    /// only a loader can choose.
+    pub fn transformed(&self, transform: &dyn Transform, seed: u64, epoch: u64) -> Result<Self> {
+        let engine = transform.bind(&self.schema)?;
+        if engine.mixer().is_some() {
+            let message = "found a transform that mixes two samples, expected one that needs no other: \
+                           leave out the mixing, or look at a batch of a loader";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let mut buffer = RowBuffer::new(engine.schema())?;
+        let mut plan = zeroed_words(engine.plan_bytes())?;
+        let plan = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
+        let mut scratch = zeroed_words(engine.scratch_bytes())?;
+        let scratch = &mut bytemuck::cast_slice_mut(&mut scratch)[..engine.scratch_bytes()];
+        let key = RowKey { key: Key::new(seed, epoch), index: self.index as u64 };
+        let raw = self.buffer.view();
+        let made = engine.check(raw).and_then(|()| {
+            engine.plan(key, Shapes::of(raw), plan)?;
+            engine.run(plan, raw, &mut buffer.row(None), scratch)?;
+            buffer.finish()
+        });
+        made.map_err(|error| error.with_index(self.index))?;
+        Ok(Self { index: self.index, schema: engine.schema().clone(), buffer })
     }
 
     fn fields(&self) -> impl Iterator<Item = FieldView<'_>> {

@@ -22,8 +22,24 @@ use crate::text::{FieldName, number};
 /// # let _ = augment;
 /// ```
 ///
-/// Nothing is checked before the chain is bound to a schema, by the loader's `build` or by
-/// [`apply`](Self::apply); all problems are then listed at once.
+/// A loader applies the chain to each sample. To look at one sample without a loader:
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use tallow_core::{Memory, SourceExt};
+/// use tallow_transforms::Augment;
+///
+/// let images = Tensor::zeros((10, 32, 32, 3), DType::U8, &Device::Cpu)?;
+/// let source = Memory::new([("input", images)])?;
+/// let augment = Augment::new().random_crop(24).to_dtype(tallow_core::RowDType::F32);
+/// let (seed, epoch) = (0, 0);
+/// let sample = source.get(7)?.transformed(&augment, seed, epoch)?;
+/// assert_eq!(sample.tensor("input")?.dims(), [3, 24, 24]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Nothing is checked before the chain is bound to a schema, which the loader's `build` does, or
+/// [`apply`](Self::apply) on tensors in memory. All problems are then listed at once.
 ///
 /// *Values.* Pixels travel as `f32` in the range of the raw field: 0 to 255 for `u8`, 0 to 65535
 /// for `u16`, 0 to 1 for images of floats unless [`range`](Self::range) says another. Wider
