@@ -2,8 +2,8 @@
 
 use tallow::candle::{DType, Device, Tensor};
 use tallow::{
-    Dim, ErrorKind, Field, LastBatch, Loader, Memory, Row, RowDType, RowView, Schema, Source,
-    from_fn, map,
+    Batch, Dim, ErrorKind, Field, LastBatch, Loader, Memory, OnError, Row, RowDType, RowView,
+    Schema, Source, SourceExt, from_fn, map,
 };
 
 use crate::tester::{WORKERS, counting};
@@ -47,6 +47,91 @@ fn a_ragged_field_is_padded_with_its_lengths_beside_it() {
         assert_eq!(batch["x"].to_vec2::<i16>().unwrap(), expected);
         assert_eq!(batch["x_len"].to_vec1::<i64>().unwrap(), [0, 1, 2, 3]);
     }
+}
+
+/// Samples of shape (`index % 3`, 4, `index / 3 % 3`), up to (2, 4, 2).
+fn twice_ragged() -> impl Source {
+    let dims = vec![Dim::Ragged { max: 9 }, Dim::Fixed(4), Dim::Ragged { max: 7 }];
+    let schema = Schema::new(vec![
+        Field::new("y", RowDType::U8, &[]),
+        Field::with_dims("x", RowDType::F32, dims),
+    ]);
+    from_fn(schema.unwrap(), 18, |index, row| {
+        row.field(0).copy_from_slice(&[index as u8])?;
+        let shape = [index % 3, 4, index / 3 % 3];
+        let mut field = row.field(1);
+        field.set_shape(&shape)?;
+        let len = shape.iter().product::<usize>();
+        field.copy_from_slice(&(0..len).map(|i| (index * 100 + i) as f32).collect::<Vec<_>>())
+    })
+}
+
+/// The rows of padded tensors, without their padding.
+fn unpadded(batch: &Batch) -> Vec<Vec<f32>> {
+    let lens = batch["x_len"].to_vec2::<i64>().unwrap();
+    let row = |(row, lens): (usize, &Vec<i64>)| {
+        let x = batch["x"].get(row).unwrap();
+        let x = x.narrow(0, 0, lens[0] as usize).unwrap().narrow(2, 0, lens[1] as usize).unwrap();
+        x.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    lens.iter().enumerate().map(row).collect()
+}
+
+#[test]
+fn rows_are_padded_to_the_longest_of_their_batch() {
+    for (rank, world) in [(0, 1), (0, 2), (1, 2)] {
+        for last in [LastBatch::Keep, LastBatch::Pad] {
+            for workers in WORKERS {
+                let build = || {
+                    let builder = Loader::builder(twice_ragged()).shuffle().last_batch(last);
+                    builder.batch_size(4).workers(workers).rank(rank, world)
+                };
+                let whole = build().pad("x", -1.0).build().unwrap();
+                let cut = build().pad_to_longest("x", -1.0).build().unwrap();
+                assert!(cut.plan().memory_bytes() > whole.plan().memory_bytes());
+                for (whole, cut) in whole.epochs(0..2).zip(cut.epochs(0..2)) {
+                    let (whole, cut) = (whole.unwrap(), cut.unwrap());
+                    assert_eq!(whole["x"].dims()[1..], [9, 4, 7]);
+                    let lens = whole["x_len"].to_vec2::<i64>().unwrap();
+                    let longest = |axis| lens.iter().map(|lens| lens[axis] as usize).max();
+                    let expected = [whole.rows(), longest(0).unwrap(), 4, longest(1).unwrap()];
+                    assert_eq!(cut["x"].dims(), expected);
+                    assert!(cut["x"].is_contiguous());
+                    assert_eq!(unpadded(&whole), unpadded(&cut));
+                    let same = whole["x"].narrow(1, 0, expected[1]).unwrap();
+                    let same = same.narrow(3, 0, expected[3]).unwrap().flatten_all().unwrap();
+                    let found = cut["x"].flatten_all().unwrap();
+                    assert_eq!(same.to_vec1::<f32>().unwrap(), found.to_vec1::<f32>().unwrap());
+                }
+                let bytes = cut.report().bytes;
+                assert!(bytes > 0 && bytes < whole.report().bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_skipped_row_does_not_lengthen_its_batch() {
+    let source = ragged();
+    let schema = source.schema().clone();
+    let source = from_fn(schema, 8, move |index, row| {
+        source.read(index, row)?;
+        if index % 4 == 3 { Err(tallow::SourceError::user("too long")) } else { Ok(()) }
+    });
+    let loader = Loader::builder(source).batch_size(4).pad_to_longest("x", 0.0);
+    let loader = loader.on_error(OnError::Skip { budget: 2 }).build().unwrap();
+    for batch in loader.epoch(0) {
+        let batch = batch.unwrap();
+        assert_eq!(batch["x"].dims(), [3, 2]);
+        assert_eq!(batch["x_len"].to_vec1::<i64>().unwrap(), [0, 1, 2]);
+    }
+}
+
+#[test]
+fn a_batch_of_empty_rows_has_a_dimension_of_0() {
+    let loader = Loader::builder(ragged().subset([0, 4]).unwrap()).pad_to_longest("x", 0.0);
+    let batch = loader.build().unwrap().epoch(0).next().unwrap().unwrap();
+    assert_eq!(batch["x"].dims(), [2, 0]);
 }
 
 #[test]

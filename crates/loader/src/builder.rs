@@ -16,7 +16,7 @@ use crate::consumer::Consumer;
 #[cfg(feature = "cuda")]
 use crate::cuda::{StagedLayout, Staging};
 use crate::delivery::{Course, Delivery};
-use crate::engines::{PadEngine, WidenEngine};
+use crate::engines::{PadEngine, PadTo, Padding, WidenEngine};
 use crate::loader::Loader;
 use crate::plan::{Plan, cores, empty_epoch};
 use crate::policy::OnError;
@@ -33,7 +33,7 @@ pub struct LoaderBuilder {
     source: Arc<dyn Source>,
     sampler: Arc<dyn Sampler>,
     transforms: Vec<Box<dyn Transform>>,
-    padding: Vec<(String, f64)>,
+    padding: Vec<Padding>,
     maps: BatchMaps,
     map_version: u64,
     batch_size: usize,
@@ -182,11 +182,45 @@ impl LoaderBuilder {
         self
     }
 
-    /// Fills the ragged field `field` up to its longest shape with `value`, after the transforms,
-    /// and delivers the true lengths in a field `<field>_len` beside it: `i64`, one a sample, or a
-    /// vector where several axes are ragged.
-    pub fn pad(mut self, field: impl Into<String>, value: f64) -> Self {
-        self.padding.push((field.into(), value));
+    /// Pads the ragged field `field` with `value`, after the transforms, to the maximum that its schema
+    /// declares. The true lengths are delivered in a field `<field>_len`: `i64`, one number per
+    /// sample, or a vector where several axes are ragged.
+    ///
+    /// With [`pad_to_longest`](Self::pad_to_longest) batches are only as long as they need to be.
+    pub fn pad(self, field: impl Into<String>, value: f64) -> Self {
+        self.padded(field.into(), value, PadTo::Maximum)
+    }
+
+    /// Pads the ragged field `field` with `value`, after the transforms, to the longest row of the
+    /// batch: along each ragged axis the batch is as long as its longest row. The true lengths are
+    /// delivered as with [`pad`](Self::pad).
+    ///
+    /// ```
+    /// # use tallow_core::{Dim, Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// let dims = vec![Dim::Ragged { max: 512 }];
+    /// let schema = Schema::new(vec![Field::with_dims("tokens", RowDType::U32, dims)])?;
+    /// let source = from_fn(schema, 6, |index, row| {
+    ///     let mut tokens = row.field(0);
+    ///     tokens.set_shape(&[1 + index])?;
+    ///     tokens.copy_from_slice(&vec![7u32; 1 + index])
+    /// });
+    /// let loader = Loader::builder(source).batch_size(3).pad_to_longest("tokens", 0.0).build()?;
+    /// let batch = loader.epoch(0).next().unwrap()?;
+    /// assert_eq!(batch["tokens"].to_vec2::<u32>()?, [[7, 0, 0], [7, 7, 0], [7, 7, 7]]);
+    /// assert_eq!(batch["tokens_len"].to_vec1::<i64>()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The batch is made in memory for rows of the maximum, which the plan counts, and cut when it is
+    /// delivered. With several [ranks](Self::rank) each batch is as long as the longest row of its
+    /// own rank. A batch whose rows are all of length 0 has a dimension of 0.
+    pub fn pad_to_longest(self, field: impl Into<String>, value: f64) -> Self {
+        self.padded(field.into(), value, PadTo::Longest)
+    }
+
+    fn padded(mut self, field: String, value: f64, to: PadTo) -> Self {
+        self.padding.push(Padding { field, value, to });
         self
     }
 
@@ -331,6 +365,7 @@ impl LoaderBuilder {
         let on_host = self.transforms.len() - usize::from(pipeline.finisher().is_some());
         check_streams(&pipeline)?;
         if let Some(pad) = PadEngine::bind(pipeline.schema(), &self.padding)? {
+            pipeline.cut(pad.cuts());
             pipeline.push(Box::new(pad))?;
         }
         if let Some(widen) = WidenEngine::bind(pipeline.schema())? {
@@ -405,8 +440,11 @@ impl LoaderBuilder {
         samples: usize,
         positions: usize,
     ) -> Result<Loader> {
-        let layout =
-            Arc::new(SlabLayout::new(pipeline.schema(), largest_rows(&batching, positions)));
+        let layout = Arc::new(SlabLayout::new(
+            pipeline.schema(),
+            largest_rows(&batching, positions),
+            pipeline.cuts().to_vec(),
+        ));
         let (mut plan, governor) = self.plan(&pipeline, &layout, batching, samples, positions)?;
         let slabs = plan.prefetch.max(1);
         let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
@@ -472,6 +510,7 @@ impl LoaderBuilder {
             read_ahead_batches: self.batches_read_ahead(layout.rows).min(batches.max(1)),
             auto: auto.is_some(),
             slab_bytes: self.slab_bytes(pipeline, layout.rows, slab_bytes),
+            cut_bytes: if self.device.is_cuda() { 0 } else { layout.cut_bytes() },
             device_bytes: 0,
             on_device: pipeline.finisher().is_some(),
             resident: resident.is_some(),
@@ -540,8 +579,9 @@ impl LoaderBuilder {
         let add = |print: FingerprintBuilder, print_of| print.with(print_of);
         let prints = self.transforms.iter().map(|transform| transform.fingerprint());
         let transforms = prints.fold(Fingerprint::of("transforms"), add);
-        let pad = |print: FingerprintBuilder, (name, value): &(String, f64)| {
-            print.text(name).number(value.to_bits())
+        let pad = |print: FingerprintBuilder, Padding { field, value, to }: &Padding| {
+            let print = print.text(field).number(value.to_bits());
+            if *to == PadTo::Longest { print.text("longest") } else { print }
         };
         let transforms = self.padding.iter().fold(transforms, pad);
         Prints {
@@ -600,7 +640,10 @@ fn check_streams(pipeline: &Pipeline) -> Result<()> {
 fn ragged_fields(schema: &Schema) -> Vec<String> {
     let ragged = schema.fields().iter().filter(|field| field.is_ragged());
     let problem = |field: &Field| {
-        format!("{field} is ragged: add .pad({:?}, 0.0) or a transform", field.name())
+        let name = field.name();
+        format!(
+            "{field} is ragged: add .pad({name:?}, 0.0), .pad_to_longest({name:?}, 0.0) or a transform"
+        )
     };
     ragged.map(problem).collect()
 }

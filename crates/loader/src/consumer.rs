@@ -286,7 +286,9 @@ impl Consumer {
             lock(&self.stats).faults += faults.len() as u64;
             return self.all_skipped(slab, before + faults.len());
         }
-        let tensors = slab.take_tensors(pad).map_err(|error| error.with_batch(slab.id))?;
+        let tensors = slab.take_tensors(pad, &self.layout.cuts);
+        let tensors = tensors.map_err(|error| error.with_batch(slab.id))?;
+        let bytes = tensors.bytes();
         let mut batch = Batch {
             id: slab.id,
             names: self.layout.names.clone(),
@@ -304,7 +306,7 @@ impl Consumer {
             self.map_batch(&mut batch)?;
         }
         if COUNTS {
-            lock(&self.stats).delivered(&batch, self.layout.row_bytes(), hand_over);
+            lock(&self.stats).delivered(&batch, bytes, hand_over);
         }
         Ok(Some(batch))
     }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub(crate) read_ahead_batches: usize,
     pub(crate) auto: bool,
     pub(crate) slab_bytes: usize,
+    /// Of tensors that are cut to their longest row, while that is done.
+    pub(crate) cut_bytes: usize,
     pub(crate) device_bytes: usize,
     pub(crate) on_device: bool,
     pub(crate) resident: bool,
@@ -164,7 +166,7 @@ impl Plan {
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);
         let scratch = self.workers.max(1).saturating_mul(self.scratch_bytes);
         let held = slabs.saturating_add(scratch).saturating_add(self.resident_host_bytes);
-        held.saturating_add(self.order_bytes.saturating_mul(2))
+        held.saturating_add(self.order_bytes.saturating_mul(2)).saturating_add(self.cut_bytes)
     }
 
     /// The most batches ahead with which the loader holds no more than `bytes`, or 0.
@@ -213,6 +215,9 @@ impl fmt::Display for Plan {
             Bytes(self.scratch_bytes),
             Bytes(self.order_bytes)
         )?;
+        if self.cut_bytes > 0 {
+            write!(f, ", {} to cut padding", Bytes(self.cut_bytes))?;
+        }
         if self.resident {
             write!(f, ", {} of resident samples", Bytes(self.resident_host_bytes))?;
         }

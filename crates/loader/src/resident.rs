@@ -8,9 +8,9 @@ use tallow_core::{Row, RowView, Schema};
 
 /// What the host knows of each sample.
 pub(crate) struct Resident {
-    /// Fields that workers need the values of, to make delivered fields of them.
+    /// Fields whose values are needed here.
     on_host: Vec<usize>,
-    /// The others, which lie on the device.
+    /// Fields that lie on the device: all but those that workers make others of.
     on_device: Vec<usize>,
     /// Fields whose shape a plan depends on.
     ragged: Vec<usize>,
@@ -42,11 +42,17 @@ const COMING: u8 = 1;
 const PRESENT: u8 = 2;
 
 impl Resident {
-    /// For `samples` samples of what workers write, `on_host` being the fields whose values they
-    /// need themselves.
-    pub(crate) fn new(samples: usize, written: &Schema, on_host: Vec<usize>) -> Self {
+    /// For `samples` samples of what workers write. `made` are the fields that workers make others of,
+    /// and `read` those that lie on the device and are read here as well.
+    pub(crate) fn new(
+        samples: usize,
+        written: &Schema,
+        made: Vec<usize>,
+        read: Vec<usize>,
+    ) -> Self {
         let fields = 0..written.fields().len();
-        let on_device = fields.clone().filter(|field| !on_host.contains(field)).collect();
+        let on_device = fields.clone().filter(|field| !made.contains(field)).collect();
+        let on_host = made.into_iter().chain(read).collect();
         let ragged = fields.filter(|&field| written.fields()[field].is_ragged()).collect();
         let samples = (0..samples).map(|_| ResidentSample::default()).collect();
         Self { on_host, on_device, ragged, samples }

@@ -41,11 +41,11 @@ impl Stats {
         }
     }
 
-    /// A batch is delivered, of rows of `row_bytes` bytes.
-    pub(crate) fn delivered(&mut self, batch: &Batch, row_bytes: usize, hand_over: Duration) {
+    /// A batch is delivered, whose tensors were of `bytes` bytes as the loader made them.
+    pub(crate) fn delivered(&mut self, batch: &Batch, bytes: usize, hand_over: Duration) {
         self.batches += 1;
         self.samples += batch.len() as u64;
-        self.bytes += (batch.rows() * row_bytes) as u64;
+        self.bytes += bytes as u64;
         self.faults += batch.faults().len() as u64;
         self.hand_over += hand_over;
     }

@@ -3,5 +3,5 @@
 mod pad;
 mod widen;
 
-pub(crate) use self::pad::PadEngine;
+pub(crate) use self::pad::{PadEngine, PadTo, Padding};
 pub(crate) use self::widen::WidenEngine;

@@ -1,38 +1,63 @@
+//! Padding: ragged fields become regular.
+
 use tallow_core::{
     Dim, Engine, Error, ErrorKind, Field, FieldView, Result, Row, RowDType, RowView, Schema,
 };
 
-/// Fills ragged fields up to their longest shape, and puts the true lengths beside them in a field
-/// `<name>_len`: a scalar `i64` for one ragged axis, a vector for several.
+use crate::slabs::Cut;
+
+/// How the ragged field `field` is padded.
+#[derive(Debug, Clone)]
+pub(crate) struct Padding {
+    pub(crate) field: String,
+    pub(crate) value: f64,
+    pub(crate) to: PadTo,
+}
+
+/// How long padded rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PadTo {
+    /// As long as the schema says that a row can be.
+    Maximum,
+    /// As long as the longest row of the batch: padded to the maximum, and cut when the batch is
+    /// delivered.
+    Longest,
+}
+
+/// Fills ragged fields up to their longest shape, and adds the true lengths as a field `<name>_len`: a
+/// scalar `i64` for one ragged axis, a vector for several.
 pub(crate) struct PadEngine {
     schema: Schema,
     fields: Vec<PadField>,
 }
 
-/// What becomes of each input field.
+/// What is done with an input field.
 enum PadField {
     Copy,
     Pad {
         /// One element of padding.
         element: Vec<u8>,
         ragged_axes: Vec<usize>,
+        to: PadTo,
     },
 }
 
 impl PadEngine {
-    /// The engine that pads the fields of `values` with their value, if there are any.
-    pub(crate) fn bind(schema: &Schema, values: &[(String, f64)]) -> Result<Option<Self>> {
-        if values.is_empty() {
+    /// The engine for the fields that are to be padded, if there are any.
+    pub(crate) fn bind(schema: &Schema, paddings: &[Padding]) -> Result<Option<Self>> {
+        if paddings.is_empty() {
             return Ok(None);
         }
-        if let Some((name, _)) = values.iter().find(|(name, _)| schema.position(name).is_none()) {
-            let message = format!("padding for {name:?}, which is no field of {schema}");
+        if let Some(Padding { field, .. }) =
+            paddings.iter().find(|padding| schema.position(&padding.field).is_none())
+        {
+            let message = format!("padding for {field:?}, which is no field of {schema}");
             return Err(Error::new(ErrorKind::Config, message));
         }
         let (mut fields, mut steps) = (Vec::new(), Vec::new());
         for field in schema.fields() {
-            match values.iter().find(|(name, _)| name == field.name()) {
-                Some((_, value)) => steps.push(pad_field(field, *value, &mut fields)?),
+            match paddings.iter().find(|padding| padding.field == field.name()) {
+                Some(padding) => steps.push(pad_field(field, padding, &mut fields)?),
                 None => {
                     fields.push(field.clone());
                     steps.push(PadField::Copy);
@@ -41,24 +66,41 @@ impl PadEngine {
         }
         Ok(Some(Self { schema: Schema::new(fields)?, fields: steps }))
     }
+
+    /// The fields that are cut to the longest row of their batch.
+    pub(crate) fn cuts(&self) -> Vec<Cut> {
+        let (mut cuts, mut field) = (Vec::new(), 0);
+        for step in &self.fields {
+            match step {
+                PadField::Copy => field += 1,
+                PadField::Pad { ragged_axes, to, .. } => {
+                    if *to == PadTo::Longest {
+                        cuts.push(Cut { field, lens: field + 1, axes: ragged_axes.clone() });
+                    }
+                    field += 2;
+                }
+            }
+        }
+        cuts
+    }
 }
 
-fn pad_field(field: &Field, value: f64, fields: &mut Vec<Field>) -> Result<PadField> {
+fn pad_field(field: &Field, padding: &Padding, fields: &mut Vec<Field>) -> Result<PadField> {
     let ragged = |(axis, dim): (usize, &Dim)| matches!(dim, Dim::Ragged { .. }).then_some(axis);
     let ragged_axes: Vec<usize> = field.dims().iter().enumerate().filter_map(ragged).collect();
     if ragged_axes.is_empty() {
         let message = format!("padding for {field}, which is not ragged");
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let Some(element) = field.dtype().element(value) else {
-        let message = format!("padding {value}, which is no {}", field.dtype());
+    let Some(element) = field.dtype().element(padding.value) else {
+        let message = format!("padding {}, which is no {}", padding.value, field.dtype());
         return Err(Error::new(ErrorKind::Config, message).with_field(field.name()));
     };
     let shape: &[usize] = if ragged_axes.len() == 1 { &[] } else { &[ragged_axes.len()] };
     fields.push(Field::new(field.name(), field.dtype(), &field.max_shape()));
     fields.push(Field::new(format!("{}_len", field.name()), RowDType::I64, shape));
     let element = element[..field.dtype().size()].to_vec();
-    Ok(PadField::Pad { element, ragged_axes })
+    Ok(PadField::Pad { element, ragged_axes, to: padding.to })
 }
 
 impl Engine for PadEngine {
@@ -78,7 +120,7 @@ impl Engine for PadEngine {
             let from = raw.field(i);
             match step {
                 PadField::Copy => row.field(to).copy_from_view(&from)?,
-                PadField::Pad { element, ragged_axes } => {
+                PadField::Pad { element, ragged_axes, .. } => {
                     let shape = self.schema.fields()[to].max_shape();
                     copy_padded(&from, row.field(to).as_mut_bytes()?, &shape, element);
                     to += 1;
@@ -97,7 +139,7 @@ fn copy_padded(from: &FieldView<'_>, to: &mut [u8], shape: &[usize], element: &[
     if element.iter().any(|&byte| byte != 0) {
         to.chunks_exact_mut(element.len()).for_each(|chunk| chunk.copy_from_slice(element));
     }
-    // Behind the last axis that is shorter, both are contiguous: copy such runs whole.
+    // After the last axis that is shorter both are contiguous: copy such runs whole.
     let own = from.shape();
     let run_axis = (0..shape.len()).rev().find(|&axis| own[axis] != shape[axis]).unwrap_or(0);
     let run: usize = own[run_axis..].iter().product::<usize>() * element.len();
@@ -128,9 +170,13 @@ mod tests {
 
     use super::*;
 
+    fn padding(value: f64) -> Padding {
+        Padding { field: "x".into(), value, to: PadTo::Maximum }
+    }
+
     fn padded(dims: Vec<Dim>, shape: &[usize], value: f64) -> (Vec<i16>, Vec<i64>) {
         let schema = Schema::new(vec![Field::with_dims("x", RowDType::I16, dims)]).unwrap();
-        let pad = PadEngine::bind(&schema, &[("x".into(), value)]).unwrap().unwrap();
+        let pad = PadEngine::bind(&schema, &[padding(value)]).unwrap().unwrap();
         let mut raw = RowBuffer::new(&schema).unwrap();
         let mut row = raw.row(None);
         row.field(0).set_shape(shape).unwrap();
@@ -146,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_axis_is_filled_up_behind_the_sample() {
+    fn the_first_axis_is_filled_up_after_the_sample() {
         let dims = vec![Dim::Ragged { max: 3 }, Dim::Fixed(2)];
         assert_eq!(padded(dims.clone(), &[2, 2], -1.0), (vec![1, 2, 3, 4, -1, -1], vec![2]));
         assert_eq!(padded(dims.clone(), &[0, 2], 0.0), (vec![0; 6], vec![0]));
@@ -165,7 +211,7 @@ mod tests {
     fn impossible_padding_is_refused() {
         let of = |dims, dtype, value| {
             let schema = Schema::new(vec![Field::with_dims("x", dtype, dims)]).unwrap();
-            PadEngine::bind(&schema, &[("x".into(), value)])
+            PadEngine::bind(&schema, &[padding(value)])
         };
         let ragged = || vec![Dim::Ragged { max: 3 }];
         assert!(of(vec![Dim::Fixed(3)], RowDType::F32, 0.0).is_err());

@@ -13,6 +13,18 @@ pub(crate) struct SlabLayout {
     pub(crate) names: Arc<Vec<Arc<str>>>,
     /// Rows of a full batch.
     pub(crate) rows: usize,
+    /// Fields that are delivered as long as their longest row.
+    pub(crate) cuts: Vec<Cut>,
+}
+
+/// A field that is padded to its maximum in the slab, and delivered as long as its longest row.
+#[derive(Debug, Clone)]
+pub(crate) struct Cut {
+    pub(crate) field: usize,
+    /// The field that holds the lengths: an `i64` per axis.
+    pub(crate) lens: usize,
+    /// The axes of a row that are cut.
+    pub(crate) axes: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,14 +68,21 @@ impl FieldLayout {
 
 impl SlabLayout {
     /// The layout of `rows` rows of a schema that has no ragged field and no `u16`.
-    pub(crate) fn new(schema: &Schema, rows: usize) -> Self {
+    pub(crate) fn new(schema: &Schema, rows: usize, cuts: Vec<Cut>) -> Self {
         let fields: Vec<_> = schema.fields().iter().map(FieldLayout::new).collect();
         let names = fields.iter().map(|field| field.name.clone()).collect();
-        Self { fields, names: Arc::new(names), rows }
+        Self { fields, names: Arc::new(names), rows, cuts }
     }
 
     pub(crate) fn row_bytes(&self) -> usize {
         self.fields.iter().map(|field| field.row_bytes).sum()
+    }
+
+    /// Bytes of the fields that are cut, in a full batch: the tensors that they are cut from are there
+    /// as long as those that are delivered are made.
+    pub(crate) fn cut_bytes(&self) -> usize {
+        let row_bytes: usize = self.cuts.iter().map(|cut| self.fields[cut.field].row_bytes).sum();
+        row_bytes.saturating_mul(self.rows)
     }
 
     /// Bytes of a full slab, or `None` when they do not fit the address space.

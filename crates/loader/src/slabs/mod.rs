@@ -10,7 +10,7 @@ mod store;
 
 #[cfg(feature = "cuda")]
 pub(crate) use self::layout::FieldLayout;
-pub(crate) use self::layout::SlabLayout;
+pub(crate) use self::layout::{Cut, SlabLayout};
 pub(crate) use self::slab::{RowFault, RowOutcome, RowSamples, Slab};
 pub(crate) use self::store::{Columns, SlabStore};
 #[cfg(feature = "cuda")]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use candle_core::Tensor;
 use tallow_core::{BatchRows, Key, Order, RowSlots};
 
+use super::layout::Cut;
 use super::store::{Finished, RowRun, SlabMemory, SlabStore};
 use crate::lock::lock;
 use crate::{BatchId, Error, ErrorKind, Result};
@@ -228,22 +229,46 @@ impl Slab {
     }
 
     /// The batch's tensors, and the row and sample of each row that holds one. Rows that hold
-    /// none are left out, and with `pad` rows of zeros fill up to the full size.
-    pub(crate) fn take_tensors(&self, pad: bool) -> Result<Tensors> {
+    /// none are left out, and with `pad` rows of zeros fill up to the full size. The fields of `cuts`
+    /// are as long as their longest row.
+    pub(crate) fn take_tensors(&self, pad: bool, cuts: &[Cut]) -> Result<Tensors> {
         assert!(self.is_done(), "a slab that workers are still writing to");
         let kept = self.kept();
         let written = kept.as_ref().map_or(self.indices.len(), Vec::len);
         let rows = if pad { self.rows.rows() } else { written };
         let finished = Finished { kept: kept.as_deref(), written, rows };
         let memory = lock(&self.memory).take();
-        let tensors = match memory {
+        let mut tensors = Vec::new();
+        if let Some(memory) = memory {
+            let longest: Vec<_> = cuts.iter().map(|cut| self.longest(cut, finished)).collect();
             // SAFETY: the slab is done, so no worker writes any more, and rows that hold a sample
             // were written wholly.
-            Some(memory) => unsafe { memory.into_tensors(finished)? },
-            None => Vec::new(),
-        };
+            tensors = unsafe { memory.into_tensors(finished)? };
+            for (cut, longest) in cuts.iter().zip(&longest) {
+                let tensor = &mut tensors[cut.field];
+                *tensor = cut_to(tensor, &cut.axes, longest).map_err(Error::device)?;
+            }
+        }
         let cells = self.indices.clone();
         Ok(Tensors { tensors, rows, samples: RowSamples { cells, kept, indices: OnceLock::new() } })
+    }
+
+    /// The longest of the finished rows, along each axis that is cut. To be asked before the memory
+    /// becomes tensors.
+    fn longest(&self, cut: &Cut, finished: Finished<'_>) -> Vec<usize> {
+        let mut longest = vec![0; cut.axes.len()];
+        let run = self.runs[cut.lens];
+        for at in 0..finished.written {
+            let row = finished.kept.map_or(at, |kept| kept[at]);
+            for (axis, longest) in longest.iter_mut().enumerate() {
+                // SAFETY: the slab is done and its memory not consumed yet; rows that hold a sample
+                // were written wholly, in memory of the host, and those of this field are an `i64`
+                // per axis, aligned as elements are.
+                let len = unsafe { *run.memory.add(row * run.row_bytes).cast::<i64>().add(axis) };
+                *longest = (*longest).max(len as usize);
+            }
+        }
+        longest
     }
 
     /// Which rows hold a sample, if not all do.
@@ -256,12 +281,28 @@ impl Slab {
     }
 }
 
+/// The beginning of `tensor` along the axes `axes` of its rows, as long as `lens` says.
+fn cut_to(tensor: &Tensor, axes: &[usize], lens: &[usize]) -> candle_core::Result<Tensor> {
+    let mut cut = tensor.clone();
+    for (axis, &len) in axes.iter().zip(lens) {
+        cut = cut.narrow(1 + axis, 0, len)?;
+    }
+    cut.contiguous()
+}
+
 /// What a slab becomes.
 pub(crate) struct Tensors {
     pub(crate) tensors: Vec<Tensor>,
     /// Rows of the tensors, padding included.
     pub(crate) rows: usize,
     pub(crate) samples: RowSamples,
+}
+
+impl Tensors {
+    /// Bytes of the tensors.
+    pub(crate) fn bytes(&self) -> usize {
+        self.tensors.iter().map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
+    }
 }
 
 /// The sample of each row that holds one.

@@ -9,6 +9,7 @@ use tallow_core::{
 
 use super::finisher::Finisher;
 use crate::resident::Resident;
+use crate::slabs::Cut;
 use crate::user_code::catch;
 use crate::{Error, ErrorKind, Result};
 
@@ -24,6 +25,8 @@ pub(crate) struct Pipeline {
     pub(super) mixer: Option<usize>,
     /// What makes batches of the rows in the slab, on a device.
     pub(super) finisher: Option<Finisher>,
+    /// Delivered fields that are cut to the longest row of their batch.
+    cuts: Vec<Cut>,
     /// Samples that stay on the device, in the state in which workers write them.
     pub(super) resident: Option<Arc<Resident>>,
 }
@@ -52,7 +55,15 @@ impl Pipeline {
     /// A chain of the source alone.
     pub(crate) fn new(source: Arc<dyn Source>) -> Self {
         let schemas = vec![source.schema().clone()];
-        Self { source, engines: Vec::new(), schemas, mixer: None, finisher: None, resident: None }
+        Self {
+            source,
+            engines: Vec::new(),
+            schemas,
+            mixer: None,
+            finisher: None,
+            cuts: Vec::new(),
+            resident: None,
+        }
     }
 
     /// Adds an engine that was bound to [`Self::schema`].
@@ -100,8 +111,20 @@ impl Pipeline {
     pub(crate) fn keep_resident(&mut self, samples: usize) {
         let fields = 0..self.written().fields().len();
         let made = |field: &usize| self.finisher().is_some_and(|f| f.made(*field) == Made::OnHost);
-        let on_host = fields.filter(made).collect();
-        self.resident = Some(Arc::new(Resident::new(samples, self.written(), on_host)));
+        let made = fields.filter(made).collect();
+        // How long a batch is, the host says.
+        let lens = self.cuts.iter().map(|cut| cut.lens).collect();
+        self.resident = Some(Arc::new(Resident::new(samples, self.written(), made, lens)));
+    }
+
+    /// Delivers fields as long as the longest row of their batch.
+    pub(crate) fn cut(&mut self, cuts: Vec<Cut>) {
+        self.cuts = cuts;
+    }
+
+    /// The delivered fields that are.
+    pub(crate) fn cuts(&self) -> &[Cut] {
+        &self.cuts
     }
 
     /// The samples that stay on the device.
