@@ -134,7 +134,7 @@ fn a_sampler_with_repetitions_is_delivered_as_it_draws() {
 }
 
 #[test]
-fn a_second_iteration_is_refused_while_the_first_is_under_way() {
+fn a_second_iteration_is_refused_while_the_first_is_running() {
     let loader = Loader::builder(counting(20)).batch_size(5).build().unwrap();
     let mut first = loader.epoch(0);
     first.next().unwrap().unwrap();
@@ -182,7 +182,7 @@ fn an_epoch_without_batches_is_an_error_in_the_place_of_its_first() {
     let none = || Loader::builder(counting(12)).sampler(SubsetSampler::new([]));
     for workers in WORKERS {
         for (builder, words) in [
-            (dropping(12), "a batch of 64 is more than the 12 samples there are"),
+            (dropping(12), "a batch of 64 is more than the 12 samples, and"),
             (dropping(12), "use LastBatch::Keep or LastBatch::Pad"),
             (dropping(12).rank(1, 2), "64 is more than the 12 samples"),
             (dropping(12).sampler(WithReplacement::new().draws(9)), "the 9 rows of an epoch"),
@@ -209,7 +209,7 @@ fn a_rank_without_samples_is_warned_of() {
     let build = |rank| Loader::builder(counting(2)).batch_size(4).rank(rank, 4).build().unwrap();
     assert!(build(1).plan().warnings().is_empty());
     let loader = build(3);
-    let warning = "rank 3 of 4 gets empty batches only, of 2 samples an epoch";
+    let warning = "rank 3 of 4 gets only empty batches, since an epoch has 2 samples";
     assert_eq!(loader.plan().warnings(), [warning]);
     assert!(loader.epoch(0).next().unwrap().unwrap().is_empty());
 }

@@ -309,7 +309,7 @@ fn without_another_sample_there_is_no_substitute_and_the_error_says_so() {
         let loader = builder.on_error(OnError::Substitute { budget: 9 }).build().unwrap();
         let error = loader.epoch(0).next().unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Budget);
-        assert!(error.to_string().contains("no other sample to take its place"), "{error}");
+        assert!(error.to_string().contains("no other sample to substitute it with"), "{error}");
         assert!(error.to_string().contains("sample 0 is bad"), "{error}");
     }
 }

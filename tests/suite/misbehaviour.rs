@@ -484,10 +484,7 @@ fn an_epoch_of_countless_rows_without_bytes_is_refused() {
     };
     let error = Loader::builder(source(1 << 40)).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(
-        error.to_string().contains("1099511627776 rows of x: f64[0], which have no bytes"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("which have no bytes"), "{error}");
     assert_eq!(Loader::builder(source(100)).batch_size(50).build().unwrap().epoch(0).count(), 2);
 }
 

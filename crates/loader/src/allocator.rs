@@ -1,13 +1,14 @@
-/// Asks the system's allocator to keep freed memory for the next batches instead of giving it back
-/// to the kernel; `true` if it listens, which glibc on Linux does.
+/// Asks the allocator of the system to keep freed memory for the next batches instead of returning it
+/// to the kernel. Returns `true` if it does, as glibc on Linux does.
 ///
 /// A tensor on the CPU owns its memory, and freeing one of tens of MiB returns it to the kernel,
-/// which clears the pages of the next: that takes longer than reading the data. With this call,
-/// first thing in `main`, batches of 32 MiB are loaded at about twice the rate.
+/// which then clears the pages of the next one. That takes longer than reading the data. Call this
+/// first in `main`, and batches of 32 MiB are loaded at about twice the rate.
 ///
-/// It concerns the whole process: memory once used is kept until the process ends, and all threads
-/// share one heap. Programs that hold little else than batches and a model want that; a library
-/// should leave the choice to the program. Other allocators have settings of their own.
+/// It affects the whole process: memory that was used once is kept until the process ends, and all
+/// threads share one heap. That is what a program wants that holds little more than batches and a
+/// model. A library should leave the choice to the program. Other allocators have settings of their
+/// own.
 ///
 /// `mallopt(3)`: no mappings for single blocks, no trimming, one arena, so that a block which the
 /// consumer frees serves the worker that asks next.

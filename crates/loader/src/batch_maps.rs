@@ -6,7 +6,7 @@ use crate::{Error, ErrorKind, Result};
 
 type BatchMap = Box<dyn Fn(&mut Batch) -> candle_core::Result<()> + Send + Sync>;
 
-/// What [`crate::LoaderBuilder::map_batch`] was given, in that order.
+/// The closures that [`crate::LoaderBuilder::map_batch`] was given, in that order.
 #[derive(Default)]
 pub(crate) struct BatchMaps(Vec<BatchMap>);
 
@@ -22,8 +22,8 @@ impl BatchMaps {
         self.0.is_empty()
     }
 
-    /// Runs them all, up to the first that fails. A batch on which one has failed is half of one
-    /// and half of the other, and not to be delivered.
+    /// Runs them all, up to the first that fails. The batch may then be half changed, and must not be
+    /// delivered.
     pub(crate) fn run(&self, batch: &mut Batch) -> Result<()> {
         self.0.iter().try_for_each(|map| match catch(|| map(batch)) {
             Ok(Ok(())) => Ok(()),

@@ -27,7 +27,7 @@ use crate::workers::{Filler, Pipeline};
 use crate::{Error, ErrorKind, Result};
 
 /// The configuration of a [`Loader`]. Nothing is checked or started before
-/// [`build`](Self::build).
+/// [`build`](Self::build), which checks all of it.
 #[must_use]
 pub struct LoaderBuilder {
     source: Arc<dyn Source>,
@@ -66,29 +66,29 @@ impl std::fmt::Debug for LoaderBuilder {
 }
 
 impl LoaderBuilder {
-    /// Workers by default: one a core, up to this many. Beyond it memory bandwidth is the limit on
-    /// the machines that we know, and training wants its cores.
+    /// Workers by default: one per core, up to this many. With more of them memory bandwidth is the
+    /// limit on the machines that we know, and training needs its cores.
     const WORKERS_MAX: usize = 8;
 
     /// More workers than any machine has cores, in a process that has threads of its own.
     const WORKERS_LIMIT: usize = 4096;
 
-    /// Batches ahead for a CUDA device, whose memory is taken at `build`. On the CPU it is taken as
-    /// it is needed, so that any number does no harm.
+    /// Batches ahead for a CUDA device, whose memory is allocated at `build`. On the CPU it is
+    /// allocated when it is needed, so any number does no harm.
     const SLOTS_LIMIT: usize = 4096;
 
-    /// Batches ahead by default, as far as they fit [`Self::AHEAD_BYTES`].
+    /// Batches ahead by default, if they fit [`Self::AHEAD_BYTES`].
     const PREFETCH: usize = 4;
 
-    /// Batches ahead at most, where the loader chooses: as many would hide pauses of any source that
-    /// is fast enough at all.
+    /// Batches ahead at most where the loader chooses: this many hide the pauses of any source that is
+    /// fast enough on average.
     const PREFETCH_MAX: usize = 16;
 
-    /// Memory for the batches ahead by default, unless two of them take more.
+    /// Memory for the batches ahead by default, unless two of them need more.
     const AHEAD_BYTES: usize = 512 << 20;
 
-    /// A batch that takes longer than this for one sample is taken for dead: a minute is more than
-    /// any local disk needs and less than the patience of whoever waits.
+    /// A worker that is at one sample for longer than this is stuck: a minute is more than any local
+    /// disk needs, and less than people are willing to wait.
     const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
     fn new(source: Arc<dyn Source>) -> Self {
@@ -114,69 +114,71 @@ impl LoaderBuilder {
         }
     }
 
-    /// Rows of a batch, over all ranks. The default is 32.
+    /// Rows per batch, over all ranks. The default is 32.
     pub fn batch_size(mut self, rows: usize) -> Self {
         self.batch_size = rows;
         self
     }
 
-    /// Which samples an epoch visits, in which order. The default is [`Sequential`].
+    /// Which samples an epoch visits, and in which order. The default is [`Sequential`].
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
         self.sampler = Arc::new(sampler);
         self
     }
 
-    /// Every sample once, in an order drawn anew for each epoch: the sampler [`Shuffle`].
+    /// Visits every sample once, in a new random order each epoch: the sampler [`Shuffle`].
     pub fn shuffle(self) -> Self {
         self.sampler(Shuffle)
     }
 
-    /// What all random numbers derive from. The default is 0.
+    /// The number from which all random numbers derive. The default is 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// What becomes of an incomplete last batch. The default is [`LastBatch::Keep`].
+    /// How to handle an incomplete last batch. The default is [`LastBatch::Keep`].
     pub fn last_batch(mut self, last: LastBatch) -> Self {
         self.last = last;
         self
     }
 
-    /// Delivers only the rows of rank `rank` of `world`; the batch size stays that of all ranks.
-    /// The default is rank 0 of 1.
+    /// Delivers only the rows of rank `rank` of `world`; the batch size remains that of all ranks.
+    /// Where the world does not divide it, the first ranks get one row more than the others. The
+    /// default is rank 0 of 1.
     pub fn rank(mut self, rank: usize, world: usize) -> Self {
         (self.rank, self.world) = (rank, world);
         self
     }
 
-    /// Threads that read and transform; 0 does it inside `next`. Never changes what is delivered.
-    /// The default is one a core, at most 8. With [`Auto`](crate::Auto) the loader chooses while it
-    /// runs, within bounds, and [`prefetch`](Self::prefetch) is then the most that it may choose.
+    /// How many threads read and transform; 0 does that inside `next`. Never changes what is
+    /// delivered. With [`Auto`](crate::Auto) the loader chooses while it runs, within bounds, and
+    /// [`prefetch`](Self::prefetch) is then the most that it may choose. The default is one per core,
+    /// at most 8.
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
         self.workers = Some(workers.into());
         self
     }
 
-    /// Batches made ahead of the consumer, each in memory of its own. The default is 4, or fewer
-    /// but at least 2 when they would take more than 512 MiB.
+    /// How many batches are made ahead of the consumer, each in memory of its own. The default is 4,
+    /// or fewer, but at least 2, if they would take more than 512 MiB.
     pub fn prefetch(mut self, batches: usize) -> Self {
         self.prefetch = Some(batches);
         self
     }
 
-    /// Asks the kernel for the files of the batches that come after those that workers are at, up
-    /// to `bytes` bytes of samples but at least of one batch, so that a worker finds them in the
-    /// page cache. The default is 0, which asks for none.
+    /// Asks the kernel for the files of the next batches before workers get to them, so that they are
+    /// in the page cache by then: up to `bytes` bytes of samples, but at least one batch. The default
+    /// is 0, which asks for none.
     ///
-    /// Worth it for files that come from a disk: on what is cached already a thread then opens and
+    /// This pays for files that come from a disk. If they are cached already, a thread opens and
     /// closes every file for nothing. `bench-loader run --cold` measures both.
     pub fn read_ahead(mut self, bytes: usize) -> Self {
         self.read_ahead = bytes;
         self
     }
 
-    /// Adds a transform behind those that were added before.
+    /// Adds a transform, after those that were added before.
     pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
         self.transforms.push(Box::new(transform));
         self
@@ -224,14 +226,14 @@ impl LoaderBuilder {
         self
     }
 
-    /// Runs `f` on every batch before it is delivered, behind the closures that were added before:
-    /// on the thread that calls `next`, with the tensors on their device. The closure may replace,
-    /// add and remove tensors. Use a transform for what concerns single samples: those run in the
+    /// Runs `f` on every batch before it is delivered, after the closures that were added before. It
+    /// runs on the thread that calls `next`, with the tensors on their device, and may replace, add
+    /// and remove tensors. For what concerns single samples use a transform, which runs in the
     /// workers.
     ///
-    /// An error or a panic of the closure stands in the place of its batch, and the state then
-    /// stands after it, as with a sample that cannot be read. A saved state cannot know what the
-    /// closure does; [`map_batch_version`](Self::map_batch_version) tells it.
+    /// If the closure fails or panics, an error takes the place of the batch, and the iteration goes
+    /// on with the next one. A saved state does not know what the closure does: see
+    /// [`map_batch_version`](Self::map_batch_version).
     ///
     /// ```
     /// # use tallow_core::{Field, RowDType, Schema, from_fn};
@@ -257,21 +259,22 @@ impl LoaderBuilder {
         self
     }
 
-    /// A number that a saved state remembers: change it with the closures of
-    /// [`map_batch`](Self::map_batch), and states saved before are refused. The default is 0.
+    /// A number that saved states remember. Change it when you change the closures of
+    /// [`map_batch`](Self::map_batch), and states that were saved before are refused. The default is
+    /// 0.
     pub fn map_batch_version(mut self, version: u64) -> Self {
         self.map_version = version;
         self
     }
 
-    /// What happens to a sample that cannot be read. The default is [`OnError::Fail`].
+    /// How to handle a sample that cannot be read. The default is [`OnError::Fail`].
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
         self
     }
 
-    /// How long a worker may be at one sample before its batch becomes an error that names it;
-    /// `None` waits for ever. Without workers there is none. The default is 60 s.
+    /// How long a worker may be at one sample before its batch becomes an error that names the
+    /// sample; `None` waits for ever. It has no effect without workers. The default is 60 s.
     pub fn stall_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.stall_timeout = timeout;
         self
@@ -279,25 +282,26 @@ impl LoaderBuilder {
 
     /// Where the tensors are delivered. The default is the CPU.
     ///
-    /// Into CUDA memory (feature `cuda`) a batch is copied ahead of its delivery, from page-locked
-    /// memory; the last transform runs there if it can ([`Transform::bind_on`]), unless something
-    /// is padded or widened behind it: [`Plan::on_device`](crate::Plan::on_device) tells. Iterate on
-    /// one thread, and drop tensors there: a device of `Device::new_cuda` uses a stream a thread,
-    /// on which candle also frees. To a device of another kind `next` copies each batch.
+    /// For a CUDA device (feature `cuda`) a batch is copied before it is asked for, from page-locked
+    /// memory. The last transform runs on the device if it can ([`Transform::bind_on`]) and nothing
+    /// is padded or widened after it; [`Plan::on_device`](crate::Plan::on_device) says whether it
+    /// does. Iterate on one thread, and drop tensors there: a device of `Device::new_cuda` has one
+    /// stream per thread, on which candle also frees memory. For a device of another kind `next`
+    /// copies each batch.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
 
     /// Keeps every sample in the memory of the CUDA device once it was uploaded: later epochs are
-    /// gathered and augmented there, and the source is not read again. At most `bytes` bytes are
-    /// taken, for the fields as the source has them, beside what the loader needs anyway
-    /// ([`Plan::device_bytes`](crate::Plan::device_bytes) is both).
+    /// gathered and augmented there, and the source is not read again. The samples take at most
+    /// `bytes` bytes, as the source has them, in addition to what the loader needs anyway
+    /// ([`Plan::device_bytes`](crate::Plan::device_bytes) is the sum).
     ///
-    /// What is delivered stays the same. Only what depends on nothing but the sample may happen to
-    /// it before it reaches the device: a transform that cannot run there is refused by
-    /// [`build`](Self::build). For the memory of the host there is
-    /// [`SourceExt::cache`](tallow_core::SourceExt::cache).
+    /// This never changes what is delivered. Every transform has to run on the device:
+    /// [`build`](Self::build) refuses one that cannot. To keep samples in the memory of the host use
+    /// [`SourceExt::cache`](tallow_core::SourceExt::cache). By default samples are read in every
+    /// epoch.
     pub fn resident(mut self, bytes: usize) -> Self {
         self.resident = Some(bytes);
         self
@@ -307,7 +311,9 @@ impl LoaderBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] with all problems of the configuration.
+    /// [`ErrorKind::Config`] with all problems of the configuration, [`ErrorKind::Memory`] and
+    /// [`ErrorKind::Thread`] when the system does not give what the plan needs, and
+    /// [`ErrorKind::Device`] when the device refuses.
     pub fn build(self) -> Result<Loader> {
         let mut problems = self.impossible();
         let mut note = |error: &Error| problems.push(error.problem());
@@ -329,29 +335,31 @@ impl LoaderBuilder {
     fn impossible(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.prefetch == Some(0) {
-            let why = "at least one must be made before it is delivered";
-            problems.push(format!("a prefetch of 0 batches; {why}"));
+            problems.push("a prefetch of 0 batches, expected at least 1".to_owned());
         }
         if let Some(Workers::Count(workers)) = self.workers
             && workers > Self::WORKERS_LIMIT
         {
-            problems.push(format!("{workers} workers; at most {}", Self::WORKERS_LIMIT));
+            problems.push(format!("{workers} workers, expected at most {}", Self::WORKERS_LIMIT));
         }
         if let Some(batches) = self.prefetch.filter(|batches| *batches > Self::SLOTS_LIMIT)
             && self.device.is_cuda()
         {
             problems.push(format!(
-                "a prefetch of {batches} batches, each in page-locked memory of its own; at most {}",
+                "a prefetch of {batches} batches, each in page-locked memory of its own, expected at \
+                 most {}",
                 Self::SLOTS_LIMIT
             ));
         }
         if self.stall_timeout.is_some_and(|timeout| timeout.is_zero()) {
-            problems.push("a stall timeout of 0; None waits for ever".to_owned());
+            problems.push(
+                "a stall timeout of 0, expected a positive one; None waits for ever".to_owned(),
+            );
         }
         problems
     }
 
-    /// The source, the engines of the transforms, then the loader's own.
+    /// The source, the engines of the transforms, then those of the loader.
     fn pipeline(&self) -> Result<Pipeline> {
         let mut pipeline = Pipeline::new(self.source.clone());
         for (at, transform) in self.transforms.iter().enumerate() {
@@ -389,13 +397,13 @@ impl LoaderBuilder {
         if !self.device.is_cuda() {
             let device = self.device.location();
             return refuse(format!(
-                "resident: found {device:?}, expected a CUDA device; on the CPU cache the source"
+                "resident: found {device:?}, expected a CUDA device; on the CPU use .cache() on the source"
             ));
         }
         if on_host > 0 {
             return refuse(format!(
-                "resident: {on_host} of {} transforms run on the CPU, before the device; do their \
-                 work in the source if it depends on the sample alone",
+                "resident: {on_host} of {} transforms run on the CPU, expected none; do their work in \
+                 the source if it depends on the sample alone",
                 self.transforms.len()
             ));
         }
@@ -412,8 +420,8 @@ impl LoaderBuilder {
         Ok(())
     }
 
-    /// The engine of the last transform for the device, if it has one and nothing is to be done
-    /// behind it that the loader does on the CPU.
+    /// The engine of the last transform for the device, if it has one and the loader has nothing to do
+    /// on the CPU after it.
     fn finisher(
         &self,
         transform: &dyn Transform,
@@ -432,7 +440,7 @@ impl LoaderBuilder {
         Ok(if fields.into_iter().any(widened) { None } else { Some(engine.into()) })
     }
 
-    /// Plans the loader, takes what memory is taken at once, and starts the workers.
+    /// Plans the loader, allocates what is allocated at once, and starts the workers.
     fn start(
         self,
         pipeline: Pipeline,
@@ -471,8 +479,8 @@ impl LoaderBuilder {
         Loader::start(Consumer::new(plan, layout, filler, prints, maps, timeout, governor)?)
     }
 
-    /// What the loader is going to do, and what chooses its workers if it does that itself. The
-    /// memory of a device is not known yet.
+    /// What the loader is going to do, and what chooses its workers with `Auto`. The memory of a
+    /// device is not known yet.
     fn plan(
         &self,
         pipeline: &Pipeline,
@@ -504,7 +512,7 @@ impl LoaderBuilder {
             on_error: self.on_error,
             device: self.device.clone(),
             workers,
-            // Nothing is made ahead by nobody.
+            // Without workers nothing is made ahead.
             prefetch: if workers == 0 { 0 } else { self.prefetch.unwrap_or(default_prefetch) },
             read_ahead: self.read_ahead,
             read_ahead_batches: self.batches_read_ahead(layout.rows).min(batches.max(1)),
@@ -525,7 +533,7 @@ impl LoaderBuilder {
         Ok((plan, Some(Governor::new(start, most))))
     }
 
-    /// `plan` with as many workers and batches ahead as `auto` allows at the most.
+    /// `plan` with the most workers and batches ahead that `auto` allows.
     fn within(&self, auto: Auto, mut plan: Plan) -> Plan {
         let most = self.prefetch.unwrap_or(Self::PREFETCH_MAX);
         while plan.workers > 1 && plan.prefetch_within(auto.bytes_max()) == 0 {
@@ -599,7 +607,7 @@ fn too_large(rows: usize, schema: &Schema) -> Error {
     Error::new(ErrorKind::Memory, message)
 }
 
-/// Rows of the largest batch on this rank: less than were asked for where there are not so many.
+/// Rows of the largest batch on this rank, which are fewer than a full batch in a short epoch.
 fn largest_rows(batching: &Batching, positions: usize) -> usize {
     match batching.batches(positions) {
         0 => 0,
@@ -607,8 +615,8 @@ fn largest_rows(batching: &Batching, positions: usize) -> usize {
     }
 }
 
-/// Two steps that drew from one stream would draw the same numbers, which only those of engines that
-/// draw as the same are meant to.
+/// Two steps that draw from one stream draw the same numbers: a mistake, unless their engines were
+/// both told to draw under one name.
 fn check_streams(pipeline: &Pipeline) -> Result<()> {
     let engines: Vec<&dyn Engine> = pipeline.engines().collect();
     let of_engine = |(at, engine): (usize, &&dyn Engine)| {
@@ -623,14 +631,14 @@ fn check_streams(pipeline: &Pipeline) -> Result<()> {
         }
         if a == b {
             let message = "found two steps of a transform that draw from one stream, expected one \
-                           each: name the draws otherwise with .draws_as(name)";
+                           each: give the draws another name with .draws_as(name)";
             return Err(Error::new(ErrorKind::Config, message));
         }
         let names = [engines[a].draws_as(), engines[b].draws_as()];
         if names[0].is_none() || names[0] != names[1] {
             let message = "found two transforms with steps that draw the same numbers: call \
-                           .draws_as(name) on both, with one name where they are meant to, with \
-                           two where not, and give each map_drawn a name of its own";
+                           .draws_as(name) on both, with one name if they are meant to, and with \
+                           two if not; give each map_drawn a name of its own";
             return Err(Error::new(ErrorKind::Config, message));
         }
     }
@@ -648,13 +656,14 @@ fn ragged_fields(schema: &Schema) -> Vec<String> {
     ragged.map(problem).collect()
 }
 
-/// An epoch of rows without bytes has no other end than their number, which costs a file nothing.
+/// Rows without bytes cost a file nothing, so their number alone would decide how long an epoch is.
 fn without_bytes(schema: &Schema, positions: usize) -> Option<String> {
     const POSITIONS_MAX: usize = 1 << 24;
     let refused = schema.max_bytes() == 0 && positions > POSITIONS_MAX;
     refused.then(|| {
         format!(
-            "{positions} rows of {schema}, which have no bytes, in an epoch; at most {POSITIONS_MAX}"
+            "{positions} rows per epoch of {schema}, which have no bytes, expected at most \
+             {POSITIONS_MAX}"
         )
     })
 }

@@ -22,7 +22,7 @@ use crate::tuning::{Governor, Settings};
 use crate::workers::{Filler, STOP_BOUND, Scratch};
 use crate::{BatchId, COUNTS, Error, ErrorKind, Result};
 
-/// What turns slabs into batches, on the thread that calls `next`.
+/// Turns slabs into batches, on the thread that calls `next`.
 pub(crate) struct Consumer {
     plan: Plan,
     filler: Arc<Filler>,
@@ -32,7 +32,7 @@ pub(crate) struct Consumer {
     stall_timeout: Option<Duration>,
     /// Where the consumer is.
     received: Mutex<Received>,
-    /// The scratch of the consumer in the role of a worker, without workers.
+    /// Without workers the consumer does their work, with this scratch.
     inline: Mutex<Option<Scratch>>,
     stats: Mutex<Stats>,
     /// The report at the beginning of the epoch that is delivered.
@@ -41,7 +41,7 @@ pub(crate) struct Consumer {
     governor: Option<Mutex<Governor>>,
 }
 
-/// What the consumer has received.
+/// What was delivered.
 #[derive(Debug, Clone, Copy)]
 struct Received {
     /// The batch after the last one that was delivered.
@@ -53,13 +53,13 @@ struct Received {
 }
 
 impl Received {
-    /// Where the consumer stands when an iteration of `epochs` begins.
+    /// Where an iteration of `epochs` begins.
     fn begun(mut self, epochs: &Range<u64>) -> Self {
         let first = BatchId { epoch: epochs.start, number: 0 };
         if !self.resumed || first > self.next {
             return Self { next: first, errors: 0, resumed: false };
         }
-        // Epochs that end before the resumed one leave it to a later iteration.
+        // If the epochs end before the resumed one, a later iteration begins there.
         self.resumed = epochs.end <= self.next.epoch;
         self
     }
@@ -141,7 +141,7 @@ impl Consumer {
 
     /// The end of an epoch is the beginning of the next.
     fn normal(&self, id: BatchId) -> BatchId {
-        // An epoch without batches has an error in the place of its first.
+        // An epoch without batches has an error instead of its first.
         if id.number < self.plan.batches.max(1) {
             id
         } else {
@@ -188,7 +188,7 @@ impl Consumer {
 
     // ---- the delivery
 
-    /// Begins an iteration and returns its first batch; `None` while another is under way.
+    /// Begins an iteration and returns its first batch; `None` while another is running.
     pub(crate) fn begin(&self, epochs: &Range<u64>) -> Option<BatchId> {
         let mut received = lock(&self.received);
         let begun = received.begun(epochs);
@@ -200,7 +200,7 @@ impl Consumer {
         Some(begun.next)
     }
 
-    /// The next slab, made here and now without workers; `None` when there is none to come.
+    /// The next slab, which is made here without workers; `None` after the last one.
     pub(crate) fn next_slab(&self) -> Option<Result<Arc<Slab>>> {
         let delivery = &self.filler.delivery;
         match delivery.ask() {
@@ -254,7 +254,7 @@ impl Consumer {
         if *none_left { error.hopeless() } else { error }
     }
 
-    /// Books that the batch before `next` was delivered, as a batch or as an error, with `faults`
+    /// Notes that the batch before `next` was delivered, as a batch or as an error, with `faults`
     /// failures; returns the failures of its epoch before it.
     fn received_up_to(&self, next: BatchId, faults: usize) -> usize {
         let mut received = lock(&self.received);
@@ -270,9 +270,9 @@ impl Consumer {
         lock(&self.received).next
     }
 
-    /// Turns a slab into a batch, or into the error that stands in its place. `None` where all rows
-    /// were skipped and no other rank waits for a batch of this number: a batch of no rows has no
-    /// mean, and would make a loss that is not a number.
+    /// Turns a slab into a batch, or into the error that takes its place. `None` if all rows were
+    /// skipped and no other rank waits for a batch of this number: a batch without rows has no mean,
+    /// and would make a loss that is not a number.
     pub(crate) fn receive(&self, slab: &Slab) -> Result<Option<Batch>> {
         let span = tracing::debug_span!(target: "tallow::hand_over", "receive", batch = %slab.id);
         let _entered = span.enter();
@@ -311,7 +311,7 @@ impl Consumer {
         Ok(Some(batch))
     }
 
-    /// No batch, and behind the last one an error if the epoch had none at all: of its samples
+    /// No batch; but after the last one an error if all samples of the epoch were skipped. So far
     /// `skipped` were.
     fn all_skipped(&self, slab: &Slab, skipped: usize) -> Result<Option<Batch>> {
         let rows = self.course().batching.rows(self.plan.positions, slab.id.number);
@@ -323,7 +323,7 @@ impl Consumer {
         Err(Error::new(ErrorKind::Empty, message).with_batch(slab.id))
     }
 
-    /// Runs the closures of the user on a batch that is otherwise ready.
+    /// Runs the closures of `map_batch` on a batch that is otherwise ready.
     fn map_batch(&self, batch: &mut Batch) -> Result<()> {
         let span = tracing::debug_span!(target: "tallow::map_batch", "map", batch = %batch.id);
         let _entered = span.enter();
@@ -333,7 +333,7 @@ impl Consumer {
         mapped.map_err(|error| error.with_batch(batch.id))
     }
 
-    /// The failures of a slab if the policy passes over them.
+    /// The failures of a slab, if the policy accepts them.
     fn accept(&self, slab: &Slab, faults: Vec<RowFault>, before: usize) -> Result<Vec<Fault>> {
         let on_error = self.plan.on_error;
         let budget = on_error.budget();
@@ -353,7 +353,7 @@ impl Consumer {
                 let why = if used {
                     format!("{budget} of {budget} failures accepted in an epoch were used")
                 } else if reads == 1 {
-                    "there is no other sample to take its place".to_owned()
+                    "there is no other sample to substitute it with".to_owned()
                 } else {
                     format!("every substitute failed as well, {} were tried", reads - 1)
                 };
@@ -401,7 +401,7 @@ impl Consumer {
         chosen.map_or(fixed, |chosen| Settings { read_ahead, ..chosen })
     }
 
-    /// Ends the iteration under way.
+    /// Ends the running iteration.
     pub(crate) fn end(&self) {
         let mut stats = lock(&self.stats);
         if let Some(taken) = stats.taken.take() {
@@ -411,7 +411,7 @@ impl Consumer {
         for (worker, doing) in self.filler.delivery.cancel(STOP_BOUND) {
             let (index, stage) = (doing.index, doing.stage);
             let place = self.filler.pipeline.place(index, doing.field);
-            tracing::warn!(target: "tallow::loader", worker, %stage, place, "stuck, left behind");
+            tracing::warn!(target: "tallow::loader", worker, %stage, place, "stuck, no longer waited for");
         }
     }
 

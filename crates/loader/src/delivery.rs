@@ -1,11 +1,11 @@
-//! Who fills which row, and which batch is next: everything that workers and consumer share.
+//! Which worker fills which row, and which batch is next: everything that workers and consumer share.
 //!
 //! One mutex guards a window of slabs in delivery order, and two condition variables say that
 //! there is work and that the first slab is done. Workers claim a few rows at a time, always of
-//! the first slab that has rows left, so that the batch that is needed next gets every worker, and
+//! the first slab that has rows left, so that all of them work on the batch that is needed next, and
 //! admit the next slab when all rows are claimed and the window has room. The mutex is taken once
-//! for some 50 us of work; a lock-free ring would save nothing that can be measured and could not
-//! be understood at a glance.
+//! per 50 us of work or so; a lock-free ring would save nothing that can be measured, and would be
+//! harder to understand.
 //!
 //! Nothing can deadlock: slabs are admitted whole and in order, the first of the window always has
 //! its memory, and its rows are claimed before any others.
@@ -25,7 +25,7 @@ use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
 use crate::user_code::{catch, discard};
 use crate::{BatchId, Error, ErrorKind, Result};
 
-/// How often an overdue batch is looked for, at least.
+/// The longest time between two looks for stuck workers.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// What is fixed at `build()` about the way from an epoch to its slabs.
@@ -36,13 +36,13 @@ pub(crate) struct Course {
     pub(crate) batching: Batching,
     /// Positions of an epoch.
     pub(crate) positions: usize,
-    /// Where slabs come from.
+    /// Makes the slabs.
     pub(crate) store: Arc<dyn SlabStore>,
-    /// Slabs that may exist before the consumer takes them.
+    /// How many slabs may exist before the consumer takes them.
     pub(crate) slabs: usize,
     /// Batches whose files are fetched before they are admitted.
     pub(crate) ahead: usize,
-    /// Why an epoch has no batch, where it has none.
+    /// Why an epoch has no batch, if it has none.
     pub(crate) empty: Option<String>,
 }
 
@@ -64,16 +64,16 @@ pub(crate) struct Delivery {
     work: Condvar,
     /// There are files to fetch, or it is time to stop.
     fetch: Condvar,
-    /// Set with `stop` of the state, for who looks often.
+    /// Set with `stop` of the state, to be read without the lock.
     stopping: AtomicBool,
-    /// What the consumer waits for: the first slab is done, or when it stops, no worker is busy or
-    /// none is left.
+    /// The consumer waits for this: the first slab is done, or, when it stops, no worker is busy or none
+    /// is left.
     ready: Condvar,
 }
 
 #[derive(Default)]
 struct Progress {
-    /// The iteration under way; `None` between iterations.
+    /// The running iteration; `None` between iterations.
     run: Option<Iteration>,
     /// Admitted slabs that the consumer has not taken, in delivery order.
     window: VecDeque<Admitted>,
@@ -81,14 +81,14 @@ struct Progress {
     admitted: u64,
     /// Workers asleep on `work`.
     idle: usize,
-    /// Of those, how many have been woken and did not get the lock yet: waking one twice would cost
-    /// the consumer a system call for nothing.
+    /// How many of those were woken and do not have the lock yet: waking one twice would cost the
+    /// consumer a system call for nothing.
     waking: usize,
     /// Workers with claimed rows, or making an order.
     busy: usize,
-    /// How many may be, those that were passed over not counted.
+    /// How many may be, without those that were given up.
     busy_max: usize,
-    /// Workers that are busy with what nobody waits for any more: stuck, or left behind.
+    /// Workers that were given up: busy with rows that are no longer waited for.
     passed: BTreeSet<usize>,
     /// Slabs that may be in the window, of those that `Course::slabs` allows.
     slabs: usize,
@@ -99,8 +99,8 @@ struct Progress {
     looks: Vec<Look>,
     /// What `watched` was when the iteration began.
     begun: Duration,
-    /// How often all workers that were busy were found stuck, since one of them finished anything, and
-    /// what `watched` was then.
+    /// How often all busy workers were found stuck since any of them finished a claim, and what `watched`
+    /// was then.
     waves: u32,
     wave_at: Duration,
     readiness: Readiness,
@@ -125,10 +125,10 @@ struct Admitted {
     claimed: usize,
 }
 
-/// The part of an iteration that has not been admitted.
+/// The part of an iteration that is not admitted yet.
 struct Iteration {
     next: BatchId,
-    /// The next batch whose files are fetched, if it is not behind `next`.
+    /// The next batch whose files are fetched, unless `next` has overtaken it.
     ahead: BatchId,
     /// The first epoch that is not part of it.
     end: u64,
@@ -185,7 +185,7 @@ impl Delivery {
         lock(&self.state)
     }
 
-    /// Begins an iteration at `start`; `false` while another is under way.
+    /// Begins an iteration at `start`; `false` while another is running.
     pub(crate) fn begin(&self, start: BatchId, end: u64) -> bool {
         let mut state = self.state();
         if state.run.is_some() {
@@ -198,8 +198,8 @@ impl Delivery {
         true
     }
 
-    /// How many workers may be busy from now on, and how many slabs in the window. Who is busy, and
-    /// what is in the window, stays there.
+    /// How many workers may be busy from now on, and how many slabs may be in the window. Workers that
+    /// are busy finish their claims, and slabs in the window remain.
     pub(crate) fn limit(&self, workers: usize, slabs: usize) {
         let mut state = self.state();
         (state.busy_max, state.slabs) = (workers, slabs.min(self.course.slabs));
@@ -269,7 +269,7 @@ impl Delivery {
         state.waves = 0;
         state.passed.remove(&worker);
         let first_done = state.window.front().is_some_and(|first| first.slab.is_done());
-        // Nobody but who has ended an iteration waits for workers to rest.
+        // Only the end of an iteration waits until the workers are at rest.
         let rested = state.is_at_rest() && state.run.is_none();
         if state.waiting && (first_done || rested) {
             self.ready.notify_one();
@@ -291,7 +291,7 @@ impl Delivery {
         found
     }
 
-    /// Wakes one worker more, if one is asleep and may be busy beside `others` that are about to be.
+    /// Wakes one more worker, if one is asleep and may be busy in addition to `others` that are about to be.
     fn wake_worker(&self, state: &mut Progress, others: usize) {
         if state.idle > state.waking && !state.is_limited(state.waking + others) {
             state.waking += 1;
@@ -364,7 +364,7 @@ impl Delivery {
         }
         let done = slab.is_done();
         state.window.push_back(Admitted { slab: Arc::new(slab), number, claimed: 0 });
-        // A slab without rows is done at once, and no worker will come back with it.
+        // A slab without rows is done at once, and no worker will announce it.
         if done && state.waiting {
             self.ready.notify_one();
         }
@@ -379,17 +379,17 @@ impl Delivery {
     }
 
     /// Makes the order of an epoch without holding the lock: a table takes some milliseconds, and
-    /// meanwhile the rows before it are read. The caller has been counted as busy.
+    /// meanwhile the rows before it are read. The caller is already counted as busy.
     fn make_order(&self, worker: usize, epoch: u64, clock: &mut StageClock<'_>) {
         clock.enter(Stage::Order);
         let span = tracing::debug_span!(target: "tallow::order", "order", epoch);
         let order = span.in_scope(|| self.order(epoch));
         let unwanted = self.bring_order(&mut self.state(), worker, epoch, order);
-        // User code, and not for a thread that holds the lock.
+        // Its destructor is user code, which must not run while the lock is held.
         discard(unwanted);
     }
 
-    /// Hands in the order of an epoch; returns one that nobody wants, or no longer.
+    /// Stores the order of an epoch; returns an order that is not needed, or no longer.
     fn bring_order(
         &self,
         state: &mut Progress,
@@ -398,7 +398,7 @@ impl Delivery {
         order: Result<Arc<dyn Order>>,
     ) -> Option<Arc<dyn Order>> {
         self.rest(state, worker);
-        // The iteration may have ended meanwhile, or another one begun: then nobody asked for it.
+        // The iteration may have ended meanwhile, or another one begun: then it is not needed.
         let asked = |run: &&mut Iteration| run.ordering && run.next.epoch == epoch;
         let Some(run) = state.run.as_mut().filter(asked) else { return order.ok() };
         run.ordering = false;
@@ -413,7 +413,7 @@ impl Delivery {
         before
     }
 
-    /// Puts one error in the place of all that is left of the next epoch.
+    /// Replaces all that is left of the next epoch by one error.
     fn fail_epoch(&self, state: &mut Progress, error: Error) {
         let Some(run) = &mut state.run else { return };
         let id = run.next;
@@ -423,7 +423,7 @@ impl Delivery {
         self.push(state, Slab::failed(place, rows, Arc::new(NoOrder), error.with_batch(id)));
     }
 
-    /// The order of an epoch, of which `Course::positions` were promised.
+    /// The order of an epoch, which must have `Course::positions` positions.
     fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
         let course = &self.course;
         let make = || {
@@ -439,7 +439,9 @@ impl Delivery {
             return Ok(order);
         }
         discard(order);
-        let message = format!("an order of {found} positions, the sampler promised {expected}");
+        let message = format!(
+            "an order of {found} positions, expected the {expected} that the sampler promised"
+        );
         Err(Error::new(ErrorKind::Config, message))
     }
 
@@ -458,8 +460,8 @@ impl Delivery {
         None
     }
 
-    /// Only within the epoch whose order there is: the next one begins with the batch that makes
-    /// its order.
+    /// Only within the epoch whose order exists: that of the next epoch is made when its first batch is
+    /// admitted.
     fn ahead(&self, run: &mut Iteration) -> Option<Ahead> {
         let (epoch, order) = run.order.as_ref()?;
         let id = run.ahead.max(run.next);
@@ -493,7 +495,7 @@ impl Delivery {
         Some(slab)
     }
 
-    /// The next slab if it needs no waiting for, which is counted.
+    /// The next slab if it is ready. Counts how often it is.
     pub(crate) fn ask(&self) -> Next {
         let mut state = self.state();
         let next = match self.take_done(&mut state) {
@@ -511,8 +513,8 @@ impl Delivery {
         self.take_done(&mut self.state())
     }
 
-    /// Waits for the next slab; `None` when there is none to come. An error stands for a slab that
-    /// is overdue, or that nobody is left to make.
+    /// Waits for the next slab; `None` after the last one. It is an error if the slab is overdue, or if
+    /// no worker is left to make it.
     pub(crate) fn next(&self, stall: Option<Duration>) -> Option<Result<Arc<Slab>, Overdue>> {
         let mut state = self.state();
         let mut is_time = false;
@@ -523,7 +525,7 @@ impl Delivery {
             if state.is_exhausted() {
                 return None;
             }
-            // Before it waits as well, where somebody is stuck already.
+            // Also before it waits, if a worker is stuck already.
             is_time |= !state.passed.is_empty();
             let overdue = stall.filter(|_| is_time).and_then(|at| self.overdue(&mut state, at));
             if let Some(overdue) = overdue {
@@ -545,9 +547,9 @@ impl Delivery {
 
     /// Looks at which row each worker is, `passed` after looking before.
     ///
-    /// Workers read no clock between the rows of a claim, so how long they are at one is told by who
-    /// waits for it. Only time in which that thread could look counts: a process that was stopped, or
-    /// a machine that slept, has read nothing meanwhile and is not stuck for that.
+    /// Workers read no clock between the rows of a claim, so the consumer, which waits, measures how long
+    /// they are at one. Only time in which it could look counts: in a process that was stopped, or on a
+    /// machine that slept, workers are not stuck only because time has passed.
     fn look(&self, state: &mut Progress, passed: Duration) {
         state.watched += passed;
         let (looks, watched) = (&mut state.looks, state.watched);
@@ -560,16 +562,15 @@ impl Delivery {
         }
     }
 
-    /// Gives up on the first slab if a worker has been at one of its rows for longer than `stall`, or
-    /// where there is none yet at the order that it comes from; or if every worker is stuck
-    /// somewhere, and then at once.
+    /// Gives up the first slab if a worker has been at one of its rows for longer than `stall`, or, if
+    /// there is no slab yet, at its order; and at once if every worker is stuck somewhere.
     fn overdue(&self, state: &mut Progress, stall: Duration) -> Option<Overdue> {
         let patience = state.patience(stall);
-        // Who was stuck in the iteration before may be about to return.
+        // A worker that was stuck in the iteration before may be about to return.
         if state.watched - state.begun < patience {
             return None;
         }
-        // Rows are finished without the lock: it may have been done just now.
+        // Rows are finished without the lock, so the slab may be done by now.
         if state.window.front().is_some_and(|first| first.slab.is_done()) {
             return None;
         }
@@ -578,7 +579,7 @@ impl Delivery {
             (0..doing.len()).filter(|&at| self.is_stuck(state, at, doing[at], patience)).collect();
         let is_idle = |at: usize| doing[at].stage == Stage::Idle;
         let others = || (0..doing.len()).filter(|at| !stuck.contains(at));
-        // Who is held back by the limit cannot help either.
+        // Workers that the limit holds back cannot help either.
         let limited = state.is_limited(0);
         let none_left = !stuck.is_empty() && others().all(|at| limited && is_idle(at));
         let at_first = stuck.iter().find(|&&at| self.is_at_first(state, at, doing[at]));
@@ -615,7 +616,7 @@ impl Delivery {
             Some(first) => {
                 matches!(doing.stage, Stage::Read | Stage::Transform) && doing.slab == first.number
             }
-            // One that was passed over makes an order that nobody waits for any more.
+            // A worker that was given up makes an order that is no longer waited for.
             None => {
                 let ordering = state.run.as_ref().is_some_and(|run| run.ordering);
                 ordering && doing.stage == Stage::Order && !state.passed.contains(&worker)
@@ -623,13 +624,13 @@ impl Delivery {
         }
     }
 
-    /// Passes over the batch that no worker is free to admit; returns it and the one after it.
+    /// Gives up the batch that no worker is free to admit; returns it and the one after it.
     fn give_up_next(&self, state: &mut Progress) -> Option<(BatchId, BatchId)> {
         let run = state.run.as_mut().filter(|run| run.next.epoch < run.end)?;
         let id = run.next;
         run.next = if run.ordering {
-            // Without its order nothing of the epoch can be made. What the worker brings when it
-            // comes back is for another epoch than the next, and will not be taken.
+            // Without its order nothing of the epoch can be made. The order that the worker makes if it
+            // returns is not for the next epoch, and will not be used.
             run.ordering = false;
             BatchId { epoch: id.epoch + 1, number: 0 }
         } else {
@@ -638,8 +639,8 @@ impl Delivery {
         Some((id, run.next))
     }
 
-    /// Ends the iteration: nobody will take its slabs. Returns the workers that are still at one
-    /// of its rows when `bound` has passed.
+    /// Ends the iteration: its slabs are no longer needed. Returns the workers that are still at one
+    /// of its rows after `bound`.
     pub(crate) fn cancel(&self, bound: Duration) -> Vec<(usize, Doing)> {
         let mut state = self.state();
         state.window.iter().for_each(|entry| entry.slab.cancel());
@@ -674,7 +675,7 @@ impl Delivery {
         }
     }
 
-    /// Whether an iteration is under way.
+    /// Whether an iteration is running.
     pub(crate) fn is_running(&self) -> bool {
         self.state().run.is_some()
     }
@@ -689,7 +690,7 @@ impl Delivery {
         self.state().window.iter().take_while(|entry| entry.slab.is_done()).count()
     }
 
-    /// Time of all workers in each of their stages so far. Some 5 loads a worker, mostly from cache
+    /// Time of all workers in each of their stages so far. About 5 loads per worker, mostly from cache
     /// lines that it has just written: for a consumer that is about to sleep anyway.
     pub(crate) fn worker_times(&self) -> WorkerTimes {
         let now_ns = self.built.elapsed().as_nanos() as u64;
@@ -722,19 +723,19 @@ impl Delivery {
 }
 
 impl Progress {
-    /// How long a worker may be watched at one row. The whole timeout, and less where nobody has
-    /// finished anything since all that were busy had been stuck for that long: what hangs for all of
-    /// them will hang for those that come after, and is not to cost a timeout for each.
+    /// How long a worker may be watched at one row: the whole timeout, and less if no worker has
+    /// finished anything since all busy ones were stuck that long. What hangs for all of them probably
+    /// hangs for the next rows as well, and should not cost a whole timeout for each.
     fn patience(&self, stall: Duration) -> Duration {
         stall / 4u32.pow(self.waves.min(3))
     }
 
-    /// Whether no worker is busy but those that are stuck, which nobody waits for.
+    /// Whether no worker is busy, except for those that were given up.
     fn is_at_rest(&self) -> bool {
         self.busy <= self.passed.len()
     }
 
-    /// Whether as many workers are busy as may be, if `more` were.
+    /// Whether as many workers as may be are busy, counting `more` in addition.
     fn is_limited(&self, more: usize) -> bool {
         self.busy + more >= self.busy_max + self.passed.len()
     }
@@ -745,7 +746,7 @@ impl Progress {
     }
 }
 
-/// What there is for the consumer here and now.
+/// What the consumer can have now.
 pub(crate) enum Next {
     /// A slab that is done.
     Slab(Arc<Slab>),
@@ -759,7 +760,7 @@ pub(crate) enum Next {
 pub(crate) struct Overdue {
     pub(crate) worker: usize,
     pub(crate) doing: Doing,
-    /// Whether no worker is left for what comes after it either, as long as none returns.
+    /// Whether no worker is left for the batches after it either, until one returns.
     pub(crate) none_left: bool,
     pub(crate) id: BatchId,
     /// The batch that is delivered after it.

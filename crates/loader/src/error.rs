@@ -65,23 +65,23 @@ impl fmt::Display for BatchId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A sample could not be read or transformed; [`Error::cause`] says why.
+    /// A sample could not be read or transformed: see [`Error::cause`].
     Sample,
     /// More samples failed than the policy allows.
     Budget,
     /// User code panicked.
     Panic,
-    /// A worker has been at one sample for longer than the stall timeout.
+    /// A worker was at one sample for longer than the stall timeout.
     Stalled,
-    /// An epoch has no batch: more samples are wanted for one than there are, or all were skipped.
+    /// An epoch has no batch: one needs more samples than there are, or all were skipped.
     Empty,
     /// There is no memory for a batch.
     Memory,
     /// The system does not start another thread.
     Thread,
-    /// The tensors could not be made, or not be brought to their device.
+    /// The tensors could not be made, or not be moved to their device.
     Device,
-    /// A closure of [`crate::LoaderBuilder::map_batch`] failed; [`Error::cause`] says why.
+    /// A closure of [`crate::LoaderBuilder::map_batch`] failed: see [`Error::cause`].
     MapBatch,
     /// An operation of candle failed: what `?` makes of candle's own errors.
     Tensor,
@@ -89,7 +89,7 @@ pub enum ErrorKind {
     Config,
     /// A state that does not belong to this loader.
     State,
-    /// Another iteration of the same loader is under way.
+    /// Another iteration of the same loader is running.
     Busy,
     /// A thread did not end in time when the loader was stopped.
     Abandoned,
@@ -108,7 +108,7 @@ impl ErrorKind {
             Self::Thread => "no thread",
             Self::Device => "device",
             Self::MapBatch => "map_batch failed",
-            Self::Tensor => "tensor",
+            Self::Tensor => "tensor operation",
             Self::Config => "configuration",
             Self::State => "state mismatch",
             Self::Busy => "busy",
@@ -140,7 +140,7 @@ impl Error {
         error
     }
 
-    /// candle could not make a tensor, or not bring it to its device.
+    /// candle could not make a tensor, or not move it to its device.
     #[cold]
     pub(crate) fn device(cause: candle_core::Error) -> Self {
         let cause = tallow_core::Error::from(cause);
@@ -188,15 +188,15 @@ impl Error {
         self
     }
 
-    /// Keeps the cause for programs; the message tells it already.
+    /// Keeps the cause for programs. The message says it already.
     pub(crate) fn with_source(mut self, cause: tallow_core::Error) -> Self {
         self.0.cause = Some(cause);
         self.0.told = true;
         self
     }
 
-    /// What the error says behind its kind and batch: the kind of the cause is left out where it is
-    /// the same.
+    /// What the error says after its kind and batch. The kind of the cause is left out if it is the
+    /// same.
     pub(crate) fn words(&self) -> String {
         let inner = &*self.0;
         let cause = inner.cause.as_ref().filter(|_| !inner.told).map(|cause| {
@@ -216,25 +216,25 @@ impl Error {
         self.0.kind
     }
 
-    /// The batch in whose place the error came, where there is one.
+    /// The batch whose place the error takes, if there is one.
     pub fn batch(&self) -> Option<BatchId> {
         self.0.batch
     }
 
-    /// The position in the epoch of the row that failed, where there is one.
+    /// The position in the epoch of the row that failed, if there is one.
     pub fn position(&self) -> Option<usize> {
         self.0.position
     }
 
-    /// Whether what comes after this error fails as well, at once: every worker that could make it
-    /// is stuck, as on a file system that has gone. The loader is itself again as soon as one of
-    /// them returns; a program that runs by itself had better give up.
+    /// Whether what comes after this error fails at once as well, because every worker is stuck, for
+    /// example on a file system that is gone. The loader works again as soon as one of them returns,
+    /// but a program that runs unattended should give up.
     pub fn is_hopeless(&self) -> bool {
         self.0.hopeless
     }
 
-    /// The error of the source, transform or closure behind this one: it names path, field and
-    /// sample where there are any.
+    /// The error of the source, transform or closure that caused this one. It names path, field and
+    /// sample as far as they are known.
     pub fn cause(&self) -> Option<&tallow_core::Error> {
         self.0.cause.as_ref()
     }
@@ -255,7 +255,7 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {
-    /// What lies behind [`Error::cause`], whose words the message has.
+    /// The source of [`Error::cause`]: the message has the words of the cause itself.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.cause.as_ref().and_then(std::error::Error::source)
     }
@@ -286,14 +286,14 @@ impl From<tallow_core::Error> for Error {
     }
 }
 
-/// What CUDA does not do, and why.
+/// CUDA refuses something.
 #[cfg(feature = "cuda")]
 #[cold]
 pub(crate) fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Device, format!("CUDA refuses {what}: {error}"))
 }
 
-/// Memory that CUDA does not give, and why.
+/// CUDA has not enough memory.
 #[cfg(feature = "cuda")]
 #[cold]
 pub(crate) fn no_memory(what: &str, bytes: usize, error: &dyn std::fmt::Display) -> Error {

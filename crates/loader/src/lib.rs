@@ -1,18 +1,18 @@
 //! From a source to batches of tensors: slabs, workers, delivery in order, state and report.
 //!
-//! A *slab* is the memory of one batch. Workers claim its rows and the source reads into them; when
-//! the last row is written the slab's buffers become the tensors, with no copy. Slabs are admitted
-//! whole and delivered in order, so memory is bounded and nothing the consumer sees depends on
-//! timing.
+//! A *slab* is the memory of one batch. Workers claim its rows, and the source reads into them; when
+//! the last row is written, the buffers of the slab become the tensors, without a copy. Slabs are
+//! admitted whole and delivered in order, so memory is bounded, and nothing that the consumer sees
+//! depends on timing.
 //!
-//! The rejected alternative, workers that each make whole batches, needs a slab a worker before
-//! the first batch is there, and lets one slow sample hold up a whole batch.
+//! The rejected alternative is workers that each make whole batches. It needs one slab per worker
+//! before the first batch is there, and one slow sample holds up a whole batch.
 //!
 //! # Spans
 //!
-//! Through `tracing`, and next to free where nobody subscribes. Of level debug, one an epoch or a
-//! batch: `tallow::order`, `tallow::hand_over`, `tallow::map_batch`. Of level trace: `tallow::next`,
-//! with `tallow::wait` inside where nothing is ready; and in the workers `tallow::fill`, with a
+//! Spans of `tracing`, which cost next to nothing without a subscriber. Of level debug, one per epoch
+//! or batch: `tallow::order`, `tallow::hand_over`, `tallow::map_batch`. Of level trace: `tallow::next`,
+//! with `tallow::wait` inside if no batch is ready; and in the workers `tallow::fill`, with a
 //! `tallow::read` and a `tallow::transform` for each of its rows.
 
 mod allocator;
@@ -40,8 +40,8 @@ mod tuning;
 mod user_code;
 mod workers;
 
-/// Whether anything is counted and timed: always, but where benchmarks/counting.sh measures what that
-/// costs. Without it reports are empty, no stall is noticed, and nothing is chosen.
+/// Whether anything is counted and timed: always, except where benchmarks/counting.sh measures what
+/// that costs. Without it reports are empty, no stall is noticed, and `Auto` chooses nothing.
 const COUNTS: bool = !cfg!(tallow_uncounted);
 
 pub use allocator::keep_freed_memory;

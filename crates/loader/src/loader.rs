@@ -114,14 +114,9 @@ impl Loader {
     /// # Ok::<(), tallow_loader::Error>(())
     /// ```
     ///
-    /// A progress bar of `indicatif` is one line, and counts batches that are skipped as well if its
-    /// position is that of the batch:
-    ///
-    /// ```ignore
-    /// let bar = ProgressBar::new(loader.len() as u64);
-    /// for batch in bar.wrap_iter(loader.epoch(0)) { /* .. */ }
-    /// // or, inside a loop: bar.set_position(batch.number() as u64 + 1);
-    /// ```
+    /// A progress bar of `indicatif` is `ProgressBar::new(loader.len() as u64)` with
+    /// `bar.wrap_iter(loader.epoch(0))`, or with `bar.set_position(batch.number() as u64 + 1)` inside of
+    /// the loop, which is right after resuming, too.
     pub fn len(&self) -> usize {
         self.plan().batches
     }

@@ -7,7 +7,7 @@ use tallow_core::{Batching, LastBatch, Schema};
 
 use crate::policy::OnError;
 
-/// A number of bytes as people read it: three digits and a decimal unit.
+/// A number of bytes for people: three digits and a decimal unit.
 struct Bytes(usize);
 
 impl fmt::Display for Bytes {
@@ -17,7 +17,7 @@ impl fmt::Display for Bytes {
             return write!(f, "{} B", self.0);
         }
         let (mut value, mut unit) = (self.0 as f64 / 1000.0, 0);
-        // Not 1000.0: what would be rounded up to it belongs to the next unit.
+        // Not 1000.0: what would be rounded up to that belongs to the next unit.
         while value >= 999.5 && unit + 1 < UNITS.len() {
             (value, unit) = (value / 1000.0, unit + 1);
         }
@@ -26,15 +26,15 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// What a loader is going to do, derived from its configuration at `build()`: what there is to
-/// deliver, by how many workers, in how much memory.
+/// What a loader is going to do, derived from its configuration at `build()`: what it delivers, with
+/// how many workers, in how much memory. It prints as a table.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) schema: Schema,
     pub(crate) samples: usize,
     pub(crate) positions: usize,
     pub(crate) batches: usize,
-    /// Why there is no batch, where there is none.
+    /// Why an epoch has no batch, if it has none.
     pub(crate) empty: Option<String>,
     pub(crate) batch_size: usize,
     pub(crate) rank: usize,
@@ -65,9 +65,9 @@ pub(crate) fn empty_epoch(batching: &Batching, samples: usize, positions: usize)
     }
     Some(match (samples, positions) {
         (0, _) => "the source has no samples".to_owned(),
-        (_, 0) => format!("the sampler takes none of the {samples} samples there are"),
+        (_, 0) => format!("the sampler takes none of the {samples} samples"),
         _ => {
-            let what = if positions == samples { "samples there are" } else { "rows of an epoch" };
+            let what = if positions == samples { "samples" } else { "rows of an epoch" };
             format!(
                 "a batch of {} is more than the {positions} {what}, and an incomplete one is dropped: \
                  use LastBatch::Keep or LastBatch::Pad, or batches of at most {positions}",
@@ -83,43 +83,43 @@ pub(crate) fn cores() -> usize {
 }
 
 impl Plan {
-    /// What will probably not do what was wanted, a sentence each: an epoch without batches, a rank
-    /// without samples.
+    /// What is probably a mistake, one sentence each: an epoch without batches, a rank without
+    /// samples.
     pub fn warnings(&self) -> Vec<String> {
         let empty = self.empty.as_ref().map(|why| format!("an epoch has no batch: {why}"));
         let left_out =
             self.last == LastBatch::Keep && self.empty.is_none() && self.rank >= self.positions;
         let left_out = left_out.then(|| {
             format!(
-                "rank {} of {} gets empty batches only, of {} samples an epoch",
+                "rank {} of {} gets only empty batches, since an epoch has {} samples",
                 self.rank, self.world, self.positions
             )
         });
         [empty, left_out].into_iter().flatten().collect()
     }
 
-    /// Samples of the source.
+    /// How many samples the source has.
     pub fn samples(&self) -> usize {
         self.samples
     }
 
-    /// Positions of an epoch.
+    /// Positions per epoch: how many samples an epoch visits, repetitions included.
     pub fn positions(&self) -> usize {
         self.positions
     }
 
-    /// Batches of an epoch.
+    /// Batches per epoch.
     pub fn batches(&self) -> usize {
         self.batches
     }
 
-    /// Worker threads; 0 when the work is done inside `next`. The most there are, where the loader
-    /// chooses.
+    /// Worker threads; 0 if the work is done inside `next`. With [`Auto`](crate::Auto) the most that
+    /// may be chosen.
     pub fn workers(&self) -> usize {
         self.workers
     }
 
-    /// Batches made ahead of the consumer, at most.
+    /// Batches that are made ahead of the consumer, at most.
     pub fn prefetch(&self) -> usize {
         self.prefetch
     }
@@ -135,18 +135,18 @@ impl Plan {
         self.read_ahead_batches
     }
 
-    /// Whether the last transform runs on the device, on whole batches, and not in the workers.
+    /// Whether the last transform runs on the device, on whole batches, instead of in the workers.
     pub fn on_device(&self) -> bool {
         self.on_device
     }
 
-    /// Whether samples stay on the device once they were uploaded.
+    /// Whether samples remain on the device once they were uploaded.
     pub fn resident(&self) -> bool {
         self.resident
     }
 
-    /// Bytes that the loader keeps in the memory of a CUDA device, resident samples included;
-    /// delivered batches come on top.
+    /// Bytes that the loader keeps in the memory of a CUDA device, including resident samples.
+    /// Delivered batches are not counted.
     pub fn device_bytes(&self) -> usize {
         self.device_bytes
     }
@@ -156,11 +156,10 @@ impl Plan {
         self.slab_bytes
     }
 
-    /// The most that the loader holds: the slabs ahead of the consumer and the one being handed
-    /// over, with an index for each of their rows, the scratch of the workers, what is known of
-    /// samples that are resident on the device, and the orders of two epochs. Batches that the
-    /// consumer keeps are its own, and so is what the source holds. A worker that is stuck keeps
-    /// the slab it is at beyond that, until it returns.
+    /// The most bytes that the loader holds: the slabs ahead of the consumer and the one that is handed
+    /// over, with an index per row, the scratch of the workers, what it knows about resident samples,
+    /// and the orders of two epochs. Batches that the consumer keeps are not counted, nor is what the
+    /// source holds. A stuck worker keeps its slab in addition, until it returns.
     pub fn memory_bytes(&self) -> usize {
         let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes());
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);
@@ -185,8 +184,8 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fields    {}", self.schema)?;
-        writeln!(f, "samples   {} in the source, {} an epoch", self.samples, self.positions)?;
-        write!(f, "batches   {} an epoch, of {} rows", self.batches, self.batch_size)?;
+        writeln!(f, "samples   {} in the source, {} per epoch", self.samples, self.positions)?;
+        write!(f, "batches   {} per epoch, of {} rows", self.batches, self.batch_size)?;
         if self.world > 1 {
             write!(f, ", every {}th row from row {} on this rank", self.world, self.rank)?;
         }

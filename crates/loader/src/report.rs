@@ -15,25 +15,25 @@ pub struct Report {
     pub(crate) made: WaitShares,
     /// Of the wait, making tensors and uploading them.
     pub hand_over: Duration,
-    /// And running the closures of [`crate::LoaderBuilder::map_batch`]. What they start on another
-    /// device counts where somebody waits for it.
+    /// Of the wait, running the closures of [`crate::LoaderBuilder::map_batch`]. What they start on
+    /// another device counts where it is waited for.
     pub map_batch: Duration,
     /// Batches delivered.
     pub batches: u64,
     /// Samples in them.
     pub samples: u64,
-    /// Bytes of tensors, as the loader made them.
+    /// Bytes of their tensors, as the loader made them.
     pub bytes: u64,
     /// Batches that became errors.
     pub errors: u64,
-    /// Reads that were passed over, by skipping or substituting.
+    /// Failed reads that were accepted, by skipping or substituting the sample.
     pub faults: u64,
     /// How long single calls of `next` took.
     pub batch_wait: Waits,
     pub(crate) waits: Histogram,
     /// Worker threads.
     pub workers: usize,
-    /// How many of them are busy, where the loader chooses.
+    /// How many of them may be busy, if the loader chooses ([`Auto`](crate::Auto)).
     pub chosen: Option<usize>,
     /// Time of all workers in each of their stages: idle, order, read, transform.
     pub stages: Vec<(Stage, Duration)>,
@@ -43,20 +43,19 @@ pub struct Report {
     pub(crate) readiness: Readiness,
     /// Cores that this process may use.
     pub cores: usize,
-    /// Copies of slabs into the memory of a CUDA device, ahead of the delivery. Where samples are
-    /// resident there, bringing them is part of a copy's time.
+    /// Copies of slabs into the memory of a CUDA device, before they are delivered. If samples are
+    /// resident there, gathering them is part of the time.
     pub copies: DeviceWork,
-    /// What makes tensors of slabs there, on the consumer's stream: kernels, or copies within the
-    /// device. Their bytes are those of raw rows, plans and tensors, each once.
+    /// The work that makes tensors of slabs there, on the stream of the consumer: kernels, or copies
+    /// within the device. The bytes are those of raw rows, plans and tensors, each once.
     pub kernels: DeviceWork,
 }
 
-/// The consumer's waits for slabs, by what the workers were at meanwhile.
+/// The consumer's waits for slabs, by what the workers did meanwhile.
 ///
-/// Of each wait a stage is given the share that it had of the workers' time during that wait,
-/// idleness not counted: it is the work that was waited for, and a worker that finds none holds up
-/// nobody. What a whole run keeps workers busy with does not enter, since most of it lies in the
-/// shadow of the consumer's own work.
+/// Each wait is split among the stages by the time that workers spent in them during that wait, without
+/// the time in which they were idle: an idle worker holds nothing up. What the workers do during the rest
+/// of the run is not counted, since the consumer did not wait for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct WaitShares {
     order: Duration,
@@ -65,8 +64,8 @@ pub(crate) struct WaitShares {
 }
 
 impl WaitShares {
-    /// The shares of a wait of `wait`, at whose ends the workers had spent `before` and `after`.
-    /// Where they have worked less than that, nobody worked for the rest of it.
+    /// The shares of a wait of length `wait`: workers had spent `before` when it began, and `after` when
+    /// it ended. If they worked less than that, the rest belongs to no stage.
     pub(crate) fn between(wait: Duration, before: WorkerTimes, after: WorkerTimes) -> Self {
         let spent = |stage: Stage| {
             after[stage as usize].saturating_sub(before[stage as usize]) as f64 / 1e9
@@ -96,22 +95,22 @@ impl AddAssign for WaitShares {
     }
 }
 
-/// Work of one kind on a CUDA device, as the device timed it: once for each batch. It is counted
-/// when its slab is used again, or reported on, after it is over; the last few of an iteration may
-/// be missing.
+/// Work of one kind on a CUDA device, as timed by the device, once per batch. It is counted after it is
+/// over, when its slab is used again or a report is made, so the last few of an iteration may be
+/// missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceWork {
-    /// For how many batches.
+    /// How many batches it was done for.
     pub count: u64,
     /// Bytes that it moved.
     pub bytes: u64,
-    /// Time of it all. Work of one kind is on one stream, so no two of it overlap.
+    /// The sum of its times. Work of one kind is on one stream, so no two of them overlap.
     pub time: Duration,
 }
 
 impl DeviceWork {
-    /// Bytes a second while it was under way.
+    /// Bytes per second while it ran.
     pub fn bytes_per_second(&self) -> f64 {
         per_second(self.bytes, self.time)
     }
@@ -125,8 +124,8 @@ impl DeviceWork {
     }
 }
 
-/// Percentiles of the time inside single calls of `next`, too low by an eighth at most; the maximum
-/// is exact.
+/// Percentiles of the time inside single calls of `next`, too low by at most an eighth. The maximum is
+/// exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Waits {
@@ -152,9 +151,9 @@ impl Readiness {
 }
 
 impl Report {
-    /// Where the time has gone since an earlier report of the same loader: for an epoch by itself,
-    /// or without one that warmed up. The longest wait is exact where it is longer than any before,
-    /// and otherwise too long by an eighth at most.
+    /// Where the time has gone since an earlier report of the same loader, for example without the
+    /// first epoch. For one epoch see [`Loader::epoch_report`](crate::Loader::epoch_report). The longest
+    /// wait is exact if it is longer than any before, and otherwise too long by at most an eighth.
     ///
     /// ```
     /// # use tallow_core::{Field, RowDType, Schema, from_fn};
@@ -205,12 +204,12 @@ impl Report {
         }
     }
 
-    /// Samples a second of wall time.
+    /// Samples per second of wall time.
     pub fn samples_per_second(&self) -> f64 {
         per_second(self.samples, self.wall)
     }
 
-    /// Bytes of tensors a second of wall time.
+    /// Bytes of tensors per second of wall time.
     pub fn bytes_per_second(&self) -> f64 {
         per_second(self.bytes, self.wall)
     }
@@ -225,12 +224,12 @@ impl Report {
         self.stages.iter().find(|(s, _)| *s == stage).map_or(Duration::ZERO, |(_, time)| *time)
     }
 
-    /// The wait by what it was for; the parts add up to [`Report::wait`].
+    /// What the wait was for. The parts add up to [`Report::wait`].
     ///
-    /// Hand-over and `map_batch` are timed where they run, on the consumer's thread. The waiting
-    /// for a batch is given to the stages in which the workers were while it lasted: order, read,
-    /// transform. `Idle` is the rest, in which no worker was at work: locks, and the time that a
-    /// sleeping thread takes to wake.
+    /// Hand-over and `map_batch` are timed where they run, on the thread of the consumer. The time of
+    /// waiting for a batch is split among the stages in which the workers were meanwhile: order, read,
+    /// transform. `Idle` is the rest, in which no worker worked: locks, and the time that a sleeping
+    /// thread needs to wake.
     pub fn wait_by_stage(&self) -> Vec<(Stage, Duration)> {
         let known = [
             (Stage::Order, self.made.order),
@@ -243,15 +242,15 @@ impl Report {
         known.into_iter().chain([(Stage::Idle, rest)]).collect()
     }
 
-    /// The time between calls of `next`: with [`Report::wait`] the wall time.
+    /// The time between calls of `next`. Together with [`Report::wait`] it is the wall time.
     pub fn consumer(&self) -> Duration {
         self.wall.saturating_sub(self.wait)
     }
 
-    /// The stage that limits the throughput: the consumer if it hardly ever waits, and otherwise
-    /// the one that it waits for most.
+    /// The stage that limits the throughput: the consumer if it hardly ever waits, and otherwise the
+    /// stage that it waits for most.
     pub fn limiting_stage(&self) -> Stage {
-        /// Below this the loader is not worth making faster.
+        /// If the consumer waits less than this, a faster loader would not help.
         const WAIT_FRACTION: f64 = 0.05;
         if self.wait_fraction() < WAIT_FRACTION {
             return Stage::Consumer;
@@ -260,7 +259,7 @@ impl Report {
         longest.map_or(Stage::Consumer, |(stage, _)| stage)
     }
 
-    /// What to change, in a sentence.
+    /// What to change, in one sentence.
     pub fn advice(&self) -> String {
         let limiting = self.limiting_stage();
         let remedy = match limiting {
@@ -279,21 +278,20 @@ impl Report {
                                 transform, which runs in the workers"
                 .into(),
             Stage::Order => "making the order is the limit: the sampler's order() is slow".into(),
-            Stage::Idle => "waking threads is the limit: the batches are small for what that \
-                            takes; use larger ones"
+            Stage::Idle => "waking threads is the limit: use larger batches, so that it is \
+                            needed less often"
                 .into(),
             _ if self.workers == 0 => {
-                "everything runs inside next(): set workers to read ahead".into()
+                "everything runs inside next(): use workers to read ahead".into()
             }
             _ => match self.chosen {
                 Some(chosen) if self.workers < self.cores => format!(
-                    "{limiting} is the limit with the {chosen} workers that were found best of up \
-                     to {}: raise that bound, or {remedy}",
+                    "{limiting} is the limit with {chosen} workers, the best number up to {}: raise \
+                     that bound, or {remedy}",
                     self.workers
                 ),
                 Some(chosen) => format!(
-                    "{limiting} is the limit, and more workers than the {chosen} that were found \
-                     best gain nothing: {remedy}"
+                    "{limiting} is the limit, and more than {chosen} workers gain nothing: {remedy}"
                 ),
                 None if self.workers < self.cores => format!(
                     "{limiting} is the limit: raise workers from {} towards the {} cores",
@@ -325,7 +323,11 @@ impl fmt::Display for Report {
             self.bytes_per_second() / 1e6
         )?;
         if self.errors + self.faults > 0 {
-            writeln!(f, "{} batches failed, {} samples passed over", self.errors, self.faults)?;
+            writeln!(
+                f,
+                "{} batches failed, {} failed samples skipped or substituted",
+                self.errors, self.faults
+            )?;
         }
         writeln!(
             f,
@@ -340,7 +342,7 @@ impl fmt::Display for Report {
             write!(f, "{stage} {:.1}%  ", share(time, self.wall) * 100.0)?;
         }
         writeln!(f, "(of the wall time)")?;
-        // Their clocks run between iterations, too.
+        // The clocks of workers run between iterations, too.
         let of_workers: Duration = self.stages.iter().map(|(_, time)| *time).sum();
         write!(f, "workers   ")?;
         for (stage, time) in &self.stages {

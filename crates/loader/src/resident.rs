@@ -1,5 +1,5 @@
-//! Samples that stay in device memory: each is read and uploaded once, and from then on gathered
-//! there. This half is what the host knows of them; `cuda/resident_rows.rs` is the memory, and moves it.
+//! Samples that remain in device memory: each is read and uploaded once, and from then on gathered
+//! there. This is what the host knows of them; the memory itself is in `cuda/resident_rows.rs`.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -32,13 +32,13 @@ struct Kept {
     values: Vec<Box<[u8]>>,
 }
 
-/// Not on the device, as all are in the beginning.
+/// Not on the device, as all samples are at first.
 #[cfg(feature = "cuda")]
 const ABSENT: u8 = 0;
-/// Some seal is about to enqueue the work that brings it there.
+/// A seal is about to enqueue the work that puts it there.
 #[cfg(feature = "cuda")]
 const COMING: u8 = 1;
-/// Whatever is enqueued from now on finds it there.
+/// All work that is enqueued from now on finds it there.
 const PRESENT: u8 = 2;
 
 impl Resident {
@@ -80,7 +80,7 @@ impl Resident {
     /// Bytes of host memory that all of it may take.
     pub(crate) fn host_bytes(&self, written: &Schema) -> usize {
         let fields = written.fields();
-        // A slice takes its pointer in `Kept`, and what an allocator writes beside it.
+        // A slice takes its pointer in `Kept`, and the header of its allocation.
         const SLICE: usize = size_of::<Box<[u8]>>() + 2 * size_of::<usize>();
         let value = |&field: &usize| SLICE + fields[field].max_bytes();
         let shape = |&field: &usize| SLICE + fields[field].dims().len() * size_of::<usize>();
@@ -110,8 +110,8 @@ impl Resident {
         }
     }
 
-    /// In the place of reading it, writes of a sample what its plan and the worker need; what lies
-    /// on the device is left out. Returns whether the sample is there.
+    /// Instead of reading a sample, writes what its plan and the worker need of it; what is on the device
+    /// is left out. Returns whether the sample is on the device.
     pub(crate) fn restore(&self, index: usize, row: &mut Row<'_>) -> tallow_core::Result<bool> {
         if !self.is_present(index) {
             return Ok(false);
@@ -127,20 +127,20 @@ impl Resident {
         Ok(true)
     }
 
-    /// Whether the caller is the one to bring the sample to the device: then it says how that went
-    /// by [`settle`](Self::settle).
+    /// Whether the caller is to put the sample on the device. If so, it calls
+    /// [`settle`](Self::settle) afterwards.
     #[cfg(feature = "cuda")]
     pub(crate) fn claim(&self, index: usize) -> bool {
         let stage = &self.samples[index].stage;
         stage.compare_exchange(ABSENT, COMING, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// The work that brings these claimed samples to the device is enqueued, or could not be.
+    /// The work that puts these claimed samples on the device is enqueued, or could not be.
     #[cfg(feature = "cuda")]
     pub(crate) fn settle(&self, claimed: &[usize], enqueued: bool) {
         for &index in claimed {
             let stage = if enqueued { PRESENT } else { ABSENT };
-            // Released with what workers keep of the sample, and behind the calls of the driver.
+            // Released with what workers keep of the sample, and after the calls of the driver.
             self.samples[index].stage.store(stage, Ordering::Release);
         }
     }

@@ -1,4 +1,4 @@
-//! The stages of the way from file to tensor, and the clocks that tell where time goes.
+//! The stages on the way from file to tensor, and the clocks that measure where time goes.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ pub enum Stage {
 pub(crate) type WorkerTimes = [u64; Stage::WORKER_STAGES.len()];
 
 impl Stage {
-    /// Those that workers enter, in the order of the variants.
+    /// The stages that workers enter, in the order of the variants.
     pub(crate) const WORKER_STAGES: [Self; 4] =
         [Self::Idle, Self::Order, Self::Read, Self::Transform];
 
@@ -62,7 +62,7 @@ impl fmt::Display for Stage {
 }
 
 /// What one worker is doing and has done, on a cache line of its own: the worker writes it for
-/// every row, and others read it when they report or when a batch is overdue.
+/// every row, and others read it for a report or when a batch is overdue.
 #[derive(Debug, Default)]
 pub(crate) struct Activity(CachePadded<ActivityCells>);
 
@@ -117,10 +117,10 @@ impl Activity {
         self.0.rows.load(Ordering::Relaxed)
     }
 
-    /// Time in each stage up to `now_ns`, the stage under way included.
+    /// Time in each stage up to `now_ns`, including the current one.
     ///
-    /// That one began when all booked time ended: unlike `since_ns` this cannot be older than the
-    /// booking of the stage before it, whose time would then count twice. The stage is loaded
+    /// The current stage began when all booked time ended: unlike `since_ns` this cannot be older than
+    /// the booking of the stage before it, whose time would then count twice. The stage is loaded
     /// first, so what is booked is at least as new.
     pub(crate) fn times(&self, now_ns: u64) -> WorkerTimes {
         let cells = &self.0;
@@ -132,13 +132,13 @@ impl Activity {
     }
 }
 
-/// A worker's own hand on its [`Activity`].
+/// Writes the [`Activity`] of one worker.
 #[derive(Debug)]
 pub(crate) struct StageClock<'a> {
     activity: &'a Activity,
     built: Instant,
     stage: Stage,
-    /// Up to when time is booked.
+    /// Until when time is booked.
     entered_ns: u64,
 }
 
@@ -147,7 +147,7 @@ impl<'a> StageClock<'a> {
         let entered_ns = built.elapsed().as_nanos() as u64;
         let booked: u64 = activity.0.spent_ns.iter().map(|ns| ns.load(Ordering::Relaxed)).sum();
         activity.0.since_ns.store(entered_ns, Ordering::Relaxed);
-        // Without workers a clock starts for each batch: what lies between two counts for nothing.
+        // Without workers a clock starts for each batch: the time between two is not counted.
         activity.0.started_ns.store(entered_ns.saturating_sub(booked), Ordering::Relaxed);
         Self { activity, built, stage: Stage::Idle, entered_ns }
     }
@@ -190,7 +190,7 @@ impl<'a> StageClock<'a> {
         self.activity.0.field.clear();
     }
 
-    /// `row`, whose fields are told to who looks at this worker.
+    /// `row`, with a mark of the field that is being read.
     #[inline]
     pub(crate) fn watch<'b>(&self, row: Row<'b>) -> Row<'b>
     where
@@ -199,8 +199,8 @@ impl<'a> StageClock<'a> {
         if COUNTS { row.marking(&self.activity.0.field) } else { row }
     }
 
-    /// Ends the current stage and enters another. One reading of the clock, which costs as much as
-    /// all else that is done for a small row beside reading it: a stage that goes on reads none.
+    /// Ends the current stage and enters another. The clock is read only if it is another one: reading
+    /// it costs as much as all that is done for a small row in addition to reading the row.
     pub(crate) fn enter(&mut self, stage: Stage) {
         if stage != self.stage {
             self.mark();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_under_way_counts_up_to_now_and_gaps_between_clocks_do_not() {
+    fn the_current_stage_counts_up_to_now_and_gaps_between_clocks_do_not() {
         let activity = Activity::default();
         let built = Instant::now();
         for _ in 0..2 {

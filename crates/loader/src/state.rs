@@ -8,12 +8,11 @@ use tallow_core::Fingerprint;
 use crate::policy::OnError;
 use crate::{Error, ErrorKind, Result};
 
-/// Where a consumer stands: a few integers, to be saved with a checkpoint in whatever format
-/// serde writes.
+/// Where a consumer is: a few integers, to be saved with a checkpoint in any format of serde.
 ///
-/// Resuming costs nothing beyond the order's table. It works with another number of workers, of
-/// batches ahead, or of ranks, since none of them changes what is delivered; another data set,
-/// sampler, transform or seed is refused.
+/// Resuming costs no more than making the order of the epoch. It works with another number of workers,
+/// batches ahead or ranks, since none of them changes what is delivered. Another data set, sampler,
+/// transform or seed is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub(crate) version: u32,
@@ -25,7 +24,7 @@ pub struct State {
     pub(crate) position: u64,
     pub(crate) batch_size: u64,
     pub(crate) errors: u64,
-    /// Of the source, to say in words how another one differs. States of before have neither.
+    /// Of the source, to say in words how another one differs. Old states have neither.
     #[serde(default)]
     pub(crate) samples: Option<u64>,
     #[serde(default)]
@@ -38,7 +37,7 @@ pub struct State {
 pub(crate) struct FieldWords(Arc<str>);
 
 impl FieldWords {
-    /// The names and shapes of more fields than fit here are not worth a place in every checkpoint.
+    /// Longer lists of fields are not worth the space in every checkpoint.
     const BYTES_MAX: usize = 512;
 
     pub(crate) fn short(text: String) -> Option<Self> {
@@ -69,7 +68,7 @@ pub(crate) struct Prints {
 }
 
 impl State {
-    /// Changes when a state of before can no longer be understood.
+    /// Changes when older states can no longer be understood.
     pub(crate) const VERSION: u32 = 1;
 
     /// The epoch of the next batch.
@@ -77,18 +76,18 @@ impl State {
         self.epoch
     }
 
-    /// The position in that epoch at which the next batch begins, over all ranks.
+    /// The position in that epoch where the next batch begins, over all ranks.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Failures that count against the budget of that epoch so far.
+    /// Failures so far that count towards the budget of that epoch.
     pub fn errors(&self) -> u64 {
         self.errors
     }
 
-    /// Whether this state belongs to the loader whose own state is `own` and whose epochs have
-    /// `positions` positions, and if so the number of the next batch.
+    /// The number of the next batch, if this state belongs to the loader whose own state is `own` and
+    /// whose epochs have `positions` positions.
     pub(crate) fn resume_on(&self, own: &Self, positions: usize) -> Result<usize> {
         if self.version != own.version {
             let (found, expected) = (self.version, own.version);
@@ -104,15 +103,15 @@ impl State {
         }
     }
 
-    /// In what this state is of another loader than `own`.
+    /// How the loader of this state differs from that of `own`.
     fn other_loader(&self, own: &Self) -> Vec<String> {
         let mut problems = self.other_source(own);
         for (what, is_other) in [
-            ("the sampler is another", self.sampler != own.sampler),
-            ("the transform chain is another", self.transform != own.transform),
+            ("the sampler", self.sampler != own.sampler),
+            ("the transform chain", self.transform != own.transform),
         ] {
             if is_other {
-                problems.push(format!("{what} than the state was saved with"));
+                problems.push(format!("{what} is not the one the state was saved with"));
             }
         }
         if self.seed != own.seed {
@@ -122,7 +121,7 @@ impl State {
         problems
     }
 
-    /// In what the source is another one, as far as it can be said.
+    /// How the source differs, as far as it can be said.
     fn other_source(&self, own: &Self) -> Vec<String> {
         if self.source == own.source {
             return Vec::new();
@@ -145,29 +144,30 @@ impl State {
         }
         if problems.is_empty() {
             let told = self.samples.is_some() && self.fields.is_some();
-            let alike = if told { " of as many samples and the same fields" } else { "" };
+            let alike =
+                if told { ", though it has as many samples and the same fields" } else { "" };
             problems.push(format!(
-                "the source is another{alike} than the state was saved with: its samples have other \
+                "the source is not the one the state was saved with{alike}: its samples have other \
                  names, another order or other contents"
             ));
         }
         problems
     }
 
-    /// What no loader would have saved, whichever it was.
+    /// What no loader can have saved.
     fn impossible(&self, own_batch_size: u64, positions: u64) -> Vec<String> {
         let Self { epoch, position, batch_size, errors, .. } = *self;
         let mut problems = Vec::new();
         if batch_size == 0 {
-            problems.push("it was saved with batches of 0".to_owned());
+            problems.push("it was saved with batches of 0 rows".to_owned());
         }
         if position >= positions.max(1) {
             problems
                 .push(format!("position {position} is beyond an epoch of {positions} positions"));
         } else if !position.is_multiple_of(own_batch_size) {
             problems.push(format!(
-                "position {position} is no boundary of batches of {own_batch_size}; it was saved \
-                 with batches of {batch_size}"
+                "position {position} is inside a batch of {own_batch_size}, expected the beginning of \
+                 one; it was saved with batches of {batch_size}"
             ));
         }
         if epoch == u64::MAX && position > 0 {
@@ -227,9 +227,9 @@ mod tests {
             "{error}"
         );
         let error = refusal(|state| state.source = other);
-        assert!(error.contains("of as many samples and the same fields"), "{error}");
+        assert!(error.contains("as many samples and the same fields"), "{error}");
         let error = refusal(|state| (state.source, state.samples) = (other, None));
-        assert!(error.contains("the source is another than the state was saved with"), "{error}");
+        assert!(error.contains("the source is not the one the state was saved with"), "{error}");
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
             (words(|state| state.batch_size = 0), "batches of 0"),
             (words(|state| state.position = 102), "position 102 is beyond an epoch of 100"),
             (words(|state| state.position = u64::MAX), "beyond an epoch of 100"),
-            (words(|state| state.position = 13), "no boundary of batches of 6"),
+            (words(|state| state.position = 13), "inside a batch of 6"),
             (words(|state| state.errors = u64::MAX - 3), "failures before position 12"),
             (words(|state| (state.position, state.errors) = (0, 1)), "expected at most 0"),
             (words(|state| state.epoch = u64::MAX), "which has no batches"),

@@ -50,7 +50,7 @@ impl Stats {
         self.hand_over += hand_over;
     }
 
-    /// Returns how long ago the call before it ended, in the same iteration.
+    /// Counts a call of `next`. Returns how long ago the call before it ended, in the same iteration.
     pub(crate) fn waited(
         &mut self,
         started: Instant,

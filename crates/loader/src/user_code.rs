@@ -1,10 +1,10 @@
-//! Code of the user, which may panic wherever it runs.
+//! Calls of user code, which may panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls user code; a panic becomes its message.
 ///
-/// What is thrown may itself panic when it is dropped, and would then end the worker.
+/// The payload may itself panic when it is dropped, which would end the worker.
 pub(crate) fn catch<T>(user_code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(user_code)).map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -14,10 +14,10 @@ pub(crate) fn catch<T>(user_code: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Drops what belongs to user code, whose destructor may panic.
+/// Drops a value of user code, whose destructor may panic.
 pub(crate) fn discard<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // One panic in a destructor is met with patience, a second is leaked.
+        // The payload of that panic may panic again when it is dropped, so it is leaked.
         std::mem::forget(payload);
     }
 }

@@ -1,4 +1,4 @@
-//! The way of a batch into the memory of a CUDA device, and the samples that stay there.
+//! How batches get into the memory of a CUDA device, and the samples that remain there.
 
 mod resident_rows;
 mod staging;

@@ -1,10 +1,9 @@
-//! The memory of samples that stay on the device, and the kernel that moves their rows.
+//! The memory of samples that remain on the device, and the kernel that moves their rows.
 //!
-//! All of it happens on the loader's stream: a batch's copy brings the rows that were read, behind
-//! it a launch a field puts new samples where they stay and brings those that are there into the
-//! slab. So nothing but the order of that stream is needed between the two, and for the consumer a
-//! slab is a slab. What moves is written down in the *places* of the batch, two numbers a row, which
-//! travel with the plans.
+//! All of it happens on the loader's stream. The copy of a batch brings the rows that were read; after
+//! it one launch per field stores new samples and brings those that are stored already into the slab.
+//! The order of that stream is all that the two need, and to the consumer a slab is a slab. What moves
+//! is listed in the *places* of the batch, two numbers per row, which are copied with the plans.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -119,7 +118,7 @@ impl ResidentRows {
     ///
     /// # Safety
     ///
-    /// `host` must be the memory of a whole slab, which nobody else uses.
+    /// `host` must be the memory of a whole slab, which is not used otherwise.
     pub(crate) unsafe fn decide(&self, host: *mut u8, indices: &[AtomicUsize]) -> Moves {
         let rows = indices.len();
         // SAFETY: both runs lie in the slab, on boundaries of `DeviceSlab::ALIGN`, apart from each
@@ -158,7 +157,7 @@ impl ResidentRows {
         moves
     }
 
-    /// Enqueues what was decided, behind the copy of the slab at address `slab`.
+    /// Enqueues what was decided, after the copy of the slab at address `slab`.
     pub(crate) fn enqueue(
         &self,
         stream: &Arc<CudaStream>,

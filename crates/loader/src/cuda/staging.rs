@@ -1,22 +1,22 @@
 //! The way of a batch into CUDA memory.
 //!
-//! A *slot* is page-locked memory for a slab, and as much memory of the device. Workers write the
-//! one; whoever finishes the last row enqueues one copy to the other, on a stream of the loader's
-//! own; `next`, on the consumer's thread and on the stream of its device, waits for the copy,
-//! allocates the tensors and fills them from the slot. Slots are made at `build` and used in turns.
+//! A *slot* is page-locked memory for a slab, and as much memory on the device. Workers write the
+//! former. The worker that finishes the last row enqueues one copy to the latter, on a stream of the
+//! loader. `next`, on the consumer's thread and on the stream of its device, waits for the copy,
+//! allocates the tensors and fills them from the slot. Slots are made at `build` and used in turn.
 //!
-//! candle orders nothing between threads: its devices use a stream a thread, record no events of
-//! their own on it, and free on the stream of whoever drops. So nothing here relies on an order
-//! that is not made here, by two events a slot; two more tell the time:
+//! candle orders nothing between threads: its devices use one stream per thread, record no events of
+//! their own on it, and free memory on the stream of the thread that drops it. So nothing here relies
+//! on an order that is not made here, by two events per slot. Two more measure time:
 //!
 //! | event | recorded | waited for |
 //! |---|---|---|
-//! | `begun` | on the loader's stream, before the copy | by nobody: between it and `copied` lies the time of the copy |
-//! | `taken` | on the consumer's stream, behind its wait for `copied` | by nobody: between it and `read` lies the time of the kernels |
-//! | `copied` | on the loader's stream, behind the copy | by workers, before they write the slot's page-locked memory again; by the consumer's stream, before it reads the slot's device memory |
-//! | `read` | on the consumer's stream, behind its last use of the slot | by the loader's stream, before it copies into the slot again |
+//! | `begun` | on the loader's stream, before the copy | never: from it to `copied` is the time of the copy |
+//! | `taken` | on the consumer's stream, after its wait for `copied` | never: from it to `read` is the time of the kernels |
+//! | `copied` | on the loader's stream, after the copy | by workers, before they write the slot's page-locked memory again; by the consumer's stream, before it reads the slot's device memory |
+//! | `read` | on the consumer's stream, after its last use of the slot | by the loader's stream, before it copies into the slot again |
 //!
-//! The loader's stream belongs to a context object of its own, since a second stream of the user's
+//! The loader's stream belongs to a context object of its own: a second stream of the user's context
 //! would turn on cudarc's event tracking for every operation of the training loop.
 
 use std::collections::VecDeque;
@@ -44,7 +44,7 @@ use crate::slabs::{FieldLayout, Finished, RowRun, SlabLayout, SlabMemory, SlabSt
 use crate::workers::Pipeline;
 use crate::{Error, ErrorKind, Result};
 
-/// Slabs of page-locked memory, in slots that are used in turns.
+/// Slabs of page-locked memory, in slots that are used in turn.
 pub(crate) struct Staging(Arc<Ring>);
 
 struct Ring {
@@ -55,12 +55,12 @@ struct Ring {
     slab: DeviceSlab,
     part: Option<HostPart>,
     finisher: Option<Arc<dyn DeviceEngine>>,
-    /// The one that was used longest ago comes first, so that its copy and its reads are most
-    /// likely done.
+    /// The slot that was used longest ago comes first, since its copy and its reads are most likely
+    /// done.
     free: Mutex<VecDeque<Slot>>,
-    /// Behind the slots, whose drop waits for the kernels that it has enqueued.
+    /// Dropped after the slots, which wait for the kernels that use it.
     resident: Option<ResidentRows>,
-    /// Held while a slot is filled, so that nobody's work comes between the events that time it.
+    /// Held while a slot is filled, so that no other work comes between the events that time it.
     filling: Mutex<()>,
     /// Copies, then kernels.
     work: Mutex<[DeviceWork; 2]>,
@@ -201,7 +201,7 @@ impl Ring {
         Ok(Slot { host, address, device, begun, copied, taken, read, copying, making })
     }
 
-    /// Enqueues what fills the device memory of a slot: the copy, and the moves behind it.
+    /// Enqueues what fills the device memory of a slot: the copy, and then the moves.
     fn fill(&self, slot: &mut Slot, moves: Option<&Moves>) -> Result<(), DriverError> {
         let stream = &self.stream;
         let from = moves.map_or(0, |moves| moves.begin);
@@ -211,7 +211,7 @@ impl Ring {
         let slab = slot.device.device_ptr(stream).0;
         let bytes = slot.host.len() - from;
         // SAFETY: the range lies inside of the page-locked memory, which is initialised, and which
-        // nobody writes again, or frees, before `copied`; device memory is as long and longer.
+        // is neither written again nor freed before `copied`; device memory is at least as long.
         unsafe {
             let host = std::slice::from_raw_parts(slot.address.add(from), bytes);
             result::memcpy_htod_async(slab + from as u64, host, stream.cu_stream())?;
@@ -220,7 +220,7 @@ impl Ring {
             (Some(resident), Some(moves)) => resident.enqueue(stream, slab, &self.slab, moves),
             _ => Ok(()),
         };
-        // Behind the copy in any case, whose memory would be written or freed under it otherwise.
+        // After the copy in any case, whose memory could otherwise be written or freed while it runs.
         slot.copied.record(stream)?;
         slot.copying = Some(bytes);
         moved
@@ -258,7 +258,7 @@ impl Ring {
 
 impl Drop for Slot {
     /// Memory in use is not freed: the last copy and the last read are waited for. Errors have
-    /// nobody to be told to, and leave nothing in use.
+    /// nowhere to go, and leave nothing in use.
     fn drop(&mut self) {
         let _ = self.copied.synchronize();
         let _ = self.read.synchronize();
@@ -348,7 +348,7 @@ impl SlabMemory for Staged {
         let outputs = ring.outputs(finished.rows)?;
         slot.taken.record(&stream).map_err(|error| refused("an event", &error))?;
         let tensors = ring.tensors(slot, outputs, &kept_ranges(&finished), finished.rows);
-        // Also behind what was enqueued before an error.
+        // Also after what was enqueued before an error.
         slot.read.record(&stream).map_err(|error| refused("an event", &error))?;
         slot.making = Some(finished.written * ring.made_row_bytes());
         tensors
@@ -428,8 +428,8 @@ impl Ring {
         let (slab, _guard) = slot.device.device_ptr(&stream);
         let mut first = 0;
         for rows in kept.iter().filter(|rows| !rows.is_empty()) {
-            // SAFETY: the slot is as long as its layout says, and is written and freed behind its
-            // `read` event, which comes behind this work; the outputs were made for it, on this
+            // SAFETY: the slot is as long as its layout says, and is written and freed after its
+            // `read` event, which comes after this work; the outputs were made for it, on this
             // stream; the workers have written plans of this engine into all rows that are kept.
             let launched = unsafe {
                 finisher.launch(&self.device, slab, &self.slab, outputs, rows.clone(), first)

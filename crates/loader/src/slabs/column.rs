@@ -1,4 +1,4 @@
-//! The memory of one field of a batch, which becomes the tensor.
+//! The memory of one field of a batch, which becomes a tensor.
 
 use std::mem::MaybeUninit;
 

@@ -15,8 +15,8 @@ use crate::{BatchId, Error, ErrorKind, Result};
 ///
 /// Ownership of the memory passes in one direction: while `pending` is above 0, each row belongs
 /// to the one worker that claimed it; when it reaches 0 all of it belongs to the consumer, who
-/// takes `memory` out. A worker that is stuck in a row keeps the slab alive through its `Arc`,
-/// whatever has become of the iteration meanwhile.
+/// takes `memory` out. A worker that is stuck in a row keeps the slab alive through its `Arc`, even
+/// after the end of the iteration.
 pub(crate) struct Slab {
     pub(crate) id: BatchId,
     /// The batch that is delivered after this one.
@@ -34,13 +34,13 @@ pub(crate) struct Slab {
     /// Rows of samples that no worker has finished yet, and one for the seal. Released by each
     /// worker after its writes, acquired by the last one, who seals, and by the consumer.
     pending: AtomicUsize,
-    /// The sample that stands in each row.
+    /// The sample of each row.
     indices: Arc<Vec<AtomicUsize>>,
     /// Rows that hold a sample, among the finished ones; ordered by `pending`.
     written: AtomicUsize,
     /// What failed, in no order; empty in all but exceptional batches.
     faults: Mutex<Vec<RowFault>>,
-    /// Set when nobody wants the batch any more: workers leave it at the next row or piece.
+    /// Set when the batch is no longer needed: workers leave it at the next row or piece.
     pub(crate) cancelled: AtomicBool,
 }
 
@@ -69,7 +69,7 @@ impl RowFault {
     }
 }
 
-/// What the seal is among the pending rows.
+/// The seal, counted among the pending rows.
 const SEAL: usize = 1;
 
 /// What a worker made of a row.
@@ -117,7 +117,7 @@ impl Slab {
         })
     }
 
-    /// A slab without rows that stands for an error in its place.
+    /// A slab without rows that carries an error.
     pub(crate) fn failed(
         (id, next): (BatchId, BatchId),
         rows: BatchRows,
@@ -170,7 +170,7 @@ impl Slab {
         Ok(())
     }
 
-    /// Records what became of a claimed row.
+    /// Records the outcome of a claimed row.
     pub(crate) fn record(&self, row: usize, outcome: RowOutcome) {
         if let RowOutcome::Written(index) = outcome {
             self.indices[row].store(index, Ordering::Relaxed);
@@ -193,7 +193,7 @@ impl Slab {
 
     /// Gives `rows` finished rows over to the consumer, `written` of which hold a sample.
     ///
-    /// Who finishes the last of them seals the slab before the consumer may have it.
+    /// The worker that finishes the last of them seals the slab before the consumer may have it.
     pub(crate) fn finish(&self, rows: usize, written: usize) {
         self.written.fetch_add(written, Ordering::Relaxed);
         if self.pending.fetch_sub(rows, Ordering::AcqRel) == rows + SEAL {
@@ -211,7 +211,7 @@ impl Slab {
         }
     }
 
-    /// Nobody wants the batch any more.
+    /// The batch is no longer needed.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -290,7 +290,7 @@ fn cut_to(tensor: &Tensor, axes: &[usize], lens: &[usize]) -> candle_core::Resul
     cut.contiguous()
 }
 
-/// What a slab becomes.
+/// What a slab turns into.
 pub(crate) struct Tensors {
     pub(crate) tensors: Vec<Tensor>,
     /// Rows of the tensors, padding included.
@@ -307,8 +307,8 @@ impl Tensors {
 
 /// The sample of each row that holds one.
 ///
-/// The cells stay where the workers wrote them until somebody asks: fetching them from the caches
-/// of other cores is most of what `next` would otherwise cost.
+/// The cells stay where the workers wrote them until they are asked for: fetching them from the caches
+/// of other cores would otherwise be most of the cost of `next`.
 pub(crate) struct RowSamples {
     cells: Arc<Vec<AtomicUsize>>,
     /// Which rows of the slab these are, if not all.

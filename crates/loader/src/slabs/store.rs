@@ -1,4 +1,4 @@
-//! Where the rows of a slab lie, and the way from there to tensors.
+//! Where the rows of a slab are, and how they turn into tensors.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -13,10 +13,10 @@ use crate::{Error, ErrorKind, Result};
 /// The memory of one slab.
 ///
 /// Its user calls, in this order: `prepare` before the first row is written, `runs` for where rows
-/// go, `seal` once all are written, `into_tensors` when the batch is delivered. A slab that nobody
-/// wants any more is dropped at any of these points.
+/// go, `seal` once all are written, `into_tensors` when the batch is delivered. A slab that is no
+/// longer needed is dropped at any of these points.
 pub(crate) trait SlabMemory: Send {
-    /// Where the rows of each field lie. The addresses hold until the memory is consumed.
+    /// Where the rows of each field are. The addresses are valid until the memory is consumed.
     fn runs(&mut self) -> Vec<RowRun>;
 
     /// Waits until rows may be written.
@@ -47,14 +47,14 @@ pub(crate) struct RowRun {
     pub(crate) row_bytes: usize,
 }
 
-/// What has become of the rows of a slab.
+/// Which rows of a slab hold a sample.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Finished<'a> {
     /// Which rows hold a sample, if not all that were to.
     pub(crate) kept: Option<&'a [usize]>,
     /// How many do.
     pub(crate) written: usize,
-    /// Rows of the tensors: those behind the written ones are zeros.
+    /// Rows of the tensors: those after the written ones are zeros.
     pub(crate) rows: usize,
 }
 
@@ -63,7 +63,7 @@ pub(crate) trait SlabStore: Send + Sync {
     /// Memory for `rows` rows.
     fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>>;
 
-    /// What of the device's work is over: copies of slabs, and what makes tensors of them.
+    /// The work of the device that is over: copies of slabs, and what makes tensors of them.
     fn work(&self) -> [DeviceWork; 2] {
         [DeviceWork::default(); 2]
     }
@@ -72,7 +72,7 @@ pub(crate) trait SlabStore: Send + Sync {
 /// Slabs of ordinary vectors, which become the tensors.
 pub(crate) struct Columns {
     pub(crate) layout: Arc<SlabLayout>,
-    /// Where the tensors are brought in the end.
+    /// Where the tensors are delivered.
     pub(crate) device: Device,
 }
 
@@ -92,7 +92,7 @@ impl SlabStore for Columns {
     }
 }
 
-/// A vector a field.
+/// One vector per field.
 struct ColumnMemory {
     layout: Arc<SlabLayout>,
     columns: Vec<Box<dyn FieldColumn>>,
@@ -124,7 +124,7 @@ impl SlabMemory for ColumnMemory {
     }
 }
 
-/// Moves the kept rows together and zeroes the rows behind them.
+/// Moves the kept rows together and zeroes the rows after them.
 ///
 /// # Safety
 ///

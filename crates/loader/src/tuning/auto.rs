@@ -22,11 +22,12 @@ impl From<Auto> for Workers {
     }
 }
 
-/// Bounds within which a loader chooses its workers and batches ahead while it runs: by a
-/// [`Search`](crate::Search) whose trials are spells of the iteration under way. A training that does not wait
-/// ends with the fewest that keep it so; one that does, with the fewest that load as fast as can be.
+/// Bounds within which a loader chooses its workers and batches ahead while it runs, by a
+/// [`Search`](crate::Search) whose trials are parts of the running iteration. A training that does not
+/// wait for data ends with the fewest that keep it so; one that waits, with the fewest that load as
+/// fast as possible.
 ///
-/// What is delivered does not depend on it.
+/// This never changes what is delivered.
 ///
 /// ```
 /// # use tallow_core::{Field, RowDType, Schema, from_fn};
@@ -56,20 +57,20 @@ impl Default for Auto {
 }
 
 impl Auto {
-    /// Up to a worker a core, and 512 MiB.
+    /// Up to one worker per core, and 512 MiB.
     pub fn new() -> Self {
         Self { cpu_share: 1.0, bytes: 512 << 20 }
     }
 
-    /// The share of the cores that workers may have, of which they always have one.
+    /// The share of the cores that workers may use; at least one core. The default is 1, all cores.
     pub fn cpu_share(mut self, share: f64) -> Self {
         self.cpu_share = share;
         self
     }
 
     /// Bytes that the loader may hold, as [`Plan::memory_bytes`](crate::Plan::memory_bytes) counts
-    /// them. One worker and one batch ahead there always are. For a CUDA device as much page-locked
-    /// memory as may be chosen is taken when the loader is built.
+    /// them; at least one worker and one batch ahead. For a CUDA device the page-locked memory is
+    /// allocated when the loader is built, as much as may be chosen. The default is 512 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self

@@ -10,17 +10,17 @@ pub(crate) struct Governor {
     search: Search,
     most: Settings,
     spell: Spell,
-    /// Since when the search is over.
+    /// When the search ended.
     found: Option<Instant>,
-    /// How long it must be over before the consumer is looked after again.
+    /// How long after that a consumer that waits starts another search.
     patience: Duration,
 }
 
-/// A part of an iteration under one of the settings.
+/// A part of an iteration with one of the settings.
 #[derive(Debug)]
 struct Spell {
     settings: Settings,
-    /// Batches that were made under the settings before, and do not count.
+    /// Batches that were made with the settings before, and do not count.
     settling: usize,
     rows: usize,
     batches: usize,
@@ -33,9 +33,9 @@ impl Spell {
     const TIME: Duration = Duration::from_millis(200);
     const BATCHES: usize = 8;
 
-    /// Under `settings`, after others that had `before` batches ahead.
+    /// With `settings`, after others that had `before` batches ahead.
     fn new(settings: Settings, before: Option<usize>) -> Self {
-        // What is ready was made under those, and so was some of what is being made.
+        // What is ready was made with those, and so was some of what is being made.
         let settling = before.map_or(0, |before| before.max(settings.prefetch) + 1);
         let (time, waited) = (Duration::ZERO, Duration::ZERO);
         Self { settings, settling, rows: 0, batches: 0, time, waited }
@@ -47,7 +47,7 @@ impl Spell {
 }
 
 impl Governor {
-    /// A training that waits for more than this share after the search is searched for anew.
+    /// If the consumer waits for more than this share after the search, another one begins.
     const WAITING: f64 = 0.1;
     /// How long after the first search; twice as long after each.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Governor {
         self.search.best()
     }
 
-    /// Those that are being tried.
+    /// The settings that are being tried.
     pub(crate) fn tried(&self) -> Settings {
         self.spell.settings
     }
@@ -73,8 +73,8 @@ impl Governor {
         self.spell = Spell::new(self.spell.settings, Some(self.spell.settings.prefetch));
     }
 
-    /// A batch of `rows` rows was taken `since` the one before it, of which the consumer `waited` a
-    /// part. Returns the settings that hold from now on, if they are others.
+    /// A batch of `rows` rows was taken `since` the one before it, and for `waited` of that time the
+    /// consumer waited. Returns the settings to be used from now on, if they are others.
     pub(crate) fn taken(
         &mut self,
         rows: usize,
@@ -136,7 +136,7 @@ mod tests {
                 break;
             }
         }
-        assert!(governor.found.is_some(), "no end of it");
+        assert!(governor.found.is_some(), "it never ends");
         governor.tried()
     }
 
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(settle(&mut governor, rate).workers, 8);
     }
 
-    /// Limits that change at random, in both directions, while an iteration is under way.
+    /// Limits that change at random, in both directions, while an iteration is running.
     #[test]
     fn limits_may_change_at_any_time() {
         use crate::Loader;

@@ -1,5 +1,5 @@
-//! Which settings load fastest, found by trying them: a climb from neighbour to neighbour, each step
-//! decided by trials that take turns.
+//! Which settings load fastest, found by trying: a climb from neighbour to neighbour, in which each step
+//! is decided by trials that take turns.
 
 use std::collections::HashSet;
 
@@ -35,14 +35,14 @@ impl Settings {
     }
 }
 
-/// Looks for the settings of the highest rate within bounds, and among those that are as fast as
-/// can be told for the cheapest.
+/// Looks for the settings of the highest rate within bounds, and for the cheapest of those that are
+/// equally fast.
 ///
-/// It asks for one trial after another ([`trial`](Self::trial)) and is told what each reached
+/// It asks for one trial after another ([`trial`](Self::trial)) and is given the rate of each
 /// ([`record`](Self::record)). Trials of the best settings so far and of a neighbour take turns, so
-/// that what else the machine does meets both; the neighbour takes over if it costs more and is
-/// clearly faster, or if it costs less and is not clearly slower, by the median over the pairs.
-/// What trials are is up to the caller: epochs, or spells of one that is under way.
+/// that other work of the machine affects both. The neighbour becomes the best if it costs more and is
+/// clearly faster, or if it costs less and is not clearly slower, by the median over the pairs. What a
+/// trial is, the caller decides: an epoch, or a part of one.
 ///
 /// ```
 /// # use tallow_loader::{Search, Settings};
@@ -61,15 +61,15 @@ pub struct Search {
     neighbours: Vec<Settings>,
     /// Every pair that was compared: a climb that comes back does not try it again.
     tried: HashSet<(Settings, Settings)>,
-    /// What each trial of the pairs under way reached: of the best, and of the neighbour.
+    /// The rates of the current pairs of trials: of the best settings, and of the neighbour.
     pairs: [Vec<f64>; 2],
     steps: Vec<Step>,
-    /// How many times the rate since which nothing was gained the best settings reach, at most once:
-    /// steps that lose a little each may lose no more than that together.
+    /// The rate of the best settings relative to that of the last ones that were faster, at most 1:
+    /// several steps that each lose a little may not lose much together.
     kept: f64,
 }
 
-/// What a [`Search`] has decided about a neighbour of the best settings at that time.
+/// What a [`Search`] decided about a neighbour of the settings that were best at that time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
@@ -77,28 +77,29 @@ pub struct Step {
     pub from: Settings,
     /// The neighbour.
     pub to: Settings,
-    /// How many times the rate of the former the latter reached.
+    /// The rate of the neighbour, divided by that of the best.
     pub ratio: f64,
-    /// Whether it took over.
+    /// Whether the neighbour became the best.
     pub taken: bool,
 }
 
 impl Search {
-    /// Pairs of trials before a step is decided: the median of three leaves one disturbed pair out.
+    /// Pairs of trials before a step is decided: the median of three ignores one disturbed pair.
     const PAIRS: usize = 3;
-    /// What more threads or memory must gain.
+    /// How much faster more threads or memory must be.
     const GAIN: f64 = 1.03;
-    /// What fewer may lose in a step.
+    /// How much slower fewer may be in one step.
     const LOSS: f64 = 0.98;
-    /// And in all steps since more gained something.
+    /// And in all steps together since the last one that was faster: the share of the rate that is
+    /// always kept.
     pub const LOSS_MAX: f64 = 0.96;
-    /// Two pairs below this share, or above its inverse, need no third.
+    /// Two pairs below this ratio, or above its inverse, need no third.
     const CLEAR: f64 = 0.75;
     /// The numbers of workers and of batches ahead that are tried, up to the most there may be.
     pub const LADDER: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128];
 
-    /// A search that begins at `start` and never asks for more than `most` of anything. Reading
-    /// ahead is either not done or done to the most.
+    /// A search that begins at `start` and never asks for more than `most` of anything. Files are read
+    /// ahead either not at all or as far as `most` says.
     pub fn new(start: Settings, most: Settings) -> Self {
         let best = Settings {
             workers: start.workers.clamp(1, most.workers.max(1)),

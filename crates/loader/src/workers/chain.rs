@@ -11,7 +11,7 @@ use crate::user_code::catch;
 use crate::{Error, ErrorKind, Result};
 
 impl Pipeline {
-    /// Writes the sample of `key` into the row that the slots of `scratch` are aimed at. A panic
+    /// Writes the sample of `key` into the row at which the slots of `scratch` are aimed. A panic
     /// of user code is an error like any other.
     pub(crate) fn run(
         &self,
@@ -21,7 +21,7 @@ impl Pipeline {
         stop: &AtomicBool,
         clock: &mut StageClock<'_>,
     ) -> Result<()> {
-        // The scratch is left in no state that matters: each row starts with empty slots.
+        // The state of the scratch does not matter: each row starts with empty slots.
         let Scratch { tools, rows, partner } = scratch;
         let mut chain = Chain { pipeline: self, tools, stop, clock };
         let partner_key = chain.bring_partner(epoch, key, partner)?;
@@ -36,7 +36,7 @@ impl Pipeline {
         })
     }
 
-    /// The error of sample `own`, or of `partner`, which is mixed into it, where `cause` is of that one.
+    /// The error of sample `own`, or of its `partner` if that is what failed.
     #[cold]
     fn failed(&self, cause: tallow_core::Error, own: usize, partner: Option<usize>) -> Error {
         let partner = partner.filter(|_| cause.is_of_partner());
@@ -48,7 +48,8 @@ impl Pipeline {
         {
             cause = cause.with_path(path);
         }
-        // What the source calls a sample is mostly the file of its first field: no other is at fault.
+        // The name of a sample is mostly the file of its first field, so it is no help if another
+        // field failed.
         let other = cause.field().and_then(|field| self.schemas[0].position(field));
         let is_named = cause.path().is_none() && other.is_none_or(|at| at == 0);
         let name = if is_named { self.name(index) } else { None };
@@ -61,7 +62,7 @@ impl Pipeline {
     }
 }
 
-/// Why a sample was read whose turn it is not.
+/// Why a sample was read out of turn.
 fn role_of_partner(index: usize) -> String {
     format!("read as the partner of sample {index}")
 }
@@ -69,7 +70,7 @@ fn role_of_partner(index: usize) -> String {
 /// The key of a partner and its row, as the engine that mixes reads it.
 type Beside<'a> = (RowKey, RowView<'a>);
 
-/// The chain at work on one row of the slab, and before it on its partner.
+/// The chain at work on one row of the slab, after its partner.
 struct Chain<'a, 'c> {
     pipeline: &'a Pipeline,
     tools: &'a mut Tools,
@@ -78,7 +79,7 @@ struct Chain<'a, 'c> {
 }
 
 impl Chain<'_, '_> {
-    /// Does `work`, which is about the sample of `key`, and that of `partner` where it is mixed in.
+    /// Does `work` on the sample of `key`, into which that of `partner` may be mixed. Catches panics.
     fn caught<T>(
         &mut self,
         key: RowKey,
@@ -100,10 +101,10 @@ impl Chain<'_, '_> {
         }
     }
 
-    /// Makes what the engine that mixes reads beside the row of `key` in the last of `rows`;
-    /// returns the partner's key, if that row has a partner.
+    /// Makes the partner of the row of `key`, as the engine that mixes reads it, in the last of `rows`.
+    /// Returns the key of the partner, if the row has one.
     ///
-    /// Before the row itself, whose scratch the partner's engines then leave alone.
+    /// It comes before the row itself, so that its engines do not overwrite the scratch of the row.
     fn bring_partner(
         &mut self,
         epoch: Epoch<'_>,
@@ -117,7 +118,7 @@ impl Chain<'_, '_> {
             return Ok(None);
         };
         let partner = epoch.partner_sample(key, position)?;
-        // Whoever finds the worker stuck should name the sample that it is at.
+        // If the worker gets stuck, the error should name the sample that it is at.
         self.clock.sample(partner.index as usize);
         let made = self.caught(partner, None, |chain| {
             if let (Some(resident), Some(row)) = (&chain.pipeline.resident, rows.last_mut())
@@ -133,29 +134,28 @@ impl Chain<'_, '_> {
         made.map(|()| Some(partner)).map_err(|error| error.with_remark(&role()))
     }
 
-    /// Writes of a sample that lies on the device what is wanted of it here; returns whether it
-    /// does.
+    /// If the sample is on the device, writes what is needed of it here; returns whether it is.
     fn restore(&mut self, key: RowKey) -> tallow_core::Result<bool> {
         let Some(resident) = &self.pipeline.resident else { return Ok(false) };
         let mut row = self.tools.slots.row(self.pipeline.written(), Some(self.stop));
         resident.restore(key.index as usize, &mut row)
     }
 
-    /// Keeps of a sample that was read what will be wanted here.
+    /// Keeps what will be needed here of a sample that was read.
     fn keep(&self, key: RowKey) {
         if let Some(resident) = &self.pipeline.resident {
             resident.keep(key.index as usize, self.tools.slots.view(self.pipeline.written()));
         }
     }
 
-    /// Asks a device engine whether the row of the slab, just read, has values that it can work with.
+    /// Asks a device engine whether it can work with the values in the row that was just read.
     fn check(&self) -> tallow_core::Result<()> {
         let Some(finisher) = self.pipeline.finisher() else { return Ok(()) };
         finisher.engine().check(self.tools.slots.view(self.pipeline.written()))
     }
 
-    /// Reads the sample of `key` and runs the first `engines` of the chain on it. The last of them
-    /// writes the row of `rows` behind its own, or that of the slab where there is none.
+    /// Reads the sample of `key` and runs the first `engines` engines of the chain on it. The last of
+    /// them writes the next row of `rows`, or that of the slab if there is none.
     fn fill(
         &mut self,
         key: RowKey,
@@ -221,7 +221,7 @@ impl Chain<'_, '_> {
 }
 
 impl Chain<'_, '_> {
-    /// Writes into the slab what a device engine wants beside the raw row.
+    /// Writes what a device engine needs in addition to the raw row into the slab.
     fn plan_for_device(
         &mut self,
         key: RowKey,
@@ -245,7 +245,7 @@ impl Chain<'_, '_> {
                 Some(((partner, view), mixer)) => {
                     let shapes = (Shapes::of(raw), Shapes::of(view));
                     mixer.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
-                    // A partner on the device is brought there, from then on and for ever.
+                    // A partner that is on the device is gathered there.
                     let index = partner.index as usize;
                     let resident = self.pipeline.resident.as_ref();
                     if !resident.is_some_and(|resident| resident.is_present(index)) {
@@ -272,8 +272,8 @@ impl Chain<'_, '_> {
     }
 }
 
-/// Where a step of the chain writes: the input row of the next engine, or behind the last one the
-/// row of the slab.
+/// Where a step of the chain writes: the input row of the next engine, or after the last one the row
+/// of the slab.
 enum RowTarget<'a> {
     Scratch(&'a mut RowBuffer),
     Slab(&'a mut RowSlots, &'a Schema),
@@ -294,8 +294,7 @@ impl<'a> RowTarget<'a> {
         }
     }
 
-    /// Asks the memory whether it is written: the row was in the hands of user code, which may
-    /// have put another in its place.
+    /// Checks that the memory is written. The row itself cannot be asked: user code may have replaced it.
     fn finish(&self) -> tallow_core::Result<()> {
         match self {
             Self::Scratch(buffer) => buffer.finish(),

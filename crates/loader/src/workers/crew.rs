@@ -10,14 +10,14 @@ use crate::{Error, ErrorKind, Result};
 
 /// How long stopping waits for workers. They look at their stop flag before every row and every
 /// 16 MiB of a read, so only one that is stuck in the kernel or in user code takes longer; it is
-/// then left behind, reported, and its memory kept until it returns.
+/// then reported and no longer waited for, and its memory is kept until it returns.
 ///
 /// Less than half a second, so that dropping an iterator and then its loader takes less than one.
 pub(crate) const STOP_BOUND: Duration = Duration::from_millis(400);
 
 /// The workers, and the thread that reads ahead.
 ///
-/// They live from `build` to the end of the loader, whatever iterations come and go.
+/// They live from `build` to the end of the loader, through all iterations.
 pub(crate) struct Crew {
     filler: Arc<Filler>,
     threads: Vec<JoinHandle<()>>,
@@ -36,7 +36,7 @@ impl Crew {
         for thread in 0..workers + ahead {
             let spawned = if thread < workers { crew.spawn(thread) } else { crew.spawn_ahead() };
             let spawned = spawned.inspect_err(|_| {
-                // Those that will never be there do not have to be waited for.
+                // Threads that will never exist must not be waited for.
                 (thread..workers + ahead).for_each(|_| crew.filler.delivery.leave());
             })?;
             crew.threads.push(spawned);
@@ -62,8 +62,8 @@ impl Crew {
         })
     }
 
-    /// Stops in this order: no more claims, no more rows of claims, the workers; returns how many
-    /// workers are left behind. What they hold is freed when they return.
+    /// Stops in this order: no more claims, no more rows of claims, the workers. Returns how many of
+    /// them are stuck; what they hold is freed when they return.
     pub(crate) fn stop(&mut self) -> usize {
         if self.threads.is_empty() {
             return 0;
@@ -73,12 +73,12 @@ impl Crew {
         let mut stuck = 0;
         for thread in self.threads.drain(..) {
             if thread.is_finished() || self.filler.delivery.has_left() {
-                // A worker catches every panic of user code, so there is nothing to carry on.
+                // A worker catches every panic of user code, so there is none to pass on.
                 let _ = thread.join();
             } else {
                 stuck += 1;
                 let name = thread.thread().name().unwrap_or_default();
-                tracing::warn!(target: "tallow::loader", name, "stuck, left behind");
+                tracing::warn!(target: "tallow::loader", name, "stuck, no longer waited for");
             }
         }
         stuck

@@ -1,10 +1,10 @@
-//! Which sample stands at a position of an epoch, and under which key.
+//! Which sample is at a position of an epoch, and with which key.
 
 use tallow_core::{Draws, Engine, Key, Order, RowKey};
 
 use crate::{Error, ErrorKind, Result};
 
-/// What an epoch says about its rows, for the one that fills them.
+/// What an epoch says about its rows, for the worker that fills them.
 #[derive(Clone, Copy)]
 pub(crate) struct Epoch<'a> {
     pub(crate) order: &'a dyn Order,
@@ -15,12 +15,12 @@ pub(crate) struct Epoch<'a> {
 }
 
 impl Epoch<'_> {
-    /// Draws of a substitute. An order that repeats few samples may have others at one position of a
-    /// thousand; beyond that there is no end to looking.
+    /// Draws of a substitute at most: an order that repeats few samples may have another one at only one
+    /// position in a thousand.
     const DRAWS_MAX: usize = 1 << 14;
 
-    /// The sample of a position, each as likely, that holds none of the samples `failed`; `None`
-    /// where there is no such position, or so few that none was drawn.
+    /// The sample of a random position, each equally likely, that has none of the samples `failed`;
+    /// `None` if there is no such position, or so few that none was drawn.
     pub(crate) fn substitute(&self, failed: &[usize], draws: &mut Draws) -> Option<usize> {
         let positions = self.order.len();
         if failed.len() >= positions.min(self.samples) {
@@ -46,7 +46,7 @@ impl Epoch<'_> {
         Err(Error::new(ErrorKind::Config, message))
     }
 
-    /// The position that `engine` wants beside the row of `key`.
+    /// The position that `engine` mixes with the row of `key`.
     pub(crate) fn partner(&self, engine: &dyn Engine, key: RowKey) -> Option<usize> {
         engine.mixer()?.partner(key, self.order.len())
     }

@@ -13,9 +13,9 @@ pub(super) struct Finisher {
     pub(super) engine: Arc<dyn DeviceEngine>,
     /// The fields that it delivers.
     pub(super) delivered: Schema,
-    /// What stands in the slab behind the raw fields: the plan, the raw fields of the partner of an
-    /// engine that mixes, the delivered fields that workers make, and the index of the partner
-    /// where partners may lie on the device.
+    /// What is in the slab after the raw fields: the plan, the raw fields of the partner for an engine
+    /// that mixes, the delivered fields that workers make, and the index of the partner if partners
+    /// may be on the device.
     pub(super) extras: Schema,
     /// The raw fields of the partner among these, or none.
     partners: usize,
@@ -30,7 +30,7 @@ impl Finisher {
         let renamed = |name: String, field: &Field| {
             Field::with_dims(name, field.dtype(), field.dims().to_vec())
         };
-        // Plans begin at a multiple of 8, as engines are promised.
+        // Plans begin at a multiple of 8.
         let plan = engine.engine().plan_bytes().next_multiple_of(size_of::<u64>());
         let mut extras = vec![Field::new("plan", RowDType::U8, &[plan])];
         let partners = if engine.engine().mixer().is_some() { raw.fields() } else { &[] };
@@ -55,7 +55,7 @@ impl Finisher {
         })
     }
 
-    /// Where the fields that workers make stand among the extras.
+    /// Where the fields that workers make are among the extras.
     pub(super) fn made_range(&self) -> Range<usize> {
         1 + self.partners..1 + self.partners + self.made.len()
     }

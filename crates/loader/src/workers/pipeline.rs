@@ -1,4 +1,4 @@
-//! From an index to a row of the slab: the source's read and the engines behind it, in a chain.
+//! The chain from an index to a row of the slab: the source, then the engines.
 
 use std::sync::Arc;
 
@@ -18,20 +18,20 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Pipeline {
     pub(super) source: Arc<dyn Source>,
     pub(super) engines: Vec<Box<dyn Engine>>,
-    /// What the source writes, then what each engine does: as they said at `build()`. The layout
-    /// of the memory hangs on it, so user code is not asked again.
+    /// What the source writes, then what each engine writes, as they said at `build()`. The layout
+    /// of the memory depends on it, so user code is not asked again.
     pub(super) schemas: Vec<Schema>,
-    /// The engine that reads a second row beside some of its rows, by what it said at `build()`.
+    /// The engine that mixes a second row into some of its rows, by what it said at `build()`.
     pub(super) mixer: Option<usize>,
-    /// What makes batches of the rows in the slab, on a device.
+    /// Makes batches of the rows in the slab, on a device.
     pub(super) finisher: Option<Finisher>,
     /// Delivered fields that are cut to the longest row of their batch.
     cuts: Vec<Cut>,
-    /// Samples that stay on the device, in the state in which workers write them.
+    /// Samples that remain on the device, as workers write them.
     pub(super) resident: Option<Arc<Resident>>,
 }
 
-/// What one worker needs beside the slab. Made once, reused for every row.
+/// What one worker needs in addition to the slab. Made once, reused for every row.
 pub(crate) struct Scratch {
     pub(crate) tools: Tools,
     /// The input row of each engine.
@@ -44,9 +44,9 @@ pub(crate) struct Scratch {
 pub(crate) struct Tools {
     /// Where the delivered row goes; aimed at a row of the slab.
     pub(crate) slots: RowSlots,
-    /// Where go the plan and what else a device engine wants beside it.
+    /// Where the plan goes, and what else a device engine needs.
     pub(crate) extras: Option<RowSlots>,
-    /// Words, since engines are promised plans and scratch that begin at a multiple of 8.
+    /// Words, since plans and scratch must begin at a multiple of 8.
     pub(super) plan: Vec<u64>,
     pub(super) engine: Vec<u64>,
 }
@@ -83,8 +83,9 @@ impl Pipeline {
         if engine.mixer().is_some()
             && let Some(first) = self.mixer.replace(at)
         {
-            let message =
-                format!("transforms {first} and {at} of the chain both mix samples; one can");
+            let message = format!(
+                "transforms {first} and {at} of the chain both mix samples, expected one that does"
+            );
             return Err(Error::new(ErrorKind::Config, message));
         }
         Ok(())
@@ -106,13 +107,13 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Keeps `samples` samples on the device, as workers write them: for a chain that is whole, and
-    /// in which nothing that workers do depends on more than the sample.
+    /// Keeps `samples` samples on the device, as workers write them. For a complete chain in which
+    /// what the workers do depends only on the sample.
     pub(crate) fn keep_resident(&mut self, samples: usize) {
         let fields = 0..self.written().fields().len();
         let made = |field: &usize| self.finisher().is_some_and(|f| f.made(*field) == Made::OnHost);
         let made = fields.filter(made).collect();
-        // How long a batch is, the host says.
+        // The host decides how long a batch is.
         let lens = self.cuts.iter().map(|cut| cut.lens).collect();
         self.resident = Some(Arc::new(Resident::new(samples, self.written(), made, lens)));
     }
@@ -127,7 +128,7 @@ impl Pipeline {
         &self.cuts
     }
 
-    /// The samples that stay on the device.
+    /// The samples that remain on the device.
     pub(crate) fn resident(&self) -> Option<&Arc<Resident>> {
         self.resident.as_ref()
     }
@@ -143,7 +144,7 @@ impl Pipeline {
         &self.schemas[self.engines.len()]
     }
 
-    /// What workers write beside them for a device engine.
+    /// What workers write in addition for a device engine.
     pub(crate) fn extras(&self) -> Option<&Schema> {
         self.finisher.as_ref().map(|finisher| &finisher.extras)
     }
@@ -197,7 +198,7 @@ impl Pipeline {
         Ok(Scratch { tools, rows, partner })
     }
 
-    /// Where the source says that a sample lies.
+    /// Where a sample is, according to the source.
     pub(crate) fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         self.source.extents(index, visit)
     }

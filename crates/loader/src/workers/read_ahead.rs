@@ -1,10 +1,10 @@
-//! Files are fetched into the page cache before a worker wants them: an epoch knows its order.
+//! Files are fetched into the page cache before workers need them, since an epoch knows its order.
 //!
-//! One thread goes some batches ahead of the workers and asks the kernel for what the source says
-//! its samples lie in, those that are mixed with them left out. It reads nothing itself and knows no
-//! format; what it cannot ask for, a worker reads as it would have, and reports. For files that are
-//! cached already it is work for nothing, an open and a close a file, so it is there only where it is
-//! asked for.
+//! One thread goes some batches ahead of the workers and asks the kernel for the files in which,
+//! according to the source, the samples are; those that are mixed with them are left out. It reads
+//! nothing itself and knows no format. What it cannot ask for, a worker reads and reports as usual.
+//! For files that are cached already it is wasted work, an open and a close per file, so it only runs
+//! on request.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -25,8 +25,8 @@ pub(crate) fn fetch(filler: &Filler) {
             if filler.delivery.is_stopping() {
                 break;
             }
-            // Order and source are user code. What fails here fails again in a worker, and is
-            // reported there.
+            // Order and source are user code. What fails here fails again in a worker, which
+            // reports it.
             let _ = catch(|| {
                 let index = order.index(rows.position(row));
                 let is_read = index < filler.delivery.course.population.samples()
@@ -43,8 +43,8 @@ pub(crate) fn fetch(filler: &Filler) {
     filler.delivery.leave();
 }
 
-/// What the kernel is asked for at once. It reads no more of one call than the device's read-ahead,
-/// often 128 KiB, and forgets the rest.
+/// How much the kernel is asked for at once: of one call it reads no more than the read-ahead of the
+/// device, often 128 KiB, and ignores the rest.
 const PIECE_BYTES: usize = 128 << 10;
 
 /// Asks the kernel to read an extent; `open` is the file that was asked for last, which many
@@ -52,7 +52,7 @@ const PIECE_BYTES: usize = 128 << 10;
 fn ask_for(extent: &Extent, open: &mut Option<(Location, File)>, is_stopping: impl Fn() -> bool) {
     let location = extent.location();
     if open.as_ref().is_none_or(|(open, _)| open != location) {
-        // Not a word that could block: a source may be told of a pipe.
+        // Opening must not block: a path may be that of a pipe.
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
         let open_path = |path| OpenOptions::new().read(true).custom_flags(flags).open(path);
         let file = location.path().and_then(|path| open_path(path).ok());
@@ -77,6 +77,6 @@ fn will_need(file: &File, offset: u64, bytes: usize) {
     }
 }
 
-/// Opening the file has fetched what its folder says of it, and that is all.
+/// Opening the file has fetched its metadata, and that is all.
 #[cfg(not(target_os = "linux"))]
 fn will_need(_: &File, _: u64, _: usize) {}

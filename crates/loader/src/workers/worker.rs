@@ -1,4 +1,4 @@
-//! What a worker does: claims rows, fills them, comes back.
+//! A worker: it claims rows, fills them, and comes back for more.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,13 +20,13 @@ const CLAIM_NS: u64 = 50_000;
 /// Rows of one claim at most, however fast they are.
 const CLAIM_ROWS_MAX: u64 = 64;
 
-/// Everything that filling a row needs beside the scratch of a worker.
+/// Everything that filling a row needs, except for the scratch of a worker.
 pub(crate) struct Filler {
     pub(crate) pipeline: Pipeline,
     pub(crate) delivery: Delivery,
     /// How many substitutes are tried for a row that fails.
     pub(crate) substitutes: usize,
-    /// The stream that they are drawn from.
+    /// The stream from which they are drawn.
     pub(crate) substitute_stream: Stream,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn work(filler: &Arc<Filler>, worker: usize, mut scratch: Scratch) {
     while let Some(claim) = delivery.claim(worker, want, came_back, &mut clock) {
         want = filler.fill(&claim, &mut scratch, &mut clock);
         came_back = true;
-        // Perhaps the last to hold the order of an iteration that was given up.
+        // It may hold the last reference to the order of an iteration that was dropped.
         discard(claim);
     }
     delivery.leave();
@@ -105,8 +105,8 @@ impl Filler {
         let mut failed = Vec::new();
         for attempt in 0..=self.substitutes {
             if attempt > 0 {
-                // Drawn from the row's own key. The sample may come twice now, so its random numbers
-                // depend on the position.
+                // Drawn with the key of the row. The sample may now be delivered twice, so its random
+                // numbers depend on the position.
                 let Some(index) = epoch.substitute(&failed, &mut draws) else { break };
                 sample = RowKey { key: own_key, index: index as u64 };
             }
@@ -129,7 +129,7 @@ impl Filler {
                 Ok(()) => return RowOutcome::Written(index),
                 Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
                 Err(error) => {
-                    // Where a row is mixed its partner may have failed, and the row with it.
+                    // If the row is mixed, its partner may be what failed.
                     let culprit = error.cause().and_then(tallow_core::Error::index);
                     failed.extend(
                         [Some(index), culprit.filter(|at| *at != index)].into_iter().flatten(),
