@@ -460,7 +460,7 @@ mod tests {
             transform: ms(transform),
         };
         assert_eq!(made(10, [20, 0, 28, 12]), of(0, 7, 3));
-        assert_eq!(made(10, [20, 4, 0, 0]), of(4, 0, 0), "nobody worked for the rest");
+        assert_eq!(made(10, [20, 4, 0, 0]), of(4, 0, 0), "no worker worked for the rest");
         assert_eq!(made(0, [0; 4]), WaitShares::default());
     }
 

@@ -24,7 +24,7 @@ struct ResidentSample {
     stage: AtomicU8,
 }
 
-/// What the device cannot tell of a sample.
+/// What of a sample has to be known here.
 struct Kept {
     /// Of the ragged fields.
     shapes: Vec<Box<[usize]>>,

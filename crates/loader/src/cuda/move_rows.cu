@@ -13,7 +13,7 @@ __device__ __forceinline__ void move_row(const unsigned char *__restrict__ from,
                                          unsigned long long bytes) {
     unsigned long long stride = (unsigned long long)gridDim.x * blockDim.x;
     unsigned long long first = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x;
-    // Unrolled, so that several loads of a thread are under way.
+    // Unrolled, so that several loads of a thread run at once.
 #pragma unroll 8
     for (unsigned long long i = first; i < bytes / sizeof(T); i += stride) {
         reinterpret_cast<T *>(to)[i] = reinterpret_cast<const T *>(from)[i];

@@ -24,7 +24,7 @@ pub(crate) trait FieldColumn: Send {
     ///
     /// # Safety
     ///
-    /// The first `rows` rows must have been written wholly, and nobody may write any more.
+    /// The first `rows` rows must have been written wholly, and no thread may write any more.
     unsafe fn into_tensor(
         self: Box<Self>,
         rows: usize,

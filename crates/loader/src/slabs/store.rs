@@ -35,7 +35,7 @@ pub(crate) trait SlabMemory: Send {
     ///
     /// # Safety
     ///
-    /// The rows of `finished` that are kept must have been written wholly, and nobody may write
+    /// The rows of `finished` that are kept must have been written wholly, and no thread may write
     /// any more.
     unsafe fn into_tensors(self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>>;
 }

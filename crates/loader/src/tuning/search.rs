@@ -136,7 +136,7 @@ impl Search {
         Some(if of_best.len() > of_neighbour.len() { neighbour } else { self.best })
     }
 
-    /// What the trial that [`trial`](Self::trial) asked for has reached, in samples a second.
+    /// The rate of the trial that [`trial`](Self::trial) asked for, in samples per second.
     pub fn record(&mut self, rate: f64) {
         let Some(&neighbour) = self.neighbours.last() else { return };
         let [of_best, of_neighbour] = &mut self.pairs;
