@@ -28,6 +28,8 @@ mod misbehaviour;
 mod mixing;
 #[path = "suite/read_ahead.rs"]
 mod read_ahead;
+#[path = "suite/samples.rs"]
+mod samples;
 #[path = "suite/stalls.rs"]
 mod stalls;
 #[path = "suite/state.rs"]

@@ -672,6 +672,11 @@ impl RowBuffer {
         self.memory.len() * size_of::<u64>()
     }
 
+    /// The fields of the row.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     /// An empty row over the buffer.
     pub fn row<'a>(&'a mut self, stop: Option<&'a AtomicBool>) -> Row<'a> {
         self.slots.row(&self.schema, stop)

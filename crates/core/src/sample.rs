@@ -37,12 +37,22 @@ impl Sample {
         Ok(Self { index, schema, buffer })
     }
 
+    /// Sample `index`, in the form of a row that was made of it.
+    ///
+    /// # Errors
+    ///
+    /// When the row is not whole.
+    pub fn from_row(index: usize, row: RowBuffer) -> Result<Self> {
+        row.finish()?;
+        Ok(Self { index, schema: row.schema().clone(), buffer: row })
+    }
+
     /// Which sample of its source it is.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The fields as the source declares them.
+    /// The fields, as the source or what made the row declares them.
     pub fn schema(&self) -> &Schema {
         &self.schema
     }

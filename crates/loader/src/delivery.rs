@@ -424,7 +424,7 @@ impl Delivery {
     }
 
     /// The order of an epoch, which must have `Course::positions` positions.
-    fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
+    pub(crate) fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
         let course = &self.course;
         let make = || {
             let order = course.sampler.order(&course.population, course.seed, epoch)?;
@@ -588,6 +588,8 @@ impl Delivery {
         if state.wave_at != state.watched && others().all(is_idle) {
             (state.waves, state.wave_at) = (state.waves + 1, state.watched);
         }
+        let at_same: Vec<usize> =
+            stuck.iter().copied().filter(|&at| self.is_at_first(state, at, doing[at])).collect();
         let (id, next) = match state.window.pop_front() {
             Some(first) => {
                 first.slab.cancel();
@@ -595,8 +597,10 @@ impl Delivery {
             }
             None => self.give_up_next(state)?,
         };
-        // The others go on without it, and there is room in the window.
+        // The others go on without it and without those that are stuck at other rows of the same slab,
+        // and there is room in the window.
         state.passed.insert(worker);
+        state.passed.extend(at_same);
         self.wake_worker(state, 0);
         Some(Overdue { worker, doing: doing[worker], none_left, id, next })
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Range, RangeBounds};
 use std::sync::Arc;
 
-use tallow_core::Schema;
+use tallow_core::{Sample, Schema};
 
 use crate::batch::Batch;
 use crate::batches::{Batches, Owner, bounds};
@@ -247,6 +247,32 @@ impl Loader {
     /// that the loader has found so far, which are worth copying once a training has run for a while.
     pub fn settings(&self) -> Settings {
         self.consumer.settings()
+    }
+
+    /// Sample `index` as epoch `epoch` delivers it, for looking at: read, transformed with the random
+    /// numbers that it has in that epoch, and padded to the maximum.
+    ///
+    /// It is made here and now, on the CPU and on the calling thread, and does not disturb an
+    /// iteration. [`map_batch`](crate::LoaderBuilder::map_batch) is for batches and does not run. If
+    /// the sampler repeats samples, this is the first of the repetitions in that epoch.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+    /// let loader = Loader::builder(source).shuffle().build()?;
+    /// let sample = loader.sample(0, 3)?;
+    /// assert_eq!(sample.to_string(), "sample 3\n  input: u8[4] = 51, 51, 51, 51");
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when there is no such sample, or when the sampler repeats samples and this
+    /// one is not in that epoch; otherwise as for a batch.
+    pub fn sample(&self, epoch: u64, index: usize) -> Result<Sample> {
+        self.consumer.filler().sample(epoch, index)
     }
 
     /// How many batches `next` would return without waiting: how full the queue between workers and

@@ -1,12 +1,16 @@
 //! The chain at work: one sample is read, run through the engines, and written into a row of the slab.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
-use tallow_core::{FieldId, Location, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes};
+use tallow_core::{
+    Engine, FieldId, Location, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes,
+};
 
 use super::epoch::Epoch;
 use super::pipeline::{Pipeline, Scratch, Tools};
-use crate::stages::{Stage, StageClock};
+use crate::resident::Resident;
+use crate::stages::{Activity, Stage, StageClock};
 use crate::user_code::catch;
 use crate::{Error, ErrorKind, Result};
 
@@ -23,7 +27,8 @@ impl Pipeline {
     ) -> Result<()> {
         // The state of the scratch does not matter: each row starts with empty slots.
         let Scratch { tools, rows, partner } = scratch;
-        let mut chain = Chain { pipeline: self, tools, stop, clock };
+        let resident = self.resident.as_deref();
+        let mut chain = Chain { pipeline: self, resident, tools, stop, clock };
         let partner_key = chain.bring_partner(epoch, key, partner)?;
         let beside = partner_key.zip(partner.last().map(RowBuffer::view));
         chain.caught(key, partner_key, |chain| {
@@ -34,6 +39,32 @@ impl Pipeline {
             }
             chain.plan_for_device(key, beside)
         })
+    }
+
+    /// The row of `key` as it is delivered, in memory of its own: made on the CPU, also where it is
+    /// otherwise made on a device.
+    pub(super) fn delivered(&self, epoch: Epoch<'_>, key: RowKey) -> Result<RowBuffer> {
+        let (stop, activity) = (AtomicBool::new(false), Activity::default());
+        let mut clock = StageClock::start(&activity, Instant::now());
+        let Scratch { mut tools, mut rows, mut partner } = self.scratch()?;
+        // After each engine comes a row like those before, instead of that of a slab.
+        rows.push(RowBuffer::new(self.written())?);
+        if self.finisher.is_some() {
+            rows.push(RowBuffer::new(self.schema())?);
+        }
+        let (tools, stop, clock) = (&mut tools, &stop, &mut clock);
+        let mut chain = Chain { pipeline: self, resident: None, tools, stop, clock };
+        let partner_key = chain.bring_partner(epoch, key, &mut partner)?;
+        let beside = partner_key.zip(partner.last().map(RowBuffer::view));
+        chain.caught(key, partner_key, |chain| {
+            chain.fill(key, self.engines().count(), beside, &mut rows)
+        })?;
+        Ok(rows.pop().expect("the row after the last engine"))
+    }
+
+    /// Engine number `at`, that of a device being the last.
+    fn engine(&self, at: usize) -> &dyn Engine {
+        self.engines().nth(at).expect("an engine for each row")
     }
 
     /// The error of sample `own`, or of its `partner` if that is what failed.
@@ -73,6 +104,8 @@ type Beside<'a> = (RowKey, RowView<'a>);
 /// The chain at work on one row of the slab, after its partner.
 struct Chain<'a, 'c> {
     pipeline: &'a Pipeline,
+    /// Samples that need not be read.
+    resident: Option<&'a Resident>,
     tools: &'a mut Tools,
     stop: &'a AtomicBool,
     clock: &'a mut StageClock<'c>,
@@ -121,7 +154,7 @@ impl Chain<'_, '_> {
         // If the worker gets stuck, the error should name the sample that it is at.
         self.clock.sample(partner.index as usize);
         let made = self.caught(partner, None, |chain| {
-            if let (Some(resident), Some(row)) = (&chain.pipeline.resident, rows.last_mut())
+            if let (Some(resident), Some(row)) = (chain.resident, rows.last_mut())
                 && resident.restore(partner.index as usize, &mut row.row(Some(chain.stop)))?
             {
                 return Ok(());
@@ -136,14 +169,14 @@ impl Chain<'_, '_> {
 
     /// If the sample is on the device, writes what is needed of it here; returns whether it is.
     fn restore(&mut self, key: RowKey) -> tallow_core::Result<bool> {
-        let Some(resident) = &self.pipeline.resident else { return Ok(false) };
+        let Some(resident) = self.resident else { return Ok(false) };
         let mut row = self.tools.slots.row(self.pipeline.written(), Some(self.stop));
         resident.restore(key.index as usize, &mut row)
     }
 
     /// Keeps what will be needed here of a sample that was read.
     fn keep(&self, key: RowKey) {
-        if let Some(resident) = &self.pipeline.resident {
+        if let Some(resident) = self.resident {
             resident.keep(key.index as usize, self.tools.slots.view(self.pipeline.written()));
         }
     }
@@ -196,7 +229,7 @@ impl Chain<'_, '_> {
         beside: Option<Beside<'_>>,
         rows: &mut [RowBuffer],
     ) -> tallow_core::Result<()> {
-        let engine = &*self.pipeline.engines[at];
+        let engine = self.pipeline.engine(at);
         let Tools { slots, plan, engine: own, .. } = &mut *self.tools;
         let (done, rest) = rows.split_at_mut(at + 1);
         let raw = done[at].view();
@@ -247,8 +280,7 @@ impl Chain<'_, '_> {
                     mixer.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
                     // A partner that is on the device is gathered there.
                     let index = partner.index as usize;
-                    let resident = self.pipeline.resident.as_ref();
-                    if !resident.is_some_and(|resident| resident.is_present(index)) {
+                    if !self.resident.is_some_and(|resident| resident.is_present(index)) {
                         for i in 0..view.field_count() {
                             row.field(1 + i).copy_from_view(&view.field(i))?;
                         }

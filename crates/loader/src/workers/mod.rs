@@ -2,7 +2,7 @@
 //!
 //! `crew` starts and ends the threads; `worker` and `read_ahead` are what they do. A row goes through
 //! the `chain` of the `pipeline`, of which the `finisher` is the part that runs on a device; `epoch`
-//! says which sample it is.
+//! says which sample it is. `sample` makes a single one for looking at it.
 
 mod chain;
 mod crew;
@@ -10,6 +10,7 @@ mod epoch;
 mod finisher;
 mod pipeline;
 mod read_ahead;
+mod sample;
 mod worker;
 
 pub(crate) use self::crew::{Crew, STOP_BOUND};

@@ -1,0 +1,340 @@
+//! From a configuration to the parts of a loader: the chain, the plan, the memory, the threads.
+
+use std::sync::Arc;
+
+#[cfg(feature = "cuda")]
+use candle_core::Device;
+use tallow_core::device::{DeviceEngine, Made};
+use tallow_core::{
+    Batching, Engine, Field, Fingerprint, FingerprintBuilder, Population, Purpose, RowDType,
+    Schema, Stream, Transform,
+};
+
+use super::LoaderBuilder;
+use crate::consumer::Consumer;
+#[cfg(feature = "cuda")]
+use crate::cuda::{StagedLayout, Staging};
+use crate::delivery::{Course, Delivery};
+use crate::engines::{PadEngine, PadTo, Padding, WidenEngine};
+use crate::loader::Loader;
+use crate::plan::{Plan, cores, empty_epoch};
+use crate::slabs::{Columns, SlabLayout, SlabStore};
+use crate::state::{FieldWords, Prints};
+use crate::tuning::{Auto, Governor, Settings, Workers};
+use crate::workers::{Filler, Pipeline};
+use crate::{Error, ErrorKind, Result};
+
+impl LoaderBuilder {
+    /// The source, the engines of the transforms, then those of the loader.
+    pub(super) fn pipeline(&self) -> Result<Pipeline> {
+        let mut pipeline = Pipeline::new(self.source.clone());
+        for (at, transform) in self.transforms.iter().enumerate() {
+            let is_last = at + 1 == self.transforms.len();
+            let on_device = if is_last { self.finisher(&**transform, &pipeline)? } else { None };
+            match on_device {
+                Some(engine) => pipeline.finish_on(engine, self.resident.is_some())?,
+                None => pipeline.push(transform.bind(pipeline.schema())?)?,
+            }
+        }
+        let on_host = self.transforms.len() - usize::from(pipeline.finisher().is_some());
+        check_streams(&pipeline)?;
+        if let Some(pad) = PadEngine::bind(pipeline.schema(), &self.padding)? {
+            pipeline.cut(pad.cuts());
+            pipeline.push(Box::new(pad))?;
+        }
+        if let Some(widen) = WidenEngine::bind(pipeline.schema())? {
+            pipeline.push(Box::new(widen))?;
+        }
+        if let Some(bytes_max) = self.resident {
+            self.keep_resident(&mut pipeline, bytes_max, on_host)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// Keeps the samples of a whole pipeline on the device, `on_host` transforms of which run in
+    /// the workers.
+    fn keep_resident(
+        &self,
+        pipeline: &mut Pipeline,
+        bytes_max: usize,
+        on_host: usize,
+    ) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
+        if !self.device.is_cuda() {
+            let device = self.device.location();
+            return refuse(format!(
+                "resident: found {device:?}, expected a CUDA device; on the CPU use .cache() on the source"
+            ));
+        }
+        if on_host > 0 {
+            return refuse(format!(
+                "resident: {on_host} of {} transforms run on the CPU, expected none; do their work in \
+                 the source if it depends on the sample alone",
+                self.transforms.len()
+            ));
+        }
+        let samples = self.source.len();
+        pipeline.keep_resident(samples);
+        let bytes = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
+        if bytes.is_none_or(|bytes| bytes > bytes_max) {
+            let takes = bytes.map_or("too many".to_owned(), |bytes| bytes.to_string());
+            return refuse(format!(
+                "resident: {samples} samples take {takes} bytes of device memory, expected at \
+                 most {bytes_max}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The engine of the last transform for the device, if it has one and the loader has nothing to do
+    /// on the CPU after it.
+    fn finisher(
+        &self,
+        transform: &dyn Transform,
+        pipeline: &Pipeline,
+    ) -> Result<Option<Arc<dyn DeviceEngine>>> {
+        if !self.device.is_cuda() || !self.padding.is_empty() {
+            return Ok(None);
+        }
+        let Some(engine) = transform.bind_on(&self.device, pipeline.schema())? else {
+            return Ok(None);
+        };
+        let fields = engine.engine().schema().fields().iter().enumerate();
+        let widened = |(i, f): (usize, &Field)| {
+            engine.made(i) != Made::OnDevice && f.dtype() == RowDType::U16
+        };
+        Ok(if fields.into_iter().any(widened) { None } else { Some(engine.into()) })
+    }
+
+    /// Plans the loader, allocates what is allocated at once, and starts the workers.
+    pub(super) fn start(
+        self,
+        pipeline: Pipeline,
+        batching: Batching,
+        samples: usize,
+        positions: usize,
+    ) -> Result<Loader> {
+        let layout = Arc::new(SlabLayout::new(
+            pipeline.schema(),
+            largest_rows(&batching, positions),
+            pipeline.cuts().to_vec(),
+        ));
+        let (mut plan, governor) = self.plan(&pipeline, &layout, batching, samples, positions)?;
+        let slabs = plan.prefetch.max(1);
+        let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
+        plan.device_bytes = device_bytes;
+        let course = Course {
+            sampler: self.sampler.clone(),
+            population: Population::of(samples),
+            seed: self.seed,
+            batching,
+            positions,
+            store,
+            slabs,
+            ahead: plan.read_ahead_batches,
+            empty: plan.empty.clone(),
+        };
+        let prints = self.prints();
+        let filler = Filler {
+            pipeline,
+            delivery: Delivery::new(course, plan.workers),
+            substitutes: self.on_error.substitutes(),
+            substitute_stream: Stream::new("substitute", 0, Purpose::Substitute),
+        };
+        let (maps, timeout) = (self.maps, self.stall_timeout);
+        Loader::start(Consumer::new(plan, layout, filler, prints, maps, timeout, governor)?)
+    }
+
+    /// What the loader is going to do, and what chooses its workers with `Auto`. The memory of a
+    /// device is not known yet.
+    fn plan(
+        &self,
+        pipeline: &Pipeline,
+        layout: &SlabLayout,
+        batching: Batching,
+        samples: usize,
+        positions: usize,
+    ) -> Result<(Plan, Option<Governor>)> {
+        let slab_bytes = layout.slab_bytes();
+        let slab_bytes = slab_bytes.ok_or_else(|| too_large(layout.rows, pipeline.schema()))?;
+        let (workers, auto) = match self.workers {
+            None => (cores().min(Self::WORKERS_MAX), None),
+            Some(Workers::Count(count)) => (count, None),
+            Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
+        };
+        let batches = batching.batches(positions);
+        let default_prefetch = default_prefetch(slab_bytes);
+        let resident = pipeline.resident();
+        let plan = Plan {
+            schema: pipeline.schema().clone(),
+            samples,
+            positions,
+            batches,
+            empty: empty_epoch(&batching, samples, positions),
+            batch_size: batching.batch_size(),
+            rank: batching.rank(),
+            world: batching.world(),
+            last: batching.last(),
+            on_error: self.on_error,
+            device: self.device.clone(),
+            workers,
+            // Without workers nothing is made ahead.
+            prefetch: if workers == 0 { 0 } else { self.prefetch.unwrap_or(default_prefetch) },
+            read_ahead: self.read_ahead,
+            read_ahead_batches: self.batches_read_ahead(layout.rows).min(batches.max(1)),
+            auto: auto.is_some(),
+            slab_bytes: self.slab_bytes(pipeline, layout.rows, slab_bytes),
+            cut_bytes: if self.device.is_cuda() { 0 } else { layout.cut_bytes() },
+            device_bytes: 0,
+            on_device: pipeline.finisher().is_some(),
+            resident: resident.is_some(),
+            resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.written())),
+            scratch_bytes: pipeline.scratch_bytes(),
+            order_bytes: self.sampler.order_bytes(&Population::of(samples)),
+        };
+        let Some(auto) = auto else { return Ok((plan, None)) };
+        let plan = self.within(auto, plan);
+        let most = Settings::new(plan.workers, plan.prefetch);
+        let start = Settings { prefetch: default_prefetch, ..most };
+        Ok((plan, Some(Governor::new(start, most))))
+    }
+
+    /// `plan` with the most workers and batches ahead that `auto` allows.
+    fn within(&self, auto: Auto, mut plan: Plan) -> Plan {
+        let most = self.prefetch.unwrap_or(Self::PREFETCH_MAX);
+        while plan.workers > 1 && plan.prefetch_within(auto.bytes_max()) == 0 {
+            plan.workers -= 1;
+        }
+        plan.prefetch = plan.prefetch_within(auto.bytes_max()).clamp(1, most);
+        plan
+    }
+
+    /// How many batches of `rows` rows are read ahead of the workers.
+    fn batches_read_ahead(&self, rows: usize) -> usize {
+        let row_bytes: usize = self.source.schema().fields().iter().map(Field::max_bytes).sum();
+        let batch_bytes = row_bytes.saturating_mul(rows).max(1);
+        if self.read_ahead == 0 { 0 } else { (self.read_ahead / batch_bytes).max(1) }
+    }
+
+    /// Bytes of the host's memory for a slab of `rows` rows, whose tensors take `tensor_bytes`.
+    fn slab_bytes(&self, pipeline: &Pipeline, rows: usize, tensor_bytes: usize) -> usize {
+        #[cfg(feature = "cuda")]
+        if self.device.is_cuda() {
+            return StagedLayout::new(rows, pipeline).slab.scratch;
+        }
+        let _ = (pipeline, rows);
+        tensor_bytes
+    }
+
+    /// Where slabs come from, and the bytes of all of them on the device.
+    fn store(
+        &self,
+        pipeline: &Pipeline,
+        layout: &Arc<SlabLayout>,
+        slabs: usize,
+    ) -> Result<(Arc<dyn SlabStore>, usize)> {
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(device) = &self.device {
+            // One more is in the hands of the consumer.
+            let slots = slabs.saturating_add(1);
+            let staged = StagedLayout::new(layout.rows, pipeline);
+            let resident = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
+            let device_bytes = staged.slab.bytes.saturating_mul(slots);
+            let device_bytes = device_bytes.saturating_add(resident.unwrap_or(0));
+            let staging = Staging::new(device, layout.clone(), staged, pipeline, slots)?;
+            return Ok((Arc::new(staging), device_bytes));
+        }
+        let _ = (pipeline, slabs);
+        let columns = Columns { layout: layout.clone(), device: self.device.clone() };
+        Ok((Arc::new(columns), 0))
+    }
+
+    fn prints(&self) -> Prints {
+        let add = |print: FingerprintBuilder, print_of| print.with(print_of);
+        let prints = self.transforms.iter().map(|transform| transform.fingerprint());
+        let transforms = prints.fold(Fingerprint::of("transforms"), add);
+        let pad = |print: FingerprintBuilder, Padding { field, value, to }: &Padding| {
+            let print = print.text(field).number(value.to_bits());
+            if *to == PadTo::Longest { print.text("longest") } else { print }
+        };
+        let transforms = self.padding.iter().fold(transforms, pad);
+        Prints {
+            source: self.source.fingerprint(),
+            fields: FieldWords::short(self.source.schema().to_string()),
+            sampler: self.sampler.fingerprint(),
+            transform: transforms.number(self.map_version).finish(),
+        }
+    }
+}
+
+#[cold]
+fn too_large(rows: usize, schema: &Schema) -> Error {
+    let message = format!("a batch of {rows} rows of {schema} does not fit memory");
+    Error::new(ErrorKind::Memory, message)
+}
+
+/// Rows of the largest batch on this rank, which are fewer than a full batch in a short epoch.
+fn largest_rows(batching: &Batching, positions: usize) -> usize {
+    match batching.batches(positions) {
+        0 => 0,
+        _ => batching.rows(positions, 0).rows(),
+    }
+}
+
+/// Two steps that draw from one stream draw the same numbers: a mistake, unless their engines were
+/// both told to draw under one name.
+fn check_streams(pipeline: &Pipeline) -> Result<()> {
+    let engines: Vec<&dyn Engine> = pipeline.engines().collect();
+    let of_engine = |(at, engine): (usize, &&dyn Engine)| {
+        engine.streams().iter().map(move |stream| (stream.word(), at)).collect::<Vec<_>>()
+    };
+    let mut streams: Vec<(u32, usize)> = engines.iter().enumerate().flat_map(of_engine).collect();
+    streams.sort_unstable();
+    for pair in streams.windows(2) {
+        let [(stream, a), (other, b)] = [pair[0], pair[1]];
+        if stream != other {
+            continue;
+        }
+        if a == b {
+            let message = "found two steps of a transform that draw from one stream, expected one \
+                           each: give the draws another name with .draws_as(name)";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let names = [engines[a].draws_as(), engines[b].draws_as()];
+        if names[0].is_none() || names[0] != names[1] {
+            let message = "found two transforms with steps that draw the same numbers: call \
+                           .draws_as(name) on both, with one name if they are meant to, and with \
+                           two if not; give each map_drawn a name of its own";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn ragged_fields(schema: &Schema) -> Vec<String> {
+    let ragged = schema.fields().iter().filter(|field| field.is_ragged());
+    let problem = |field: &Field| {
+        let name = field.name();
+        format!(
+            "{field} is ragged: add .pad({name:?}, 0.0), .pad_to_longest({name:?}, 0.0) or a transform"
+        )
+    };
+    ragged.map(problem).collect()
+}
+
+/// Rows without bytes cost a file nothing, so their number alone would decide how long an epoch is.
+pub(super) fn without_bytes(schema: &Schema, positions: usize) -> Option<String> {
+    const POSITIONS_MAX: usize = 1 << 24;
+    let refused = schema.max_bytes() == 0 && positions > POSITIONS_MAX;
+    refused.then(|| {
+        format!(
+            "{positions} rows per epoch of {schema}, which have no bytes, expected at most \
+             {POSITIONS_MAX}"
+        )
+    })
+}
+
+fn default_prefetch(slab_bytes: usize) -> usize {
+    let fitting = LoaderBuilder::AHEAD_BYTES / slab_bytes.max(1);
+    fitting.clamp(2, LoaderBuilder::PREFETCH)
+}

@@ -1,0 +1,43 @@
+//! One sample, made for looking at it.
+
+use tallow_core::{Key, Order, RowKey, Sample};
+
+use super::epoch::Epoch;
+use super::worker::Filler;
+use crate::user_code::{catch, discard};
+use crate::{Error, ErrorKind, Result};
+
+impl Filler {
+    /// Sample `index` as epoch `epoch` delivers it.
+    pub(crate) fn sample(&self, epoch: u64, index: usize) -> Result<Sample> {
+        let samples = self.delivery.course.population.samples();
+        if index >= samples {
+            let message = format!("no sample {index}, the source has {samples}");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let order = self.delivery.order(epoch)?;
+        let made = catch(|| self.of_order(&*order, epoch, index));
+        discard(order);
+        made.unwrap_or_else(|text| {
+            let message = format!("{text:?} in the order of the epoch");
+            Err(Error::new(ErrorKind::Panic, message))
+        })
+    }
+
+    fn of_order(&self, order: &dyn Order, epoch: u64, index: usize) -> Result<Sample> {
+        let course = &self.delivery.course;
+        let mut key = Key::new(course.seed, epoch);
+        if order.repeats() {
+            // Each repetition has random numbers of its own: these are those of the first.
+            let found = (0..order.len()).find(|&position| order.index(position) == index);
+            let position = found.ok_or_else(|| {
+                let message = format!("epoch {epoch} does not visit sample {index}");
+                Error::new(ErrorKind::Config, message)
+            })?;
+            key = key.at(position as u64);
+        }
+        let epoch = Epoch { order, key, samples: course.population.samples() };
+        let row = self.pipeline.delivered(epoch, RowKey { key, index: index as u64 })?;
+        Ok(Sample::from_row(index, row)?)
+    }
+}
