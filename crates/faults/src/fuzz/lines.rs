@@ -178,6 +178,39 @@ fn accident(file: &Path, dice: &mut Dice) -> io::Result<()> {
     }
 }
 
+/// Chains for `--augment`, good and bad.
+const SPECS: [&str; 15] = [
+    "hflip",
+    "random_crop(4)",
+    "resize(6)",
+    "normalize(imagenet)",
+    "random_hflip(0.5)",
+    "random_resized_crop(5)",
+    "mixup(0.2)",
+    "cutmix(1)",
+    "to_dtype(f32)",
+    "hflop",
+    "",
+    "random_resized_crop(4,scale=1..0.5)",
+    "\u{1b}[2J",
+    "pad(2) rotate(30)",
+    "rot90(1)",
+];
+
+/// Names of output files, many of them bad.
+const FILES: [&str; 10] = [
+    "out",
+    "data/input/000000.npy",
+    "data/out",
+    "data",
+    "/dev/null",
+    "no/where",
+    "",
+    "data/input.npy",
+    "./data/../data/input/000001.npy",
+    "line2",
+];
+
 impl Form {
     fn line(&self, dice: &mut Dice) -> Vec<String> {
         let mut line = vec![self.command.to_owned()];
@@ -226,41 +259,8 @@ impl Form {
             ("--epochs", _) => small(dice),
             ("--samples" | "--views" | "--shards", _) if self.command == "gen" => small(dice),
             ("--step-ms", _) => pick(dice, &["0", "1", "0.5", "-1", "nan", "1e9"]),
-            ("--augment", _) => pick(
-                dice,
-                &[
-                    "hflip",
-                    "random_crop(4)",
-                    "resize(6)",
-                    "normalize(imagenet)",
-                    "random_hflip(0.5)",
-                    "random_resized_crop(5)",
-                    "mixup(0.2)",
-                    "cutmix(1)",
-                    "to_dtype(f32)",
-                    "hflop",
-                    "",
-                    "random_resized_crop(4,scale=1..0.5)",
-                    "\u{1b}[2J",
-                    "pad(2) rotate(30)",
-                    "rot90(1)",
-                ],
-            ),
-            (_, "FILE") => pick(
-                dice,
-                &[
-                    "out",
-                    "data/input/000000.npy",
-                    "data/out",
-                    "data",
-                    "/dev/null",
-                    "no/where",
-                    "",
-                    "data/input.npy",
-                    "./data/../data/input/000001.npy",
-                    "line2",
-                ],
-            ),
+            ("--augment", _) => pick(dice, &SPECS),
+            (_, "FILE") => pick(dice, &FILES),
             (_, "NAME=FOLDER") => pick(
                 dice,
                 &[

@@ -245,34 +245,36 @@ fn split(usage: &str) -> Vec<&str> {
     args.map(|arg| arg.split(" | ").next().unwrap_or(arg)).filter(|arg| *arg != "..").collect()
 }
 
+/// Words that arguments take.
+const WORDS: [&str; 24] = [
+    "none",
+    "nearest",
+    "bilinear",
+    "bicubic",
+    "constant",
+    "reflect",
+    "edge",
+    "symmetric",
+    "noise",
+    "imagenet",
+    "u8",
+    "f16",
+    "bf16",
+    "f32",
+    "chw",
+    "hwc",
+    "hw",
+    "left",
+    "right",
+    "true",
+    "false",
+    "dh",
+    "hflip",
+    "i64",
+];
+
 /// A value for an argument: mostly a sensible one, sometimes anything.
 fn value(key: &str, default: Option<&str>, dice: &mut Dice, depth: usize) -> String {
-    const WORDS: [&str; 24] = [
-        "none",
-        "nearest",
-        "bilinear",
-        "bicubic",
-        "constant",
-        "reflect",
-        "edge",
-        "symmetric",
-        "noise",
-        "imagenet",
-        "u8",
-        "f16",
-        "bf16",
-        "f32",
-        "chw",
-        "hwc",
-        "hw",
-        "left",
-        "right",
-        "true",
-        "false",
-        "dh",
-        "hflip",
-        "i64",
-    ];
     if dice.one_in(24) {
         return match dice.below(4) {
             0 => dice.number(),
