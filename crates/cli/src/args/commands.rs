@@ -16,7 +16,7 @@ use crate::data::npy::NpyDtype;
 #[derive(Debug, Flags)]
 pub(crate) struct DemoArgs {
     /// Number of epochs to load [default: as many as fit in 2 seconds, after a warm-up epoch]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
     /// Print one JSON object with the version, all settings and the results
     #[arg(long, help_heading = "Output")]
@@ -29,7 +29,7 @@ pub(crate) struct GenArgs {
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
     /// Number of samples to write
-    #[arg(long, value_parser = parse_positive)]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
     pub(crate) samples: usize,
     /// Shape of each input, like 3,32,32, or "scalar"; for a range like 100..400 each sample draws
     /// its own length, both ends included
@@ -119,10 +119,10 @@ pub(crate) struct RunArgs {
     /// epoch; just one if the first takes over 5 seconds or fails, or with --trace or
     /// --start-batch]. With --ceiling, at least 5
     #[arg(help_heading = "Measuring")]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
-    /// Also measure the most that this machine could do: as many threads that open, read and close
-    /// the same files in the same order and do nothing else. Both take turns
+    /// Also measure the most that this machine could do, in turns with the epochs: as many threads
+    /// that open, read and close the same files in the same order and do nothing else
     #[arg(help_heading = "Measuring")]
     #[arg(long, conflicts_with = "start_batch")]
     pub(crate) ceiling: bool,
@@ -207,7 +207,7 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     /// Number of samples per batch
-    #[arg(long, default_value_t = 32, value_parser = parse_positive)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = parse_positive)]
     #[arg(help_heading = "Loading")]
     pub(crate) batch_size: usize,
     /// Number of threads per contender, or of processes if it has those, or auto for one per core
@@ -228,7 +228,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FIELD", default_value = "input", requires = "augment")]
     #[arg(help_heading = "Augmentation")]
     pub(crate) augment_field: String,
-    /// Axes of that field, chw or hwc, if its shape does not tell
+    /// Axes of that field, chw or hwc, if its shape is ambiguous
     #[arg(long, value_name = "AXES", requires = "augment", help_heading = "Augmentation")]
     pub(crate) layout: Option<Layout>,
     /// Python in which the other loaders are installed [default: $TALLOW_PYTHON, or python3]
@@ -280,7 +280,8 @@ pub(crate) struct DigestArgs {
     pub(crate) fields: FieldArgs,
     /// Number of epochs to load
     #[arg(help_heading = "Loading")]
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: u64,
     /// First print one line per batch: epoch, batch, hash
     #[arg(long, help_heading = "Output")]

@@ -1,6 +1,10 @@
 //! What comes after the options in the help of each command.
 
-pub(super) const EXIT_CODES: &str = "\
+pub(super) const PROGRAM: &str = "\
+To begin with a folder DIR of your own data:
+  bench-loader inspect DIR
+  bench-loader run DIR --shuffle --step-ms 20
+
 Exit codes: 0 for success, 1 if the data or the run failed, 2 for an invalid command line.
 
 With --json a command prints one object: \"tallow\" is the version, \"command\" the command,

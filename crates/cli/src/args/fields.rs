@@ -12,7 +12,7 @@ pub(crate) struct FieldArgs {
     /// Field to augment [default: input]
     #[arg(long, value_name = "FIELD", requires = "augment")]
     pub(crate) augment_field: Option<String>,
-    /// Axes of that field, like chw, hwc, hw, cdhw or ct, if its shape does not tell
+    /// Axes of that field, like chw, hwc, hw, cdhw or ct, if its shape is ambiguous
     #[arg(long, value_name = "AXES", requires = "augment")]
     pub(crate) layout: Option<Layout>,
     /// Field with one class per pixel, which follows the geometry; can be repeated

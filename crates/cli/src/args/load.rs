@@ -13,14 +13,14 @@ use super::numbers::{parse_positive, parse_size};
 #[command(next_help_heading = "Loading")]
 pub(crate) struct LoadArgs {
     /// Number of samples per batch, over all ranks
-    #[arg(long, default_value_t = 32, value_parser = parse_positive)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = parse_positive)]
     pub(crate) batch_size: usize,
     /// Number of worker threads; 0 reads inside next(), auto starts one per core, at most 8
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     pub(crate) workers: Workers,
     /// Number of batches to prepare ahead [default: 4, or as few as 2 if they would take more than
     /// 512 MiB]
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub(crate) prefetch: Option<usize>,
     /// Fetch files into the page cache ahead of the workers, up to this many bytes, like 64MB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -38,7 +38,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, default_value_t = 0, requires = "world")]
     pub(crate) rank: usize,
     /// Number of ranks
-    #[arg(long, default_value_t = 1, value_parser = parse_positive)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_positive)]
     pub(crate) world: usize,
     /// First epoch to load
     #[arg(long, value_name = "E", default_value_t = 0)]

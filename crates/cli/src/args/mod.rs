@@ -22,7 +22,7 @@ pub(crate) use commands::{
 };
 use examples::{
     CATALOGUE_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLE,
-    DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXIT_CODES, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
+    DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
     MAN_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, TUNE_EXAMPLES,
 };
 pub(crate) use fields::FieldArgs;
@@ -34,7 +34,7 @@ use crate::terminal::style::Color;
 
 /// Find out whether training waits for its data, why, and how to fix it
 #[derive(Debug, Parser)]
-#[command(name = "bench-loader", version, after_help = EXIT_CODES)]
+#[command(name = "bench-loader", version, after_help = examples::PROGRAM)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -1,10 +1,12 @@
 //! The options that say where the samples are.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args as Flags, ValueHint};
+
+use crate::terminal::shell;
 
 /// Where the samples are.
 #[derive(Debug, Flags)]
@@ -29,6 +31,29 @@ pub(crate) struct SourceArgs {
     /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
     pub(crate) patterns: Vec<(String, String)>,
+}
+
+impl SourceArgs {
+    /// The same options, quoted for a shell.
+    pub(crate) fn command_line(&self) -> String {
+        let mut words: Vec<String> = self.source.iter().map(|path| shell::path(path)).collect();
+        let mut add = |option: &str, value: &OsStr| {
+            words.extend([option.to_owned(), shell::quoted(value)]);
+        };
+        for (name, folder) in &self.fields {
+            let mut value = OsString::from(format!("{name}="));
+            value.push(folder);
+            add("--field", &value);
+        }
+        for Ragged { field, axis, max } in &self.ragged {
+            add("--ragged", format!("{field}:{axis}:{max}").as_ref());
+        }
+        for (field, pattern) in &self.patterns {
+            add("--pattern", format!("{field}:{pattern}").as_ref());
+        }
+        words.extend(self.recursive.then(|| "--recursive".to_owned()));
+        words.join(" ")
+    }
 }
 
 /// An axis of a field that has a different length in each file.

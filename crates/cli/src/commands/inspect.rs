@@ -1,8 +1,8 @@
 //! `inspect`: what a data set holds, from names, sizes and a few samples.
 
-use tallow::{Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
+use tallow::{Dim, Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
 
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, SourceArgs};
 use crate::data::numbers::Range;
 use crate::data::place;
 use crate::data::shapes::{self, Spread};
@@ -12,7 +12,7 @@ use crate::report::{self, FieldValues, SampleSize, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::output::Outputs;
-use crate::terminal::words;
+use crate::terminal::{shell, words};
 
 /// Samples whose values are looked at: enough for the range of a data set, and fast.
 const LOOKED_AT: usize = 64;
@@ -69,8 +69,26 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         if let Some(path) = &args.png {
             writeln!(console.out(), "picture   {}", words::one_line(&path.display().to_string()))?;
         }
+        if let Some(next) = next(&report, &args.source) {
+            writeln!(console.out(), "next      {} {next}", shell::program())?;
+        }
     }
     Ok(())
+}
+
+/// A command to go on with, unless the report has said what to do.
+fn next(report: &report::Inspect, source: &SourceArgs) -> Option<String> {
+    let source = source.command_line();
+    if report.unread > 0 {
+        return Some(format!("check {source}"));
+    }
+    let is_ragged = |field: &&Field| field.dims().iter().any(|dim| !matches!(dim, Dim::Fixed(_)));
+    let pad = |field: &Field| {
+        let value = format!("{}:0", field.name());
+        format!(" --pad {}", shell::quoted(value.as_ref()))
+    };
+    let pads: String = report.schema.fields().iter().filter(is_ragged).map(pad).collect();
+    report.shapes.is_empty().then(|| format!("run {source}{pads} --shuffle --step-ms 20"))
 }
 
 /// Bytes in files, and the smallest and the largest sample.

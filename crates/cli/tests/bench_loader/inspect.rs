@@ -164,3 +164,25 @@ fn a_picture_of_a_large_sample_takes_little_beside_the_sample() {
     assert!(output.status.success(), "{output:?}");
     assert!(size(&dir.path().join("x.png")).0 < 1000, "reduced");
 }
+
+#[test]
+fn the_next_command_that_is_named_works() {
+    let dir = pairs(9);
+    bench(dir.path(), "gen DIR/r --samples 9 --shape 3,4..9,5 --dtype u8").expect(0);
+    for source in [
+        "DIR",
+        "'--field=a b=DIR/input' '--pattern=a b:*' --field x=DIR/output --recursive",
+        "DIR/r --ragged input:1:9",
+    ] {
+        let ended = bench(dir.path(), &format!("inspect {source}")).expect(0);
+        let next = ended.lines().last().unwrap().strip_prefix("next      ").unwrap().to_owned();
+        let next = next.strip_prefix(env!("CARGO_BIN_EXE_bench-loader")).unwrap();
+        let json = bench(dir.path(), &format!("{next} --epochs 1 --json")).expect(0).json();
+        assert_eq!(json["samples"], 9, "{next}");
+    }
+    let without = bench(dir.path(), "inspect DIR/r").expect(0);
+    assert!(!without.stdout.contains("next  "), "the shapes come first: {without:#?}");
+    crate::tester::truncate(&file(&dir, "input", 3), 1);
+    let ended = bench(dir.path(), "inspect DIR").expect(0);
+    assert!(ended.lines().last().unwrap().contains(" check "), "{ended:#?}");
+}
