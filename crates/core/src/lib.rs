@@ -11,7 +11,7 @@
 //! alternative, an iterator that workers advance, each of these needs a protocol.
 //!
 //! Nothing here starts a thread (except the conformance suite in [`testing`]) and nothing calls a
-//! device, though [`device`] names candle's. All `unsafe` code is in `row.rs`.
+//! device, though [`device`] names candle's. All `unsafe` code is in `rows/`.
 
 mod adapters;
 mod batching;
@@ -27,7 +27,7 @@ mod permutation;
 mod philox;
 mod pool;
 mod population;
-mod row;
+mod rows;
 mod sample;
 mod sampler;
 mod samplers;
@@ -49,7 +49,7 @@ pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
 pub use population::Population;
-pub use row::{FieldMark, FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
+pub use rows::{FieldMark, FieldMut, FieldView, Pieces, Row, RowBuffer, RowSlots, RowView};
 pub use sample::Sample;
 pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::row::PIECE_BYTES_MAX;
+use crate::rows::PIECE_BYTES_MAX;
 use crate::{Error, ErrorKind, Result};
 
 /// Reads `bytes` bytes from `offset` of `file` into memory of their own, in pieces between which a
