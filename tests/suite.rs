@@ -30,6 +30,8 @@ mod mixing;
 mod read_ahead;
 #[path = "suite/samples.rs"]
 mod samples;
+#[path = "suite/sources.rs"]
+mod sources;
 #[path = "suite/stalls.rs"]
 mod stalls;
 #[path = "suite/state.rs"]
