@@ -1,21 +1,21 @@
-//! What loader and transforms say to each other about batches that are finished on a device.
+//! How loader and transforms work together on batches that are finished on a device.
 
 use std::ops::Range;
 
 use crate::{Engine, FieldMut, FieldView, Result};
 
-/// The engine of a transform whose batches are finished on a device: loader and transforms meet
-/// here as they do in [`Engine`] on the CPU.
+/// The engine of a transform whose batches are finished on a device. It is to a device what
+/// [`Engine`] is to the CPU.
 ///
-/// A worker reads the raw row into the slab, writes its plan beside it, and makes there the fields
-/// that are [`Made::OnHost`]. The slab is copied to the device as it is, and
-/// `launch` (feature `cuda`) makes of it the fields that are [`Made::OnDevice`], of a whole batch at
-/// once; the others the loader copies.
+/// A worker reads the raw row into the slab, writes its plan next to it, and makes the fields that
+/// are [`Made::OnHost`]. The slab is copied to the device as it is. `launch` (feature `cuda`) then
+/// makes the fields that are [`Made::OnDevice`] of a whole batch at once; the loader copies the
+/// others.
 ///
 /// # Contract
 ///
-/// What is delivered is what [`engine`](Self::engine) would have made on the CPU, within what the
-/// transform says of its devices. All methods but `launch` are called from many threads at once.
+/// The delivered rows are those that [`engine`](Self::engine) would have made on the CPU, to the
+/// precision that the transform documents for its devices. All methods but `launch` are called from many threads at once.
 pub trait DeviceEngine: Send + Sync {
     /// The engine that plans the rows.
     fn engine(&self) -> &dyn Engine;
@@ -24,8 +24,8 @@ pub trait DeviceEngine: Send + Sync {
     /// the same position in the schema that the engine is bound to.
     fn made(&self, field: usize) -> Made;
 
-    /// Makes a field that is [`Made::OnHost`] of one row out of the raw one, with the row's plan.
-    /// `partner` is there where the plan is of a pair; `scratch` is that of [`Engine::run`].
+    /// Makes a field of one row that is [`Made::OnHost`] from the raw field, with the row's plan.
+    /// `partner` is given if the plan is that of a pair; `scratch` is that of [`Engine::run`].
     ///
     /// # Errors
     ///
@@ -43,12 +43,12 @@ pub trait DeviceEngine: Send + Sync {
     /// Bytes of device memory that a launch over a slab of `rows` rows uses for itself.
     fn scratch_bytes(&self, rows: usize) -> usize;
 
-    /// Loads the kernels that [`launch`](Self::launch) will use, which the driver may have to compile
-    /// first: that takes a second, and no batch should wait for it.
+    /// Loads the kernels that [`launch`](Self::launch) will use. The driver may have to compile them
+    /// first, which takes a second, and no batch should wait for that.
     ///
     /// # Errors
     ///
-    /// When the device refuses.
+    /// When the device reports an error.
     #[cfg(feature = "cuda")]
     fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()>;
 
@@ -65,7 +65,7 @@ pub trait DeviceEngine: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the device refuses.
+    /// When the device reports an error.
     #[cfg(feature = "cuda")]
     unsafe fn launch(
         &self,

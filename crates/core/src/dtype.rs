@@ -4,8 +4,9 @@ use candle_core::{CpuStorage, DType};
 
 /// The element type of a row as a source writes it: what candle can hold, and `u16`.
 ///
-/// candle has no `u16`, yet 16-bit images and token files are common and should cost two bytes an
-/// element on their way: such a field is delivered as `u32` unless a transform consumes it.
+/// candle has no `u16`, yet 16-bit images and token files are common and should take two bytes per
+/// element until they are delivered. Such a field is delivered as `u32` unless a transform consumes
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RowDType {
@@ -107,7 +108,7 @@ impl RowDType {
     }
 
     /// The elements of a tensor on the CPU as bytes, in the machine's byte order. `None` for 8-bit
-    /// floats, which candle does not say to be plain bytes, and for types of less than a byte.
+    /// floats, whose bytes candle does not give, and for types of less than a byte.
     pub fn bytes_of(storage: &CpuStorage) -> Option<&[u8]> {
         Some(match storage {
             CpuStorage::U8(elements) => elements,

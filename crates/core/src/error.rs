@@ -122,7 +122,7 @@ impl Error {
 
     /// An error of user code, from any error or text: for closures and sources that fail in ways of
     /// their own. `?` does this by itself for I/O errors, candle's, the standard library's parse
-    /// errors, and boxed errors. One of this crate's that came through other hands is itself again.
+    /// errors, and boxed errors. An error of this crate that was boxed on its way is unwrapped.
     ///
     /// ```
     /// use tallow_core::Error;
@@ -206,17 +206,17 @@ impl Error {
         &self.0.message
     }
 
-    /// The file, where there is one.
+    /// The file, if there is one.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// The field, where one is known.
+    /// The field, if it is known.
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
 
-    /// The sample's index, where one is known.
+    /// The sample's index, if it is known.
     pub fn index(&self) -> Option<usize> {
         self.0.index
     }
@@ -231,7 +231,7 @@ impl Error {
         self.0.source.as_deref()
     }
 
-    /// The byte offset in the file, where one is known.
+    /// The byte offset in the file, if it is known.
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
@@ -287,7 +287,7 @@ impl From<Error> for candle_core::Error {
 }
 
 impl From<std::io::Error> for Error {
-    /// One of this crate's that came through other hands is itself again.
+    /// An error of this crate that was wrapped on its way is unwrapped.
     fn from(error: std::io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => own,

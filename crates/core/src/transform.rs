@@ -6,7 +6,7 @@ use crate::{Draws, Error, ErrorKind, Fingerprint, Key, Result, Row, RowView, Sch
 /// A step between a source's raw rows and the rows that are delivered.
 ///
 /// A transform is a description; [`bind`](Self::bind) makes the engine that does the work for one
-/// schema. Transforms and the loader know each other through this trait alone.
+/// schema. This trait is all that transforms and the loader know of each other.
 pub trait Transform: Send + Sync {
     /// An engine for rows of `schema`.
     ///
@@ -15,18 +15,18 @@ pub trait Transform: Send + Sync {
     /// When the transform cannot work on this schema, saying why.
     fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>>;
 
-    /// The engine for batches that are finished on `device`, another than the CPU; `None` where the
-    /// transform has none, and rows are made by [`bind`](Self::bind)'s engine in the workers.
+    /// The engine for batches that are finished on `device`, which is not the CPU. `None` if the
+    /// transform has none; then the engine of [`bind`](Self::bind) makes the rows in the workers.
     ///
     /// # Errors
     ///
-    /// As `bind`, and when the transform has an engine for the device that cannot do this.
+    /// As `bind`, and when the transform's engine for the device cannot do this.
     fn bind_on(&self, device: &Device, schema: &Schema) -> Result<Option<Box<dyn DeviceEngine>>> {
         let _ = (device, schema);
         Ok(None)
     }
 
-    /// What a saved state remembers of the transform: it changes with everything that changes the
+    /// What a saved state remembers of the transform. It changes with everything that changes the
     /// delivered bytes.
     fn fingerprint(&self) -> Fingerprint;
 }
@@ -37,7 +37,7 @@ pub trait Transform: Send + Sync {
 ///
 /// - *Threads.* All methods are called from many threads at once.
 /// - *Determinism.* `plan` is a pure function of key and shapes, and `run` of plan and raw row.
-/// - *Fields.* `run` writes every field of the output row wholly.
+/// - *Fields.* `run` writes every field of the output row completely.
 /// - *Memory.* Plans and scratch begin at a multiple of 8 bytes.
 pub trait Engine: Send + Sync {
     /// The fields that `run` writes.
@@ -57,19 +57,19 @@ pub trait Engine: Send + Sync {
         scratch: &mut [u8],
     ) -> Result<()>;
 
-    /// Looks at the values of a raw row, as the loader does with each row and each partner once it
-    /// was read, before anything is made of it on any device.
+    /// Checks the values of a raw row. The loader calls this for each row and each partner after it
+    /// is read, before anything is made of it on any device.
     ///
     /// # Errors
     ///
-    /// When they are none that the engine can work with.
+    /// When the engine cannot work with these values.
     fn check(&self, raw: RowView<'_>) -> Result<()> {
         let _ = raw;
         Ok(())
     }
 
-    /// Writes the plan of one sample: all its random numbers, drawn. Runs once the raw row is
-    /// there, since the shapes of a ragged field are known only then. `plan` is zeroed.
+    /// Writes the plan of one sample, with all its random numbers drawn. Runs after the raw row is
+    /// read, because the shapes of ragged fields are not known before. `plan` is zeroed.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ pub trait Engine: Send + Sync {
         0
     }
 
-    /// Bytes of scratch memory that `run` wants.
+    /// Bytes of scratch memory that `run` needs.
     fn scratch_bytes(&self) -> usize {
         0
     }
@@ -95,14 +95,14 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// The streams that `plan` and the mixer draw from; two steps of one loader may not share any,
-    /// unless they are of engines that [draw as](Self::draws_as) the same.
+    /// The streams that `plan` and the mixer draw from. Two steps of one loader may not share a
+    /// stream, unless their engines [draw as](Self::draws_as) the same.
     fn streams(&self) -> &[Stream] {
         &[]
     }
 
-    /// The name that the streams were given by the user: engines of one name are meant to draw the
-    /// same numbers. By default there is none.
+    /// The name that the user gave the streams: engines with the same name draw the same numbers. By
+    /// default there is none.
     fn draws_as(&self) -> Option<&str> {
         None
     }
@@ -204,8 +204,8 @@ fn _assert_trait_objects(_: &dyn Transform, _: &dyn Engine, _: &dyn Mixer) {}
 /// [`ErrorKind::TooLarge`] when there is not that much memory.
 pub fn zeroed_words(bytes: usize) -> Result<Vec<u64>> {
     let len = bytes.div_ceil(size_of::<u64>());
-    // Without memory `vec!` ends the process, so it is asked for first; but only `vec!` has zeros
-    // from the system for nothing, page by page where they are touched.
+    // Without memory `vec!` ends the process, so this asks first; but only `vec!` gets zeros from the
+    // system for free, page by page as they are touched.
     Vec::<u64>::new().try_reserve_exact(len).map_err(|_| {
         Error::new(ErrorKind::TooLarge, format!("no memory for {bytes} bytes of a transform"))
     })?;

@@ -12,8 +12,8 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// All of `location`, which holds one sample: `bytes` bytes, or of a ragged sample at most so
-    /// many.
+    /// All of `location`, which holds one sample of `bytes` bytes, or of at most `bytes` bytes if
+    /// samples are ragged.
     pub fn whole(location: Location, bytes: usize) -> Self {
         Self { location, offset: 0, bytes, is_whole: true }
     }
@@ -33,8 +33,8 @@ impl Extent {
         self.offset
     }
 
-    /// The length of the run in bytes; of a location that holds one sample, the most that it may
-    /// be, since ragged samples differ.
+    /// The length of the run in bytes. For a [whole](Self::is_whole) location this is the most that it
+    /// may be, because ragged samples differ.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

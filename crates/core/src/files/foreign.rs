@@ -68,7 +68,7 @@ const MARKS: [Mark; 33] = [
 pub(crate) fn error(file: &File, expected: &str) -> Option<Error> {
     let mut beginning = [0; BEGINNING_BYTES];
     let mut len = 0;
-    // A file that cannot be read is not recognized; who asks has an error to tell already.
+    // A file that cannot be read is not recognized; the caller has an error to report already.
     while let Ok(more @ 1..) = file.read_at(&mut beginning[len..], len as u64) {
         len += more;
     }
@@ -91,7 +91,7 @@ fn recognize(beginning: &[u8]) -> Option<Found> {
     text(beginning)
 }
 
-/// Text, which is told by its first characters.
+/// Text, recognized by its first characters.
 fn text(beginning: &[u8]) -> Option<Found> {
     /// Less than this is no evidence.
     const BYTES_MIN: usize = 4;

@@ -33,7 +33,7 @@ impl Limits {
     /// Whether one sample of `field` is small enough.
     pub(crate) fn check_sample(&self, field: &Field) -> Result<()> {
         let most = self.sample_bytes;
-        // Checked, since this comes before a schema has vouched for the field.
+        // Checked, because no schema has checked the field yet.
         let message = match field.checked_bytes() {
             Some(found) if found <= most => return Ok(()),
             Some(found) => format!("a sample of {field} takes {found} bytes, at most {most}"),

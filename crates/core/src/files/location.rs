@@ -8,8 +8,7 @@ use crate::escaped;
 
 /// Where bytes lie: the path of a file. Cheap to clone.
 ///
-/// `Display` shows the path with everything [`escaped`] that a terminal would obey, `Debug` shows it
-/// in quotes.
+/// `Display` shows the path [`escaped`], `Debug` shows it in quotes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location(Arc<Path>);
 

@@ -1,4 +1,4 @@
-//! Opening files and folders that nothing is known of.
+//! Opening files and folders, whatever they may be.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -74,7 +74,7 @@ fn open(
     }
 }
 
-/// How many files this process may have open at once, where there is a limit and it is told.
+/// How many files this process may have open at once, if there is a limit and the system tells it.
 pub(crate) fn files_max() -> Option<u64> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     (limit != RLIM_INFINITY).then_some(limit)
@@ -127,9 +127,9 @@ fn io(errno: Errno) -> std::io::Error {
 /// Opens file `name` below `folder`, hands it to `read`, and closes it: descriptors in flight are
 /// never more than readers.
 ///
-/// What may pass by itself is tried again, everything else surfaces at once: a stale or missing
-/// file (a network file system shows the one as the other) and a file that changed, once; too
-/// many open files, until a deadline, since other readers will close theirs.
+/// Problems that may pass by themselves are tried again, all others surface at once: a stale or
+/// missing file (a network file system shows the one as the other) and a file that changed, once;
+/// too many open files, until a deadline, because other readers will close theirs.
 pub(crate) fn read_file(
     folder: BorrowedFd<'_>,
     name: &CStr,

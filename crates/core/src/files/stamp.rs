@@ -36,7 +36,7 @@ fn nanoseconds_of(moment: SystemTime) -> i64 {
 
 impl Stamp {
     /// How long a file must have rested for its stamp to be trusted. Clocks of file systems tick
-    /// every 10 ms or less, so this is 20 ms in which nobody began to write. A single write that
+    /// every 10 ms or less, so this is 20 ms in which no write began. A single write that
     /// takes longer than that, or one through a memory map, cannot be seen from outside.
     const RESTS_AFTER: i64 = 30_000_000;
 
@@ -77,8 +77,8 @@ impl Stamp {
         rest(self.modified).max(rest(self.changed)).map(Duration::from_nanos)
     }
 
-    /// The stamp of an open file that nobody is writing to as far as can be seen, once there is
-    /// one.
+    /// The stamp of an open file that is not being written to, as far as can be seen, as soon as
+    /// there is one.
     ///
     /// # Errors
     ///
@@ -186,8 +186,8 @@ impl Opened {
         if stamp.changed == expected { result } else { self.read_again(file, read) }
     }
 
-    /// Renaming a file, linking it and changing its rights change its status alone; so does who
-    /// writes to it and sets the time of the last write back. A sample that is read at rest is
+    /// Renaming a file, linking it and changing its rights only change its status. So does writing to
+    /// it and then setting the time of the last write back. A sample that is read at rest is
     /// whole either way, and the next ones are read as fast as before.
     #[cold]
     fn read_again(&self, file: &File, mut read: impl FnMut() -> Result<()>) -> Result<()> {
