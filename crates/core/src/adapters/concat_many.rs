@@ -49,7 +49,7 @@ pub fn concat<S: Source>(sources: impl IntoIterator<Item = S>) -> Result<ConcatM
     Ok(ConcatMany { sources, ends })
 }
 
-/// The source that [`concat`] makes.
+/// The source that [`concat()`] makes.
 #[derive(Debug, Clone)]
 pub struct ConcatMany<S> {
     /// At least one.
