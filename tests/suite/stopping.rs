@@ -203,6 +203,28 @@ fn workers_that_are_all_stuck_give_errors_and_are_left_behind() {
 }
 
 #[test]
+fn an_iteration_ends_at_once_when_several_workers_are_stuck() {
+    let release = Arc::new(AtomicBool::new(false));
+    let released = release.clone();
+    let source = scalar(8, move |index| {
+        while index >= 4 && !released.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let builder = Loader::builder(source).batch_size(4).workers(4).prefetch(2);
+    let loader = builder.stall_timeout(Some(Duration::from_millis(80))).build().unwrap();
+    let mut batches = loader.epoch(0);
+    assert!(batches.next().unwrap().is_ok());
+    assert_eq!(batches.next().unwrap().unwrap_err().kind(), ErrorKind::Stalled);
+    let started = Instant::now();
+    assert!(batches.next().is_none());
+    assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
+    release.store(true, Ordering::Relaxed);
+    drop(batches);
+    assert_eq!(loader.epochs(1..3).filter(Result::is_ok).count(), 4, "all are back");
+}
+
+#[test]
 fn a_slow_consumer_does_not_make_the_workers_run_ahead() {
     let reads = Arc::new(AtomicUsize::new(0));
     let counted = reads.clone();

@@ -588,8 +588,6 @@ impl Delivery {
         if state.wave_at != state.watched && others().all(is_idle) {
             (state.waves, state.wave_at) = (state.waves + 1, state.watched);
         }
-        let at_same: Vec<usize> =
-            stuck.iter().copied().filter(|&at| self.is_at_first(state, at, doing[at])).collect();
         let (id, next) = match state.window.pop_front() {
             Some(first) => {
                 first.slab.cancel();
@@ -597,10 +595,14 @@ impl Delivery {
             }
             None => self.give_up_next(state)?,
         };
-        // The others go on without it and without those that are stuck at other rows of the same slab,
-        // and there is room in the window.
+        // The others go on without it, and there is room in the window. They also go on without workers that are
+        // at rows of slabs that were given up, which leave at the next row unless they are stuck, too.
         state.passed.insert(worker);
-        state.passed.extend(at_same);
+        let oldest = state.window.front().map_or(state.admitted, |first| first.number);
+        let at_given_up = |&at: &usize| {
+            matches!(doing[at].stage, Stage::Read | Stage::Transform) && doing[at].slab < oldest
+        };
+        state.passed.extend((0..doing.len()).filter(at_given_up));
         self.wake_worker(state, 0);
         Some(Overdue { worker, doing: doing[worker], none_left, id, next })
     }
