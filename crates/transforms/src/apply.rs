@@ -9,17 +9,17 @@ use crate::augment::Augment;
 use crate::fields::Fields;
 
 impl Augment {
-    /// Augments tensors in memory: row r of each field with the random numbers of `keys[r]`, bit
-    /// for bit what a loader delivers for the same sample, epoch and seed.
+    /// Augments tensors in memory: row r of each field with the random numbers of `keys[r]`. The
+    /// result is bit for bit what a loader delivers for the same sample, epoch and seed.
     ///
     /// Tensors on a CUDA device (feature `cuda`) are augmented there, on the stream of the device.
-    /// Whether their values lie in the range is not looked at, for which they would have to be copied.
+    /// Their values are not checked against the range, since they would have to be copied for that.
     ///
     /// # Errors
     ///
-    /// When the chain does not fit the fields, their tensors are not contiguous on one device that
-    /// is known, there are not as many keys as rows, or the chain mixes samples: who the partner
-    /// is, only a loader knows.
+    /// When the chain does not fit the fields, when the tensors are not contiguous on the CPU or on
+    /// one CUDA device, when there are not as many keys as rows, or when the chain mixes samples,
+    /// for which a loader is needed to choose the partners.
     pub fn apply(&self, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
         let (schema, rows) = fields.schema()?;
         if keys.len() != rows {

@@ -1,4 +1,4 @@
-//! The builder: a chain of augmentations of one field, and the fields that follow it.
+//! The builder of a chain: augmentations of one field, and the fields that follow it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::step::{Chain, Step};
 use crate::targets::{BoxFormat, Target, TargetKind};
 use crate::text::{FieldName, number};
 
-/// A chain of augmentations of one field, the image, which reads like the pipeline it describes.
+/// A chain of augmentations of one field, the image. It reads like the pipeline that it describes:
 ///
 /// ```
 /// use tallow_core::RowDType;
@@ -41,49 +41,51 @@ use crate::text::{FieldName, number};
 /// Nothing is checked before the chain is bound to a schema, which the loader's `build` does, or
 /// [`apply`](Self::apply) on tensors in memory. All problems are then listed at once.
 ///
-/// *Values.* Pixels travel as `f32` in the range of the raw field: 0 to 255 for `u8`, 0 to 65535
-/// for `u16`, 0 to 1 for images of floats unless [`range`](Self::range) says another. Wider
-/// integers have a range where it is said, and signals (layouts with a time) too. Values are
+/// *Values.* Pixels are computed as `f32` in the range of the raw field: 0 to 255 for `u8`, 0 to
+/// 65535 for `u16`, and 0 to 1 for images of floats unless [`range`](Self::range) sets another.
+/// Wider integers and signals (layouts with a time) have a range only when it is set. Values are
 /// rounded once, at the end; torchvision rounds `u8` images after every step.
 ///
-/// Arguments that are values (a fill, a mean, a deviation, a threshold, the strength of noise) are
-/// shares of 1 for `u8` and `u16`, and values of the field for all other types. One outside of the
-/// range is refused when the chain is bound, and so is a step that needs a range where there is
-/// none. Behind a normalisation any number goes.
+/// Arguments that are values (a fill, a mean, a deviation, a threshold, the strength of noise)
+/// count from 0 to 1 for `u8` and `u16`, and are values of the field for all other types. A value
+/// outside of the range is refused when the chain is bound, and so is a step that needs a range
+/// when there is none. After a normalisation any number is accepted.
 ///
-/// A raw value that is further outside of the range than half of its width is an error of its
-/// sample ([`ErrorKind::OutOfRange`](tallow_core::ErrorKind::OutOfRange)) where a step needs the range: such an image has another.
-/// What is nearer, as the overshoot of an interpolation is, and infinities are limited to the range
-/// by the steps that limit.
+/// When a step needs the range, a raw value that is outside of it by more than half of its width is
+/// an error of the sample ([`ErrorKind::OutOfRange`](tallow_core::ErrorKind::OutOfRange)): the
+/// image must have another range. Values that are nearer, such as the overshoot of an
+/// interpolation, and infinities are clamped by the steps that clamp.
 ///
-/// *Types.* Pixels that are only moved keep their type and their bits. Where they are computed with,
-/// `bf16`, `f64`, `i16`, `i32`, `i64` and `u32` are read as `f32`, which rounds an `f64` and whole
-/// numbers above 2^24, and delivered as `f32` unless [`to_dtype`](Self::to_dtype) says otherwise.
+/// *Types.* Pixels that are only moved keep their type and their bits. When a step computes,
+/// `bf16`, `f64`, `i16`, `i32`, `i64` and `u32` are read as `f32`, which rounds an `f64` and
+/// integers above 2^24, and are delivered as `f32` unless [`to_dtype`](Self::to_dtype) says
+/// otherwise.
 ///
-/// *NaN.* A pixel that is NaN stays NaN where it is computed with; which one is left open. Where
-/// channels are computed from each other (saturation, hue, grayscale) one makes all of the pixel NaN,
-/// and a statistic of the whole image (contrast, autocontrast, equalize, standardize) makes NaN of
-/// all that is computed from it: of its channel, if each has its own. Delivered as `u8` it is 0.
+/// *NaN.* A pixel that is NaN stays NaN when it is computed with, though not necessarily with the
+/// same bits. When channels are computed from each other (saturation, hue, grayscale), one NaN
+/// makes the whole pixel NaN. A statistic of the image (contrast, autocontrast, equalize,
+/// standardize) that meets a NaN makes everything that is computed from it NaN: the channel, if
+/// each has its own statistic. NaN is delivered as 0 in a `u8`.
 ///
-/// *Layout.* An image keeps the layout of its field, unless it becomes what networks take: after
-/// [`normalize`](Self::normalize), [`standardize`](Self::standardize) or
-/// [`to_dtype`](Self::to_dtype) of a float its channels come first.
-/// [`to_layout`](Self::to_layout) has the last word.
+/// *Layout.* An image keeps the layout of its field. After [`normalize`](Self::normalize),
+/// [`standardize`](Self::standardize) or [`to_dtype`](Self::to_dtype) with a float type its
+/// channels come first, as networks expect. [`to_layout`](Self::to_layout) overrides both.
 ///
-/// *Randomness.* What a sample becomes depends on seed, epoch and sample, and on nothing else.
-/// Every step draws from a stream of its own. It is named by the step, and counted among the steps
-/// of that name in the order of the text, those inside of other steps included. Therefore
+/// *Randomness.* The result depends on seed, epoch and sample, and on nothing else. Every step
+/// draws from a stream of its own, which is identified by the step's name and its number among the
+/// steps of that name, in the order of the text and including steps inside of other steps.
+/// Therefore
 ///
 /// - a step keeps its draws when steps of other names are added, removed, moved or wrapped around
-///   it, when its parameters change (a part of another size is cut at the same share of what is
-///   free), and when the field has another name;
-/// - it has others after one step more or less of the same name: a second `random_hflip` before it
-///   takes its place;
+///   it, when its parameters change (a crop of another size keeps its relative place), and when the
+///   field has another name;
+/// - its draws change when a step of the same name is added or removed before it;
 /// - steps of the same name and number in two chains of one loader would draw the same numbers,
-///   which is refused: [`draws_as`](Self::draws_as) says whether that is meant.
+///   which is refused unless [`draws_as`](Self::draws_as) says that it is intended.
 ///
-/// *Text.* `Display` is the chain as text, fields and settings included, and [`str::parse`] reads
-/// it: `"layout(hwc) random_resized_crop(224) random_hflip(0.5) mask(road)".parse::<Augment>()`.
+/// *Text.* `Display` writes the chain as text, with its fields and settings, and [`str::parse`]
+/// reads that text back: `"layout(hwc) random_resized_crop(224) random_hflip(0.5)
+/// mask(road)".parse::<Augment>()`.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Augment {
@@ -96,14 +98,14 @@ pub struct Augment {
     pub(crate) once: bool,
 }
 
-/// What the streams of a chain are named by unless it is told otherwise.
+/// The name of a chain's streams when none is set.
 const DRAWS: &str = "input";
 
-/// The field that is augmented unless another is named.
+/// The field that is augmented when none is set.
 const FIELD: &str = "input";
 
 impl Augment {
-    /// A chain without steps, of the field `input`.
+    /// An empty chain for the field `input`.
     pub fn new() -> Self {
         Self::default()
     }
@@ -114,30 +116,30 @@ impl Augment {
         self
     }
 
-    /// The axes of the field. The default is what its shape says, where that is clear: see
-    /// [`Layout::of`].
+    /// The axes of the field. By default they are found from its shape where that is unambiguous:
+    /// see [`Layout::of`].
     pub fn layout(mut self, layout: Layout) -> Self {
         self.layout = Some(layout);
         self
     }
 
-    /// The least and the greatest value that the field has, of any type but `u8` and `u16`, whose
-    /// types say it: `.range(0.0, 255.0)` for floats that were bytes, `.range(-1000.0, 3000.0)` for
-    /// the `i16` of a scan. The default is 0 to 1 for images of floats, and none for other types and
-    /// for signals.
+    /// The least and the greatest value of the field: `.range(0.0, 255.0)` for floats that were
+    /// bytes, `.range(-1000.0, 3000.0)` for the `i16` of a scan. Fields of `u8` and `u16` take
+    /// none, since their type has one. The default is 0 to 1 for images of floats, and no range for
+    /// other types and for signals.
     ///
-    /// Values are delivered in this range, and to [`to_dtype`](Self::to_dtype) it is the one that is
-    /// scaled. Steps that brighten and darken need one that begins at 0.
+    /// Values are delivered in this range, and [`to_dtype`](Self::to_dtype) scales from it. Steps
+    /// that brighten or darken need a range that begins at 0.
     pub fn range(mut self, low: f64, high: f64) -> Self {
         self.range = Some([low, high]);
         self
     }
 
-    /// The steps draw as `name`: two chains of one loader that draw as the same draw the same
-    /// numbers, in steps of the same name and number, so that two fields of a sample are cut and
-    /// mirrored alike; chains that draw as different names have nothing in common. Without it
-    /// chains that have steps in common are refused, since only you can know which it should be.
-    /// The default is `input`, whatever the field is called.
+    /// Names the streams that the steps draw from. Two chains of one loader with the same name draw
+    /// the same numbers in steps of the same name and number, so that two fields of a sample are
+    /// cropped and mirrored alike. Chains with different names draw independently. Chains that have
+    /// steps in common are refused unless both are named, since only you know which is right. The
+    /// default is `input`, whatever the name of the field.
     ///
     /// ```
     /// use tallow_transforms::Augment;
@@ -151,45 +153,45 @@ impl Augment {
         self
     }
 
-    /// Maps that interpolate one after the other become one interpolation: sharper, and not the
-    /// same picture, since nothing is rounded to pixels or cut off at the border between them.
-    /// Antialiasing is lost where a resize becomes part of such a map.
+    /// Merges maps that interpolate one after the other into a single interpolation. The result is
+    /// sharper and slightly different, since nothing is resampled or cut off at the border between
+    /// them. A resize that becomes part of such a map loses its antialiasing.
     pub fn resample_once(mut self) -> Self {
         self.once = true;
         self
     }
 
-    /// The field `field` is a mask: it follows the image's geometry, its values moved to the
-    /// nearest pixel and never mixed, whatever interpolates the image. What lies outside is 0, or the
-    /// fill of [`mask_filled`](Self::mask_filled).
+    /// The field `field` is a mask: it follows the image's geometry. Its values are taken from the
+    /// nearest pixel and never blended, whatever interpolates the image. Outside of the image it is
+    /// 0, or the fill of [`mask_filled`](Self::mask_filled).
     pub fn mask(self, field: impl Into<String>) -> Self {
         self.mask_filled(field, 0.0)
     }
 
-    /// A mask whose outside is `fill`.
+    /// A [`mask`](Self::mask) that is `fill` outside of the image.
     pub fn mask_filled(self, field: impl Into<String>, fill: f64) -> Self {
         self.target(field, TargetKind::Mask { fill })
     }
 
-    /// The field `field` holds boxes: `f32` of shape (boxes, 4). A box becomes the smallest that
-    /// holds its corners after the map, cut at the border of the delivered image; one that has left
-    /// the image is all zeros, so that the others keep their places. What a crop or a warp took away
-    /// does not come back where a border is added later, but a box that reached beyond the raw image
+    /// The field `field` holds boxes: `f32` of shape (boxes, 4). Each box becomes the smallest box
+    /// around its mapped corners, clipped to the delivered image. A box that has left the image
+    /// becomes all zeros, so that the others keep their index. What a crop or a warp removed does
+    /// not come back when a border is added later, but a box that reached beyond the raw image
     /// reaches into a border.
     pub fn boxes(self, field: impl Into<String>, format: BoxFormat) -> Self {
         self.target(field, TargetKind::Boxes(format))
     }
 
-    /// The field `field` holds points: `f32` of shape (points, 2), x and y in pixels, 0 being the
-    /// centre of the first. Points may leave the image, and one that a crop cut off may lie in a
-    /// border that is added later.
+    /// The field `field` holds points: `f32` of shape (points, 2), x and y in pixels, where 0 is
+    /// the centre of the first pixel. Points may leave the image, and a point that a crop removed
+    /// may come to lie in a border that is added later.
     pub fn keypoints(self, field: impl Into<String>) -> Self {
         self.target(field, TargetKind::Keypoints)
     }
 
-    /// The field `field`, a class as a whole number, becomes `f32` of shape (classes,), of which
-    /// MixUp and CutMix make mixtures. `smoothing` s is shared out over all classes: 1 - s + s/K
-    /// at the class and s/K elsewhere. A float field of `classes` shares is taken as it is.
+    /// The field `field`, a class as an integer, becomes `f32` of shape (classes,), which MixUp and
+    /// CutMix can mix. `smoothing` s is spread over all K classes: 1 - s + s/K at the class and s/K
+    /// elsewhere. A float field that already holds `classes` shares is used as it is.
     pub fn one_hot(self, field: impl Into<String>, classes: usize, smoothing: f64) -> Self {
         self.target(field, TargetKind::OneHot { classes, smoothing })
     }
@@ -209,19 +211,19 @@ impl Augment {
         self.field.as_deref().unwrap_or(FIELD)
     }
 
-    /// What the streams of the steps are named by.
+    /// The name of the steps' streams.
     pub(crate) fn draws_name(&self) -> &str {
         self.draws.as_deref().unwrap_or(DRAWS)
     }
 
-    /// The fields that follow as masks, in the order in which they were named.
+    /// The fields that follow as masks, in the order in which they were added.
     pub fn masks(&self) -> impl Iterator<Item = &str> {
         let is_mask = |target: &&Target| matches!(target.kind, TargetKind::Mask { .. });
         self.targets.iter().filter(is_mask).map(|target| &*target.field)
     }
 }
 
-/// First what the image is, then the steps, then the fields that follow.
+/// Settings first, then the steps, then the fields that follow.
 impl fmt::Display for Augment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();

@@ -1,4 +1,4 @@
-//! The catalogue: what the text of a chain can name, and what is said of each.
+//! The catalogue: the words of a chain's text, and the documentation of each.
 
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ pub fn catalogue() -> impl Iterator<Item = (&'static str, &'static str)> {
     FORMS.steps.iter().copied().flatten().map(|form| (form.name, form.usage))
 }
 
-/// All that is said of a step, or of a setting of the whole chain.
+/// The documentation of a step, or of a setting of the whole chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Described {
@@ -37,18 +37,18 @@ pub struct Described {
     pub example: &'static str,
 }
 
-/// What is said of the step `name`, or of a setting like `mask`.
+/// The documentation of the step `name`, or of a setting like `mask`.
 ///
 /// # Errors
 ///
-/// When there is none, with the name that may have been meant.
+/// When there is none, with a suggestion of the name that may be meant.
 pub fn describe(name: &str) -> Result<Described, SpecError> {
     let known = FORMS.iter().find(|form| form.name == name);
     let described = known.and_then(|form| section(form.name));
     described.ok_or_else(|| SpecError::new(name, 0..name.len(), FORMS.unknown(name)))
 }
 
-/// The section of the page: its usage, what is said, and the chain of its picture.
+/// The section of the page: its usage, its words, and the chain of its picture.
 fn section(name: &str) -> Option<Described> {
     let (_, rest) = PAGE.split_once(&format!("\n## `{name}`\n\n"))?;
     let section = rest.split_once("\n## ").map_or(rest, |(section, _)| section).trim_end();

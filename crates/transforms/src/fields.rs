@@ -1,11 +1,11 @@
-//! Named tensors in memory, the rows of which are samples.
+//! Named tensors in memory whose rows are samples.
 
 use std::ops::Index;
 
 use candle_core::{Device, Storage, Tensor};
 use tallow_core::{Error, ErrorKind, Field, Result, RowBuffer, RowDType, Schema};
 
-/// Named tensors whose first axis counts the rows, like those of a batch.
+/// Named tensors whose first axis is the sample, like those of a batch.
 #[derive(Debug, Clone)]
 pub struct Fields(Vec<(String, Tensor)>);
 

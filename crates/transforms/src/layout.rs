@@ -1,4 +1,4 @@
-//! How the axes of a field are an image, a volume or a signal.
+//! The axes of a field: which of them are channels, depth, height, width or time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,23 +55,23 @@ impl Layout {
         self.as_str().len()
     }
 
-    /// Where the channels stand, if they have an axis.
+    /// The axis of the channels, if they have one.
     pub fn channel_axis(self) -> Option<usize> {
         self.as_str().find('c')
     }
 
-    /// Whether the channels of a pixel lie side by side.
+    /// Whether the channels of a pixel are next to each other in memory.
     pub fn is_interleaved(self) -> bool {
         matches!(self, Self::Hwc | Self::Dhwc | Self::Tc)
     }
 
-    /// The layout of `field` where its shape says it: one axis is a signal, two are an image of
-    /// one channel, three an image whose channels are the one axis at an end with at most 4, four
-    /// likewise a volume.
+    /// The layout of `field`, where its shape is unambiguous. One axis is a signal, and two are an
+    /// image of one channel. Three are an image whose channels are the first or the last axis,
+    /// whichever is at most 4 long; four are a volume in the same way.
     ///
     /// # Errors
     ///
-    /// When both ends could be the channels, or none.
+    /// When both the first and the last axis could be the channels, or neither.
     pub fn of(field: &Field) -> Result<Self, String> {
         let dims = field.dims();
         let few = |dim: &Dim| matches!(dim, Dim::Fixed(len) if *len <= CHANNELS_MAX);
@@ -88,7 +88,7 @@ impl Layout {
         }
     }
 
-    /// Whether there are a depth, a height and a width; a signal has a width alone.
+    /// Whether there are a depth, a height and a width; a signal has only a width.
     pub(crate) fn axes(self) -> [bool; 3] {
         let axes = self.as_str();
         [axes.contains('d'), axes.contains('h'), true]
@@ -133,7 +133,7 @@ impl Layout {
         }
     }
 
-    /// The same axes but the channels.
+    /// The same axes without the channels.
     pub(crate) fn without_channels(self) -> Self {
         match self {
             Self::Chw | Self::Hwc => Self::Hw,

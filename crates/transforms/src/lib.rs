@@ -1,23 +1,23 @@
-//! Transforms of samples: what stands between a source's raw rows and the rows that are delivered.
+//! Transforms of samples: the work between reading a sample and delivering it in a batch.
 //!
-//! [`Augment`] is a chain of augmentations. It is not run as a chain: for each sample all random
-//! parameters are drawn and written as a *plan*, a few plain structs ([`plan::StagePlan`]), which an
-//! engine executes in one pass over the pixels: geometry is composed into one map, pixel
-//! operations run in order on the row in flight, and the result is stored once, in its final type
-//! and layout. Where a chain cannot be one pass it is cut into stages, and
-//! [`Augment::explain`] says where and why.
+//! [`Augment`] is a chain of augmentations. It does not run step by step over the pixels. For each
+//! sample, all random parameters are drawn first and written as a *plan*: a few plain structs
+//! ([`plan::StagePlan`]). An engine then executes the plan in one pass over the pixels: all
+//! geometry is one map, pixel operations run in order on each row while it is in the cache, and the
+//! result is stored once, in its final type and layout. A chain that does not fit into one pass is
+//! cut into stages; [`Augment::explain`] shows where and why.
 //!
-//! `CATALOGUE.md`, in the folder `catalogue` of this crate, has a picture of every step beside its
-//! documentation.
+//! `CATALOGUE.md`, in the folder `catalogue` of this crate, shows every step with its documentation
+//! and a picture.
 //!
 //! For everything else there are closures per sample: [`map()`], and [`map_drawn()`] for one that draws
 //! random numbers.
 //!
-//! A transform meets the loader only in the traits of `tallow_core`; nothing here knows threads,
-//! files or batches.
+//! The loader and this crate know each other only through the traits of `tallow_core`: nothing here
+//! knows threads, files or batches.
 
 #![cfg_attr(not(any(feature = "cuda", feature = "host-kernels")), forbid(unsafe_code))]
-// Kernels are called by two files of `cuda`, and by nothing else.
+// Only two files of `cuda` call kernels.
 #![deny(unsafe_code)]
 
 mod apply;

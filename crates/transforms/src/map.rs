@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tallow_core::{Engine, Fingerprint, Result, Row, RowView, Schema, Transform};
 
 /// A transform that rewrites each sample with a closure, in the workers: `f` reads the input row
-/// and writes every field of the output row, whose fields are those of `output`.
+/// and writes every field of the output row, which has the fields of `output`.
 ///
 /// The closure must be a pure function of its input, or the loader's promise of equal batches does not
 /// hold. [`map_drawn`](crate::map_drawn()) gives random numbers to a closure. A panic in it becomes an error of its

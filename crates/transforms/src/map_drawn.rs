@@ -8,7 +8,7 @@ use tallow_core::{
 
 /// A transform that rewrites each sample with a closure that draws random numbers, in the workers:
 /// `f` reads the input row, draws from its [`Draws`], and writes every field of the output row,
-/// whose fields are those of `output`.
+/// which has the fields of `output`.
 ///
 /// What is drawn depends on `name`, on the seed and the epoch of the loader, and on the sample:
 /// on nothing else, so that batches are the same for any number of workers, and after resuming.

@@ -1,8 +1,9 @@
-//! The plan of one sample: what was drawn for it, as plain bytes.
+//! The format of plans: what was drawn for one sample, as plain bytes. For programs that look into
+//! plans, and for engines.
 //!
-//! A plan is a run of [`StagePlan`]s, as many as the chain was cut into. Composition happened in
-//! `f64` and in whole numbers before it was written; an engine only executes. The CPU engine and a
-//! device engine read the same bytes, so every formula that a plan relies on is fixed here:
+//! A plan is a list of [`StagePlan`]s, one per stage of the chain. All geometry was composed, in
+//! `f64` and in integers, before the plan was written; an engine only executes it. The CPU engine
+//! and the CUDA engine read the same bytes, so every formula that a plan relies on is fixed here:
 //!
 //! - *Coordinates* are pixel indices, depth, height, width: the centre of pixel `k` is `k`.
 //! - A stage maps an output pixel back to the source in three steps, each exact where it is whole:
@@ -10,9 +11,9 @@
 //!   `matrix`, resampled to *middle* pixels), `before` (an integer map of middle to source pixels).
 //! - Taps are clamped to the middle image, which is what a crop before a resize leaves. Middle
 //!   pixels outside the window of the source are found by `border`.
-//! - A place that an affine or projective map finds is computed in `f64` and rounded to a multiple of
-//!   2^-20 pixels, half to even: what ought to be whole or half is, and the share of a tap, which is
-//!   `f32`, is exact. In `f32` alone a place of 3,000 pixels has an error of 2^-13.
+//! - A place that an affine or projective map finds is computed in `f64` and rounded to a multiple
+//!   of 2^-20 pixels, half to even: places that should be whole or half are, and the weight of a
+//!   tap, an `f32`, is exact. In `f32` alone a place of 3,000 pixels has an error of 2^-13.
 //! - Then the `ops` run in order, and the store multiplies by `scale`, adds `bias` and rounds to
 //!   the output's type, half to even. No product is ever fused with a sum.
 
@@ -24,14 +25,14 @@ use bytemuck::{Pod, Zeroable};
 /// The layout of [`StagePlan`]; it changes with every change of these structs.
 pub const PLAN_VERSION: u32 = 2;
 
-/// Pixel operations that one stage can hold.
+/// The most pixel operations of one stage.
 pub const OPS_MAX: usize = 16;
 
-/// Weights on one side of a blur, its middle included: kernels have up to 63.
+/// The most weights of one half of a blur's kernel, the middle included: kernels have up to 63.
 pub const BLUR_WEIGHTS_MAX: usize = 32;
 
-/// Channels whose values may differ in a fill, a scale or a bias; images with more use the first
-/// for all.
+/// The most channels that can have their own fill, scale or bias. Images with more channels use the
+/// first value for all.
 pub const CHANNELS_MAX: usize = 4;
 
 /// The axes of sizes and places: depth, height, width.
@@ -86,13 +87,13 @@ pub struct StagePlan {
     /// (x, y, 1). A resize needs none: middle = (x + 0.5) `middle` / `resampled` - 0.5, in `f64`.
     pub matrix: [f64; 9],
     /// Sides of the source at which a crop in `before` took pixels away: bit 2k is the low side of
-    /// axis k, bit 2k + 1 the high one. Boxes end there; pixels need no telling.
+    /// axis k, bit 2k + 1 the high one. Only boxes need to know.
     pub cropped: u32,
     /// Depth, height and width of what is read.
     pub source: [i32; 3],
     /// The part of the source that a border surrounds: its first pixel.
     pub window_start: [i32; 3],
-    /// Behind its last pixel.
+    /// The end of that part: one after its last pixel.
     pub window_end: [i32; 3],
     /// Middle to source pixels.
     pub before: IntegerMap,
@@ -104,7 +105,7 @@ pub struct StagePlan {
     pub after: IntegerMap,
     /// Depth, height and width of what is written.
     pub size: [i32; 3],
-    /// The value outside, a channel each, in the range of the input.
+    /// The value outside of the image, one per channel, in the range of the input.
     pub fill: [f32; CHANNELS_MAX],
     /// One half of a blur's kernel from its middle outwards; of an elastic map the kernel of its
     /// displacements.
@@ -115,13 +116,13 @@ pub struct StagePlan {
     pub amount: f32,
     /// The stream of an elastic map's displacements.
     pub field_stream: u32,
-    /// Key and sample of the noise that is drawn a pixel at a time.
+    /// The key and sample of noise that is drawn per pixel.
     pub noise: NoiseKey,
     /// The pixel operations, in order.
     pub ops: [Op; OPS_MAX],
-    /// What the store multiplies with, a channel each.
+    /// What the store multiplies by, one factor per channel.
     pub scale: [f32; CHANNELS_MAX],
-    /// What the store adds.
+    /// What the store adds, one value per channel.
     pub bias: [f32; CHANNELS_MAX],
 }
 
@@ -133,11 +134,11 @@ pub struct IntegerMap {
     pub axis: [i32; 3],
     /// 1, or -1 where it runs backwards.
     pub sign: [i32; 3],
-    /// Where output pixel 0 lies, a source axis each.
+    /// The source coordinate of output pixel 0, one per source axis.
     pub offset: [i32; 3],
 }
 
-/// What the random numbers of a pixel depend on beside the pixel.
+/// What the random numbers of a pixel depend on, besides the pixel.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 pub struct NoiseKey {
@@ -204,15 +205,15 @@ codes! {
         /// The nearest pixel: `floor` of the edge coordinate in a resize ("nearest exact"), the
         /// rounded index, half to even, under other maps.
         Nearest = 0,
-        /// Two taps an axis.
+        /// Two taps per axis.
         Bilinear = 1,
-        /// Four taps an axis: a = -0.75, or -0.5 with antialiasing.
+        /// Four taps per axis: a = -0.75, or -0.5 with antialiasing.
         Bicubic = 2,
     }
 }
 
 codes! {
-    /// What lies around an image that is padded.
+    /// What a border shows.
     Border {
         /// The fill.
         Constant = 0,
@@ -253,8 +254,8 @@ codes! {
         /// Each channel's histogram made even, max = `a0`; `a1` is 1 where values are the levels of a
         /// histogram. Needs a statistic.
         Equalize = 11,
-        /// x `a[c]` + `a[4 + c]`, a channel each; where `slot` is k + 1, of channels 4 k to 4 k + 3
-        /// alone, whose numbers are those of c - 4 k.
+        /// x `a[c]` + `a[4 + c]` for each channel c. When `slot` is k + 1, only for channels 4 k to
+        /// 4 k + 3, with the numbers of c - 4 k.
         Affine = 12,
         /// (x - mean) / sqrt(variance + `a0`): over all channels, or each if `slot` is 1. Needs a
         /// statistic.
@@ -452,7 +453,7 @@ impl StagePlan {
         self.cropped >> (2 * k + end as usize) & 1 == 1
     }
 
-    /// The box of a partner that is pasted behind the stage's geometry.
+    /// The box of a partner that is pasted after the stage's geometry.
     pub(crate) fn paste(&self) -> Option<&Op> {
         self.ops().iter().find(|op| op.code() == Some(OpCode::Paste))
     }
@@ -484,7 +485,7 @@ impl fmt::Debug for Op {
     }
 }
 
-/// The plan in words, the parts that do nothing left out.
+/// The plan in words, without the parts that do nothing.
 impl fmt::Debug for StagePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = self.head();

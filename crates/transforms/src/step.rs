@@ -1,4 +1,4 @@
-//! What every augmentation is: a step of a chain.
+//! Steps: what every augmentation is, and chains of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,36 +7,38 @@ use tallow_core::{Draws, Purpose, Stream};
 
 use crate::compose::{Composer, Sketch};
 
-/// One augmentation, with its parameters' distributions.
+/// One augmentation, with the distributions of its parameters.
 ///
-/// `Display` is the step as the text that makes it, in full: what a saved state remembers of it.
+/// `Display` writes the text that makes the step, in full. A saved state remembers the step by it.
 pub(crate) trait Step: fmt::Debug + fmt::Display + Send + Sync {
-    /// The step's name in the text of a chain. The stream of its draws hangs on it.
+    /// The step's name in the text of a chain. It also names the stream of its draws.
     fn name(&self) -> &'static str;
 
-    /// Goes once over a sketch of the image at `build`: checks the parameters against what reaches
-    /// the step, and leaves what becomes of it in the worst case.
+    /// Runs once, when a chain is bound: checks the parameters against the image that reaches the
+    /// step, as `sketch` describes it, and changes the sketch to what the step leaves in the worst
+    /// case.
     ///
     /// # Errors
     ///
-    /// What does not work, in words that follow the step's name.
+    /// What does not work, in words that read well after the step's name.
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String>;
 
-    /// Draws this sample's parameters and writes what they do. A parameter always takes the same
-    /// numbers of `draws`, whatever the others were.
+    /// Draws the parameters of one sample and writes what they do. Each parameter always takes the
+    /// same numbers of `draws`, whatever the other parameters were.
     fn compose(&self, draws: &mut Draws, composer: &mut Composer<'_>);
 
-    /// Whether what becomes of a sample hangs on draws of the step itself.
+    /// Whether the step itself draws random numbers.
     fn draws(&self) -> bool {
         true
     }
 
-    /// The chains inside the step, each in its order.
+    /// The chains inside the step, in their order.
     fn inner(&self) -> Vec<&Chain> {
         Vec::new()
     }
 
-    /// The probability with which the step mixes a second sample in; `None` where it never does.
+    /// The probability with which the step mixes in a second sample; `None` for steps that never
+    /// do.
     fn mixes(&self) -> Option<f64> {
         None
     }
@@ -76,8 +78,8 @@ pub(crate) struct Node {
 }
 
 /// Ties steps to streams: each is named by `draws` and the step's name, and counted among the steps
-/// of that name in the order of the text, wherever they stand. Adding, removing or wrapping steps
-/// of other names therefore leaves its draws alone.
+/// of that name in the order of the text, inside other steps or not. Adding, removing or wrapping
+/// steps of other names therefore leaves its draws alone.
 pub(crate) fn bind(chain: &Chain, draws: &str) -> Vec<Node> {
     bind_in(chain, draws, &mut Vec::new())
 }

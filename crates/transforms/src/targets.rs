@@ -20,7 +20,8 @@ pub(crate) enum TargetKind {
     OneHot { classes: usize, smoothing: f64 },
 }
 
-/// How four numbers are a box, in pixels: edges, so that an image of width w reaches from 0 to w.
+/// How four numbers describe a box. They are edges in pixels: an image of width w reaches from 0 to
+/// w.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BoxFormat {
@@ -58,7 +59,7 @@ impl FromStr for BoxFormat {
     }
 }
 
-/// As in the text of a chain; what is the default is left out.
+/// As in the text of a chain, without the arguments that have their default.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = FieldName(&self.field);

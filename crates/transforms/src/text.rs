@@ -1,5 +1,5 @@
-//! How numbers and names are written: in the text of a chain, where they read back as themselves, and
-//! in messages.
+//! How numbers and names are written in the text of a chain and in messages. In a chain they read
+//! back as themselves.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use tallow_core::escaped;
 /// The characters up to which a number is written without an exponent.
 const PLAIN_MAX: usize = 12;
 
-/// A number as text: short, and such that it reads back as the same.
+/// A number as a short text that reads back as the same number.
 pub(crate) fn number(value: f64) -> String {
     let plain = format!("{value}");
     if plain.len() <= PLAIN_MAX {
@@ -34,7 +34,7 @@ pub(crate) fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Text of others as a message shows it: [`escaped`], and not all of it.
+/// Text from outside, as a message shows it: [`escaped`] and shortened.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 /// The characters of a text that a message shows.

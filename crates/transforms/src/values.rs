@@ -1,12 +1,12 @@
-//! The values of an image: where they begin and end, and what the arguments of steps count in.
+//! The values of an image: their range, and the units in which steps take arguments.
 
 use tallow_core::RowDType;
 
 use crate::layout::Layout;
 use crate::text::number;
 
-/// The greatest magnitude of a parameter that is a factor or a value: its product with a pixel is
-/// still an `f32`, and no infinity of which a zero would make what is not a number.
+/// The greatest magnitude of a parameter that is a factor or a value. Its product with a pixel is
+/// still a finite `f32`, so that no product of zero and infinity makes a NaN.
 pub(crate) const MAGNITUDE_MAX: f64 = 1e30;
 
 /// Whether a value that plans hold as `f32` is a number of at most that magnitude.
@@ -23,24 +23,24 @@ pub(crate) struct Values {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// All that a byte or a pair of them can be, of which arguments are shares.
+    /// Every value of a `u8` or a `u16`; arguments are shares of the greatest.
     Levels,
-    /// 0 to 1, as images of floats have it unless told otherwise.
+    /// 0 to 1: the default of images of floats.
     Unit,
-    /// What the chain says.
+    /// The range that the chain sets.
     Said([f64; 2]),
     /// A signal may be anything.
     Free,
-    /// An image of a type that says nothing.
+    /// An image of a type without a default range.
     Unknown,
 }
 
 impl Values {
-    /// Those of a field of `dtype`, whose chain says `said` of them.
+    /// The values of a field of `dtype`, whose chain sets the range `said`.
     ///
     /// # Errors
     ///
-    /// When it says nonsense.
+    /// When that cannot be a range.
     pub(crate) fn of(
         said: Option<[f64; 2]>,
         dtype: RowDType,
@@ -56,7 +56,7 @@ impl Values {
                 ));
             }
             Some([low, high]) => {
-                // Engines know the ends as `f32`.
+                // Engines hold the ends as `f32`.
                 let apart = (low as f32) < (high as f32);
                 if !(is_moderate(low) && is_moderate(high) && apart) {
                     return Err(format!(
@@ -102,8 +102,8 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// When it is not, or nobody knows. Zero, which is what most arguments are unless they are
-    /// given, is known without a range.
+    /// When it is not, or when the range is unknown. Zero, the default of most arguments, needs no
+    /// range.
     pub(crate) fn check(self, name: &str, value: f64) -> Result<(), String> {
         let Some([low, high]) = self.ends().map(|ends| ends.map(|end| end / self.unit())) else {
             return self.check_known(name, value);
@@ -118,7 +118,7 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// When no two values are that far apart, or nobody knows.
+    /// When no two values are that far apart, or when the range is unknown.
     pub(crate) fn check_distance(self, name: &str, value: f64) -> Result<(), String> {
         let Some([low, high]) = self.ends().map(|ends| ends.map(|end| end / self.unit())) else {
             return self.check_known(name, value);
@@ -181,8 +181,8 @@ impl Values {
         Err(format!("needs black and white, found {found}: say .range(low, high)"))
     }
 
-    /// How far from the middle of the range a raw value may be: half a width beyond its ends, which
-    /// no interpolation before the image was stored went past. `None` where any may be.
+    /// How far from the middle of the range a raw value may be: half a width beyond its ends, more
+    /// than an interpolation overshoots by. `None` when any value is allowed.
     pub(crate) fn reach(self) -> Option<[f32; 2]> {
         let [low, high] = self.ends().filter(|_| !self.has_levels())?;
         Some([((low + high) / 2.0) as f32, (high - low) as f32])

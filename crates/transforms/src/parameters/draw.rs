@@ -1,5 +1,5 @@
-//! How parameters are drawn. Every draw takes a fixed count of numbers, so that a parameter never
-//! moves because another one is drawn differently.
+//! How parameters are drawn. Each draw takes a fixed count of numbers, so that no parameter changes
+//! because another one is drawn differently.
 
 use tallow_core::Draws;
 

@@ -1,4 +1,4 @@
-//! What lies outside of an image.
+//! The value outside of an image.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use crate::compose::Sketch;
 use crate::plan::{CHANNELS_MAX, Channels};
 use crate::text::number;
 
-/// The value of pixels from outside of the image: one number for all channels, or one each of up to
-/// four, in the units that `Augment` tells of under *Values*. Behind a normalisation it is a
+/// The value of pixels outside of the image: one number for all channels, or one per channel for up
+/// to four, in the units that `Augment` describes under *Values*. After a normalisation it is a
 /// normalised value. The default is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fill {

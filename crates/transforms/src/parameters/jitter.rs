@@ -6,8 +6,8 @@ use std::ops::{Range, RangeInclusive};
 use super::uniform::Uniform;
 use crate::text::number;
 
-/// How far a colour parameter strays: a number is the distance from what changes nothing, a range
-/// is the parameter itself.
+/// How far a colour parameter varies. A number is the largest distance from the value that changes
+/// nothing; a range is the range of the parameter itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Jitter {
@@ -61,7 +61,7 @@ impl Jitter {
     }
 }
 
-/// A range is written as such even where it is one number, which would be a distance.
+/// Always written as a range: a single number would be read as a distance.
 impl fmt::Display for Jitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

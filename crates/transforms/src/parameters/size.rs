@@ -1,4 +1,4 @@
-//! Sizes of images, volumes and signals, as the builder takes them.
+//! Sizes of crops and resizes.
 
 use std::fmt;
 

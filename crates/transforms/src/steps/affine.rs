@@ -1,4 +1,4 @@
-//! Turns, moves, changes of scale and shears.
+//! Affine maps: rotations, translations, changes of scale and shears.
 
 use std::fmt;
 use std::ops::Range;
@@ -63,17 +63,17 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// The image turned by `angle` degrees *clockwise*, sheared, scaled and moved, in this order, about
-/// its middle. torchvision: `affine`. With
+/// Rotates the image by `angle` degrees *clockwise*, shears, scales and moves it, in this order,
+/// about its middle. torchvision: `affine`. With
 ///
 /// `A = [cos(a - sy) / cos sy, -cos(a - sy) tan sx / cos sy - sin a;
 ///       sin(a - sy) / cos sy, -sin(a - sy) tan sx / cos sy + cos a]`
 ///
 /// an output pixel p shows the place A^-1 (p - middle - translation) / scale + middle. The image
-/// keeps its size; what comes from outside is the fill, mixed in by its share of the weights, where
-/// torchvision darkens the border once more. Places are found to a millionth of a pixel: whatever
-/// the size of the image, a result is within a hundred thousandth of the range of the exact one,
-/// and moves by whole pixels are exact.
+/// keeps its size. Outside of it is the fill, blended in by its share of the weights, where
+/// torchvision also darkens the border. Places are accurate to a millionth of a pixel: for images
+/// of any size, a result is within a hundred thousandth of the range of the exact one, and moves by
+/// whole pixels are exact.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Affine {
@@ -86,7 +86,7 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// A turn by `angle` degrees, clockwise.
+    /// A rotation by `angle` degrees, clockwise.
     pub fn new(angle: f64) -> Self {
         Self {
             angle,
@@ -104,7 +104,7 @@ impl Affine {
         self
     }
 
-    /// By how much the image becomes larger. The default is 1.
+    /// The factor by which the image becomes larger. The default is 1.
     pub fn scale(mut self, scale: f64) -> Self {
         self.scale = scale;
         self
@@ -122,7 +122,7 @@ impl Affine {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -156,9 +156,9 @@ impl From<f64> for Affine {
     }
 }
 
-/// [`Affine`] with random parameters. torchvision: `RandomAffine`, as which they are drawn: the
-/// angle, the scale and the shears uniform, the translations uniform in a share of width and height
-/// and rounded to whole pixels, half to even. 6 numbers a sample.
+/// [`Affine`] with random parameters, drawn as torchvision's `RandomAffine` draws them: the angle,
+/// the scale and the shears are uniform; the translations are uniform in a share of width and
+/// height, rounded to whole pixels, half to even. Draws 6 numbers per sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct RandomAffine {
@@ -171,7 +171,7 @@ pub struct RandomAffine {
 }
 
 impl RandomAffine {
-    /// A turn, clockwise, by degrees in a range.
+    /// A clockwise rotation by degrees in a range.
     pub fn new(degrees: Range<f64>) -> Self {
         Self {
             degrees: degrees.into(),
@@ -183,13 +183,13 @@ impl RandomAffine {
         }
     }
 
-    /// The largest moves, in shares of width and height. The default is none.
+    /// The largest translations, as shares of width and height. The default is none.
     pub fn translate(mut self, x: f64, y: f64) -> Self {
         self.translate = [x, y];
         self
     }
 
-    /// By how much the image becomes larger. The default is 1.
+    /// The factor by which the image becomes larger. The default is 1.
     pub fn scale(mut self, scale: impl Into<Uniform>) -> Self {
         self.scale = scale.into();
         self
@@ -207,7 +207,7 @@ impl RandomAffine {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -227,7 +227,7 @@ impl RandomAffine {
     }
 }
 
-/// A turn by up to this many degrees to either side.
+/// A rotation by up to this many degrees in either direction.
 impl From<f64> for RandomAffine {
     fn from(degrees: f64) -> Self {
         Self::new(-degrees..degrees)
@@ -235,12 +235,12 @@ impl From<f64> for RandomAffine {
 }
 
 impl Augment {
-    /// Turns, shears, scales and moves the image: see [`Affine`], which an angle alone becomes.
+    /// Rotates, shears, scales and moves the image: by an angle, or an [`Affine`].
     pub fn affine(self, affine: impl Into<Affine>) -> Self {
         self.push(affine.into())
     }
 
-    /// The same with random parameters: see [`RandomAffine`], which the largest angle becomes.
+    /// [`affine`](Self::affine) with random parameters: a largest angle, or a [`RandomAffine`].
     pub fn random_affine(self, affine: impl Into<RandomAffine>) -> Self {
         self.push(affine.into())
     }
@@ -264,7 +264,7 @@ pub(crate) fn check_degrees(name: &str, degrees: Uniform, most: f64) -> Result<(
     degrees.check(name, -most, most)
 }
 
-/// The largest angle: no less than anybody means, no more than sines are exact for.
+/// The largest angle: more than any chain needs, and small enough for exact sines.
 pub(crate) const DEGREES_MAX: f64 = 36000.0;
 
 /// Shears end before the image is a line.
@@ -345,7 +345,7 @@ impl Step for RandomAffine {
     }
 }
 
-/// A range, also where it is of one number: a number alone is a range about 0.
+/// Always written as a range: a single number would be read as a range around 0.
 pub(crate) fn degrees_text(degrees: Uniform) -> String {
     format!("{}..{}", number(degrees.low), number(degrees.high))
 }

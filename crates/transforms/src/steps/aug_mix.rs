@@ -54,16 +54,16 @@ const BRANCHES_MAX: usize = 8;
 /// Operations in a branch whose depth is drawn.
 const DRAWN_DEPTH: usize = 3;
 
-/// The image and a few chains of random operations on it, blended (Hendrycks and others, "AugMix",
+/// Blends the image with a few chains of random operations on it (Hendrycks and others, "AugMix",
 /// 2019). torchvision: `AugMix`, with all operations.
 ///
-/// Each of `width` branches is `depth` operations on the image, drawn with replacement out of those
-/// of [`RandAugment`](crate::RandAugment) but the one that does nothing, each at a bin uniform below
-/// `severity`, of ten; translations are by up to a third of the size, posterisation is to 4 bits
-/// and fewer. What is delivered is m x + (1 - m) sum of w_i branch_i, m from Beta(alpha, alpha), w
-/// from the Dirichlet distribution of all alpha.
+/// Each of `width` branches is `depth` operations on the image. They are drawn with replacement
+/// from those of [`RandAugment`](crate::RandAugment), without the one that does nothing, each at a
+/// strength uniform below `severity` of ten. Translations go up to a third of the size, and
+/// posterisation to 4 bits or fewer. The result is m x + (1 - m) sum of w_i branch_i, with m from
+/// Beta(alpha, alpha) and w from the Dirichlet distribution with all parameters alpha.
 ///
-/// Nothing says any more where a pixel comes from: masks, boxes and points are refused.
+/// A pixel of the result comes from several places: masks, boxes and points are refused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct AugMix {
@@ -81,7 +81,7 @@ impl AugMix {
         Self { severity: 3, width: 3, depth: None, alpha: 1.0, warp }
     }
 
-    /// How many of the ten bins of strength are drawn from. The default is 3.
+    /// How many of the ten strengths are used, the weakest first. The default is 3.
     pub fn severity(mut self, severity: usize) -> Self {
         self.severity = severity;
         self
@@ -113,7 +113,7 @@ impl AugMix {
         self
     }
 
-    /// What lies outside of the image: a number for all channels or one each, in units of 0 to 1.
+    /// The value outside of the image: one number for all channels or one per channel, from 0 to 1.
     /// The default is black.
     pub fn fill(mut self, fill: &[f64]) -> Self {
         self.warp.fill = PolicyFill::new(fill);
@@ -124,7 +124,7 @@ impl AugMix {
         self.depth.unwrap_or(DRAWN_DEPTH)
     }
 
-    /// The operations of one branch: all are drawn, those behind the branch's depth are not used.
+    /// The operations of one branch. All are drawn; those beyond the branch's depth are not used.
     fn branch(&self, draws: &mut Draws, composer: &mut Composer<'_>) {
         let depth = whole(draws, 1, DRAWN_DEPTH as i64) as usize;
         let depth = self.depth.unwrap_or(depth);

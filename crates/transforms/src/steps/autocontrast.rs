@@ -1,4 +1,4 @@
-//! The whole range used.
+//! Autocontrast: stretches values to the whole range.
 
 use std::fmt;
 
@@ -22,9 +22,9 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// (x - least) max / (greatest - least), clamped to [0, max], of each channel of this image, as it
-    /// is here; a channel of one value stays. Takes another pass over the pixels. torchvision:
-    /// `autocontrast`.
+    /// (x - least) max / (greatest - least), clamped to [0, max], with the least and the greatest
+    /// value of each channel at this point of the chain. A channel of one value stays as it is.
+    /// Takes another pass over the pixels. torchvision: `autocontrast`.
     pub fn autocontrast(self) -> Self {
         self.push(Autocontrast { p: None })
     }

@@ -25,9 +25,9 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// clamp(`factor` x, 0, max) of the colour channels; 0 is black, 1 changes nothing. Alpha stays.
-    /// Needs 1 to 4 channels that are not normalised; of `u8` a float result that is rounded once, at
-    /// the store, where torchvision's `adjust_brightness` truncates.
+    /// clamp(`factor` x, 0, max) of the colour channels; 0 is black, 1 changes nothing. Alpha
+    /// stays. Needs 1 to 4 channels that are not normalised. torchvision: `adjust_brightness`,
+    /// which truncates `u8`; here values are rounded once, at the end.
     pub fn adjust_brightness(self, factor: f64) -> Self {
         self.push(Brightness { factor: factor.into(), is_random: false })
     }

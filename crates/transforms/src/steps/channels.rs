@@ -29,20 +29,20 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// Channel c becomes what channel `order[c]` was: `[2, 1, 0]` exchanges red and blue. Exact.
-    /// torchvision: `permute_channels`.
+    /// Channel c takes channel `order[c]`: `[2, 1, 0]` swaps red and blue. Exact. torchvision:
+    /// `permute_channels`.
     pub fn permute_channels(self, order: &[usize]) -> Self {
         self.push(PermuteChannels(order.to_vec()))
     }
 
-    /// The channels, up to four, in an order that is uniform among all, with probability `p`.
-    /// Exact. torchvision: `RandomChannelPermutation`, which always acts.
+    /// Puts the channels, up to four, into a random order with probability `p`; all orders are
+    /// equally probable. Exact. torchvision: `RandomChannelPermutation`, which always acts.
     pub fn random_channel_permutation(self, p: f64) -> Self {
         self.push(RandomChannelPermutation { p })
     }
 }
 
-/// Asks for no more channels than are at hand together.
+/// Requires at most as many channels as an operation holds at once.
 ///
 /// # Errors
 ///

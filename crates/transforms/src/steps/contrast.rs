@@ -25,9 +25,10 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// clamp(`factor` x + (1 - `factor`) mean, 0, max) of the colour channels, the mean being that of
-    /// the luma of this image as it is here; 0 is uniform gray, 1 changes nothing. Alpha stays. Takes
-    /// another pass over the pixels. torchvision: `adjust_contrast`, which floors the luma of `u8`.
+    /// clamp(`factor` x + (1 - `factor`) mean, 0, max) of the colour channels, with the mean luma
+    /// of the image at this point of the chain; 0 is uniform gray, 1 changes nothing. Alpha stays.
+    /// Takes another pass over the pixels. torchvision: `adjust_contrast`, which floors the luma of
+    /// `u8`.
     pub fn adjust_contrast(self, factor: f64) -> Self {
         self.push(Contrast { factor: factor.into(), is_random: false })
     }

@@ -1,4 +1,4 @@
-//! Parts of images, volumes and signals.
+//! Crops of images, volumes and signals.
 
 use std::fmt;
 
@@ -51,27 +51,27 @@ pub(crate) fn size(args: &mut Args<'_>) -> Result<Size, SpecError> {
 }
 
 impl Augment {
-    /// The part of an image from row `top` and column `left` on. Exact, any dtype. torchvision:
-    /// `crop`, which pads where ours refuses to leave the image.
+    /// Crops `height` x `width` pixels whose first row is `top` and first column `left`. Exact, any
+    /// dtype. torchvision: `crop`, which pads beyond the image; here the crop must lie inside.
     pub fn crop_image(self, top: usize, left: usize, height: usize, width: usize) -> Self {
         self.push(Crop { start: [0, top, left], size: [0, height, width], is_image: true })
     }
 
-    /// The part of a volume or signal from `start` on (depth, height, width).
+    /// Crops a volume or signal from `start` on (depth, height, width).
     pub fn crop(self, start: [usize; 3], size: [usize; 3]) -> Self {
         self.push(Crop { start, size, is_image: false })
     }
 
-    /// The middle, cut or, where the image is smaller, padded with zeros: top = (height - size) / 2,
-    /// halves to even. Exact, any dtype. torchvision: `CenterCrop`.
+    /// Crops the middle, with top = (height - size) / 2, halves rounded to even. A smaller image is
+    /// padded with zeros. Exact, any dtype. torchvision: `CenterCrop`.
     pub fn center_crop(self, size: impl Into<Size>) -> Self {
         self.push(CenterCrop { size: size.into() })
     }
 
-    /// A part whose place is uniform among all that lie inside. Exact, any dtype. An image of a ragged
-    /// field that is smaller is padded with zeros at its end first, at the bottom and to the right:
-    /// put [`pad_if_needed`](Self::pad_if_needed) before it for another border or place. torchvision:
-    /// `RandomCrop`, whose `padding` is [`pad`](Self::pad) before it.
+    /// Crops a part at a random place, uniform among all that lie inside. Exact, any dtype. A
+    /// smaller image of a ragged field is first padded with zeros at the bottom and to the right;
+    /// put [`pad_if_needed`](Self::pad_if_needed) before it for another border or place.
+    /// torchvision: `RandomCrop`; for its `padding`, put [`pad`](Self::pad) before it.
     pub fn random_crop(self, size: impl Into<Size>) -> Self {
         self.push(RandomCrop { size: size.into() })
     }

@@ -1,4 +1,4 @@
-//! The image as if drawn on rubber.
+//! Elastic deformations.
 
 use std::fmt;
 
@@ -25,12 +25,12 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// Every pixel displaced by a smooth random field: along x and y a noise, uniform in [-1, 1) for
-/// each pixel, convolved with a Gaussian of `sigma` pixels, times `alpha` / 2 pixels. torchvision:
-/// `ElasticTransform`, which scales the field along x by width / height in addition. A stage of its
-/// own; slices of a volume move alike. A point, or a corner of a box, goes where the result shows it,
-/// displacements being blended between pixels; where the map folds and shows it several times, to
-/// the nearest of these places.
+/// Displaces every pixel by a smooth random field: along x and along y, noise that is uniform in
+/// [-1, 1) for each pixel is convolved with a Gaussian of `sigma` pixels and multiplied by `alpha`
+/// / 2 pixels. torchvision: `ElasticTransform`, which also scales the field along x by width /
+/// height. Takes a stage of its own. All slices of a volume move alike. A point, or a corner of a
+/// box, goes to where the result shows it, with displacements interpolated between pixels; when the
+/// map folds and shows it several times, to the nearest of these places.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Elastic {
@@ -47,7 +47,7 @@ impl Elastic {
         Self { alpha, sigma: 5.0, interpolation, fill: Fill::default() }
     }
 
-    /// How smooth the field is, in pixels, up to 7.7; 0 leaves it as noise. The default is 5.
+    /// How smooth the field is, in pixels, up to 7.7; 0 leaves it as plain noise. The default is 5.
     pub fn sigma(mut self, sigma: f64) -> Self {
         self.sigma = sigma;
         self
@@ -59,7 +59,7 @@ impl Elastic {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -91,7 +91,7 @@ impl From<f64> for Elastic {
 }
 
 impl Augment {
-    /// Displaces every pixel by a smooth random field: see [`Elastic`], which a strength becomes.
+    /// Displaces every pixel by a smooth random field: a strength, or an [`Elastic`].
     pub fn elastic(self, elastic: impl Into<Elastic>) -> Self {
         self.push(elastic.into())
     }

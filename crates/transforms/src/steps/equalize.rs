@@ -1,4 +1,4 @@
-//! Every level as frequent as any other.
+//! Histogram equalisation.
 
 use std::fmt;
 
@@ -21,10 +21,10 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// Makes the histogram of each channel of this image even, as PIL does: of 256 levels, with
-    /// step = (pixels - those of the greatest level) / 255, level k becomes (pixels below k + step / 2)
-    /// / step, in whole numbers; a step of 0 changes no `u8`. Floats fall into level floor(255.999 x).
-    /// Takes another pass over the pixels. torchvision: `equalize`.
+    /// Makes the histogram of each channel even, as PIL does: with 256 levels and step = (pixels -
+    /// those of the greatest level) / 255, level k becomes (pixels below k + step / 2) / step, in
+    /// integers. A step of 0 changes no `u8`. Floats fall into level floor(255.999 x). Takes
+    /// another pass over the pixels. torchvision: `equalize`.
     pub fn equalize(self) -> Self {
         self.push(Equalize { p: None })
     }

@@ -1,4 +1,4 @@
-//! Rectangles that are painted over.
+//! Erasing: rectangles that are painted over.
 
 use std::fmt;
 
@@ -49,17 +49,17 @@ fn value(args: &mut Args<'_>) -> Result<EraseValue, SpecError> {
     }
 }
 
-/// What is painted over a rectangle, in the units that [`Augment`] tells of under *Values*; behind a
-/// normalisation in its units.
+/// What is painted over a rectangle, in the units that [`Augment`] describes under *Values*; after
+/// a normalisation, in normalised values.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EraseValue {
     /// One value in every channel.
     Same(f64),
-    /// A value a channel.
+    /// One value per channel.
     Each(Vec<f64>),
-    /// Normal noise of mean 0 and a deviation of the whole range, for each pixel and channel: behind a
-    /// normalisation of 1, which is what a normalised image looks like.
+    /// Normal noise for each pixel and channel, with mean 0 and the width of the range as its
+    /// deviation. After a normalisation the deviation is 1, like that of a normalised image.
     Noise,
 }
 
@@ -91,7 +91,7 @@ impl fmt::Display for EraseValue {
 impl EraseValue {
     fn check(&self, sketch: &Sketch) -> Result<(), String> {
         let values = match self {
-            // Normal, of the width of the range: an image without one has no such.
+            // Noise as wide as the range needs a range.
             Self::Noise => return sketch.needs_distance("noise of deviation", sketch.spread()),
             Self::Same(value) => std::slice::from_ref(value),
             Self::Each(values) if values.len() == sketch.channels => values,
@@ -137,10 +137,10 @@ impl EraseValue {
     }
 }
 
-/// A rectangle of random area and shape, painted over with probability p. torchvision:
-/// `RandomErasing`, whose loop it is: up to ten tries of an area, uniform in `scale` of the
-/// image's, and a ratio of height to width, uniform in the logarithm of `ratio`, until the
-/// rectangle is smaller than the image both ways; then its place, uniform. Without a fit nothing
+/// Paints over a rectangle of random area and shape with probability p. It is drawn as by
+/// torchvision's `RandomErasing`: up to ten tries of an area, uniform in `scale` of the image's
+/// area, and of a ratio of height to width, uniform in the logarithm of `ratio`, until the
+/// rectangle is lower and narrower than the image; then a uniform place. When no try fits, nothing
 /// is painted.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
@@ -152,7 +152,7 @@ pub struct RandomErasing {
 }
 
 impl RandomErasing {
-    /// An erasing of black, or of the mean behind a normalisation, with probability `p`.
+    /// Erases with probability `p`, to black or, after a normalisation, to the mean.
     pub fn new(p: f64) -> Self {
         let (scale, ratio) = ((0.02..0.33).into(), (0.3..3.3).into());
         Self { p, scale, ratio, value: EraseValue::Same(0.0) }
@@ -207,9 +207,9 @@ impl From<f64> for RandomErasing {
 }
 
 impl Augment {
-    /// Paints `value` over a rectangle: a number, an array with a number a channel, or
-    /// [`EraseValue::Noise`]. Exact. Of a volume every slice. torchvision: `erase`, whose value is
-    /// in units of the image.
+    /// Paints `value` over a rectangle: a number, an array with one number per channel, or
+    /// [`EraseValue::Noise`]. Exact. In a volume it covers every slice. torchvision: `erase`, whose
+    /// value is in units of the image.
     pub fn erase(
         self,
         top: usize,

@@ -1,4 +1,4 @@
-//! Mirror images.
+//! Flips.
 
 use std::fmt;
 
@@ -33,13 +33,13 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// Mirrors left and right: out\[x\] = in\[width - 1 - x\]. Exact, any dtype. torchvision:
+    /// Flips left and right: out\[x\] = in\[width - 1 - x\]. Exact, any dtype. torchvision:
     /// `horizontal_flip`.
     pub fn hflip(self) -> Self {
         self.push(Flip { axis: W, p: None })
     }
 
-    /// Mirrors top and bottom. Exact, any dtype. torchvision: `vertical_flip`.
+    /// Flips top and bottom. Exact, any dtype. torchvision: `vertical_flip`.
     pub fn vflip(self) -> Self {
         self.push(Flip { axis: H, p: None })
     }
@@ -54,7 +54,7 @@ impl Augment {
         self.push(Flip { axis: H, p: Some(p) })
     }
 
-    /// Mirrors a volume's front and back with probability `p`. Exact, any dtype.
+    /// Flips front and back of a volume with probability `p`. Exact, any dtype.
     pub fn random_dflip(self, p: f64) -> Self {
         self.push(Flip { axis: D, p: Some(p) })
     }

@@ -26,7 +26,7 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// clamp(`gain` (x / max)^`gamma`, 0, 1) max of every channel; above 1 a gamma makes dark parts
+    /// clamp(`gain` (x / max)^`gamma`, 0, 1) max of every channel; a gamma above 1 makes dark parts
     /// darker. Values below 0 count as 0. torchvision: `adjust_gamma`, to a millionth.
     pub fn adjust_gamma(self, gamma: f64, gain: f64) -> Self {
         self.push(Gamma { gamma: gamma.into(), gain, is_random: false })

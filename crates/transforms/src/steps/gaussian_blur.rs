@@ -21,10 +21,10 @@ pub(crate) static FORMS: &[Form] = &[Form {
 }];
 
 impl Augment {
-    /// A convolution of every channel with the weights exp(-x^2 / (2 sigma^2)) of `kernel` pixels
-    /// along the width and the height, made to sum to 1; sigma is uniform in `sigma` (torchvision's
-    /// default is 0.1 to 2). `kernel` is odd and at most 63; what lies outside is the image
-    /// reflected, its outermost pixel once. torchvision: `GaussianBlur`, to a millionth.
+    /// Convolves every channel along width and height with `kernel` weights exp(-x^2 / (2
+    /// sigma^2)), scaled to sum to 1. sigma is uniform in `sigma` (torchvision's default is 0.1 to
+    /// 2). `kernel` is odd and at most 63. Outside of the image is its reflection, with the
+    /// outermost pixel once. torchvision: `GaussianBlur`, to a millionth.
     pub fn gaussian_blur(self, kernel: usize, sigma: impl Into<Uniform>) -> Self {
         self.push(GaussianBlur { kernel, sigma: sigma.into() })
     }

@@ -22,9 +22,10 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// x + mean + sigma n, n normal and independent for each pixel and channel; sigma and mean are in
-/// the units that [`Augment`] tells of under *Values*, no wider than the range; behind a normalisation
-/// in those of the normalised values. torchvision: `GaussianNoise`, which truncates the noise of `u8`.
+/// x + mean + sigma n, with n normal and independent for each pixel and channel. sigma and mean are
+/// in the units that [`Augment`] describes under *Values*, and at most as large as the range is
+/// wide; after a normalisation they are in normalised values. torchvision: `GaussianNoise`, which
+/// truncates the noise of `u8`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct GaussianNoise {
@@ -39,14 +40,14 @@ impl GaussianNoise {
         Self { sigma, mean: 0.0, clip: true }
     }
 
-    /// What is added beside. The default is 0.
+    /// The mean of the noise. The default is 0.
     pub fn mean(mut self, mean: f64) -> Self {
         self.mean = mean;
         self
     }
 
-    /// Does not clamp the result to the range of the image, as normalised values need it: they have no
-    /// range. The default is to clamp where there is one.
+    /// Does not clamp the result to the range of the image. Normalised values need this, since they
+    /// have no range. By default values are clamped where there is a range.
     pub fn without_clipping(mut self) -> Self {
         self.clip = false;
         self
@@ -60,7 +61,7 @@ impl From<f64> for GaussianNoise {
 }
 
 impl Augment {
-    /// Normal noise: a standard deviation, or a [`GaussianNoise`].
+    /// Adds normal noise: a standard deviation, or a [`GaussianNoise`].
     pub fn gaussian_noise(self, noise: impl Into<GaussianNoise>) -> Self {
         self.push(noise.into())
     }

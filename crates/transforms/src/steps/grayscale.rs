@@ -1,4 +1,4 @@
-//! Colours to gray.
+//! Grayscale.
 
 use std::fmt;
 
@@ -22,10 +22,10 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// The luma 0.2989 R + 0.587 G + 0.114 B in all three colour channels, whose count stays; alpha and
-    /// images of one channel stay, and so does their shape, with or without an axis of channels:
-    /// [`to_layout`](Self::to_layout) adds one. torchvision: `rgb_to_grayscale` with as many
-    /// channels, which truncates the luma of `u8`.
+    /// Writes the luma 0.2989 R + 0.587 G + 0.114 B to all three colour channels; the number of
+    /// channels stays. Alpha and images of one channel stay as they are. An image without an axis
+    /// of channels keeps its shape; [`to_layout`](Self::to_layout) adds one. torchvision:
+    /// `rgb_to_grayscale` with as many channels, which truncates the luma of `u8`.
     pub fn grayscale(self) -> Self {
         self.push(Grayscale { p: None })
     }

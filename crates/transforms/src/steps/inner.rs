@@ -1,4 +1,4 @@
-//! Chains that stand inside a step.
+//! Chains inside a step.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub(crate) fn check(chain: &Augment) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// What does not work in it, or does not inside another step.
+/// What does not work in it, or not inside another step.
 pub(crate) fn outline(chain: &Augment, sketch: &mut Sketch) -> Result<(), String> {
     check(chain)?;
     let before = (sketch.dtype, sketch.layout, sketch.mixing);

@@ -1,4 +1,4 @@
-//! Negatives.
+//! Inversion.
 
 use std::fmt;
 

@@ -40,10 +40,10 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// Masks over columns: with time along the width, L columns in all, each of `count` masks is
-/// v = floor(U(0, max)) columns wide and begins at floor(U(0, L - v)). torchaudio: `TimeMasking`,
-/// drawn for each sample and not for a batch. With `p` below 1 a mask is no wider than
-/// floor(L p).
+/// Masks over columns, with time along the width: of L columns, each of `count` masks is v =
+/// floor(U(0, max)) columns wide and begins at floor(U(0, L - v)). With `p` below 1 a mask is at
+/// most floor(L p) columns wide. torchaudio: `TimeMasking`, but drawn per sample instead of per
+/// batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct TimeMask {
@@ -54,7 +54,7 @@ pub struct TimeMask {
 }
 
 impl TimeMask {
-    /// Masks of less than `max` columns.
+    /// Masks of fewer than `max` columns.
     pub fn new(max: usize) -> Self {
         Self { max, count: 1, p: 1.0, fill: 0.0 }
     }
@@ -71,8 +71,8 @@ impl TimeMask {
         self
     }
 
-    /// The value of masked pixels, in the units that [`Augment`] tells of under *Values* or, behind a
-    /// normalisation, in its units. The default is 0.
+    /// The value of masked pixels, in the units that [`Augment`] describes under *Values*; after a
+    /// normalisation, a normalised value. The default is 0.
     pub fn fill(mut self, fill: f64) -> Self {
         self.fill = fill;
         self
@@ -85,7 +85,7 @@ impl From<usize> for TimeMask {
     }
 }
 
-/// Masks over rows, the frequencies: as [`TimeMask`] along the height. torchaudio:
+/// Masks over rows, the frequencies: like [`TimeMask`], along the height. torchaudio:
 /// `FrequencyMasking`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
@@ -96,7 +96,7 @@ pub struct FreqMask {
 }
 
 impl FreqMask {
-    /// Masks of less than `max` rows.
+    /// Masks of fewer than `max` rows.
     pub fn new(max: usize) -> Self {
         Self { max, count: 1, fill: 0.0 }
     }
@@ -121,13 +121,13 @@ impl From<usize> for FreqMask {
 }
 
 impl Augment {
-    /// Masks over time, the columns: see [`TimeMask`], which a largest width becomes.
+    /// Masks parts of the time, which are columns: a largest width, or a [`TimeMask`].
     pub fn time_mask(self, mask: impl Into<TimeMask>) -> Self {
         let TimeMask { max, count, p, fill } = mask.into();
         self.push(Masks { axis: W, max, count, p, fill })
     }
 
-    /// Masks over frequencies, the rows: see [`FreqMask`], which a largest height becomes.
+    /// Masks parts of the frequencies, which are rows: a largest height, or a [`FreqMask`].
     pub fn freq_mask(self, mask: impl Into<FreqMask>) -> Self {
         let FreqMask { max, count, fill } = mask.into();
         self.push(Masks { axis: H, max, count, p: 1.0, fill })

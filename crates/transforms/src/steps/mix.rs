@@ -1,4 +1,4 @@
-//! Mixtures of a sample with another one of the epoch.
+//! Mixtures of a sample with another sample of the epoch.
 
 use std::fmt;
 
@@ -36,14 +36,14 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// The sum of a sample and another, lam x + (1 - lam) y, lam from Beta(alpha, alpha). torchvision:
-/// `MixUp`, which draws one lam a batch and takes the neighbour in the batch; here each row draws
-/// its own, and its partner from the whole epoch, so that what becomes of it does not depend on
+/// Blends a sample with another: lam x + (1 - lam) y, with lam from Beta(alpha, alpha).
+/// torchvision: `MixUp`, which draws one lam per batch and mixes neighbours in the batch. Here each
+/// row draws its own lam, and its partner from the whole epoch, so that a row does not depend on
 /// how batches are cut.
 ///
-/// The fields of [`one_hot`](Augment::one_hot) are mixed in the same shares. A mask is refused: its
-/// values are classes, of which there is no sum; [`CutMix`] pastes masks. `alpha` is at least 0.01 and
-/// at most 100.
+/// The fields of [`one_hot`](Augment::one_hot) are blended with the same lam. Masks are refused,
+/// since their values are classes that cannot be summed; [`CutMix`] supports masks. `alpha` is 0.01
+/// to 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct MixUp {
@@ -52,7 +52,7 @@ pub struct MixUp {
 }
 
 impl MixUp {
-    /// Mixes by shares from Beta(`alpha`, `alpha`).
+    /// Blends with lam from Beta(`alpha`, `alpha`).
     pub fn new(alpha: f64) -> Self {
         Self { alpha, p: 1.0 }
     }
@@ -70,13 +70,13 @@ impl From<f64> for MixUp {
     }
 }
 
-/// A sample with a box of another pasted in at the same place. With lam from Beta(alpha, alpha) the
-/// box is sqrt(1 - lam) of height and width around a pixel that is uniform in the image, cut at the
-/// border; the share of the other sample is the area that is left of the box. torchvision:
-/// `CutMix`, one box a batch; here one a row, as with [`MixUp`].
+/// Pastes a box of another sample into a sample, at the same place. With lam from Beta(alpha,
+/// alpha), the box is sqrt(1 - lam) of height and width around a pixel that is uniform in the
+/// image, clipped at the border. The labels are mixed by the area of the clipped box. torchvision:
+/// `CutMix`, with one box per batch; here one per row, as in [`MixUp`].
 ///
-/// The fields of [`mask`](Augment::mask) are pasted like the image, so that each pixel keeps its
-/// class.
+/// Fields that are a [`mask`](Augment::mask) are pasted like the image, so that each pixel keeps
+/// its class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct CutMix {
@@ -85,7 +85,7 @@ pub struct CutMix {
 }
 
 impl CutMix {
-    /// Pastes boxes of an area from Beta(`alpha`, `alpha`).
+    /// Pastes boxes with lam from Beta(`alpha`, `alpha`).
     pub fn new(alpha: f64) -> Self {
         Self { alpha, p: 1.0 }
     }
@@ -103,8 +103,8 @@ impl From<f64> for CutMix {
     }
 }
 
-/// [`MixUp`] or [`CutMix`], one as probable as the other, for each row. torchvision:
-/// `RandomChoice([MixUp, CutMix])`, which chooses for a batch.
+/// [`MixUp`] or [`CutMix`] for each row, with equal probability. torchvision: `RandomChoice([MixUp,
+/// CutMix])`, which chooses once per batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct MixUpOrCutMix {
@@ -114,7 +114,7 @@ pub struct MixUpOrCutMix {
 }
 
 impl MixUpOrCutMix {
-    /// Mixes by the distributions of these parameters.
+    /// Mixes with these parameters of MixUp and CutMix.
     pub fn new(mixup_alpha: f64, cutmix_alpha: f64) -> Self {
         Self { mixup: mixup_alpha, cutmix: cutmix_alpha, p: 1.0 }
     }
@@ -133,21 +133,22 @@ impl From<(f64, f64)> for MixUpOrCutMix {
 }
 
 impl Augment {
-    /// Blends each sample with another of the epoch: see [`MixUp`], which an alpha becomes. Needs
-    /// labels of [`one_hot`](Self::one_hot), images of one size at this point, and a loader.
+    /// Blends each sample with another of the epoch: an alpha, or a [`MixUp`]. Needs labels of
+    /// [`one_hot`](Self::one_hot), images of one size at this point of the chain, and a loader.
     pub fn mixup(self, mixup: impl Into<MixUp>) -> Self {
         let MixUp { alpha, p } = mixup.into();
         self.push(Mix { mixup: Some(alpha), cutmix: None, p })
     }
 
-    /// Pastes a box of another sample of the epoch into each: see [`CutMix`], which an alpha
-    /// becomes. Needs what [`mixup`](Self::mixup) needs; a [`mask`](Self::mask) will do for labels.
+    /// Pastes a box of another sample of the epoch into each: an alpha, or a [`CutMix`]. Needs what
+    /// [`mixup`](Self::mixup) needs, but a [`mask`](Self::mask) can take the place of labels.
     pub fn cutmix(self, cutmix: impl Into<CutMix>) -> Self {
         let CutMix { alpha, p } = cutmix.into();
         self.push(Mix { mixup: None, cutmix: Some(alpha), p })
     }
 
-    /// One of both for each sample: see [`MixUpOrCutMix`], which two alphas become.
+    /// [`mixup`](Self::mixup) or [`cutmix`](Self::cutmix) for each sample: two alphas, or a
+    /// [`MixUpOrCutMix`].
     pub fn mixup_or_cutmix(self, either: impl Into<MixUpOrCutMix>) -> Self {
         let MixUpOrCutMix { mixup, cutmix, p } = either.into();
         self.push(Mix { mixup: Some(mixup), cutmix: Some(cutmix), p })
@@ -225,8 +226,8 @@ impl Step for Mix {
     }
 }
 
-/// Top, bottom, left and right of the box that leaves `share` of an image around `centre`, cut at
-/// the border.
+/// Top, bottom, left and right of the box around `centre` that leaves `share` of an image, clipped
+/// at the border.
 fn cut(share: f64, centre: [i32; 2], size: [i32; 2]) -> [i32; 4] {
     let half = 0.5 * libm::sqrt(1.0 - share);
     let [y, x] = [0, 1].map(|k| {

@@ -1,4 +1,5 @@
-//! The catalogue: one augmentation, or one with its random twin, a file.
+//! The steps: one augmentation per file, together with its random variant. Each file has its text
+//! form (`FORMS`), its builder method, what it does to a sketch, and what it writes into a plan.
 
 mod affine;
 mod aug_mix;
@@ -73,7 +74,7 @@ pub use self::trivial_augment_wide::TrivialAugmentWide;
 
 use crate::spec::Form;
 
-/// How each is written.
+/// The text forms of all steps.
 pub(crate) static FORMS: &[&[Form]] = &[
     affine::FORMS,
     aug_mix::FORMS,

@@ -1,4 +1,4 @@
-//! Values around zero.
+//! Normalisation.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -41,33 +41,34 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// Mean and standard deviation of ImageNet's photographs, of values from 0 to 1: what most
-/// published networks expect.
+/// Mean and standard deviation of ImageNet's photographs, for values from 0 to 1. Most published
+/// networks expect these.
 pub const IMAGENET: Normalization = Normalization {
     mean: Cow::Borrowed(&[0.485, 0.456, 0.406]),
     std: Cow::Borrowed(&[0.229, 0.224, 0.225]),
 };
 
-/// Mean and standard deviation a channel, in the units that [`Augment`] tells of under *Values*.
+/// Mean and standard deviation per channel, in the units that [`Augment`] describes under *Values*.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
-    /// As many as deviations; one is for all channels.
+    /// As many as deviations; a single one is for all channels.
     mean: Cow<'static, [f64]>,
     std: Cow<'static, [f64]>,
 }
 
 impl Normalization {
-    /// A number a channel each, or one for all. Others are refused when the chain is bound.
+    /// One number per channel, or one for all. Any other count is refused when the chain is bound.
     pub fn new(mean: &[f64], std: &[f64]) -> Self {
         Self { mean: mean.to_vec().into(), std: std.to_vec().into() }
     }
 }
 
 impl Augment {
-    /// (x - mean) / std, a channel each, of x as a share of white for `u8` and `u16`, as it is for
-    /// other types. torchvision: `ToDtype(float32, scale=True)` and `Normalize`, to a millionth: both
-    /// are one product and one sum here. Delivered as `f32` unless [`to_dtype`](Self::to_dtype) says
-    /// otherwise. A mean is a value of the range, a deviation above 0 and at most its width.
+    /// (x - mean) / std for each channel, where `u8` and `u16` are first scaled to 0 to 1.
+    /// torchvision: `ToDtype(float32, scale=True)` and `Normalize`, to a millionth; both together
+    /// are one product and one sum here. The image is delivered as `f32` unless
+    /// [`to_dtype`](Self::to_dtype) says otherwise. A mean must be a value of the range; a
+    /// deviation must be above 0 and at most as large as the range is wide.
     pub fn normalize(self, normalization: Normalization) -> Self {
         self.push(Normalize(normalization))
     }

@@ -1,4 +1,4 @@
-//! One chain of several.
+//! A random choice among chains.
 
 use std::fmt;
 
@@ -24,8 +24,8 @@ pub(crate) static FORMS: &[Form] = &[Form {
 }];
 
 impl Augment {
-    /// The steps of one of `chains`, each as probable as the others; a chain without steps leaves
-    /// the image alone. All must leave images of one size. torchvision: `RandomChoice`.
+    /// Applies one of `chains`, each with equal probability. An empty chain leaves the image as it
+    /// is. All must produce images of the same size. torchvision: `RandomChoice`.
     ///
     /// ```
     /// use tallow_transforms::Augment;

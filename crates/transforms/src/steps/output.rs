@@ -1,4 +1,4 @@
-//! How the image is delivered: element type and layout.
+//! How the image is delivered: its element type and its layout.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,22 +25,23 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// Delivers the image as `dtype`: `u8`, `f16`, `bf16` or `f32`. Values in the range of the raw
-    /// field, which [`range`](Self::range) may say, are scaled to that of `dtype`, 0 to 1 for floats;
-    /// rounded half to even. Normalised values are not scaled, nor are those of a field without a
-    /// range, and neither can be `u8`, of which NaN would be 0. torchvision: `ToDtype(scale=True)`, which
-    /// rounds floats to `u8` by truncation. Its place in the chain is of no importance: values are
-    /// rounded once, at the end. The default is the raw type, in the raw range, or `f32` where values
-    /// are normalised or computed from another type than `u8`, `f16` or `f32`, `u16` then scaled to 0
-    /// to 1. Channels come first in a float unless [`to_layout`](Self::to_layout) says otherwise.
+    /// Delivers the image as `dtype`: `u8`, `f16`, `bf16` or `f32`. Values are scaled from the
+    /// range of the raw field, which [`range`](Self::range) can set, to that of `dtype`, which is 0
+    /// to 1 for floats, and rounded half to even. Normalised values and those of a field without a
+    /// range are not scaled, and cannot become `u8`. NaN becomes 0 in a `u8`. torchvision:
+    /// `ToDtype(scale=True)`, which truncates floats to `u8`. The place in the chain does not
+    /// matter: values are rounded once, at the end. The default is the raw type in the raw range,
+    /// or `f32` when values are normalised or computed from a type other than `u8`, `f16` or `f32`;
+    /// `u16` is then scaled to 0 to 1. In a float type, channels come first unless
+    /// [`to_layout`](Self::to_layout) says otherwise.
     pub fn to_dtype(self, dtype: RowDType) -> Self {
         self.push(ToDType(dtype))
     }
 
     /// Delivers the image in another layout: the same axes in another order, or with an axis of one
-    /// channel more or less, so that `to_layout(Layout::Chw)` makes (1, height, width) of
-    /// (height, width). The default is the layout of the field, or its channels first where values
-    /// are normalised or become floats: after [`normalize`](Self::normalize),
+    /// channel added or removed, so that `to_layout(Layout::Chw)` turns (height, width) into (1,
+    /// height, width). The default is the layout of the field, with channels first when values are
+    /// normalised or become floats: after [`normalize`](Self::normalize),
     /// [`standardize`](Self::standardize) or [`to_dtype`](Self::to_dtype).
     pub fn to_layout(self, layout: Layout) -> Self {
         self.push(ToLayout(layout))
@@ -131,7 +132,7 @@ mod tests {
     use crate::augment::Augment;
     use crate::layout::Layout;
 
-    /// What becomes of bytes of this shape.
+    /// What the chain makes of bytes of this shape.
     fn delivered(chain: &str, shape: &[usize]) -> Result<String, String> {
         let chain: Augment = chain.parse().map_err(|error| format!("{error}"))?;
         let schema = Schema::new(vec![Field::new("input", RowDType::U8, shape)]).unwrap();

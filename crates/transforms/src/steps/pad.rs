@@ -25,8 +25,8 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// A border around height and width. Exact, any dtype. torchvision: `Pad`; a border that reflects
-/// more than the image has goes on to reflect, where torchvision refuses it.
+/// A border around height and width. Exact, any dtype. torchvision: `Pad`, which refuses a
+/// reflection that is wider than the image; here it reflects again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Pad {
@@ -105,8 +105,7 @@ impl From<(usize, usize)> for Pad {
 }
 
 impl Augment {
-    /// Puts a border around the image: see [`Pad`], which one number, or one for each axis,
-    /// becomes.
+    /// Puts a border around the image: one width, one for each axis, or a [`Pad`].
     pub fn pad(self, pad: impl Into<Pad>) -> Self {
         self.push(pad.into())
     }

@@ -24,13 +24,14 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// Where an image stands inside of its border.
+/// Where an image is inside of its border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Placement {
-    /// In the middle; of an odd number of pixels the bottom and the right get one more.
+    /// In the middle. When the number of missing pixels is odd, the bottom and the right get one
+    /// more.
     Center,
-    /// Anywhere, uniform among all places.
+    /// At a random place, uniform among all.
     Random,
 }
 
@@ -53,9 +54,9 @@ impl FromStr for Placement {
 }
 
 /// A border that makes images at least as large as a size; an axis that is long enough stays as it
-/// is. Exact, any dtype. A ragged field of images that are never larger becomes regular.
+/// is. Exact, any dtype. A ragged field whose images are never larger becomes regular.
 /// albumentations: `PadIfNeeded`; torchvision: `RandomCrop(pad_if_needed=True)`, which is this at a
-/// random place and [`random_crop`](Augment::random_crop).
+/// random place, followed by [`random_crop`](Augment::random_crop).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct PadIfNeeded {
@@ -70,7 +71,7 @@ impl PadIfNeeded {
         Self { size: size.into(), place: Placement::Center, look: Look::default() }
     }
 
-    /// Where the image stands. The default is the middle.
+    /// Where the image is placed. The default is the middle.
     pub fn place(mut self, place: Placement) -> Self {
         self.place = place;
         self
@@ -97,8 +98,7 @@ impl<S: Into<Size>> From<S> for PadIfNeeded {
 }
 
 impl Augment {
-    /// Puts a border around images that are smaller than a size: see [`PadIfNeeded`], which a size
-    /// alone becomes.
+    /// Puts a border around images that are smaller than a size: a size, or a [`PadIfNeeded`].
     pub fn pad_if_needed(self, pad: impl Into<PadIfNeeded>) -> Self {
         self.push(pad.into())
     }
@@ -114,7 +114,7 @@ impl Step for PadIfNeeded {
         self.look.fill.check(sketch)?;
         let (mut size, mut least) = (sketch.size, [0, 1, 2].map(|k| sketch.least(k)));
         let mut pads = false;
-        // An axis that was not asked for is wanted as it is.
+        // An axis without a given length stays as it is.
         for k in (0..3).filter(|k| wanted[*k] != sketch.size[*k]) {
             let len = wanted[k].max();
             pads |= len > least[k];

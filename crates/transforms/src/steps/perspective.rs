@@ -1,4 +1,4 @@
-//! The image seen from elsewhere.
+//! Perspective maps.
 
 use std::fmt;
 
@@ -45,9 +45,9 @@ pub(crate) static FORMS: &[Form] = &[
 type Corners = [[f64; 2]; 4];
 
 /// The projective map that takes the corners of the image to four points. torchvision:
-/// `perspective`, whose map is solved for the indices of the corner pixels and then applied to
-/// their edges, x + 0.5, half a pixel less being taken from the result. What comes from outside
-/// is the fill, and so is what would be behind the camera, which torchvision shows.
+/// `perspective`, which solves for the indices of the corner pixels, applies the map to x + 0.5,
+/// and subtracts half a pixel from the result. Outside of the image is the fill; so is everything
+/// behind the camera, which torchvision shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Perspective {
@@ -68,7 +68,7 @@ impl Perspective {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -95,10 +95,10 @@ fn corners(height: i32, width: i32) -> Corners {
     [[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]]
 }
 
-/// [`Perspective`] to corners that are drawn towards the middle of the image. torchvision:
-/// `RandomPerspective`, as which they are drawn: with n = `distortion` * (half the width, rounded
-/// down), rounded down, each corner moves to the side by 0 to n pixels, uniform; likewise along
-/// the height. 9 numbers a sample. Images one pixel wide or high stay as they are.
+/// [`Perspective`] to corners that move towards the middle of the image, drawn as by torchvision's
+/// `RandomPerspective`: with n = floor(`distortion` * floor(width / 2)), each corner moves sideways
+/// by 0 to n pixels, uniform, and likewise along the height. Draws 9 numbers per sample. Images one
+/// pixel wide or high stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct RandomPerspective {
@@ -127,7 +127,7 @@ impl RandomPerspective {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -152,13 +152,12 @@ impl From<f64> for RandomPerspective {
 }
 
 impl Augment {
-    /// Takes the corners of the image elsewhere: see [`Perspective`], which four points become.
+    /// Moves the corners of the image to four points: the points, or a [`Perspective`].
     pub fn perspective(self, perspective: impl Into<Perspective>) -> Self {
         self.push(perspective.into())
     }
 
-    /// Draws the corners of the image inwards: see [`RandomPerspective`], which a distortion
-    /// becomes.
+    /// Moves the corners of the image inwards at random: a distortion, or a [`RandomPerspective`].
     pub fn random_perspective(self, perspective: impl Into<RandomPerspective>) -> Self {
         self.push(perspective.into())
     }

@@ -81,7 +81,8 @@ pub(crate) struct Warp {
     pub(crate) fill: PolicyFill,
 }
 
-/// What lies outside: nothing, which is black, one value, or one a channel.
+/// The value outside of the image: none given, which is black, one for all channels, or one per
+/// channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PolicyFill {
     values: [f64; CHANNELS_MAX],

@@ -1,4 +1,4 @@
-//! Fewer levels.
+//! Posterisation.
 
 use std::fmt;
 
@@ -25,9 +25,9 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// Keeps the upper `bits` bits, 0 to 8, of every channel: floor(x / 2^(8 - bits)) 2^(8 - bits) of
-    /// `u8`, and likewise where a range of 0 to 2^n - 1 is said; floor(x 2^bits) / 2^bits, at most
-    /// 1 - 2^-bits, of floats. Exact. torchvision: `posterize`.
+    /// Keeps the upper `bits` bits, 0 to 8, of every channel: floor(x / 2^(8 - bits)) 2^(8 - bits)
+    /// for `u8`, and likewise for a range of 0 to 2^n - 1; floor(x 2^bits) / 2^bits, at most 1 -
+    /// 2^-bits, for floats. Exact. torchvision: `posterize`.
     pub fn posterize(self, bits: usize) -> Self {
         self.push(Posterize { bits, p: None })
     }

@@ -34,13 +34,13 @@ pub(crate) const SPACE: Space = Space {
     posterize: [8.0, 4.0],
 };
 
-/// A few operations out of fourteen, with replacement, all at one strength (Cubuk and others,
+/// A few of fourteen operations, drawn with replacement, all at one strength (Cubuk and others,
 /// "RandAugment", 2019). torchvision: `RandAugment`.
 ///
 /// At bin i of n, t = i / (n - 1): shear by tan = 0.3 t and translation by trunc(150/331 t) of the
 /// size, each in x and y, rotation by 30 t degrees; brightness, colour, contrast and sharpness by
-/// the factor 1 + 0.9 t; all these turned the other way with probability 1/2. Posterisation to
-/// round(8 - 4 t) bits, solarisation above 1 - t, autocontrast, equalisation, and nothing at all.
+/// the factor 1 + 0.9 t; all of these in the other direction with probability 1/2. Posterisation to
+/// round(8 - 4 t) bits, solarisation above 1 - t, autocontrast, equalisation, and no change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct RandAugment {
@@ -82,7 +82,7 @@ impl RandAugment {
         self
     }
 
-    /// What lies outside of the image: a number for all channels or one each, in units of 0 to 1.
+    /// The value outside of the image: one number for all channels or one per channel, from 0 to 1.
     /// The default is black.
     pub fn fill(mut self, fill: &[f64]) -> Self {
         self.warp.fill = PolicyFill::new(fill);
@@ -104,8 +104,8 @@ impl From<(usize, usize)> for RandAugment {
 }
 
 impl Augment {
-    /// A few random operations of one strength: see [`RandAugment`], which their number and the
-    /// strength become.
+    /// Applies a few random operations of one strength: their number and the strength, or a
+    /// [`RandAugment`].
     pub fn rand_augment(self, policy: impl Into<RandAugment>) -> Self {
         self.push(policy.into())
     }

@@ -1,4 +1,4 @@
-//! A chain that some samples go through.
+//! A chain that is applied to some samples.
 
 use std::fmt;
 
@@ -19,8 +19,8 @@ pub(crate) static FORMS: &[Form] = &[Form {
 }];
 
 impl Augment {
-    /// With probability `p` all steps of `chain`, otherwise none of them. Both ways must leave
-    /// images of one size. torchvision: `RandomApply`.
+    /// Applies `chain` with probability `p`, all of its steps or none. Images must have the same
+    /// size with and without it. torchvision: `RandomApply`.
     ///
     /// ```
     /// use tallow_transforms::Augment;

@@ -1,4 +1,4 @@
-//! The steps of a chain in an order of their own for each sample.
+//! The steps of a chain in random order.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ pub(crate) static FORMS: &[Form] = &[Form {
     parse: |a, args| Ok(a.random_order(args.chain("chain")?)),
 }];
 
-/// Steps of which an order is drawn on the stack.
+/// The most steps whose order is drawn on the stack.
 const STEPS_MAX: usize = 32;
 
 impl Augment {
-    /// The steps of `chain` in a random order, every order as probable; each step keeps its own
-    /// draws wherever it stands. No step may change the size, or normalise. torchvision:
+    /// Applies the steps of `chain` in a random order; all orders are equally probable. Each step
+    /// keeps its own draws at any place. No step may change the size, or normalise. torchvision:
     /// `RandomOrder`.
     ///
-    /// Where the steps do not fit into one pass in any order, each begins one.
+    /// When the steps do not fit into one pass in every order, each begins a pass of its own.
     pub fn random_order(self, chain: Augment) -> Self {
         self.push(RandomOrder { chain })
     }
@@ -52,7 +52,7 @@ impl Step for RandomOrder {
         if steps.len() < 2 || fuse(sketch, steps, &alone)? {
             return inner::outline(&self.chain, sketch);
         }
-        // If every step fits in behind what comes before, so does the first, whichever it is.
+        // If every step fits after all that comes before, so does the first, whichever it is.
         let mut fits = true;
         for (step, alone) in steps.iter().zip(&alone) {
             fits &= after(sketch.clone(), step)?.stages.len() < alone.stages.len();
@@ -107,7 +107,7 @@ fn alone(sketch: &Sketch, step: &Arc<dyn Step>) -> Result<Sketch, String> {
     Ok(own)
 }
 
-/// Whether the steps never begin a stage: none does behind all the others, and so none does behind
+/// Whether the steps never begin a stage: none does after all the others, and so none does after
 /// some of them.
 fn fuse(sketch: &Sketch, steps: &[Arc<dyn Step>], alone: &[Sketch]) -> Result<bool, String> {
     for (i, step) in steps.iter().enumerate() {
@@ -125,8 +125,8 @@ fn fuse(sketch: &Sketch, steps: &[Arc<dyn Step>], alone: &[Sketch]) -> Result<bo
     Ok(true)
 }
 
-/// Puts the stages of all steps one behind the other, the first of them in the stage under way if
-/// it fits there.
+/// Puts the stages of all steps one after the other, the first of them into the current stage if it
+/// fits there.
 ///
 /// A sample needs no more in any order: one that begins a step in some stage ends it no later than
 /// a sketch that begins the step afresh in the next. If it ends it in the same stage, it holds what

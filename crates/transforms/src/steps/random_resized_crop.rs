@@ -1,4 +1,4 @@
-//! The crop that networks for ImageNet are trained on.
+//! The random resized crop that ImageNet networks are trained with.
 
 use std::fmt;
 
@@ -28,13 +28,13 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// A part of random area and shape, resized. torchvision: `RandomResizedCrop`, whose loop it is:
-/// up to ten tries of an area, uniform in `scale` of the image's, and a ratio of width to height,
-/// uniform in the logarithm of `ratio`, until such a part fits; then its place, uniform. Without a
-/// fit the largest part in the middle whose ratio is in range.
+/// Crops a part of random area and shape, and resizes it. The part is drawn as by torchvision's
+/// `RandomResizedCrop`: up to ten tries of an area, uniform in `scale` of the image's area, and of
+/// a ratio of width to height, uniform in the logarithm of `ratio`, until the part fits; then a
+/// uniform place. When no try fits, it is the largest part in the middle whose ratio is in range.
 ///
-/// Pixels beside the part play no role in the interpolation. Values: any image; `f32` within a
-/// millionth of torchvision's.
+/// Pixels outside of the part do not take part in the interpolation. Works on any image; `f32`
+/// within a millionth of torchvision's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct RandomResizedCrop {
@@ -116,7 +116,7 @@ impl RandomResizedCrop {
     }
 }
 
-/// Tries before the fallback, torchvision's.
+/// Tries before the fallback, as many as torchvision's.
 const TRIES: usize = 10;
 
 impl<S: Into<Size>> From<S> for RandomResizedCrop {
@@ -126,8 +126,7 @@ impl<S: Into<Size>> From<S> for RandomResizedCrop {
 }
 
 impl Augment {
-    /// A part of random area and shape, resized: see [`RandomResizedCrop`], which a size alone
-    /// becomes.
+    /// Crops a random part and resizes it: a size, or a [`RandomResizedCrop`].
     pub fn random_resized_crop(self, crop: impl Into<RandomResizedCrop>) -> Self {
         self.push(crop.into())
     }

@@ -26,8 +26,9 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// A resize of height and width, pixel edges to pixel edges. torchvision: `Resize`; nearest is its
-/// `NEAREST_EXACT`. Nearest is exact; `f32` within a millionth of torchvision's otherwise.
+/// Resizes height and width, pixel edges to pixel edges. torchvision: `Resize`; nearest is its
+/// `NEAREST_EXACT`. Nearest is exact, other results are within a millionth of torchvision's in
+/// `f32`.
 ///
 /// Bilinear and bicubic filters become wider where the image becomes smaller, so that every pixel has its
 /// share ([`without_antialiasing`](Self::without_antialiasing) turns that off). Bicubic results leave
@@ -47,16 +48,16 @@ enum To {
 }
 
 impl Resize {
-    /// A resize to exactly that size.
+    /// Resizes to exactly this size.
     pub fn new(height: usize, width: usize) -> Self {
         Self::to(To::Exactly { height, width })
     }
 
-    /// A resize of the shorter side to `short`; the longer becomes `short` * longer / shorter side,
-    /// rounded down, so that the shape is kept.
+    /// Resizes the shorter side to `short`. The longer side becomes `short` * longer / shorter,
+    /// rounded down, so that the image keeps its shape.
     ///
-    /// Where images come in all sizes, what is delivered has room for the longest image that could
-    /// be, one pixel high: crop it, which costs nothing, or give a [`max`](Self::max).
+    /// When images come in all sizes, the delivered field has room for the longest image that is
+    /// possible, one pixel high. Crop afterwards, which costs nothing, or set a [`max`](Self::max).
     pub fn short(short: usize) -> Self {
         Self::to(To::Short { short, max: None })
     }
@@ -65,8 +66,8 @@ impl Resize {
         Self { to, interpolation: Interpolation::Bilinear, antialias: true }
     }
 
-    /// The longest that the longer side may become; the shorter becomes shorter then, but no
-    /// less than a pixel. Only with [`short`](Self::short). The default is no limit.
+    /// The greatest length of the longer side; the shorter side then becomes shorter, but at least
+    /// one pixel. Only with [`short`](Self::short). The default is no limit.
     pub fn max(mut self, longest: usize) -> Self {
         if let To::Short { max, .. } = &mut self.to {
             *max = Some(longest);
@@ -103,8 +104,7 @@ impl From<(usize, usize)> for Resize {
 }
 
 impl Augment {
-    /// Resizes the image: see [`Resize`], which the length of the shorter side, or height and
-    /// width, become.
+    /// Resizes the image: the length of the shorter side, height and width, or a [`Resize`].
     pub fn resize(self, resize: impl Into<Resize>) -> Self {
         self.push(resize.into())
     }

@@ -24,8 +24,9 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// A part of the image, resized. Pixels beside the part play no role in the interpolation.
-/// torchvision: `resized_crop`, which pads where ours refuses to leave the image.
+/// Crops a part of the image and resizes it. Pixels outside of the part do not take part in the
+/// interpolation. torchvision: `resized_crop`, which pads beyond the image; here the part must lie
+/// inside.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct ResizedCrop {
@@ -38,8 +39,7 @@ pub struct ResizedCrop {
 }
 
 impl ResizedCrop {
-    /// The part from row top and column left on, of a height and width, as `size`, height and
-    /// width.
+    /// The part with this top, left, height and width, resized to a height and width.
     pub fn new(part: [usize; 4], (height, width): (usize, usize)) -> Self {
         let interpolation = Interpolation::Bilinear;
         Self { part, size: [height, width], interpolation, antialias: true }
@@ -60,7 +60,7 @@ impl ResizedCrop {
 }
 
 impl Augment {
-    /// A part of the image, resized: see [`ResizedCrop`].
+    /// Crops a part of the image and resizes it: see [`ResizedCrop`].
     pub fn resized_crop(self, crop: ResizedCrop) -> Self {
         self.push(crop)
     }

@@ -38,7 +38,7 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// The two axes that a turn exchanges.
+/// The two axes that a rotation swaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Plane {
@@ -67,7 +67,7 @@ impl Plane {
         }
     }
 
-    /// Asks for the axes of the plane.
+    /// Requires the axes of the plane.
     fn check(self, sketch: &Sketch) -> Result<(), String> {
         match self.as_str().chars().find(|axis| !sketch.raw_layout.as_str().contains(*axis)) {
             None => Ok(()),
@@ -93,15 +93,16 @@ impl FromStr for Plane {
 }
 
 impl Augment {
-    /// Turns by `quarters` of a full turn: in the plane of height and width counter-clockwise, in
-    /// others from the second axis towards the first, as `numpy.rot90`. Exact, any dtype. The image
-    /// of a quarter turn is as high as it was wide. torchvision: `rotate(90 * quarters, expand=True)`.
+    /// Rotates by `quarters` quarter turns: counter-clockwise in the plane of height and width, and
+    /// from the second axis towards the first in others, like `numpy.rot90`. Exact, any dtype. An
+    /// odd number swaps the lengths of the two axes. torchvision: `rotate(90 * quarters,
+    /// expand=True)`.
     pub fn rot90(self, quarters: i32, plane: Plane) -> Self {
         self.push(Rot90 { quarters, plane })
     }
 
-    /// With probability `p` turns by 0 to 3 quarters of a full turn, uniform: see
-    /// [`rot90`](Self::rot90). Images that are not square come in either shape.
+    /// With probability `p` rotates by 0 to 3 quarter turns, uniform: see [`rot90`](Self::rot90).
+    /// Images that are not square come out in both shapes.
     pub fn random_rot90(self, p: f64, plane: Plane) -> Self {
         self.push(RandomRot90 { p, plane })
     }

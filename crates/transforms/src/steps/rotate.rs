@@ -1,4 +1,4 @@
-//! Turns by any angle.
+//! Rotations by any angle.
 
 use std::fmt;
 use std::ops::Range;
@@ -37,9 +37,9 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// The image turned by an angle, *counter-clockwise*, about its middle; it keeps its size, and what
-/// comes from outside is the fill. torchvision: `rotate`. Multiples of 180 degrees, and of 90 for
-/// squares, only move pixels, exactly; other angles are an [`Affine`] map.
+/// Rotates the image by an angle, *counter-clockwise*, about its middle. It keeps its size, and
+/// outside of it is the fill. torchvision: `rotate`. Multiples of 180 degrees, and of 90 for
+/// squares, only move pixels and are exact; other angles are an [`Affine`] map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct Rotate {
@@ -49,7 +49,7 @@ pub struct Rotate {
 }
 
 impl Rotate {
-    /// A turn by `angle` degrees.
+    /// A rotation by `angle` degrees.
     pub fn new(angle: f64) -> Self {
         Self { angle, interpolation: Interpolation::Nearest, fill: Fill::default() }
     }
@@ -60,7 +60,7 @@ impl Rotate {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -91,8 +91,8 @@ impl From<f64> for Rotate {
     }
 }
 
-/// [`Rotate`] by an angle that is uniform in a range. torchvision: `RandomRotation`. One number a
-/// sample.
+/// [`Rotate`] by an angle that is uniform in a range. torchvision: `RandomRotation`. Draws one
+/// number per sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct RandomRotation {
@@ -102,7 +102,7 @@ pub struct RandomRotation {
 }
 
 impl RandomRotation {
-    /// A turn by degrees in a range.
+    /// A rotation by degrees in a range.
     pub fn new(degrees: Range<f64>) -> Self {
         let interpolation = Interpolation::Nearest;
         Self { degrees: degrees.into(), interpolation, fill: Fill::default() }
@@ -114,7 +114,7 @@ impl RandomRotation {
         self
     }
 
-    /// What lies outside. The default is 0.
+    /// The value outside of the image. The default is 0.
     pub fn fill(mut self, fill: impl Into<Fill>) -> Self {
         self.fill = fill.into();
         self
@@ -125,7 +125,7 @@ impl RandomRotation {
     }
 }
 
-/// A turn by up to this many degrees to either side.
+/// A rotation by up to this many degrees in either direction.
 impl From<f64> for RandomRotation {
     fn from(degrees: f64) -> Self {
         Self::new(-degrees..degrees)
@@ -133,12 +133,12 @@ impl From<f64> for RandomRotation {
 }
 
 impl Augment {
-    /// Turns the image counter-clockwise: see [`Rotate`], which an angle alone becomes.
+    /// Rotates the image counter-clockwise: by an angle, or a [`Rotate`].
     pub fn rotate(self, rotate: impl Into<Rotate>) -> Self {
         self.push(rotate.into())
     }
 
-    /// Turns the image by a random angle: see [`RandomRotation`], which the largest angle becomes.
+    /// Rotates the image by a random angle: a largest angle, or a [`RandomRotation`].
     pub fn random_rotation(self, rotation: impl Into<RandomRotation>) -> Self {
         self.push(rotation.into())
     }
@@ -161,7 +161,7 @@ impl Step for Rotate {
             (Some(0 | 2), ..) => sketch.atom(Atom::Move),
             (Some(_), Dim::Fixed(h), Dim::Fixed(w)) if h == w => sketch.atom(Atom::Turn),
             (None, ..) | (_, Dim::Fixed(_), Dim::Fixed(_)) => sketch.warp(self.interpolation),
-            // Squares among the images are turned, others are interpolated.
+            // Square images are rotated exactly, others are interpolated.
             _ => {
                 let (mut turned, common) = (sketch.clone(), sketch.lines.len());
                 turned.atom(Atom::Turn);

@@ -1,4 +1,4 @@
-//! Pixels that turn white or black.
+//! Salt and pepper noise.
 
 use std::fmt;
 
@@ -21,9 +21,9 @@ pub(crate) static FORMS: &[Form] = &[Form {
 }];
 
 impl Augment {
-    /// Each pixel is hit with probability `amount`; a share `salt` of those turns white and the
-    /// rest black, in every colour channel. Both are uniform in their range; kornia's are
-    /// 0.01 to 0.06 and 0.4 to 0.6. Alpha stays. kornia: `RandomSaltAndPepperNoise`.
+    /// Hits each pixel with probability `amount`: a share `salt` of the hit pixels becomes white
+    /// and the rest black, in every colour channel. Both are uniform in their range; kornia's
+    /// defaults are 0.01 to 0.06 and 0.4 to 0.6. Alpha stays. kornia: `RandomSaltAndPepperNoise`.
     pub fn salt_and_pepper(self, amount: impl Into<Uniform>, salt: impl Into<Uniform>) -> Self {
         self.push(SaltAndPepper { amount: amount.into(), salt: salt.into() })
     }

@@ -25,10 +25,10 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// clamp(`factor` x + (1 - `factor`) blur, 0, max) of every channel, the blur being the mean of
-    /// the pixel's 3x3 neighbourhood in which it counts five times; 0 blurs, 1 changes nothing. The
-    /// outermost pixels are not blended, only clamped to the range, and images of height or width 2
-    /// and less stay as they are. torchvision: `adjust_sharpness`.
+    /// clamp(`factor` x + (1 - `factor`) blur, 0, max) of every channel, where blur is the mean of
+    /// the 3x3 neighbourhood with the pixel itself counted five times; 0 blurs, 1 changes nothing.
+    /// The outermost pixels are only clamped to the range, and images whose height or width is at
+    /// most 2 stay as they are. torchvision: `adjust_sharpness`.
     pub fn adjust_sharpness(self, factor: f64) -> Self {
         self.push(Sharpness { factor, p: None })
     }

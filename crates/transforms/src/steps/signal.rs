@@ -1,4 +1,4 @@
-//! Signals: along the last axis, time.
+//! Steps for signals, along the last axis, which is time.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub(crate) static FORMS: &[Form] = &[
     },
 ];
 
-/// What a gain may be, in decibels: what `f32` has room for.
+/// The largest gain in decibels: what `f32` has room for.
 const DECIBELS_MAX: f64 = 200.0;
 
 impl Augment {
@@ -55,9 +55,9 @@ impl Augment {
         self.push(Gain { decibels: decibels.into() })
     }
 
-    /// `length` samples of a signal, from a place that is uniform among all that fit; a shorter
-    /// signal is padded with zeros at its end: put [`pad_if_needed`](Self::pad_if_needed) before it
-    /// for another border or place. Exact, any dtype.
+    /// Takes `length` samples of a signal, from a random place, uniform among all that fit. A
+    /// shorter signal is padded with zeros at its end; put [`pad_if_needed`](Self::pad_if_needed)
+    /// before it for another border or place. Exact, any dtype.
     pub fn random_window(self, length: usize) -> Self {
         self.push(RandomWindow { length })
     }

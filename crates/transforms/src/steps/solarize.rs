@@ -1,4 +1,4 @@
-//! Values above a threshold inverted.
+//! Solarisation.
 
 use std::fmt;
 
@@ -26,8 +26,8 @@ pub(crate) static FORMS: &[Form] = &[
 ];
 
 impl Augment {
-    /// max - x where x is at least `threshold`, else x; every channel. Exact. torchvision: `solarize`,
-    /// whose threshold is in units of the image, which here is so for all types but `u8` and `u16`.
+    /// max - x where x is at least `threshold`, else x, for every channel. Exact. torchvision:
+    /// `solarize`, whose threshold is in units of the image; here `u8` and `u16` count from 0 to 1.
     pub fn solarize(self, threshold: f64) -> Self {
         self.push(Solarize { threshold, p: None })
     }

@@ -27,12 +27,12 @@ pub(crate) static FORMS: &[Form] = &[Form {
     },
 }];
 
-/// The end of a sequence at which tokens are added or taken away.
+/// The end of a sequence at which tokens are added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// In front: the last tokens stay.
+    /// At the beginning: the last tokens stay.
     Left,
-    /// Behind: the first tokens stay.
+    /// At the end: the first tokens stay.
     Right,
 }
 
@@ -54,9 +54,8 @@ impl FromStr for Side {
     }
 }
 
-/// Sequences of any length as sequences of one: shorter ones are padded, longer ones cut. Exact,
-/// integers of any type; what was ragged is regular afterwards. A sequence without tokens becomes
-/// all padding.
+/// Brings sequences of any length to one length: shorter ones are padded, longer ones cut. Exact,
+/// for integers of any type. A ragged field becomes regular. An empty sequence becomes all padding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[must_use]
 pub struct PadOrTruncate {
@@ -71,14 +70,14 @@ impl PadOrTruncate {
         Self { length, value: 0.0, side: Side::Right }
     }
 
-    /// What is padded with: a whole number of the field's type, at most 2^24 from zero. The
+    /// The value of the padding: an integer of the field's type, at most 2^24 from zero. The
     /// default is 0.
     pub fn value(mut self, value: i32) -> Self {
         self.value = f64::from(value);
         self
     }
 
-    /// Where tokens are added or taken away. The default is right, the end.
+    /// Where tokens are added or removed. The default is right, the end.
     pub fn side(mut self, side: Side) -> Self {
         self.side = side;
         self
@@ -92,8 +91,7 @@ impl From<usize> for PadOrTruncate {
 }
 
 impl Augment {
-    /// Pads or cuts sequences of tokens to one length: see [`PadOrTruncate`], which a length alone
-    /// becomes.
+    /// Pads or cuts sequences of tokens to one length: a length, or a [`PadOrTruncate`].
     pub fn pad_or_truncate(self, to: impl Into<PadOrTruncate>) -> Self {
         self.push(to.into())
     }

@@ -33,7 +33,7 @@ pub(crate) const SPACE: Space = Space {
     posterize: [8.0, 6.0],
 };
 
-/// One operation out of fourteen, its strength uniform over all bins (Müller and Hutter,
+/// One of fourteen operations, with a strength that is uniform over all bins (Müller and Hutter,
 /// "TrivialAugment", 2021). torchvision: `TrivialAugmentWide`.
 ///
 /// The operations are those of [`RandAugment`](crate::RandAugment) over wider ranges: at bin i of
@@ -66,7 +66,7 @@ impl TrivialAugmentWide {
         self
     }
 
-    /// What lies outside of the image: a number for all channels or one each, in units of 0 to 1.
+    /// The value outside of the image: one number for all channels or one per channel, from 0 to 1.
     /// The default is black.
     pub fn fill(mut self, fill: &[f64]) -> Self {
         self.warp.fill = PolicyFill::new(fill);
@@ -81,7 +81,7 @@ impl Default for TrivialAugmentWide {
 }
 
 impl Augment {
-    /// One random operation of random strength: see [`TrivialAugmentWide`].
+    /// Applies one random operation of random strength: see [`TrivialAugmentWide`].
     pub fn trivial_augment_wide(self, policy: impl Into<TrivialAugmentWide>) -> Self {
         self.push(policy.into())
     }
