@@ -4,8 +4,8 @@ in views of one image, drawn by `bench-loader preview`.
 
     cargo build --release && python3 crates/transforms/catalogue/make.py target/release/bench-loader
 
-Every step that `bench-loader catalogue` lists must have a chain below, or a reason to have no picture. Behind
-the steps stand the settings of a whole chain, which have none.
+Every step that `bench-loader catalogue` lists must have a chain below, or a reason to have no picture.
+The settings of a whole chain come after the steps; they have no pictures.
 """
 
 import re
@@ -117,7 +117,7 @@ def documentation():
 
 
 def plain(doc):
-    """Documentation without its examples, and with code in the place of links."""
+    """Documentation without its examples, and with code instead of links."""
     doc = re.sub(r"```.*?```", "", doc, flags=re.S)
     doc = re.sub(r"\[(`[^`]+`)\](\([^)]*\))?", r"\1", doc)
     doc = re.sub(r"\[([^\]`]+)\]\(Self::[^)]*\)", r"\1", doc)
@@ -125,7 +125,7 @@ def plain(doc):
 
 
 def words_of(name, docs):
-    """What is said of a step, and of the struct that says the rest."""
+    """The documentation of a step, and of the struct that has the rest of it."""
     said = docs[name]
     more = re.search(r"(?:see|or an?|or a) \[`(\w+)`\]", said)
     parts = [plain(said)]

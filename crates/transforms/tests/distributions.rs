@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use tallow_core::{Key, RowKey};
 use tallow_transforms::{Augment, Fields, Layout};
 
-// ---- images and what becomes of them
+// ---- images and what chains make of them
 
 /// Samples 0..n of an epoch.
 fn keys(epoch: u64, n: usize) -> Vec<RowKey> {
@@ -57,7 +57,7 @@ fn outcomes(chain: &str, image: &Tensor, keys: &[RowKey]) -> Vec<Vec<f32>> {
     made.collect()
 }
 
-/// The parameter that `read` finds in what becomes of the image, a sample a key.
+/// The parameter that `read` finds in the augmented image, one sample per key.
 fn read(chain: &str, image: &Tensor, n: usize, read: impl Fn(&[f32]) -> f64) -> Vec<f64> {
     outcomes(chain, image, &keys(0, n)).iter().map(|made| read(made)).collect()
 }

@@ -282,7 +282,7 @@ proptest! {
         ]),
         size in sizes(), layout in layouts(), channels in 1usize..6, seed: u64,
     ) {
-        // A second step of the same name draws from another stream than when it stands alone.
+        // A second step of the same name draws from another stream than when it is alone.
         prop_assume!(steps.iter().filter(|step| step.starts_with("elastic")).count() < 2);
         let mut shape = shape_of(layout, channels, size);
         shape.insert(0, 1);
@@ -634,7 +634,7 @@ fn a_box_of_an_object_beyond_the_edge_is_whole_on_a_padded_image() {
 
 // ---- points on rubber
 
-/// Which place of the raw image each pixel of `side` x `side` shows behind `chain`, x and y; NaN
+/// Which place of the raw image each pixel of `side` x `side` shows after `chain`, x and y; NaN
 /// where any of it lies outside.
 fn shown(chain: &str, side: usize) -> Vec<[f32; 2]> {
     let ramp = |of: fn(usize, usize) -> usize| {

@@ -19,7 +19,7 @@ use crate::step::{self, Node};
 use crate::targets::Target;
 use crate::values::{Values, max_of};
 
-/// What stands in front of the stages of a row's plan.
+/// What precedes the stages of a row's plan.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub(crate) struct PlanHeader {
@@ -39,8 +39,8 @@ pub(crate) struct StageNeeds {
 }
 
 impl StageNeeds {
-    /// A sample that draws fewer steps is some stages behind the sketch: what the sketch has in a
-    /// later stage may stand in an earlier one.
+    /// A sample that draws fewer steps can be at an earlier stage than the sketch: what the sketch
+    /// has in a later stage may be in an earlier one.
     fn of(sketch: &Sketch) -> Vec<Self> {
         let needs = |stage: usize| {
             let rest = &sketch.stages[stage..];
@@ -60,7 +60,7 @@ pub(crate) struct AugmentEngine {
     pub(crate) schema: Schema,
     /// The schema of the raw rows.
     pub(crate) raw: Schema,
-    /// Where the image stands among the fields.
+    /// The index of the image among the fields.
     pub(crate) image: usize,
     pub(crate) layout: Layout,
     /// How the image is delivered.
@@ -75,7 +75,7 @@ pub(crate) struct AugmentEngine {
     once: bool,
     nodes: Vec<Node>,
     streams: Vec<Stream>,
-    /// What the streams are named by, where that was said.
+    /// The name of the streams, where one was set.
     draws: Option<String>,
     /// The step that mixes a second sample in, if there is one.
     pub(crate) mix: Option<usize>,
@@ -91,11 +91,11 @@ pub(crate) struct AugmentEngine {
 }
 
 impl AugmentEngine {
-    /// Ties `augment` to `schema`.
+    /// Binds `augment` to `schema`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] with all that does not work.
+    /// [`ErrorKind::Config`] with all problems.
     pub(crate) fn bind(augment: &Augment, schema: &Schema) -> Result<Self> {
         let image = position(schema, augment.field_name())?;
         let field = &schema.fields()[image];
@@ -113,8 +113,8 @@ impl AugmentEngine {
                 }
             });
         let extents = Extents::of(&sketch);
-        // Pixels that are read and delivered as they are go the fast way, which leaves their values
-        // alone too.
+        // Pixels of a type that is read and delivered unchanged take the faster way, which keeps
+        // their values too.
         let raw = field.dtype();
         let moves = !sketch.computes
             && out.dtype() == field.dtype()
@@ -210,7 +210,7 @@ impl AugmentEngine {
         let mut plans = vec![StagePlan::zeroed(); self.stages];
         let composer = self.composer(key, shapes.shape(self.image), &mut plans)?;
         let mut composer = composer.with_notes();
-        // Whoever the partner is: whether there is one does not depend on it.
+        // Whether there is a partner does not depend on which one it is.
         composer.set_mixed(self.partner(key, 1).is_some());
         composer.chain(&self.nodes);
         Ok(composer.into_notes())
@@ -256,7 +256,7 @@ impl AugmentEngine {
         Ok(())
     }
 
-    /// Makes field `field`, which is not the image, of the raw one and the partner's.
+    /// Makes field `field`, which is not the image, from its raw field and the partner's.
     pub(crate) fn target(
         &self,
         field: usize,
@@ -505,8 +505,8 @@ fn is_delivered(dtype: RowDType) -> bool {
     matches!(dtype, RowDType::U8 | RowDType::F16 | RowDType::BF16 | RowDType::F32)
 }
 
-/// The axes of the image as it is delivered: as they were, unless it becomes what networks take, or a
-/// step says otherwise.
+/// The layout of the delivered image: that of the raw field, or channels first for networks, or
+/// what a step says.
 fn delivered_layout(sketch: &Sketch) -> Layout {
     let raw = sketch.raw_layout;
     let is_float = |dtype| matches!(dtype, RowDType::F16 | RowDType::BF16 | RowDType::F32);
@@ -540,7 +540,7 @@ fn delivered_field(field: &Field, sketch: &mut Sketch, layout: Layout) -> Result
 fn scale_of(sketch: &Sketch, dtype: RowDType) -> [f32; 2] {
     let values = sketch.values;
     match values.ends() {
-        // As it is: nobody asked for another type, or nobody knows what to scale.
+        // Unchanged: no other type was asked for, or there is no range to scale.
         Some(_) if sketch.dtype.is_none() && !values.has_levels() => [1.0, 0.0],
         None => [1.0, 0.0],
         Some([low, high]) => {

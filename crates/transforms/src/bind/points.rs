@@ -18,13 +18,13 @@ pub(crate) struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
-    /// Points that go through `plans`. All calls share one scratch, which nobody else writes.
+    /// Points that go through `plans`. All calls share one scratch, which nothing else writes.
     pub(crate) fn new(simd: Simd, plans: &'a [StagePlan]) -> Self {
         Self { simd, plans, drawn: Cell::new(None) }
     }
 
-    /// Where the pixel index (x, y) of the raw image is found in the delivered one; NaN for a
-    /// point that a projective map takes behind the horizon.
+    /// Where the pixel index (x, y) of the raw image is found in the delivered one; NaN for a point
+    /// that a projective map takes beyond the horizon.
     pub(crate) fn map(&self, point: [f64; 2], extents: &Extents, scratch: &mut [u8]) -> [f64; 2] {
         let plans = self.plans.iter().filter(|plan| plan.head() != Head::Skip);
         plans.fold(point, |point, plan| self.through(plan, point, extents, scratch))
@@ -158,7 +158,7 @@ fn kept_of_source(plan: &StagePlan) -> Kept {
 }
 
 /// What a stage leaves of its own result: a warp all that lies inside of the image, which does not
-/// grow with it, and other stages what no crop behind a resize cut off.
+/// grow with it, and other stages what no crop after a resize cut off.
 fn kept_of_result(plan: &StagePlan) -> Kept {
     let is_warp = match plan.head() {
         // Resizes that were made one lose nothing.

@@ -32,11 +32,11 @@ pub(crate) struct Select {
     pub(crate) extents: Extents,
 }
 
-/// Elements of any type begin here.
+/// The alignment at which elements of any type can begin.
 const ALIGN: usize = 64;
 
 impl Select {
-    /// Images between stages: two that take turns, and what becomes of a partner.
+    /// Images between stages: two that alternate, and the partner's.
     pub(crate) fn images(extents: &Extents) -> usize {
         if extents.canvases[canvas::PARTNER as usize] { 3 } else { 2 }
     }
@@ -129,7 +129,7 @@ impl Select {
         size
     }
 
-    /// The value outside, a channel each: the mask's own, or the image's, rounded as pixels are.
+    /// The value outside, per channel: the mask's own fill, or the image's, rounded like pixels.
     fn fill_of<T: Pod>(&self, plan: &StagePlan, dtype: RowDType) -> [T; CHANNELS_MAX] {
         plan.fill.map(|fill| {
             let element = self.fill.or_else(|| dtype.element(rounded(dtype, fill.into())));
@@ -153,7 +153,7 @@ fn rounded(dtype: RowDType, value: f64) -> f64 {
     value.round_ties_even().clamp(low, high)
 }
 
-/// The elements of a row, of which those without any lie nowhere, aligned or not.
+/// The elements of a row. Empty rows have no memory, and none that is aligned.
 fn elements<T: Pod>(bytes: &[u8]) -> &[T] {
     if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) }
 }

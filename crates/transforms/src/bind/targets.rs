@@ -30,7 +30,7 @@ enum Action {
 }
 
 impl BoundTarget {
-    /// Ties `target` to `field`, next to the image of `sketch`.
+    /// Binds `target` to `field`, as it follows the image of `sketch`.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub(crate) struct Composer<'a> {
     contents: Contents,
     /// The interpolating map of the stage under way, resampled to middle pixels.
     matrix: Matrix,
-    /// A scale and a bias that no operation stands behind yet: the store takes them for nothing.
+    /// A scale and a bias that no operation follows yet: the store can apply them at no cost.
     pending: Option<(Channels, Channels)>,
     /// The step under way.
     stream: Option<Stream>,
@@ -39,7 +39,7 @@ pub(crate) struct Composer<'a> {
     mixed: bool,
     /// The share of the sample itself in what is mixed.
     share: f32,
-    /// What was drawn, in words, where somebody asked.
+    /// What was drawn, in words, when that was asked for.
     notes: Option<Vec<String>>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Composer<'a> {
         self.notes.unwrap_or_default()
     }
 
-    /// Says what a step drew, like `hflip` or `hue -0.03`; costs nothing unless somebody listens.
+    /// Says what a step drew, like `hflip` or `hue -0.03`; costs nothing unless notes are kept.
     pub(crate) fn note(&mut self, drawn: fmt::Arguments<'_>) {
         if let Some(notes) = &mut self.notes {
             notes.push(drawn.to_string());
@@ -136,8 +136,8 @@ impl<'a> Composer<'a> {
         if self.normalized { 1.0 } else { self.values.unit() as f32 }
     }
 
-    /// How far values lie from each other in the image as it is now, for noise in the place of
-    /// pixels: 1 once it is normalised.
+    /// How far values lie from each other in the image as it is now, for noise instead of pixels: 1
+    /// once it is normalised.
     pub(crate) fn spread(&self) -> f32 {
         if self.normalized { 1.0 } else { self.max() }
     }
@@ -174,8 +174,8 @@ impl<'a> Composer<'a> {
         self.moved_to(size);
     }
 
-    /// Notes at which sides of the source a crop of the image as it is now takes pixels away. Behind
-    /// an interpolation `after` tells it: no border comes after one in its stage.
+    /// Notes at which sides of the source a crop of the image as it is now takes pixels away. After
+    /// an interpolation `after` tells it: no border follows one in its stage.
     fn note_cropped(&mut self, start: [i32; 3], size: [i32; 3]) {
         if self.is_resampled() {
             return;
@@ -220,15 +220,15 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Adds `before` pixels in front of each axis and `behind` behind.
+    /// Adds `before` pixels at the beginning of each axis and `after` at its end.
     pub(crate) fn pad(
         &mut self,
         before: [i32; 3],
-        behind: [i32; 3],
+        after: [i32; 3],
         border: Border,
         fill: Channels,
     ) {
-        if before == [0; 3] && behind == [0; 3] {
+        if before == [0; 3] && after == [0; 3] {
             return;
         }
         self.admit(Atom::Pad { constant: border == Border::Constant });
@@ -239,7 +239,7 @@ impl<'a> Composer<'a> {
         let mut size = plan.size;
         for k in 0..3 {
             plan.before.crop(k, -before[k]);
-            size[k] += before[k] + behind[k];
+            size[k] += before[k] + after[k];
         }
         self.moved_to(size);
     }
@@ -322,7 +322,7 @@ impl<'a> Composer<'a> {
         matches!(self.plans[self.at].head(), Head::Resize | Head::Affine | Head::Perspective)
     }
 
-    /// The integer map that a move changes: behind an interpolation the one of its result.
+    /// The integer map that a move changes: after an interpolation the one of its result.
     fn moves(&mut self) -> &mut crate::plan::IntegerMap {
         let resampled = self.is_resampled();
         let plan = self.plan();
@@ -414,10 +414,10 @@ impl<'a> Composer<'a> {
         plan.ops_len += 1;
     }
 
-    /// x `scale` + `bias`, a channel each. The last one costs nothing: the store does it.
+    /// x `scale` + `bias` for each channel. The last one costs nothing, since the store does it.
     pub(crate) fn affine(&mut self, scale: Channels, bias: Channels) {
         self.flush();
-        // Admitted when it comes to stand in the program; room for it is kept in any case.
+        // Admitted when it enters the program; room for it is kept in any case.
         self.admit(Atom::Point(1));
         self.contents.ops -= 1;
         self.pending = Some((scale, bias));
@@ -433,7 +433,7 @@ impl<'a> Composer<'a> {
     pub(crate) fn normalize(&mut self, channels: usize, of: impl Fn(usize) -> (f32, f32)) {
         for group in 0..channels.div_ceil(CHANNELS_MAX) {
             let first = group * CHANNELS_MAX;
-            // Those that there are not have any numbers.
+            // Channels beyond the last can have any numbers.
             let pair = |c: usize| of(if first + c < channels { first + c } else { first });
             let scale = std::array::from_fn(|c| pair(c).0);
             let bias = std::array::from_fn(|c| pair(c).1);
@@ -450,7 +450,8 @@ impl<'a> Composer<'a> {
     pub(crate) fn posterize(&mut self, bits: usize) {
         let max = self.values.width();
         let count = max + 1.0;
-        // 255 is the greatest of 2^8, 65535 of 2^16. 1 is white, and no number of levels.
+        // 255 is the greatest of 2^8 levels and 65535 of 2^16; a maximum of 1 is white, not a count
+        // of levels.
         let is_whole = max > 1.0 && count.fract() == 0.0 && (count as u64).is_power_of_two();
         let most = if is_whole { (count as u64).trailing_zeros() as usize } else { 16 };
         let levels = (1u32 << bits.min(most)) as f32;
@@ -458,14 +459,14 @@ impl<'a> Composer<'a> {
         self.point(OpCode::Posterize, &[step, levels - 1.0]);
     }
 
-    /// Every level as frequent as any other.
+    /// Makes every level as frequent as any other.
     pub(crate) fn equalize(&mut self) {
         // Bytes are levels already, of which a step of 0 changes none.
         let are_levels = self.values.has_levels() && self.max() == 255.0;
         self.point(OpCode::Equalize, &[self.max(), f32::from(u8::from(are_levels))]);
     }
 
-    /// (x - mean) / sqrt(variance + `eps`) of this image, over all of it or each channel.
+    /// (x - mean) / sqrt(variance + `eps`) of this image, over the whole image or per channel.
     pub(crate) fn standardize(&mut self, eps: f32, per_channel: bool) {
         self.op(true, Op::new(OpCode::Standardize, u32::from(per_channel), &[eps]));
         self.normalized = true;

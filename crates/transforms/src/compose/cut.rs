@@ -2,9 +2,8 @@
 //!
 //! The same rules serve the sketch at `build`, which counts the stages of the worst case, and the
 //! composer of each sample. A sample that draws fewer steps never needs more stages than the
-//! sketch: what a stage of the sample holds is at any step a part of what the sketch's stage
-//! holds, or the sample is a stage behind, and the rules refuse a whole whenever they refuse a
-//! part.
+//! sketch: at any step, a stage of the sample holds a part of what the sketch's stage holds, or the
+//! sample is at an earlier stage; and whenever the rules refuse a part, they refuse the whole.
 
 use std::fmt;
 

@@ -64,7 +64,7 @@ impl Matrix {
         (determinant != 0.0).then(|| Self(adjugate.map(|entry| entry / determinant)))
     }
 
-    /// Where (x, y) goes; `None` behind the horizon.
+    /// Where (x, y) goes; `None` beyond the horizon.
     pub(crate) fn apply(&self, x: f64, y: f64) -> Option<(f64, f64)> {
         let row = |r: usize| self.0[3 * r] * x + self.0[3 * r + 1] * y + self.0[3 * r + 2];
         let w = row(2);

@@ -17,7 +17,7 @@ pub(crate) const LEN_MAX: usize = i32::MAX as usize / 4;
 /// The most values of an image that is held as one: they are counted in 32 bits.
 const VALUES_MAX: usize = i32::MAX as usize;
 
-/// What reaches a step, and what the chain has become so far.
+/// What reaches a step, and how the chain is cut so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Sketch {
     /// Depth, height and width.
@@ -29,7 +29,7 @@ pub(crate) struct Sketch {
     pub(crate) values: Values,
     /// Whether values have left their range for good: they are normalised.
     pub(crate) normalized: bool,
-    /// Whether what is delivered hangs on the ends of the range.
+    /// Whether the delivered values depend on the ends of the range.
     pub(crate) ranged: bool,
     /// The element type of the raw field.
     pub(crate) raw: RowDType,
@@ -175,7 +175,7 @@ impl Sketch {
         self.note(Some(reason), "");
     }
 
-    /// Adds `atom`, behind a cut where the rules want one.
+    /// Adds `atom`, after a cut if the rules require one.
     pub(crate) fn atom(&mut self, atom: Atom) {
         if atom != Atom::Move {
             self.measure();
@@ -324,7 +324,7 @@ impl Sketch {
         if self.normalized { 1.0 } else { self.values.width() / self.values.unit() }
     }
 
-    /// Asks that an argument is one of the image's values: any number behind a normalisation.
+    /// Asks that an argument is one of the image's values: any number after a normalisation.
     ///
     /// # Errors
     ///
@@ -449,8 +449,8 @@ impl Sketch {
             true => (&self.stages, &other.stages),
             false => (&other.stages, &self.stages),
         };
-        // A sample that went the way of fewer stages is behind, whatever its stage holds. The
-        // needs of a stage do not depend on where it stands, so the largest serve all.
+        // A sample that took the way of fewer stages is at an earlier stage, whatever that holds.
+        // The needs of a stage do not depend on its place, so the largest serve all.
         let mut stages = long.clone();
         let last = stages.len() - 1;
         if short.len() == long.len() {

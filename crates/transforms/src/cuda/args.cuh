@@ -34,7 +34,7 @@ struct StageArgs {
     uint64_t fields;
     uint64_t partials;
     uint64_t statistics;
-    // Where the stage lies in the plan of a row.
+    // The index of the stage in the plan of a row.
     uint32_t stage;
     // The first row of the slab, and where it goes.
     uint32_t first;
@@ -64,7 +64,7 @@ struct SelectArgs {
     Rows scratch;
     // Canvases of this field, which take turns.
     uint64_t canvases[2];
-    // What becomes of a partner, which is pasted.
+    // The partner's elements, which are pasted.
     uint64_t partner;
     uint64_t fields;
     // The bits of the element outside, where `fill_as` is constant.

@@ -133,7 +133,7 @@ fn refused(field: &Field) -> Error {
     Error::new(ErrorKind::Config, format!("found {field}, which no CUDA device holds"))
 }
 
-/// The plans of all rows, one behind the other.
+/// The plans of all rows, one after the other.
 fn plans(engine: &dyn Engine, schema: &Schema, keys: &[RowKey]) -> Result<Vec<u64>> {
     let row = RowBuffer::new(schema)?;
     let words = engine.plan_bytes() / size_of::<u64>();
@@ -155,7 +155,7 @@ fn on_device(
     let stream = device.cuda_stream();
     let plans = device.clone_htod(plans)?;
     // SAFETY: no launch reads of the scratch what none before it wrote. Its memory, like that of
-    // the plans, is freed on the stream that the launches are on, behind them.
+    // the plans, is freed on the stream that the launches are on, after them.
     let scratch = unsafe { device.alloc::<u8>(launches.scratch_bytes(rows).max(1)) }?;
     let storages: Vec<_> = fields.iter().map(|(_, tensor)| tensor.storage_and_layout()).collect();
     let mut outputs = launches
@@ -189,7 +189,7 @@ fn on_device(
         let list = launches.list(0, &layout, &addresses, 0..rows, 0);
         // SAFETY: plans, fields, scratch and outputs are allocations of this device, as long as the
         // schema says for `rows` rows, which live until after this call; what is put on the stream
-        // that they were allocated on, their release too, comes behind the launches.
+        // that they were allocated on, their release too, comes after the launches.
         unsafe { enqueue(device, &list) }?;
     }
     let made = launches.device_fields().iter().zip(outputs).map(|(&field, storage)| {
@@ -260,7 +260,7 @@ fn address_mut<'a>(
     of_any_type!(&mut storage.slice, slice => slice.device_ptr_mut(stream), dtype)
 }
 
-/// A field that is a few numbers a row: fetched, made by the CPU, and sent back.
+/// A field of a few numbers per row: fetched, made by the CPU, and sent back.
 fn on_host(
     launches: &Launches,
     schema: &Schema,

@@ -37,7 +37,7 @@ impl DeviceEngine for Launches {
 
     #[cfg(feature = "cuda")]
     fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()> {
-        // Those of a batch, at addresses that nobody follows.
+        // Those of a batch, at addresses that are never followed.
         let outputs = vec![0; self.device_fields().len()];
         super::device::load(device, &self.list(0, layout, &outputs, 0..layout.rows.min(1), 0))
     }

@@ -52,7 +52,7 @@ thread_local Block *block = nullptr;
 template <class Args> using Kernel = void (*)(Args);
 
 // Runs the blocks of a grid on one thread of each: a thread goes from block to block with the
-// others, which leave none behind at a barrier.
+// others, so that no thread waits at a barrier alone.
 template <class Args>
 void run_thread(Kernel<Args> kernel, const Args &args, Dim3 grid, Dim3 threads, uint32_t thread, Block *of) {
     gridDim = grid;

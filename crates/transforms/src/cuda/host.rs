@@ -72,8 +72,8 @@ kernels! {
 ///
 /// # Safety
 ///
-/// The bytes of [`Launch::uses`] are memory that this thread may read and write, with nobody else
-/// writing it; the plans in it are those of the engine that the launch comes from.
+/// The bytes of [`Launch::uses`] are memory that this thread may read and write, and that nothing
+/// else writes; the plans in it are those of the engine that the launch comes from.
 ///
 /// # Panics
 ///

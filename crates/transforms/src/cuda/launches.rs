@@ -39,8 +39,8 @@ pub struct Use {
 }
 
 /// A chain bound to the fields of a schema, as the launches that make its batches on a CUDA device:
-/// one a stage for the whole batch, and for a stage that can hold an operation that needs a
-/// statistic, or an elastic map, some before it, which rows without any leave at once.
+/// one launch per stage for the whole batch. A stage that can hold an elastic map, or an operation
+/// that needs a statistic, has some launches before it, which rows without one leave at once.
 #[derive(Debug)]
 pub struct Launches {
     pub(super) engine: AugmentEngine,
@@ -75,7 +75,7 @@ const TAPS_BYTES: usize = 10 << 10;
 /// (`Source` of `stage.cuh`), and some rows of the tile: see `separable.cuh`.
 const SUMS_BYTES: usize = 20 << 10;
 
-/// Two sums a channel and thread, as `Tally` of `statistics.cuh` has it.
+/// Two sums per channel and thread: `Tally` of `statistics.cuh`.
 const TALLY_BYTES: usize = THREADS as usize * 2 * CHANNELS_MAX * size_of::<f64>();
 
 /// `Partial` of `statistics.cuh`.
@@ -187,7 +187,7 @@ impl Batch<'_> {
 }
 
 impl Launches {
-    /// Ties `augment` to `schema`.
+    /// Binds `augment` to `schema`.
     ///
     /// # Errors
     ///
@@ -585,8 +585,8 @@ fn fill(select: &Select, dtype: RowDType) -> (u32, u64) {
 }
 
 impl Launch {
-    /// Which bytes the launch may read and write, for whoever checks that launches and copies wait
-    /// for each other.
+    /// Which bytes the launch may read and write, for checks that launches and copies wait for each
+    /// other.
     pub fn uses(&self) -> Vec<Use> {
         uses(self.kernel, &self.args, self.grid)
     }

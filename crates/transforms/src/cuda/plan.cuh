@@ -1,4 +1,4 @@
-// The plan of a row, as `plan.rs` writes it; the formulas that it relies on are told there.
+// The plan of a row, as `plan.rs` writes it; the formulas that it relies on are documented there.
 #pragma once
 
 #include <cstdint>
@@ -92,7 +92,7 @@ struct StagePlan {
 // `bound.rs` has the same number: a field that is added there must be added here.
 static_assert(sizeof(StagePlan) == 1096, "a plan of another layout");
 
-// What stands in front of the stages of a row.
+// What precedes the stages of a row.
 struct PlanHeader {
     uint32_t mixed;
     float share;
@@ -116,7 +116,7 @@ __device__ __forceinline__ int pixels_of(const StagePlan &plan) {
     return plan.size[D] * plan.size[H] * plan.size[W];
 }
 
-// What the axes' integer map behind the interpolation makes of output coordinate `at`.
+// What the axes' integer map after the interpolation makes of output coordinate `at`.
 __device__ __forceinline__ int after(const StagePlan &plan, int axis, int at) {
     return plan.after.offset[axis] + plan.after.sign[axis] * at;
 }

@@ -54,7 +54,7 @@ __device__ inline bool keeps_places(const StagePlan &plan) {
     return same;
 }
 
-// The box of a partner that is pasted behind the geometry of a stage; null where none is.
+// The box of a partner that is pasted after the geometry of a stage; null if there is none.
 __device__ inline const Op *paste_of(const StagePlan &plan) {
     for (int at = 0; at < int(plan.ops_len); ++at) {
         if (plan.ops[at].code == OpCode::Paste) return &plan.ops[at];
@@ -62,7 +62,7 @@ __device__ inline const Op *paste_of(const StagePlan &plan) {
     return nullptr;
 }
 
-// Where a stage stands among those that move elements: those of a mask are fewer than the image's.
+// The place of a stage among those that move elements: those of a mask are fewer than the image's.
 struct Order {
     // How many come before it, and whether it is one itself, and the last.
     int before;

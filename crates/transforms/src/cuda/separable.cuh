@@ -34,7 +34,7 @@ template <class T> struct Resampling {
     const Separable &shared;
     Tile tile;
     // Rows in hand: `first..end` of the middle image. Where that is not all that the tile needs,
-    // sums over the rows before them stand in front.
+    // sums over the rows before them come first.
     int first, end;
     bool has_sums;
 

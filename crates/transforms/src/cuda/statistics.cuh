@@ -1,9 +1,9 @@
 // What an operation must know of the whole image before its first pixel is changed
 // (`engine/statistics.rs`, `kernels/stats.rs`).
 //
-// A pass over the image leaves partial results, one a block, which `settle` joins in their order:
-// no sum depends on timing. They are not the sums of the CPU, whose order is another; in `f64`,
-// of `f32` values, the difference does not show.
+// A pass over the image leaves partial results, one per block, which `settle` joins in their order:
+// no sum depends on timing. They are not the sums of the CPU, whose order is another; in `f64`, of
+// `f32` values, the difference does not show.
 #pragma once
 
 #include "color.cuh"
@@ -11,7 +11,7 @@
 #include "shared.cuh"
 
 constexpr int LEVELS = 256;
-// What values are counted in: the levels, and NaN behind them.
+// What values are counted in: the levels, and NaN after them.
 constexpr int BINS = LEVELS + 1;
 
 // A statistic as its operation uses it.
@@ -40,7 +40,7 @@ __device__ __forceinline__ int moments_of(const Op &op, int channel) {
     return op.slot == 1 ? (channel < CHANNELS ? channel : CHANNELS - 1) : 0;
 }
 
-// A partial result under way, in shared memory: of sums and extremes one a thread.
+// A partial result under way, in shared memory: for sums and extremes, one per thread.
 struct Tally {
     const Op *op;
     int channels;

@@ -7,7 +7,7 @@
 
 // The taps of some neighbouring outputs along one axis, in shared memory.
 struct Taps {
-    // Where the first tap of each stands, and `count` weights each.
+    // The index of the first tap of each, and `count` weights each.
     int starts, weights;
     int count;
 

@@ -124,7 +124,7 @@ impl Batch {
         self.rows[partner].view()
     }
 
-    /// What the CPU makes of a row, a field each.
+    /// What the CPU makes of a row, per field.
     fn on_cpu(&self, at: usize) -> Vec<Vec<u8>> {
         let engine = self.engine();
         let mut made = RowBuffer::new(engine.schema()).unwrap();
@@ -198,7 +198,7 @@ impl Batch {
         words
     }
 
-    /// What the kernels make of rows `first..`, a field and then a row each. Blocks of `threads`.
+    /// What the kernels make of rows `first..`, by field and then by row. Blocks of `threads`.
     fn on_device(&self, first: usize, threads: u32) -> Vec<Vec<Vec<u8>>> {
         let layout = self.layout();
         let slab = self.slab(&layout);

@@ -42,7 +42,7 @@ struct Axis {
     int start, end;
     Border border;
 
-    // The part of coordinate `middle` in the place of an element, or `FILL`.
+    // The part of coordinate `middle` of the place of an element, or `FILL`.
     __device__ __forceinline__ int at(int middle) const {
         int source = offset + sign * middle;
         if (source < start || source >= end) {

@@ -4,7 +4,7 @@
 
 #include "view.cuh"
 
-// A place in the middle image: the pixel at or before it, and how far it is behind that. Found in
+// A place in the middle image: the pixel at or before it, and how far after that it is. Found in
 // `f64` and rounded to a multiple of 2^-20 pixels (`kernels/warp.rs`).
 struct Place {
     int x, y;
@@ -37,7 +37,8 @@ __device__ __forceinline__ double within(double place, double low, double high) 
     return place < high ? place : high;
 }
 
-// Where output pixel (y, x) lies in the middle image; far away behind the horizon of a projective map.
+// Where output pixel (y, x) lies in the middle image; far away beyond the horizon of a projective
+// map.
 __device__ __forceinline__ Place mapped(const StagePlan &plan, int y, int x) {
     const double(&m)[9] = plan.matrix;
     double v = after(plan, H, y), u = after(plan, W, x);

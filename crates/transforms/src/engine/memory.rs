@@ -4,7 +4,7 @@ use crate::compose::{Mixing, Sketch};
 use crate::kernels::warp::Places;
 use crate::plan::canvas;
 
-/// One row of an image, a plane a channel.
+/// One row of an image, one plane per channel.
 #[derive(Debug)]
 pub(crate) struct Tile<'a> {
     pub(crate) values: &'a mut [f32],
@@ -170,7 +170,7 @@ pub(crate) struct Memory<'a> {
 /// What the geometric part of a stage needs.
 #[derive(Debug)]
 pub(crate) struct HeadMemory<'a> {
-    /// One row of the source, up to four values a pixel.
+    /// One row of the source, up to four values per pixel.
     pub(crate) row: &'a mut [f32],
     /// Rows that were resampled along the width.
     pub(crate) ring: &'a mut [f32],

@@ -8,7 +8,7 @@ use crate::kernels::noise::{
 use crate::kernels::{Simd, arithmetic, color};
 use crate::plan::{CHANNELS_MAX, H, Op, OpCode, StagePlan, W, canvas};
 
-/// Where a row stands, and what operations look at beside it.
+/// Where a row is in the image, and what else operations look at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) plan: &'a StagePlan,
@@ -105,7 +105,7 @@ pub(crate) fn run(
 }
 
 /// Which of its four numbers an operation has for channel `c`: those of four channels have none for
-/// others, those of all use the first for channels behind the fourth.
+/// others, those of all use the first for channels after the fourth.
 fn number_of(op: &Op, c: usize) -> Option<usize> {
     match op.slot as usize {
         0 => Some(if c < CHANNELS_MAX { c } else { 0 }),
@@ -161,7 +161,7 @@ fn noise(simd: Simd, op: &Op, place: &Place<'_>, tile: &mut Tile<'_>) {
     });
 }
 
-/// A mask of a row, a part at a time: on the stack, whatever the width.
+/// A mask of a row, one part at a time, so that it fits on the stack for any width.
 const PART: usize = 256;
 
 fn salt_and_pepper(simd: Simd, op: &Op, place: &Place<'_>, tile: &mut Tile<'_>) {

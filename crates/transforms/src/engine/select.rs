@@ -39,7 +39,7 @@ pub(crate) struct Finding<'a, 'b> {
 }
 
 /// Executes the geometry of `plan` on `from` into `to`, whose channels lie as the two `Elements`
-/// say; what lies outside is `fill`, a value a channel.
+/// say; outside of `from` is `fill`, one value per channel.
 pub(crate) fn run<T: Pod>(
     simd: Simd,
     plan: &StagePlan,
@@ -53,7 +53,7 @@ pub(crate) fn run<T: Pod>(
     let width = plan.size[W] as usize;
     let is_lattice = !matches!(plan.head(), Head::Affine | Head::Perspective | Head::Elastic);
     if is_lattice {
-        // Each source axis hangs on one output axis: columns are the same in every row.
+        // Each source axis depends on one output axis: columns are the same in every row.
         let columns: &mut [u32] = bytemuck::cast_slice_mut(&mut places.whole[0][..width]);
         for (x, column) in columns.iter_mut().enumerate() {
             *column = grid.column(grid.middle([0, 0, x as i32])[W]);
@@ -71,7 +71,7 @@ pub(crate) fn run<T: Pod>(
                 Head::Elastic => warp::displaced(simd, displacements, y, places, width),
                 _ => warp::places(simd, plan, y, places, width),
             }
-            // A crop behind the map chose among its slices.
+            // A crop after the map chose among its slices.
             let z = plan.after.offset[D] + plan.after.sign[D] * z;
             grid.sampled_row(z, places, from, line, fill);
         }

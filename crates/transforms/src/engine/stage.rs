@@ -115,7 +115,7 @@ pub(crate) fn run<T: Pixel>(
     }
 }
 
-/// Where the first operation from `start` on stands that needs a statistic, or the end.
+/// The index of the first operation from `start` on that needs a statistic, or the end.
 fn next_statistic(ops: &[Op], start: usize) -> usize {
     let needs = |op: &Op| op.code().is_some_and(|code| code.needs_statistic());
     (start..ops.len()).find(|&at| needs(&ops[at])).unwrap_or(ops.len())
@@ -130,7 +130,7 @@ fn rows_of(plan: &StagePlan) -> impl Iterator<Item = (RowPlace, [i32; 2])> + use
     (0..rows).map(row)
 }
 
-/// Copies a row into an image, a plane a channel.
+/// Copies a row into an image of one plane per channel.
 fn keep_row(tile: &Tile<'_>, at: RowPlace, image: &mut [f32]) {
     for c in 0..tile.channels {
         let from = (c * at.rows + at.row) * tile.width;

@@ -11,13 +11,13 @@ use crate::plan::{CHANNELS_MAX, Op, OpCode};
 pub(crate) enum Statistic {
     /// The mean of the luma.
     Gray(GraySum),
-    /// Least and greatest value, a channel each.
+    /// Least and greatest value per channel.
     Extremes([MinMax; CHANNELS_MAX]),
-    /// How often each of 256 levels occurs, a channel each.
+    /// How often each of 256 levels occurs, per channel.
     Histograms([Histogram; CHANNELS_MAX]),
-    /// What each of those levels becomes, a channel each; one that stays as it is has none.
+    /// What each of those levels becomes, per channel; a channel that stays as it is has none.
     Tables([Option<[f32; 256]>; CHANNELS_MAX]),
-    /// Mean and variance, a channel each; images of more channels share the last.
+    /// Mean and variance per channel; images of more channels share the last.
     Moments([Moments; CHANNELS_MAX]),
 }
 

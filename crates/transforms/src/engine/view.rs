@@ -32,7 +32,7 @@ impl<'a, T> Raster<'a, T> {
     }
 }
 
-/// A raster behind the integer map and the border of a plan.
+/// A raster seen through the integer map and the border of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a, T> {
     raster: Raster<'a, T>,
@@ -53,7 +53,7 @@ impl<'a, T: Pixel> View<'a, T> {
         self.plan.middle[2] as usize
     }
 
-    /// The source coordinate that `at` along source axis `axis` stands for; `None` is the fill.
+    /// The source coordinate that is seen at `at` along source axis `axis`; `None` is the fill.
     fn bordered(&self, axis: usize, at: i32) -> Option<usize> {
         let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
         if (start..end).contains(&at) {
@@ -63,7 +63,7 @@ impl<'a, T: Pixel> View<'a, T> {
         Some((start + inside) as usize)
     }
 
-    /// Row (z, y) of the middle image into `planes`, a plane a channel, `stride` apart.
+    /// Row (z, y) of the middle image into `planes`, one plane per channel, `stride` apart.
     pub(crate) fn row(&self, simd: Simd, z: i32, y: i32, planes: &mut [f32], stride: usize) {
         let map = &self.plan.before;
         let width = self.width();

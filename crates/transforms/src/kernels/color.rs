@@ -135,7 +135,7 @@ pub(crate) fn hue(simd: Simd, r: &mut [f32], g: &mut [f32], b: &mut [f32], shift
 
 /// PIL's algorithm: ties go to red, then green; gray has hue 0.
 ///
-/// `(g - b) / range` stands for torchvision's `(max - b) / range - (max - g) / range` and so on: one
+/// `(g - b) / range` replaces torchvision's `(max - b) / range - (max - g) / range` and so on: one
 /// division instead of three, and one rounding less.
 #[inline(always)]
 fn rgb_to_hsv(r: f32, g: f32, b: f32) -> [f32; 3] {
@@ -404,7 +404,7 @@ mod tests {
         );
     }
 
-    /// The formulas of torchvision's `adjust_hue`, as they stand, in double precision.
+    /// The formulas of torchvision's `adjust_hue`, unchanged, in double precision.
     fn reference_hue(r: f64, g: f64, b: f64, shift: f64) -> [f64; 3] {
         let (v, low) = (r.max(g).max(b), r.min(g).min(b));
         let range = if v == low { 1.0 } else { v - low };
@@ -464,7 +464,7 @@ mod tests {
                     (&|x| invert(simd, x, max), [-INF, INF]),
                 ];
                 for (at, (step, want)) in steps.iter().enumerate() {
-                    // At every place of a vector and behind the last.
+                    // At every place of a vector and after the last.
                     for n in [1, 9, 33] {
                         let mut x: Vec<f32> = [NAN, INF, -INF].repeat(n);
                         step(&mut x);

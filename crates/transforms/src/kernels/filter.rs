@@ -1,4 +1,4 @@
-//! Neighbourhood filters of a row: sharpness. A blur is a resize of other weights: see `taps`.
+//! Neighbourhood filters of a row: sharpness. A blur is a resize with other weights: see `taps`.
 
 use super::Simd;
 use super::math::clamp;

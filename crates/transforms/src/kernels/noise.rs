@@ -24,9 +24,8 @@ const BLOCKS: usize = 8;
 /// Numbers made at once: four per block.
 const NUMBERS: usize = 4 * BLOCKS;
 
-/// The four words of [`BLOCKS`] consecutive Philox blocks: `words[w][i]` is word w of block
-/// `first + i`. A loop over lanes of a function without branches, which the compiler turns into
-/// vectors as it stands.
+/// The four words of [`BLOCKS`] consecutive Philox blocks: `words[w][i]` is word w of block `first
+/// + i`. A loop over lanes of a function without branches, which the compiler turns into vectors.
 #[inline(always)]
 fn philox(key: &NoiseCounter, first: u32) -> [[u32; BLOCKS]; 4] {
     let rest = [key.stream, key.index as u32, (key.index >> 32) as u32];

@@ -88,7 +88,7 @@ impl<T: Pixel> Lattice<'_, T> {
 }
 
 /// Where a row is sampled, x and y: the pixel at or before each place, and how far the place is
-/// behind it, 0 to 1.
+/// after it, 0 to 1.
 ///
 /// A place is found in `f64` and rounded to a multiple of 2^-20 pixels, half to even: what ought to
 /// be whole or half is, and the share of a pixel, an `f32`, is exact. An `f32` for both would be off
@@ -175,7 +175,7 @@ impl Corner {
     }
 }
 
-/// Where samples go, a plane a channel, and what lies outside.
+/// Where samples go, one plane per channel, and the value outside.
 pub(crate) struct Samples<'a> {
     pub(crate) planes: &'a mut [f32],
     pub(crate) stride: usize,

@@ -12,7 +12,7 @@ use crate::text::number;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fill {
     values: [f64; CHANNELS_MAX],
-    /// How many were given; 1 stands for all channels, 0 for what does not fit.
+    /// How many were given; 1 is for all channels, 0 marks a list that does not fit.
     given: usize,
 }
 
@@ -43,7 +43,7 @@ impl From<&[f64]> for Fill {
 }
 
 impl Fill {
-    /// Whether the fill is one of what reaches a step.
+    /// Whether the fill suits the image that reaches a step.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Fill {
         given.iter().try_for_each(|value| sketch.needs_value("fill", *value))
     }
 
-    /// The fill of an image in which `unit` stands for 1.
+    /// The fill of an image in which `unit` is the value of 1.
     pub(crate) fn channels(self, unit: f32) -> Channels {
         self.values.map(|value| (value * f64::from(unit)) as f32)
     }

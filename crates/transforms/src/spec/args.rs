@@ -10,7 +10,7 @@ use crate::augment::Augment;
 use crate::parameters::{Fill, Jitter, Uniform};
 use crate::text::{Shown, number};
 
-/// How a step, or a setting of the whole chain, is written, and how it comes about.
+/// How a step, or a setting of the whole chain, is written, and how it is added to a chain.
 pub(crate) struct Form {
     pub(crate) name: &'static str,
     /// The arguments, as `bench-loader` prints them.
@@ -296,7 +296,8 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Numbers a channel each, or one for all; `none` and nothing are no list.
+    /// One number per channel, or one for all. Without the argument, or with `none`, there is no
+    /// list.
     pub(crate) fn list_if(&mut self, key: &str) -> Result<Option<Vec<f64>>, SpecError> {
         match self.take(key) {
             None => Ok(None),

@@ -124,7 +124,7 @@ fn did_you_mean(names: &[&str]) -> String {
     format!("; did you mean {}?", quoted.join(" or "))
 }
 
-/// More letters than these nobody mistypes in one name.
+/// The most wrong letters of a name that still gets a suggestion.
 const SLIPS_MAX: usize = 3;
 
 /// No step has a name of so many letters; comparing longer ones would take time and tell nothing.

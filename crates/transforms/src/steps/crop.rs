@@ -164,8 +164,8 @@ impl Step for CenterCrop {
         let size = self.size.for_image(composer);
         let short = [0, 1, 2].map(|k| (size[k] - now[k]).max(0));
         let before = short.map(|len| len / 2);
-        let behind = [0, 1, 2].map(|k| short[k] - before[k]);
-        composer.pad(before, behind, Border::Constant, [0.0; 4]);
+        let after = [0, 1, 2].map(|k| short[k] - before[k]);
+        composer.pad(before, after, Border::Constant, [0.0; 4]);
         let start = [0, 1, 2].map(|k| {
             let more = composer.size()[k] - size[k];
             (f64::from(more) / 2.0).round_ties_even() as i32

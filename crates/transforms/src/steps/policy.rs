@@ -248,7 +248,7 @@ impl Warp {
                 }
             }))?;
         }
-        // One line a stage says enough.
+        // One line per stage is enough.
         sketch.lines.truncate(lines);
         for stage in stage..sketch.stages.len() {
             sketch.lines.push(self.line(sketch, stage, lines));

@@ -89,9 +89,9 @@ impl Step for Shift {
         composer.note(format_args!("shift {by}"));
         let size = composer.size();
         let border = if self.wrap { Border::Wrap } else { Border::Constant };
-        let [front, behind] = [by.max(0), (-by).max(0)];
-        composer.pad([0, 0, front], [0, 0, behind], border, [0.0; CHANNELS_MAX]);
-        composer.crop([0, 0, behind], size);
+        let [front, after] = [by.max(0), (-by).max(0)];
+        composer.pad([0, 0, front], [0, 0, after], border, [0.0; CHANNELS_MAX]);
+        composer.crop([0, 0, after], size);
     }
 }
 
@@ -147,8 +147,8 @@ impl Step for RandomWindow {
 
     fn compose(&self, draws: &mut Draws, composer: &mut Composer<'_>) {
         let (length, now) = (self.length as i32, composer.width());
-        let behind = [0, 0, (length - now).max(0)];
-        composer.pad([0; 3], behind, Border::Constant, [0.0; CHANNELS_MAX]);
+        let after = [0, 0, (length - now).max(0)];
+        composer.pad([0; 3], after, Border::Constant, [0.0; CHANNELS_MAX]);
         let start = whole(draws, 0, i64::from(composer.width() - length)) as i32;
         composer.note(format_args!("window at {start}"));
         let mut size = composer.size();

@@ -139,11 +139,11 @@ impl Step for PadOrTruncate {
     fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
         let more = self.length as i32 - composer.width();
         let (pad, cut) = ([0, 0, more.max(0)], [0, 0, (-more).max(0)]);
-        let [front, behind, start] = match self.side {
+        let [front, after, start] = match self.side {
             Side::Left => [pad, [0; 3], cut],
             Side::Right => [[0; 3], pad, [0; 3]],
         };
-        composer.pad(front, behind, Border::Constant, [self.value as f32; CHANNELS_MAX]);
+        composer.pad(front, after, Border::Constant, [self.value as f32; CHANNELS_MAX]);
         let mut size = composer.size();
         size[W] = self.length as i32;
         composer.crop(start, size);
