@@ -24,17 +24,15 @@ use crate::{
 /// ```
 pub struct Sample {
     index: usize,
-    schema: Schema,
     buffer: RowBuffer,
 }
 
 impl Sample {
     pub(crate) fn read(source: &dyn Source, index: usize) -> Result<Self> {
-        let schema = source.schema().clone();
-        let mut buffer = RowBuffer::new(&schema)?;
+        let mut buffer = RowBuffer::new(source.schema())?;
         source.read(index, &mut buffer.row(None))?;
         buffer.finish()?;
-        Ok(Self { index, schema, buffer })
+        Ok(Self { index, buffer })
     }
 
     /// Sample `index`, in the form of a row that was made of it.
@@ -44,7 +42,7 @@ impl Sample {
     /// When the row is not whole.
     pub fn from_row(index: usize, row: RowBuffer) -> Result<Self> {
         row.finish()?;
-        Ok(Self { index, schema: row.schema().clone(), buffer: row })
+        Ok(Self { index, buffer: row })
     }
 
     /// Which sample of its source it is.
@@ -54,7 +52,7 @@ impl Sample {
 
     /// The fields, as the source or what made the row declares them.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        self.buffer.schema()
     }
 
     /// A field: its name, dtype, shape and elements.
@@ -90,7 +88,7 @@ impl Sample {
     /// When the transform does not fit the fields or this sample, or mixes a second sample in, which
     /// only a loader can choose.
     pub fn transformed(&self, transform: &dyn Transform, seed: u64, epoch: u64) -> Result<Self> {
-        let engine = transform.bind(&self.schema)?;
+        let engine = transform.bind(self.schema())?;
         if engine.mixer().is_some() {
             let message = "found a transform that mixes two samples, expected one that needs no other: \
                            leave out the mixing, or look at a batch of a loader";
@@ -109,11 +107,11 @@ impl Sample {
             buffer.finish()
         });
         made.map_err(|error| error.with_index(self.index))?;
-        Ok(Self { index: self.index, schema: engine.schema().clone(), buffer })
+        Ok(Self { index: self.index, buffer })
     }
 
     fn fields(&self) -> impl Iterator<Item = FieldView<'_>> {
-        (0..self.schema.fields().len()).map(|at| self.field(at))
+        (0..self.schema().fields().len()).map(|at| self.field(at))
     }
 }
 

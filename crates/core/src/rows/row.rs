@@ -97,7 +97,7 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`], naming the first field that is not.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), naming the first field that is not.
     pub fn finish(&self) -> Result<()> {
         finish(self.fields, self.slots)
     }

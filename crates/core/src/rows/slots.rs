@@ -83,7 +83,7 @@ impl RowSlots {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Incomplete`], naming the first field that is not.
+    /// [`ErrorKind::Incomplete`](crate::ErrorKind::Incomplete), naming the first field that is not.
     ///
     /// # Panics
     ///
