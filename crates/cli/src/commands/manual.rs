@@ -21,7 +21,8 @@ fn subcommand(program: &Command, name: &str) -> Result<Command> {
     if let Some(command) = program.find_subcommand(name) {
         return Ok(command.clone());
     }
-    let names: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
+    let names: Vec<&str> =
+        program.get_subcommands().filter(|it| !it.is_hide_set()).map(Command::get_name).collect();
     let message = format!("there is no command {name:?}, expected one of {}", names.join(", "));
     Err(Failure::Usage(message))
 }

@@ -139,7 +139,7 @@ impl Place {
     }
 
     fn of_path(path: &Path, recursive: bool) -> tallow::SourceResult<Self> {
-        let metadata = fs::metadata(path).map_err(|error| cannot("look at it", path, error))?;
+        let metadata = fs::metadata(path).map_err(|error| cannot("open", path, error))?;
         if metadata.is_dir() {
             return Self::of_folder(path, recursive);
         }
@@ -320,8 +320,10 @@ impl Found {
     /// Looks at the names in a folder except hidden ones, and at where links lead.
     fn in_folder(path: &Path) -> tallow::SourceResult<Self> {
         let mut found = Self::default();
-        for entry in listing::entries(path).map_err(|error| cannot("list it", path, error))? {
-            let entry = entry.map_err(|error| cannot("list it", path, error))?;
+        for entry in
+            listing::entries(path).map_err(|error| cannot("list the folder", path, error))?
+        {
+            let entry = entry.map_err(|error| cannot("list the folder", path, error))?;
             if entry.is_hidden() {
                 continue;
             }
@@ -367,9 +369,9 @@ impl Found {
 pub(crate) fn named(folders: &[PathBuf]) -> String {
     const NAMED_MAX: usize = 3;
     let name = |path: &PathBuf| format!("{:?}", path.file_name().unwrap_or(path.as_os_str()));
-    let mut names: Vec<String> = folders.iter().take(NAMED_MAX).map(name).collect();
+    let names: Vec<String> = folders.iter().take(NAMED_MAX).map(name).collect();
     if folders.len() > NAMED_MAX {
-        names.push(format!(".. {} in all", folders.len()));
+        return format!("{} and {} more", names.join(", "), folders.len() - NAMED_MAX);
     }
     names.join(", ")
 }
@@ -479,8 +481,8 @@ pub(crate) fn files(
             continue;
         }
         let entries = listing::entries(&folder);
-        for entry in entries.map_err(|error| cannot("list it", &folder, error))? {
-            let entry = entry.map_err(|error| cannot("list it", &folder, error))?;
+        for entry in entries.map_err(|error| cannot("list the folder", &folder, error))? {
+            let entry = entry.map_err(|error| cannot("list the folder", &folder, error))?;
             if entry.is_hidden() {
                 continue;
             }

@@ -94,14 +94,14 @@ impl Console {
         let _ = writeln!(io::stderr(), "{}", visible(&line.to_string()));
     }
 
-    /// Prints the first lines of a list on standard error, and how many there are in all.
+    /// Prints the first lines of a list on standard error, and how many more there are.
     pub(crate) fn tell_some<T: fmt::Display>(&mut self, what: &str, lines: &[T], total: usize) {
         let what = style::problem(what);
         for line in lines {
             self.tell(format_args!("{what} {}", escaped(&line.to_string())));
         }
         if total > lines.len() {
-            self.tell(format_args!("{what} .. {total} in all"));
+            self.tell(format_args!("{what} and {} more", total - lines.len()));
         }
     }
 
