@@ -143,7 +143,7 @@ fn write_parts(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         parts.partition(|(part, _)| matches!(part, Part::Wait(_) | Part::Device));
     let words = |parts: &[(Part, f64)]| {
         let words =
-            parts.iter().map(|(part, share)| format!("{} {}", part.as_str(), percent(*share)));
+            parts.iter().map(|(part, share)| format!("{} {}", words_of(*part), percent(*share)));
         words.collect::<Vec<_>>().join(", ")
     };
     let (waits, rest) = (words(&waits), words(&rest));
@@ -153,6 +153,11 @@ fn write_parts(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         (false, true) => writeln!(out, "wall      {rest}"),
         (false, false) => writeln!(out, "wall      {rest}; waiting for {waits}"),
     }
+}
+
+/// A part of the wall time as a reader says it, instead of as JSON has it.
+fn words_of(part: Part) -> String {
+    part.as_str().replace('_', "-")
 }
 
 fn write_copies(out: &mut dyn Write, report: &Run) -> io::Result<()> {

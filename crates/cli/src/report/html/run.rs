@@ -149,6 +149,8 @@ fn of_wall(part: meter::Part) -> (&'static str, Tone) {
         meter::Part::Own => ("consumer", Tone::Own),
         meter::Part::Device => ("device", Tone::Device),
         meter::Part::Wait(Stage::Idle) => ("no thread at work", Tone::Idle),
+        meter::Part::Wait(Stage::HandOver) => ("hand-over", Tone::HandOver),
+        meter::Part::Wait(Stage::MapBatch) => ("map-batch", Tone::MapBatch),
         meter::Part::Wait(stage) => (stage.as_str(), of_stage(stage)),
     }
 }

@@ -68,11 +68,17 @@ fn more(report: &Tune) -> String {
             time(step)
         ));
     }
-    more.push(format!("The result is {}.", report.uncertainty()));
+    more.push(as_sentence(&report.uncertainty()));
     if report.sought.cut {
         more.push(text("The search was cut short by --seconds, with more to try."));
     }
     more.join(" ")
+}
+
+/// Text with a capital letter and a full stop.
+fn as_sentence(text: &str) -> String {
+    let (first, rest) = text.split_at(text.len().min(1));
+    format!("{}{rest}.", first.to_uppercase())
 }
 
 fn figures(report: &Tune) -> Vec<Figure> {
