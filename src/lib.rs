@@ -1,4 +1,44 @@
-#![doc = include_str!("../README.md")]
+//! Data loading for [candle](candle): samples become batches of tensors, in CUDA memory or on the
+//! CPU, augmented on the way, so that training does not wait. One seed gives the same batches on
+//! any machine, with any number of workers or ranks, and after resuming at any point.
+//!
+//! ```no_run
+//! use tallow::prelude::*;
+//!
+//! # fn main() -> tallow::Result<()> {
+//! // data/input/*.npy and data/output/*.npy, paired by name
+//! let source = NpyFolders::pairs("data")?;
+//! let augment = Augment::new().random_resized_crop(224).random_hflip(0.5).normalize(IMAGENET);
+//! let loader = Loader::builder(source).transform(augment).batch_size(64).shuffle().build()?;
+//! for epoch in 0..3 {
+//!     for batch in loader.epoch(epoch) {
+//!         let (input, target) = batch?.pair("input", "target")?;
+//! #       let _ = (input, target);
+//!     }
+//! }
+//! println!("{}", loader.report());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Start with the [`guide`]: ten questions in the order in which they come up, and a table for
+//! people who come from PyTorch. Then:
+//!
+//! - a [`Source`] gives samples by index: [`NpyFolders`], [`NpyFile`], [`Safetensors`], [`Memory`],
+//!   [`from_fn`], and sources made of sources ([`SourceExt`]);
+//! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
+//! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
+//! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
+//! - a [`Report`] says whether training waits, and for what.
+//!
+//! The command `bench-loader` (crate `tallow-cli`) answers the same for a folder, without a program.
+//!
+//! # Features
+//!
+//! - `cuda`: batches are delivered in the memory of a CUDA device and augmented there. Building it
+//!   takes NVIDIA's toolkit.
+//! - `metal`: batches are copied to a Metal device.
+
 #![forbid(unsafe_code)]
 
 #[doc(no_inline)]
@@ -27,6 +67,8 @@ pub use tallow_transforms::{
     catalogue, describe, map, map_drawn, simd_level,
 };
 
+pub mod guide;
+
 /// What engines are made of and what their plans hold: for transforms that bring an engine of their
 /// own, and for programs that look into plans.
 pub mod plan {
@@ -38,6 +80,11 @@ pub mod plan {
         PLAN_VERSION, StagePlan,
     };
 }
+
+/// The README's code is tested with the rest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// What a training program needs: `use tallow::prelude::*`.
 pub mod prelude {

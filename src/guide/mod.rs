@@ -1,0 +1,53 @@
+//! The guide: ten questions in the order in which they come up, each with code that is compiled and
+//! run as a test.
+//!
+//! 1. [My data is a folder](my_folder)
+//! 2. [My samples have labels](my_labels)
+//! 3. [My data has a format of its own](my_format)
+//! 4. [Augmentation, with masks and boxes](augmentation)
+//! 5. [A validation split](validation)
+//! 6. [Stopping and resuming](resuming)
+//! 7. [Several processes or machines](ranks)
+//! 8. [Training on CUDA](cuda)
+//! 9. [Is my training waiting for data?](waiting)
+//! 10. [What went wrong?](errors)
+//!
+//! [Coming from PyTorch](pytorch) puts the word of torch or torchvision beside Tallow's.
+//!
+//! Every page begins from the same picture. A **source** gives sample `index`. A **sampler** gives
+//! the order of an epoch. **Workers** read the samples of a batch into one piece of memory and
+//! **transform** them on the way. The **loader** delivers batches in order, each with a tensor for
+//! every **field**.
+
+#[doc = include_str!("my_folder.md")]
+pub mod my_folder {}
+
+#[doc = include_str!("my_labels.md")]
+pub mod my_labels {}
+
+#[doc = include_str!("my_format.md")]
+pub mod my_format {}
+
+#[doc = include_str!("augmentation.md")]
+pub mod augmentation {}
+
+#[doc = include_str!("validation.md")]
+pub mod validation {}
+
+#[doc = include_str!("resuming.md")]
+pub mod resuming {}
+
+#[doc = include_str!("ranks.md")]
+pub mod ranks {}
+
+#[doc = include_str!("cuda.md")]
+pub mod cuda {}
+
+#[doc = include_str!("waiting.md")]
+pub mod waiting {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("pytorch.md")]
+pub mod pytorch {}
