@@ -311,7 +311,7 @@ impl Augment {
     ///
     /// # Errors
     ///
-    /// As [`Transform::bind`].
+    /// As [`Transform::bind`](tallow_core::Transform::bind).
     pub fn layouts(&self, schema: &Schema) -> Result<[Layout; 2]> {
         let engine = AugmentEngine::bind(self, schema)?;
         Ok([engine.layout, engine.delivered])
@@ -321,7 +321,7 @@ impl Augment {
     ///
     /// # Errors
     ///
-    /// As [`Transform::bind`].
+    /// As [`Transform::bind`](tallow_core::Transform::bind).
     pub fn explain(&self, schema: &Schema) -> Result<String> {
         Ok(AugmentEngine::bind(self, schema)?.explain())
     }
@@ -330,7 +330,7 @@ impl Augment {
     ///
     /// # Errors
     ///
-    /// As [`Transform::bind`], or when the shapes do not fit.
+    /// As [`Transform::bind`](tallow_core::Transform::bind), or when the shapes do not fit.
     pub fn drawn(&self, schema: &Schema, key: RowKey, shapes: Shapes<'_>) -> Result<Vec<String>> {
         AugmentEngine::bind(self, schema)?.drawn(key, shapes)
     }
