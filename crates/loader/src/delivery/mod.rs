@@ -7,8 +7,12 @@
 //! per 50 us of work or so; a lock-free ring would save nothing that can be measured, and would be
 //! harder to understand.
 //!
+//! `stalls` notices workers that are stuck, and gives up the batch that they hold up.
+//!
 //! Nothing can deadlock: slabs are admitted whole and in order, the first of the window always has
 //! its memory, and its rows are claimed before any others.
+
+mod stalls;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -18,15 +22,14 @@ use std::time::{Duration, Instant};
 
 use tallow_core::{BatchRows, Batching, Key, Order, Population, Sampler};
 
+pub(crate) use self::stalls::Overdue;
+use self::stalls::{LOOK, Look};
 use crate::lock::lock;
 use crate::report::Readiness;
 use crate::slabs::{Slab, SlabStore};
 use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
 use crate::user_code::{catch, discard};
 use crate::{BatchId, Error, ErrorKind, Result};
-
-/// The longest time between two looks for stuck workers.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// What is fixed at `build()` about the way from an epoch to its slabs.
 pub(crate) struct Course {
@@ -107,15 +110,6 @@ struct Progress {
     /// Whether the consumer sleeps on `ready`.
     waiting: bool,
     stop: bool,
-}
-
-/// What the consumer saw of a worker.
-#[derive(Debug, Clone, Copy, Default)]
-struct Look {
-    /// Rows that it had begun.
-    rows: u64,
-    /// When that was seen first, by `Progress::watched`.
-    since: Duration,
 }
 
 struct Admitted {
@@ -545,106 +539,6 @@ impl Delivery {
         }
     }
 
-    /// Looks at which row each worker is, `passed` after looking before.
-    ///
-    /// Workers read no clock between the rows of a claim, so the consumer, which waits, measures how long
-    /// they are at one. Only time in which it could look counts: in a process that was stopped, or on a
-    /// machine that slept, workers are not stuck only because time has passed.
-    fn look(&self, state: &mut Progress, passed: Duration) {
-        state.watched += passed;
-        let (looks, watched) = (&mut state.looks, state.watched);
-        looks.resize(self.activities.len(), Look::default());
-        for (look, activity) in looks.iter_mut().zip(&self.activities) {
-            let rows = activity.rows();
-            if look.rows != rows || activity.doing(self.built).stage == Stage::Idle {
-                *look = Look { rows, since: watched };
-            }
-        }
-    }
-
-    /// Gives up the first slab if a worker has been at one of its rows for longer than `stall`, or, if
-    /// there is no slab yet, at its order; and at once if every worker is stuck somewhere.
-    fn overdue(&self, state: &mut Progress, stall: Duration) -> Option<Overdue> {
-        let patience = state.patience(stall);
-        // A worker that was stuck in the iteration before may be about to return.
-        if state.watched - state.begun < patience {
-            return None;
-        }
-        // Rows are finished without the lock, so the slab may be done by now.
-        if state.window.front().is_some_and(|first| first.slab.is_done()) {
-            return None;
-        }
-        let doing: Vec<Doing> = self.activities.iter().map(|a| a.doing(self.built)).collect();
-        let stuck: Vec<usize> =
-            (0..doing.len()).filter(|&at| self.is_stuck(state, at, doing[at], patience)).collect();
-        let is_idle = |at: usize| doing[at].stage == Stage::Idle;
-        let others = || (0..doing.len()).filter(|at| !stuck.contains(at));
-        // Workers that the limit holds back cannot help either.
-        let limited = state.is_limited(0);
-        let none_left = !stuck.is_empty() && others().all(|at| limited && is_idle(at));
-        let at_first = stuck.iter().find(|&&at| self.is_at_first(state, at, doing[at]));
-        let longest = || stuck.iter().max_by_key(|&&at| doing[at].elapsed);
-        let &worker = at_first.or_else(|| longest().filter(|_| none_left))?;
-        if state.wave_at != state.watched && others().all(is_idle) {
-            (state.waves, state.wave_at) = (state.waves + 1, state.watched);
-        }
-        let (id, next) = match state.window.pop_front() {
-            Some(first) => {
-                first.slab.cancel();
-                (first.slab.id, first.slab.next)
-            }
-            None => self.give_up_next(state)?,
-        };
-        // The others go on without it, and there is room in the window. They also go on without workers that are
-        // at rows of slabs that were given up, which leave at the next row unless they are stuck, too.
-        state.passed.insert(worker);
-        let oldest = state.window.front().map_or(state.admitted, |first| first.number);
-        let at_given_up = |&at: &usize| {
-            matches!(doing[at].stage, Stage::Read | Stage::Transform) && doing[at].slab < oldest
-        };
-        state.passed.extend((0..doing.len()).filter(at_given_up));
-        self.wake_worker(state, 0);
-        Some(Overdue { worker, doing: doing[worker], none_left, id, next })
-    }
-
-    /// Whether a worker has been watched at one row, or in one order, for as long as `patience`.
-    fn is_stuck(&self, state: &Progress, worker: usize, doing: Doing, patience: Duration) -> bool {
-        let look = state.looks.get(worker);
-        let look = look.filter(|look| look.rows == self.activities[worker].rows());
-        doing.stage != Stage::Idle
-            && doing.elapsed >= patience
-            && look.is_some_and(|look| state.watched - look.since >= patience)
-    }
-
-    /// Whether a worker is at a row of the first slab, or at the order that it comes from.
-    fn is_at_first(&self, state: &Progress, worker: usize, doing: Doing) -> bool {
-        match state.window.front() {
-            Some(first) => {
-                matches!(doing.stage, Stage::Read | Stage::Transform) && doing.slab == first.number
-            }
-            // A worker that was given up makes an order that is no longer waited for.
-            None => {
-                let ordering = state.run.as_ref().is_some_and(|run| run.ordering);
-                ordering && doing.stage == Stage::Order && !state.passed.contains(&worker)
-            }
-        }
-    }
-
-    /// Gives up the batch that no worker is free to admit; returns it and the one after it.
-    fn give_up_next(&self, state: &mut Progress) -> Option<(BatchId, BatchId)> {
-        let run = state.run.as_mut().filter(|run| run.next.epoch < run.end)?;
-        let id = run.next;
-        run.next = if run.ordering {
-            // Without its order nothing of the epoch can be made. The order that the worker makes if it
-            // returns is not for the next epoch, and will not be used.
-            run.ordering = false;
-            BatchId { epoch: id.epoch + 1, number: 0 }
-        } else {
-            self.after(id)
-        };
-        Some((id, run.next))
-    }
-
     /// Ends the iteration: its slabs are no longer needed. Returns the workers that are still at one
     /// of its rows after `bound`.
     pub(crate) fn cancel(&self, bound: Duration) -> Vec<(usize, Doing)> {
@@ -729,13 +623,6 @@ impl Delivery {
 }
 
 impl Progress {
-    /// How long a worker may be watched at one row: the whole timeout, and less if no worker has
-    /// finished anything since all busy ones were stuck that long. What hangs for all of them probably
-    /// hangs for the next rows as well, and should not cost a whole timeout for each.
-    fn patience(&self, stall: Duration) -> Duration {
-        stall / 4u32.pow(self.waves.min(3))
-    }
-
     /// Whether no worker is busy, except for those that were given up.
     fn is_at_rest(&self) -> bool {
         self.busy <= self.passed.len()
@@ -760,17 +647,6 @@ pub(crate) enum Next {
     Wait,
     /// Nothing any more.
     End,
-}
-
-/// A batch that a stuck worker holds up.
-pub(crate) struct Overdue {
-    pub(crate) worker: usize,
-    pub(crate) doing: Doing,
-    /// Whether no worker is left for the batches after it either, until one returns.
-    pub(crate) none_left: bool,
-    pub(crate) id: BatchId,
-    /// The batch that is delivered after it.
-    pub(crate) next: BatchId,
 }
 
 /// The order of an epoch whose order could not be made.
