@@ -132,7 +132,7 @@ impl Consumer {
     pub(crate) fn state_at(&self, epoch: u64, batch: usize) -> Result<State> {
         if batch > self.plan.batches || (epoch == u64::MAX && batch > 0) {
             let batches = if epoch == u64::MAX { 0 } else { self.plan.batches };
-            let message = format!("batch {batch} of an epoch of {batches} batches");
+            let message = format!("no batch {batch}, epoch {epoch} has {batches}");
             return Err(Error::new(ErrorKind::Config, message));
         }
         let next = self.normal(BatchId { epoch, number: batch });

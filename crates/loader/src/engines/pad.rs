@@ -51,7 +51,7 @@ impl PadEngine {
         if let Some(Padding { field, .. }) =
             paddings.iter().find(|padding| schema.position(&padding.field).is_none())
         {
-            let message = format!("padding for {field:?}, which is no field of {schema}");
+            let message = format!("padding for {field:?}, which is not a field of {schema}");
             return Err(Error::new(ErrorKind::Config, message));
         }
         let (mut fields, mut steps) = (Vec::new(), Vec::new());
@@ -93,7 +93,8 @@ fn pad_field(field: &Field, padding: &Padding, fields: &mut Vec<Field>) -> Resul
         return Err(Error::new(ErrorKind::Config, message));
     }
     let Some(element) = field.dtype().element(padding.value) else {
-        let message = format!("padding {}, which is no {}", padding.value, field.dtype());
+        let message =
+            format!("padding {}, which is not a value of {}", padding.value, field.dtype());
         return Err(Error::new(ErrorKind::Config, message).with_field(field.name()));
     };
     let shape: &[usize] = if ragged_axes.len() == 1 { &[] } else { &[ragged_axes.len()] };

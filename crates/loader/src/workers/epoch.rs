@@ -42,7 +42,7 @@ impl Epoch<'_> {
             return Ok(());
         }
         let (index, samples) = (sample.index, self.samples);
-        let message = format!("the order gives sample {index} of a source of {samples}");
+        let message = format!("the order gives sample {index}, the source has {samples}");
         Err(Error::new(ErrorKind::Config, message))
     }
 
