@@ -15,9 +15,9 @@ use tallow_core::{Engine, Fingerprint, Result, Row, RowView, Schema, Transform};
 ///
 /// let output = Schema::new(vec![Field::new("input", RowDType::F32, &[4])])?;
 /// let scale = tallow_transforms::map(output, |input, out| {
-///     let pixels = input.field(0).as_slice::<u8>()?;
+///     let pixels = input.field("input").as_slice::<u8>()?;
 ///     let scaled: [f32; 4] = std::array::from_fn(|i| f32::from(pixels[i]) / 255.0);
-///     out.field(0).copy_from_slice(&scaled)
+///     out.field("input").copy_from_slice(&scaled)
 /// });
 /// # Ok::<(), tallow_core::Error>(())
 /// ```

@@ -27,9 +27,9 @@ use tallow_core::{
 /// let output = Schema::new(vec![Field::new("input", RowDType::F32, &[4])])?;
 /// let gain = tallow_transforms::map_drawn("gain", output, |input, draws, out| {
 ///     let factor = 0.5 + draws.unit_f64() as f32;
-///     let signal = input.field(0).as_slice::<f32>()?;
+///     let signal = input.field("input").as_slice::<f32>()?;
 ///     let louder: [f32; 4] = std::array::from_fn(|i| factor * signal[i]);
-///     out.field(0).copy_from_slice(&louder)
+///     out.field("input").copy_from_slice(&louder)
 /// });
 /// # let _ = gain;
 /// # Ok::<(), tallow_core::Error>(())

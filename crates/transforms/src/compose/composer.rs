@@ -131,7 +131,7 @@ impl<'a> Composer<'a> {
         self.values.ends().map(|_| self.max())
     }
 
-    /// What 1 in an argument is in the image as it is now: 1 once it is normalised.
+    /// The value of 1 in an argument, in the image as it is now: 1 once it is normalised.
     pub(crate) fn unit(&self) -> f32 {
         if self.normalized { 1.0 } else { self.values.unit() as f32 }
     }

@@ -1,5 +1,5 @@
-//! An image as far as it is known at `build`: its sizes, channels and range, and how the chain
-//! that it goes through is cut.
+//! What is known of an image when a chain is bound: its sizes, channels and range, and how the
+//! chain is cut into stages.
 
 use std::fmt;
 

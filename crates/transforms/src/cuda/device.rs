@@ -55,7 +55,7 @@ fn module_of(kernel: &str) -> &'static Module {
     }
 }
 
-/// Loads the modules of `launches`, as far as `device` has not got them.
+/// Loads the modules of `launches` that `device` does not have yet.
 pub(super) fn load(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
     for launch in launches {
         let Module { name, ptx } = module_of(launch.kernel);

@@ -308,7 +308,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A fill, of 0 where there is none: torchvision's `fill=None` leaves what is outside black as well.
+    /// A fill, 0 without the argument or with `none`: torchvision's `fill=None` is black too.
     pub(crate) fn fill(&mut self, key: &str) -> Result<Fill, SpecError> {
         Ok(self.list_if(key)?.map_or_else(Fill::default, |values| values[..].into()))
     }

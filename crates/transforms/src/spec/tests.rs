@@ -146,7 +146,7 @@ fn settings_stand_anywhere_but_inside_a_step() {
     assert!(error("mask(1)").message().contains("found 1 for field"));
 }
 
-/// Anything that a chain can be told besides its steps.
+/// Everything that a chain can have besides its steps.
 fn settings() -> impl Strategy<Value = Augment> {
     let any_name = || vec(any::<char>(), 0..9).prop_map(String::from_iter);
     let name = || prop_oneof![Just("a_word".to_owned()), any_name()];
@@ -335,7 +335,7 @@ fn hints_name_only_what_there_is_and_nothing_that_needs_none() {
     }
     let mut names: Vec<&str> = FOREIGN.iter().map(|(foreign, _)| *foreign).collect();
     names.sort_unstable();
-    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "a name stands here twice");
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "a name is listed twice");
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl fmt::Display for Autocontrast {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn each_channel_is_stretched_by_itself() {

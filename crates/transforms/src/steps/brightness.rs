@@ -75,7 +75,7 @@ impl fmt::Display for Brightness {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn brightness_is_a_product_that_ends_at_white() {

@@ -134,7 +134,7 @@ impl fmt::Display for RandomChannelPermutation {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn channels_change_places() {

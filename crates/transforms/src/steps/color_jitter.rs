@@ -119,7 +119,7 @@ impl fmt::Display for ColorJitter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn numbers_are_distances_and_ranges_are_taken_as_they_are() {

@@ -76,7 +76,7 @@ impl fmt::Display for Contrast {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::made;
+    use crate::steps::probe::made;
 
     #[test]
     fn contrast_turns_around_the_mean_of_the_luma() {

@@ -74,7 +74,7 @@ impl fmt::Display for Equalize {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn levels_become_even() {

@@ -307,7 +307,7 @@ impl fmt::Display for RandomErasing {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, made_f32, refusal};
+    use crate::steps::probe::{made, made_f32, refusal};
 
     #[test]
     fn a_rectangle_is_painted_in_the_units_of_the_image() {

@@ -83,7 +83,7 @@ impl fmt::Display for Gamma {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn gamma_is_a_power_of_the_share_of_white() {

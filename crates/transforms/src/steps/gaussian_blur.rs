@@ -81,7 +81,7 @@ impl fmt::Display for GaussianBlur {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn a_kernel_is_symmetric_and_sums_to_one() {

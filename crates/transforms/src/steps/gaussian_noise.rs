@@ -104,7 +104,7 @@ impl fmt::Display for GaussianNoise {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, made_f32, refusal};
+    use crate::steps::probe::{made, made_f32, refusal};
 
     #[test]
     fn noise_is_in_the_units_of_the_image() {

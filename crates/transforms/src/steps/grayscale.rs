@@ -75,7 +75,7 @@ impl fmt::Display for Grayscale {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn gray_is_the_luma_in_every_colour() {

@@ -75,7 +75,7 @@ impl fmt::Display for Hue {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn a_third_of_a_turn_exchanges_the_colours() {

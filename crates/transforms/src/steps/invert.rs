@@ -72,7 +72,7 @@ impl fmt::Display for Invert {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn a_negative_is_the_distance_to_white() {

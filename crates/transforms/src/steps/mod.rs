@@ -47,8 +47,6 @@ mod saturation;
 mod sharpness;
 mod signal;
 mod solarize;
-#[cfg(test)]
-mod testing;
 mod tokens;
 mod trivial_augment_wide;
 

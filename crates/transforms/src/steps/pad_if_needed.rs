@@ -160,9 +160,8 @@ mod tests {
     use super::*;
     use crate::layout::Layout;
     use crate::steps::probe::{
-        augmented, chain, chi_square, levels, problem, round_trips, values_of,
+        augmented, chain, chi_square, levels, made, problem, round_trips, values_of,
     };
-    use crate::steps::testing::made;
 
     const IMAGE: [u8; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 

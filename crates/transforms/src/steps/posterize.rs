@@ -84,7 +84,7 @@ impl fmt::Display for Posterize {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn the_lower_bits_are_dropped() {

@@ -64,7 +64,7 @@ impl fmt::Display for SaltAndPepper {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn all_salt_is_white_and_all_pepper_black() {

@@ -74,7 +74,7 @@ impl fmt::Display for Saturation {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::made;
+    use crate::steps::probe::made;
 
     #[test]
     fn saturation_moves_away_from_gray() {

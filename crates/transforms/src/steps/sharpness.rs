@@ -83,7 +83,7 @@ impl fmt::Display for Sharpness {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, made_f32, refusal};
+    use crate::steps::probe::{made, made_f32, refusal};
 
     #[test]
     fn the_border_and_small_images_stay() {

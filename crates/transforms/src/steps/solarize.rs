@@ -83,7 +83,7 @@ impl fmt::Display for Solarize {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::testing::{made, refusal};
+    use crate::steps::probe::{made, refusal};
 
     #[test]
     fn bright_values_are_inverted() {
