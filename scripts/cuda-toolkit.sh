@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A CUDA 13.0 toolkit out of Python wheels, for machines without CUDA: enough to compile and link
-# the feature `cuda`, with no driver and no GPU.
+# A CUDA 13.0 toolkit from Python wheels, for machines without CUDA: enough to compile and link the
+# feature `cuda` without a driver or GPU.
 #
 #     . scripts/cuda-toolkit.sh
 #     cargo build --features cuda
 #
-# To be sourced: it sets CUDA_HOME and its kin, PATH and LIBRARY_PATH. The first time it installs
-# some 2 GB below $TALLOW_CUDA (default ~/.cache/tallow-cuda-13.0), which takes python3 with venv and
-# a C compiler. PTX is for compute capability 8.0, which every later device takes too, unless
-# CUDA_COMPUTE_CAP names another.
+# Source it: it sets CUDA_HOME and similar variables, PATH and LIBRARY_PATH. The first time it
+# installs about 2 GB into $TALLOW_CUDA (default ~/.cache/tallow-cuda-13.0), which needs python3
+# with venv and a C compiler. PTX is for compute capability 8.0, which every later device accepts
+# too, unless CUDA_COMPUTE_CAP names another.
 #
-# What is linked against the driver of `stubs/` starts where a real driver is (580 or later, with the
-# CUDA 13 libraries), or the simulated one of crates/cuda-sim.
+# A program linked against the driver of `stubs/` starts on machines with a real driver (580 or
+# later, with the CUDA 13 libraries), or with the simulated one of crates/cuda-sim.
 
 tallow_cuda_wheels=(
     nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
@@ -19,7 +19,7 @@ tallow_cuda_wheels=(
     nvidia-cublas==13.0.2.14 nvidia-curand==10.4.0.35
 )
 
-# The wheels' folder below the toolkit's.
+# The folder of the wheels in that of the toolkit.
 tallow_cuda_home() {
     echo "$1"/venv/lib/python3*/site-packages/nvidia/cu13
 }
@@ -33,7 +33,7 @@ tallow_cuda_names() {
     done
 }
 
-# A driver to link against: every function that its header names, none of which may be called.
+# A driver to link against, with every function of its header. None of them may be called.
 tallow_cuda_driver() {
     local header="$1/stubs/driver.c" home
     home=$(tallow_cuda_home "$1")

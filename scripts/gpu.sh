@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Proves and measures what only a GPU can, on a machine that has one and perhaps nothing else.
+# Proves and measures what needs a GPU, on a machine that has one and perhaps nothing else.
 #
-#     scripts/gpu.sh build [FOLDER]    with Rust: a program into FOLDER (default target/gpu), to be carried
-#     FOLDER/gpu.sh run OUT [PART...]  with a GPU: everything, or PARTs, into OUT/table.txt
+#     scripts/gpu.sh build [FOLDER]    with Rust: builds a program into FOLDER (default target/gpu) to copy
+#     FOLDER/gpu.sh run OUT [PART...]  with a GPU: runs everything, or PARTs, and writes OUT/table.txt
 #
-# `build` takes a CUDA toolkit, or installs the one of cuda-toolkit.sh. CUDA_COMPUTE_CAP names the
+# `build` uses a CUDA toolkit, or installs the one of cuda-toolkit.sh. CUDA_COMPUTE_CAP names the
 # device's compute capability without the point (default 90), or an earlier one.
 #
-# `run` takes a driver of CUDA 13 and its libraries, those of the system or of PyTorch; with PyTorch
-# and torchvision their figures stand beside ours (PYTHON names another python3), and where
-# compute-sanitizer is found it looks on. PARTs are loader, augment, figures, peers, sanitizer, in this
-# order unless given in another; each ends within the time that PART_SECONDS gives it (default 90),
-# and so it hinders none behind it. The last line is PASS or FAIL, of correctness alone, and the exit
+# `run` needs a driver of CUDA 13 and its libraries, from the system or from PyTorch. If PyTorch and
+# torchvision are installed, it also prints their figures (PYTHON names another python3), and if
+# compute-sanitizer is, it checks with that. PARTs are loader, augment, figures, peers, sanitizer,
+# in this order unless given in another. Each part may take PART_SECONDS (default 90), so that it
+# does not hold up the next one. The last line is PASS or FAIL, about correctness only, and the exit
 # code says the same.
 set -euo pipefail
 
-# A program beyond this is not what was meant: something was linked that belongs to the machine.
+# A larger program has a library linked in that belongs to the machine.
 size_max=$((52 << 20))
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -48,7 +48,7 @@ build() {
     echo "$out: carry it to the machine with the GPU, and run there: ./gpu.sh run OUT"
 }
 
-# Folders of CUDA's libraries, as PyTorch brings them.
+# The folders of the CUDA libraries that come with PyTorch.
 python_libraries() {
     "$python" - <<'PYTHON' 2>/dev/null || true
 import glob, site, sysconfig
@@ -69,12 +69,12 @@ sanitizer() {
 
 failed=0
 
-# within COMMAND...: ends it after the time that a part has.
+# within COMMAND...: ends it after the time of a part.
 within() {
     timeout --kill-after=5 "${PART_SECONDS:-90}" "$@"
 }
 
-# step NAME COMMAND...: its output into the table, whether it failed into `failed`.
+# step NAME COMMAND...: writes its output to the table, and sets `failed` if it failed.
 step() {
     local name="$1" code=0
     shift
@@ -94,13 +94,13 @@ sanitize() {
         printf '\n== compute-sanitizer: not found, not run\n'
         return
     fi
-    # Some machines lend the device to programs and refuse it to what looks into them.
+    # Some machines give programs access to the device, but not tools that inspect them.
     if ! within "$check" --tool memcheck --error-exitcode 9 "$here/gpu" probe >/dev/null 2>&1; then
         printf '\n== compute-sanitizer: refused the device, not run\n'
         return
     fi
     for tool in memcheck racecheck; do
-        # Asking for the time of events that are under way is no error, and is one to its eyes.
+        # Asking for the time of pending events is not an error, but the tool reports it as one.
         [ "$tool" = racecheck ] || set -- --report-api-errors no
         step "compute-sanitizer, $tool" \
             "$check" --tool "$tool" "$@" --error-exitcode 9 "$here/gpu" quick loader augment
@@ -108,7 +108,7 @@ sanitize() {
     done
 }
 
-# What figures cannot be taken says so there; they are no matter of correctness.
+# Figures that cannot be measured are listed as such; they do not affect correctness.
 figures() {
     printf '\n== figures\n$ %s\n' "$here/gpu figures"
     within "$here/gpu" figures 2>&1 |
@@ -156,7 +156,7 @@ run() {
         exit 2
     fi
     libraries=$(python_libraries)
-    # Behind those of the environment: what somebody has chosen is not overruled.
+    # After those of the environment, which take precedence.
     if [ -n "$libraries" ]; then
         export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries"
     fi
