@@ -39,8 +39,9 @@ fn spans(path: &Path) -> BTreeSet<(String, Vec<String>)> {
 #[test]
 fn every_stage_is_there_on_the_thread_that_runs_it() {
     let dir = images(40);
+    // Slow enough that the consumer waits, however late its thread begins.
     let line = "run DIR --batch-size 8 --workers 2 --step-ms 1 --epochs 2 \
-                --augment 'resize(64)' --trace DIR/trace.json";
+                --augment 'resize(256) gaussian_blur(15)' --trace DIR/trace.json";
     let ended = bench(dir.path(), line).expect(0);
     assert!(
         ended.stderr.starts_with("wrote ") && ended.stderr.contains("trace.json, "),
