@@ -83,6 +83,12 @@ pub struct Fault {
     pub error: crate::Error,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "position {}: {}", self.position, self.error)
+    }
+}
+
 impl Fault {
     /// The error of the source or transform, which names path, field and sample.
     pub fn cause(&self) -> Option<&Error> {

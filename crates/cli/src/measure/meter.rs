@@ -331,8 +331,7 @@ impl Tally {
     /// Adds the reads of a batch that were passed over.
     pub(crate) fn add_faults(&mut self, batch: &Batch) {
         for fault in batch.faults() {
-            let (epoch, position) = (batch.epoch(), fault.position);
-            self.add(format_args!("epoch {epoch}, position {position}: {}", fault.error));
+            self.add(format_args!("epoch {}, {fault}", batch.epoch()));
         }
     }
 
