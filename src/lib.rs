@@ -1,4 +1,4 @@
-//! Data loading for [candle](candle): samples become batches of tensors, in CUDA memory or on the
+//! Data loading for [candle]: samples become batches of tensors, in CUDA memory or on the
 //! CPU, augmented on the way, so that training does not wait. One seed gives the same batches on
 //! any machine, with any number of workers or ranks, and after resuming at any point.
 //!
