@@ -17,7 +17,7 @@
 //! knows threads, files or batches.
 
 #![cfg_attr(not(any(feature = "cuda", feature = "host-kernels")), forbid(unsafe_code))]
-// Only two files of `cuda` call kernels.
+// Only files of `cuda` call kernels or hand addresses on.
 #![deny(unsafe_code)]
 
 mod apply;
