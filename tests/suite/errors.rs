@@ -224,7 +224,7 @@ fn a_broken_sampler_gives_errors_and_neither_hangs_nor_panics() {
         let loader = builder.workers(workers).build().unwrap();
         for epoch in 0..3 {
             let results: Vec<_> = loader.epoch(epoch).collect();
-            assert_eq!(results.len(), 1, "one error in the place of the epoch");
+            assert_eq!(results.len(), 1, "one error instead of the epoch");
             assert!(results[0].is_err());
         }
         let results: Vec<_> = loader.epoch(3).collect();

@@ -268,7 +268,7 @@ fn a_source_that_is_gone_costs_one_timeout_however_many_batches_there_are() {
         // The end of an iteration may wait for a worker that it did not see stuck, within its bound.
         assert!(batches.next().is_none(), "a batch beyond the epoch");
         drop(batches);
-        assert_eq!(results.len(), 20, "each error in the place of its batch");
+        assert_eq!(results.len(), 20, "each error instead of its batch");
         assert!(results[..2].iter().all(Result::is_ok));
         let errors: Vec<_> = results[2..].iter().map(|r| r.as_ref().unwrap_err()).collect();
         let numbers = errors.iter().map(|error| error.batch().unwrap().number);
