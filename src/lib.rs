@@ -93,6 +93,6 @@ pub mod prelude {
         Result as SourceResult, Row, RowDType, RowView, Safetensors, Sampler, Schema, Sequential,
         Shuffle, Source, SourceExt, SubsetSampler, Transform, Weighted, WithReplacement, from_fn,
     };
-    pub use tallow_loader::{Auto, Batch, Loader, OnError, State};
+    pub use tallow_loader::{Auto, Batch, Loader, LoaderBuilder, OnError, State};
     pub use tallow_transforms::{Augment, IMAGENET, map, map_drawn};
 }

@@ -9,10 +9,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The message is one line, lower case and without a full stop, so that it reads well after
 /// "failed to". Control characters, and bytes that are not UTF-8 in a path, are [`escaped`]. The kind
 /// is for programs, the rest is for people.
-#[derive(Debug)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -121,14 +119,14 @@ impl Error {
     }
 
     /// An error of user code, from any error or text: for closures and sources that fail in ways of
-    /// their own. `?` does this by itself for I/O errors, candle's, the standard library's parse
+    /// their own. `?` does this by itself for text, I/O errors, candle's, the standard library's parse
     /// errors, and boxed errors. An error of this crate that was boxed on its way is unwrapped.
     ///
     /// ```
     /// use tallow_core::Error;
     ///
     /// fn label(line: &str) -> Result<i64, Error> {
-    ///     let (_, label) = line.split_once(',').ok_or_else(|| Error::user("no comma"))?;
+    ///     let (_, label) = line.split_once(',').ok_or("no comma")?;
     ///     Ok(label.parse()?)
     /// }
     /// assert_eq!(label("cat 3").unwrap_err().to_string(), "user code failed: no comma");
@@ -266,6 +264,14 @@ impl Error {
     }
 }
 
+/// As `Display`: a program that returns the error from `main` prints it like this, and so does
+/// `unwrap`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told(Some(self.kind())))
@@ -299,6 +305,18 @@ impl From<std::io::Error> for Error {
 impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Error::user(error)
+    }
+}
+
+impl From<String> for Error {
+    fn from(message: String) -> Self {
+        Error::user(message)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(message: &str) -> Self {
+        Error::user(message)
     }
 }
 

@@ -31,10 +31,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(mean()?, 0.5);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -237,6 +235,14 @@ impl Error {
     /// sample as far as they are known.
     pub fn cause(&self) -> Option<&tallow_core::Error> {
         self.0.cause.as_ref()
+    }
+}
+
+/// As `Display`: a program that returns the error from `main` prints it like this, and so does
+/// `unwrap`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

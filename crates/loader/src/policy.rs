@@ -28,8 +28,9 @@ pub enum OnError {
         budget: usize,
     },
     /// The sample of another position is used instead, drawn with the key of the row. Each position is
-    /// equally likely, except those whose sample has failed for this row already. After `budget`
-    /// failures per epoch the batch becomes an error.
+    /// equally likely, except those whose sample has failed for this row already, and another row may have
+    /// the same sample. After `budget` failures per epoch the batch becomes an error; a substitute
+    /// that cannot be read is a failure as well, so leave some room.
     Substitute {
         /// Failures accepted per epoch.
         budget: usize,

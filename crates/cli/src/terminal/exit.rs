@@ -96,8 +96,9 @@ impl Failure {
 /// A message of the library, with the options of this program instead of the library's methods.
 /// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 3] = [
+    const OPTIONS: [(&str, &str); 4] = [
         (".layout(..)", "--layout"),
+        (".mask(field)", "--mask FIELD"),
         (".one_hot(field, classes)", "--one-hot FIELD:CLASSES"),
         (".ragged(field, axis, max)", "--ragged FIELD:AXIS:MAX"),
     ];

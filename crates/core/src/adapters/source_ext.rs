@@ -52,12 +52,12 @@ pub trait SourceExt: Source + Sized {
         check_label(&fields[at])?;
         let schema = Schema::new(vec![fields[at].clone()])?;
         let mut buffer = RowBuffer::new(&schema)?;
-        let label = |index| {
+        let mut label = |index| {
             self.read_fields(index, &[at], &mut buffer.row(None))?;
-            buffer.finish().map_err(|error: Error| error.with_index(index))?;
+            buffer.finish()?;
             integer(&buffer.view().field(0))
         };
-        (0..self.len()).map(label).collect()
+        (0..self.len()).map(|at| label(at).map_err(|error: Error| error.with_index(at))).collect()
     }
 
     /// The fields of this source and of `other`, sample by sample. Where both have a field of one
@@ -87,8 +87,8 @@ pub trait SourceExt: Source + Sized {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] when an index is not below the source's length.
-    fn subset(self, indices: impl Into<Vec<usize>>) -> Result<Subset<Self>> {
-        Subset::new(self, indices.into())
+    fn subset(self, indices: impl IntoIterator<Item = usize>) -> Result<Subset<Self>> {
+        Subset::new(self, indices.into_iter().collect())
     }
 
     /// These fields alone, in this order, by name or position. The others are not read where the
