@@ -69,7 +69,7 @@ impl Digester {
                     self.faults.add_faults(batch);
                     self.stream.add(batch, print)?;
                 }
-                Err(error) => self.errors.add(error),
+                Err(error) => self.errors.add_error(error),
             }
             self.given_up = batch.as_ref().err().and_then(why_hopeless);
             progress.inc(1);
@@ -92,8 +92,8 @@ impl Digester {
     }
 
     fn tell(&self, console: &mut Console) -> Result {
-        console.tell_some("passed over", &self.faults.first, self.faults.total);
-        console.tell_some("error", &self.errors.first, self.errors.total);
+        self.faults.tell("passed over", console);
+        self.errors.tell("error", console);
         if let Some(why) = &self.given_up {
             console.tell_some("error", &[why], 1);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tallow::candle::Device;
-use tallow::{Augment, Loader, Source};
+use tallow::{Augment, Loader, OnError, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
@@ -20,6 +20,7 @@ use crate::report::{self, html, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::output::Outputs;
+use crate::terminal::shell;
 
 pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread allocates.
@@ -83,7 +84,21 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         }
         args.trace.iter().for_each(|path| console.tell_written(path));
     }
-    conclude(&report, args.json, console)
+    let concluded = conclude(&report, args.json, console);
+    if report.meter.met_bad_sample {
+        console.tell(about_bad_samples(args));
+    }
+    concluded
+}
+
+/// How to go on after samples that cannot be read.
+fn about_bad_samples(args: &RunArgs) -> String {
+    let without = match args.load.on_error {
+        OnError::Fail => "--on-error skip:N goes on without up to N of them per epoch",
+        _ => "a larger N of --on-error allows more of them per epoch",
+    };
+    let (program, source) = (shell::program(), args.source.command_line());
+    format!("about bad samples: {without}; list every problem with: {program} check {source}")
 }
 
 /// Loads the epochs in the way that was asked for.

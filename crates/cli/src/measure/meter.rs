@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use tallow::{Batch, Batches, Error, Loader, Report, Schema, Stage};
+use tallow::{Batch, Batches, Error, ErrorKind, Loader, Report, Schema, Stage};
 
 use crate::measure::device::Consumer;
 use crate::measure::distribution::Distribution;
@@ -47,6 +47,8 @@ pub(crate) struct Meter {
     pub(crate) errors: Tally,
     /// Why the remaining batches were not taken.
     pub(crate) given_up: Option<String>,
+    /// Whether one of the errors is about a sample, rather than the loader or the device.
+    pub(crate) met_bad_sample: bool,
 }
 
 /// A running measurement: an iteration, and the counters when the clock was started.
@@ -189,8 +191,8 @@ impl Meter {
 
     /// Prints what was passed over, what failed, and why the remaining batches were not taken.
     pub(crate) fn tell(&self, console: &mut Console) {
-        console.tell_some("passed over", &self.faults.first, self.faults.total);
-        console.tell_some("error", &self.errors.first, self.errors.total);
+        self.faults.tell("passed over", console);
+        self.errors.tell("error", console);
         if let Some(why) = &self.given_up {
             console.tell_some("error", &[why], 1);
         }
@@ -205,7 +207,11 @@ impl Meter {
                 self.samples += batch.len() as u64;
                 self.faults.add_faults(batch);
             }
-            Err(error) => self.errors.add(error),
+            Err(error) => {
+                self.errors.add_error(error);
+                let is_of_sample = matches!(error.kind(), ErrorKind::Sample | ErrorKind::Budget);
+                self.met_bad_sample |= is_of_sample;
+            }
         }
     }
 
@@ -234,6 +240,7 @@ impl Meter {
         other.waits.into_iter().for_each(|time| add(&mut self.waits, time));
         self.faults.merge(other.faults);
         self.errors.merge(other.errors);
+        self.met_bad_sample |= other.met_bad_sample;
         self.given_up = other.given_up.or(self.given_up.take());
     }
 
@@ -310,11 +317,30 @@ fn add(sums: &mut Vec<(Stage, Duration)>, (stage, time): (Stage, Duration)) {
     }
 }
 
-/// How many there were, and the text of the first few.
+/// How many there were, and the first few that differ.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) total: usize,
-    pub(crate) first: Vec<String>,
+    pub(crate) first: Vec<Told>,
+}
+
+/// Something that happened, and how often.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// What is the same each time.
+    cause: String,
+    /// The first time.
+    text: String,
+    times: usize,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.times {
+            1 => f.write_str(&self.text),
+            times => write!(f, "{}; {times} times in all", self.text),
+        }
+    }
 }
 
 impl Tally {
@@ -322,24 +348,51 @@ impl Tally {
     const SHOWN_MAX: usize = 10;
 
     pub(crate) fn add(&mut self, what: impl fmt::Display) {
+        let what = what.to_string();
+        self.add_one(what.clone(), what);
+    }
+
+    /// Adds an error. What a bad sample says is told once, although each epoch meets it again.
+    pub(crate) fn add_error(&mut self, error: &Error) {
+        self.add_one(cause(error), error.to_string());
+    }
+
+    fn add_one(&mut self, cause: String, text: String) {
+        self.add_told(Told { cause, text: exit::in_options(&text), times: 1 });
         self.total += 1;
-        if self.first.len() < Self::SHOWN_MAX {
-            self.first.push(exit::in_options(&what.to_string()));
+    }
+
+    fn add_told(&mut self, told: Told) {
+        let known = self.first.iter().position(|known| known.cause == told.cause);
+        match known {
+            Some(at) => self.first[at].times += told.times,
+            None if self.first.len() < Self::SHOWN_MAX => self.first.push(told),
+            None => {}
         }
+    }
+
+    /// Prints the first few, and how many more there are.
+    pub(crate) fn tell(&self, what: &str, console: &mut Console) {
+        let told: usize = self.first.iter().map(|told| told.times).sum();
+        console.tell_some(what, &self.first, self.first.len() + self.total - told);
     }
 
     /// Adds the reads of a batch that were passed over.
     pub(crate) fn add_faults(&mut self, batch: &Batch) {
         for fault in batch.faults() {
-            self.add(format_args!("epoch {}, {fault}", batch.epoch()));
+            self.add_one(cause(&fault.error), format!("epoch {}, {fault}", batch.epoch()));
         }
     }
 
     fn merge(&mut self, other: Self) {
         self.total += other.total;
-        self.first.extend(other.first);
-        self.first.truncate(Self::SHOWN_MAX);
+        other.first.into_iter().for_each(|told| self.add_told(told));
     }
+}
+
+/// What is wrong, without when that was noticed.
+fn cause(error: &Error) -> String {
+    error.cause().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Bytes of one delivered row.
@@ -359,6 +412,18 @@ mod tests {
         let mut other = Tally::default();
         other.add("x");
         other.merge(tally);
-        assert_eq!((other.total, other.first.len(), other.first[0].as_str()), (13, 10, "x"));
+        assert_eq!((other.total, other.first.len()), (13, 10));
+        assert_eq!(other.first[0].to_string(), "x");
+    }
+
+    #[test]
+    fn what_happens_again_is_counted_instead_of_told_again() {
+        let mut tally = Tally::default();
+        (0..3).for_each(|_| tally.add("x"));
+        let mut other = Tally::default();
+        ["y", "x"].iter().for_each(|what| other.add(what));
+        tally.merge(other);
+        let told: Vec<String> = tally.first.iter().map(ToString::to_string).collect();
+        assert_eq!((tally.total, told), (5, vec!["x; 4 times in all".to_owned(), "y".to_owned()]));
     }
 }

@@ -129,7 +129,9 @@ fn failed_batches_are_counted_told_and_end_with_1() {
     let json = ended.json();
     assert_eq!((&json["batches"], &json["errors"]), (&25.into(), &12.into()));
     assert_eq!(json["samples"], 100 - 48);
-    assert_eq!(ended.stderr.lines().count(), 11, "the first ten, and how many: {ended:#?}");
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 12, "the first ten, how many, and what to do: {ended:#?}");
+    assert_eq!(lines[10], "error: and 2 more");
     let ended = bench(dir.path(), "run DIR --batch-size 4 --ceiling").expect(1);
     assert!(ended.stderr.contains("no ceiling"), "{ended:#?}");
     let skipped =
@@ -205,6 +207,20 @@ fn a_run_that_fails_ends_with_the_epoch_that_did() {
         (&1.into(), &1.into(), &5.into())
     );
     assert_eq!(json["warm_up_seconds"], Value::Null);
+}
+
+#[test]
+fn a_bad_sample_is_told_once_for_all_epochs_with_what_to_do() {
+    let dir = pairs(20);
+    truncate(&file(&dir, "input", 3), 1);
+    let ended = bench(dir.path(), "run DIR --batch-size 4 --epochs 3").expect(1);
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{ended:#?}");
+    assert!(lines[0].ends_with("; 3 times in all"), "{ended:#?}");
+    assert!(lines[1].contains("--on-error skip:N goes on"), "{ended:#?}");
+    assert!(lines[1].ends_with(&format!(" check {}", dir.path().display())), "{ended:#?}");
+    let ended = bench(dir.path(), "run DIR --on-error skip:0 --epochs 1").expect(1);
+    assert!(ended.stderr.contains("a larger N of --on-error"), "{ended:#?}");
 }
 
 #[test]

@@ -370,8 +370,8 @@ fn failures(report: &Run) -> Option<Section> {
     if errors.total + faults.total == 0 {
         return None;
     }
-    let errors = errors.first.iter().map(|error| fact("error", one_line(error)));
-    let faults = faults.first.iter().map(|fault| fact("passed over", one_line(fault)));
+    let errors = errors.first.iter().map(|error| fact("error", one_line(&error.to_string())));
+    let faults = faults.first.iter().map(|fault| fact("passed over", one_line(&fault.to_string())));
     let body = facts(&errors.chain(faults).collect::<Vec<_>>());
     let lead = text("The first of them; `bench-loader check` lists every problem of every sample.");
     Some(Section { title: text("What failed"), lead, body })
