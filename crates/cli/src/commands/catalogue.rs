@@ -6,11 +6,17 @@ use crate::args::CatalogueArgs;
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 
+/// The beginnings of the steps that mix samples.
+const MIXING: [&str; 2] = ["mixup", "cutmix"];
+
 pub(crate) fn run(args: &CatalogueArgs, console: &mut Console) -> Result {
     let Some(step) = &args.step else { return list(console) };
     let described = tallow::describe(step).map_err(|error| Failure::usage(error.message()))?;
     let Described { usage, words, example, .. } = described;
-    writeln!(console.out(), "{usage}\n\n{words}\n\nExample:\n  --augment '{example}'")?;
+    // What mixes samples mixes their labels too, and fails without them.
+    let mixes = MIXING.iter().any(|name| example.contains(name));
+    let labels = if mixes { " --one-hot target:10" } else { "" };
+    writeln!(console.out(), "{usage}\n\n{words}\n\nExample:\n  --augment '{example}'{labels}")?;
     Ok(())
 }
 

@@ -57,7 +57,12 @@ impl Augmentation {
         let engine = chain.bind(schema).map_err(|error| match error.kind() {
             SourceErrorKind::Config => {
                 let of = error.field().map_or(String::new(), |field| format!("field {field:?}: "));
-                Failure::usage(format!("{of}{}", error.message()))
+                let unknown = format!("found {:?}, which is no field", chain.field_name());
+                let how = match error.message().contains(&unknown) {
+                    true => "; name the field to augment with --augment-field FIELD",
+                    false => "",
+                };
+                Failure::usage(format!("{of}{}{how}", error.message()))
             }
             _ => Failure::failed(error),
         })?;

@@ -223,10 +223,27 @@ fn a_step_of_the_catalogue_is_told_with_its_arguments_and_an_example() {
     assert!(ended.stdout.starts_with("random_hflip(p=0.5)\n\n"), "{ended:#?}");
     assert!(ended.stdout.contains("torchvision: `RandomHorizontalFlip`"), "{ended:#?}");
     assert!(ended.stdout.ends_with("\nExample:\n  --augment 'random_hflip'\n"), "{ended:#?}");
+    for mixing in ["mixup", "cutmix", "mixup_or_cutmix"] {
+        let ended = told(mixing);
+        let example = ended.lines().pop().unwrap();
+        assert!(example.ends_with("' --one-hot target:10"), "{ended:#?}");
+        bench(dir.path(), &format!("digest DIR {example}")).expect(0);
+    }
     assert!(told("mask").stdout.starts_with("mask(field, fill=0)\n\n"));
     let ended = bench(dir.path(), "catalogue RandomHorizontalFlip").expect(2);
     assert!(ended.stderr.contains("did you mean \"random_hflip\"?"), "{ended:#?}");
     bench(dir.path(), "catalogue 'hflip vflip'").expect(2);
+}
+
+#[test]
+fn who_augments_no_field_is_told_how_to_name_one() {
+    let dir = images(2);
+    for command in ["run", "digest", "explain"] {
+        let line = format!("{command} --field image=DIR/input --augment hflip");
+        let ended = bench(dir.path(), &line).expect(2);
+        assert!(ended.stderr.contains("with --augment-field FIELD"), "{ended:#?}");
+        bench(dir.path(), &format!("{line} --augment-field image")).expect(0);
+    }
 }
 
 #[test]
