@@ -28,7 +28,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let source = &*opened.source;
     // Not earlier, or its temporary file would count as an ignored entry.
     let mut outputs = Outputs::beside(&args.source);
-    let png = args.png.as_ref().map(|path| outputs.open("--png", path)).transpose()?;
+    let png = args.png.as_ref().map(|path| outputs.open_png("--png", path)).transpose()?;
     if let Some(png) = png {
         let picture = contact::sheet(source, args.samples.into())?.draw();
         png.write(&picture.and_then(|picture| picture.to_png()).map_err(Failure::Failed)?)?;

@@ -21,7 +21,7 @@ use crate::terminal::words;
 const SIDE: usize = 256;
 
 pub(crate) fn run(args: &PreviewArgs, console: &mut Console) -> Result {
-    let output = Outputs::beside(&args.source).open("--out", &args.out)?;
+    let output = Outputs::beside(&args.source).open_png("--out", &args.out)?;
     let (_, opened) = plan::open(&args.source)?;
     let source = &*opened.source;
     let augmentation = Augmentation::new(&args.augment, &args.fields, source.schema())?;

@@ -51,6 +51,24 @@ impl<'a> Outputs<'a> {
         Ok(Output { path: path.to_owned(), sink })
     }
 
+    /// Opens the picture that `option` names, which is written as a PNG.
+    ///
+    /// # Errors
+    ///
+    /// A usage error, if it cannot or must not be written, or is named like a file of another kind.
+    pub(crate) fn open_png(&mut self, option: &'static str, path: &Path) -> Result<Output> {
+        const OTHERS: [&str; 9] =
+            ["jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "svg", "pdf"];
+        let extension = path.extension().unwrap_or_default();
+        if OTHERS.iter().any(|other| extension.eq_ignore_ascii_case(other)) {
+            let png = path.with_extension("png");
+            return Err(Failure::Usage(format!(
+                "{option} names {path:?}, but the picture is a PNG; name it {png:?}"
+            )));
+        }
+        self.open(option, path)
+    }
+
     /// `path` leads to the file `place`, with links resolved.
     fn refuse(&self, option: &str, path: &Path, place: &Path) -> Result {
         let refused = |why: &str| {

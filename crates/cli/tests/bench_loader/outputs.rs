@@ -130,6 +130,19 @@ fn what_fails_leaves_the_file_that_was_there() {
 }
 
 #[test]
+fn a_picture_is_not_named_like_a_file_of_another_kind() {
+    let dir = images(2);
+    for line in ["inspect DIR --png DIR/x", "preview DIR --augment hflip --out DIR/x"] {
+        for extension in ["jpg", "JPEG", "svg", "pdf"] {
+            let ended = bench(dir.path(), &format!("{line}.{extension}")).expect(2);
+            assert!(ended.stderr.contains("x.png\""), "{ended:#?}");
+            assert!(!dir.path().join(format!("x.{extension}")).exists(), "{ended:#?}");
+        }
+        bench(dir.path(), line).expect(0);
+    }
+}
+
+#[test]
 fn standard_output_and_devices_are_outputs_like_any_other() {
     let dir = images(2);
     let ended = bench(dir.path(), "inspect DIR --json --png /dev/null").expect(0);
