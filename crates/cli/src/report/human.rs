@@ -505,5 +505,10 @@ pub(crate) fn doctor(out: &mut dyn Write, report: &Doctor) -> io::Result<()> {
             writeln!(out, "{:widest$}  {ADVICE}-> {}{ADVICE:#}", "", one_line(advice))?;
         }
     }
-    Ok(())
+    let harms = report.findings.iter().filter(|finding| finding.advice.is_some()).count();
+    let verdict = match harms {
+        0 => "nothing here slows loading".to_owned(),
+        _ => format!("{} to change, each as its -> says", counted(harms as u64, "setting")),
+    };
+    writeln!(out, "{:widest$}  {verdict}", "verdict")
 }

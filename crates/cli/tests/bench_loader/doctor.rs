@@ -18,6 +18,14 @@ fn the_machine_is_told_in_columns() {
     let what = "locked memory".len();
     assert!(ended.lines().iter().all(|line| line[what..].starts_with("  ")), "{ended:#?}");
     assert_eq!(ended.stderr, "");
+    let advice = ended.lines().iter().filter(|line| line.contains("  -> ")).count();
+    let verdict = match advice {
+        0 => "nothing here slows loading".to_owned(),
+        1 => "1 setting to change".to_owned(),
+        many => format!("{many} settings to change"),
+    };
+    let last = ended.lines().pop().unwrap();
+    assert!(last.starts_with("verdict ") && last.contains(&verdict), "{ended:#?}");
 }
 
 #[test]
