@@ -77,7 +77,9 @@ impl FromStr for Workers {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        text.parse().map(Self::Count).map_err(|_| "expected a number or auto".to_owned())
+        text.parse()
+            .map(Self::Count)
+            .map_err(|_| "expected 0, a larger whole number or auto".to_owned())
     }
 }
 
@@ -146,7 +148,9 @@ fn parse_on_error(text: &str) -> Result<OnError, String> {
         None if text == "fail" => Ok(OnError::Fail),
         Some(("skip", count)) => Ok(OnError::Skip { budget: budget(count)? }),
         Some(("substitute", count)) => Ok(OnError::Substitute { budget: budget(count)? }),
-        _ => Err("expected fail, skip:N or substitute:N".to_owned()),
+        _ => Err("expected fail, skip:N or substitute:N, where N is the number of bad samples \
+              allowed per epoch"
+            .to_owned()),
     }
 }
 

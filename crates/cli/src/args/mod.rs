@@ -8,6 +8,7 @@ mod load;
 mod numbers;
 mod shape;
 mod source;
+mod tips;
 
 use std::ffi::OsString;
 
@@ -54,7 +55,12 @@ impl Args {
     pub(crate) fn of(words: Vec<OsString>) -> Result<(Self, Given), clap::Error> {
         // About a negative number, its option can say more than that it is unexpected.
         let mut command = Self::command().mut_subcommands(|it| it.allow_negative_numbers(true));
-        let matches = command.try_get_matches_from_mut(words)?;
+        let called = words.iter().filter_map(|word| command.find_subcommand(word));
+        let called = called.map(|called| called.get_name().to_owned()).next();
+        let matches = command.try_get_matches_from_mut(words).map_err(|error| {
+            let called = called.and_then(|name| command.find_subcommand(name));
+            tips::instead(error, called.unwrap_or(&command))
+        })?;
         let demo = DemoArgs::augment_args(clap::Command::new("demo"));
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let stray = demo.get_arguments().find(|option| given(option.get_id().as_str()));

@@ -34,6 +34,13 @@ impl Uniform {
         if inside(self.low) && inside(self.high) && self.low <= self.high {
             return Ok(());
         }
+        if self.low == self.high {
+            let least = match low {
+                f64::MIN_POSITIVE => "above 0 and up to".to_owned(),
+                low => format!("from {} to", number(low)),
+            };
+            return Err(format!("found {name} {self}, expected a number {least} {}", number(high)));
+        }
         let expected = match low {
             f64::MIN_POSITIVE => format!("above 0 and up to {}", number(high)),
             low => format!("in {}..{}", number(low), number(high)),
@@ -83,6 +90,16 @@ impl fmt::Display for Uniform {
 mod tests {
     use super::*;
     use crate::values::is_moderate;
+
+    #[test]
+    fn what_is_expected_of_one_number_is_one_number() {
+        let said = Uniform::from(2.0).check("p", 0.0, 1.0).unwrap_err();
+        assert_eq!(said, "found p 2, expected a number from 0 to 1");
+        let said = Uniform::from(0.0).check("p", f64::MIN_POSITIVE, 1.0).unwrap_err();
+        assert_eq!(said, "found p 0, expected a number above 0 and up to 1");
+        let said = Uniform::from(0.5..2.0).check("p", 0.0, 1.0).unwrap_err();
+        assert_eq!(said, "found p 0.5..2, expected numbers in 0..1, the least first");
+    }
 
     #[test]
     fn factors_that_would_leave_f32_are_refused() {

@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str, forms: Forms) -> Result<Augment, SpecError> {
     let chain = parser.chain(Augment::new())?;
     match parser.rest().is_empty() {
         true => Ok(chain),
-        false => Err(parser.unexpected("the name of a step")),
+        false => Err(parser.unexpected(&format!("the name of a step{}", parser.parentheses()))),
     }
 }
 
@@ -70,6 +70,19 @@ impl<'a> Parser<'a> {
             None => "the end".to_owned(),
         };
         self.error(self.at..self.at + 1, format!("found {found}, expected {expected}"))
+    }
+
+    /// A hint, where a number follows the name of a step.
+    fn parentheses(&self) -> String {
+        let is_number = |c: char| c.is_ascii_digit() || ".-+,".contains(c);
+        let before = self.text[..self.at].trim_end();
+        let name = before.rsplit(|c| !is_name(c)).next().unwrap_or_default();
+        let rest = self.rest();
+        let number = &rest[..rest.find(|c| !is_number(c)).unwrap_or(rest.len())];
+        if name.is_empty() || !number.contains(|c: char| c.is_ascii_digit()) {
+            return String::new();
+        }
+        format!("; arguments are in parentheses, as in {name}({number})")
     }
 
     /// The longest run of characters of a name.

@@ -24,7 +24,9 @@ pub(crate) static FORMS: &[Form] = &[
             None => {
                 let (mean, std) = (args.list_if("mean")?, args.list_if("std")?);
                 let (Some(mean), Some(std)) = (mean, std) else {
-                    return Err(args.refuse("found no mean and std, expected both, or imagenet"));
+                    let message = "found no mean and std, expected both as in normalize(0.5, 0.25), \
+                                   or normalize(imagenet)";
+                    return Err(args.refuse(message));
                 };
                 Ok(a.normalize(Normalization::new(&mean, &std)))
             }
