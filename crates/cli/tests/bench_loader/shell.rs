@@ -65,6 +65,11 @@ fn about(example: &str, at: &Path) -> String {
     if example.starts_with("tune") {
         words.extend(["--seconds", "1"].map(str::to_owned));
     }
+    // A run of two seconds says no more than one of two epochs here.
+    let is_run = example.starts_with("run") || example.starts_with("demo");
+    if is_run && !words.iter().any(|word| word.starts_with("--epochs")) {
+        words.extend(["--epochs", "2"].map(str::to_owned));
+    }
     words.join(" ")
 }
 
@@ -104,7 +109,8 @@ fn a_reader_that_is_gone_is_no_error_to_any_command() {
         lines.extend(examples(&command).iter().map(|example| about(example, dir.path())));
     }
     let classes = dir.path().join("classes").display().to_string();
-    for command in ["doctor", "inspect", "check", "run", "digest --per-sample --per-batch"] {
+    let run = "run --epochs 2";
+    for command in ["doctor", "inspect", "check", run, "digest --per-sample --per-batch"] {
         lines.push(format!("{command} {classes} --json"));
     }
     for shell in ["zsh", "elvish", "powershell"] {
