@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(made("adjust_hue(0.33333333)", &[3, 1, 1], &[200, 0, 0]), [0, 200, 0]);
         assert_eq!(made("adjust_hue(-0.33333333)", &[4, 1, 1], &[200, 0, 0, 5]), [0, 0, 200, 5]);
         assert_eq!(made("adjust_hue(0.2)", &[1, 1, 2], &[200, 3]), [200, 3]);
-        assert!(refusal("adjust_hue(0.7)").contains("-0.5..0.5"));
+        assert!(refusal("adjust_hue(0.7)").contains("from -0.5 to 0.5"));
     }
 }

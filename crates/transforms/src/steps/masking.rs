@@ -252,6 +252,6 @@ mod tests {
     fn the_text_reads_back_and_too_many_masks_are_refused() {
         round_trips("time_mask(8, 2, 0.5, 0.25) freq_mask(3, fill=1)");
         assert!(problem("time_mask(8, count=17)").contains("1 to 16"));
-        assert!(problem("time_mask(8, p=2)").contains("0..1"));
+        assert!(problem("time_mask(8, p=2)").contains("from 0 to 1"));
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     fn what_cannot_hold_for_some_samples_alone_is_refused() {
         let sizes = problem("random_apply(0.5, crop(0, 0, 8, 8))");
         assert!(sizes.contains("16x16") && sizes.contains("8x8"), "{sizes}");
-        assert!(problem("random_apply(2, hflip)").contains("0..1"));
+        assert!(problem("random_apply(2, hflip)").contains("from 0 to 1"));
         assert!(problem("random_apply(0.5, to_dtype(f32))").contains("every sample"));
     }
 }
