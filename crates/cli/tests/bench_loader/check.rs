@@ -97,6 +97,7 @@ fn a_folder_of_nothing_but_foreign_files_lists_each() {
     (0..3).for_each(|index| fs::write(file(&dir, "input", index), "nothing of the kind").unwrap());
     let ended = bench(dir.path(), "check DIR").expect(1);
     assert_eq!(ended.stdout.matches("foreign format").count(), 3, "{ended:#?}");
+    assert!(ended.stdout.contains("replace or remove it"), "{ended:#?}");
     let json = bench(dir.path(), "check DIR/absent --json").expect(1).json();
     assert_eq!(json["problems"][0]["kind"], "i/o error");
 }

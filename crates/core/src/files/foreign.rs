@@ -21,6 +21,7 @@ const UNPACK: &str = "unpack it and name what is in it";
 const ARRAY: &str = "load it and save its arrays with np.save";
 const DECODE: &str = "decode it and save its pixels with np.save";
 const NAME: &str = "give it the extension of its format";
+const REPLACE: &str = "replace or remove it";
 const DOWNLOAD: &str = "fetch the file again, this is what a server sent instead";
 
 /// The offset of a mark, the mark, what it says and what to do.
@@ -57,8 +58,8 @@ const MARKS: [Mark; 33] = [
     (0, b"MM\0*", "a TIFF image", DECODE),
     (8, b"WEBP", "a WebP image", DECODE),
     (8, b"WAVE", "a WAV sound", "decode it and save its samples with np.save"),
-    (0, b"%PDF", "a PDF document", NAME),
-    (0, b"\x7fELF", "a program", NAME),
+    (0, b"%PDF", "a PDF document", REPLACE),
+    (0, b"\x7fELF", "a program", REPLACE),
     (0, b"SQLite format 3\0", "an SQLite database", ARRAY),
 ];
 
@@ -113,7 +114,7 @@ fn text(beginning: &[u8]) -> Option<Found> {
         return Some(Found { what: "a web page".to_owned(), advice: DOWNLOAD });
     }
     let what = format!("text that begins with {}", quoted(text));
-    Some(Found { what, advice: NAME })
+    Some(Found { what, advice: REPLACE })
 }
 
 #[cfg(test)]

@@ -103,13 +103,15 @@ pub(super) fn summarize(problems: &[Error], advice: Option<&str>) -> Option<Erro
     // With three folders a file may lack two partners.
     let mut seen = HashSet::new();
     let unpaired = problems.iter().filter(|p| p.kind() == ErrorKind::Unpaired);
-    let unpaired = unpaired.filter_map(Error::path).filter(|path| seen.insert(*path));
-    let unpaired: Vec<String> = unpaired.map(|path| format!("{path:?}")).collect();
-    match unpaired.len() {
-        0 => {}
-        1 => parts.push(format!("1 file has no partner: {}", unpaired[0])),
-        total => {
-            let names = list_names(unpaired.iter());
+    let unpaired = unpaired.filter_map(|p| Some((p.path()?, p.message())));
+    let unpaired: Vec<_> = unpaired.filter(|(path, _)| seen.insert(*path)).collect();
+    match unpaired[..] {
+        [] => {}
+        [(path, message)] => parts.push(format!("1 file {message}: {path:?}")),
+        _ => {
+            let total = unpaired.len();
+            let names: Vec<_> = unpaired.iter().map(|(path, _)| format!("{path:?}")).collect();
+            let names = list_names(names.iter());
             parts.push(format!("{total} files have no partner: {names}"));
         }
     }
@@ -139,6 +141,14 @@ mod tests {
         let (a, b) = (names(&[c"a.npy", c"b.npy"]), names(&[c"a.npy", c"b.npy"]));
         let pairing = pair(&[(Path::new("x"), &a), (Path::new("y"), &b)]);
         assert!(pairing.indices.is_none() && pairing.problems.is_empty());
+    }
+
+    #[test]
+    fn the_folder_that_lacks_a_partner_is_named() {
+        let (a, b) = (names(&[c"a.npy", c"b.npy"]), names(&[c"b.npy"]));
+        let pairing = pair(&[(Path::new("x"), &a), (Path::new("y"), &b)]);
+        let text = summarize(&pairing.problems, None).unwrap().to_string();
+        assert!(text.contains("1 file has no partner in \"y\": \"x/a.npy\""), "{text}");
     }
 
     #[test]
