@@ -278,8 +278,8 @@ impl Report {
                                 transform, which runs in the workers"
                 .into(),
             Stage::Order => "making the order is the limit: the sampler's order() is slow".into(),
-            Stage::Idle => "waking threads is the limit: use larger batches, so that it is \
-                            needed less often"
+            Stage::Idle => "waking threads is the limit, as no worker is busy for most of the \
+                            wait: use larger batches, so that it is needed less often"
                 .into(),
             _ if self.workers == 0 => {
                 "everything runs inside next(): use workers to read ahead".into()

@@ -128,11 +128,26 @@ impl Run {
         let of_stage = self.meter.waits().find(|(known, _)| *known == stage);
         let is_consumer = stage == Stage::Consumer && device * 20 <= self.meter.wall;
         if is_consumer || of_stage.is_some_and(|(_, time)| time >= device) {
-            return (stage.as_str(), self.loader.advice());
+            return (stage.as_str(), self.advice(stage));
         }
         let advice = "copies to the device, and what is made of them there, are the limit: deliver \
                       smaller element types";
         (Part::Device.as_str(), advice.to_owned())
+    }
+
+    /// What to change if `stage` is the limit. A batch with all samples cannot be larger.
+    fn advice(&self, stage: Stage) -> String {
+        match stage {
+            Stage::Idle if self.plan.batches() <= 1 => {
+                "waking threads is the limit, as no worker is busy for most of the wait: with one \
+                 batch per epoch, only --workers 0 avoids it"
+            }
+            Stage::HandOver if self.plan.batches() <= 1 => {
+                "making and uploading tensors is the limit: use smaller element types"
+            }
+            _ => return self.loader.advice(),
+        }
+        .to_owned()
     }
 
     /// Delivered bytes per second, without padding.

@@ -210,6 +210,14 @@ fn a_run_that_fails_ends_with_the_epoch_that_did() {
 }
 
 #[test]
+fn larger_batches_are_not_advised_if_one_has_all_samples() {
+    let dir = pairs(8);
+    let ended = bench(dir.path(), "run DIR --batch-size 8").expect(0);
+    let limit = ended.lines().into_iter().find(|line| line.starts_with("limit "));
+    assert!(limit.is_some_and(|limit| !limit.contains("larger batches")), "{ended:#?}");
+}
+
+#[test]
 fn a_bad_sample_is_told_once_for_all_epochs_with_what_to_do() {
     let dir = pairs(20);
     truncate(&file(&dir, "input", 3), 1);
