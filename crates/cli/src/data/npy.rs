@@ -78,7 +78,12 @@ impl FromStr for NpyDtype {
             None if text == "bf16" => {
                 Err("a .npy file cannot hold bf16; write f32 and convert after loading".to_owned())
             }
-            None => Err(format!("expected one of {}", all.join(", "))),
+            None => {
+                let short = text.replace("uint", "u").replace("int", "i").replace("float", "f");
+                let meant = all.iter().find(|name| **name == short);
+                let hint = meant.map_or(String::new(), |it| format!("; did you mean {it}?"));
+                Err(format!("expected one of {}{hint}", all.join(", ")))
+            }
         }
     }
 }

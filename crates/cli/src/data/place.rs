@@ -184,6 +184,10 @@ impl Place {
             [one, two] if one.ends_with("input.npy") && two.ends_with("output.npy") => {
                 Ok(Self::NpyFiles { input: one.clone(), target: two.clone() })
             }
+            _ if found.npy == 0 && below.is_empty() => match found.data_sets() {
+                none if none.is_empty() => Ok(all),
+                sets => Err(only_sets(path, &sets)),
+            },
             _ if below.is_empty() => Ok(all),
             [target] if below.contains(&input) && TARGETS.iter().any(|it| target.ends_with(it)) => {
                 let (input, target) = (folders(&[("input", &input)]), target.clone());
@@ -349,10 +353,20 @@ impl Found {
         if self.npy <= Self::FEW { &self.met } else { &[] }
     }
 
+    /// The most folders to look into; a message names fewer.
+    const FOLDERS_MAX: usize = 64;
+
+    /// The folders in it that hold shards or folders of `.npy` files.
+    fn data_sets(&self) -> Vec<PathBuf> {
+        let is_set = |folder: &&PathBuf| {
+            Self::in_folder(folder)
+                .is_ok_and(|found| found.shards || !found.folders_with_npy().is_empty())
+        };
+        self.folders.iter().take(Self::FOLDERS_MAX).filter(is_set).cloned().collect()
+    }
+
     /// The folders in it that hold `.npy` files.
     fn folders_with_npy(&self) -> Vec<PathBuf> {
-        /// The most folders to look into; a message names fewer.
-        const FOLDERS_MAX: usize = 64;
         let is_npy = |entry: io::Result<Entry>| {
             entry.is_ok_and(|entry| {
                 !entry.is_hidden() && extension(&entry.path).as_deref() == Some("npy")
@@ -361,7 +375,7 @@ impl Found {
         let has_npy = |folder: &&PathBuf| {
             listing::entries(folder).is_ok_and(|mut entries| entries.any(is_npy))
         };
-        self.folders.iter().take(FOLDERS_MAX).filter(has_npy).cloned().collect()
+        self.folders.iter().take(Self::FOLDERS_MAX).filter(has_npy).cloned().collect()
     }
 }
 
@@ -388,6 +402,13 @@ fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> SourceError {
         named(below)
     );
     SourceError::new(SourceErrorKind::Config, message).with_path(path)
+}
+
+#[cold]
+fn only_sets(path: &Path, sets: &[PathBuf]) -> SourceError {
+    let message =
+        format!("no .npy file here, but data sets in subfolders ({}); name one", named(sets));
+    SourceError::new(SourceErrorKind::Empty, message).with_path(path)
 }
 
 #[cold]

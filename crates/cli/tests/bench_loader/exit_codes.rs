@@ -67,6 +67,8 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("gen DIR/x --samples 1 --shape 3,y --dtype u8", "3,32,32"),
         ("gen DIR/x --samples 1 --shape 3 --dtype bf16", "f32"),
         ("gen DIR/x --samples 1 --shape 3 --dtype u4", "expected one of"),
+        ("gen DIR/x --samples 1 --shape 3 --dtype uint8", "did you mean u8?"),
+        ("gen DIR/x --samples 1 --shape 3 --dtype float32", "did you mean f32?"),
         ("gen DIR/x --samples 1 --shape 1000000,1000000 --dtype u8", "bytes per sample"),
         ("gen DIR/x --samples -1 --shape 3 --dtype u8", "whole number"),
         ("gen DIR/x --samples 1 --shape -3,2 --dtype u8", "\"-3\" is not a length"),

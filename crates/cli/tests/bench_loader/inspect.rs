@@ -60,6 +60,18 @@ fn the_first_samples_are_drawn_in_a_row_for_each_field() {
 }
 
 #[test]
+fn data_sets_in_subfolders_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, kind) in [("train", "folders"), ("test", "safetensors")] {
+        let line = format!("gen DIR/{name} --samples 2 --shape 3 --dtype u8 --as {kind}");
+        bench(dir.path(), &line).expect(0);
+    }
+    std::fs::create_dir(dir.path().join("notes")).unwrap();
+    let ended = bench(dir.path(), "inspect DIR").expect(1);
+    assert!(ended.stderr.contains("data sets in subfolders (\"test\", \"train\")"), "{ended:#?}");
+}
+
+#[test]
 fn samples_that_are_no_images_have_no_picture() {
     let dir = tempfile::tempdir().unwrap();
     bench(dir.path(), "gen DIR --samples 3 --shape 7 --dtype f32").expect(0);
