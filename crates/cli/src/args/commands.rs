@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Args as Flags, ValueEnum, ValueHint};
 use tallow::{Augment, Layout};
 
-use super::fields::FieldArgs;
+use super::fields::{AugmentArgs, FieldArgs};
 use super::load::{LoadArgs, Workers, parse_pad};
 use super::numbers::{parse_positive, parse_share, parse_size, parse_step};
+use super::output::{HtmlArgs, JsonArgs};
 use super::shape::ShapeArg;
 use super::source::SourceArgs;
 use crate::data::npy::NpyDtype;
@@ -18,9 +19,8 @@ pub(crate) struct DemoArgs {
     /// Number of epochs to load [default: as many as fit in 2 seconds, after a warm-up epoch]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Debug, Flags)]
@@ -71,9 +71,8 @@ pub(crate) struct DoctorArgs {
     /// File or folder whose storage to look at too
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Debug, Flags)]
@@ -87,9 +86,8 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 8, requires = "png")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
     pub(crate) samples: u8,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Debug, Flags)]
@@ -99,9 +97,8 @@ pub(crate) struct CheckArgs {
     /// Number of threads that read, or auto for one per core
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     pub(crate) workers: Workers,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Debug, Flags)]
@@ -110,11 +107,8 @@ pub(crate) struct RunArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Augment each sample with this chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
-    pub(crate) augment: Option<Augment>,
     #[command(flatten)]
-    pub(crate) fields: FieldArgs,
+    pub(crate) augment: AugmentArgs,
     /// Number of epochs to load [default: as many as fit in 2 seconds, at least 3, after a warm-up
     /// epoch; just one if the first takes over 5 seconds or fails, or with --trace or
     /// --start-batch]. With --ceiling, at least 5
@@ -142,16 +136,14 @@ pub(crate) struct RunArgs {
     #[arg(help_heading = "Measuring")]
     #[arg(long)]
     pub(crate) return_memory: bool,
-    /// Also write the report as an HTML page with charts, in one self-contained file
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) page: HtmlArgs,
     /// Write a trace of what each thread did when, for chrome://tracing or ui.perfetto.dev: the
     /// first 200,000 spans, at most about 50 MB. It costs about 20 us of CPU time per sample
     #[arg(long, value_name = "FILE", conflicts_with = "ceiling", help_heading = "Output")]
     pub(crate) trace: Option<PathBuf>,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Debug, Flags)]
@@ -160,11 +152,8 @@ pub(crate) struct TuneArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Augment each sample with this chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
-    pub(crate) augment: Option<Augment>,
     #[command(flatten)]
-    pub(crate) fields: FieldArgs,
+    pub(crate) augment: AugmentArgs,
     /// Load from storage, by dropping the files from the page cache before each trial, and also try
     /// reading ahead
     #[arg(help_heading = "Measuring")]
@@ -194,12 +183,10 @@ pub(crate) struct TuneArgs {
     #[arg(help_heading = "Measuring")]
     #[arg(long)]
     pub(crate) grid: bool,
-    /// Also write the report as an HTML page with charts, in one self-contained file
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) html: Option<PathBuf>,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) page: HtmlArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Debug, Flags)]
@@ -241,12 +228,10 @@ pub(crate) struct CompareArgs {
     #[arg(help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=TIMEOUT_MAX))]
     pub(crate) timeout: u64,
-    /// Also write the report as an HTML page with charts, in one self-contained file
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) html: Option<PathBuf>,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) page: HtmlArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 /// A week: nobody waits longer.
@@ -273,11 +258,8 @@ pub(crate) struct DigestArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Augment each sample with this chain of steps; `bench-loader catalogue` lists them
-    #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
-    pub(crate) augment: Option<Augment>,
     #[command(flatten)]
-    pub(crate) fields: FieldArgs,
+    pub(crate) augment: AugmentArgs,
     /// Number of epochs to load
     #[arg(help_heading = "Loading")]
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -311,9 +293,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) augment: Augment,
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
-    /// Print one JSON object with the version, all settings and the results
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 /// Nobody looks at more pictures than this, and all of them are held in memory.

@@ -1,9 +1,19 @@
 //! The options that say which fields `--augment` changes, and how.
 
 use clap::Args as Flags;
-use tallow::{BoxFormat, Layout};
+use tallow::{Augment, BoxFormat, Layout};
 
 use super::numbers::parse_positive;
+
+/// What `--augment` does, for commands that work without it too.
+#[derive(Debug, Flags)]
+pub(crate) struct AugmentArgs {
+    /// Augment each sample with this chain of steps; `bench-loader catalogue` lists them
+    #[arg(id = "augment", long = "augment", value_name = "SPEC", help_heading = "Augmentation")]
+    pub(crate) steps: Option<Augment>,
+    #[command(flatten)]
+    pub(crate) fields: FieldArgs,
+}
 
 /// Which fields `--augment` changes, and how.
 #[derive(Debug, Flags)]

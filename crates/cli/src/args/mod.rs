@@ -6,6 +6,7 @@ mod fields;
 pub(crate) mod given;
 mod load;
 mod numbers;
+mod output;
 mod shape;
 mod source;
 mod tips;
@@ -26,7 +27,7 @@ use examples::{
     DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
     MAN_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, TUNE_EXAMPLES,
 };
-pub(crate) use fields::FieldArgs;
+pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
 pub(crate) use load::{DeviceArg, Last, LoadArgs, Workers};
 pub(crate) use source::{Ragged, SourceArgs};

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
         Err(error) => check.problem(&error),
     }
     let report = check.finish();
-    if args.json {
+    if args.output.json {
         console.print(json::check(&report))?
     } else {
         human::check(console.out(), &report)?
@@ -319,7 +319,7 @@ fn problem(error: &SourceError, name: Option<String>) -> Problem {
     }
 }
 
-/// The number of samples to read. If rows of a file take no bytes, one stands for all of them.
+/// The number of samples to read. If rows of a file take no bytes, reading one is enough.
 fn to_read(source: &dyn Source) -> usize {
     let takes_none = source.schema().fields().iter().all(|field| field.max_bytes() == 0);
     let in_one_file = || place::extents_of(source, 0).iter().all(|extent| !extent.is_whole());

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     };
     let python = Python::of(args)?;
     let mut outputs = Outputs::beside(&args.source);
-    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
+    let page = args.page.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let (place, opened) = plan::open(&args.source)?;
     let seed = u64::from(args.seed);
     let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
@@ -62,9 +62,9 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let report = report(&place, &opened, &work, args, entrants);
     if let Some(page) = page {
         page.write(&html::page(&report, &doctor::surroundings()).to_html())?;
-        args.html.iter().for_each(|path| console.tell_written(path));
+        args.page.html.iter().for_each(|path| console.tell_written(path));
     }
-    conclude(&report, args.json, &booth.python, console)
+    conclude(&report, args.output.json, &booth.python, console)
 }
 
 /// Whether a contender takes part; with augmentation, only those that can augment do.

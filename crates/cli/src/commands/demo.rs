@@ -29,7 +29,7 @@ pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
     let _undone = interrupt::folder(folder.path());
     let started = Instant::now();
     write_pairs(folder.path()).map_err(Failure::Failed)?;
-    if !args.json {
+    if !args.output.json {
         let (out, took) = (console.out(), words::duration(started.elapsed()));
         let samples = words::count(SAMPLES as u64);
         writeln!(out, "Wrote {samples} handwritten digits as pairs of .npy files in {took}.")?;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &DemoArgs, console: &mut Console) -> Result {
         writeln!(out, "Loading them, shuffled{}:\n", times.unwrap_or_default())?;
     }
     super::run::run(&as_run(folder.path(), args), console)?;
-    if !args.json {
+    if !args.output.json {
         write_next(console)?;
     }
     Ok(())
@@ -48,7 +48,7 @@ fn as_run(folder: &Path, args: &DemoArgs) -> RunArgs {
     let mut words: Vec<OsString> =
         ["bench-loader", "run", "--shuffle", "--batch-size", "64"].map(OsString::from).into();
     words.extend(args.epochs.map(|epochs| format!("--epochs={epochs}").into()));
-    words.extend(args.json.then(|| "--json".into()));
+    words.extend(args.output.json.then(|| "--json".into()));
     words.extend(["--".into(), folder.into()]);
     match Args::of(words).map(|(args, _)| args.command) {
         Ok(Some(Command::Run(run))) => run,

@@ -20,7 +20,7 @@ use crate::terminal::exit::{Failure, Result};
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let device = device::open(args.load.device)?;
     let (_, opened) = plan::open(&args.source)?;
-    let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
+    let augment = augment::of(&args.augment, opened.source.schema())?;
     let chain = augment.map(|augment| augment.chain);
     let loader = plan::build(opened.source, &args.load, &device, chain)?;
     let epochs = plan::epochs(&args.load, args.epochs)?;

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
     findings.push(simd());
     findings.extend(cuda::findings());
     let report = Doctor { findings };
-    if args.json {
+    if args.output.json {
         console.print(json::doctor(&report))?
     } else {
         human::doctor(console.out(), &report)?

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &ExplainArgs, console: &mut Console) -> Result {
     let fields = schema.fields().iter().zip(augmentation.engine.schema().fields());
     let fields = fields.filter(|(raw, delivered)| raw != delivered).map(becoming).collect();
     let report = Explain { augmented: augmentation.report(), fields, explained };
-    if args.json {
+    if args.output.json {
         console.print(json::explain(&report))?;
     } else {
         human::explain(console.out(), &report)?;

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         ignored: opened.ignored,
         passed_over: place.passed_over(),
     };
-    if args.json {
+    if args.output.json {
         console.print(json::inspect(&report))?
     } else {
         human::inspect(console.out(), &report)?;
@@ -108,7 +108,7 @@ impl Sizes {
     fn of(source: &dyn Source) -> Self {
         let mut this = Self::default();
         let extents = place::extents_of(source, 0);
-        // The rows of a file have equal sizes, so one stands for all of them.
+        // The rows of a file have equal sizes, so one tells the size of all.
         if !extents.is_empty() && extents.iter().all(|extent| !extent.is_whole()) {
             this.add(source, 0);
             this.total = this.total.saturating_mul(source.len() as u64);

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     // Before any other thread allocates.
     let keeps_freed_memory = !args.return_memory && tallow::keep_freed_memory();
     let mut outputs = Outputs::beside(&args.source);
-    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
+    let page = args.page.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let trace = args.trace.as_ref().map(|path| Trace::begin(outputs.open("--trace", path)?));
     let trace = trace.transpose()?;
     let device = device::open(args.load.device)?;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let (place, opened) = plan::open(&args.source)?;
     let opening = started.elapsed();
     let started = Instant::now();
-    let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
+    let augment = augment::of(&args.augment, opened.source.schema())?;
     let augmented = augment.as_ref().map(Augmentation::report);
     let chain = augment.map(|augment| augment.chain);
     let mut load = args.load.clone();
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         rounds,
         cold,
     };
-    if let (Some(page), Some(path)) = (page, &args.html) {
+    if let (Some(page), Some(path)) = (page, &args.page.html) {
         let program = settings::code(&place, &load, chain.as_ref(), Some(loader.plan()));
         let of = html::run::page(&report, &program, &doctor::surroundings());
         page.write(&of.to_html())?;
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         }
         args.trace.iter().for_each(|path| console.tell_written(path));
     }
-    let concluded = conclude(&report, args.json, console);
+    let concluded = conclude(&report, args.output.json, console);
     if report.meter.met_bad_sample {
         console.tell(about_bad_samples(args));
     }
@@ -134,7 +134,7 @@ fn epochs(args: &RunArgs) -> Option<u64> {
 
 /// The meter of a run; only a page needs a timeline.
 fn meter(args: &RunArgs) -> Meter {
-    if args.html.is_some() { Meter::watching() } else { Meter::default() }
+    if args.page.html.is_some() { Meter::watching() } else { Meter::default() }
 }
 
 /// The copies into CUDA memory and the kernels there, and right after them the speed of a copy of

@@ -25,10 +25,10 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     tallow::keep_freed_memory();
     refuse_what_is_searched(&args.load)?;
     let mut outputs = Outputs::beside(&args.source);
-    let page = args.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
+    let page = args.page.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let device = device::open(args.load.device)?;
     let (place, opened) = plan::open(&args.source)?;
-    let augment = augment::of(args.augment.as_ref(), &args.fields, opened.source.schema())?;
+    let augment = augment::of(&args.augment, opened.source.schema())?;
     let visits = visits(opened.source.len(), &args.load, args.load.first_epoch)?;
     let first = first_of(&*opened.source, visits.indices());
     let files = Cached::of(&*opened.source, first.iter().copied());
@@ -45,9 +45,9 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let report = tuned(&tuner, &place, (files.as_ref().ok(), &first), args, console)?;
     if let Some(page) = page {
         page.write(&html::tune::page(&report, &doctor::surroundings()).to_html())?;
-        args.html.iter().for_each(|path| console.tell_written(path));
+        args.page.html.iter().for_each(|path| console.tell_written(path));
     }
-    conclude(&report, args.json, console)
+    conclude(&report, args.output.json, console)
 }
 
 /// Searches, and reports what was found. The ceilings are measured over the samples `first`, which

@@ -3,7 +3,7 @@
 use tallow::plan::Engine;
 use tallow::{Augment, Schema, SourceErrorKind, Transform as _};
 
-use crate::args::FieldArgs;
+use crate::args::{AugmentArgs, FieldArgs};
 use crate::terminal::exit::{Failure, Result};
 
 /// A chain with its fields, and its engine for one schema.
@@ -23,12 +23,8 @@ pub(crate) struct Augmented {
 }
 
 /// What the options ask for; `None` without `--augment`.
-pub(crate) fn of(
-    steps: Option<&Augment>,
-    fields: &FieldArgs,
-    schema: &Schema,
-) -> Result<Option<Augmentation>> {
-    steps.map(|steps| Augmentation::new(steps, fields, schema)).transpose()
+pub(crate) fn of(args: &AugmentArgs, schema: &Schema) -> Result<Option<Augmentation>> {
+    args.steps.as_ref().map(|steps| Augmentation::new(steps, &args.fields, schema)).transpose()
 }
 
 /// The chain with what the other options add to it.
