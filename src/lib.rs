@@ -73,7 +73,8 @@ pub mod guide;
 /// own, and for programs that look into plans.
 pub mod plan {
     pub use tallow_core::{
-        Engine, FieldMark, Mixer, Pieces, RowKey, RowSlots, Shapes, philox4x32_10, zeroed_words,
+        Engine, FieldMark, Mixer, Pieces, RowKey, RowRunner, RowSlots, Shapes, philox4x32_10,
+        zeroed_words,
     };
     pub use tallow_transforms::plan::{
         BLUR_WEIGHTS_MAX, CHANNELS_MAX, Head, IntegerMap, NoiseKey, OPS_MAX, Op, OpCode,

@@ -3,8 +3,8 @@ use std::fmt;
 use candle_core::Tensor;
 
 use crate::{
-    Error, ErrorKind, FieldIndex, FieldView, Key, Result, RowBuffer, RowKey, Schema, Shapes,
-    Source, Transform, zeroed_words,
+    Error, ErrorKind, FieldIndex, FieldView, Key, Result, RowBuffer, RowKey, RowRunner, Schema,
+    Source, Transform,
 };
 
 /// One sample in memory, for looking at: what [`SourceExt::get`](crate::SourceExt::get) gives.
@@ -95,18 +95,10 @@ impl Sample {
             return Err(Error::new(ErrorKind::Config, message));
         }
         let mut buffer = RowBuffer::new(engine.schema())?;
-        let mut plan = zeroed_words(engine.plan_bytes())?;
-        let plan = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
-        let mut scratch = zeroed_words(engine.scratch_bytes())?;
-        let scratch = &mut bytemuck::cast_slice_mut(&mut scratch)[..engine.scratch_bytes()];
         let key = RowKey { key: Key::new(seed, epoch), index: self.index as u64 };
-        let raw = self.buffer.view();
-        let made = engine.check(raw).and_then(|()| {
-            engine.plan(key, Shapes::of(raw), plan)?;
-            engine.run(plan, raw, &mut buffer.row(None), scratch)?;
-            buffer.finish()
-        });
-        made.map_err(|error| error.with_index(self.index))?;
+        RowRunner::new(&*engine)?
+            .run(key, self.buffer.view(), &mut buffer)
+            .map_err(|error| error.with_index(self.index))?;
         Ok(Self { index: self.index, buffer })
     }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use tallow_core::{
-    Engine, Error, ErrorKind, Result, RowBuffer, RowKey, Schema, Shapes, Transform, zeroed_words,
+    Engine, Error, ErrorKind, Result, RowBuffer, RowKey, RowRunner, Schema, Transform,
 };
 
 use crate::augment::Augment;
@@ -46,21 +46,13 @@ impl Augment {
 fn apply(engine: &dyn Engine, schema: &Schema, fields: &Fields, keys: &[RowKey]) -> Result<Fields> {
     let mut raw = RowBuffer::new(schema)?;
     let mut made = RowBuffer::new(engine.schema())?;
-    // Words, so that plans are aligned as an engine expects.
-    let mut plan = zeroed_words(engine.plan_bytes())?;
-    let mut scratch = zeroed_words(engine.scratch_bytes())?;
+    let mut runner = RowRunner::new(engine)?;
     let outputs = engine.schema().fields();
     let mut bytes: Vec<Vec<u8>> =
         outputs.iter().map(|field| Vec::with_capacity(keys.len() * field.max_bytes())).collect();
     for (at, key) in keys.iter().enumerate() {
         fields.read(at, &mut raw)?;
-        let plan: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut plan)[..engine.plan_bytes()];
-        plan.fill(0);
-        engine.check(raw.view())?;
-        engine.plan(*key, Shapes::of(raw.view()), plan)?;
-        let scratch = bytemuck::cast_slice_mut(&mut scratch);
-        engine.run(plan, raw.view(), &mut made.row(None), scratch)?;
-        made.finish()?;
+        runner.run(*key, raw.view(), &mut made)?;
         for (i, bytes) in bytes.iter_mut().enumerate() {
             bytes.extend_from_slice(made.view().field(i).bytes());
         }
