@@ -35,6 +35,12 @@ pub enum RowDType {
 }
 
 impl RowDType {
+    /// Whether elements are whole numbers.
+    pub fn is_integer(self) -> bool {
+        use RowDType::{I16, I32, I64, U8, U16, U32};
+        matches!(self, U8 | U16 | U32 | I16 | I32 | I64)
+    }
+
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {

@@ -3,8 +3,7 @@ use std::sync::Arc;
 use super::{Cache, Concat, Map, Rename, Select, Subset, Zip, split};
 use crate::field_index;
 use crate::{
-    Error, ErrorKind, Field, FieldIndex, FieldView, Result, Row, RowBuffer, RowDType, RowView,
-    Sample, Schema, Source,
+    Error, ErrorKind, Field, FieldIndex, Result, Row, RowBuffer, RowView, Sample, Schema, Source,
 };
 
 /// Methods of every source: they look at its samples, choose among them, and make other sources.
@@ -55,7 +54,7 @@ pub trait SourceExt: Source + Sized {
         let mut label = |index| {
             self.read_fields(index, &[at], &mut buffer.row(None))?;
             buffer.finish()?;
-            integer(&buffer.view().field(0))
+            buffer.view().field(0).integer()
         };
         (0..self.len()).map(|at| label(at).map_err(|error: Error| error.with_index(at))).collect()
     }
@@ -237,17 +236,8 @@ fn parts<S: Source, const N: usize>(source: S, lists: Vec<Vec<usize>>) -> [Subse
 }
 
 fn check_label(field: &Field) -> Result<()> {
-    let is_integer = matches!(
-        field.dtype(),
-        RowDType::U8
-            | RowDType::U16
-            | RowDType::U32
-            | RowDType::I16
-            | RowDType::I32
-            | RowDType::I64
-    );
     let is_one = !field.is_ragged() && field.max_elements() == 1;
-    let kind = match (is_integer, is_one) {
+    let kind = match (field.dtype().is_integer(), is_one) {
         (true, true) => return Ok(()),
         (false, _) => ErrorKind::DtypeMismatch,
         (true, false) => ErrorKind::ShapeMismatch,
@@ -258,27 +248,11 @@ fn check_label(field: &Field) -> Result<()> {
     Err(Error::new(kind, message).with_field(field.name()))
 }
 
-fn integer(field: &FieldView<'_>) -> Result<i64> {
-    macro_rules! first {
-        ($element:ty) => {
-            i64::from(field.as_slice::<$element>()?[0])
-        };
-    }
-    Ok(match field.dtype() {
-        RowDType::U8 => first!(u8),
-        RowDType::U16 => first!(u16),
-        RowDType::U32 => first!(u32),
-        RowDType::I16 => first!(i16),
-        RowDType::I32 => first!(i32),
-        _ => first!(i64),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{counting, value};
     use super::*;
-    use crate::from_fn;
+    use crate::{RowDType, from_fn};
 
     #[test]
     fn parts_of_a_split_are_disjoint_complete_and_seeded() {

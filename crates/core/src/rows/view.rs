@@ -74,6 +74,33 @@ impl<'a> FieldView<'a> {
         Ok(if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) })
     }
 
+    /// The only element of a field of whole numbers, such as a class.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::DtypeMismatch`] when the element type [is no integer](RowDType::is_integer),
+    /// [`ErrorKind::ShapeMismatch`] when there is not exactly one element.
+    pub fn integer(&self) -> Result<i64> {
+        match self.dtype() {
+            RowDType::U8 => self.only::<u8>().map(i64::from),
+            RowDType::U16 => self.only::<u16>().map(i64::from),
+            RowDType::U32 => self.only::<u32>().map(i64::from),
+            RowDType::I16 => self.only::<i16>().map(i64::from),
+            RowDType::I32 => self.only::<i32>().map(i64::from),
+            _ => self.only::<i64>(),
+        }
+    }
+
+    fn only<T: Element>(&self) -> Result<T> {
+        match self.as_slice::<T>()? {
+            [only] => Ok(*only),
+            elements => {
+                let message = format!("found {} elements, expected one", elements.len());
+                Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(self.field.name()))
+            }
+        }
+    }
+
     /// The field as a tensor on the CPU, of the sample's shape and of the dtype that is
     /// [delivered](RowDType::delivered): `u16` becomes `u32`. Copies the elements.
     ///

@@ -93,7 +93,7 @@ impl BoundTarget {
             return Err("expected at least one class, and a smoothing in 0..1".to_owned());
         }
         let is_shares = field.dtype() == RowDType::F32 && field.dims() == [Dim::Fixed(classes)];
-        if !is_shares && (!field.dims().is_empty() || !is_class(field.dtype())) {
+        if !is_shares && (!field.dims().is_empty() || !field.dtype().is_integer()) {
             return Err(format!("found {field}, expected one class, or f32[{classes}]"));
         }
         let field = Field::new(field.name(), RowDType::F32, &[classes]);
@@ -125,8 +125,20 @@ impl BoundTarget {
     ) -> Result<()> {
         match &self.action {
             Action::Select(select) => select.run(simd, plans, from, mixed, to, scratch),
-            Action::Boxes(format) => boxes(simd, plans, *format, from, to, &self.extents, scratch),
-            Action::Keypoints => keypoints(simd, plans, from, to, &self.extents, scratch),
+            Action::Boxes(format) => {
+                let points = Points::new(simd, plans);
+                groups(from, to, |numbers| {
+                    let edges = points.map_box(format.edges(numbers), &self.extents, scratch);
+                    format.numbers(edges.unwrap_or_default())
+                })
+            }
+            Action::Keypoints => {
+                let points = Points::new(simd, plans);
+                groups(from, to, |point| {
+                    let place = point.map(f64::from);
+                    points.map(place, &self.extents, scratch).map(|at| at as f32)
+                })
+            }
             Action::OneHot { classes, smoothing } => {
                 one_hot(*classes, *smoothing as f32, from, mixed, to)
                     .map_err(|error| error.with_field(from.name()))
@@ -173,48 +185,17 @@ fn mask_layout(field: &Field, sketch: &Sketch) -> std::result::Result<Layout, St
     like_image.map_or_else(|| Layout::of(field), Ok)
 }
 
-fn is_class(dtype: RowDType) -> bool {
-    use RowDType::{I16, I32, I64, U8, U16, U32};
-    matches!(dtype, U8 | U16 | U32 | I16 | I32 | I64)
-}
-
-fn boxes(
-    simd: Simd,
-    plans: &[StagePlan],
-    format: BoxFormat,
+/// Delivers groups of `N` numbers, each as `moved` makes it of what was read.
+fn groups<const N: usize>(
     from: &FieldView<'_>,
     to: &mut FieldMut<'_>,
-    extents: &Extents,
-    scratch: &mut [u8],
+    mut moved: impl FnMut([f32; N]) -> [f32; N],
 ) -> Result<()> {
-    let points = Points::new(simd, plans);
     to.set_shape(from.shape())?;
-    let moved = to.as_mut_slice::<f32>()?;
-    moved.copy_from_slice(from.as_slice()?);
-    for numbers in moved.chunks_exact_mut(4) {
-        let edges = format.edges([numbers[0], numbers[1], numbers[2], numbers[3]]);
-        let edges = points.map_box(edges, extents, scratch);
-        numbers.copy_from_slice(&format.numbers(edges.unwrap_or_default()));
-    }
-    Ok(())
-}
-
-fn keypoints(
-    simd: Simd,
-    plans: &[StagePlan],
-    from: &FieldView<'_>,
-    to: &mut FieldMut<'_>,
-    extents: &Extents,
-    scratch: &mut [u8],
-) -> Result<()> {
-    let points = Points::new(simd, plans);
-    to.set_shape(from.shape())?;
-    let moved = to.as_mut_slice::<f32>()?;
-    moved.copy_from_slice(from.as_slice()?);
-    for point in moved.chunks_exact_mut(2) {
-        let place = points.map([f64::from(point[0]), f64::from(point[1])], extents, scratch);
-        point.copy_from_slice(&place.map(|at| at as f32));
-    }
+    let numbers = to.as_mut_slice::<f32>()?;
+    numbers.copy_from_slice(from.as_slice()?);
+    let (groups, _) = numbers.as_chunks_mut();
+    groups.iter_mut().for_each(|group| *group = moved(*group));
     Ok(())
 }
 
@@ -247,7 +228,7 @@ fn add_shares(
         shares.iter_mut().zip(own).for_each(|(share, own)| *share += weight * own);
         return Ok(());
     }
-    let class = class_of(label)?;
+    let class = label.integer()?;
     let known = usize::try_from(class).ok().filter(|class| *class < classes);
     let class = known.ok_or_else(|| {
         Error::new(
@@ -259,15 +240,4 @@ fn add_shares(
     shares.iter_mut().for_each(|share| *share += weight * off);
     shares[class] += weight * (1.0 - smoothing);
     Ok(())
-}
-
-fn class_of(label: &FieldView<'_>) -> Result<i64> {
-    Ok(match label.dtype() {
-        RowDType::U8 => i64::from(label.as_slice::<u8>()?[0]),
-        RowDType::U16 => i64::from(label.as_slice::<u16>()?[0]),
-        RowDType::U32 => i64::from(label.as_slice::<u32>()?[0]),
-        RowDType::I16 => i64::from(label.as_slice::<i16>()?[0]),
-        RowDType::I32 => i64::from(label.as_slice::<i32>()?[0]),
-        _ => label.as_slice::<i64>()?[0],
-    })
 }
