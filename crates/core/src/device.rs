@@ -15,7 +15,8 @@ use crate::{Engine, FieldMut, FieldView, Result};
 /// # Contract
 ///
 /// The delivered rows are those that [`engine`](Self::engine) would have made on the CPU, to the
-/// precision that the transform documents for its devices. All methods but `launch` are called from many threads at once.
+/// precision that the transform documents for its devices. All methods but `launch` are called from
+/// many threads at once.
 pub trait DeviceEngine: Send + Sync {
     /// The engine that plans the rows.
     fn engine(&self) -> &dyn Engine;

@@ -90,7 +90,7 @@ pub struct Allocation {
 #[non_exhaustive]
 pub struct Counts {
     /// Calls by driver function, as in `cuMemAllocAsync`; ignored and failed ones too. A name of
-    /// the header that stands for a newer function has its number: `cuMemFree_v2`. Functions that
+    /// the header for a newer function has its number: `cuMemFree_v2`. Functions that
     /// only tell a constant (attributes, error texts) are not counted.
     pub calls: BTreeMap<String, u64>,
     /// Launches by kernel, when issued.

@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) marks: Vec<f64>,
 }
 
-/// What the full width of the chart stands for.
+/// The value at the full width of the chart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Whole {
     /// The sum of each row: rows show shares.

@@ -24,7 +24,7 @@ enum Left {
 
 static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
 
-/// As long as this lives, a signal cleans up what it stands for.
+/// As long as this lives, a signal cleans up what it names.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Undone(Left);

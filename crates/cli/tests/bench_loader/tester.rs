@@ -47,7 +47,7 @@ pub(crate) fn program() -> Command {
     command(env!("CARGO_BIN_EXE_bench-loader"))
 }
 
-/// Runs `bench-loader` with the words of `line`, in which `DIR` stands for `dir`. What is between
+/// Runs `bench-loader` with the words of `line`, in which `DIR` is replaced by `dir`. What is between
 /// single quotes is one word.
 pub(crate) fn bench(dir: &Path, line: &str) -> Ended {
     bench_with(dir, line, &[])

@@ -276,7 +276,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A range, or a number x that stands for -x..x.
+    /// A range, or a number x, which means -x..x.
     pub(crate) fn around(&mut self, key: &str) -> Result<Uniform, SpecError> {
         match self.take(key) {
             None => Err(self.missing(key)),

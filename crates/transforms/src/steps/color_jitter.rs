@@ -24,7 +24,7 @@ pub(crate) static FORMS: &[Form] = &[Form {
 impl Augment {
     /// [Brightness](Self::adjust_brightness), [contrast](Self::adjust_contrast),
     /// [saturation](Self::adjust_saturation) and [hue](Self::adjust_hue), in a random order, each
-    /// clamped to the range of the image. A number x stands for a factor that is uniform in max(0,
+    /// clamped to the range of the image. A number x means a factor that is uniform in max(0,
     /// 1 - x)..1 + x, or a hue in -x..x; a range is used as it is. Parts that cannot change
     /// anything are left out. torchvision: `ColorJitter`.
     ///
