@@ -44,8 +44,23 @@ pub(crate) fn within(command: &mut Command, time: Duration) -> io::Result<Option
             child.wait()?;
             return Ok(None);
         }
+        free_if_over(child.id())?;
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Kills the tracer of a process that is over. strace keeps the threads that it delays, also when
+/// their process exits, and until the last of them is gone no exit status can be waited for.
+fn free_if_over(process: u32) -> io::Result<()> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim()
+    };
+    let tracer = field("TracerPid:");
+    if field("State:").starts_with('Z') && !matches!(tracer, "" | "0") {
+        Command::new("kill").args(["-KILL", tracer]).status()?;
+    }
+    Ok(())
 }
 
 /// Every file in `dir` and its subfolders, with its contents.

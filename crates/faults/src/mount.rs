@@ -81,7 +81,8 @@ fn data() -> io::Result<tempfile::TempDir> {
 /// from which the source learns the schema when it is opened.
 fn strace(home: &Path) -> io::Result<Command> {
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o", "trace"]);
+    // With -D the process that is started is the traced one, and its exit status can be waited for.
+    command.args(["-D", "-f", "-qq", "-o", "trace"]);
     for file in contents(&home.join("data/output"))?.keys().skip(1) {
         command.arg("-P").arg(file);
     }
@@ -96,7 +97,6 @@ fn ends(who: &str, mut command: Command, home: &Path, timeout: Duration) -> io::
     command.stdout(File::create(home.join("stdout"))?);
     command.stderr(File::create(home.join("stderr"))?);
     let begun = Instant::now();
-    // strace follows every thread to its end, even the delayed ones, so its own end comes last.
     let status = bench_loader::within(&mut command, 2 * timeout + SLACK)?;
     let took = begun.elapsed();
     let said =
