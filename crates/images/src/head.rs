@@ -1,0 +1,95 @@
+use crate::{Color, Error, Format, Limits, Orientation, Result, Window, jpeg, png, webp};
+
+/// Bytes per stored number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Depth {
+    /// One: up to 8 bits.
+    Eight,
+    /// Two: 16 bits.
+    Sixteen,
+}
+
+/// What a picture is, from the bytes before its pixels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Head {
+    /// The format.
+    pub format: Format,
+    /// Rows, as they are stored.
+    pub height: usize,
+    /// Columns, as they are stored.
+    pub width: usize,
+    /// Channels, as they are stored: 1 for grey and for a palette.
+    pub channels: usize,
+    /// Bytes per stored number.
+    pub depth: Depth,
+    /// Whether the numbers are indices of a palette.
+    pub is_palette: bool,
+    /// How the picture has to be turned. Damaged metadata count as upright.
+    pub orientation: Orientation,
+}
+
+impl Head {
+    /// Reads the head of a payload, without allocating anything.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of the formats, or its head is damaged or claims more than the limits allow.
+    pub fn read(payload: &[u8], limits: &Limits) -> Result<Self> {
+        let head = match Format::of(payload) {
+            Some(Format::Jpeg) => jpeg::head(payload)?,
+            Some(Format::Png) => png::head(payload)?,
+            Some(Format::WebP) => webp::head(payload)?,
+            None => return Err(foreign(payload)),
+        };
+        limits.check_pixels(head.height, head.width)?;
+        Ok(head)
+    }
+
+    /// Channels of the pixels in `color`.
+    pub fn channels_of(&self, color: Color) -> usize {
+        match color {
+            Color::Rgb => 3,
+            Color::Gray => 1,
+            Color::Rgba => 4,
+            Color::Stored if self.channels == 4 && self.format == Format::Jpeg => 3,
+            Color::Stored => self.channels,
+        }
+    }
+
+    /// Bytes per number of the pixels in `color`.
+    pub fn depth_of(&self, color: Color) -> Depth {
+        if color == Color::Stored { self.depth } else { Depth::Eight }
+    }
+
+    /// Bytes of a pixel in `color`.
+    pub fn pixel_bytes(&self, color: Color) -> usize {
+        let bytes = match self.depth_of(color) {
+            Depth::Eight => 1,
+            Depth::Sixteen => 2,
+        };
+        self.channels_of(color) * bytes
+    }
+
+    /// All of the picture.
+    pub fn whole(&self) -> Window {
+        Window { rows: 0..self.height, columns: 0..self.width }
+    }
+}
+
+/// The error of a payload that is none of the formats, with the format that it is if that is known.
+#[cold]
+fn foreign(payload: &[u8]) -> Error {
+    let found = match payload {
+        [] => "an empty file",
+        [b'G', b'I', b'F', b'8', ..] => "a GIF",
+        [b'B', b'M', ..] => "a BMP",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF",
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => "an AVIF",
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', ..] => "a HEIC",
+        [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', ..] => "a JPEG XL",
+        [0, 0, 0, 12, b'j', b'P', ..] => "a JPEG 2000",
+        _ => "something else",
+    };
+    Error::unsupported(format!("found {found}, expected a JPEG, PNG or WebP"))
+}
