@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Foreign,
     /// A header is malformed.
     Header,
+    /// The data after a header contradict themselves, or a checksum.
+    Damaged,
     /// An element type that candle cannot hold exactly.
     UnsupportedDtype,
     /// An element type other than the one the schema declares.
@@ -78,6 +80,7 @@ impl ErrorKind {
             Self::Empty => "empty",
             Self::Foreign => "foreign format",
             Self::Header => "malformed header",
+            Self::Damaged => "damaged",
             Self::UnsupportedDtype => "unsupported dtype",
             Self::DtypeMismatch => "dtype mismatch",
             Self::ShapeMismatch => "shape mismatch",

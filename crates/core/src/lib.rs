@@ -16,8 +16,10 @@
 mod adapters;
 mod batching;
 mod codecs;
+mod decode;
 pub mod device;
 mod dtype;
+mod encoding;
 mod error;
 mod field_index;
 mod files;
@@ -42,7 +44,9 @@ pub use adapters::{
     Cache, Concat, ConcatMany, Map, Rename, Select, SourceExt, Subset, Zip, concat,
 };
 pub use batching::{BatchRows, Batching, LastBatch};
+pub use decode::Decode;
 pub use dtype::{Element, RowDType};
+pub use encoding::{Decoders, Picture, PictureHead};
 pub use error::{Error, ErrorKind, Result, escaped};
 pub use field_index::FieldIndex;
 pub use files::{Extent, Limits, Location};
@@ -61,4 +65,5 @@ pub use sources::{
     FromFn, FromFnWith, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey,
     from_fn, from_fn_with,
 };
+pub use tallow_images::{Color, Depth, Orientation, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

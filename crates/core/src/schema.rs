@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::encoding::Picture;
 use crate::{Error, ErrorKind, Result, RowDType, escaped};
 
 /// The highest rank of a field. numpy's own limit.
@@ -39,6 +40,16 @@ impl Dim {
     }
 }
 
+/// `3`, or `..=400` if it is ragged.
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(len) => write!(f, "{len}"),
+            Self::Ragged { max } => write!(f, "..={max}"),
+        }
+    }
+}
+
 /// A field's name in one word, so that a read can tell another thread which field it is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FieldId(NonZeroU64);
@@ -66,6 +77,8 @@ pub struct Field {
     id: FieldId,
     dtype: RowDType,
     dims: Vec<Dim>,
+    /// What the bytes are where they are files of pictures.
+    picture: Option<Picture>,
 }
 
 impl Field {
@@ -77,12 +90,33 @@ impl Field {
     /// A field with these dimensions, of which some may be ragged.
     pub fn with_dims(name: impl Into<String>, dtype: RowDType, dims: Vec<Dim>) -> Self {
         let name = name.into();
-        Self { id: FieldId::of(&name), name, dtype, dims }
+        Self { id: FieldId::of(&name), name, dtype, dims, picture: None }
+    }
+
+    /// A field of pictures, whose rows hold files: bytes, as many as the file of a sample has.
+    /// [`decoded`](Self::decoded) is the field of their pixels.
+    pub fn pictures(name: impl Into<String>, picture: Picture) -> Self {
+        let dims = vec![Dim::Ragged { max: picture.payload_bytes_max() }];
+        Self { picture: Some(picture), ..Self::with_dims(name, RowDType::U8, dims) }
     }
 
     /// The same field under another name.
     pub fn renamed(self, name: impl Into<String>) -> Self {
-        Self::with_dims(name, self.dtype, self.dims)
+        let name = name.into();
+        Self { id: FieldId::of(&name), name, ..self }
+    }
+
+    /// What the bytes of a row are where they are the file of a picture, which is not decoded yet.
+    pub fn as_picture(&self) -> Option<&Picture> {
+        self.picture.as_ref()
+    }
+
+    /// The field after decoding; a field that is not encoded stays what it is.
+    pub fn decoded(&self) -> Self {
+        match &self.picture {
+            None => self.clone(),
+            Some(picture) => Self::with_dims(self.name.as_str(), picture.dtype(), picture.dims()),
+        }
     }
 
     /// The field's name in one word.
@@ -140,13 +174,13 @@ impl Field {
 /// The name is [`escaped`].
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(picture) = &self.picture {
+            return write!(f, "{}: {picture}", escaped(&self.name));
+        }
         write!(f, "{}: {}[", escaped(&self.name), self.dtype)?;
         for (i, dim) in self.dims.iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
-            match dim {
-                Dim::Fixed(len) => write!(f, "{comma}{len}")?,
-                Dim::Ragged { max } => write!(f, "{comma}..={max}")?,
-            }
+            write!(f, "{comma}{dim}")?;
         }
         f.write_str("]")
     }

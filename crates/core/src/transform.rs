@@ -1,6 +1,7 @@
 use candle_core::Device;
 
 use crate::device::DeviceEngine;
+use crate::encoding::PictureHead;
 use crate::{Draws, Error, ErrorKind, Fingerprint, Key, Result, Row, RowView, Schema, Stream};
 
 /// A step between a source's raw rows and the rows that are delivered.
@@ -26,6 +27,12 @@ pub trait Transform: Send + Sync {
         Ok(None)
     }
 
+    /// Whether the transform works on encoded fields as a source leaves them in a row. By default it
+    /// does not, and is given decoded rows.
+    fn takes_encoded(&self) -> bool {
+        false
+    }
+
     /// What a saved state remembers of the transform. It changes with everything that changes the
     /// delivered bytes.
     fn fingerprint(&self) -> Fingerprint;
@@ -36,7 +43,8 @@ pub trait Transform: Send + Sync {
 /// # Contract
 ///
 /// - *Threads.* All methods are called from many threads at once.
-/// - *Determinism.* `plan` is a pure function of key and shapes, and `run` of plan and raw row.
+/// - *Determinism.* `plan` is a pure function of key and shapes (of an encoded field, of its head),
+///   and `run` of plan and raw row.
 /// - *Fields.* `run` writes every field of the output row completely.
 /// - *Memory.* Plans and scratch begin at a multiple of 8 bytes.
 pub trait Engine: Send + Sync {
@@ -192,6 +200,21 @@ impl<'a> Shapes<'a> {
     /// When the schema has no such field.
     pub fn shape(&self, field: usize) -> &'a [usize] {
         self.0.field(field).shape()
+    }
+
+    /// The head of the picture in field `field`, if its pictures are not decoded yet.
+    ///
+    /// # Errors
+    ///
+    /// When it is no picture, or one that the field does not admit.
+    ///
+    /// # Panics
+    ///
+    /// When the schema has no such field.
+    pub fn picture(&self, field: usize) -> Result<Option<PictureHead>> {
+        let field = self.0.field(field);
+        let Some(picture) = field.declared().as_picture() else { return Ok(None) };
+        picture.head(field.bytes()).map(Some).map_err(|error| error.with_field(field.name()))
     }
 }
 

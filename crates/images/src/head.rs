@@ -81,7 +81,7 @@ impl Head {
 #[cold]
 fn foreign(payload: &[u8]) -> Error {
     let found = match payload {
-        [] => "an empty file",
+        [] => return Error::truncated("found an empty file, expected a JPEG, PNG or WebP"),
         [b'G', b'I', b'F', b'8', ..] => "a GIF",
         [b'B', b'M', ..] => "a BMP",
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF",

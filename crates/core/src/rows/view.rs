@@ -39,6 +39,11 @@ pub struct FieldView<'a> {
 }
 
 impl<'a> FieldView<'a> {
+    /// The field as the schema declares it.
+    pub fn declared(&self) -> &'a Field {
+        self.field
+    }
+
     /// The field's name.
     pub fn name(&self) -> &'a str {
         self.field.name()
