@@ -16,6 +16,7 @@ mod jpeg;
 mod limits;
 mod orientation;
 mod png;
+mod simd;
 mod webp;
 mod window;
 
@@ -26,4 +27,5 @@ pub use self::format::Format;
 pub use self::head::{Depth, Head};
 pub use self::limits::Limits;
 pub use self::orientation::Orientation;
+pub use self::simd::{Simd, simd_level};
 pub use self::window::Window;

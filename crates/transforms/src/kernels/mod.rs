@@ -10,9 +10,8 @@ pub(crate) mod convert;
 pub(crate) mod filter;
 pub(crate) mod math;
 pub(crate) mod noise;
-pub(crate) mod simd;
 pub(crate) mod stats;
 pub(crate) mod taps;
 pub(crate) mod warp;
 
-pub(crate) use simd::Simd;
+pub(crate) use tallow_images::Simd;

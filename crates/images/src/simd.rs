@@ -1,4 +1,4 @@
-//! The one place where an instruction set is chosen.
+//! The one place where an instruction set is chosen, for pictures and for the kernels of augmentations.
 //!
 //! A kernel is a closure handed to [`Simd::run`]; everything that it calls is `#[inline(always)]`,
 //! so that the whole loop is compiled with the level's target features and vectorised for it.
@@ -9,12 +9,12 @@ use pulp::Arch;
 
 /// The SIMD level that kernels run at; results do not depend on it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Simd(Arch);
+pub struct Simd(Arch);
 
 impl Simd {
     /// The best level of this machine, or the one that `TALLOW_SIMD` names (`scalar`, `v3`) where
     /// the machine has it; other values are ignored. The variable is read once.
-    pub(crate) fn detect() -> Self {
+    pub fn detect() -> Self {
         static LEVEL: OnceLock<Simd> = OnceLock::new();
         *LEVEL.get_or_init(|| {
             let named = std::env::var("TALLOW_SIMD").ok();
@@ -23,7 +23,7 @@ impl Simd {
     }
 
     /// The level called `name`, if this machine has it.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         match name {
             "scalar" => Some(Self(Arch::Scalar)),
             "v3" => v3(),
@@ -42,7 +42,7 @@ impl Simd {
     }
 
     /// What `TALLOW_SIMD` calls this level, or `native` where an architecture has but one.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self.0 {
             Arch::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
@@ -54,13 +54,12 @@ impl Simd {
     /// Runs `f` compiled for this level. `f` and all that it calls must be `#[inline(always)]`:
     /// a call that is not inlined runs the baseline's code.
     #[inline(always)]
-    pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+    pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
         self.0.dispatch(f)
     }
 
     /// Every level of this machine, for tests that compare them.
-    #[cfg(test)]
-    pub(crate) fn levels() -> Vec<Self> {
+    pub fn levels() -> Vec<Self> {
         let named = ["scalar", "v3"].into_iter().filter_map(Self::named);
         named.chain([Self::detect()]).collect()
     }
