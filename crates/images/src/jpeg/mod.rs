@@ -1,5 +1,8 @@
 //! JPEG.
 
+#[allow(dead_code, reason = "the decoder that reads it follows")]
+mod frame;
+
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
