@@ -1,5 +1,7 @@
 //! JPEG.
 
+#[allow(dead_code, reason = "the decoder that uses it follows")]
+mod blocks;
 #[allow(dead_code, reason = "the decoder that reads it follows")]
 mod frame;
 

@@ -1,0 +1,41 @@
+//! Where entropy decoding ends and pixels begin: which blocks a window is made of, and who takes them.
+
+use std::ops::Range;
+
+/// The blocks of one component that a window is made of. Empty where a component is not needed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Rows of blocks, from the top of the component.
+    pub(crate) rows: Range<usize>,
+    /// Columns of blocks, from its left.
+    pub(crate) columns: Range<usize>,
+}
+
+impl Reach {
+    /// Whether it holds the block in row `by`, column `bx`.
+    #[inline(always)]
+    pub(crate) fn contains(&self, by: usize, bx: usize) -> bool {
+        self.rows.contains(&by) && self.columns.contains(&bx)
+    }
+}
+
+/// Takes the blocks of the reach of each component.
+///
+/// Rows of minimum coded units come from the top, each followed by [`Blocks::unit_row_done`], from the
+/// first that holds a block of a reach to the last. In a row, each block of a reach comes once; within
+/// a component and a row of blocks from the left, else in any order.
+pub(crate) trait Blocks {
+    /// Block `[by, bx]` of a component: its coefficients in natural order, row by row, as they are
+    /// stored. Those after number `last` in zigzag order are 0.
+    fn block(
+        &mut self,
+        component: usize,
+        by: usize,
+        bx: usize,
+        coefficients: &[i16; 64],
+        last: usize,
+    );
+
+    /// All blocks of a row of units were given.
+    fn unit_row_done(&mut self, row: usize);
+}
