@@ -4,6 +4,8 @@ use crate::{Color, Error, Format, Head, Limits, Result, Window, jpeg, png, webp}
 #[derive(Debug, Default)]
 pub struct Decoder {
     jpeg: jpeg::Memory,
+    png: png::Memory,
+    webp: webp::Memory,
 }
 
 impl Decoder {
@@ -40,8 +42,8 @@ impl Decoder {
         }
         match head.format {
             Format::Jpeg => self.jpeg.decode(payload, head, color, limits, window, pixels),
-            Format::Png => png::decode(payload, head, color, window, pixels),
-            Format::WebP => webp::decode(payload, head, color, window, pixels),
+            Format::Png => self.png.decode(payload, head, color, window, pixels),
+            Format::WebP => self.webp.decode(payload, head, color, window, pixels),
         }
     }
 }

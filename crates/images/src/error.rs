@@ -63,3 +63,17 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The message of another crate as part of one of ours: lower case, no full stop.
+#[cold]
+pub(crate) fn plain(message: &str) -> String {
+    let message = message.trim().trim_end_matches('.');
+    let mut letters = message.chars();
+    // A first word in capitals is a name.
+    let is_name = message.chars().nth(1).is_some_and(char::is_uppercase);
+    match letters.next() {
+        Some(first) if !is_name => first.to_lowercase().chain(letters).collect(),
+        Some(_) => message.to_owned(),
+        None => "it does not say why".to_owned(),
+    }
+}

@@ -71,6 +71,15 @@ impl Head {
         self.channels_of(color) * bytes
     }
 
+    /// Whether it is the head of a picture of this size, for decoders that read it again.
+    pub(crate) fn check_size(&self, height: usize, width: usize) -> Result<()> {
+        if (self.height, self.width) == (height, width) {
+            return Ok(());
+        }
+        let expected = format!("expected {}x{} as in the head given", self.height, self.width);
+        Err(Error::damaged(format!("found a picture of {height}x{width} pixels, {expected}")))
+    }
+
     /// All of the picture.
     pub fn whole(&self) -> Window {
         Window { rows: 0..self.height, columns: 0..self.width }

@@ -8,8 +8,10 @@
 //! allocated from a number in a file before it was compared with the [`Limits`].
 
 mod color;
+mod convert;
 mod decoder;
 mod error;
+mod exif;
 mod format;
 mod head;
 mod jpeg;
