@@ -44,14 +44,14 @@
 #[doc(no_inline)]
 pub use candle_core as candle;
 pub use tallow_core::{
-    BatchRows, Batching, Cache, Concat, ConcatMany, Dim, Draws, Element, Error as SourceError,
-    ErrorKind as SourceErrorKind, Extent, Field, FieldId, FieldIndex, FieldMut, FieldView,
-    Fingerprint, FingerprintBuilder, FromFn, FromFnWith, Key, LastBatch, Limits, Location,
-    MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Order, Population,
-    Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors,
-    Sample, Sampler, Schema, Select, Sequential, Shuffle, Source, SourceExt, Stream, Subset,
-    SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, concat, device, escaped,
-    from_fn, from_fn_with, testing,
+    BatchRows, Batching, Cache, Color, Concat, ConcatMany, Decode, Depth, Dim, Draws, Element,
+    Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldId, FieldIndex,
+    FieldMut, FieldView, Fingerprint, FingerprintBuilder, FromFn, FromFnWith, Key, LastBatch,
+    Limits, Location, MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders, NpyFoldersBuilder,
+    Order, Orientation, Picture, Population, Purpose, Rename, Result as SourceResult, Row,
+    RowBuffer, RowDType, RowView, Safetensors, Sample, Sampler, Schema, Select, Sequential,
+    Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Transform, Weighted,
+    WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, Loader, LoaderBuilder,
@@ -73,8 +73,8 @@ pub mod guide;
 /// own, and for programs that look into plans.
 pub mod plan {
     pub use tallow_core::{
-        Engine, FieldMark, Mixer, Pieces, RowKey, RowRunner, RowSlots, Shapes, philox4x32_10,
-        zeroed_words,
+        Decoders, Engine, FieldMark, Mixer, PictureHead, Pieces, RowKey, RowRunner, RowSlots,
+        Shapes, Window, philox4x32_10, zeroed_words,
     };
     pub use tallow_transforms::plan::{
         BLUR_WEIGHTS_MAX, CHANNELS_MAX, Head, IntegerMap, NoiseKey, OPS_MAX, Op, OpCode,

@@ -26,6 +26,10 @@ mod messages;
 mod misbehaviour;
 #[path = "suite/mixing.rs"]
 mod mixing;
+#[path = "suite/painter.rs"]
+mod painter;
+#[path = "suite/pictures.rs"]
+mod pictures;
 #[path = "suite/read_ahead.rs"]
 mod read_ahead;
 #[path = "suite/samples.rs"]

@@ -2,7 +2,7 @@ use tallow_images::Orientation;
 
 use crate::encoding::{Decoders, Picture};
 use crate::{
-    Engine, Error, Field, FieldMut, FieldView, Fingerprint, Result, Row, RowView, Schema, Transform,
+    Engine, Error, FieldMut, FieldView, Fingerprint, Result, Row, RowView, Schema, Transform,
 };
 
 /// Decodes every encoded field of a row wholly: files of pictures become pixels.
@@ -21,9 +21,8 @@ impl Decode {
 
 impl Transform for Decode {
     fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>> {
-        let decoded = schema.fields().iter().map(Field::decoded).collect();
         let pictures = schema.fields().iter().map(|field| field.as_picture().cloned()).collect();
-        let schema = Schema::new(decoded)?;
+        let schema = schema.decoded()?;
         Ok(Box::new(DecodeEngine { schema, pictures, decoders: Decoders::default() }))
     }
 
@@ -72,25 +71,72 @@ impl DecodeEngine {
         shape.extend(picture.dims().get(2).map(|channels| channels.max()));
         to.set_shape(&shape)?;
         let window = head.stored().whole();
-        self.decoders.decode(from, picture, &head, &window, |pixels| match head.orientation() {
-            Orientation::Upright => to.copy_from_bytes(pixels),
-            orientation => {
-                let bytes = head.stored().pixel_bytes(picture.color());
-                turn(pixels, head.stored_size(), orientation, bytes, to.as_mut_bytes()?);
-                Ok(())
-            }
+        let orientation = head.orientation();
+        if orientation == Orientation::Upright {
+            let pixels = to.as_mut_bytes()?;
+            return self.decoders.decode_into(from, picture, &head, &window, pixels);
+        }
+        let bytes = head.stored().pixel_bytes(picture.color());
+        self.decoders.decode(from, picture, &head, &window, |pixels| {
+            turn(pixels, head.stored_size(), orientation, bytes, to.as_mut_bytes()?);
+            Ok(())
         })
     }
 }
 
 /// Turns pixels of `bytes` bytes each, stored as `stored`.
 fn turn(pixels: &[u8], stored: [usize; 2], by: Orientation, bytes: usize, to: &mut [u8]) {
-    let [height, width] = by.size(stored);
-    for y in 0..height {
-        for x in 0..width {
-            let [row, column] = by.stored(stored, [y, x]);
-            let from = &pixels[(row * stored[1] + column) * bytes..][..bytes];
-            to[(y * width + x) * bytes..][..bytes].copy_from_slice(from);
+    match bytes {
+        1 => turn_pixels::<1>(pixels, stored, by, to),
+        2 => turn_pixels::<2>(pixels, stored, by, to),
+        3 => turn_pixels::<3>(pixels, stored, by, to),
+        4 => turn_pixels::<4>(pixels, stored, by, to),
+        _ => unreachable!("no colour has pixels of {bytes} bytes"),
+    }
+}
+
+fn turn_pixels<const N: usize>(pixels: &[u8], stored: [usize; 2], by: Orientation, to: &mut [u8]) {
+    let [_, width] = by.size(stored);
+    let (pixels, _) = pixels.as_chunks::<N>();
+    let (to, _) = to.as_chunks_mut::<N>();
+    for (y, line) in to.chunks_exact_mut(width).enumerate() {
+        // A line of the turned picture is a line or a column of the stored one, from one end on.
+        let [row, column] = by.stored(stored, [y, 0]);
+        let first = (row * stored[1] + column) as isize;
+        let step = match width {
+            1 => 0,
+            _ => {
+                let [row, column] = by.stored(stored, [y, 1]);
+                (row * stored[1] + column) as isize - first
+            }
+        };
+        for (x, to) in line.iter_mut().enumerate() {
+            *to = pixels[(first + step * x as isize) as usize];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_orientation_turns_pixels_of_every_size() {
+        let stored = [2, 3];
+        for number in 1..=8 {
+            let by = Orientation::from_exif(number).unwrap();
+            let [height, width] = by.size(stored);
+            for bytes in 1..=4 {
+                let pixels: Vec<u8> = (0..6 * bytes as u8).collect();
+                let mut turned = vec![0xFF; pixels.len()];
+                turn(&pixels, stored, by, bytes, &mut turned);
+                for at in 0..6 {
+                    let [row, column] = by.stored(stored, [at / width, at % width]);
+                    let from = (row * stored[1] + column) * bytes;
+                    let (found, expected) = (&turned[at * bytes..], &pixels[from..]);
+                    assert_eq!(found[..bytes], expected[..bytes], "{by:?} of {height}x{width}");
+                }
+            }
         }
     }
 }

@@ -125,8 +125,10 @@ impl Picture {
     pub fn head(&self, payload: &[u8]) -> Result<PictureHead> {
         let [height, width] = self.sides.map(Dim::max);
         let mut limits = Limits::default();
-        limits.pixels = height.saturating_mul(width);
+        // Nothing is allocated for a head, and both sides say more than their product.
+        limits.pixels = usize::MAX;
         let head = Head::read(payload, &limits).map_err(placed)?;
+        limits.pixels = height.saturating_mul(width);
         let orientation = if self.upright { head.orientation } else { Orientation::Upright };
         let head = PictureHead { head, orientation, limits };
         let size = head.size();
@@ -194,10 +196,64 @@ impl PictureHead {
 }
 
 /// Decoders that threads share, and the memory in which they leave pixels.
+///
+/// There are as many as threads used at once. Each keeps its memory for the next picture, unless that
+/// was an uncommonly large one.
 #[derive(Debug, Default)]
 pub struct Decoders(Pool<(Decoder, Vec<u64>)>);
 
 impl Decoders {
+    /// Memory above this is let go of after each picture: so much takes one of 22 million pixels.
+    const KEPT_BYTES: usize = 64 << 20;
+
+    /// Bytes per pixel that a decoder uses beside the pixels that it leaves: the coefficients of a
+    /// progressive JPEG of four components, two bytes each. Other formats need less.
+    const WORKING_BYTES: usize = 8;
+
+    /// The most bytes that a thread uses for one picture of `picture`: where the picture is as large as
+    /// it may be, is needed wholly, and is of the format that takes most to decode.
+    pub fn bytes_max(picture: &Picture) -> usize {
+        let pixel_bytes = picture.channels.unwrap_or(1) * picture.dtype().size();
+        let [height, width] = picture.sides.map(Dim::max);
+        height.saturating_mul(width).saturating_mul(pixel_bytes + Self::WORKING_BYTES)
+    }
+
+    /// Decodes `window` of the picture in `field`, whose head is `head`, into `pixels`: as they are
+    /// stored, not turned, row by row, channels side by side.
+    ///
+    /// # Errors
+    ///
+    /// When the picture is damaged or there is no memory.
+    ///
+    /// # Panics
+    ///
+    /// When `pixels` has not the length of the window.
+    pub fn decode_into(
+        &self,
+        field: &FieldView<'_>,
+        picture: &Picture,
+        head: &PictureHead,
+        window: &Window,
+        pixels: &mut [u8],
+    ) -> Result<()> {
+        let (mut decoder, memory) = self.0.take().unwrap_or_default();
+        let result = run(&mut decoder, field, picture, head, window, pixels);
+        self.give(decoder, memory, head);
+        result
+    }
+
+    /// Keeps a decoder for the next picture, after one whose head was `head`.
+    fn give(&self, mut decoder: Decoder, mut memory: Vec<u64>, head: &PictureHead) {
+        let [height, width] = head.stored_size();
+        if height * width > Self::KEPT_BYTES / Self::WORKING_BYTES {
+            decoder = Decoder::new();
+        }
+        if memory.len() > Self::KEPT_BYTES / size_of::<u64>() {
+            memory = Vec::new();
+        }
+        self.0.give((decoder, memory));
+    }
+
     /// Decodes `window` of the picture in `field`, whose head is `head`, and hands `then` the pixels
     /// as they are stored, not turned: row by row, channels side by side. They begin at a multiple of
     /// 8 bytes.
@@ -224,16 +280,25 @@ impl Decoders {
             memory.resize(words, 0);
         }
         let pixels = &mut bytemuck::cast_slice_mut(&mut memory)[..bytes];
-        let color = picture.color;
-        let decoded =
-            decoder.decode(field.bytes(), &head.head, color, &head.limits, window, pixels);
-        let result = match decoded {
-            Ok(()) => then(pixels),
-            Err(error) => Err(placed(error).with_field(field.name())),
-        };
-        self.0.give((decoder, memory));
+        let result = run(&mut decoder, field, picture, head, window, pixels);
+        let result = result.and_then(|()| then(pixels));
+        self.give(decoder, memory, head);
         result
     }
+}
+
+/// Decodes a window of the picture in `field`.
+fn run(
+    decoder: &mut Decoder,
+    field: &FieldView<'_>,
+    picture: &Picture,
+    head: &PictureHead,
+    window: &Window,
+    pixels: &mut [u8],
+) -> Result<()> {
+    let PictureHead { head, limits, .. } = head;
+    let decoded = decoder.decode(field.bytes(), head, picture.color, limits, window, pixels);
+    decoded.map_err(|error| placed(error).with_field(field.name()))
 }
 
 /// An error of the picture decoder as one of a sample.

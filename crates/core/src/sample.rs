@@ -3,8 +3,8 @@ use std::fmt;
 use candle_core::Tensor;
 
 use crate::{
-    Error, ErrorKind, FieldIndex, FieldView, Key, Result, RowBuffer, RowKey, RowRunner, Schema,
-    Source, Transform,
+    Decode, Error, ErrorKind, FieldIndex, FieldView, Key, Result, RowBuffer, RowKey, RowRunner,
+    Schema, Source, Transform,
 };
 
 /// One sample in memory, for looking at: what [`SourceExt::get`](crate::SourceExt::get) gives.
@@ -79,15 +79,28 @@ impl Sample {
         self.field(field).tensor()
     }
 
+    /// The sample with the pixels of its pictures instead of their files.
+    ///
+    /// # Errors
+    ///
+    /// When a picture cannot be decoded, or is none that its field admits.
+    pub fn decoded(&self) -> Result<Self> {
+        self.transformed(&Decode, 0, 0)
+    }
+
     /// The sample as `transform` makes it in epoch `epoch` of a loader with that seed: bit for bit what
     /// the loader delivers, unless its order can repeat a sample. Several transforms follow each
-    /// other as in a loader: `sample.transformed(&a, 0, 0)?.transformed(&b, 0, 0)?`.
+    /// other as in a loader: `sample.transformed(&a, 0, 0)?.transformed(&b, 0, 0)?`. Pictures are
+    /// [decoded](Self::decoded) first, unless the transform decodes what it needs.
     ///
     /// # Errors
     ///
     /// When the transform does not fit the fields or this sample, or mixes a second sample in, which
     /// only a loader can choose.
     pub fn transformed(&self, transform: &dyn Transform, seed: u64, epoch: u64) -> Result<Self> {
+        if Decode::is_needed(self.schema()) && !transform.takes_encoded() {
+            return self.decoded()?.transformed(transform, seed, epoch);
+        }
         let engine = transform.bind(self.schema())?;
         if engine.mixer().is_some() {
             let message = "found a transform that mixes two samples, expected one that needs no other: \

@@ -246,6 +246,15 @@ impl Schema {
         &self.0
     }
 
+    /// The fields as they are once all pictures are decoded.
+    ///
+    /// # Errors
+    ///
+    /// When a decoded sample does not fit the address space.
+    pub fn decoded(&self) -> Result<Self> {
+        Self::new(self.0.iter().map(Field::decoded).collect())
+    }
+
     /// The position of the field called `name`.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|field| field.name == name)

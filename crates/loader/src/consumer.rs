@@ -422,7 +422,6 @@ impl Consumer {
         let delivery = &self.filler.delivery;
         let times = delivery.worker_times();
         let spent = |stage| Duration::from_nanos(times[stage as usize]);
-        let stages = [Stage::Idle, Stage::Order, Stage::Read, Stage::Transform];
         let stats = lock(&self.stats);
         let [copies, kernels] = delivery.course.store.work();
         let readiness = delivery.readiness();
@@ -441,7 +440,7 @@ impl Consumer {
             waits: stats.waits.clone(),
             workers: self.plan.workers,
             chosen: self.governor.is_some().then(|| self.settings().workers),
-            stages: stages.into_iter().map(|stage| (stage, spent(stage))).collect(),
+            stages: Stage::WORKER_STAGES.map(|stage| (stage, spent(stage))).into(),
             ready_share: readiness.share(),
             readiness,
             cores: cores(),

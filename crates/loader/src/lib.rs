@@ -13,7 +13,7 @@
 //! Spans of `tracing`, which cost next to nothing without a subscriber. Of level debug, one per epoch
 //! or batch: `tallow::order`, `tallow::hand_over`, `tallow::map_batch`. Of level trace: `tallow::next`,
 //! with `tallow::wait` inside if no batch is ready; and in the workers `tallow::fill`, with a
-//! `tallow::read` and a `tallow::transform` for each of its rows.
+//! `tallow::read`, `tallow::decode` and `tallow::transform` for each of its rows.
 
 mod allocator;
 mod batch;

@@ -55,6 +55,8 @@ pub struct Plan {
     pub(crate) resident: bool,
     pub(crate) resident_host_bytes: usize,
     pub(crate) scratch_bytes: usize,
+    /// Per worker, as its scratch.
+    pub(crate) picture_bytes: usize,
     pub(crate) order_bytes: usize,
 }
 
@@ -156,21 +158,33 @@ impl Plan {
         self.slab_bytes
     }
 
+    /// Bytes that the workers need in addition while each of them is at a picture of the largest kind
+    /// that the source admits, in its slowest format. Such pictures are rare where the limits are the
+    /// defaults of [`Picture`](tallow_core::Picture); its setters `at_most` and `payload_bytes` say how
+    /// large they are.
+    pub fn picture_bytes(&self) -> usize {
+        self.workers.max(1).saturating_mul(self.picture_bytes)
+    }
+
     /// The most bytes that the loader holds: the slabs ahead of the consumer and the one that is handed
-    /// over, with an index per row, the scratch of the workers, what it knows about resident samples,
-    /// and the orders of two epochs. Batches that the consumer keeps are not counted, nor is what the
+    /// over, with an index per row, the scratch of the workers, their
+    /// [largest pictures](Self::picture_bytes), what it knows about resident samples, and the orders of
+    /// two epochs. Batches that the consumer keeps are not counted, nor is what the
     /// source holds. A stuck worker keeps its slab in addition, until it returns.
     pub fn memory_bytes(&self) -> usize {
         let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes());
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);
         let scratch = self.workers.max(1).saturating_mul(self.scratch_bytes);
-        let held = slabs.saturating_add(scratch).saturating_add(self.resident_host_bytes);
+        let held = slabs.saturating_add(scratch).saturating_add(self.picture_bytes());
+        let held = held.saturating_add(self.resident_host_bytes);
         held.saturating_add(self.order_bytes.saturating_mul(2)).saturating_add(self.cut_bytes)
     }
 
-    /// The most batches ahead with which the loader holds no more than `bytes`, or 0.
+    /// The most batches ahead with which the loader holds no more than `bytes`, or 0. What the largest
+    /// pictures would need is left out: no one would get more than a worker, for pictures that hardly
+    /// any folder has.
     pub(crate) fn prefetch_within(&self, bytes: usize) -> usize {
-        let without = Self { prefetch: 0, ..self.clone() }.memory_bytes();
+        let without = Self { prefetch: 0, picture_bytes: 0, ..self.clone() }.memory_bytes();
         let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes()).max(1);
         bytes.saturating_sub(without) / slab_bytes
     }
@@ -214,6 +228,10 @@ impl fmt::Display for Plan {
             Bytes(self.scratch_bytes),
             Bytes(self.order_bytes)
         )?;
+        if self.picture_bytes > 0 {
+            let (workers, bytes) = (self.workers.max(1), Bytes(self.picture_bytes));
+            write!(f, ", {workers} x {bytes} for the largest pictures that are accepted")?;
+        }
         if self.cut_bytes > 0 {
             write!(f, ", {} to cut padding", Bytes(self.cut_bytes))?;
         }

@@ -35,7 +35,7 @@ pub struct Report {
     pub workers: usize,
     /// How many of them may be busy, if the loader chooses ([`Auto`](crate::Auto)).
     pub chosen: Option<usize>,
-    /// Time of all workers in each of their stages: idle, order, read, transform.
+    /// Time of all workers in each of their stages: idle, order, read, decode, transform.
     pub stages: Vec<(Stage, Duration)>,
     /// The share of the calls of `next` that found a batch ready: how full the queue between
     /// workers and consumer was.
@@ -60,6 +60,7 @@ pub struct Report {
 pub(crate) struct WaitShares {
     order: Duration,
     read: Duration,
+    decode: Duration,
     transform: Duration,
 }
 
@@ -70,10 +71,11 @@ impl WaitShares {
         let spent = |stage: Stage| {
             after[stage as usize].saturating_sub(before[stage as usize]) as f64 / 1e9
         };
-        let [order, read, transform] = [Stage::Order, Stage::Read, Stage::Transform].map(spent);
-        let whole = (order + read + transform).max(wait.as_secs_f64()).max(1e-9);
-        let part = |spent: f64| wait.mul_f64(spent / whole);
-        Self { order: part(order), read: part(read), transform: part(transform) }
+        let stages = [Stage::Order, Stage::Read, Stage::Decode, Stage::Transform];
+        let spent = stages.map(spent);
+        let whole = spent.iter().sum::<f64>().max(wait.as_secs_f64()).max(1e-9);
+        let [order, read, decode, transform] = spent.map(|spent| wait.mul_f64(spent / whole));
+        Self { order, read, decode, transform }
     }
 }
 
@@ -82,6 +84,7 @@ impl WaitShares {
         Self {
             order: self.order.saturating_sub(before.order),
             read: self.read.saturating_sub(before.read),
+            decode: self.decode.saturating_sub(before.decode),
             transform: self.transform.saturating_sub(before.transform),
         }
     }
@@ -91,6 +94,7 @@ impl AddAssign for WaitShares {
     fn add_assign(&mut self, other: Self) {
         self.order += other.order;
         self.read += other.read;
+        self.decode += other.decode;
         self.transform += other.transform;
     }
 }
@@ -228,12 +232,13 @@ impl Report {
     ///
     /// Hand-over and `map_batch` are timed where they run, on the thread of the consumer. The time of
     /// waiting for a batch is split among the stages in which the workers were meanwhile: order, read,
-    /// transform. `Idle` is the rest, in which no worker worked: locks, and the time that a sleeping
+    /// decode, transform. `Idle` is the rest, in which no worker worked: locks, and the time that a sleeping
     /// thread needs to wake.
     pub fn wait_by_stage(&self) -> Vec<(Stage, Duration)> {
         let known = [
             (Stage::Order, self.made.order),
             (Stage::Read, self.made.read),
+            (Stage::Decode, self.made.decode),
             (Stage::Transform, self.made.transform),
             (Stage::HandOver, self.hand_over),
             (Stage::MapBatch, self.map_batch),
@@ -264,6 +269,10 @@ impl Report {
         let limiting = self.limiting_stage();
         let remedy = match limiting {
             Stage::Transform => "make it cheaper, or cache its results in the source",
+            Stage::Decode => {
+                "store smaller pictures, or let an Augment crop or resize them, which decodes only \
+                 what it needs"
+            }
             _ => {
                 "put many samples into one .npy or .safetensors file, store smaller element types, \
                  or cache in memory"
@@ -303,6 +312,11 @@ impl Report {
     }
 }
 
+/// Loaders without pictures decode nothing, and need not be told so.
+fn is_shown((stage, time): &(Stage, Duration)) -> bool {
+    *stage != Stage::Decode || !time.is_zero()
+}
+
 fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
@@ -338,15 +352,15 @@ impl fmt::Display for Report {
             self.batch_wait.max
         )?;
         write!(f, "waits     ")?;
-        for (stage, time) in self.wait_by_stage() {
+        for (stage, time) in self.wait_by_stage().into_iter().filter(is_shown) {
             write!(f, "{stage} {:.1}%  ", share(time, self.wall) * 100.0)?;
         }
         writeln!(f, "(of the wall time)")?;
         // The clocks of workers run between iterations, too.
         let of_workers: Duration = self.stages.iter().map(|(_, time)| *time).sum();
         write!(f, "workers   ")?;
-        for (stage, time) in &self.stages {
-            write!(f, "{stage} {:.1}%  ", share(*time, of_workers) * 100.0)?;
+        for (stage, time) in self.stages.iter().copied().filter(is_shown) {
+            write!(f, "{stage} {:.1}%  ", share(time, of_workers) * 100.0)?;
         }
         writeln!(f, "(of their time; {:.1}% of the batches were ready)", self.ready_share * 100.0)?;
         write!(f, "limit     {}", self.advice())
@@ -451,17 +465,18 @@ mod tests {
     #[test]
     fn a_wait_is_shared_out_by_what_workers_did_during_it() {
         let ms = Duration::from_millis;
-        let made = |wait, spent: [u64; 4]| {
-            WaitShares::between(ms(wait), [7; 4], spent.map(|ms| ms * 1_000_000 + 7))
+        let made = |wait, spent: [u64; 5]| {
+            WaitShares::between(ms(wait), [7; 5], spent.map(|ms| ms * 1_000_000 + 7))
         };
-        let of = |order, read, transform| WaitShares {
+        let of = |[order, read, decode, transform]: [u64; 4]| WaitShares {
             order: ms(order),
             read: ms(read),
+            decode: ms(decode),
             transform: ms(transform),
         };
-        assert_eq!(made(10, [20, 0, 28, 12]), of(0, 7, 3));
-        assert_eq!(made(10, [20, 4, 0, 0]), of(4, 0, 0), "no worker worked for the rest");
-        assert_eq!(made(0, [0; 4]), WaitShares::default());
+        assert_eq!(made(10, [20, 0, 28, 8, 4]), of([0, 7, 2, 1]));
+        assert_eq!(made(10, [20, 4, 0, 0, 0]), of([4, 0, 0, 0]), "no worker worked for the rest");
+        assert_eq!(made(0, [0; 5]), WaitShares::default());
     }
 
     #[test]

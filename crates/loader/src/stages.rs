@@ -19,6 +19,9 @@ pub enum Stage {
     Order,
     /// A worker reads a sample.
     Read,
+    /// A worker decodes whole pictures. What a transform decodes by itself, because it needs only a
+    /// part of a picture, counts as its own.
+    Decode,
     /// A worker transforms a sample.
     Transform,
     /// The consumer turns a slab into tensors, uploads included.
@@ -34,8 +37,13 @@ pub(crate) type WorkerTimes = [u64; Stage::WORKER_STAGES.len()];
 
 impl Stage {
     /// The stages that workers enter, in the order of the variants.
-    pub(crate) const WORKER_STAGES: [Self; 4] =
-        [Self::Idle, Self::Order, Self::Read, Self::Transform];
+    pub(crate) const WORKER_STAGES: [Self; 5] =
+        [Self::Idle, Self::Order, Self::Read, Self::Decode, Self::Transform];
+
+    /// Whether a worker in this stage is at a row.
+    pub(crate) fn is_at_a_row(self) -> bool {
+        matches!(self, Self::Read | Self::Decode | Self::Transform)
+    }
 
     /// The stage's name.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +51,7 @@ impl Stage {
             Self::Idle => "idle",
             Self::Order => "order",
             Self::Read => "read",
+            Self::Decode => "decode",
             Self::Transform => "transform",
             Self::HandOver => "hand_over",
             Self::MapBatch => "map_batch",
@@ -245,7 +254,7 @@ mod tests {
         clock.at_slab(3);
         clock.at_row(17);
         clock.enter(Stage::Transform);
-        let [_, _, read, transform] = activity.times(clock.entered_ns());
+        let [_, _, read, _, transform] = activity.times(clock.entered_ns());
         assert!(read >= 20_000_000 && transform == 0, "{read} {transform}");
         let doing = activity.doing(Instant::now());
         assert_eq!((doing.stage, doing.slab, doing.index), (Stage::Transform, 3, 17));
@@ -260,7 +269,8 @@ mod tests {
             let mut clock = StageClock::start(&activity, built);
             clock.enter(Stage::Order);
         }
-        let [idle, order, read, _] = activity.times(built.elapsed().as_nanos() as u64 + 50_000_000);
+        let now_ns = built.elapsed().as_nanos() as u64 + 50_000_000;
+        let [idle, order, read, ..] = activity.times(now_ns);
         assert!((50_000_000..70_000_000).contains(&order), "{order}");
         assert!(idle < 10_000_000 && read == 0, "{idle} {read}");
     }

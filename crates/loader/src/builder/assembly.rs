@@ -31,10 +31,16 @@ impl LoaderBuilder {
         for (at, transform) in self.transforms.iter().enumerate() {
             let is_last = at + 1 == self.transforms.len();
             let on_device = if is_last { self.finisher(&**transform, &pipeline)? } else { None };
+            if on_device.is_some() || !transform.takes_encoded() {
+                pipeline.decode()?;
+            }
             match on_device {
                 Some(engine) => pipeline.finish_on(engine, self.resident.is_some())?,
                 None => pipeline.push(transform.bind(pipeline.schema())?)?,
             }
+        }
+        if pipeline.finisher().is_none() {
+            pipeline.decode()?;
         }
         let on_host = self.transforms.len() - usize::from(pipeline.finisher().is_some());
         check_streams(&pipeline)?;
@@ -96,9 +102,12 @@ impl LoaderBuilder {
         if !self.device.is_cuda() || !self.padding.is_empty() {
             return Ok(None);
         }
-        let Some(engine) = transform.bind_on(&self.device, pipeline.schema())? else {
+        // Workers decode: what is uploaded is as large as the largest picture.
+        let decoded = pipeline.schema().decoded()?;
+        let Some(engine) = transform.bind_on(&self.device, &decoded)? else {
             return Ok(None);
         };
+        check_uploads(pipeline.schema())?;
         let fields = engine.engine().schema().fields().iter().enumerate();
         let widened = |(i, f): (usize, &Field)| {
             engine.made(i) != Made::OnDevice && f.dtype() == RowDType::U16
@@ -190,6 +199,7 @@ impl LoaderBuilder {
             resident: resident.is_some(),
             resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.written())),
             scratch_bytes: pipeline.scratch_bytes(),
+            picture_bytes: pipeline.picture_bytes(),
             order_bytes: self.sampler.order_bytes(&Population::of(samples)),
         };
         let Some(auto) = auto else { return Ok((plan, None)) };
@@ -281,6 +291,25 @@ fn largest_rows(batching: &Batching, positions: usize) -> usize {
     }
 }
 
+/// Whether no picture of `schema` takes more of a slab on a device than anyone can mean.
+fn check_uploads(schema: &Schema) -> Result<()> {
+    /// Larger than any camera's picture after it was made smaller for training.
+    const DECODED_BYTES_MAX: usize = 64 << 20;
+    let fields = schema.fields().iter().filter(|field| field.as_picture().is_some());
+    let too_large = fields.map(|field| (field, field.decoded().max_bytes()));
+    match too_large.into_iter().find(|(_, bytes)| *bytes > DECODED_BYTES_MAX) {
+        None => Ok(()),
+        Some((field, bytes)) => {
+            let message = format!(
+                "{field}: each row of a batch takes {bytes} bytes in page-locked memory and on the \
+                 device, expected at most {DECODED_BYTES_MAX}; say how large the pictures are with \
+                 .sized(height, width) or .at_most(height, width)"
+            );
+            Err(Error::new(ErrorKind::Config, message))
+        }
+    }
+}
+
 /// Two steps that draw from one stream draw the same numbers: a mistake, unless their engines were
 /// both told to draw under one name.
 fn check_streams(pipeline: &Pipeline) -> Result<()> {
@@ -311,12 +340,22 @@ fn check_streams(pipeline: &Pipeline) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn ragged_fields(schema: &Schema) -> Vec<String> {
+/// What to do about delivered fields that are ragged. `source` is what they are made of.
+pub(super) fn ragged_fields(schema: &Schema, source: &Schema) -> Vec<String> {
     let ragged = schema.fields().iter().filter(|field| field.is_ragged());
+    let is_picture = |name: &str| {
+        source.position(name).is_some_and(|at| source.fields()[at].as_picture().is_some())
+    };
     let problem = |field: &Field| {
         let name = field.name();
+        let other = if is_picture(name) {
+            "a transform, such as Augment::new().resize((224, 224)), or .sized(height, width) where \
+             the picture is declared"
+        } else {
+            "a transform"
+        };
         format!(
-            "{field} is ragged: add .pad({name:?}, 0.0), .pad_to_longest({name:?}, 0.0) or a transform"
+            "{field} is ragged: add .pad({name:?}, 0.0), .pad_to_longest({name:?}, 0.0) or {other}"
         )
     };
     ragged.map(problem).collect()

@@ -173,7 +173,8 @@ impl LoaderBuilder {
         self
     }
 
-    /// Adds a transform, after those that were added before.
+    /// Adds a transform, after those that were added before. Pictures are decoded before the first
+    /// transform that needs all of their pixels; an `Augment` decodes what it needs by itself.
     pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
         self.transforms.push(Box::new(transform));
         self
@@ -320,7 +321,7 @@ impl LoaderBuilder {
         let pipeline = self.pipeline().inspect_err(&mut note);
         Error::all(&problems)?;
         let (pipeline, positions) = (pipeline?, positions?);
-        let mut problems = ragged_fields(pipeline.schema());
+        let mut problems = ragged_fields(pipeline.schema(), self.source.schema());
         problems.extend(without_bytes(pipeline.schema(), positions));
         Error::all(&problems)?;
         self.start(pipeline, batching?, samples, positions)

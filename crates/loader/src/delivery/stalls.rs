@@ -84,9 +84,7 @@ impl Delivery {
         // at rows of slabs that were given up, which leave at the next row unless they are stuck, too.
         state.passed.insert(worker);
         let oldest = state.window.front().map_or(state.admitted, |first| first.number);
-        let at_given_up = |&at: &usize| {
-            matches!(doing[at].stage, Stage::Read | Stage::Transform) && doing[at].slab < oldest
-        };
+        let at_given_up = |&at: &usize| doing[at].stage.is_at_a_row() && doing[at].slab < oldest;
         state.passed.extend((0..doing.len()).filter(at_given_up));
         self.wake_worker(state, 0);
         Some(Overdue { worker, doing: doing[worker], none_left, id, next })
@@ -104,9 +102,7 @@ impl Delivery {
     /// Whether a worker is at a row of the first slab, or at the order that it comes from.
     fn is_at_first(&self, state: &Progress, worker: usize, doing: Doing) -> bool {
         match state.window.front() {
-            Some(first) => {
-                matches!(doing.stage, Stage::Read | Stage::Transform) && doing.slab == first.number
-            }
+            Some(first) => doing.stage.is_at_a_row() && doing.slab == first.number,
             // A worker that was given up makes an order that is no longer waited for.
             None => {
                 let ordering = state.run.as_ref().is_some_and(|run| run.ordering);

@@ -69,7 +69,8 @@ impl Auto {
     }
 
     /// Bytes that the loader may hold, as [`Plan::memory_bytes`](crate::Plan::memory_bytes) counts
-    /// them; at least one worker and one batch ahead. For a CUDA device the page-locked memory is
+    /// them, but for the [largest pictures](crate::Plan::picture_bytes); at least one worker and one
+    /// batch ahead. For a CUDA device the page-locked memory is
     /// allocated when the loader is built, as much as may be chosen. The default is 512 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;

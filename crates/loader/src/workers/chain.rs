@@ -197,16 +197,18 @@ impl Chain<'_, '_> {
         rows: &mut [RowBuffer],
     ) -> tallow_core::Result<()> {
         self.read(key, rows)?;
-        if engines == 0 {
-            return Ok(());
-        }
-        self.clock.enter(Stage::Transform);
-        let span =
-            tracing::trace_span!(target: "tallow::transform", "transform", index = key.index);
-        let _entered = span.enter();
-        for at in 0..engines {
-            let beside = beside.filter(|_| self.pipeline.mixer == Some(at));
-            self.step(at, key, beside, rows)?;
+        let mut at = 0;
+        while at < engines {
+            let stage = self.pipeline.stage(at);
+            let same = |&next: &usize| self.pipeline.stage(next) == stage;
+            let end = (at..engines).take_while(same).count() + at;
+            self.clock.enter(stage);
+            let _entered = span_of(stage, key.index).entered();
+            for at in at..end {
+                let beside = beside.filter(|_| self.pipeline.mixer == Some(at));
+                self.step(at, key, beside, rows)?;
+            }
+            at = end;
         }
         Ok(())
     }
@@ -301,6 +303,14 @@ impl Chain<'_, '_> {
             finisher.engine.make_on_host(field, plan, raw.field(field), partner, to, own)?;
         }
         extras.finish_part(&finisher.extras, made)
+    }
+}
+
+/// The span of engines that are timed as `stage`.
+fn span_of(stage: Stage, index: u64) -> tracing::Span {
+    match stage {
+        Stage::Decode => tracing::trace_span!(target: "tallow::decode", "decode", index),
+        _ => tracing::trace_span!(target: "tallow::transform", "transform", index),
     }
 }
 

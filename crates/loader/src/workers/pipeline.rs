@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
-    Engine, Extent, FieldId, Location, RowBuffer, RowSlots, Schema, Source, zeroed_words,
+    Decode, Decoders, Engine, Extent, Field, FieldId, Location, Picture, RowBuffer, RowSlots,
+    Schema, Source, Transform as _, zeroed_words,
 };
 
 use super::finisher::Finisher;
 use crate::resident::Resident;
 use crate::slabs::Cut;
+use crate::stages::Stage;
 use crate::user_code::catch;
 use crate::{Error, ErrorKind, Result};
 
@@ -18,6 +20,8 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Pipeline {
     pub(super) source: Arc<dyn Source>,
     pub(super) engines: Vec<Box<dyn Engine>>,
+    /// The engine that decodes whole pictures, if there is one.
+    decoder: Option<usize>,
     /// What the source writes, then what each engine writes, as they said at `build()`. The layout
     /// of the memory depends on it, so user code is not asked again.
     pub(super) schemas: Vec<Schema>,
@@ -58,6 +62,7 @@ impl Pipeline {
         Self {
             source,
             engines: Vec::new(),
+            decoder: None,
             schemas,
             mixer: None,
             finisher: None,
@@ -76,6 +81,24 @@ impl Pipeline {
         self.schemas.push(engine.schema().clone());
         self.engines.push(engine);
         Ok(())
+    }
+
+    /// Decodes what is still encoded of [`Self::schema`], for what comes next.
+    ///
+    /// # Errors
+    ///
+    /// When the decoded fields do not fit the address space.
+    pub(crate) fn decode(&mut self) -> Result<()> {
+        if Decode::is_needed(self.schema()) {
+            self.decoder = Some(self.engines.len());
+            self.push(Decode.bind(self.schema())?)?;
+        }
+        Ok(())
+    }
+
+    /// The stage in which engine `at` is timed.
+    pub(super) fn stage(&self, at: usize) -> Stage {
+        if self.decoder == Some(at) { Stage::Decode } else { Stage::Transform }
     }
 
     fn note_mixer(&mut self, engine: &dyn Engine) -> Result<()> {
@@ -170,10 +193,23 @@ impl Pipeline {
         &self.schemas[..self.mixer.map_or(0, |at| at + 1)]
     }
 
-    /// Bytes of the scratch of one worker.
+    /// Bytes of the scratch of one worker, but for [`Self::picture_bytes`].
     pub(crate) fn scratch_bytes(&self) -> usize {
         let rows = self.inputs().iter().chain(self.partner_inputs());
-        rows.map(RowBuffer::bytes_for).sum::<usize>() + self.plan_bytes() + self.engine_bytes()
+        let rows = rows.map(|schema| RowBuffer::bytes_for(schema) - payload_bytes(schema));
+        rows.sum::<usize>() + self.plan_bytes() + self.engine_bytes()
+    }
+
+    /// Bytes of one worker for the largest pictures that the source may have: their files, and what
+    /// it takes to decode them.
+    pub(crate) fn picture_bytes(&self) -> usize {
+        let payloads = self.inputs().iter().chain(self.partner_inputs()).map(payload_bytes);
+        let decoders = self.engines.iter().zip(self.inputs()).map(|(engine, schema)| {
+            let largest = pictures(schema).map(Decoders::bytes_max).max().unwrap_or(0);
+            // An engine that mixes may need the pixels of two rows at a time.
+            largest.saturating_mul(1 + usize::from(engine.mixer().is_some()))
+        });
+        payloads.chain(decoders).fold(0, usize::saturating_add)
     }
 
     fn plan_bytes(&self) -> usize {
@@ -184,6 +220,11 @@ impl Pipeline {
         self.engines().map(|engine| engine.scratch_bytes()).max().unwrap_or(0)
     }
 
+    /// The memory of one worker.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`] when there is not that much.
     pub(crate) fn scratch(&self) -> Result<Scratch> {
         let rows = |schemas: &[Schema]| {
             schemas.iter().map(RowBuffer::new).collect::<tallow_core::Result<Vec<_>>>()
@@ -224,4 +265,15 @@ impl Pipeline {
         let name = catch(|| self.source.name(index).into_owned()).ok();
         name.filter(|name| *name != format!("sample {index}"))
     }
+}
+
+/// The pictures of the fields that have some.
+fn pictures(schema: &Schema) -> impl Iterator<Item = &Picture> {
+    schema.fields().iter().filter_map(Field::as_picture)
+}
+
+/// Bytes of a row for the files of pictures.
+fn payload_bytes(schema: &Schema) -> usize {
+    let fields = schema.fields().iter().filter(|field| field.as_picture().is_some());
+    fields.map(|field| field.max_bytes().next_multiple_of(size_of::<u64>())).sum()
 }
