@@ -91,6 +91,11 @@ impl Head {
 fn foreign(payload: &[u8]) -> Error {
     let found = match payload {
         [] => return Error::truncated("found an empty file, expected a JPEG, PNG or WebP"),
+        _ if is_start(payload) => {
+            let bytes = payload.len();
+            let expected = "expected more than the start of a JPEG, PNG or WebP";
+            return Error::truncated(format!("found a file of {bytes} bytes, {expected}"));
+        }
         [b'G', b'I', b'F', b'8', ..] => "a GIF",
         [b'B', b'M', ..] => "a BMP",
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF",
@@ -101,4 +106,12 @@ fn foreign(payload: &[u8]) -> Error {
         _ => "something else",
     };
     Error::unsupported(format!("found {found}, expected a JPEG, PNG or WebP"))
+}
+
+/// Whether it is too short to say which of the formats it is.
+fn is_start(payload: &[u8]) -> bool {
+    let name = &payload[..payload.len().min(4)];
+    [0xff, 0xd8, 0xff].starts_with(payload)
+        || b"\x89PNG\r\n\x1a\n".starts_with(payload)
+        || payload.len() < 12 && b"RIFF".starts_with(name)
 }

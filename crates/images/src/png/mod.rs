@@ -145,7 +145,10 @@ impl Rows<'_> {
 /// missing inside of them.
 #[cold]
 fn wrap(error: &DecodingError, place: &str) -> Error {
-    let message = crate::error::plain(&error.to_string());
+    let message = error.to_string();
+    // Of a checksum it goes on with all that it knows of the chunk.
+    let message = message.split(" while decoding").next().unwrap_or_default();
+    let message = crate::error::plain(message);
     match error {
         DecodingError::LimitsExceeded => Error::too_large(format!(
             "found a PNG that needs more memory than a row has, at {place}"
