@@ -71,6 +71,13 @@ use crate::text::{FieldName, number};
 /// [`standardize`](Self::standardize) or [`to_dtype`](Self::to_dtype) with a float type its
 /// channels come first, as networks expect. [`to_layout`](Self::to_layout) overrides both.
 ///
+/// *Pictures.* A field may hold the files of pictures
+/// ([`Field::pictures`](tallow_core::Field::pictures)). The chain then makes of it, bit for bit, what
+/// it would make of the pixels, channels last; but for each sample it decodes only the window that the
+/// drawn crop, and what follows it, shows. Damage outside of that window remains unseen. Masks may be
+/// pictures too, and boxes and points count the pixels of the picture as it is turned. Fields that the
+/// chain does not name stay encoded.
+///
 /// *Randomness.* The result depends on seed, epoch and sample, and on nothing else. Every step
 /// draws from a stream of its own, which is identified by the step's name and its number among the
 /// steps of that name, in the order of the text and including steps inside of other steps.

@@ -458,6 +458,16 @@ impl StagePlan {
         self.ops().iter().find(|op| op.code() == Some(OpCode::Paste))
     }
 
+    /// The stage as it moves pixels and makes none: each is one of the source, the nearest.
+    pub(crate) fn choosing(&self) -> Self {
+        let head = match self.head() {
+            Head::Blur | Head::Sharpen => Head::Move,
+            head => head,
+        };
+        let interpolation = Interpolation::Nearest as u32;
+        Self { head: head as u32, interpolation, antialias: 0, ..*self }
+    }
+
     /// Whether every output pixel is the source pixel at the same place.
     pub fn keeps_places(&self) -> bool {
         match self.head() {

@@ -18,10 +18,15 @@ impl Transform for Augment {
         device: &candle_core::Device,
         schema: &Schema,
     ) -> Result<Option<Box<dyn tallow_core::device::DeviceEngine>>> {
-        if !device.is_cuda() {
+        // Kernels read pixels: where rows hold files of pictures, the workers make the rows.
+        if !device.is_cuda() || tallow_core::Decode::is_needed(schema) {
             return Ok(None);
         }
         Ok(Some(Box::new(crate::cuda::Launches::bind(self, schema)?)))
+    }
+
+    fn takes_encoded(&self) -> bool {
+        true
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -6,13 +6,14 @@ use tallow_core::{
     RowDType, RowKey, RowView, Schema, Shapes, Stream,
 };
 
-use super::select::{Mixed, Select};
-use super::targets::BoundTarget;
+use super::pixels::{self, Pixels};
+use super::select::Select;
+use super::targets::{BoundTarget, Mixed};
 use crate::augment::Augment;
 use crate::compose::{Composer, Line, Mixing, Sketch};
-use crate::engine::{self, Extents, Memory, Output, widen};
+use crate::engine::{self, Extents, Memory, Output, Raw, widen};
 use crate::kernels::Simd;
-use crate::layout::Layout;
+use crate::layout::{Layout, Shape};
 use crate::parameters::chance;
 use crate::plan::{OPS_MAX, StagePlan, canvas};
 use crate::step::{self, Node};
@@ -88,6 +89,8 @@ pub(crate) struct AugmentEngine {
     pub(crate) targets: Vec<Option<BoundTarget>>,
     lines: Vec<Line>,
     simd: Simd,
+    /// Where the pixels of encoded fields come from.
+    pixels: Pixels,
 }
 
 impl AugmentEngine {
@@ -100,6 +103,7 @@ impl AugmentEngine {
         let image = position(schema, augment.field_name())?;
         let field = &schema.fields()[image];
         let layout = layout_of(augment, field).map_err(|problem| named(field, problem))?;
+        let field = &field.decoded();
         let mut sketch = outline(augment, field, layout)?;
         let delivered = delivered_layout(&sketch);
         let out = delivered_field(field, &mut sketch, delivered)?;
@@ -148,6 +152,7 @@ impl AugmentEngine {
             targets,
             lines: sketch.lines,
             simd: Simd::detect(),
+            pixels: Pixels::default(),
         })
     }
 
@@ -169,6 +174,18 @@ impl AugmentEngine {
             text += "  reads a second sample per row: a random position of the same epoch\n";
         }
         text + &format!("  delivers {}: {}\n", self.delivered, self.schema.fields()[self.image])
+    }
+
+    /// The shape of the image, as its layout has it; that of a picture is in its head.
+    fn shape(&self, shapes: Shapes<'_>) -> Result<Shape<usize>> {
+        let (size, channels) = match shapes.picture(self.image)? {
+            None => self.layout.split(shapes.shape(self.image), 1),
+            Some(head) => {
+                let [height, width] = head.size();
+                ([1, height, width], self.extents.channels)
+            }
+        };
+        Ok(self.layout.join(size, channels))
     }
 
     fn composer<'a>(
@@ -208,7 +225,7 @@ impl AugmentEngine {
     /// What the steps draw for one sample, in words.
     pub(crate) fn drawn(&self, key: RowKey, shapes: Shapes<'_>) -> Result<Vec<String>> {
         let mut plans = vec![StagePlan::zeroed(); self.stages];
-        let composer = self.composer(key, shapes.shape(self.image), &mut plans)?;
+        let composer = self.composer(key, &self.shape(shapes)?, &mut plans)?;
         let mut composer = composer.with_notes();
         // Whether there is a partner does not depend on which one it is.
         composer.set_mixed(self.partner(key, 1).is_some());
@@ -233,27 +250,63 @@ impl AugmentEngine {
         scratch: &mut [u8],
     ) -> Result<()> {
         let (head, plans) = read(plan);
-        let own = &plans[..self.stages];
-        if let Some(select) = &self.select {
-            let (from, mut to) = (raw.field(self.image), row.field(self.image));
-            select.run(self.simd, own, &from, None, &mut to, scratch)?;
-        } else {
-            let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
-            let mut memory = Memory::divide(&self.extents, scratch);
-            if let Some(partner) = partner.filter(|_| head.mixed == 1) {
-                let theirs = &plans[self.stages..];
-                let image = partner.field(self.image);
-                engine::run(self.simd, theirs, &image, self.layout, &mut memory, None)
-                    .map_err(Error::of_partner)?;
-            }
-            self.image(own, &raw.field(self.image), row, &mut memory)?;
+        let (own, theirs) = plans.split_at(self.stages);
+        if let Some(partner) = partner.filter(|_| head.mixed == 1 && self.select.is_none()) {
+            self.keep_partner(theirs, &partner.field(self.image), scratch)
+                .map_err(Error::of_partner)?;
         }
+        self.pixels.of(&raw.field(self.image), self.layout, own.iter().copied(), |raw| {
+            self.make_image(own, raw, row, scratch)
+        })??;
         let others = (0..self.targets.len()).filter(|field| *field != self.image);
         for i in others {
             let partner = partner.map(|partner| partner.field(i));
             self.target(i, plan, raw.field(i), partner, &mut row.field(i), scratch)?;
         }
         Ok(())
+    }
+
+    /// Makes the partner's image in its canvas, where [`make_image`](Self::make_image) finds it.
+    fn keep_partner(
+        &self,
+        plans: &[StagePlan],
+        image: &FieldView<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
+        let mut memory = Memory::divide(&self.extents, scratch);
+        let stages = || plans.iter().copied();
+        self.pixels.of(image, self.layout, stages(), |raw| {
+            engine::run(self.simd, stages(), raw, &mut memory, None)
+        })?
+    }
+
+    /// Makes the image from `raw`.
+    fn make_image(
+        &self,
+        plans: &[StagePlan],
+        raw: &Raw<'_>,
+        row: &mut Row<'_>,
+        scratch: &mut [u8],
+    ) -> Result<()> {
+        if let Some(select) = &self.select {
+            return select.run(self.simd, plans, raw, None, &mut row.field(self.image), scratch);
+        }
+        let last = plans.iter().rfind(|plan| plan.head != 0);
+        let size = last.map_or([0; 3], |plan| plan.size).map(|len| len as usize);
+        let channels = raw.elements.channels;
+        let mut field = row.field(self.image);
+        field.set_shape(&self.delivered.join(size, channels))?;
+        if size.contains(&0) {
+            // A sequence without tokens stays one: there is no row to make.
+            return field.copy_from_bytes(&[]);
+        }
+        let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
+        let mut memory = Memory::divide(&self.extents, scratch);
+        let interleaved = self.delivered.is_interleaved();
+        let mut output = Output::new(&mut field, size[2], channels, interleaved)?;
+        let stages = plans.iter().copied();
+        engine::run(self.simd, stages, raw, &mut memory, Some(&mut output))
     }
 
     /// Makes field `field`, which is not the image, from its raw field and the partner's.
@@ -272,7 +325,7 @@ impl AugmentEngine {
         let mixed = mixed.map(|field| Mixed { field, plans: theirs, share: head.share });
         match &self.targets[field] {
             None => to.copy_from_view(&raw),
-            Some(target) => target.run(self.simd, own, &raw, mixed, to, scratch),
+            Some(target) => target.run(self.simd, &self.pixels, own, &raw, mixed, to, scratch),
         }
     }
 
@@ -282,27 +335,6 @@ impl AugmentEngine {
             true => self.select.as_ref(),
             false => self.targets[field].as_ref()?.select(),
         }
-    }
-
-    fn image(
-        &self,
-        plans: &[StagePlan],
-        raw: &FieldView<'_>,
-        row: &mut Row<'_>,
-        memory: &mut Memory<'_>,
-    ) -> Result<()> {
-        let last = plans.iter().rfind(|plan| plan.head != 0);
-        let size = last.map_or([0; 3], |plan| plan.size).map(|len| len as usize);
-        let channels = self.layout.split(raw.shape(), 1).1;
-        let mut field = row.field(self.image);
-        field.set_shape(&self.delivered.join(size, channels))?;
-        if size.contains(&0) {
-            // A sequence without tokens stays one: there is no row to make.
-            return field.copy_from_bytes(&[]);
-        }
-        let interleaved = self.delivered.is_interleaved();
-        let mut output = Output::new(&mut field, size[2], channels, interleaved)?;
-        engine::run(self.simd, plans, raw, self.layout, memory, Some(&mut output))
     }
 }
 
@@ -356,7 +388,7 @@ impl Engine for AugmentEngine {
 
     fn plan(&self, key: RowKey, shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
         let (head, stages) = write(plan);
-        self.compose(key, shapes.shape(self.image), false, &mut stages[..self.stages])?;
+        self.compose(key, &self.shape(shapes)?, false, &mut stages[..self.stages])?;
         *head = PlanHeader { mixed: 0, share: 1.0 };
         Ok(())
     }
@@ -414,8 +446,9 @@ impl Mixer for AugmentEngine {
     ) -> Result<()> {
         let (head, stages) = write(plan);
         let (mine, theirs) = stages.split_at_mut(self.stages);
-        let share = self.compose(own.0, own.1.shape(self.image), true, mine)?;
-        self.compose_partner(partner.0, partner.1.shape(self.image), theirs)
+        let share = self.compose(own.0, &self.shape(own.1)?, true, mine)?;
+        self.shape(partner.1)
+            .and_then(|shape| self.compose_partner(partner.0, &shape, theirs))
             .map_err(Error::of_partner)?;
         *head = PlanHeader { mixed: 1, share };
         Ok(())
@@ -463,6 +496,13 @@ fn named(field: &Field, problem: String) -> Error {
 }
 
 fn layout_of(augment: &Augment, field: &Field) -> std::result::Result<Layout, String> {
+    if let Some(picture) = field.as_picture() {
+        let layout = pixels::layout_of(picture);
+        return match augment.layout.filter(|said| *said != layout) {
+            Some(said) => Err(format!("found {field}, which are decoded as {layout}, not {said}")),
+            None => Ok(layout),
+        };
+    }
     let Some(layout) = augment.layout else { return Layout::of(field) };
     if layout.rank() == field.dims().len() {
         return Ok(layout);
@@ -582,6 +622,9 @@ fn bind_targets(
     }
     if problems.is_empty() { Ok(targets) } else { Err(config(&problems)) }
 }
+
+#[cfg(test)]
+mod windows;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! A chain tied to a schema: the engine that workers run, for the image and the fields that follow it.
 
 mod engine;
+mod pixels;
 mod points;
 mod select;
 mod targets;

@@ -1,24 +1,17 @@
 //! Fields whose elements are moved as they are, in any type: masks, and images that no step computes.
 
 use bytemuck::Pod;
-use tallow_core::{FieldMut, FieldView, Result, RowDType};
+use tallow_core::{FieldMut, Result, RowDType};
 
-use crate::engine::select::{self, Elements, Finding};
-use crate::engine::{Extents, Memory, displacements};
+use crate::engine::raw::Elements;
+use crate::engine::select::{self, Finding, Taken};
+use crate::engine::{Extents, Memory, Raw, Reach, displacements};
 use crate::kernels::Simd;
 use crate::layout::Layout;
 use crate::plan::{CHANNELS_MAX, Head, StagePlan, canvas};
 
-/// What is mixed into a field.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mixed<'a> {
-    /// The raw field of the partner.
-    pub(crate) field: FieldView<'a>,
-    /// The partner's stages, up to where it is mixed in.
-    pub(crate) plans: &'a [StagePlan],
-    /// The share of the sample's own in the mixture.
-    pub(crate) share: f32,
-}
+/// The raw field of a partner, and its stages up to where it is mixed in.
+pub(crate) type Partner<'a> = (&'a Raw<'a>, &'a [StagePlan]);
 
 /// A field whose elements are moved as they are.
 #[derive(Debug, Clone)]
@@ -46,21 +39,27 @@ impl Select {
         extents.bytes() + Self::images(extents) * extents.image() * size + ALIGN
     }
 
-    /// Moves the elements of `from` as `plans` say, and pastes those of what is mixed in.
+    /// The stages `plans` as they find elements: each is one of the raw field, the nearest. What
+    /// they reach of it is what [`run`](Self::run) reads.
+    pub(crate) fn stages(plans: &[StagePlan]) -> impl Iterator<Item = StagePlan> {
+        plans.iter().map(StagePlan::choosing)
+    }
+
+    /// Moves the elements of `from` as `plans` say, and pastes those of a partner.
     pub(crate) fn run(
         &self,
         simd: Simd,
         plans: &[StagePlan],
-        from: &FieldView<'_>,
-        mixed: Option<Mixed<'_>>,
+        from: &Raw<'_>,
+        partner: Option<Partner<'_>>,
         to: &mut FieldMut<'_>,
         scratch: &mut [u8],
     ) -> Result<()> {
-        match from.dtype().size() {
-            1 => self.moved::<u8>(simd, plans, from, mixed, to, scratch),
-            2 => self.moved::<u16>(simd, plans, from, mixed, to, scratch),
-            4 => self.moved::<u32>(simd, plans, from, mixed, to, scratch),
-            _ => self.moved::<u64>(simd, plans, from, mixed, to, scratch),
+        match from.dtype.size() {
+            1 => self.moved::<u8>(simd, plans, from, partner, to, scratch),
+            2 => self.moved::<u16>(simd, plans, from, partner, to, scratch),
+            4 => self.moved::<u32>(simd, plans, from, partner, to, scratch),
+            _ => self.moved::<u64>(simd, plans, from, partner, to, scratch),
         }
     }
 
@@ -68,8 +67,8 @@ impl Select {
         &self,
         simd: Simd,
         plans: &[StagePlan],
-        from: &FieldView<'_>,
-        mixed: Option<Mixed<'_>>,
+        from: &Raw<'_>,
+        partner: Option<Partner<'_>>,
         to: &mut FieldMut<'_>,
         scratch: &mut [u8],
     ) -> Result<()> {
@@ -81,13 +80,13 @@ impl Select {
         let (a, rest) = images.split_at_mut(self.extents.image());
         let (b, c) = rest.split_at_mut(self.extents.image());
         let mut theirs = [a, c];
-        if let Some(mixed) = mixed {
-            self.through(simd, mixed.plans, &mixed.field, None, &mut memory, &mut theirs);
+        if let Some((field, plans)) = partner {
+            self.through(simd, plans, field, None, &mut memory, &mut theirs);
         }
-        let [free, partner] = theirs;
-        let (mut canvases, partner) = ([free, b], mixed.map(|_| &*partner));
-        let size = self.through(simd, plans, from, partner, &mut memory, &mut canvases);
-        let channels = self.from.split(from.shape(), 1).1;
+        let [free, pasted] = theirs;
+        let (mut canvases, pasted) = ([free, b], partner.map(|_| &*pasted));
+        let size = self.through(simd, plans, from, pasted, &mut memory, &mut canvases);
+        let channels = from.elements.channels;
         to.set_shape(&self.to.join(size, channels))?;
         let made = &canvases[1][..size.iter().product::<usize>() * channels];
         to.copy_from_bytes(bytemuck::cast_slice(made))
@@ -100,33 +99,40 @@ impl Select {
         &self,
         simd: Simd,
         plans: &[StagePlan],
-        from: &FieldView<'_>,
+        from: &Raw<'_>,
         partner: Option<&[T]>,
         memory: &mut Memory<'_>,
         canvases: &mut [&mut [T]; 2],
     ) -> [usize; 3] {
-        let (mut size, channels) = self.from.split(from.shape(), 1);
-        let mut current = Elements { channels, interleaved: self.from.is_interleaved() };
-        let delivered = Elements { channels, interleaved: self.to.is_interleaved() };
+        let mut size = from.size;
+        let delivered = Elements { interleaved: self.to.is_interleaved(), ..from.elements };
         let mut is_raw = true;
         for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
             if is_raw || !plan.keeps_places() {
-                let fill = self.fill_of::<T>(plan, from.dtype());
+                let fill = self.fill_of::<T>(plan, from.dtype);
                 let Memory { head, fields, .. } = &mut *memory;
                 let displacements = displacements(simd, plan, head, fields);
                 let finding = Finding { displacements, places: &mut head.places };
                 let [to, other] = &mut *canvases;
-                let pixels = if is_raw { elements(from.bytes()) } else { &**other };
-                select::run(simd, plan, [current, delivered], pixels, to, fill, finding);
+                if is_raw {
+                    let (pixels, elements) = (from.pixels(), from.elements);
+                    let part = from.part.unwrap_or_default();
+                    let taken = Taken { pixels, elements, part };
+                    select::run(simd, &from.stage(plan), taken, delivered, to, fill, finding);
+                } else {
+                    let part = Reach { start: [0; 3], end: plan.source };
+                    let taken = Taken { pixels: other, elements: delivered, part };
+                    select::run(simd, plan, taken, delivered, to, fill, finding);
+                }
                 canvases.swap(0, 1);
-                (current, is_raw) = (delivered, false);
-                size = plan.size.map(|len| len as usize);
+                is_raw = false;
+                size = plan.size;
             }
             if let (Some(paste), Some(partner)) = (plan.paste(), partner) {
                 select::paste(paste, plan.size, delivered, partner, canvases[1]);
             }
         }
-        size
+        size.map(|len| len as usize)
     }
 
     /// The value outside, per channel: the mask's own fill, or the image's, rounded like pixels.
@@ -151,9 +157,4 @@ fn rounded(dtype: RowDType, value: f64) -> f64 {
         _ => return value,
     };
     value.round_ties_even().clamp(low, high)
-}
-
-/// The elements of a row. Empty rows have no memory, and none that is aligned.
-fn elements<T: Pod>(bytes: &[u8]) -> &[T] {
-    if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) }
 }

@@ -2,14 +2,26 @@
 
 use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, RowDType};
 
+use super::pixels::{self, Pixels};
 use super::points::Points;
-use super::select::{Mixed, Select};
+use super::select::Select;
 use crate::compose::{Mixing, ShownSize, Sketch};
-use crate::engine::Extents;
+use crate::engine::{Extents, Raw};
 use crate::kernels::Simd;
 use crate::layout::Layout;
 use crate::plan::{D, StagePlan};
 use crate::targets::{BoxFormat, Target, TargetKind};
+
+/// What is mixed into a field.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mixed<'a> {
+    /// The raw field of the partner.
+    pub(crate) field: FieldView<'a>,
+    /// The partner's stages, up to where it is mixed in.
+    pub(crate) plans: &'a [StagePlan],
+    /// The share of the sample's own in the mixture.
+    pub(crate) share: f32,
+}
 
 /// A target tied to its field.
 #[derive(Debug, Clone)]
@@ -51,8 +63,15 @@ impl BoundTarget {
 
     fn mask(field: &Field, sketch: &Sketch, fill: f64) -> std::result::Result<Self, String> {
         let layout = mask_layout(field, sketch)?;
+        let is_picture = field.as_picture().is_some();
+        let field = &field.decoded();
         let (size, channels) = layout.split(field.dims(), Dim::Fixed(1));
-        if size != sketch.raw_size {
+        // The size of a picture is compared row by row: both fields may admit larger ones.
+        let fits = |(own, image): (&Dim, &Dim)| match (own, image) {
+            (Dim::Fixed(own), Dim::Fixed(image)) => own == image,
+            _ => is_picture || own == image,
+        };
+        if !size.iter().zip(&sketch.raw_size).all(fits) {
             let image = ShownSize(sketch.raw_size);
             return Err(format!("found {field}, expected the size of the image, {image}"));
         }
@@ -114,9 +133,11 @@ impl BoundTarget {
     }
 
     /// Makes the delivered field of one sample.
+    #[expect(clippy::too_many_arguments, reason = "all that a row has")]
     pub(crate) fn run(
         &self,
         simd: Simd,
+        pixels: &Pixels,
         plans: &[StagePlan],
         from: &FieldView<'_>,
         mixed: Option<Mixed<'_>>,
@@ -124,7 +145,21 @@ impl BoundTarget {
         scratch: &mut [u8],
     ) -> Result<()> {
         match &self.action {
-            Action::Select(select) => select.run(simd, plans, from, mixed, to, scratch),
+            Action::Select(select) => match mixed {
+                None => pixels.of(from, select.from, Select::stages(plans), |raw| {
+                    select.run(simd, plans, raw, None, to, scratch)
+                })?,
+                Some(Mixed { field, plans: theirs, .. }) => {
+                    let run = |partner: &Raw<'_>| {
+                        pixels.of(from, select.from, Select::stages(plans), |raw| {
+                            select.run(simd, plans, raw, Some((partner, theirs)), to, scratch)
+                        })?
+                    };
+                    pixels
+                        .of(&field, select.from, Select::stages(theirs), run)
+                        .map_err(Error::of_partner)?
+                }
+            },
             Action::Boxes(format) => {
                 let points = Points::new(simd, plans);
                 groups(from, to, |numbers| {
@@ -173,9 +208,12 @@ fn check(target: &Target, sketch: &Sketch) -> std::result::Result<(), String> {
     Err(problem.to_owned())
 }
 
-/// The layout of a mask: the image's, with channels or without, where it has that size; otherwise
+/// The layout of a mask: that of the pixels of pictures, else the image's, with channels or without, where it has that size; otherwise
 /// what the shape says alone.
 fn mask_layout(field: &Field, sketch: &Sketch) -> std::result::Result<Layout, String> {
+    if let Some(picture) = field.as_picture() {
+        return Ok(pixels::layout_of(picture));
+    }
     let image = sketch.raw_layout;
     let fits = |layout: &Layout| {
         let size = layout.split(field.dims(), Dim::Fixed(1)).0;

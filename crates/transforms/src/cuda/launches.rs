@@ -191,8 +191,8 @@ impl Launches {
     ///
     /// # Errors
     ///
-    /// As [`Transform::bind`](tallow_core::Transform::bind), or when a device cannot do it: images
-    /// that are delivered ragged, of 2^31 elements and more, or resized by filters of more than
+    /// As [`Transform::bind`](tallow_core::Transform::bind), or when a device cannot do it: pictures
+    /// that are not decoded, images that are delivered ragged, of 2^31 elements and more, or resized by filters of more than
     /// 1,278 taps.
     pub fn bind(augment: &Augment, schema: &Schema) -> Result<Self> {
         Self::of(AugmentEngine::bind(augment, schema)?)
@@ -481,6 +481,10 @@ fn refused(engine: &AugmentEngine, message: String) -> Error {
 
 /// What a device does not do.
 fn check(engine: &AugmentEngine) -> Result<()> {
+    let mut raw = engine.raw.fields().iter();
+    if let Some(field) = raw.find(|field| field.as_picture().is_some()) {
+        return Err(refused(engine, format!("found {field}, a device needs their pixels")));
+    }
     let ragged = engine.schema.fields().iter().enumerate();
     let mut ragged =
         ragged.filter(|(i, field)| made_by(engine, *i) == Made::OnDevice && field.is_ragged());

@@ -4,24 +4,29 @@
 pub(crate) mod elastic;
 pub(crate) mod memory;
 mod program;
+pub(crate) mod raw;
+pub(crate) mod reach;
 pub(crate) mod select;
 pub(crate) mod separable;
 mod sharpen;
 mod stage;
 mod statistics;
 pub(crate) mod store;
+pub(crate) mod turn;
 pub(crate) mod view;
 pub(crate) mod warp;
 pub(crate) mod widen;
 
 use half::f16;
-use tallow_core::{Error, ErrorKind, FieldView, Result, RowDType};
+use tallow_core::{Error, ErrorKind, Result, RowDType};
 
 pub(crate) use self::memory::{Extents, HeadMemory, Memory};
+pub(crate) use self::raw::Raw;
+pub(crate) use self::reach::Reach;
 pub(crate) use self::store::Output;
+pub(crate) use self::turn::Turn;
 use self::view::Raster;
 use crate::kernels::Simd;
-use crate::layout::Layout;
 use crate::plan::{Head, PLAN_VERSION, StagePlan, canvas};
 
 /// The displacements of `plan` where it is an elastic map, x and then y of a slice.
@@ -38,21 +43,20 @@ pub(crate) fn displacements<'a>(
     elastic::used(plan, fields)
 }
 
-/// Runs the stages of `plans` on the raw image `raw`; the last writes `output`, or without one the
-/// canvas that it names.
+/// Runs `stages` on the raw image `raw`; the last writes `output`, or without one the canvas that it
+/// names.
 ///
 /// # Errors
 ///
 /// When the plans are of another version.
 pub(crate) fn run(
     simd: Simd,
-    plans: &[StagePlan],
-    raw: &FieldView<'_>,
-    layout: Layout,
+    stages: impl IntoIterator<Item = StagePlan>,
+    raw: &Raw<'_>,
     memory: &mut Memory<'_>,
     mut output: Option<&mut Output<'_>>,
 ) -> Result<()> {
-    for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
+    for plan in stages.into_iter().filter(|plan| plan.head() != Head::Skip) {
         if plan.version != PLAN_VERSION {
             let found = plan.version;
             let message = format!("found a plan of version {found}, expected {PLAN_VERSION}");
@@ -60,13 +64,12 @@ pub(crate) fn run(
         }
         let output = if plan.to == canvas::ROW { output.as_deref_mut() } else { None };
         if plan.from == canvas::ROW {
-            run_raw(simd, plan, raw, layout, memory, output)?;
+            run_raw(simd, &raw.stage(&plan), raw, memory, output);
         } else {
             let from = plan.from as usize;
             let image = std::mem::take(&mut memory.canvases[from]);
-            let channels = layout.split(raw.shape(), 1).1;
-            let raster = Raster::new(&*image, plan.source, channels, false);
-            stage::run(simd, plan, raster, memory, output);
+            let raster = Raster::new(&*image, plan.source, raw.elements.channels, false);
+            stage::run(simd, &plan, raster, memory, output);
             memory.canvases[from] = image;
         }
     }
@@ -76,31 +79,20 @@ pub(crate) fn run(
 fn run_raw(
     simd: Simd,
     plan: &StagePlan,
-    raw: &FieldView<'_>,
-    layout: Layout,
+    raw: &Raw<'_>,
     memory: &mut Memory<'_>,
     output: Option<&mut Output<'_>>,
-) -> Result<()> {
-    let (_, channels) = layout.split(raw.shape(), 1);
-    macro_rules! run {
-        ($pixel:ty) => {{
-            let pixels = raw.as_slice::<$pixel>()?;
-            let raster = Raster::new(pixels, plan.source, channels, layout.is_interleaved());
-            stage::run(simd, plan, raster, memory, output);
-        }};
-    }
-    match raw.dtype() {
-        RowDType::U8 => run!(u8),
-        RowDType::U16 => run!(u16),
-        RowDType::F16 => run!(f16),
-        RowDType::F32 => run!(f32),
+) {
+    match raw.dtype {
+        RowDType::U8 => stage::run(simd, plan, raw.raster(raw.pixels::<u8>()), memory, output),
+        RowDType::U16 => stage::run(simd, plan, raw.raster(raw.pixels::<u16>()), memory, output),
+        RowDType::F16 => stage::run(simd, plan, raw.raster(raw.pixels::<f16>()), memory, output),
+        RowDType::F32 => stage::run(simd, plan, raw.raster(raw.pixels::<f32>()), memory, output),
         _ => {
             let image = std::mem::take(&mut memory.widened);
-            let pixels = widen::widen(simd, raw, image)?;
-            let raster = Raster::new(pixels, plan.source, channels, layout.is_interleaved());
-            stage::run(simd, plan, raster, memory, output);
+            let pixels = widen::widen(simd, raw, image);
+            stage::run(simd, plan, raw.raster(&*pixels), memory, output);
             memory.widened = image;
         }
     }
-    Ok(())
 }

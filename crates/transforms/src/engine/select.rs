@@ -3,19 +3,14 @@
 
 use bytemuck::Pod;
 
+use super::raw::Elements;
+use super::reach::Reach;
 use super::separable::nearest;
 use super::view::beyond;
 use super::warp;
 use crate::kernels::Simd;
 use crate::kernels::warp::Places;
 use crate::plan::{CHANNELS_MAX, D, H, Head, Op, StagePlan, W};
-
-/// How elements lie in an image.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Elements {
-    pub(crate) channels: usize,
-    pub(crate) interleaved: bool,
-}
 
 impl Elements {
     /// Elements from one pixel to the next along each axis, and from one channel to the next.
@@ -25,6 +20,15 @@ impl Elements {
         let channel = if self.interleaved { 1 } else { depth * height * width };
         ([height * width * pixel, width * pixel, pixel], channel)
     }
+}
+
+/// An image that elements are taken from, or the part of one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken<'a, T> {
+    pub(crate) pixels: &'a [T],
+    pub(crate) elements: Elements,
+    /// What of the image `pixels` are.
+    pub(crate) part: Reach,
 }
 
 /// No column: the fill.
@@ -38,18 +42,19 @@ pub(crate) struct Finding<'a, 'b> {
     pub(crate) places: &'a mut Places<'b>,
 }
 
-/// Executes the geometry of `plan` on `from` into `to`, whose channels lie as the two `Elements`
-/// say; outside of `from` is `fill`, one value per channel.
+/// Executes the geometry of `plan` on `from` into `to`, whose channels lie as `elements` says;
+/// outside of `from` is `fill`, one value per channel.
 pub(crate) fn run<T: Pod>(
     simd: Simd,
     plan: &StagePlan,
-    elements: [Elements; 2],
-    from: &[T],
+    from: Taken<'_, T>,
+    elements: Elements,
     to: &mut [T],
     fill: [T; CHANNELS_MAX],
     Finding { displacements, places }: Finding<'_, '_>,
 ) {
-    let grid = Grid::new(plan, elements);
+    let grid = Grid::new(plan, &from, elements);
+    let from = from.pixels;
     let width = plan.size[W] as usize;
     let is_lattice = !matches!(plan.head(), Head::Affine | Head::Perspective | Head::Elastic);
     if is_lattice {
@@ -106,13 +111,22 @@ struct Grid<'a> {
     plan: &'a StagePlan,
     channels: usize,
     read: ([usize; 3], usize),
+    /// The place of the first element that is read.
+    origin: [i32; 3],
     write: ([usize; 3], usize),
 }
 
 impl<'a> Grid<'a> {
-    fn new(plan: &'a StagePlan, [read, write]: [Elements; 2]) -> Self {
-        let (read_strides, write_strides) = (read.strides(plan.source), write.strides(plan.size));
-        Self { plan, channels: read.channels, read: read_strides, write: write_strides }
+    fn new<T>(plan: &'a StagePlan, from: &Taken<'_, T>, to: Elements) -> Self {
+        let Reach { start, end } = from.part;
+        let read = from.elements.strides(std::array::from_fn(|k| end[k] - start[k]));
+        let channels = from.elements.channels;
+        Self { plan, channels, read, origin: start, write: to.strides(plan.size) }
+    }
+
+    /// Elements from the first to what lies at `at` along axis `k`.
+    fn offset(&self, k: usize, at: i32) -> usize {
+        (at - self.origin[k]) as usize * self.read.0[k]
     }
 
     /// The first element of an output row.
@@ -133,8 +147,8 @@ impl<'a> Grid<'a> {
         middle
     }
 
-    /// The source coordinate of middle coordinate `at` of axis `k`, and the axis there.
-    fn source(&self, k: usize, at: i32) -> (usize, Option<usize>) {
+    /// Elements from the first to middle coordinate `at` of axis `k`; `None` is the fill.
+    fn source(&self, k: usize, at: i32) -> Option<usize> {
         let plan = self.plan;
         let axis = plan.before.axis[k] as usize;
         let at = plan.before.offset[axis] + plan.before.sign[k] * at;
@@ -143,20 +157,17 @@ impl<'a> Grid<'a> {
             true => Some(at),
             false => beyond(plan.border(), at - start, end - start).map(|at| start + at),
         };
-        (axis, inside.map(|at| at as usize))
+        inside.map(|at| self.offset(axis, at))
     }
 
     fn column(&self, x: i32) -> u32 {
-        let (axis, at) = self.source(W, x);
-        at.map_or(FILL, |at| (at * self.read.0[axis]) as u32)
+        self.source(W, x).map_or(FILL, |at| at as u32)
     }
 
     /// Where a middle row begins; `None` where all of it is the fill.
     fn base(&self, [z, y]: [i32; 2]) -> Option<usize> {
         let middle = self.middle([z, y, 0]);
-        let (z_axis, z) = self.source(0, middle[0]);
-        let (y_axis, y) = self.source(H, middle[H]);
-        Some(z? * self.read.0[z_axis] + y? * self.read.0[y_axis])
+        Some(self.source(D, middle[D])? + self.source(H, middle[H])?)
     }
 
     fn lattice_row<T: Pod>(
@@ -168,7 +179,8 @@ impl<'a> Grid<'a> {
         fill: [T; CHANNELS_MAX],
     ) {
         for c in 0..self.channels {
-            let from = &from[base.unwrap_or(0) + c * self.read.1..];
+            // Nothing of an image of which nothing is read is there.
+            let from = from.get(base.unwrap_or(0) + c * self.read.1..).unwrap_or_default();
             let line = &mut line[c * self.write.1..];
             let fill = of_channel(fill, c);
             for (to, &column) in line.iter_mut().step_by(self.write.0[W]).zip(columns) {
@@ -190,7 +202,7 @@ impl<'a> Grid<'a> {
         for (at, corner) in places.corners(self.plan.size[W] as usize) {
             let source = corner.nearest(middle).map(|[y, x]| {
                 let source = self.plan.before.at([z, y, x]);
-                (0..3).map(|k| source[k] as usize * self.read.0[k]).sum::<usize>()
+                (0..3).map(|k| self.offset(k, source[k])).sum::<usize>()
             });
             for c in 0..self.channels {
                 line[at * self.write.0[W] + c * self.write.1] =

@@ -22,6 +22,8 @@ const NO_ROW: i32 = i32::MIN;
 pub(crate) struct Separable<'a> {
     x: Taps<'a>,
     y: Taps<'a>,
+    /// The columns of the middle image that have a tap; taps of x count from the first.
+    columns: Range<u32>,
     /// Outputs of a blur whose kernel does not meet the border: all have the same weights.
     inner: Range<usize>,
     /// Row r of slice `slice` of the middle image lies at r modulo the taps of y.
@@ -39,12 +41,16 @@ impl<'a> Separable<'a> {
         let HeadMemory { row, ring, weights, starts, held, stride, .. } = memory;
         let [x_weights, y_weights] = weights;
         let [x_starts, y_starts] = starts;
-        let x = axis_taps(plan, W, x_starts, x_weights);
+        let x_starts = &mut x_starts[..plan.size[W] as usize];
+        let count = axis_taps(plan, W, x_starts, x_weights).count;
+        let columns = narrow(x_starts, count);
+        let weights = &x_weights[..x_starts.len() * count];
+        let x = Taps { start: x_starts, weights, count };
         let y = axis_taps(plan, H, y_starts, y_weights);
         let held = &mut held[..y.count];
         held.fill(NO_ROW);
         let inner = inner_of(plan, &x);
-        Self { x, y, inner, ring, held, slice: NO_ROW, row, stride: *stride }
+        Self { x, y, columns, inner, ring, held, slice: NO_ROW, row, stride: *stride }
     }
 
     /// Output row (z, y) into `tile`.
@@ -94,6 +100,7 @@ impl<'a> Separable<'a> {
             }
             return;
         }
+        let view = view.columns(&self.columns);
         let pixels = bytemuck::cast_slice_mut(self.row);
         if view.pixels(simd, z, r, pixels) {
             let pixels = &pixels[..view.width()];
@@ -105,6 +112,27 @@ impl<'a> Separable<'a> {
             horizontal(simd, &from[..middle], &self.x, &mut to[..width]);
         }
     }
+}
+
+/// The columns from the first tap of all to the last, from which `starts` count from here on.
+fn narrow(starts: &mut [u32], count: usize) -> Range<u32> {
+    let first = starts.iter().copied().min().unwrap_or(0);
+    let last = starts.iter().copied().max().unwrap_or(0);
+    starts.iter_mut().for_each(|start| *start -= first);
+    first..last + count as u32
+}
+
+/// The pixels of the middle image that the taps along `axis` of all outputs of `plan` are of.
+pub(super) fn taps_of(plan: &StagePlan, axis: usize) -> Range<i32> {
+    let len = plan.middle[axis];
+    let filter = Filter::of(plan, axis);
+    let count = filter.count().min(len as usize) as i32;
+    // Places grow with the outputs, or fall: the ends are those of all.
+    let ends = [0, plan.size[axis] - 1].map(|at| {
+        let resampled = plan.after.offset[axis] + plan.after.sign[axis] * at;
+        filter.start(resampled, len, count)
+    });
+    ends[0].min(ends[1])..ends[0].max(ends[1]) + count
 }
 
 /// Where a blur along the width is the same sum everywhere.
@@ -205,30 +233,54 @@ impl Filter {
         }
     }
 
-    /// Writes the weights of resampled pixel `at` and returns the first tap.
-    fn taps(self, plan: &StagePlan, at: i32, len: i32, weights: &mut [f32]) -> u32 {
+    /// The place that resampled pixel `at` shows, and the first pixel that its taps are of, which
+    /// may lie outside of 0..`len`.
+    fn place(self, at: i32, len: i32) -> (f64, i32) {
         let edge = f64::from(at) + 0.5;
         match self {
-            Self::Nearest { scale } => {
-                weights[0] = 1.0;
-                nearest(at, scale, len) as u32
-            }
+            Self::Nearest { scale } => (scale * edge, nearest(at, scale, len)),
             Self::Bilinear { scale } => {
                 let place = (scale * edge - 0.5).max(0.0);
-                let first = place.floor().min(f64::from(len - 1));
-                let second = place - first;
-                spread(first as i32, &[1.0 - second, second], len, weights)
+                (place, place.floor().min(f64::from(len - 1)) as i32)
             }
             Self::Bicubic { scale } => {
                 let place = scale * edge - 0.5;
-                let first = place.floor();
-                spread(first as i32 - 1, &cubic_taps(place - first, -0.75), len, weights)
+                (place, place.floor() as i32 - 1)
+            }
+            Self::Wide { scale, support, .. } => {
+                let centre = scale * edge;
+                (centre, ((centre - support + 0.5) as i32).max(0))
+            }
+            Self::Kernel { half } => (f64::from(at), at - half as i32 + 1),
+        }
+    }
+
+    /// The first of `count` taps of resampled pixel `at`. It never falls from one to the next.
+    fn start(self, at: i32, len: i32, count: i32) -> i32 {
+        self.place(at, len).1.clamp(0, len - count)
+    }
+
+    /// Writes the weights of resampled pixel `at` and returns the first tap.
+    fn taps(self, plan: &StagePlan, at: i32, len: i32, weights: &mut [f32]) -> u32 {
+        let ((place, first), count) = (self.place(at, len), weights.len() as i32);
+        let start = self.start(at, len, count);
+        match self {
+            Self::Nearest { .. } => weights[0] = 1.0,
+            Self::Bilinear { .. } => {
+                let second = place - f64::from(first);
+                spread(first, start, &[1.0 - second, second], len, weights);
+            }
+            Self::Bicubic { .. } => {
+                spread(first, start, &cubic_taps(place - place.floor(), -0.75), len, weights);
             }
             Self::Wide { scale, support, cubic } => {
-                wide_taps(scale * edge, scale.max(1.0), support, cubic, len, weights)
+                let end = ((place + support + 0.5) as i32).min(len);
+                let weights = &mut weights[(first - start) as usize..(end - start) as usize];
+                wide_taps(first, place, scale.max(1.0), cubic, weights);
             }
-            Self::Kernel { half } => kernel_taps(plan, half as i32, at, len, weights),
+            Self::Kernel { half } => kernel_taps(plan, half as i32, at, len, start, weights),
         }
+        start as u32
     }
 }
 
@@ -237,13 +289,12 @@ pub(crate) fn nearest(at: i32, scale: f64, len: i32) -> i32 {
     ((scale * (f64::from(at) + 0.5)).floor() as i32).clamp(0, len - 1)
 }
 
-/// Taps from `first` on; those outside of 0..`len` count for the outermost pixel.
-fn spread(first: i32, taps: &[f64], len: i32, weights: &mut [f32]) -> u32 {
-    let start = first.clamp(0, len - weights.len() as i32);
+/// Taps from `first` on, of which `weights` begin with that of pixel `start`; those outside of
+/// 0..`len` count for the outermost pixel.
+fn spread(first: i32, start: i32, taps: &[f64], len: i32, weights: &mut [f32]) {
     for (at, &tap) in (first..).zip(taps) {
         weights[(at.clamp(0, len - 1) - start) as usize] += tap as f32;
     }
-    start as u32
 }
 
 /// Cubic convolution (Keys, 1981) at the fraction `t` between the second and third of four taps.
@@ -262,33 +313,19 @@ fn cubic(x: f64, a: f64) -> f64 {
     }
 }
 
-/// The taps of an antialiased resize, as PIL and torch find them: all pixels less than `support`
-/// from the centre, their weights made to sum to 1.
-fn wide_taps(
-    centre: f64,
-    scale: f64,
-    support: f64,
-    is_cubic: bool,
-    len: i32,
-    weights: &mut [f32],
-) -> u32 {
-    let first = ((centre - support + 0.5) as i32).max(0);
-    let end = ((centre + support + 0.5) as i32).min(len);
-    let start = first.min(len - weights.len() as i32);
+/// The taps from `first` on of an antialiased resize, as PIL and torch find them: all pixels less
+/// than the support from the centre, their weights made to sum to 1.
+fn wide_taps(first: i32, centre: f64, scale: f64, is_cubic: bool, weights: &mut [f32]) {
     let weight = |at: i32| {
         let x = (f64::from(at) - centre + 0.5) / scale;
         if is_cubic { cubic(x, -0.5) } else { (1.0 - x.abs()).max(0.0) }
     };
-    let total: f64 = (first..end).map(weight).sum();
-    for at in first..end {
-        weights[(at - start) as usize] = (weight(at) / total) as f32;
-    }
-    start as u32
+    let total: f64 = (first..).take(weights.len()).map(weight).sum();
+    weights.iter_mut().zip(first..).for_each(|(to, at)| *to = (weight(at) / total) as f32);
 }
 
 /// The taps of a blur, those outside reflected.
-fn kernel_taps(plan: &StagePlan, half: i32, at: i32, len: i32, weights: &mut [f32]) -> u32 {
-    let start = (at - half + 1).clamp(0, len - weights.len() as i32);
+fn kernel_taps(plan: &StagePlan, half: i32, at: i32, len: i32, start: i32, weights: &mut [f32]) {
     for tap in at - half + 1..at + half {
         let inside = match (0..len).contains(&tap) {
             true => tap,
@@ -297,7 +334,6 @@ fn kernel_taps(plan: &StagePlan, half: i32, at: i32, len: i32, weights: &mut [f3
         // A reflected tap lies among those inside: both are within the kernel of the border.
         weights[(inside - start) as usize] += plan.weights[(tap - at).unsigned_abs() as usize];
     }
-    start as u32
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The middle image of a stage: source pixels seen through crops, flips, turns and borders.
 
+use std::ops::Range;
+
 use crate::kernels::Simd;
 use crate::kernels::convert::{
     Pixel, deinterleave, deinterleave_reversed, load, load_reversed, load4,
@@ -13,6 +15,8 @@ pub(crate) struct Raster<'a, T> {
     pub(crate) pixels: &'a [T],
     /// Elements from one pixel to the next along depth, height, width.
     pub(crate) strides: [usize; 3],
+    /// The place of the first of `pixels` in the image, of which they may be a part.
+    pub(crate) origin: [i32; 3],
     /// Elements from one channel to the next.
     pub(crate) channel_stride: usize,
     pub(crate) channels: usize,
@@ -26,9 +30,16 @@ impl<'a, T> Raster<'a, T> {
         Self {
             pixels,
             strides: [height * width * pixel, width * pixel, pixel],
+            origin: [0; 3],
             channel_stride: if interleaved { 1 } else { depth * height * width },
             channels,
         }
+    }
+
+    /// Elements from the first of `pixels` to what lies at `at` along axis `k`, which may be before
+    /// it where nothing is read.
+    fn offset(&self, k: usize, at: i32) -> isize {
+        (at - self.origin[k]) as isize * self.strides[k] as isize
     }
 }
 
@@ -37,42 +48,48 @@ impl<'a, T> Raster<'a, T> {
 pub(crate) struct View<'a, T> {
     raster: Raster<'a, T>,
     plan: &'a StagePlan,
+    /// The columns of the middle image that rows are of: the first, and how many.
+    columns: [i32; 2],
 }
 
 impl<'a, T: Pixel> View<'a, T> {
     pub(crate) fn new(raster: Raster<'a, T>, plan: &'a StagePlan) -> Self {
-        Self { raster, plan }
+        Self { raster, plan, columns: [0, plan.middle[W]] }
+    }
+
+    /// The view of those columns of the middle image alone.
+    pub(crate) fn columns(self, columns: &Range<u32>) -> Self {
+        Self { columns: [columns.start as i32, columns.len() as i32], ..self }
     }
 
     pub(crate) fn channels(&self) -> usize {
         self.raster.channels
     }
 
-    /// Columns of the middle image.
+    /// Columns of a row.
     pub(crate) fn width(&self) -> usize {
-        self.plan.middle[2] as usize
+        self.columns[1] as usize
     }
 
     /// The source coordinate that is seen at `at` along source axis `axis`; `None` is the fill.
-    fn bordered(&self, axis: usize, at: i32) -> Option<usize> {
+    fn bordered(&self, axis: usize, at: i32) -> Option<i32> {
         let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
         if (start..end).contains(&at) {
-            return Some(at as usize);
+            return Some(at);
         }
-        let inside = beyond(self.plan.border(), at - start, end - start)?;
-        Some((start + inside) as usize)
+        beyond(self.plan.border(), at - start, end - start).map(|inside| start + inside)
     }
 
     /// Row (z, y) of the middle image into `planes`, one plane per channel, `stride` apart.
     pub(crate) fn row(&self, simd: Simd, z: i32, y: i32, planes: &mut [f32], stride: usize) {
         let map = &self.plan.before;
         let width = self.width();
-        let at = map.at([z, y, 0]);
+        let at = map.at([z, y, self.columns[0]]);
         let (axis, sign) = (map.axis[2] as usize, map.sign[2]);
         let mut base = 0;
         for k in (0..3).filter(|k| *k != axis) {
             match self.bordered(k, at[k]) {
-                Some(at) => base += at * self.raster.strides[k],
+                Some(at) => base += self.raster.offset(k, at),
                 None => return self.fill(planes, stride, 0, width),
             }
         }
@@ -87,8 +104,8 @@ impl<'a, T: Pixel> View<'a, T> {
             self.border_pixel(base, axis, at[axis] + sign * x as i32, planes, stride, x);
         }
         if inside > first {
-            let from = at[axis] + sign * first as i32;
-            let from = base + from as usize * step;
+            let from = base + self.raster.offset(axis, at[axis] + sign * first as i32);
+            let from = from as usize;
             self.run(simd, from, step, sign, &mut planes[first..], inside - first, stride);
         }
     }
@@ -98,7 +115,7 @@ impl<'a, T: Pixel> View<'a, T> {
     ///
     /// Resampling along the width takes whole pixels in half the time of as many planes.
     pub(crate) fn pixels(&self, simd: Simd, z: i32, y: i32, to: &mut [[f32; 4]]) -> bool {
-        let Raster { pixels, channels, channel_stride, strides } = self.raster;
+        let Raster { pixels, channels, channel_stride, strides, .. } = self.raster;
         let map = &self.plan.before;
         let width = self.width();
         let (axis, sign) = (map.axis[2] as usize, map.sign[2]);
@@ -106,7 +123,8 @@ impl<'a, T: Pixel> View<'a, T> {
         if !whole || !(3..=4).contains(&channels) || width == 0 {
             return false;
         }
-        let (first, last) = (map.at([z, y, 0]), map.at([z, y, width as i32 - 1]));
+        let start = self.columns[0];
+        let (first, last) = (map.at([z, y, start]), map.at([z, y, start + width as i32 - 1]));
         let inside = |at: [i32; 3]| {
             (0..3).all(|k| (self.plan.window_start[k]..self.plan.window_end[k]).contains(&at[k]))
         };
@@ -114,7 +132,7 @@ impl<'a, T: Pixel> View<'a, T> {
             return false;
         }
         let low = if sign > 0 { first } else { last };
-        let from: usize = (0..3).map(|k| low[k] as usize * strides[k]).sum();
+        let from = (0..3).map(|k| self.raster.offset(k, low[k])).sum::<isize>() as usize;
         let to = &mut to[..width];
         load4(simd, &pixels[from..from + width * channels], channels, to);
         if sign < 0 {
@@ -125,7 +143,7 @@ impl<'a, T: Pixel> View<'a, T> {
 
     fn border_pixel(
         &self,
-        base: usize,
+        base: isize,
         axis: usize,
         at: i32,
         planes: &mut [f32],
@@ -133,7 +151,7 @@ impl<'a, T: Pixel> View<'a, T> {
         x: usize,
     ) {
         let Some(at) = self.bordered(axis, at) else { return self.fill(planes, stride, x, x + 1) };
-        let at = base + at * self.raster.strides[axis];
+        let at = (base + self.raster.offset(axis, at)) as usize;
         for c in 0..self.raster.channels {
             planes[c * stride + x] =
                 self.raster.pixels[at + c * self.raster.channel_stride].to_f32();
@@ -185,13 +203,13 @@ impl<'a, T: Pixel> View<'a, T> {
 
     /// Slice `z` of a middle image without a border.
     pub(crate) fn lattice(&self, z: i32) -> Lattice<'a, T> {
-        let Raster { pixels, strides, channel_stride, channels } = self.raster;
+        let Raster { pixels, strides, channel_stride, channels, .. } = self.raster;
         let map = &self.plan.before;
         let first = map.at([z, 0, 0]);
         let step = |k: usize| map.sign[k] as isize * strides[map.axis[k] as usize] as isize;
         Lattice {
             pixels,
-            base: (0..3).map(|k| first[k] as isize * strides[k] as isize).sum(),
+            base: (0..3).map(|k| self.raster.offset(k, first[k])).sum(),
             step: [step(H), step(W)],
             channels,
             channel_stride,

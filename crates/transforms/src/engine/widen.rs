@@ -6,6 +6,7 @@
 use half::{bf16, f16};
 use tallow_core::{Element, Field, FieldView, Result, RowDType};
 
+use super::raw::Raw;
 use crate::kernels::Simd;
 use crate::kernels::convert::{Pixel, first_beyond, load};
 
@@ -37,22 +38,18 @@ macro_rules! with_element {
 }
 
 /// The elements of `raw` as `f32`, in `image`: rounded to nearest, ties to even.
-pub(super) fn widen<'a>(
-    simd: Simd,
-    raw: &FieldView<'_>,
-    image: &'a mut [f32],
-) -> Result<&'a mut [f32]> {
+pub(super) fn widen<'a>(simd: Simd, raw: &Raw<'_>, image: &'a mut [f32]) -> &'a mut [f32] {
     fn of<'a, T: Pixel + Element>(
         simd: Simd,
-        raw: &FieldView<'_>,
+        raw: &Raw<'_>,
         image: &'a mut [f32],
-    ) -> Result<&'a mut [f32]> {
-        let pixels = raw.as_slice::<T>()?;
+    ) -> &'a mut [f32] {
+        let pixels = raw.pixels::<T>();
         let image = &mut image[..pixels.len()];
         load(simd, pixels, image);
-        Ok(image)
+        image
     }
-    with_element!(raw.dtype(), of(simd, raw, image))
+    with_element!(raw.dtype, of(simd, raw, image))
 }
 
 /// The first element of `raw` that is a finite number further than `reach[1]` from `reach[0]`, with

@@ -1,0 +1,89 @@
+//! The pixels of raw fields: as they lie in a row, or decoded, as far as the plans of the row reach.
+
+use std::sync::Arc;
+
+use tallow_core::{Decoders, Dim, Error, ErrorKind, FieldView, Picture, Result, Window};
+
+use crate::compose::ShownSize;
+use crate::engine::raw::Elements;
+use crate::engine::{Raw, Reach, Turn};
+use crate::layout::Layout;
+use crate::plan::{H, StagePlan, W};
+
+/// Where the pixels of raw fields come from: all clones share the memory of their decoders.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pixels(Arc<Decoders>);
+
+impl Pixels {
+    /// Hands the image in `field` to `then`. Of a picture, what `stages` reach is decoded for this,
+    /// and nothing where they reach nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is no picture, or a damaged one, or not of the size that the stages begin with.
+    pub(crate) fn of<R>(
+        &self,
+        field: &FieldView<'_>,
+        layout: Layout,
+        stages: impl Iterator<Item = StagePlan>,
+        then: impl FnOnce(&Raw<'_>) -> R,
+    ) -> Result<R> {
+        match field.declared().as_picture() {
+            None => {
+                let (raw, mut stages) = (Raw::of(field, layout), stages);
+                check_size(field, raw.size, stages.next())?;
+                Ok(then(&raw))
+            }
+            Some(picture) => self.decoded(field, picture, stages, then),
+        }
+    }
+
+    fn decoded<R>(
+        &self,
+        field: &FieldView<'_>,
+        picture: &Picture,
+        stages: impl Iterator<Item = StagePlan>,
+        then: impl FnOnce(&Raw<'_>) -> R,
+    ) -> Result<R> {
+        let head = picture.head(field.bytes()).map_err(|error| error.with_field(field.name()))?;
+        let [height, width] = head.size().map(|len| len as i32);
+        let mut stages = stages.peekable();
+        check_size(field, [1, height, width], stages.peek().copied())?;
+        let channels = head.stored().channels_of(picture.color());
+        let turn = Turn::new(head.orientation(), head.stored_size());
+        let stages = stages.map(|plan| turn.map_or(plan, |turn| turn.stage(&plan)));
+        let raw = Raw {
+            dtype: picture.dtype(),
+            elements: Elements { channels, interleaved: true },
+            size: [1, height, width],
+            turn,
+            part: Reach::of(stages),
+            bytes: &[],
+        };
+        let Some(part) = raw.part else { return Ok(then(&raw)) };
+        let along = |k: usize| part.start[k] as usize..part.end[k] as usize;
+        let window = Window { rows: along(H), columns: along(W) };
+        self.0.decode(field, picture, &head, &window, |bytes| Ok(then(&Raw { bytes, ..raw })))
+    }
+}
+
+/// Whether an image of `size` is what `first`, the first stage, begins with. Each field of a row tells
+/// its own size where it is ragged, or of pictures.
+fn check_size(field: &FieldView<'_>, size: [i32; 3], first: Option<StagePlan>) -> Result<()> {
+    let expected = first.map_or(size, |plan| plan.source);
+    if size == expected {
+        return Ok(());
+    }
+    let [found, expected] =
+        [size, expected].map(|size| ShownSize(size.map(|len| Dim::Fixed(len as usize))));
+    let message = format!(
+        "found an image of {found}, expected {expected}: fields that follow an image \
+                           have its size"
+    );
+    Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field.name()))
+}
+
+/// The layout of the pixels of `picture`: channels last, or none of the numbers as they are stored.
+pub(crate) fn layout_of(picture: &Picture) -> Layout {
+    if picture.dims().len() == 2 { Layout::Hw } else { Layout::Hwc }
+}
