@@ -58,6 +58,16 @@ impl Simd {
         self.0.dispatch(f)
     }
 
+    /// Proof that the AVX2 instructions may be used, if this level has them.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn v3(self) -> Option<pulp::x86::V3> {
+        match self.0 {
+            Arch::V3(v3) => Some(v3),
+            _ => None,
+        }
+    }
+
     /// Every level of this machine, for tests that compare them.
     pub fn levels() -> Vec<Self> {
         let named = ["scalar", "v3"].into_iter().filter_map(Self::named);

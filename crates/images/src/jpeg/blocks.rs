@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::pixels::Block;
+
 /// The blocks of one component that a window is made of. Empty where a component is not needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reach {
@@ -25,16 +27,9 @@ impl Reach {
 /// first that holds a block of a reach to the last. In a row, each block of a reach comes once; within
 /// a component and a row of blocks from the left, else in any order.
 pub(crate) trait Blocks {
-    /// Block `[by, bx]` of a component: its coefficients in natural order, row by row, as they are
-    /// stored. Those after number `last` in zigzag order are 0.
-    fn block(
-        &mut self,
-        component: usize,
-        by: usize,
-        bx: usize,
-        coefficients: &[i16; 64],
-        last: usize,
-    );
+    /// Block `[by, bx]` of a component: its coefficients as they are stored, each at the place that
+    /// [`PLACES`](super::pixels::PLACES) names. Those after number `last` in zigzag order are 0.
+    fn block(&mut self, component: usize, by: usize, bx: usize, coefficients: &Block, last: usize);
 
     /// All blocks of a row of units were given.
     fn unit_row_done(&mut self, row: usize);

@@ -4,6 +4,8 @@
 mod blocks;
 #[allow(dead_code, reason = "the decoder that reads it follows")]
 mod frame;
+#[allow(dead_code, unused_imports, reason = "the decoder that uses it follows")]
+mod pixels;
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;

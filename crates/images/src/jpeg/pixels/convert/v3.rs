@@ -1,0 +1,154 @@
+//! Colours in AVX2.
+
+use std::arch::x86_64::__m256i;
+
+use pulp::cast;
+use pulp::x86::V3;
+
+use super::{BLUE, Conversion, GREEN, HALF, Lane, Lanes, RED, STEP};
+
+pub(super) fn row(v3: V3, conversion: Conversion, components: [&[u8]; 4], pixels: &mut [u8]) {
+    pulp::Simd::vectorize(
+        v3,
+        #[inline(always)]
+        || conversion.row_with(v3, components, pixels),
+    );
+}
+
+impl Lanes for V3 {
+    /// In numbers of 16 bits. The factors of red, green and blue are 1, -1 and 2 and a rest that fits
+    /// in 16 bits as a signed fraction.
+    #[inline(always)]
+    fn rgb_of_ycc(self, ycc: [Lane; 3]) -> [Lane; 3] {
+        let zero = self.avx._mm256_setzero_si256();
+        let [y, cb, cr] = ycc.map(cast::<Lane, __m256i>);
+        // Bytes go to 16 bits within each half of a register, and packing takes them back.
+        let low = half(
+            self,
+            [y, cb, cr].map(
+                #[inline(always)]
+                |lane| self.avx2._mm256_unpacklo_epi8(lane, zero),
+            ),
+        );
+        let high = half(
+            self,
+            [y, cb, cr].map(
+                #[inline(always)]
+                |lane| self.avx2._mm256_unpackhi_epi8(lane, zero),
+            ),
+        );
+        [0, 1, 2].map(
+            #[inline(always)]
+            |k| cast(self.avx2._mm256_packus_epi16(low[k], high[k])),
+        )
+    }
+
+    /// Each lane is shuffled once so that the bytes of all three registers of pixels are where they
+    /// belong, and the registers are blended from these.
+    #[inline(always)]
+    fn interleave(self, rgb: [Lane; 3]) -> [u8; 3 * STEP] {
+        let r = self.avx2._mm256_shuffle_epi8(cast(rgb[0]), spread(0));
+        let g = self.avx2._mm256_shuffle_epi8(cast(rgb[1]), spread(1));
+        let b = self.avx2._mm256_shuffle_epi8(cast(rgb[2]), spread(2));
+        let (first, second) = (every_third(0), every_third(1));
+        // Byte 0 of the second 16 bytes of pixels is green, of the third blue.
+        let [x, y, z] = [[r, g, b], [g, b, r], [b, r, g]].map(
+            #[inline(always)]
+            |[at_first, at_second, at_third]| {
+                let rest = self.avx2._mm256_blendv_epi8(at_third, at_second, second);
+                self.avx2._mm256_blendv_epi8(rest, at_first, first)
+            },
+        );
+        let registers = [
+            self.avx2._mm256_permute2x128_si256::<0x20>(x, y),
+            self.avx2._mm256_permute2x128_si256::<0x30>(z, x),
+            self.avx2._mm256_permute2x128_si256::<0x31>(y, z),
+        ];
+        cast(registers)
+    }
+
+    #[inline(always)]
+    fn interleave_opaque(self, rgb: [Lane; 3]) -> [u8; 4 * STEP] {
+        let [r, g, b] = rgb.map(cast::<Lane, __m256i>);
+        let alpha = self.avx._mm256_set1_epi8(-1);
+        let rg = [self.avx2._mm256_unpacklo_epi8(r, g), self.avx2._mm256_unpackhi_epi8(r, g)];
+        let ba =
+            [self.avx2._mm256_unpacklo_epi8(b, alpha), self.avx2._mm256_unpackhi_epi8(b, alpha)];
+        let quads = [
+            self.avx2._mm256_unpacklo_epi16(rg[0], ba[0]),
+            self.avx2._mm256_unpackhi_epi16(rg[0], ba[0]),
+            self.avx2._mm256_unpacklo_epi16(rg[1], ba[1]),
+            self.avx2._mm256_unpackhi_epi16(rg[1], ba[1]),
+        ];
+        let registers = [
+            self.avx2._mm256_permute2x128_si256::<0x20>(quads[0], quads[1]),
+            self.avx2._mm256_permute2x128_si256::<0x20>(quads[2], quads[3]),
+            self.avx2._mm256_permute2x128_si256::<0x31>(quads[0], quads[1]),
+            self.avx2._mm256_permute2x128_si256::<0x31>(quads[2], quads[3]),
+        ];
+        cast(registers)
+    }
+}
+
+/// Red, green and blue of 16 pixels, to be saturated.
+#[inline(always)]
+fn half(v3: V3, [y, cb, cr]: [__m256i; 3]) -> [__m256i; 3] {
+    let middle = v3.avx._mm256_set1_epi16(128);
+    let (cb, cr) = (v3.avx2._mm256_sub_epi16(cb, middle), v3.avx2._mm256_sub_epi16(cr, middle));
+    let (cb2, cr2) = (add(v3, cb, cb), add(v3, cr, cr));
+    let red = add(v3, add(v3, y, cr), scaled(v3, cr2, RED - (1 << 16)));
+    let blue = add(v3, add(v3, y, cb2), scaled(v3, cb2, BLUE - (2 << 16)));
+    let greens = [
+        green(v3, v3.avx2._mm256_unpacklo_epi16(cb, cr)),
+        green(v3, v3.avx2._mm256_unpackhi_epi16(cb, cr)),
+    ];
+    let greens = v3.avx2._mm256_packs_epi32(greens[0], greens[1]);
+    [red, add(v3, v3.avx2._mm256_sub_epi16(y, cr), greens), blue]
+}
+
+#[inline(always)]
+fn add(v3: V3, a: __m256i, b: __m256i) -> __m256i {
+    v3.avx2._mm256_add_epi16(a, b)
+}
+
+/// `(factor * x + HALF) >> 16` of `2 * x`, as `((factor * 2x >> 16) + 1) >> 1`, which is the same
+/// integer.
+#[inline(always)]
+fn scaled(v3: V3, twice: __m256i, factor: i32) -> __m256i {
+    let product = v3.avx2._mm256_mulhi_epi16(twice, v3.avx._mm256_set1_epi16(factor as i16));
+    v3.avx2._mm256_srai_epi16::<1>(add(v3, product, v3.avx._mm256_set1_epi16(1)))
+}
+
+/// What pairs of Cb and Cr contribute to green, but for -1 times Cr.
+#[inline(always)]
+fn green(v3: V3, pairs: __m256i) -> __m256i {
+    let [cb, cr] = [GREEN[0], GREEN[1] + (1 << 16)];
+    let factors = v3.avx._mm256_set1_epi32((cr << 16) | (cb & 0xffff));
+    let sum = v3.avx2._mm256_madd_epi16(pairs, factors);
+    v3.avx2._mm256_srai_epi32::<16>(v3.avx2._mm256_add_epi32(sum, v3.avx._mm256_set1_epi32(HALF)))
+}
+
+/// Where the bytes of a channel go among three registers of 16 bytes: the register does not matter,
+/// because each has its own places.
+#[inline(always)]
+fn spread(channel: usize) -> __m256i {
+    let mut from = [0u8; 16];
+    let mut pixel = 0;
+    while pixel < 16 {
+        from[(3 * pixel + channel) % 16] = pixel as u8;
+        pixel += 1;
+    }
+    cast([from; 2])
+}
+
+/// All bits of every third byte of 16, from `first` on.
+#[inline(always)]
+fn every_third(first: usize) -> __m256i {
+    let mut mask = [0u8; 16];
+    let mut at = first;
+    while at < 16 {
+        mask[at] = 0xff;
+        at += 3;
+    }
+    cast([mask; 2])
+}

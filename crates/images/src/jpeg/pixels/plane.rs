@@ -1,0 +1,202 @@
+use std::ops::Range;
+
+use super::STEP;
+use super::idct::{self, Block};
+use super::upsample::Upsampling;
+use crate::jpeg::blocks::Reach;
+use crate::jpeg::frame::{BLOCK, Component};
+use crate::{Simd, Window};
+
+/// Memory before the first sample of a row: the sample beyond the picture's edge needs one, and a
+/// cache line keeps blocks from lying across two.
+const BEFORE: usize = 64;
+
+/// Samples after the last of a row that are read: pixels are made in steps, and filters look ahead.
+const AFTER: usize = 4 * STEP;
+
+/// The samples of one component in one row of units, and their last row in the row of units before.
+///
+/// Samples outside the [`Reach`] are not there: their memory holds anything, and no pixel of the
+/// window depends on it.
+#[derive(Debug)]
+pub(super) struct Plane {
+    upsampling: Upsampling,
+    quantisers: Block,
+    reach: Reach,
+    /// Rows of blocks of a unit.
+    v: usize,
+    /// Rows and columns of samples in the picture.
+    height: usize,
+    width: usize,
+    /// The pixel columns that are wanted, rounded up.
+    begin: usize,
+    count: usize,
+    /// Row 0 is the last of the row of units before; then come those of this one.
+    samples: Vec<u8>,
+    stride: usize,
+    /// Where upsampling is none, not used.
+    pixels: Vec<u8>,
+}
+
+impl Default for Plane {
+    fn default() -> Self {
+        Self {
+            upsampling: Upsampling::None,
+            quantisers: [0; 64],
+            reach: Reach::default(),
+            v: 1,
+            height: 0,
+            width: 0,
+            begin: 0,
+            count: 0,
+            samples: Vec::new(),
+            stride: 0,
+            pixels: Vec::new(),
+        }
+    }
+}
+
+impl Plane {
+    pub(super) fn start(&mut self, component: &Component, upsampling: Upsampling, window: &Window) {
+        let rows = upsampling.sample_rows(window.rows.clone(), component.height);
+        let columns = upsampling.sample_columns(window.columns.clone(), component.width);
+        self.upsampling = upsampling;
+        self.quantisers = idct::quantisers(&component.quant);
+        self.reach = Reach { rows: blocks(rows), columns: blocks(columns) };
+        self.v = component.v;
+        self.height = component.height;
+        self.width = component.width;
+
+        let (h, _) = upsampling.factors();
+        self.begin = window.columns.start / h * h;
+        let skipped = window.columns.start - self.begin;
+        let steps = window.width().next_multiple_of(STEP);
+        self.count = (skipped + steps).next_multiple_of(2 * STEP);
+        // An odd number of cache lines, so that the rows of a block do not compete for the same sets.
+        let lines = (BEFORE + self.reach.columns.len() * BLOCK + AFTER).div_ceil(64) | 1;
+        self.stride = 64 * lines;
+        grow(&mut self.samples, self.stride * (1 + component.v * BLOCK) + AFTER);
+        if h > 1 || upsampling.filters_columns() {
+            grow(&mut self.pixels, self.count);
+        }
+    }
+
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    pub(super) fn filters_columns(&self) -> bool {
+        self.upsampling.filters_columns()
+    }
+
+    /// Where the memory holds a sample; `row` counts from the one before the first of this row of units.
+    fn at(&self, row: usize, column: usize) -> usize {
+        row * self.stride + BEFORE + column - self.reach.columns.start * BLOCK
+    }
+
+    /// Fills in a block, unless it is out of reach.
+    #[inline]
+    pub(super) fn block(
+        &mut self,
+        simd: Simd,
+        by: usize,
+        bx: usize,
+        coefficients: &Block,
+        last: usize,
+    ) {
+        if !self.reach.contains(by, bx) {
+            return;
+        }
+        let at = self.at(1 + by % self.v * BLOCK, bx * BLOCK);
+        let samples = &mut self.samples[at..];
+        idct::block(simd, coefficients, &self.quantisers, last, samples, self.stride);
+    }
+
+    /// Repeats the outermost samples of the picture beyond its edges, where they are filtered.
+    pub(super) fn extend(&mut self) {
+        if !self.upsampling.filters_rows() {
+            return;
+        }
+        let left = self.reach.columns.start == 0;
+        let right = self.reach.columns.end * BLOCK >= self.width;
+        for row in 1..=self.v * BLOCK {
+            if left {
+                let first = self.at(row, 0);
+                self.samples[first - 1] = self.samples[first];
+            }
+            if right {
+                let end = self.at(row, self.width);
+                self.samples[end] = self.samples[end - 1];
+            }
+        }
+    }
+
+    /// Keeps the last row for the next row of units.
+    pub(super) fn keep(&mut self) {
+        let last = self.v * BLOCK * self.stride;
+        self.samples.copy_within(last..last + self.stride, 0);
+    }
+
+    /// Makes the pixels of a row, which `unit_row` has the samples for.
+    pub(super) fn upsample(
+        &mut self,
+        simd: Simd,
+        unit_row: usize,
+        pixel_row: usize,
+        sums: &mut Vec<u16>,
+    ) {
+        if !self.needs_pixels() {
+            return;
+        }
+        let count = self.upsampling.samples(self.count);
+        let early = usize::from(self.upsampling.filters_rows());
+        let rows = self.rows(unit_row, pixel_row).map(|at| &self.samples[at - early..][..count]);
+        let pixels = &mut self.pixels[..self.count];
+        self.upsampling.row(simd, pixel_row, rows, sums, pixels);
+    }
+
+    /// The pixels of a row from that column on, up to a multiple of [`STEP`] of `count`. They were
+    /// made by [`upsample`](Self::upsample).
+    pub(super) fn pixels(
+        &self,
+        unit_row: usize,
+        pixel_row: usize,
+        columns: &Range<usize>,
+    ) -> &[u8] {
+        let skipped = columns.start - self.begin;
+        let count = columns.len().next_multiple_of(STEP);
+        if self.needs_pixels() {
+            return &self.pixels[skipped..];
+        }
+        let [at, _] = self.rows(unit_row, pixel_row);
+        &self.samples[at + skipped..][..count]
+    }
+
+    fn needs_pixels(&self) -> bool {
+        self.upsampling.factors().0 > 1 || self.filters_columns()
+    }
+
+    #[cfg(test)]
+    pub(super) fn poison(&mut self, byte: u8) {
+        self.samples.fill(byte);
+        self.pixels.fill(byte);
+    }
+
+    /// Where the memory holds the rows of samples of a row of pixels.
+    fn rows(&self, unit_row: usize, pixel_row: usize) -> [usize; 2] {
+        let first = unit_row * self.v * BLOCK;
+        let column = self.begin / self.upsampling.factors().0;
+        let rows = self.upsampling.rows_of(pixel_row, self.height);
+        rows.map(|row| self.at(row + 1 - first, column))
+    }
+}
+
+fn blocks(samples: Range<usize>) -> Range<usize> {
+    samples.start / BLOCK..samples.end.div_ceil(BLOCK)
+}
+
+fn grow<T: Default + Clone>(memory: &mut Vec<T>, count: usize) {
+    if memory.len() < count {
+        memory.resize(count, T::default());
+    }
+}
