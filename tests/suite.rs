@@ -14,6 +14,10 @@ mod errors;
 mod fields;
 #[path = "suite/files.rs"]
 mod files;
+#[path = "suite/image_folder.rs"]
+mod image_folder;
+#[path = "suite/image_folders.rs"]
+mod image_folders;
 #[path = "suite/iteration.rs"]
 mod iteration;
 #[path = "suite/map_batch.rs"]

@@ -1,5 +1,7 @@
 //! Files of pictures, made for tests.
 
+use std::path::Path;
+
 /// A PNG of `width` columns and as many rows as `pixels` has, of 8 or 16 bits.
 pub(crate) fn png(
     width: usize,
@@ -42,4 +44,11 @@ pub(crate) fn rgb(seed: usize, height: usize, width: usize) -> Vec<u8> {
         [y * 5 + seed * 40, x * 3 + seed, (x + y) * 2 + seed * 90].map(|value| value as u8)
     };
     (0..height * width).flat_map(pixel).collect()
+}
+
+/// Writes `file` at `path` below `root`, and the folders on the way.
+pub(crate) fn put(root: &Path, path: &str, file: impl AsRef<[u8]>) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, file).unwrap();
 }

@@ -127,7 +127,7 @@ impl Picture {
         let mut limits = Limits::default();
         // Nothing is allocated for a head, and both sides say more than their product.
         limits.pixels = usize::MAX;
-        let head = Head::read(payload, &limits).map_err(placed)?;
+        let head = Head::read(payload, &limits).map_err(Error::of_picture)?;
         limits.pixels = height.saturating_mul(width);
         let orientation = if self.upright { head.orientation } else { Orientation::Upright };
         let head = PictureHead { head, orientation, limits };
@@ -298,17 +298,19 @@ fn run(
 ) -> Result<()> {
     let PictureHead { head, limits, .. } = head;
     let decoded = decoder.decode(field.bytes(), head, picture.color, limits, window, pixels);
-    decoded.map_err(|error| placed(error).with_field(field.name()))
+    decoded.map_err(|error| Error::of_picture(error).with_field(field.name()))
 }
 
-/// An error of the picture decoder as one of a sample.
-#[cold]
-fn placed(error: tallow_images::Error) -> Error {
-    let kind = match error.kind() {
-        tallow_images::ErrorKind::Truncated => ErrorKind::Truncated,
-        tallow_images::ErrorKind::TooLarge => ErrorKind::TooLarge,
-        tallow_images::ErrorKind::Unsupported => ErrorKind::Foreign,
-        _ => ErrorKind::Damaged,
-    };
-    Error::new(kind, error.message()).with_source(error)
+impl Error {
+    /// An error of the picture decoder as one of a sample.
+    #[cold]
+    pub(crate) fn of_picture(error: tallow_images::Error) -> Self {
+        let kind = match error.kind() {
+            tallow_images::ErrorKind::Truncated => ErrorKind::Truncated,
+            tallow_images::ErrorKind::TooLarge => ErrorKind::TooLarge,
+            tallow_images::ErrorKind::Unsupported => ErrorKind::Foreign,
+            _ => ErrorKind::Damaged,
+        };
+        Self::new(kind, error.message()).with_source(error)
+    }
 }

@@ -78,6 +78,20 @@ pub(crate) fn error(file: &File, expected: &str) -> Option<Error> {
     Some(Error::new(ErrorKind::Foreign, message).with_offset(0))
 }
 
+/// The error of a file without pictures that begins with `beginning`, if that says what it is.
+#[cold]
+pub(crate) fn no_picture(beginning: &[u8]) -> Option<Error> {
+    let beginning = &beginning[..beginning.len().min(BEGINNING_BYTES)];
+    let Found { what, advice } = recognize(beginning)?;
+    let advice = match advice {
+        ARRAY | DECODE => "convert it to PNG or JPEG",
+        NAME => REPLACE,
+        _ => advice,
+    };
+    let message = format!("found {what}, expected a JPEG, PNG or WebP; {advice}");
+    Some(Error::new(ErrorKind::Foreign, message).with_offset(0))
+}
+
 fn recognize(beginning: &[u8]) -> Option<Found> {
     let has = |(at, mark, ..): &&Mark| beginning.get(*at..).is_some_and(|b| b.starts_with(mark));
     if let Some((_, _, what, advice)) = MARKS.iter().find(has) {
@@ -136,6 +150,19 @@ mod tests {
             assert_ne!(what(&file[..at + mark.len() - 1]).as_deref(), Some(name), "cut");
         }
         assert_eq!(what(b"\x40\0\0\0\0\0\0\0{\"a\"").as_deref(), Some("a .safetensors file"));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_told_what_to_do_with() {
+        let words = |beginning: &[u8]| no_picture(beginning).unwrap().message().to_owned();
+        assert!(words(b"version https://git-lfs.github.com/spec/v1").ends_with("git lfs pull`"));
+        assert!(
+            words(b"II*\0 and so on")
+                .ends_with("expected a JPEG, PNG or WebP; convert it to PNG or JPEG")
+        );
+        assert!(words(b"\x93NUMPY").contains("a .npy file"));
+        assert!(words(&b"<html>".repeat(1000)).contains("a web page"));
+        assert!(no_picture(&[0; 600]).is_none());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a folder holds.
 
 use std::collections::HashSet;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -21,10 +21,12 @@ pub(crate) struct Listing {
     /// Entries that were passed over: hidden ones, those of another extension and those that do
     /// not match the pattern.
     pub(crate) ignored: usize,
+    /// The folders directly below, sorted by their bytes, if folders are listed recursively.
+    pub(crate) folders: Vec<CString>,
 }
 
-/// Lists the files of `folder` whose extension is `extension` in any case and whose stem matches
-/// `pattern`, sorted by their bytes.
+/// Lists the files of `folder` whose extension is one of `extensions` in any case and whose stem
+/// matches `pattern`, sorted by their bytes.
 ///
 /// Names that begin with a dot are passed over: file managers and network file systems leave such
 /// files beside the data. Everything else with the extension is listed, regular file or not, so that
@@ -36,39 +38,40 @@ pub(crate) struct Listing {
 /// then lack files that were there all the while.
 pub(crate) fn list(
     folder: &Path,
-    extension: &str,
+    extensions: &[&str],
     pattern: &Pattern,
     recursive: bool,
 ) -> Result<Listing> {
     const TRIES: usize = 3;
-    let mut result = list_once(folder, extension, pattern, recursive);
+    let mut result = list_once(folder, extensions, pattern, recursive);
     for _ in 1..TRIES {
         match result {
             Err(error) if error.kind() == ErrorKind::Changed => {}
             result => return result,
         }
-        result = list_once(folder, extension, pattern, recursive);
+        result = list_once(folder, extensions, pattern, recursive);
     }
     result
 }
 
 fn list_once(
     folder: &Path,
-    extension: &str,
+    extensions: &[&str],
     pattern: &Pattern,
     recursive: bool,
 ) -> Result<Listing> {
     let root = open_folder(folder)?;
-    let mut scan = Scan::new(extension, pattern, recursive);
+    let mut scan = Scan::new(extensions, pattern, recursive);
     let mut prefix = Vec::new();
     // What was under way when it failed is below the prefix.
     scan.folder(root.as_fd(), &mut prefix, &mut Vec::new())
         .map_err(|error| error.with_path(folder.join(OsStr::from_bytes(&prefix))))?;
-    let Scan { bytes, mut starts, ignored, .. } = scan;
+    let Scan { bytes, mut starts, ignored, mut folders, .. } = scan;
     let name = |start: &usize| CStr::from_bytes_until_nul(&bytes[*start..]).unwrap_or_default();
     starts.sort_unstable_by(|a, b| name(a).cmp(name(b)));
     let names = Names::from_sorted(starts.iter().map(name), pattern.clone());
-    Ok(Listing { names, ignored })
+    folders.sort_unstable();
+    Ok(Listing { names, ignored, folders })
 }
 
 /// Each level holds a descriptor while what is below it is listed.
@@ -78,26 +81,28 @@ const DEPTH_MAX: usize = 64;
 const REPEATED_MAX: usize = 4096;
 
 struct Scan<'a> {
-    extension: &'a str,
+    extensions: &'a [&'a str],
     pattern: &'a Pattern,
     recursive: bool,
     bytes: Vec<u8>,
     starts: Vec<usize>,
     ignored: usize,
+    folders: Vec<CString>,
     /// The folders listed so far, and how many came a second time, by another link.
     seen: HashSet<(u64, u64)>,
     repeated: usize,
 }
 
 impl<'a> Scan<'a> {
-    fn new(extension: &'a str, pattern: &'a Pattern, recursive: bool) -> Self {
+    fn new(extensions: &'a [&'a str], pattern: &'a Pattern, recursive: bool) -> Self {
         Self {
-            extension,
+            extensions,
             pattern,
             recursive,
             bytes: Vec::new(),
             starts: Vec::new(),
             ignored: 0,
+            folders: Vec::new(),
             seen: HashSet::new(),
             repeated: 0,
         }
@@ -176,6 +181,9 @@ impl<'a> Scan<'a> {
             self.bytes.extend_from_slice(prefix);
             self.bytes.extend_from_slice(name.to_bytes_with_nul());
         } else if self.recursive && is_folder(folder, name, kind)? {
+            if prefix.is_empty() {
+                self.folders.push(name.to_owned());
+            }
             self.below(folder, name, prefix, above)?;
         } else {
             self.ignored += 1;
@@ -205,7 +213,8 @@ impl<'a> Scan<'a> {
 
     fn is_sample(&self, name: &[u8]) -> bool {
         rfind_dot(name).is_some_and(|dot| {
-            name[dot + 1..].eq_ignore_ascii_case(self.extension.as_bytes())
+            let extension = &name[dot + 1..];
+            self.extensions.iter().any(|own| extension.eq_ignore_ascii_case(own.as_bytes()))
                 && self.pattern.strip(&name[..dot]).is_some()
         })
     }
@@ -264,7 +273,7 @@ mod tests {
                 }
             });
             let listings: Vec<_> =
-                (0..20).map(|_| list(dir.path(), "npy", &Pattern::default(), false)).collect();
+                (0..20).map(|_| list(dir.path(), &["npy"], &Pattern::default(), false)).collect();
             stop.store(true, Ordering::Relaxed);
             for listing in listings {
                 match listing {
@@ -282,7 +291,7 @@ mod tests {
         for (target, link) in [("nowhere", "dangling"), ("round", "round"), ("a.npy", "file")] {
             std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
         }
-        let listing = list(dir.path(), "npy", &Pattern::default(), true).unwrap();
+        let listing = list(dir.path(), &["npy"], &Pattern::default(), true).unwrap();
         assert_eq!((listing.names.len(), listing.ignored), (1, 3));
     }
 
@@ -295,10 +304,11 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         std::os::unix::fs::symlink(dir.path(), dir.path().join("sub/round")).unwrap();
-        let flat = list(dir.path(), "npy", &Pattern::default(), false).unwrap();
+        let flat = list(dir.path(), &["npy"], &Pattern::default(), false).unwrap();
         assert_eq!(flat.names.iter().collect::<Vec<_>>(), [c"a.NPY", c"b.npy"]);
         assert_eq!(flat.ignored, 4);
-        let deep = list(dir.path(), "npy", &Pattern::default(), true).unwrap();
+        let deep = list(dir.path(), &["npy"], &Pattern::default(), true).unwrap();
         assert_eq!(deep.names.iter().collect::<Vec<_>>(), [c"a.NPY", c"b.npy", c"sub/d.npy"]);
+        assert_eq!((deep.folders, flat.folders), (vec![c"sub".to_owned()], Vec::new()));
     }
 }

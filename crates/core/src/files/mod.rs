@@ -11,12 +11,14 @@ mod names;
 mod open;
 mod range;
 mod stamp;
+mod whole;
 
 pub use self::extent::Extent;
 pub use self::limits::Limits;
-pub(crate) use self::listing::list;
+pub(crate) use self::listing::{Listing, list};
 pub use self::location::Location;
 pub(crate) use self::names::{Key, Names, Pattern};
 pub(crate) use self::open::{files_max, open_folder, open_path, open_path_waiting, read_file};
 pub(crate) use self::range::{read_stored, reserve};
 pub(crate) use self::stamp::{Opened, Stamp};
+pub(crate) use self::whole::read_whole;

@@ -1,8 +1,12 @@
 //! Which bytes make a sample: the sources, one file each, and the pairing of files from several
 //! folders. Where bytes lie is the business of `files`, what they mean that of `codecs`.
 
+mod column;
+mod folders;
 mod from_fn;
 mod from_fn_with;
+mod image_folder;
+mod image_folders;
 mod likeness;
 mod memory;
 mod npy_file;
@@ -10,9 +14,12 @@ mod npy_folders;
 mod pairing;
 mod safetensors;
 
+pub use self::folders::Survey;
 pub use self::from_fn::{FromFn, from_fn};
 pub use self::from_fn_with::{FromFnWith, from_fn_with};
+pub use self::image_folder::{ImageFolder, ImageFolderBuilder};
+pub use self::image_folders::{ImageFolders, ImageFoldersBuilder};
 pub use self::memory::Memory;
 pub use self::npy_file::NpyFile;
-pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder, Survey};
+pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder};
 pub use self::safetensors::Safetensors;

@@ -113,7 +113,7 @@ fn other_fields(found: &Schema, expected: &Schema, first: &Path) -> Error {
 }
 
 fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listing = list(folder, "safetensors", &Pattern::default(), false)?;
+    let listing = list(folder, &["safetensors"], &Pattern::default(), false)?;
     Ok((0..listing.names.len()).map(|i| folder.join(listing.names.path(i))).collect())
 }
 

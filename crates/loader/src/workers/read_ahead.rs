@@ -59,11 +59,17 @@ fn ask_for(extent: &Extent, open: &mut Option<(Location, File)>, is_stopping: im
         *open = file.map(|file| (location.clone(), file));
     }
     let Some((_, file)) = open else { return };
-    for start in (0..extent.bytes()).step_by(PIECE_BYTES) {
+    let mut bytes = extent.bytes();
+    if extent.is_whole() && bytes > PIECE_BYTES {
+        // Of pictures only the most is known, which is a thousand times as much as most have.
+        let held = file.metadata().map_or(0, |metadata| metadata.len());
+        bytes = bytes.min(usize::try_from(held).unwrap_or(usize::MAX));
+    }
+    for start in (0..bytes).step_by(PIECE_BYTES) {
         if is_stopping() {
             break;
         }
-        let bytes = PIECE_BYTES.min(extent.bytes() - start);
+        let bytes = PIECE_BYTES.min(bytes - start);
         will_need(file, extent.offset() + start as u64, bytes);
     }
 }

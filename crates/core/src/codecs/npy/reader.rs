@@ -30,8 +30,8 @@ impl NpyReader {
     /// Longer headers than this take the long way; numpy writes 128 bytes up to rank 5 or so.
     const HEAD_BYTES_MAX: usize = 256;
 
-    pub(crate) fn new(first: Header, first_path: PathBuf, limits: Limits) -> Self {
-        Self { first: Arc::new(first), first_path, seen: RwLock::default(), limits }
+    pub(crate) fn new(first: Arc<Header>, first_path: PathBuf, limits: Limits) -> Self {
+        Self { first, first_path, seen: RwLock::default(), limits }
     }
 
     pub(crate) fn first(&self) -> &Header {
