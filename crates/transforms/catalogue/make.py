@@ -18,6 +18,7 @@ SOURCE = HERE.parent / "src"
 STEPS = SOURCE / "steps"
 # The builder, and how its settings of the whole chain are written.
 BUILDER = SOURCE / "augment.rs"
+SECOND_IMAGE = SOURCE / "second_image.rs"
 SETTINGS = SOURCE / "spec" / "settings.rs"
 PAGE = HERE / "CATALOGUE.md"
 
@@ -87,6 +88,7 @@ UNSEEN = {
     "draws_as": "field(depth) draws_as(pair) random_crop(50) random_hflip",
     "resample_once": "resample_once resize(90) random_rotation(20,interpolation=bilinear)",
     "mask": "random_crop(50) mask(road)",
+    "image": "random_crop(50) color_jitter(0.4) image(depth,interpolation=nearest)",
     "boxes": "random_crop(50) boxes(cars,xyxy)",
     "keypoints": "random_hflip keypoints(joints)",
     "one_hot": "mixup(0.2) one_hot(target,10)",
@@ -106,7 +108,7 @@ DOC = re.compile(r"(?:^[ \t]*///.*\n)+", re.M)
 def documentation():
     """The doc comment of every builder method, and of every struct that one refers to."""
     docs = {}
-    for path in [*sorted(STEPS.glob("*.rs")), BUILDER]:
+    for path in [*sorted(STEPS.glob("*.rs")), BUILDER, SECOND_IMAGE]:
         text = path.read_text()
         for doc in DOC.finditer(text):
             item = re.match(r"(?:\s*#\[.*\]\n)*\s*pub (?:fn|struct) (\w+)", text[doc.end() :])

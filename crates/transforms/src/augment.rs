@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::layout::Layout;
+use crate::second_image::SecondImage;
 use crate::step::{Chain, Step};
 use crate::targets::{BoxFormat, Target, TargetKind};
 use crate::text::{FieldName, number};
@@ -178,6 +179,14 @@ impl Augment {
     /// A [`mask`](Self::mask) that is `fill` outside of the image.
     pub fn mask_filled(self, field: impl Into<String>, fill: f64) -> Self {
         self.target(field, TargetKind::Mask { fill })
+    }
+
+    /// A second image, which follows the first in all but colours: a field's name, or a [`SecondImage`].
+    pub fn image(mut self, image: impl Into<SecondImage>) -> Self {
+        let image = image.into();
+        let target = Target { field: image.field.clone(), kind: TargetKind::Image(image) };
+        self.targets.push(target);
+        self
     }
 
     /// The field `field` holds boxes: `f32` of shape (boxes, 4). Each box becomes the smallest box

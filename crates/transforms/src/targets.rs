@@ -1,8 +1,9 @@
-//! Fields that follow the image: masks, boxes, keypoints, labels.
+//! Fields that follow the image: masks, boxes, keypoints, labels, a second image.
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::second_image::SecondImage;
 use crate::text::{FieldName, number};
 
 /// A field that follows the image, and how.
@@ -12,12 +13,13 @@ pub(crate) struct Target {
     pub(crate) kind: TargetKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TargetKind {
     Mask { fill: f64 },
     Boxes(BoxFormat),
     Keypoints,
     OneHot { classes: usize, smoothing: f64 },
+    Image(SecondImage),
 }
 
 /// How four numbers describe a box. They are edges in pixels: an image of width w reaches from 0 to
@@ -36,6 +38,10 @@ pub enum BoxFormat {
 impl Target {
     pub(crate) fn is_mask(&self) -> bool {
         matches!(self.kind, TargetKind::Mask { .. })
+    }
+
+    pub(crate) fn is_image(&self) -> bool {
+        matches!(self.kind, TargetKind::Image(_))
     }
 }
 
@@ -63,16 +69,17 @@ impl FromStr for BoxFormat {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = FieldName(&self.field);
-        match self.kind {
+        match &self.kind {
             TargetKind::Mask { fill: 0.0 } => write!(f, "mask({field})"),
-            TargetKind::Mask { fill } => write!(f, "mask({field}, fill={})", number(fill)),
+            TargetKind::Mask { fill } => write!(f, "mask({field}, fill={})", number(*fill)),
             TargetKind::Boxes(format) => write!(f, "boxes({field}, {format})"),
             TargetKind::Keypoints => write!(f, "keypoints({field})"),
+            TargetKind::Image(image) => write!(f, "{image}"),
             TargetKind::OneHot { classes, smoothing: 0.0 } => {
                 write!(f, "one_hot({field}, {classes})")
             }
             TargetKind::OneHot { classes, smoothing } => {
-                write!(f, "one_hot({field}, {classes}, smoothing={})", number(smoothing))
+                write!(f, "one_hot({field}, {classes}, smoothing={})", number(*smoothing))
             }
         }
     }

@@ -32,16 +32,18 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The image and the fields that follow it: a mask, one that is wider than bytes, boxes, points and a
-/// class.
+/// The image and the fields that follow it: a mask, one that is wider than bytes, boxes, points, a
+/// class, a second image and a larger one.
 fn schema() -> Schema {
-    let fields: [(&str, RowDType, &[usize]); 6] = [
+    let fields: [(&str, RowDType, &[usize]); 8] = [
         ("input", RowDType::U8, &[64, 48, 3]),
         ("road", RowDType::U8, &[64, 48]),
         ("parts", RowDType::I32, &[64, 48]),
         ("cars", RowDType::F32, &[5, 4]),
         ("joints", RowDType::F32, &[7, 2]),
         ("class", RowDType::U8, &[]),
+        ("depth", RowDType::U16, &[64, 48]),
+        ("large", RowDType::U8, &[128, 96, 3]),
     ];
     Schema::new(fields.map(|(name, dtype, shape)| Field::new(name, dtype, shape)).to_vec()).unwrap()
 }
@@ -59,6 +61,8 @@ fn allocations(chain: &str) -> usize {
         row.field(3).as_mut_slice::<f32>().unwrap().fill(20.0);
         row.field(4).as_mut_slice::<f32>().unwrap().fill(10.0);
         row.field(5).copy_from_slice(&[4u8]).unwrap();
+        row.field(6).as_mut_slice::<u16>().unwrap().fill(700);
+        row.field(7).as_mut_slice::<u8>().unwrap().fill(90);
     }
     let mut made = RowBuffer::new(engine.schema()).unwrap();
     let mut plan = vec![0u64; engine.plan_bytes().div_ceil(8)];
@@ -99,12 +103,16 @@ fn rows_allocate_nothing_in_the_steady_state() {
         "pad(4, fill=0.5) random_crop(64, 48) random_hflip(0.5)",
     ];
     let targets = "mask(road, fill=255) mask(parts) boxes(cars, xyxy) keypoints(joints) \
-                   one_hot(class, 10, smoothing=0.1)";
+                   one_hot(class, 10, smoothing=0.1) image(depth)";
     for chain in chains {
         assert_eq!(allocations(chain), 0, "{chain}");
         let chain = format!("{chain} {targets}");
         assert_eq!(allocations(&chain), 0, "{chain}");
     }
-    let chain = "random_affine(30) cutmix(1) mask(road) mask(parts) one_hot(class, 10)";
-    assert_eq!(allocations(chain), 0, "{chain}");
+    for chain in [
+        "random_affine(30) cutmix(1) mask(road) mask(parts) one_hot(class, 10)",
+        "random_resized_crop(32) mixup(1) image(depth) image(large, times=2, mean=0.5, std=0.2)",
+    ] {
+        assert_eq!(allocations(chain), 0, "{chain}");
+    }
 }

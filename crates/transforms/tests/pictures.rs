@@ -4,7 +4,7 @@ use tallow_core::{
     Decode, Depth, Engine, ErrorKind, Field, Key, Mixer, Picture, Result, RowBuffer, RowDType,
     RowKey, RowRunner, RowView, Schema, Shapes, Transform,
 };
-use tallow_transforms::{Augment, Layout};
+use tallow_transforms::{Augment, Interpolation, Layout, SecondImage};
 
 /// Numbers that look random.
 fn noise(len: usize, seed: u32) -> Vec<u8> {
@@ -127,6 +127,42 @@ fn a_chain_makes_of_files_what_it_makes_of_pixels() {
         }
         assert_same(&found, &raw, "second", text);
         assert!(found.schema().fields()[3].as_picture().is_some());
+    }
+}
+
+#[test]
+fn a_second_picture_is_decoded_as_the_chain_shows_it() {
+    let chains = [
+        "random_crop(9) color_jitter(0.4,0.4,0.4,0.1) random_hflip",
+        "pad(30) crop(0, 0, 8, 8)",
+        "resize(12, 15) random_rotation(90) to_dtype(f32)",
+    ];
+    for (text, index) in chains.into_iter().flat_map(|text| (0..4).map(move |index| (text, index)))
+    {
+        let large = SecondImage::new("second").times(2).interpolation(Interpolation::Bicubic);
+        let small = Picture::rgb().sized(20, 26).payload_bytes(1 << 16);
+        let fields = vec![
+            Field::pictures("input", small),
+            Field::pictures("second", Picture::gray().sized(40, 52).payload_bytes(1 << 16)),
+            Field::pictures("depth", Picture::stored(Depth::Sixteen).sized(20, 26)),
+        ];
+        let schema = Schema::new(fields).unwrap();
+        let depth = png([20, 26], png::ColorType::Grayscale, png::BitDepth::Sixteen, 3);
+        let payloads = [photo([20, 26], 1), photo([40, 52], 2), depth];
+        let mut raw = RowBuffer::new(&schema).unwrap();
+        let mut row = raw.row(None);
+        for (i, payload) in payloads.iter().enumerate() {
+            row.field(i).set_shape(&[payload.len()]).unwrap();
+            row.field(i).copy_from_slice(payload).unwrap();
+        }
+        let depth = SecondImage::new("depth").interpolation(Interpolation::Nearest);
+        let chain = chain(text).image(large).image(depth);
+        let found = made(&chain, &raw, index).unwrap();
+        let expected = made(&chain, &decoded(&raw), index).unwrap();
+        for field in ["input", "second", "depth"] {
+            assert_same(&found, &expected, field, text);
+        }
+        assert_eq!(found.schema().fields()[2].dtype(), RowDType::U16);
     }
 }
 

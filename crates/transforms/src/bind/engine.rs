@@ -2,23 +2,24 @@
 
 use bytemuck::{Pod, Zeroable};
 use tallow_core::{
-    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, Purpose, Result, Row,
-    RowDType, RowKey, RowView, Schema, Shapes, Stream,
+    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, Purpose, Result, Row, RowKey,
+    RowView, Schema, Shapes, Stream,
 };
 
+use super::deliver::{self, delivered_field, delivered_layout, is_moved, is_pixel, scale_of};
 use super::pixels::{self, Pixels};
 use super::select::Select;
 use super::targets::{BoundTarget, Mixed};
 use crate::augment::Augment;
 use crate::compose::{Composer, Line, Mixing, Sketch};
-use crate::engine::{self, Extents, Memory, Output, Raw, widen};
+use crate::engine::{self, Extents, Memory, Raw, widen};
 use crate::kernels::Simd;
 use crate::layout::{Layout, Shape};
 use crate::parameters::chance;
 use crate::plan::{OPS_MAX, StagePlan, canvas};
 use crate::step::{self, Node};
 use crate::targets::Target;
-use crate::values::{Values, max_of};
+use crate::values::Values;
 
 /// What precedes the stages of a row's plan.
 #[repr(C)]
@@ -106,7 +107,8 @@ impl AugmentEngine {
         let field = &field.decoded();
         let mut sketch = outline(augment, field, layout)?;
         let delivered = delivered_layout(&sketch);
-        let out = delivered_field(field, &mut sketch, delivered)?;
+        let out = delivered_field(field, &mut sketch, delivered);
+        let out = out.map_err(|problem| named(field, problem))?;
         let targets = bind_targets(augment, schema, image, &sketch)?;
         let fields =
             schema.fields().iter().zip(&targets).enumerate().map(|(i, (field, target))| {
@@ -117,13 +119,8 @@ impl AugmentEngine {
                 }
             });
         let extents = Extents::of(&sketch);
-        // Pixels of a type that is read and delivered unchanged take the faster way, which keeps
-        // their values too.
-        let raw = field.dtype();
-        let moves = !sketch.computes
-            && out.dtype() == field.dtype()
-            && (widen::is_widened(raw) || !is_delivered(raw));
-        let select = Select { from: layout, to: delivered, fill: None, extents };
+        let moves = is_moved(&sketch, field.dtype(), out.dtype());
+        let select = Select { from: layout, to: delivered, fill: None, times: 1, extents };
         let select = moves.then_some(select);
         let widened = if moves { 0 } else { widen::elements(field) };
         let extents = Extents { widened, ..extents };
@@ -292,21 +289,10 @@ impl AugmentEngine {
         if let Some(select) = &self.select {
             return select.run(self.simd, plans, raw, None, &mut row.field(self.image), scratch);
         }
-        let last = plans.iter().rfind(|plan| plan.head != 0);
-        let size = last.map_or([0; 3], |plan| plan.size).map(|len| len as usize);
-        let channels = raw.elements.channels;
-        let mut field = row.field(self.image);
-        field.set_shape(&self.delivered.join(size, channels))?;
-        if size.contains(&0) {
-            // A sequence without tokens stays one: there is no row to make.
-            return field.copy_from_bytes(&[]);
-        }
         let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
         let mut memory = Memory::divide(&self.extents, scratch);
-        let interleaved = self.delivered.is_interleaved();
-        let mut output = Output::new(&mut field, size[2], channels, interleaved)?;
-        let stages = plans.iter().copied();
-        engine::run(self.simd, stages, raw, &mut memory, Some(&mut output))
+        let (stages, mut field) = (plans.iter().copied(), row.field(self.image));
+        deliver::make(self.simd, stages, raw, self.delivered, &mut memory, &mut field)
     }
 
     /// Makes field `field`, which is not the image, from its raw field and the partner's.
@@ -535,62 +521,6 @@ fn outline(augment: &Augment, field: &Field, layout: Layout) -> Result<Sketch> {
     Ok(sketch)
 }
 
-/// Whether pixels of `dtype` can be computed with, not only moved.
-fn is_pixel(dtype: RowDType) -> bool {
-    dtype != RowDType::F8E4M3
-}
-
-/// Whether the store makes `dtype` of pixels that can be computed with.
-fn is_delivered(dtype: RowDType) -> bool {
-    matches!(dtype, RowDType::U8 | RowDType::F16 | RowDType::BF16 | RowDType::F32)
-}
-
-/// The layout of the delivered image: that of the raw field, or channels first for networks, or
-/// what a step says.
-fn delivered_layout(sketch: &Sketch) -> Layout {
-    let raw = sketch.raw_layout;
-    let is_float = |dtype| matches!(dtype, RowDType::F16 | RowDType::BF16 | RowDType::F32);
-    let is_for_networks = sketch.normalized || sketch.dtype.is_some_and(is_float);
-    sketch.layout.unwrap_or(if is_for_networks { raw.channels_first() } else { raw })
-}
-
-/// The image as it is delivered.
-fn delivered_field(field: &Field, sketch: &mut Sketch, layout: Layout) -> Result<Field> {
-    let raw = field.dtype();
-    let becomes_f32 = raw == RowDType::U16 || widen::is_widened(raw);
-    let natural =
-        if sketch.normalized || sketch.computes && becomes_f32 { RowDType::F32 } else { raw };
-    let dtype = sketch.dtype.unwrap_or(natural);
-    if (sketch.computes || dtype != raw) && !(is_delivered(dtype) && is_pixel(raw)) {
-        let problem = format!("cannot deliver {raw} as {dtype}: u8, f16, bf16 and f32 are made");
-        return Err(named(field, problem));
-    }
-    // Bytes have black and white.
-    if dtype == RowDType::U8 && raw != dtype && !sketch.normalized {
-        sketch.needs_ends().map_err(|problem| named(field, format!("to_dtype: {problem}")))?;
-    }
-    if sketch.normalized && dtype == RowDType::U8 {
-        return Err(named(field, "normalised values do not fit u8".to_owned()));
-    }
-    let dims = layout.join(sketch.size, Dim::Fixed(sketch.channels));
-    Ok(Field::with_dims(field.name(), dtype, dims.to_vec()))
-}
-
-/// What values of the raw range are multiplied with, and then added, to be delivered as `dtype`.
-fn scale_of(sketch: &Sketch, dtype: RowDType) -> [f32; 2] {
-    let values = sketch.values;
-    match values.ends() {
-        // Unchanged: no other type was asked for, or there is no range to scale.
-        Some(_) if sketch.dtype.is_none() && !values.has_levels() => [1.0, 0.0],
-        None => [1.0, 0.0],
-        Some([low, high]) => {
-            let scale = max_of(dtype) / (high - low);
-            // Not the product of -0.
-            [scale as f32, (0.0 - low * scale) as f32]
-        }
-    }
-}
-
 fn bind_targets(
     augment: &Augment,
     schema: &Schema,
@@ -610,7 +540,9 @@ fn bind_targets(
             Err(problem) => problems.push(format!("{target}: {problem}")),
         }
     }
-    let labelled = targets.iter().flatten().any(BoundTarget::is_label);
+    // A second image is a label too, which is mixed as the first is.
+    let labelled = targets.iter().flatten().any(BoundTarget::is_label)
+        || augment.targets.iter().any(Target::is_image);
     const LABELS: &str =
         "found mixed samples, expected mixed labels beside them: add .one_hot(field, classes)";
     match sketch.mixing {
@@ -629,7 +561,7 @@ mod windows;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallow_core::{Key, RowBuffer};
+    use tallow_core::{Key, RowBuffer, RowDType};
 
     /// What the chain makes of one image of bytes, computed at `simd`.
     fn made(chain: &str, shape: &[usize], image: &[u8], simd: Simd) -> Vec<u8> {

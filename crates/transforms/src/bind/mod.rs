@@ -1,8 +1,11 @@
 //! A chain tied to a schema: the engine that workers run, for the image and the fields that follow it.
 
+mod deliver;
 mod engine;
+mod follow;
 mod pixels;
 mod points;
+mod second_image;
 mod select;
 mod targets;
 

@@ -3,6 +3,7 @@
 use bytemuck::Pod;
 use tallow_core::{FieldMut, Result, RowDType};
 
+use super::follow::enlarged;
 use crate::engine::raw::Elements;
 use crate::engine::select::{self, Finding, Taken};
 use crate::engine::{Extents, Memory, Raw, Reach, displacements};
@@ -21,6 +22,8 @@ pub(crate) struct Select {
     /// The element outside of the field, as [`RowDType::element`] has it; without it the plan's own
     /// fill, in the range of the image.
     pub(crate) fill: Option<[u8; 8]>,
+    /// How many times as large as the image it is.
+    pub(crate) times: i32,
     /// The scratch of the image's plans, with the channels of this field.
     pub(crate) extents: Extents,
 }
@@ -41,8 +44,8 @@ impl Select {
 
     /// The stages `plans` as they find elements: each is one of the raw field, the nearest. What
     /// they reach of it is what [`run`](Self::run) reads.
-    pub(crate) fn stages(plans: &[StagePlan]) -> impl Iterator<Item = StagePlan> {
-        plans.iter().map(StagePlan::choosing)
+    pub(crate) fn stages(&self, plans: &[StagePlan]) -> impl Iterator<Item = StagePlan> {
+        plans.iter().map(|plan| enlarged(plan, self.times).choosing())
     }
 
     /// Moves the elements of `from` as `plans` say, and pastes those of a partner.
@@ -108,6 +111,7 @@ impl Select {
         let delivered = Elements { interleaved: self.to.is_interleaved(), ..from.elements };
         let mut is_raw = true;
         for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
+            let plan = &enlarged(plan, self.times);
             if is_raw || !plan.keeps_places() {
                 let fill = self.fill_of::<T>(plan, from.dtype);
                 let Memory { head, fields, .. } = &mut *memory;

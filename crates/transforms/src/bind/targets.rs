@@ -4,12 +4,14 @@ use tallow_core::{Dim, Error, ErrorKind, Field, FieldMut, FieldView, Result, Row
 
 use super::pixels::{self, Pixels};
 use super::points::Points;
+use super::second_image::{BoundImage, enlarged_size};
 use super::select::Select;
 use crate::compose::{Mixing, ShownSize, Sketch};
 use crate::engine::{Extents, Raw};
 use crate::kernels::Simd;
 use crate::layout::Layout;
 use crate::plan::{D, StagePlan};
+use crate::second_image::SecondImage;
 use crate::targets::{BoxFormat, Target, TargetKind};
 
 /// What is mixed into a field.
@@ -39,6 +41,7 @@ enum Action {
     Boxes(BoxFormat),
     Keypoints,
     OneHot { classes: usize, smoothing: f64 },
+    Image(BoundImage),
 }
 
 impl BoundTarget {
@@ -53,41 +56,50 @@ impl BoundTarget {
         sketch: &Sketch,
     ) -> std::result::Result<Self, String> {
         check(target, sketch)?;
-        match target.kind {
-            TargetKind::Mask { fill } => Self::mask(field, sketch, fill),
-            TargetKind::Boxes(format) => Self::points(field, sketch, 4, Action::Boxes(format)),
+        match &target.kind {
+            TargetKind::Mask { fill } => Self::mask(field, sketch, *fill),
+            TargetKind::Boxes(format) => Self::points(field, sketch, 4, Action::Boxes(*format)),
             TargetKind::Keypoints => Self::points(field, sketch, 2, Action::Keypoints),
-            TargetKind::OneHot { classes, smoothing } => Self::one_hot(field, classes, smoothing),
+            TargetKind::OneHot { classes, smoothing } => Self::one_hot(field, *classes, *smoothing),
+            TargetKind::Image(image) => Self::image(image, field, sketch),
         }
     }
 
     fn mask(field: &Field, sketch: &Sketch, fill: f64) -> std::result::Result<Self, String> {
-        let layout = mask_layout(field, sketch)?;
-        let is_picture = field.as_picture().is_some();
+        let layout = follower_layout(field, sketch, 1)?;
         let field = &field.decoded();
-        let (size, channels) = layout.split(field.dims(), Dim::Fixed(1));
-        // The size of a picture is compared row by row: both fields may admit larger ones.
-        let fits = |(own, image): (&Dim, &Dim)| match (own, image) {
-            (Dim::Fixed(own), Dim::Fixed(image)) => own == image,
-            _ => is_picture || own == image,
-        };
-        if !size.iter().zip(&sketch.raw_size).all(fits) {
-            let image = ShownSize(sketch.raw_size);
-            return Err(format!("found {field}, expected the size of the image, {image}"));
-        }
+        let channels = layout.split(field.dims(), Dim::Fixed(1)).1;
         let element = field
             .dtype()
             .element(fill)
             .ok_or_else(|| format!("the fill {fill} is no {}", field.dtype()))?;
         let dims = layout.join(sketch.size, channels);
         let extents = Extents { channels: channels.max(), ..Extents::of(sketch) };
-        let select = Select { from: layout, to: layout, fill: Some(element), extents };
+        let select = Select { from: layout, to: layout, fill: Some(element), times: 1, extents };
         Ok(Self {
             field: Field::with_dims(field.name(), field.dtype(), dims.to_vec()),
             scratch_bytes: Select::scratch_bytes(&extents, field.dtype().size()),
             extents,
             action: Action::Select(select),
         })
+    }
+
+    fn image(
+        image: &SecondImage,
+        field: &Field,
+        sketch: &Sketch,
+    ) -> std::result::Result<Self, String> {
+        let layout = follower_layout(field, sketch, image.times)?;
+        let bound = BoundImage::bind(image, &field.decoded(), layout, sketch)?;
+        let (field, extents) = (bound.field, bound.extents);
+        let (scratch_bytes, action) = match bound.select {
+            Some(select) => {
+                let bytes = Select::scratch_bytes(&extents, field.dtype().size());
+                (bytes, Action::Select(select))
+            }
+            None => (extents.bytes(), Action::Image(bound.image)),
+        };
+        Ok(Self { field, scratch_bytes, extents, action })
     }
 
     fn points(
@@ -120,10 +132,10 @@ impl BoundTarget {
         Ok(Self { field, scratch_bytes: 0, extents: Extents::default(), action })
     }
 
-    /// How the elements of a mask are moved.
+    /// How the elements of a mask are moved, or of an image as large as the first.
     pub(crate) fn select(&self) -> Option<&Select> {
         match &self.action {
-            Action::Select(select) => Some(select),
+            Action::Select(select) if select.times == 1 => Some(select),
             _ => None,
         }
     }
@@ -146,20 +158,23 @@ impl BoundTarget {
     ) -> Result<()> {
         match &self.action {
             Action::Select(select) => match mixed {
-                None => pixels.of(from, select.from, Select::stages(plans), |raw| {
+                None => pixels.of(from, select.from, select.stages(plans), |raw| {
                     select.run(simd, plans, raw, None, to, scratch)
                 })?,
                 Some(Mixed { field, plans: theirs, .. }) => {
                     let run = |partner: &Raw<'_>| {
-                        pixels.of(from, select.from, Select::stages(plans), |raw| {
+                        pixels.of(from, select.from, select.stages(plans), |raw| {
                             select.run(simd, plans, raw, Some((partner, theirs)), to, scratch)
                         })?
                     };
                     pixels
-                        .of(&field, select.from, Select::stages(theirs), run)
+                        .of(&field, select.from, select.stages(theirs), run)
                         .map_err(Error::of_partner)?
                 }
             },
+            Action::Image(image) => {
+                image.run(simd, pixels, plans, from, mixed, &self.extents, to, scratch)
+            }
             Action::Boxes(format) => {
                 let points = Points::new(simd, plans);
                 groups(from, to, |numbers| {
@@ -195,7 +210,7 @@ fn check(target: &Target, sketch: &Sketch) -> std::result::Result<(), String> {
             "mixup makes sums of two images, and there is no sum of two masks: mix by cutmix, \
              which pastes masks too"
         }
-        Mixing::Blends | Mixing::Pastes if !target.is_mask() => {
+        Mixing::Blends | Mixing::Pastes if !target.is_mask() && !target.is_image() => {
             "a mixed image shows what two samples hold, and the field has room for one: leave \
              out the mixing, or the field"
         }
@@ -208,19 +223,40 @@ fn check(target: &Target, sketch: &Sketch) -> std::result::Result<(), String> {
     Err(problem.to_owned())
 }
 
-/// The layout of a mask: that of the pixels of pictures, else the image's, with channels or without, where it has that size; otherwise
-/// what the shape says alone.
-fn mask_layout(field: &Field, sketch: &Sketch) -> std::result::Result<Layout, String> {
-    if let Some(picture) = field.as_picture() {
-        return Ok(pixels::layout_of(picture));
-    }
+/// The layout of a field that is `times` as large as the image: that of the pixels of pictures, else
+/// the image's, with channels or without, where it has that size; otherwise what the shape says alone.
+///
+/// # Errors
+///
+/// When the layout is not clear, or the size is another.
+fn follower_layout(
+    field: &Field,
+    sketch: &Sketch,
+    times: usize,
+) -> std::result::Result<Layout, String> {
+    let expected = enlarged_size(sketch.raw_size, times);
+    let decoded = field.decoded();
+    let size = |layout: Layout| layout.split(decoded.dims(), Dim::Fixed(1)).0;
     let image = sketch.raw_layout;
-    let fits = |layout: &Layout| {
-        let size = layout.split(field.dims(), Dim::Fixed(1)).0;
-        layout.rank() == field.dims().len() && size == sketch.raw_size
-    };
+    let fits = |layout: &Layout| layout.rank() == decoded.dims().len() && size(*layout) == expected;
     let like_image = [image, image.without_channels()].into_iter().find(fits);
-    like_image.map_or_else(|| Layout::of(field), Ok)
+    let layout = match (field.as_picture(), like_image) {
+        (Some(picture), _) => pixels::layout_of(picture),
+        (None, Some(layout)) => layout,
+        (None, None) => Layout::of(&decoded)?,
+    };
+    // The size of a picture is compared row by row: both fields may admit larger ones.
+    let is_picture = field.as_picture().is_some();
+    let admits = |(own, image): (Dim, Dim)| match (own, image) {
+        (Dim::Fixed(own), Dim::Fixed(image)) => own == image,
+        _ => is_picture || own == image,
+    };
+    if size(layout).into_iter().zip(expected).all(admits) {
+        return Ok(layout);
+    }
+    let image = ShownSize(expected);
+    let what = if times == 1 { "the size of the image" } else { "its size times that" };
+    Err(format!("found {decoded}, expected {what}, {image}"))
 }
 
 /// Delivers groups of `N` numbers, each as `moved` makes it of what was read.

@@ -43,6 +43,14 @@ pub(crate) struct Sketch {
     pub(crate) blends_views: bool,
     /// Whether values are computed, not only moved.
     pub(crate) computes: bool,
+    /// Whether a map shows places between pixels, whatever it takes for them.
+    pub(crate) resamples: bool,
+    /// Whether one computes values for them.
+    pub(crate) interpolates: bool,
+    /// Whether a border mirrors the image at the middle of its outermost pixels.
+    pub(crate) reflects: bool,
+    /// The longest axis of any image.
+    pub(crate) longest: usize,
     /// The size of the raw image.
     pub(crate) raw_size: [Dim; 3],
     pub(crate) once: bool,
@@ -71,6 +79,8 @@ pub(crate) struct StageSketch {
     pub(crate) contents: Contents,
     /// Taps along an axis of the widest filter.
     pub(crate) taps: usize,
+    /// By how much a resize makes an image smaller at most.
+    scale: f64,
     /// Elements of a channel of what the stage writes, and of what its statistics see.
     pub(crate) elements: usize,
     /// The longest row of any image in it.
@@ -114,6 +124,10 @@ impl Sketch {
             mixing: Mixing::None,
             blends_views: false,
             computes: false,
+            resamples: false,
+            interpolates: false,
+            reflects: false,
+            longest: 0,
             raw_size: size,
             once,
             statistics: 0,
@@ -121,6 +135,7 @@ impl Sketch {
             lines: Vec::new(),
             label: String::new(),
         };
+        sketch.set_size(size);
         sketch.open();
         sketch
     }
@@ -132,6 +147,7 @@ impl Sketch {
         self.stages.push(StageSketch {
             contents: Contents::default(),
             taps: 1,
+            scale: 0.0,
             elements: 0,
             width: 0,
             height: 0,
@@ -218,6 +234,7 @@ impl Sketch {
     pub(crate) fn set_size(&mut self, size: [Dim; 3]) {
         self.size = size;
         self.least = least_of(size);
+        self.longest = self.max_size().into_iter().fold(self.longest, usize::max);
     }
 
     /// No image is smaller than `least` along `axis`.
@@ -233,16 +250,25 @@ impl Sketch {
     /// A map that interpolates at places of its own.
     pub(crate) fn warp(&mut self, interpolation: Interpolation) {
         self.atom(Atom::Warp);
-        self.computes |= interpolation != Interpolation::Nearest;
+        self.resample(interpolation != Interpolation::Nearest);
     }
 
     /// A resize to `size` by filters of `support` pixels on each side at scale 1, widened by up to
     /// `scale`; a support of half a pixel takes the nearest.
     pub(crate) fn resize(&mut self, size: [Dim; 3], support: f64, scale: f64) {
         self.atom(Atom::Resize);
-        self.computes |= support > 0.5;
-        self.taps((2.0 * (support * scale.max(1.0)).ceil()) as usize + 2);
+        self.resample(support > 0.5);
+        let stage = self.stage();
+        stage.scale = stage.scale.max(scale);
+        stage.widen_taps(support);
         self.set_size(size);
+    }
+
+    /// A map that shows places between pixels.
+    fn resample(&mut self, interpolates: bool) {
+        self.resamples = true;
+        self.interpolates |= interpolates;
+        self.computes |= interpolates;
     }
 
     /// A convolution with a kernel whose half, the middle included, has `weights` weights.
@@ -265,8 +291,13 @@ impl Sketch {
     /// # Errors
     ///
     /// When a plan does not hold that many weights.
-    pub(crate) fn elastic(&mut self, weights: usize) -> Result<(), String> {
+    pub(crate) fn elastic(
+        &mut self,
+        weights: usize,
+        interpolation: Interpolation,
+    ) -> Result<(), String> {
         self.blur(weights)?;
+        self.resample(interpolation != Interpolation::Nearest);
         self.stage().elastic = true;
         Ok(())
     }
@@ -443,6 +474,10 @@ impl Sketch {
         self.ranged |= other.ranged;
         self.blends_views |= other.blends_views;
         self.computes |= other.computes;
+        self.resamples |= other.resamples;
+        self.interpolates |= other.interpolates;
+        self.reflects |= other.reflects;
+        self.longest = self.longest.max(other.longest);
         self.dtype = self.dtype.or(other.dtype);
         self.statistics = self.statistics.max(other.statistics);
         let (long, short) = match self.stages.len() >= other.stages.len() {
@@ -468,9 +503,18 @@ impl Sketch {
 }
 
 impl StageSketch {
+    /// Has room for the taps of a resize by filters of `support` pixels on each side at scale 1.
+    pub(crate) fn widen_taps(&mut self, support: f64) {
+        if self.scale > 0.0 {
+            let taps = (2.0 * (support * self.scale.max(1.0)).ceil()) as usize + 2;
+            self.taps = self.taps.max(taps);
+        }
+    }
+
     /// Has room for what `other` needs, too.
     pub(crate) fn widen(&mut self, other: &Self) {
         self.taps = self.taps.max(other.taps);
+        self.scale = self.scale.max(other.scale);
         self.elements = self.elements.max(other.elements);
         self.width = self.width.max(other.width);
         self.height = self.height.max(other.height);

@@ -67,6 +67,11 @@ impl Fill {
         given.iter().try_for_each(|value| sketch.needs_value("fill", *value))
     }
 
+    /// The one value for all channels, where no others were given.
+    pub(crate) fn single(self) -> Option<f64> {
+        (self.given == 1).then_some(self.values[0])
+    }
+
     /// The fill of an image in which `unit` is the value of 1.
     pub(crate) fn channels(self, unit: f32) -> Channels {
         self.values.map(|value| (value * f64::from(unit)) as f32)

@@ -336,6 +336,22 @@ impl<'a> Args<'a> {
         if is_given { self.word(key) } else { Ok(default) }
     }
 
+    /// A word that `parse` knows; nothing where there is none, or it is `none`.
+    pub(crate) fn word_unless_none<T: FromStr<Err = String>>(
+        &mut self,
+        key: &str,
+    ) -> Result<Option<T>, SpecError> {
+        let is_it = |arg: &&Arg| arg.key.as_deref().is_none_or(|own| own == key);
+        match self.left.iter().find(is_it).map(|arg| &arg.value) {
+            None => Ok(None),
+            Some(Value::Word(word)) if word == "none" => {
+                self.take(key);
+                Ok(None)
+            }
+            Some(_) => self.word(key).map(Some),
+        }
+    }
+
     /// The name of a field: a word, or a text in quotes.
     pub(crate) fn field(&mut self, key: &str) -> Result<String, SpecError> {
         match self.take(key) {

@@ -1,6 +1,9 @@
 //! How the settings of a whole chain are written: the fields, and how they are taken.
 
-use super::args::Form;
+use super::args::{Args, Form};
+use super::error::SpecError;
+use crate::second_image::SecondImage;
+use crate::steps::{IMAGENET, Normalization, OutputDType};
 
 pub(crate) static FORMS: &[Form] = &[
     Form { name: "field", usage: "name", parse: |a, args| Ok(a.field(args.field("name")?)) },
@@ -28,6 +31,11 @@ pub(crate) static FORMS: &[Form] = &[
         },
     },
     Form {
+        name: "image",
+        usage: "field, times=1, interpolation=none, fill=0, range=none, mean=none, std=none, dtype=none, layout=none",
+        parse: |a, args| Ok(a.image(second_image(args)?)),
+    },
+    Form {
         name: "boxes",
         usage: "field, xyxy | xywh | cxcywh",
         parse: |a, args| {
@@ -49,3 +57,26 @@ pub(crate) static FORMS: &[Form] = &[
         },
     },
 ];
+
+/// A second image, from the arguments of `image`.
+fn second_image(args: &mut Args<'_>) -> Result<SecondImage, SpecError> {
+    let mut image = SecondImage::new(args.field("field")?).times(args.whole_or("times", 1)?);
+    image.interpolation = args.word_unless_none("interpolation")?;
+    image = image.fill(args.fill("fill")?);
+    image.range = args.range_if("range")?.map(|range| [range.low, range.high]);
+    image.normalization = match args.word_if("mean") {
+        Some(word) if word == "imagenet" => Some(IMAGENET),
+        Some(word) if word != "none" => {
+            let message = format!("found {word:?} for mean, expected imagenet or numbers");
+            return Err(args.refuse(message));
+        }
+        _ => match (args.list_if("mean")?, args.list_if("std")?) {
+            (Some(mean), Some(std)) => Some(Normalization::new(&mean, &std)),
+            (None, None) => None,
+            _ => return Err(args.refuse("found one of mean and std, expected both or neither")),
+        },
+    };
+    image.dtype = args.word_unless_none("dtype")?.map(|OutputDType(dtype)| dtype);
+    image.layout = args.word_unless_none("layout")?;
+    Ok(image)
+}

@@ -106,7 +106,7 @@ impl Step for Elastic {
         check_warp(sketch, self.interpolation, self.fill)?;
         Uniform::from(self.alpha).check("alpha", 0.0, 1e6)?;
         Uniform::from(self.sigma).check("sigma", 0.0, 1e3)?;
-        sketch.elastic(self.weights_len())?;
+        sketch.elastic(self.weights_len(), self.interpolation)?;
         Ok(())
     }
 

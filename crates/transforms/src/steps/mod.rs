@@ -70,6 +70,7 @@ pub use self::rotate::{RandomRotation, Rotate};
 pub use self::tokens::{PadOrTruncate, Side};
 pub use self::trivial_augment_wide::TrivialAugmentWide;
 
+pub(crate) use self::output::{OutputDType, check_layout};
 use crate::spec::Form;
 
 /// The text forms of all steps.

@@ -63,6 +63,61 @@ impl Normalization {
     pub fn new(mean: &[f64], std: &[f64]) -> Self {
         Self { mean: mean.to_vec().into(), std: std.to_vec().into() }
     }
+
+    /// How many pairs of numbers there are: one per channel, or one for all.
+    pub(crate) fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Whether the values of `sketch` can be normalised with these numbers.
+    ///
+    /// # Errors
+    ///
+    /// What was found and what was expected.
+    pub(crate) fn check(&self, sketch: &Sketch) -> Result<(), String> {
+        let Normalization { mean, std } = self;
+        let (means, found) = (mean.len(), sketch.channels);
+        if means != std.len() || means == 0 {
+            let stds = std.len();
+            return Err(format!(
+                "found {means} means and {stds} deviations, expected a pair per \
+                                channel, or one"
+            ));
+        }
+        if means > 1 && means != found {
+            return Err(format!("found {found} channels, expected {means}, one per mean"));
+        }
+        if sketch.normalized {
+            return Err(
+                "found values that are normalised already, expected those of the image".to_owned()
+            );
+        }
+        mean.iter().try_for_each(|mean| sketch.needs_value("mean", *mean))?;
+        for std in std.iter() {
+            if *std <= 0.0 {
+                return Err(format!("found std {}, expected more than 0", number(*std)));
+            }
+            sketch.needs_distance("std", *std)?;
+        }
+        Ok(())
+    }
+
+    /// What a value of channel `c` is multiplied by, and what is then added, where `unit` is the value
+    /// of 1.
+    pub(crate) fn pair(&self, c: usize, unit: f64) -> (f32, f32) {
+        // A single pair is for all channels, and channels beyond the last can have any.
+        let at = if c < self.len() { c } else { 0 };
+        let (mean, std) = (self.mean[at], self.std[at]);
+        ((1.0 / (unit * std)) as f32, (-mean / std) as f32)
+    }
+
+    /// The means and the deviations as lists in the text of a chain.
+    pub(crate) fn lists(&self) -> [String; 2] {
+        [&self.mean, &self.std].map(|values| {
+            let values: Vec<String> = values.iter().map(|x| number(*x)).collect();
+            format!("[{}]", values.join(", "))
+        })
+    }
 }
 
 impl Augment {
@@ -104,30 +159,8 @@ impl Step for Normalize {
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
-        let Normalization { mean, std } = &self.0;
-        let (means, found) = (mean.len(), sketch.channels);
-        if means != std.len() || means == 0 {
-            let stds = std.len();
-            return Err(format!(
-                "found {means} means and {stds} deviations, expected a pair per \
-                                channel, or one"
-            ));
-        }
-        if means > 1 && means != found {
-            return Err(format!("found {found} channels, expected {means}, one per mean"));
-        }
-        if sketch.normalized {
-            return Err(
-                "found values that are normalised already, expected those of the image".to_owned()
-            );
-        }
-        mean.iter().try_for_each(|mean| sketch.needs_value("mean", *mean))?;
-        for std in std.iter() {
-            if *std <= 0.0 {
-                return Err(format!("found std {}, expected more than 0", number(*std)));
-            }
-            sketch.needs_distance("std", *std)?;
-        }
+        self.0.check(sketch)?;
+        let means = self.0.len();
         (0..means.div_ceil(CHANNELS_MAX)).for_each(|_| sketch.atom(Atom::Point(1)));
         sketch.normalized = true;
         Ok(())
@@ -135,21 +168,14 @@ impl Step for Normalize {
 
     fn compose(&self, _draws: &mut Draws, composer: &mut Composer<'_>) {
         let unit = f64::from(composer.unit());
-        let Normalization { mean, std } = &self.0;
-        composer.normalize(mean.len(), |c| {
-            ((1.0 / (unit * std[c])) as f32, (-mean[c] / std[c]) as f32)
-        });
+        composer.normalize(self.0.len(), |c| self.0.pair(c, unit));
     }
 }
 
 impl fmt::Display for Normalize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |values: &[f64]| {
-            let values: Vec<String> = values.iter().map(|x| number(*x)).collect();
-            values.join(", ")
-        };
-        let Normalization { mean, std } = &self.0;
-        write!(f, "normalize([{}], [{}])", list(mean), list(std))
+        let [mean, std] = self.0.lists();
+        write!(f, "normalize({mean}, {std})")
     }
 }
 

@@ -88,16 +88,7 @@ impl Step for ToLayout {
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
-        let (raw, layout) = (sketch.raw_layout, self.0);
-        if layout.without_channels() != raw.without_channels() {
-            return Err(format!("found the axes {raw}, expected those of {layout}"));
-        }
-        if layout.channel_axis().is_none() && sketch.channels != 1 {
-            let found = sketch.channels;
-            return Err(format!(
-                "found {found} channels, expected 1: {layout} has no axis for them"
-            ));
-        }
+        check_layout(sketch, self.0)?;
         sketch.layout = Some(self.0);
         sketch.line("at the store");
         Ok(())
@@ -112,8 +103,25 @@ impl fmt::Display for ToLayout {
     }
 }
 
+/// Whether an image can be delivered in `layout`.
+///
+/// # Errors
+///
+/// What was found and what was expected.
+pub(crate) fn check_layout(sketch: &Sketch, layout: Layout) -> Result<(), String> {
+    let raw = sketch.raw_layout;
+    if layout.without_channels() != raw.without_channels() {
+        return Err(format!("found the axes {raw}, expected those of {layout}"));
+    }
+    if layout.channel_axis().is_none() && sketch.channels != 1 {
+        let found = sketch.channels;
+        return Err(format!("found {found} channels, expected 1: {layout} has no axis for them"));
+    }
+    Ok(())
+}
+
 /// An element type by name.
-struct OutputDType(RowDType);
+pub(crate) struct OutputDType(pub(crate) RowDType);
 
 impl FromStr for OutputDType {
     type Err = String;

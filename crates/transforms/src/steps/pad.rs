@@ -54,8 +54,10 @@ impl Look {
         Ok(Self { mode: args.word_or("mode", Border::Constant)?, fill: args.fill("fill")? })
     }
 
-    pub(super) fn atom(self) -> Atom {
-        Atom::Pad { constant: self.mode == Border::Constant }
+    /// Puts the border into `sketch`.
+    pub(super) fn outline(self, sketch: &mut Sketch) {
+        sketch.atom(Atom::Pad { constant: self.mode == Border::Constant });
+        sketch.reflects |= self.mode == Border::Reflect;
     }
 
     /// Adds `before` pixels in front of each axis and `after` at its end.
@@ -132,7 +134,7 @@ impl Step for Pad {
             sketch.needs_height()?;
         }
         self.look.fill.check(sketch)?;
-        sketch.atom(self.look.atom());
+        self.look.outline(sketch);
         let wider = |dim: Dim, more: usize| match dim {
             Dim::Fixed(len) => Dim::Fixed(len + more),
             Dim::Ragged { max } => Dim::Ragged { max: max + more },

@@ -122,7 +122,7 @@ impl Step for PadIfNeeded {
             size[k] = if size[k].max() <= len { Dim::Fixed(len) } else { size[k] };
         }
         if pads {
-            sketch.atom(self.look.atom());
+            self.look.outline(sketch);
         } else {
             sketch.line("no image is smaller");
         }

@@ -1,7 +1,7 @@
 //! Rows made of the window that their plans reach, turned on the way, are those made of all pixels.
 
 use proptest::prelude::*;
-use tallow_core::{Key, Orientation, RowBuffer};
+use tallow_core::{Key, Orientation, RowBuffer, RowDType};
 
 use super::*;
 use crate::engine::raw::Elements;
@@ -147,10 +147,11 @@ impl Made {
             Some(Reach { start: [0; 3], end: [1, height, width] })
         };
         let expected = upright.raw(whole(&upright), &upright.pixels);
+        let select = self.engine.select_of(1).unwrap();
         type Way<'a> = (Option<Reach>, &'a dyn Fn(&Raw<'_>) -> Vec<u8>);
         let ways: [Way<'_>; 2] = [
             (self.reach(self.plans.iter().copied()), &|raw| self.image(raw)),
-            (self.reach(Select::stages(&self.plans)), &|raw| self.mask(raw)),
+            (self.reach(select.stages(&self.plans)), &|raw| self.mask(raw)),
         ];
         for (part, make) in ways {
             let expected = make(&expected);
