@@ -928,6 +928,9 @@ fn ragged_step() -> impl Strategy<Value = String> {
         sizes().prop_map(|[h, w]| format!("center_crop({h},{w})")),
         side().prop_map(|side| format!("center_crop({side})")),
         Just("resize(9) center_crop(7)".to_owned()),
+        Just("random_apply(0.5, elastic rotate(20, interpolation=bilinear))".to_owned()),
+        Just("random_order(random_rotation(30) gaussian_blur(3) hflip)".to_owned()),
+        Just("one_of(vflip, random_perspective(0.5) equalize, none)".to_owned()),
     ]
 }
 

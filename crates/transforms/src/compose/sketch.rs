@@ -457,6 +457,20 @@ impl Sketch {
         Ok(())
     }
 
+    /// Takes over what holds of a sample if it holds after `other`.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.normalized |= other.normalized;
+        self.mixing = self.mixing.max(other.mixing);
+        self.ranged |= other.ranged;
+        self.blends_views |= other.blends_views;
+        self.computes |= other.computes;
+        self.resamples |= other.resamples;
+        self.interpolates |= other.interpolates;
+        self.reflects |= other.reflects;
+        self.longest = self.longest.max(other.longest);
+        self.dtype = self.dtype.or(other.dtype);
+    }
+
     /// The worst of both: what one of two ways through a step may leave. `common` is how many lines
     /// both had before they parted.
     ///
@@ -469,16 +483,7 @@ impl Sketch {
             return Err(format!("leaves images of {a} or {b}: every way must leave the same size"));
         }
         self.least = [D, H, W].map(|k| self.least[k].min(other.least[k]));
-        self.normalized |= other.normalized;
-        self.mixing = self.mixing.max(other.mixing);
-        self.ranged |= other.ranged;
-        self.blends_views |= other.blends_views;
-        self.computes |= other.computes;
-        self.resamples |= other.resamples;
-        self.interpolates |= other.interpolates;
-        self.reflects |= other.reflects;
-        self.longest = self.longest.max(other.longest);
-        self.dtype = self.dtype.or(other.dtype);
+        self.join(&other);
         self.statistics = self.statistics.max(other.statistics);
         let (long, short) = match self.stages.len() >= other.stages.len() {
             true => (&self.stages, &other.stages),

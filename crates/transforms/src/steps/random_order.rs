@@ -134,9 +134,12 @@ fn fuse(sketch: &Sketch, steps: &[Arc<dyn Step>], alone: &[Sketch]) -> Result<bo
 fn one_by_one(sketch: &mut Sketch, alone: Vec<Sketch>, fits: bool) {
     let (stages, lines) = (sketch.stages.len(), sketch.lines.len());
     let last = alone.iter().map(contents).fold(Contents::default(), Contents::or);
+    let statistics = sketch.statistics;
     for (i, own) in alone.into_iter().enumerate() {
         let merged = usize::from(fits && i == 0);
         let shift = sketch.stages.len() - stages;
+        sketch.join(&own);
+        sketch.statistics += own.statistics - statistics;
         if merged == 1 {
             sketch.stages[stages - 1].widen(&own.stages[stages]);
         }
@@ -145,8 +148,6 @@ fn one_by_one(sketch: &mut Sketch, alone: Vec<Sketch>, fits: bool) {
             line.stage = line.stage + shift - merged;
             line
         }));
-        sketch.computes |= own.computes;
-        sketch.blends_views |= own.blends_views;
     }
     if let Some(stage) = sketch.stages.last_mut() {
         stage.contents = last;
@@ -165,7 +166,22 @@ impl fmt::Display for RandomOrder {
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::probe::{chi_square, explained, problem, taken};
+    use tallow_core::{Engine, Field, RowBuffer, RowDType, Schema};
+
+    use crate::bind::AugmentEngine;
+    use crate::steps::probe::{chain, chi_square, explained, problem, taken};
+
+    #[test]
+    fn what_its_steps_need_to_know_is_known_in_any_order() {
+        let chain = chain("random_order(adjust_contrast(1.5) random_rotation(20))");
+        let schema = Schema::new(vec![Field::new("input", RowDType::F32, &[2, 2])]).unwrap();
+        let engine = AugmentEngine::bind(&chain, &schema).unwrap();
+        assert!(engine.needs.iter().any(|needs| needs.statistics > 0));
+        let mut raw = RowBuffer::new(&schema).unwrap();
+        raw.row(None).field(0).copy_from_slice(&[0.5f32, 1.0, 200.0, 0.0]).unwrap();
+        let error = engine.check(raw.view()).unwrap_err().to_string();
+        assert!(error.contains("found 200"), "{error}");
+    }
 
     #[test]
     fn every_order_is_as_probable() {
