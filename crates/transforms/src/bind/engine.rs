@@ -510,6 +510,7 @@ fn outline(augment: &Augment, field: &Field, layout: Layout) -> Result<Sketch> {
     sketch.needs_pixels().map_err(|problem| named(field, problem))?;
     sketch.needs_countable().map_err(|problem| named(field, problem))?;
     sketch.chain(&augment.chain).map_err(|problems| config(&problems))?;
+    sketch.finish();
     sketch.needs_room().map_err(|problem| named(field, problem))?;
     if sketch.computes && !is_pixel(field.dtype()) {
         let problem = format!(

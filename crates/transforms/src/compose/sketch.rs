@@ -51,6 +51,8 @@ pub(crate) struct Sketch {
     pub(crate) reflects: bool,
     /// The longest axis of any image.
     pub(crate) longest: usize,
+    /// Whether nothing came so far but moves, so that there is no image yet besides the raw one.
+    is_raw: bool,
     /// The size of the raw image.
     pub(crate) raw_size: [Dim; 3],
     pub(crate) once: bool,
@@ -128,6 +130,7 @@ impl Sketch {
             interpolates: false,
             reflects: false,
             longest: 0,
+            is_raw: true,
             raw_size: size,
             once,
             statistics: 0,
@@ -187,6 +190,7 @@ impl Sketch {
 
     /// Begins a stage, for `reason`.
     pub(crate) fn cut(&mut self, reason: Reason) {
+        self.is_raw = false;
         self.open();
         self.note(Some(reason), "");
     }
@@ -194,7 +198,11 @@ impl Sketch {
     /// Adds `atom`, after a cut if the rules require one.
     pub(crate) fn atom(&mut self, atom: Atom) {
         if atom != Atom::Move {
+            // The first map of all reads the raw image, whatever a sample draws before it.
+            self.is_raw &=
+                matches!(atom, Atom::Turn | Atom::Pad { .. } | Atom::Resize | Atom::Warp);
             self.measure();
+            self.is_raw = false;
         }
         self.computes |= matches!(atom, Atom::Neighbours | Atom::Point(_) | Atom::Pinned(_));
         match self.stage().contents.admits(atom, self.once) {
@@ -216,14 +224,24 @@ impl Sketch {
 
     /// Books the current size. Not every size that a stage goes through is ever an image: what a
     /// move follows, a resize above all, is made no larger than the move leaves it. No sample ends
-    /// a stage in front of a move, unless an operation before it ended the moves, which booked.
+    /// a stage in front of a move, unless an operation before it ended the moves, which booked. Of
+    /// the raw image there is never more than a row or a column: pictures may be large.
     pub(crate) fn measure(&mut self) {
         let [depth, height, width] = self.max_size();
-        let stage = self.stages.last_mut().expect("a sketch begins with a stage");
-        let elements = depth.saturating_mul(height).saturating_mul(width);
-        stage.elements = stage.elements.max(elements);
+        let is_raw = self.is_raw;
+        let stage = self.stage();
+        if !is_raw {
+            let elements = depth.saturating_mul(height).saturating_mul(width);
+            stage.elements = stage.elements.max(elements);
+        }
         stage.width = stage.width.max(width);
         stage.height = stage.height.max(height);
+    }
+
+    /// Books the size of what is delivered, after the last step.
+    pub(crate) fn finish(&mut self) {
+        self.is_raw = false;
+        self.measure();
     }
 
     pub(crate) fn max_size(&self) -> [usize; 3] {
@@ -468,6 +486,7 @@ impl Sketch {
         self.interpolates |= other.interpolates;
         self.reflects |= other.reflects;
         self.longest = self.longest.max(other.longest);
+        self.is_raw &= other.is_raw;
         self.dtype = self.dtype.or(other.dtype);
     }
 
