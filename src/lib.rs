@@ -64,8 +64,8 @@ pub use tallow_transforms::{
     Fill, FreqMask, GaussianNoise, IMAGENET, Interpolation, Jitter, Layout, Map, MapDrawn, MixUp,
     MixUpOrCutMix, Normalization, Pad, PadIfNeeded, PadOrTruncate, Perspective, Placement, Plane,
     RandAugment, RandomAffine, RandomErasing, RandomPerspective, RandomResizedCrop, RandomRotation,
-    Resize, ResizedCrop, Rotate, Side, Size, SpecError, TimeMask, TrivialAugmentWide, Uniform,
-    catalogue, describe, map, map_drawn, simd_level,
+    Resize, ResizedCrop, Rotate, SecondImage, Side, Size, SpecError, TimeMask, TrivialAugmentWide,
+    Uniform, catalogue, describe, map, map_drawn, simd_level,
 };
 
 pub mod guide;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use tallow::candle::{DType, Device, Tensor};
 use tallow::plan::RowKey;
 use tallow::{
-    Augment, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory, Schema, SourceExt as _,
-    Transform as _, WithReplacement,
+    Augment, Decode, Depth, Field, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, Memory,
+    Picture, RowDType, Schema, SecondImage, Source, SourceExt as _, Transform as _,
+    WithReplacement, from_fn,
 };
 
+use crate::painter::{png, png_rgb};
 use crate::tester::{PREFETCH, WORKERS};
 
 const SEED: u64 = 5;
@@ -238,4 +240,53 @@ fn explain_says_what_is_one_pass_and_what_is_not() {
     assert!(text.starts_with("1 stage"), "{text}");
     let engine = augment(CHAIN).bind(&schema).unwrap();
     assert!(engine.plan_bytes() > 0 && engine.scratch_bytes() > 0);
+}
+
+/// Photos of several sizes, larger ones of the same, and masks, as files; and classes.
+fn pictures() -> impl Source + 'static {
+    let small = |picture: Picture| picture.at_most(60, 60).payload_bytes(1 << 16);
+    let fields = vec![
+        Field::pictures("input", small(Picture::rgb())),
+        Field::pictures("mask", small(Picture::stored(Depth::Eight))),
+        Field::pictures("large", Picture::gray().at_most(120, 120).payload_bytes(1 << 16)),
+        Field::new("target", RowDType::I64, &[]),
+    ];
+    from_fn(Schema::new(fields).unwrap(), SAMPLES, |index, row| {
+        let [height, width] = [20 + index % 7, 26 - index % 5];
+        let classes: Vec<u8> = (0..height * width).map(|at| (at % 8) as u8).collect();
+        let files = [
+            png_rgb(index, height, width),
+            png(width, png::ColorType::Grayscale, png::BitDepth::Eight, &classes),
+            png_rgb(index + 1, 2 * height, 2 * width),
+        ];
+        for (i, file) in files.iter().enumerate() {
+            row.field(i).set_shape(&[file.len()])?;
+            row.field(i).copy_from_bytes(file)?;
+        }
+        row.field("target").copy_from_slice(&[index as i64 % 4])
+    })
+}
+
+#[test]
+fn pictures_become_what_their_pixels_become() {
+    let large = || SecondImage::new("large").times(2).to_dtype(RowDType::F32);
+    let chains = [
+        augment(CHAIN).mask("mask").image(large()),
+        augment("resize(16) center_crop(12) autocontrast mask(mask)").image(large()),
+        augment("random_resized_crop(14) mixup_or_cutmix(1, 1) one_hot(target, 4)").image(large()),
+        augment("random_crop(18) cutmix(1) normalize(imagenet) mask(mask)").image(large()),
+    ];
+    for chain in chains {
+        // What a chain does not name is decoded at its end, and needs one size.
+        let builder = || {
+            let loader = Loader::builder(pictures()).seed(SEED).shuffle().batch_size(4);
+            if chain.masks().count() > 0 { loader } else { loader.pad("mask", 0.0) }
+        };
+        let whole = builder().transform(Decode).transform(chain.clone()).build().unwrap();
+        let expected = rows(&whole, 0..2);
+        for workers in WORKERS {
+            let loader = builder().transform(chain.clone()).workers(workers).build().unwrap();
+            assert_eq!(rows(&loader, 0..2), expected, "{chain} by {workers} workers");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use tallow_core::{
     Decode, Depth, Engine, ErrorKind, Field, Key, Mixer, Picture, Result, RowBuffer, RowDType,
     RowKey, RowRunner, RowView, Schema, Shapes, Transform,
 };
-use tallow_transforms::{Augment, Interpolation, Layout, SecondImage};
+use tallow_transforms::{Augment, BoxFormat, Interpolation, Layout, SecondImage};
 
 /// Numbers that look random.
 fn noise(len: usize, seed: u32) -> Vec<u8> {
@@ -33,6 +33,24 @@ fn png(
     writer.write_image_data(&noise(height * width * bytes, seed)).unwrap();
     writer.finish().unwrap();
     payload
+}
+
+/// `payload`, a PNG, with that orientation in its EXIF data.
+fn turned(payload: &[u8], orientation: u16) -> Vec<u8> {
+    let mut exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".to_vec();
+    exif.extend(orientation.to_be_bytes());
+    exif.extend([0; 6]);
+    // After the signature and the head.
+    let (head, rest) = payload.split_at(8 + 25);
+    let mut chunk = b"eXIf".to_vec();
+    chunk.extend(&exif);
+    let checksum = !chunk.iter().fold(!0u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg())
+        })
+    });
+    let length = (exif.len() as u32).to_be_bytes();
+    [head, &length, &chunk, &checksum.to_be_bytes(), rest].concat()
 }
 
 fn photo(size: [usize; 2], seed: u32) -> Vec<u8> {
@@ -127,6 +145,39 @@ fn a_chain_makes_of_files_what_it_makes_of_pixels() {
         }
         assert_same(&found, &raw, "second", text);
         assert!(found.schema().fields()[3].as_picture().is_some());
+    }
+}
+
+#[test]
+fn a_turned_picture_is_augmented_upright() {
+    let small = |picture: Picture| picture.at_most(64, 64).payload_bytes(1 << 16).upright();
+    let fields = vec![
+        Field::pictures("input", small(Picture::rgb())),
+        Field::pictures("mask", small(Picture::stored(Depth::Eight))),
+        Field::new("boxes", RowDType::F32, &[1, 4]),
+        Field::new("points", RowDType::F32, &[2, 2]),
+    ];
+    let schema = Schema::new(fields).unwrap();
+    for (text, orientation) in CHAINS.into_iter().flat_map(|text| (1..9).map(move |o| (text, o))) {
+        // The mask is upright as it is stored, whatever its image is.
+        let (stored, swaps) = ([18, 31], orientation > 4);
+        let upright = if swaps { [31, 18] } else { stored };
+        let files = [turned(&photo(stored, 5), orientation), turned(&classes(upright, 6), 1)];
+        let mut raw = RowBuffer::new(&schema).unwrap();
+        let mut row = raw.row(None);
+        for (i, file) in files.iter().enumerate() {
+            row.field(i).set_shape(&[file.len()]).unwrap();
+            row.field(i).copy_from_slice(file).unwrap();
+        }
+        row.field(2).copy_from_slice(&[3.0f32, 4.0, 9.0, 16.0]).unwrap();
+        row.field(3).copy_from_slice(&[2.0f32, 1.0, 12.0, 14.0]).unwrap();
+        let chain = chain(text).mask("mask").boxes("boxes", BoxFormat::Xyxy).keypoints("points");
+        let (found, whole) = (made(&chain, &raw, 3).unwrap(), decoded(&raw));
+        assert_eq!(whole.view().field("input").shape(), [upright[0], upright[1], 3]);
+        let expected = made(&chain, &whole, 3).unwrap();
+        for field in ["input", "mask", "boxes", "points"] {
+            assert_same(&found, &expected, field, &format!("{text} turned by {orientation}"));
+        }
     }
 }
 
@@ -243,6 +294,25 @@ fn what_is_no_picture_is_an_error_of_its_sample() {
     }
     let large = of(&photo([65, 3], 3));
     assert_eq!(large.kind(), ErrorKind::ShapeMismatch, "{large}");
+}
+
+#[test]
+fn memory_is_planned_for_what_is_made_of_a_picture() {
+    let schema = Schema::new(vec![
+        Field::pictures("input", Picture::rgb()),
+        Field::pictures("mask", Picture::stored(Depth::Eight)),
+    ]);
+    let schema = schema.unwrap();
+    for text in [
+        "resize(256) center_crop(224) normalize(imagenet)",
+        "random_resized_crop(224) random_hflip color_jitter(0.4, 0.4, 0.4, 0.1) to_dtype(f16)",
+        "random_crop(256) random_rotation(20) equalize mask(mask)",
+        "random_apply(0.5, hflip) resize(128, 128) rand_augment normalize(imagenet)",
+    ] {
+        let engine = chain(text).bind(&schema).unwrap();
+        // Filters of 8,192 pixels on 128 have 128 taps, and rows are as long.
+        assert!(engine.scratch_bytes() < 32 << 20, "{text}: {}", engine.scratch_bytes());
+    }
 }
 
 #[test]
