@@ -113,18 +113,18 @@ impl Conversion {
                 [a, b, c, d],
                 pixels,
                 #[inline(always)]
-                |[y, cb, cr, k]| rgb_of_ink(lanes.rgb_of_ycc([y, cb, cr]).map(inverted), k),
+                |[y, cb, cr, k]| rgb_of_ink(inverted(lanes.rgb_of_ycc([y, cb, cr])), k),
             ),
         }
     }
 }
 
 #[inline(always)]
-fn inverted(lane: Lane) -> Lane {
-    lane.map(
-        #[inline(always)]
-        |value| 255 - value,
-    )
+fn inverted(mut lanes: [Lane; 3]) -> [Lane; 3] {
+    for value in lanes.as_flattened_mut() {
+        *value = 255 - *value;
+    }
+    lanes
 }
 
 /// Converts a row, step by step.
@@ -168,12 +168,21 @@ fn steps<const N: usize, const BYTES: usize>(
     let steps = whole.len() + usize::from(!rest.is_empty());
     let components = components.map(|row| &row.as_chunks::<STEP>().0[..steps]);
     for (k, to) in whole.iter_mut().enumerate() {
-        *to = convert(components.map(|row| row[k]));
+        *to = convert(step(components, k));
     }
     if !rest.is_empty() {
-        let last = convert(components.map(|row| row[steps - 1]));
+        let last = convert(step(components, steps - 1));
         rest.copy_from_slice(&last[..rest.len()]);
     }
+}
+
+#[inline(always)]
+fn step<const N: usize>(components: [&[Lane]; N], k: usize) -> [Lane; N] {
+    let mut lanes = [[0; STEP]; N];
+    for (lane, row) in lanes.iter_mut().zip(components) {
+        *lane = row[k];
+    }
+    lanes
 }
 
 /// What is written apart for each level of vector instructions.
@@ -248,18 +257,15 @@ fn gray_of_rgb([r, g, b]: [Lane; 3]) -> Lane {
 /// PIL's `convert("RGB")` of ink that is stored inverted: 255 is no ink.
 #[inline(always)]
 fn rgb_of_ink(inks: [Lane; 3], black: Lane) -> [Lane; 3] {
-    inks.map(
-        #[inline(always)]
-        |ink| {
-            let mut channel = [0; STEP];
-            for k in 0..STEP {
-                let light = u16::from(black[k]);
-                let product = u16::from(255 - ink[k]) * light + 128;
-                channel[k] = (light - ((product + (product >> 8)) >> 8)) as u8;
-            }
-            channel
-        },
-    )
+    let mut rgb = [[0; STEP]; 3];
+    for (channel, ink) in rgb.iter_mut().zip(inks) {
+        for k in 0..STEP {
+            let light = u16::from(black[k]);
+            let product = u16::from(255 - ink[k]) * light + 128;
+            channel[k] = (light - ((product + (product >> 8)) >> 8)) as u8;
+        }
+    }
+    rgb
 }
 
 #[cfg(test)]

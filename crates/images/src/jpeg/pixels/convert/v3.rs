@@ -2,17 +2,30 @@
 
 use std::arch::x86_64::__m256i;
 
-use pulp::cast;
 use pulp::x86::V3;
+use pulp::{NullaryFnOnce, cast};
 
 use super::{BLUE, Conversion, GREEN, HALF, Lane, Lanes, RED, STEP};
 
 pub(super) fn row(v3: V3, conversion: Conversion, components: [&[u8]; 4], pixels: &mut [u8]) {
-    pulp::Simd::vectorize(
-        v3,
-        #[inline(always)]
-        || conversion.row_with(v3, components, pixels),
-    );
+    v3.vectorize(Row { v3, conversion, components, pixels });
+}
+
+/// What is compiled for AVX2. A closure would do, but for a call in between that is not inlined.
+struct Row<'a> {
+    v3: V3,
+    conversion: Conversion,
+    components: [&'a [u8]; 4],
+    pixels: &'a mut [u8],
+}
+
+impl NullaryFnOnce for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.conversion.row_with(self.v3, self.components, self.pixels);
+    }
 }
 
 impl Lanes for V3 {
@@ -21,26 +34,24 @@ impl Lanes for V3 {
     #[inline(always)]
     fn rgb_of_ycc(self, ycc: [Lane; 3]) -> [Lane; 3] {
         let zero = self.avx._mm256_setzero_si256();
-        let [y, cb, cr] = ycc.map(cast::<Lane, __m256i>);
+        let [y, cb, cr]: [__m256i; 3] = cast(ycc);
         // Bytes go to 16 bits within each half of a register, and packing takes them back.
-        let low = half(
-            self,
-            [y, cb, cr].map(
-                #[inline(always)]
-                |lane| self.avx2._mm256_unpacklo_epi8(lane, zero),
-            ),
-        );
-        let high = half(
-            self,
-            [y, cb, cr].map(
-                #[inline(always)]
-                |lane| self.avx2._mm256_unpackhi_epi8(lane, zero),
-            ),
-        );
-        [0, 1, 2].map(
-            #[inline(always)]
-            |k| cast(self.avx2._mm256_packus_epi16(low[k], high[k])),
-        )
+        let low = [
+            self.avx2._mm256_unpacklo_epi8(y, zero),
+            self.avx2._mm256_unpacklo_epi8(cb, zero),
+            self.avx2._mm256_unpacklo_epi8(cr, zero),
+        ];
+        let high = [
+            self.avx2._mm256_unpackhi_epi8(y, zero),
+            self.avx2._mm256_unpackhi_epi8(cb, zero),
+            self.avx2._mm256_unpackhi_epi8(cr, zero),
+        ];
+        let (low, high) = (half(self, low), half(self, high));
+        cast([
+            self.avx2._mm256_packus_epi16(low[0], high[0]),
+            self.avx2._mm256_packus_epi16(low[1], high[1]),
+            self.avx2._mm256_packus_epi16(low[2], high[2]),
+        ])
     }
 
     /// Each lane is shuffled once so that the bytes of all three registers of pixels are where they
@@ -50,15 +61,8 @@ impl Lanes for V3 {
         let r = self.avx2._mm256_shuffle_epi8(cast(rgb[0]), spread(0));
         let g = self.avx2._mm256_shuffle_epi8(cast(rgb[1]), spread(1));
         let b = self.avx2._mm256_shuffle_epi8(cast(rgb[2]), spread(2));
-        let (first, second) = (every_third(0), every_third(1));
         // Byte 0 of the second 16 bytes of pixels is green, of the third blue.
-        let [x, y, z] = [[r, g, b], [g, b, r], [b, r, g]].map(
-            #[inline(always)]
-            |[at_first, at_second, at_third]| {
-                let rest = self.avx2._mm256_blendv_epi8(at_third, at_second, second);
-                self.avx2._mm256_blendv_epi8(rest, at_first, first)
-            },
-        );
+        let (x, y, z) = (blend(self, r, g, b), blend(self, g, b, r), blend(self, b, r, g));
         let registers = [
             self.avx2._mm256_permute2x128_si256::<0x20>(x, y),
             self.avx2._mm256_permute2x128_si256::<0x30>(z, x),
@@ -69,7 +73,7 @@ impl Lanes for V3 {
 
     #[inline(always)]
     fn interleave_opaque(self, rgb: [Lane; 3]) -> [u8; 4 * STEP] {
-        let [r, g, b] = rgb.map(cast::<Lane, __m256i>);
+        let [r, g, b]: [__m256i; 3] = cast(rgb);
         let alpha = self.avx._mm256_set1_epi8(-1);
         let rg = [self.avx2._mm256_unpacklo_epi8(r, g), self.avx2._mm256_unpackhi_epi8(r, g)];
         let ba =
@@ -139,6 +143,13 @@ fn spread(channel: usize) -> __m256i {
         pixel += 1;
     }
     cast([from; 2])
+}
+
+/// Bytes 0, 3, 6 and so on of the first, 1, 4, 7 of the second, 2, 5, 8 of the third.
+#[inline(always)]
+fn blend(v3: V3, first: __m256i, second: __m256i, third: __m256i) -> __m256i {
+    let rest = v3.avx2._mm256_blendv_epi8(third, second, every_third(1));
+    v3.avx2._mm256_blendv_epi8(rest, first, every_third(0))
 }
 
 /// All bits of every third byte of 16, from `first` on.

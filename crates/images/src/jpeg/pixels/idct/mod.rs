@@ -126,6 +126,7 @@ fn flat(dc: i16) -> u8 {
     narrow(i32::from(column) * ONE + ROW_ROUNDING)
 }
 
+#[inline(always)]
 fn saturate(column: i32) -> i16 {
     column.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
@@ -135,47 +136,77 @@ fn narrow(row: i32) -> u8 {
     (row >> ROW_SHIFT).clamp(0, 255) as u8
 }
 
+/// Eight numbers that go through the transform side by side: one of each column, then of each row.
+type Lane = [i32; 8];
+
 #[inline(always)]
 fn portable(coefficients: &Block, quantisers: &Block) -> [[u8; 8]; 8] {
-    let mut columns = [[0; 8]; 8];
-    for (rank, column) in COLUMNS.into_iter().enumerate() {
-        let pairs = [0, 1, 2, 3].map(|pair| {
-            [0, 1].map(|slot| {
-                let place = 16 * pair + 2 * rank + slot;
-                i32::from(coefficients[place].wrapping_mul(quantisers[place]))
-            })
-        });
-        for (row, sum) in transform(pairs, COLUMN_ROUNDING).into_iter().enumerate() {
-            columns[row][column] = i32::from(saturate(sum >> COLUMN_SHIFT));
+    let mut pairs = [[[0; 8]; 2]; 4];
+    for (k, pair) in pairs.iter_mut().enumerate() {
+        for rank in 0..8 {
+            for (slot, lane) in pair.iter_mut().enumerate() {
+                let place = 16 * k + 2 * rank + slot;
+                lane[rank] = coefficients[place].wrapping_mul(quantisers[place]).into();
+            }
         }
     }
-    columns.map(|row| {
-        let pairs = PAIRS.map(|pair| pair.map(|column| row[column]));
-        transform(pairs, ROW_ROUNDING).map(narrow)
-    })
+    let columns = transform(pairs, COLUMN_ROUNDING);
+    // Lanes were columns in the order of `COLUMNS`, which is that of the pairs; they become rows.
+    let mut pairs = [[[0; 8]; 2]; 4];
+    for (row, sums) in columns.iter().enumerate() {
+        for (rank, sum) in sums.iter().enumerate() {
+            pairs[rank / 2][rank % 2][row] = saturate(sum >> COLUMN_SHIFT).into();
+        }
+    }
+    let mut rows = [[0; 8]; 8];
+    for (column, sums) in transform(pairs, ROW_ROUNDING).iter().enumerate() {
+        for (row, &sum) in rows.iter_mut().zip(sums) {
+            row[column] = narrow(sum);
+        }
+    }
+    rows
 }
 
 /// The transform of 8 numbers in [`PAIRS`]; `rounding` is added to each sum. Sums wrap: numbers of 16
 /// bits that no picture has can exceed 32 bits.
 #[inline(always)]
-fn transform(pairs: [[i32; 2]; 4], rounding: i32) -> [i32; 8] {
-    let dot =
-        |[a, b]: [i32; 2], [x, y]: [i32; 2]| a.wrapping_mul(x).wrapping_add(b.wrapping_mul(y));
-    let [outer, inner] = [EVEN[0], EVEN[1]].map(|c| dot(c, pairs[0]).wrapping_add(rounding));
-    let [wide, narrow] = [EVEN[2], EVEN[3]].map(|c| dot(c, pairs[1]));
-    let even = [
-        outer.wrapping_add(wide),
-        inner.wrapping_add(narrow),
-        inner.wrapping_sub(narrow),
-        outer.wrapping_sub(wide),
-    ];
-    let mut sums = [0; 8];
+fn transform(pairs: [[Lane; 2]; 4], rounding: i32) -> [Lane; 8] {
+    let outer = add(dot(EVEN[0], pairs[0]), [rounding; 8]);
+    let inner = add(dot(EVEN[1], pairs[0]), [rounding; 8]);
+    let wide = dot(EVEN[2], pairs[1]);
+    let narrow = dot(EVEN[3], pairs[1]);
+    let even = [add(outer, wide), add(inner, narrow), sub(inner, narrow), sub(outer, wide)];
+    let mut sums = [[0; 8]; 8];
     for (k, [first, second]) in ODD.into_iter().enumerate() {
-        let odd = dot(first, pairs[2]).wrapping_add(dot(second, pairs[3]));
-        sums[k] = even[k].wrapping_add(odd);
-        sums[7 - k] = even[k].wrapping_sub(odd);
+        let odd = add(dot(first, pairs[2]), dot(second, pairs[3]));
+        sums[k] = add(even[k], odd);
+        sums[7 - k] = sub(even[k], odd);
     }
     sums
+}
+
+#[inline(always)]
+fn add(mut a: Lane, b: Lane) -> Lane {
+    for k in 0..8 {
+        a[k] = a[k].wrapping_add(b[k]);
+    }
+    a
+}
+
+#[inline(always)]
+fn sub(mut a: Lane, b: Lane) -> Lane {
+    for k in 0..8 {
+        a[k] = a[k].wrapping_sub(b[k]);
+    }
+    a
+}
+
+#[inline(always)]
+fn dot([a, b]: [i32; 2], [mut x, y]: [Lane; 2]) -> Lane {
+    for k in 0..8 {
+        x[k] = a.wrapping_mul(x[k]).wrapping_add(b.wrapping_mul(y[k]));
+    }
+    x
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use std::arch::x86_64::__m256i;
 
-use pulp::cast;
 use pulp::x86::V3;
+use pulp::{NullaryFnOnce, cast};
 
 use super::{Block, COLUMN_ROUNDING, COLUMN_SHIFT, EVEN, ODD, ROW_ROUNDING, ROW_SHIFT};
 
@@ -18,24 +18,36 @@ pub(super) fn block(
     samples: &mut [u8],
     stride: usize,
 ) {
-    pulp::Simd::vectorize(
-        v3,
-        #[inline(always)]
-        || {
-            let rows = transform(v3, coefficients, quantisers);
-            super::store(rows, samples, stride);
-        },
-    );
+    v3.vectorize(Transform { v3, coefficients, quantisers, samples, stride });
+}
+
+/// What is compiled for AVX2. A closure would do, but for a call in between that is not inlined.
+struct Transform<'a> {
+    v3: V3,
+    coefficients: &'a Block,
+    quantisers: &'a Block,
+    samples: &'a mut [u8],
+    stride: usize,
+}
+
+impl NullaryFnOnce for Transform<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let rows = transform(self.v3, self.coefficients, self.quantisers);
+        super::store(rows, self.samples, self.stride);
+    }
 }
 
 #[inline(always)]
 fn transform(v3: V3, coefficients: &Block, quantisers: &Block) -> [[u8; 8]; 8] {
     let (coefficients, _) = coefficients.as_chunks::<16>();
     let (quantisers, _) = quantisers.as_chunks::<16>();
-    let pairs = [0, 1, 2, 3].map(
-        #[inline(always)]
-        |k| v3.avx2._mm256_mullo_epi16(cast(coefficients[k]), cast(quantisers[k])),
-    );
+    let mut pairs = [v3.avx._mm256_setzero_si256(); 4];
+    for k in 0..4 {
+        pairs[k] = v3.avx2._mm256_mullo_epi16(cast(coefficients[k]), cast(quantisers[k]));
+    }
     let columns = sums::<{ COLUMN_SHIFT as i32 }>(v3, pairs, COLUMN_ROUNDING);
     let pairs = transpose(v3, columns);
     let rows = sums::<{ ROW_SHIFT as i32 }>(v3, pairs, ROW_ROUNDING);
@@ -56,18 +68,14 @@ fn sums<const SHIFT: i32>(v3: V3, pairs: [__m256i; 4], rounding: i32) -> [__m256
         sub(v3, inner, narrow),
         sub(v3, outer, wide),
     ];
-    let odd = ODD.map(
-        #[inline(always)]
-        |[first, second]| add(v3, dot(v3, first, pairs[2]), dot(v3, second, pairs[3])),
-    );
-    let [a, b, c, d] = [0, 1, 2, 3].map(
-        #[inline(always)]
-        |k| [add(v3, even[k], odd[k]), sub(v3, even[k], odd[k])],
-    );
-    [a[0], b[0], c[0], d[0], d[1], c[1], b[1], a[1]].map(
-        #[inline(always)]
-        |sum| v3.avx2._mm256_srai_epi32::<SHIFT>(sum),
-    )
+    let mut sums = [rounding; 8];
+    for k in 0..4 {
+        let [first, second] = ODD[k];
+        let odd = add(v3, dot(v3, first, pairs[2]), dot(v3, second, pairs[3]));
+        sums[k] = v3.avx2._mm256_srai_epi32::<SHIFT>(add(v3, even[k], odd));
+        sums[7 - k] = v3.avx2._mm256_srai_epi32::<SHIFT>(sub(v3, even[k], odd));
+    }
+    sums
 }
 
 #[inline(always)]
@@ -113,7 +121,7 @@ fn narrow(v3: V3, [a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [[u8; 8]; 8] {
     let (left, right) = (narrow_half(v3, [a, b, c, d]), narrow_half(v3, [e, f, g, h]));
     let rows =
         [v3.avx2._mm256_unpacklo_epi32(left, right), v3.avx2._mm256_unpackhi_epi32(left, right)];
-    let [[r0, r1, r4, r5], [r2, r3, r6, r7]] = rows.map(cast::<__m256i, [[u8; 8]; 4]>);
+    let [[r0, r1, r4, r5], [r2, r3, r6, r7]]: [[[u8; 8]; 4]; 2] = cast(rows);
     [r0, r1, r2, r3, r4, r5, r6, r7]
 }
 
