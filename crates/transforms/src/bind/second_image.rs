@@ -5,7 +5,7 @@ use tallow_core::{Dim, Error, Field, FieldMut, FieldView, Result, RowDType};
 use super::deliver::{self, delivered_field, delivered_layout, is_moved, is_pixel, scale_of};
 use super::follow::Follow;
 use super::pixels::Pixels;
-use super::select::Select;
+use super::select::{Select, rounded};
 use super::targets::Mixed;
 use crate::compose::{LEN_MAX, Mixing, Sketch};
 use crate::engine::{self, Extents, Memory, widen};
@@ -204,8 +204,10 @@ fn check_times(times: usize, sketch: &Sketch) -> std::result::Result<(), String>
 fn fill_of(image: &SecondImage, sketch: &Sketch) -> std::result::Result<[u8; 8], String> {
     let (fill, dtype) = (image.fill, sketch.raw);
     let value = fill.single().map(|value| value * sketch.values.unit());
-    value.and_then(|value| dtype.element(value)).ok_or_else(|| {
-        format!("found the fill {fill} of pixels that are only moved, expected one {dtype}")
+    value.and_then(|value| dtype.element(rounded(dtype, value))).ok_or_else(|| {
+        format!(
+            "found the fill {fill} of pixels that are only moved, expected one for all channels"
+        )
     })
 }
 

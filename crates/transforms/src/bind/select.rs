@@ -150,7 +150,7 @@ impl Select {
 }
 
 /// `value` as an element type can have it: integers half to even, at most at the end of the range.
-fn rounded(dtype: RowDType, value: f64) -> f64 {
+pub(super) fn rounded(dtype: RowDType, value: f64) -> f64 {
     let (low, high) = match dtype {
         RowDType::U8 => (0.0, 255.0),
         RowDType::U16 => (0.0, 65535.0),

@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
 use tallow_core::{
-    Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
+    Dim, Engine, Field, Key, Mixer, Picture, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
 };
 
 use super::Launches;
@@ -757,6 +757,38 @@ fn fields_that_follow_the_image_follow_it() {
             compare(&augment, &schema, 4, Same::Bits, 1);
         }
     }
+}
+
+#[test]
+fn a_second_image_is_made_by_the_worker_and_moved_by_the_device() {
+    let schema = Schema::new(vec![
+        Field::new("input", RowDType::U8, &[37, 43, 3]),
+        Field::new("sharp", RowDType::U8, &[37, 43, 3]),
+        Field::new("depth", RowDType::U16, &[37, 43]),
+        Field::new("large", RowDType::I32, &[74, 86]),
+    ]);
+    let schema = schema.unwrap();
+    let images = "image(sharp, mean=0.5, std=0.2) image(depth, interpolation=nearest, fill=0.5) \
+                  image(large, times=2, interpolation=nearest)";
+    for chain in [
+        "random_resized_crop(24, 29) random_hflip color_jitter(0.3, 0, 0.3, 0.1) normalize(imagenet)",
+        "rotate(30, interpolation=bilinear) gaussian_blur(3) random_crop(20) cutmix(1)",
+        "pad(5, mode=symmetric) random_perspective(0.5, p=1) rot90(1) random_erasing(1)",
+    ] {
+        let augment = parsed(&format!("{chain} {images}"));
+        compare(&augment, &schema, 4, Same::Bits, 1);
+        let launches = Launches::bind(&augment, &schema).unwrap();
+        let made = [0, 1, 2, 3].map(|field| launches.made(field));
+        assert_eq!(made, [Made::OnDevice, Made::OnHost, Made::OnDevice, Made::OnHost]);
+    }
+}
+
+#[test]
+fn a_device_takes_pixels_alone() {
+    let picture = Field::pictures("input", Picture::rgb().sized(9, 9));
+    let schema = Schema::new(vec![picture]).unwrap();
+    let error = Launches::bind(&parsed("hflip"), &schema).unwrap_err().to_string();
+    assert!(error.contains("a device needs their pixels"), "{error}");
 }
 
 #[test]
