@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::pixels::Block;
+use super::frame::Frame;
+use super::pixels::{Block, PLACES};
+use super::tables::NATURAL_ORDER;
 
 /// The blocks of one component that a window is made of. Empty where a component is not needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,4 +35,27 @@ pub(crate) trait Blocks {
 
     /// All blocks of a row of units were given.
     fn unit_row_done(&mut self, row: usize);
+}
+
+/// Where a [`Block`] holds the coefficient of each number in zigzag order.
+pub(crate) const ZIGZAG_PLACES: [u8; 64] = zigzag_places();
+
+const fn zigzag_places() -> [u8; 64] {
+    let mut places = [0; 64];
+    let mut number = 0;
+    while number < 64 {
+        places[number] = PLACES[NATURAL_ORDER[number] as usize];
+        number += 1;
+    }
+    places
+}
+
+/// The rows of units from the first that holds a block of a reach to the last.
+pub(crate) fn unit_rows<'a>(
+    frame: &Frame,
+    reaches: impl IntoIterator<Item = &'a Reach>,
+) -> Range<usize> {
+    let needed = frame.components().iter().zip(reaches).filter(|(_, r)| !r.rows.is_empty());
+    let rows = needed.map(|(c, reach)| reach.rows.start / c.v..reach.rows.end.div_ceil(c.v));
+    rows.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default()
 }

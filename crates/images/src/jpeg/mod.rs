@@ -1,38 +1,43 @@
-//! JPEG.
+//! JPEG, bit for bit as libjpeg-turbo decodes it by default.
+//!
+//! A file is a row of segments (`markers`), of which a [`Picture`](picture::Picture) knows what they
+//! have said so far: tables, the head of the frame (`frame`), the head of a scan (`scan`). A scan's
+//! data are bits (`bits`), which Huffman codes (`huffman`) turn into the coefficients of blocks
+//! (`sequential`, `progressive`). Blocks (`blocks`) go to the pixels (`pixels`) at once if the file is one
+//! scan, else by way of a `store` once all scans are there.
+//!
+//! Only what a window depends on is decoded. To find the blocks of a window those before them have to
+//! be read, but their coefficients are not kept, and what comes after the window's last row is not
+//! looked at.
 
-#[allow(dead_code, reason = "the decoder that uses it follows")]
+mod bits;
 mod blocks;
-#[allow(dead_code, reason = "the decoder that reads it follows")]
+mod decode;
 mod frame;
-#[allow(dead_code, unused_imports, reason = "the decoder that uses it follows")]
+mod head;
+mod huffman;
+mod markers;
+mod picture;
 mod pixels;
+mod progress;
+mod progressive;
+mod scan;
+mod sequential;
+mod store;
+mod tables;
 
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
-
-use crate::{Color, Depth, Error, Format, Head, Limits, Orientation, Result, Window};
+use self::decode::is_one_scan;
+use self::frame::MAX_COMPONENTS;
+pub(crate) use self::head::head;
+use self::picture::Picture;
+use self::pixels::Pixels;
+use crate::{Color, Error, Head, Limits, Result, Window};
 
 /// What stays from one picture to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    whole: Vec<u8>,
-}
-
-pub(crate) fn head(payload: &[u8]) -> Result<Head> {
-    let mut decoder = JpegDecoder::new(ZCursor::new(payload));
-    decoder.decode_headers().map_err(|error| Error::damaged(format!("{error:?}")))?;
-    let info = decoder.info().ok_or_else(|| Error::damaged("no frame"))?;
-    Ok(Head {
-        format: Format::Jpeg,
-        height: info.height.into(),
-        width: info.width.into(),
-        channels: info.components.into(),
-        depth: Depth::Eight,
-        is_palette: false,
-        orientation: Orientation::Upright,
-    })
+    coefficients: decode::Memory,
+    pixels: pixels::Memory,
 }
 
 impl Memory {
@@ -41,20 +46,30 @@ impl Memory {
         payload: &[u8],
         head: &Head,
         color: Color,
-        _limits: &Limits,
+        limits: &Limits,
         window: &Window,
         pixels: &mut [u8],
     ) -> Result<()> {
-        let space = match (color, head.channels) {
-            (Color::Gray, _) | (Color::Stored, 1) => ColorSpace::Luma,
-            (Color::Rgba, _) => ColorSpace::RGBA,
-            _ => ColorSpace::RGB,
-        };
-        let options =
-            DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(space);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(payload), options);
-        self.whole = decoder.decode().map_err(|error| Error::damaged(format!("{error:?}")))?;
-        crate::window::crop(&self.whole, head.width, head.pixel_bytes(color), window, pixels);
+        let mut picture = Picture::new(payload)?;
+        let no_scan = || Error::truncated("the file ends before its first scan");
+        let scan = picture.next_scan()?.ok_or_else(no_scan)?;
+        let frame = picture.frame.clone().ok_or_else(no_scan)?;
+        limits.check_pixels(frame.height, frame.width)?;
+        if [frame.height, frame.width, frame.components().len()]
+            != [head.height, head.width, head.channels]
+        {
+            return Err(Error::damaged("the head of another picture"));
+        }
+        let mut to = Pixels::new(&mut self.pixels, &frame, color, window, pixels)?;
+        let reaches = std::array::from_fn::<_, MAX_COMPONENTS, _>(|index| to.reach(index));
+        if is_one_scan(&frame, &scan) {
+            return self.coefficients.stream(&mut picture, &frame, &scan, &reaches, &mut to);
+        }
+        let store = self.coefficients.collect(&mut picture, &frame, scan, &reaches, limits)?;
+        // Components had their quantisation tables when their first scan came.
+        let frame = picture.frame.as_ref().unwrap_or(&frame);
+        let mut to = Pixels::new(&mut self.pixels, frame, color, window, pixels)?;
+        store.replay(frame, &mut to);
         Ok(())
     }
 }

@@ -1,0 +1,254 @@
+//! Scans of progressive frames (T.81 G.2): a few bits of the DC coefficients of all components, or of
+//! some AC coefficients of one.
+
+use super::bits::Bits;
+use super::blocks::ZIGZAG_PLACES;
+use super::huffman::{AcTable, DcTable, End, Huffman, Problem, Refinement};
+use super::picture::Picture;
+use super::pixels::Block;
+use super::scan::{Coder, Scan};
+use super::store::{Plane, Store};
+use crate::{Error, Result};
+
+/// Decodes the first `rows` rows of units of a scan into `store`.
+pub(crate) fn decode(
+    bits: &mut Bits<'_>,
+    scan: &Scan,
+    rows: usize,
+    picture: &Picture<'_>,
+    huffman: &mut Huffman,
+    store: &mut Store,
+) -> Result<()> {
+    let no_table = || Error::damaged("a scan without its Huffman tables");
+    let [first, ..] = scan.parts() else { return Ok(()) };
+    match (scan.first, scan.high) {
+        (0, 0) => {
+            for part in scan.parts() {
+                huffman.make_dc(part.dc_table, picture.tables.dc_codes(part.dc_table)?)?;
+            }
+            let tables = scan.parts().iter().map(|part| Some((huffman.dc(part.dc_table)?, 0)));
+            let tables = tables.collect::<Option<_>>().ok_or_else(no_table)?;
+            picture.walk(bits, scan, rows, &mut DcFirst { scan, tables, store })
+        }
+        (0, _) => picture.walk(bits, scan, rows, &mut DcRefine { scan, store }),
+        (_, high) => {
+            huffman.make_ac(first.ac_table, picture.tables.ac_codes(first.ac_table)?)?;
+            let table = huffman.ac(first.ac_table).ok_or_else(no_table)?;
+            let mut band = Band {
+                table,
+                first: scan.first,
+                last: scan.last,
+                low: scan.low.into(),
+                run: 0,
+                plane: store.plane(first.component),
+            };
+            match high {
+                0 => picture.walk(bits, scan, rows, &mut AcFirst(band)),
+                _ => picture.walk(bits, scan, rows, &mut AcRefine(&mut band)),
+            }
+        }
+    }
+}
+
+/// The upper bits of DC coefficients.
+struct DcFirst<'a> {
+    scan: &'a Scan,
+    /// For each part, its table and the coefficient of the block before.
+    tables: Vec<(&'a DcTable, i32)>,
+    store: &'a mut Store,
+}
+
+impl Coder for DcFirst<'_> {
+    #[inline(always)]
+    fn block(
+        &mut self,
+        bits: &mut Bits<'_>,
+        part: usize,
+        by: usize,
+        bx: usize,
+    ) -> Result<(), Problem> {
+        let (table, before) = &mut self.tables[part];
+        bits.refill();
+        *before = before.wrapping_add(table.difference(bits)?);
+        let plane = self.store.plane(self.scan.parts()[part].component);
+        if let Some(block) = plane.block(by, bx) {
+            block[0] = (*before << self.scan.low) as i16;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        for (_, before) in &mut self.tables {
+            *before = 0;
+        }
+    }
+
+    fn row_done(&mut self, _row: usize) {}
+}
+
+/// One more bit of DC coefficients.
+struct DcRefine<'a> {
+    scan: &'a Scan,
+    store: &'a mut Store,
+}
+
+impl Coder for DcRefine<'_> {
+    #[inline(always)]
+    fn block(
+        &mut self,
+        bits: &mut Bits<'_>,
+        part: usize,
+        by: usize,
+        bx: usize,
+    ) -> Result<(), Problem> {
+        bits.refill();
+        let bit = bits.take(1) << self.scan.low;
+        let plane = self.store.plane(self.scan.parts()[part].component);
+        if let Some(block) = plane.block(by, bx) {
+            block[0] |= bit as i16;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {}
+
+    fn row_done(&mut self, _row: usize) {}
+}
+
+/// Some AC coefficients of a component.
+struct Band<'a> {
+    table: &'a AcTable,
+    first: usize,
+    last: usize,
+    low: u32,
+    /// How many blocks come, this one included, in which no further coefficient becomes other than 0.
+    run: u32,
+    plane: &'a mut Plane,
+}
+
+impl Band<'_> {
+    /// Takes a run of blocks.
+    fn start_run(&mut self, bits: &mut Bits<'_>, exponent: u32) {
+        bits.refill();
+        self.run = (1 << exponent) + bits.take(exponent);
+    }
+}
+
+/// The upper bits of AC coefficients.
+struct AcFirst<'a>(Band<'a>);
+
+impl Coder for AcFirst<'_> {
+    #[inline(always)]
+    fn block(
+        &mut self,
+        bits: &mut Bits<'_>,
+        _part: usize,
+        by: usize,
+        bx: usize,
+    ) -> Result<(), Problem> {
+        let Self(band) = self;
+        if band.run > 0 {
+            band.run -= 1;
+            return Ok(());
+        }
+        let mut outside = [0; 64];
+        let block = band.plane.block(by, bx).unwrap_or(&mut outside);
+        let mut coded = 0;
+        let mut local = *bits;
+        let end = band.table.coefficients(&mut local, band.first, band.last, |number, upper| {
+            let coefficient = (upper << band.low) as i16;
+            block[usize::from(ZIGZAG_PLACES[number & 63] & 63)] = coefficient;
+            coded |= u64::from(coefficient != 0) << number;
+        })?;
+        *band.plane.coded(by, bx) |= coded;
+        if let End::Blocks { exponent, .. } = end {
+            band.start_run(&mut local, exponent);
+            band.run -= 1;
+        }
+        *bits = local;
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.0.run = 0;
+    }
+
+    fn row_done(&mut self, _row: usize) {}
+}
+
+/// One more bit of AC coefficients.
+struct AcRefine<'a, 'b>(&'a mut Band<'b>);
+
+impl Coder for AcRefine<'_, '_> {
+    #[inline(always)]
+    fn block(
+        &mut self,
+        bits: &mut Bits<'_>,
+        _part: usize,
+        by: usize,
+        bx: usize,
+    ) -> Result<(), Problem> {
+        let Self(band) = self;
+        let mut coded = *band.plane.coded(by, bx);
+        // The coefficients that have not been passed yet.
+        let mut ahead = !0 << band.first & !0 >> (63 - band.last);
+        if band.run > 0 && coded & ahead == 0 {
+            band.run -= 1;
+            return Ok(());
+        }
+        let mut outside = [0; 64];
+        let mut local = *bits;
+        while band.run == 0 && ahead != 0 {
+            local.refill();
+            let (zeros, sign) = match band.table.refinement(&mut local)? {
+                Refinement::Coefficient { zeros, sign } => (zeros, sign),
+                Refinement::End { exponent } => {
+                    band.start_run(&mut local, exponent);
+                    break;
+                }
+            };
+            let stays_zero = (0..zeros).fold(ahead & !coded, |zeros, _| zeros & zeros.wrapping_sub(1));
+            if stays_zero == 0 {
+                return Err(Problem::PastEnd);
+            }
+            let number = stays_zero.trailing_zeros();
+            let passed = (1 << number) - 1;
+            let block = band.plane.block(by, bx).unwrap_or(&mut outside);
+            refine(&mut local, block, ahead & coded & passed, band.low);
+            block[usize::from(ZIGZAG_PLACES[number as usize & 63] & 63)] = sign << band.low;
+            coded |= u64::from(sign != 0) << number;
+            ahead &= !(passed << 1 | 1);
+        }
+        if band.run > 0 {
+            let block = band.plane.block(by, bx).unwrap_or(&mut outside);
+            refine(&mut local, block, ahead & coded, band.low);
+            band.run -= 1;
+        }
+        *band.plane.coded(by, bx) = coded;
+        *bits = local;
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.0.run = 0;
+    }
+
+    fn row_done(&mut self, _row: usize) {}
+}
+
+/// Takes bit number `low` of the coefficients in the set `which`, which are not 0.
+#[inline(always)]
+fn refine(bits: &mut Bits<'_>, block: &mut Block, mut which: u64, low: u32) {
+    while which != 0 {
+        bits.refill();
+        let count = which.count_ones().min(31);
+        let taken = bits.take(count);
+        for at in (0..count).rev() {
+            let number = which.trailing_zeros() as usize;
+            which &= which - 1;
+            let coefficient = &mut block[usize::from(ZIGZAG_PLACES[number & 63] & 63)];
+            let sign = *coefficient >> 15 | 1;
+            *coefficient = coefficient.wrapping_add(sign * ((taken >> at & 1) << low) as i16);
+        }
+    }
+}

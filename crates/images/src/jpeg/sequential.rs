@@ -1,0 +1,127 @@
+//! Scans of sequential frames: each block whole, its DC coefficient as the difference from the one
+//! before (T.81 F.2).
+
+use super::bits::Bits;
+use super::blocks::{Blocks, Reach, ZIGZAG_PLACES};
+use super::frame::MAX_COMPONENTS;
+use super::huffman::{AcTable, DcTable, End, Huffman, Problem};
+use super::picture::Picture;
+use super::pixels::Block;
+use super::scan::{Coder, Scan};
+use super::store::Store;
+use crate::{Error, Result};
+
+/// Decodes the blocks of a scan and gives those of the reaches on.
+#[derive(Debug)]
+pub(crate) struct Sequential<'a, B> {
+    parts: Vec<Part<'a>>,
+    first_row: usize,
+    blocks: &'a mut B,
+}
+
+/// A component's part in the scan.
+#[derive(Debug)]
+struct Part<'a> {
+    component: usize,
+    reach: Reach,
+    dc: &'a DcTable,
+    ac: &'a AcTable,
+    /// The DC coefficient of the block before.
+    dc_before: i32,
+}
+
+impl<'a, B: Blocks> Sequential<'a, B> {
+    /// Makes the tables that a scan needs. Its first row of units that is given on is `first_row`.
+    pub(crate) fn new(
+        scan: &Scan,
+        picture: &mut Picture<'_>,
+        huffman: &'a mut Huffman,
+        reaches: &[Reach; MAX_COMPONENTS],
+        first_row: usize,
+        blocks: &'a mut B,
+    ) -> Result<Self> {
+        picture.tables.default_huffman();
+        for part in scan.parts() {
+            huffman.make_dc(part.dc_table, picture.tables.dc_codes(part.dc_table)?)?;
+            huffman.make_ac(part.ac_table, picture.tables.ac_codes(part.ac_table)?)?;
+        }
+        let huffman = &*huffman;
+        let parts = scan.parts().iter().map(|part| {
+            Some(Part {
+                component: part.component,
+                reach: reaches[part.component].clone(),
+                dc: huffman.dc(part.dc_table)?,
+                ac: huffman.ac(part.ac_table)?,
+                dc_before: 0,
+            })
+        });
+        let parts = parts.collect::<Option<_>>();
+        let parts = parts.ok_or_else(|| Error::damaged("a scan without its Huffman tables"))?;
+        Ok(Self { parts, first_row, blocks })
+    }
+}
+
+impl<B: Blocks> Coder for Sequential<'_, B> {
+    #[inline(always)]
+    fn block(
+        &mut self,
+        bits: &mut Bits<'_>,
+        part: usize,
+        by: usize,
+        bx: usize,
+    ) -> Result<(), Problem> {
+        let part = &mut self.parts[part];
+        let mut local = *bits;
+        local.refill();
+        part.dc_before = part.dc_before.wrapping_add(part.dc.difference(&mut local)?);
+        if !part.reach.contains(by, bx) {
+            part.ac.coefficients(&mut local, 1, 63, |_, _| {})?;
+            *bits = local;
+            return Ok(());
+        }
+        let mut block = [0; 64];
+        block[0] = part.dc_before as i16;
+        let end = part.ac.coefficients(&mut local, 1, 63, |number, coefficient| {
+            block[usize::from(ZIGZAG_PLACES[number & 63] & 63)] = coefficient as i16;
+        })?;
+        *bits = local;
+        let last = match end {
+            End::Full => 63,
+            End::Blocks { next, .. } => next - 1,
+        };
+        self.blocks.block(part.component, by, bx, &block, last);
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        for part in &mut self.parts {
+            part.dc_before = 0;
+        }
+    }
+
+    fn row_done(&mut self, row: usize) {
+        if row >= self.first_row {
+            self.blocks.unit_row_done(row);
+        }
+    }
+}
+
+impl Blocks for Store {
+    #[inline]
+    fn block(
+        &mut self,
+        component: usize,
+        by: usize,
+        bx: usize,
+        coefficients: &Block,
+        last: usize,
+    ) {
+        let plane = self.plane(component);
+        if let Some(block) = plane.block(by, bx) {
+            *block = *coefficients;
+            *plane.coded(by, bx) = 1 << last;
+        }
+    }
+
+    fn unit_row_done(&mut self, _row: usize) {}
+}
