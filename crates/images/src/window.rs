@@ -35,6 +35,7 @@ impl Window {
 }
 
 /// Copies the window out of a whole picture whose rows are `width` pixels.
+#[cfg(test)]
 pub(crate) fn crop(
     whole: &[u8],
     width: usize,

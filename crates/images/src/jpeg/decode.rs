@@ -69,7 +69,9 @@ impl Memory {
             }
             next = picture.next_scan()?;
         }
-        Err(Error::truncated("the file ends before its scans have held all bits of all coefficients"))
+        Err(Error::truncated(
+            "the file ends before its scans have held all bits of all coefficients",
+        ))
     }
 
     fn collect_scan(

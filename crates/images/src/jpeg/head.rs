@@ -12,7 +12,8 @@ pub(crate) fn head(payload: &[u8]) -> Result<Head> {
         return Err(Error::truncated("the data end before the head of a frame"));
     };
     if let Err(error) = end
-        && error.kind() != ErrorKind::Truncated {
+        && error.kind() != ErrorKind::Truncated
+    {
         return Err(error);
     }
     Ok(Head {

@@ -18,7 +18,7 @@ const DC_BITS: u32 = 10;
 const AC_PER_REFILL: u32 = 56 / AC_BITS;
 
 /// Codes by length.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Canonical {
     /// The bytes that it was made from.
     codes: Vec<u8>,
@@ -26,12 +26,6 @@ struct Canonical {
     limits: [u32; 17],
     /// For each length, what to add to a code of that length to get the place of its symbol.
     offsets: [i32; 17],
-}
-
-impl Default for Canonical {
-    fn default() -> Self {
-        Self { codes: Vec::new(), limits: [0; 17], offsets: [0; 17] }
-    }
 }
 
 /// A code that was looked up bit by bit.
@@ -313,7 +307,9 @@ impl AcTable {
         };
         match (step, coefficient) {
             (0, exponent) => Ok(Refinement::End { exponent: exponent as u32 }),
-            (_, -1..=1) => Ok(Refinement::Coefficient { zeros: step - 1, sign: coefficient as i16 }),
+            (_, -1..=1) => {
+                Ok(Refinement::Coefficient { zeros: step - 1, sign: coefficient as i16 })
+            }
             _ => Err(Problem::Refinement),
         }
     }

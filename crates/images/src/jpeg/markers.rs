@@ -160,7 +160,10 @@ mod tests {
     #[test]
     fn a_segment_that_is_cut_or_too_short_is_an_error() {
         let next = |bytes: &[u8]| Markers::new(bytes).unwrap().next().unwrap_err().to_string();
-        assert_eq!(next(&[0xff, 0xd8, 0xff, 0xe0, 0, 9, 1]), "the data end in the segment at byte 2");
+        assert_eq!(
+            next(&[0xff, 0xd8, 0xff, 0xe0, 0, 9, 1]),
+            "the data end in the segment at byte 2"
+        );
         assert_eq!(next(&[0xff, 0xd8, 0xff, 0xe0, 0]), "the data end in the segment at byte 2");
         assert!(next(&[0xff, 0xd8, 0xff, 0xe0, 0, 1]).contains("length 1"));
         assert!(next(&[0xff, 0xd8, 0xff, 0xd8]).contains("second SOI"));

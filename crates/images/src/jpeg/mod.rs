@@ -63,13 +63,16 @@ impl Memory {
         let mut to = Pixels::new(&mut self.pixels, &frame, color, window, pixels)?;
         let reaches = std::array::from_fn::<_, MAX_COMPONENTS, _>(|index| to.reach(index));
         if is_one_scan(&frame, &scan) {
-            return self.coefficients.stream(&mut picture, &frame, &scan, &reaches, &mut to);
+            self.coefficients.stream(&mut picture, &frame, &scan, &reaches, &mut to)?;
+            debug_assert!(to.is_complete(), "{window:?} of {head:?}");
+            return Ok(());
         }
         let store = self.coefficients.collect(&mut picture, &frame, scan, &reaches, limits)?;
         // Components had their quantisation tables when their first scan came.
         let frame = picture.frame.as_ref().unwrap_or(&frame);
         let mut to = Pixels::new(&mut self.pixels, frame, color, window, pixels)?;
         store.replay(frame, &mut to);
+        debug_assert!(to.is_complete(), "{window:?} of {head:?}");
         Ok(())
     }
 }

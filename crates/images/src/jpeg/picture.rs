@@ -73,7 +73,7 @@ impl<'a> Picture<'a> {
     #[inline(always)]
     pub(crate) fn walk(
         &self,
-        bits: &mut Bits<'a>,
+        bits: &mut Bits<'_>,
         scan: &Scan,
         rows: usize,
         coder: &mut impl Coder,

@@ -27,7 +27,8 @@ impl Progress {
         let expected = if scan.high == 0 { NOT_YET } else { scan.high };
         for part in scan.parts() {
             let component = part.component;
-            for (number, low) in (scan.first..).zip(&mut self.0[component][scan.first..=scan.last]) {
+            for (number, low) in (scan.first..).zip(&mut self.0[component][scan.first..=scan.last])
+            {
                 if *low != expected {
                     let (high, low) = (scan.high, scan.low);
                     return Err(Error::damaged(format!(

@@ -207,7 +207,8 @@ impl Coder for AcRefine<'_, '_> {
                     break;
                 }
             };
-            let stays_zero = (0..zeros).fold(ahead & !coded, |zeros, _| zeros & zeros.wrapping_sub(1));
+            let stays_zero =
+                (0..zeros).fold(ahead & !coded, |zeros, _| zeros & zeros.wrapping_sub(1));
             if stays_zero == 0 {
                 return Err(Problem::PastEnd);
             }

@@ -80,8 +80,7 @@ impl Scan {
             (1, only) => (only.height.div_ceil(BLOCK), only.width.div_ceil(BLOCK)),
             _ => (frame.mcu_rows, frame.mcu_columns),
         };
-        let mut scan =
-            Self { parts, count, first: 0, last: 63, high: 0, low: 0, rows, columns };
+        let mut scan = Self { parts, count, first: 0, last: 63, high: 0, low: 0, rows, columns };
         if frame.process == Process::Progressive {
             scan.read_progress(progress, at)?;
         }
@@ -123,8 +122,13 @@ impl Scan {
 /// Decodes the blocks of a scan, one after the other.
 pub(crate) trait Coder {
     /// Decodes block `[by, bx]` of a component.
-    fn block(&mut self, bits: &mut Bits<'_>, part: usize, by: usize, bx: usize)
-    -> Result<(), Problem>;
+    fn block(
+        &mut self,
+        bits: &mut Bits<'_>,
+        part: usize,
+        by: usize,
+        bx: usize,
+    ) -> Result<(), Problem>;
 
     /// Forgets what earlier blocks are needed for: a restart marker came.
     fn restart(&mut self);

@@ -108,14 +108,7 @@ impl<B: Blocks> Coder for Sequential<'_, B> {
 
 impl Blocks for Store {
     #[inline]
-    fn block(
-        &mut self,
-        component: usize,
-        by: usize,
-        bx: usize,
-        coefficients: &Block,
-        last: usize,
-    ) {
+    fn block(&mut self, component: usize, by: usize, bx: usize, coefficients: &Block, last: usize) {
         let plane = self.plane(component);
         if let Some(block) = plane.block(by, bx) {
             *block = *coefficients;
