@@ -31,28 +31,35 @@ pub(crate) struct GenArgs {
     /// Number of samples to write
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     pub(crate) samples: usize,
-    /// Shape of each input, like 3,32,32, or "scalar"; for a range like 100..400 each sample draws
-    /// its own length, both ends included
+    /// Shape of each input, like 3,32,32, or "scalar", and of pictures their height and width, like
+    /// 375,500; for a range like 100..400 each sample draws its own length, both ends included
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) shape: ShapeArg,
-    /// Element type of the inputs
+    /// Element type of the inputs; pictures need none
     #[arg(long)]
-    pub(crate) dtype: NpyDtype,
-    /// Shape of each target
-    #[arg(long, value_name = "SHAPE", default_value = "scalar", allow_hyphen_values = true)]
-    pub(crate) target_shape: ShapeArg,
-    /// Element type of the targets
-    #[arg(long, value_name = "DTYPE", default_value = "i64")]
-    pub(crate) target_dtype: NpyDtype,
+    pub(crate) dtype: Option<NpyDtype>,
+    /// Shape of each target [default: scalar]
+    #[arg(long, value_name = "SHAPE", allow_hyphen_values = true)]
+    pub(crate) target_shape: Option<ShapeArg>,
+    /// Element type of the targets [default: i64]
+    #[arg(long, value_name = "DTYPE")]
+    pub(crate) target_dtype: Option<NpyDtype>,
     /// Seed of the contents; the same seed writes the same bytes
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Kind of files to write; the samples are the same in each
+    /// Kind of files to write; the samples are the same in each, except pictures
     #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = Storage::Folders)]
     pub(crate) storage: Storage,
     /// Number of files to spread the samples over, with --as safetensors [default: 1]
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     pub(crate) shards: Option<usize>,
+    /// Number of class folders to spread pictures over [default: none, but input/ with the pictures
+    /// and output/ with a mask for each]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub(crate) classes: Option<usize>,
+    /// Quality of JPEG pictures, from 1 to 100 [default: 85]
+    #[arg(long, value_name = "Q", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: Option<u8>,
 }
 
 /// The kind of files that samples are written to.
@@ -64,6 +71,10 @@ pub(crate) enum Storage {
     Npy,
     /// .safetensors files with both fields
     Safetensors,
+    /// Pictures with the entropy of photos, as JPEG
+    Jpeg,
+    /// The same as PNG
+    Png,
 }
 
 #[derive(Debug, Flags)]

@@ -20,7 +20,9 @@ pub(super) const GEN_EXAMPLES: &str = "\
 Examples:
   bench-loader gen DIR --samples 20000 --shape 3,32,32 --dtype f32
   bench-loader gen DIR --samples 2000 --shape 3,100..400,100..400 --dtype u8
-  bench-loader gen DIR --samples 60000 --shape 28,28 --dtype u8 --as safetensors --shards 8";
+  bench-loader gen DIR --samples 60000 --shape 28,28 --dtype u8 --as safetensors --shards 8
+  bench-loader gen DIR --samples 1500 --shape 300..450,400..600 --as jpeg --classes 10
+  bench-loader gen DIR --samples 500 --shape 256,256 --as png";
 
 pub(super) const DOCTOR_EXAMPLE: &str = "\
 Example:

@@ -1,4 +1,4 @@
-//! `gen`: writes pairs of random inputs and targets, in any kind of file that a source reads.
+//! `gen`: writes random inputs and targets, in any kind of file that a source reads.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -14,6 +14,9 @@ use indicatif::ProgressBar;
 
 use crate::args::{GenArgs, Storage};
 use crate::data::contents::{Contents, Integers};
+use crate::data::listing::Entry;
+use crate::data::npy::NpyDtype;
+use crate::data::photos::{Format, Photos};
 use crate::data::shard::{self, Tensor};
 use crate::data::{listing, npy};
 use crate::machine::threads;
@@ -42,10 +45,8 @@ pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
     let out = console.out();
     writeln!(
         out,
-        "wrote {} of input {} and target {} to {}: {} in {}",
-        words::counted(plan.samples as u64, "pair"),
-        plan.fields[0],
-        plan.fields[1],
+        "wrote {} to {}: {} in {}",
+        plan.described(),
         words::one_line(&args.dir.display().to_string()),
         words::bytes(bytes),
         words::duration(started.elapsed()),
@@ -59,7 +60,6 @@ pub(crate) fn run(args: &GenArgs, console: &mut Console) -> Result {
 pub(crate) struct Plan {
     dir: PathBuf,
     samples: usize,
-    fields: [Contents; 2],
     files: Files,
 }
 
@@ -67,9 +67,11 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 enum Files {
     /// One per sample and field.
-    Folders,
+    Folders([Contents; 2]),
     /// Files of many samples each.
-    Arrays(Vec<Array>),
+    Arrays([Contents; 2], Vec<Array>),
+    /// Pictures.
+    Photos(Photos),
 }
 
 /// A file with the elements of many samples.
@@ -95,54 +97,92 @@ const PLACES: [&str; 2] = ["input", "output"];
 
 impl Plan {
     fn new(args: &GenArgs) -> Result<Self> {
-        let contents = |dtype, shape: &[_], integers| {
-            Contents::new(args.seed, dtype, shape, integers).map_err(Failure::Usage)
+        let files = match args.storage {
+            Storage::Jpeg | Storage::Png => Files::Photos(photos(args).map_err(Failure::Usage)?),
+            _ => Files::of(args, fields(args).map_err(Failure::Usage)?).map_err(Failure::Usage)?,
         };
-        let input = contents(args.dtype, &args.shape, Integers::All)?;
-        let target = contents(args.target_dtype, &args.target_shape, Integers::Digits)?;
-        let fields = [input, target];
-        let files = Files::of(args, &fields).map_err(Failure::Usage)?;
-        Ok(Self { dir: args.dir.clone(), samples: args.samples, fields, files })
+        Ok(Self { dir: args.dir.clone(), samples: args.samples, files })
     }
 
     /// Names of equal length, so that they sort like the numbers.
-    fn file_name(&self, index: usize) -> String {
-        numbered(index, self.samples, "npy")
+    fn file_name(&self, index: usize, extension: &str) -> String {
+        numbered(index, self.samples, extension)
+    }
+
+    /// What is written, for a message.
+    fn described(&self) -> String {
+        match &self.files {
+            Files::Folders([input, target]) | Files::Arrays([input, target], _) => {
+                let pairs = words::counted(self.samples as u64, "pair");
+                format!("{pairs} of input {input} and target {target}")
+            }
+            Files::Photos(photos) => {
+                let pictures = words::counted(self.samples as u64, "picture");
+                format!("{pictures} of {}", photos.described())
+            }
+        }
     }
 
     /// Refuses folders that hold anything but files that will be overwritten.
     fn refuse_others(&self) -> Result<(), String> {
         match &self.files {
-            Files::Folders => {
-                let is_ours = |name: &OsStr| {
-                    let index =
-                        name.to_str().and_then(|name| name.strip_suffix(".npy")?.parse().ok());
-                    let is_ours =
-                        |&index: &usize| index < self.samples && *name == *self.file_name(index);
-                    index.filter(is_ours).is_some()
-                };
-                PLACES.iter().try_for_each(|place| refuse_others(&self.dir.join(place), is_ours))
-            }
-            Files::Arrays(arrays) => {
+            Files::Folders(_) => PLACES.iter().try_for_each(|place| {
+                refuse_others(&self.dir.join(place), |name| self.is_sample(name, "npy"))
+            }),
+            Files::Arrays(_, arrays) => {
                 let ours: HashSet<&OsStr> =
                     arrays.iter().map(|array| array.name.as_os_str()).collect();
                 refuse_others(&self.dir, |name| ours.contains(name))
             }
+            Files::Photos(photos) => self.refuse_other_pictures(photos),
         }
+    }
+
+    /// Whether this is the name of the file of a sample.
+    fn is_sample(&self, name: &OsStr, extension: &str) -> bool {
+        let stem = name.to_str().and_then(|name| name.strip_suffix(extension)?.strip_suffix('.'));
+        let index = stem.and_then(|stem| stem.parse().ok());
+        index.is_some_and(|index: usize| {
+            index < self.samples && *name == *self.file_name(index, extension)
+        })
+    }
+
+    /// The folders of classes are all that may be beside each other, and a picture belongs to one
+    /// class only.
+    fn refuse_other_pictures(&self, photos: &Photos) -> Result<(), String> {
+        let folders = photos.folders();
+        refuse_other_folders(&self.dir, |name| {
+            folders.iter().any(|(folder, _)| folder.as_os_str() == name)
+        })?;
+        folders.iter().try_for_each(|(folder, extension)| {
+            let is_here = |name: &OsStr| {
+                let index = name.to_str().and_then(|name| name.split('.').next()?.parse().ok());
+                index.and_then(|index| photos.folder_of(index)).is_none_or(|of| of == *folder)
+            };
+            refuse_others(&self.dir.join(folder), |name| {
+                self.is_sample(name, extension) && is_here(name)
+            })
+        })
     }
 
     /// Writes all files to `root`, and returns their bytes.
     fn write(&self, root: &Path, threads: usize, progress: &ProgressBar) -> Result<u64, String> {
         let writing = Writing { plan: self, root, bytes: AtomicU64::new(0), progress };
         match &self.files {
-            Files::Folders => {
+            Files::Folders(fields) => {
                 for place in PLACES {
                     writing.make(fs::create_dir, Path::new(place))?;
                 }
-                share(threads, 0..self.samples, 1, |samples| writing.pairs(samples))?;
+                share(threads, 0..self.samples, 1, |samples| writing.pairs(fields, samples))?;
             }
-            Files::Arrays(arrays) => {
-                arrays.iter().try_for_each(|array| writing.array(threads, array))?;
+            Files::Arrays(fields, arrays) => {
+                arrays.iter().try_for_each(|array| writing.array(fields, threads, array))?;
+            }
+            Files::Photos(photos) => {
+                for (folder, _) in photos.folders() {
+                    writing.make(fs::create_dir, &folder)?;
+                }
+                share(threads, 0..self.samples, 1, |samples| writing.photos(photos, samples))?;
             }
         }
         Ok(writing.bytes.into_inner())
@@ -150,31 +190,97 @@ impl Plan {
 
     /// A command that reads what was written.
     fn next(&self) -> String {
+        let dir = shell::path(&self.dir);
+        let fields = match &self.files {
+            Files::Folders(fields) | Files::Arrays(fields, _) => fields,
+            Files::Photos(photos) => {
+                let mask = if photos.has_masks() { " --mask target" } else { "" };
+                let chain = "random_resized_crop(224) random_hflip";
+                return format!("run {dir} --shuffle --augment '{chain}'{mask}");
+            }
+        };
         let mut ragged = String::new();
-        for (name, contents) in FIELDS.iter().zip(&self.fields) {
+        for (name, contents) in FIELDS.iter().zip(fields) {
             for (axis, max) in contents.ragged() {
                 ragged += &format!(" --ragged {name}:{axis}:{max}");
             }
         }
         match ragged.as_str() {
-            "" => format!("run {} --shuffle --ceiling", shell::path(&self.dir)),
+            "" => format!("run {dir} --shuffle --ceiling"),
             // Samples of different shapes make a batch only after a step that gives them one shape.
-            _ => format!("inspect {}{ragged}", shell::path(&self.dir)),
+            _ => format!("inspect {dir}{ragged}"),
         }
     }
+}
+
+/// The contents of the two fields of samples that are no pictures.
+fn fields(args: &GenArgs) -> Result<[Contents; 2], String> {
+    if args.classes.is_some() {
+        return Err("--classes needs --as jpeg or --as png".to_owned());
+    }
+    let dtype = args.dtype.ok_or("--dtype is missing: name the element type, like --dtype f32")?;
+    let target_shape = args.target_shape.as_deref().unwrap_or_default();
+    let target_dtype = args.target_dtype.unwrap_or(NpyDtype::I64);
+    Ok([
+        Contents::new(args.seed, dtype, &args.shape, Integers::All)?,
+        Contents::new(args.seed, target_dtype, target_shape, Integers::Digits)?,
+    ])
+}
+
+fn photos(args: &GenArgs) -> Result<Photos, String> {
+    let given = [
+        ("--dtype", args.dtype.is_some()),
+        ("--target-shape", args.target_shape.is_some()),
+        ("--target-dtype", args.target_dtype.is_some()),
+        ("--shards", args.shards.is_some()),
+    ];
+    if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+        return Err(format!("{option} is not for pictures, which are RGB in bytes"));
+    }
+    if let Some(classes) = args.classes.filter(|&classes| classes > args.samples) {
+        let samples = words::counted(args.samples as u64, "sample");
+        return Err(format!("--classes {classes}, but there is only {samples}"));
+    }
+    const QUALITY: u8 = 85;
+    let format = match (args.storage, args.quality) {
+        (Storage::Png, Some(_)) => return Err("--quality needs --as jpeg".to_owned()),
+        (Storage::Png, None) => Format::Png,
+        (_, quality) => Format::Jpeg(quality.unwrap_or(QUALITY)),
+    };
+    Photos::new(args.seed, format, &args.shape, args.classes)
 }
 
 impl Files {
     /// # Errors
     ///
     /// A message, if such samples cannot be in such files.
-    fn of(args: &GenArgs, fields: &[Contents; 2]) -> Result<Self, String> {
+    fn of(args: &GenArgs, fields: [Contents; 2]) -> Result<Self, String> {
+        if args.quality.is_some() {
+            return Err("--quality needs --as jpeg".to_owned());
+        }
         if args.shards.is_some() && args.storage != Storage::Safetensors {
             return Err("--shards needs --as safetensors".to_owned());
         }
         if args.storage == Storage::Folders {
-            return Ok(Self::Folders);
+            return Ok(Self::Folders(fields));
         }
+        let arrays = Arrays::new(args.samples, &fields)?.files(args)?;
+        Ok(Self::Arrays(fields, arrays))
+    }
+}
+
+/// What is needed to plan files of many samples.
+struct Arrays<'a> {
+    samples: usize,
+    fields: &'a [Contents; 2],
+    shapes: [Vec<usize>; 2],
+}
+
+impl<'a> Arrays<'a> {
+    /// # Errors
+    ///
+    /// A message, if samples differ in shape or take more bytes than a file can have.
+    fn new(samples: usize, fields: &'a [Contents; 2]) -> Result<Self, String> {
         let one_shape = |contents: &Contents| {
             contents.shape().ok_or_else(|| {
                 format!(
@@ -186,35 +292,29 @@ impl Files {
         let shapes = [one_shape(&fields[0])?, one_shape(&fields[1])?];
         let bytes: usize =
             fields.iter().zip(&shapes).map(|(field, shape)| field.bytes(shape)).sum();
-        if i64::try_from(bytes as u128 * args.samples as u128).is_err() {
-            let message = "samples take more bytes than a file can have";
-            return Err(format!("{} {message}", args.samples));
+        if i64::try_from(bytes as u128 * samples as u128).is_err() {
+            return Err(format!("{samples} samples take more bytes than a file can have"));
         }
-        let arrays = Arrays { samples: args.samples, fields, shapes };
+        Ok(Self { samples, fields, shapes })
+    }
+
+    /// The files that the options ask for.
+    fn files(&self, args: &GenArgs) -> Result<Vec<Array>, String> {
         match (args.storage, args.shards.unwrap_or(1)) {
-            (Storage::Safetensors, shards) if shards > args.samples => {
-                let samples = words::counted(args.samples as u64, "sample");
+            (Storage::Safetensors, shards) if shards > self.samples => {
+                let samples = words::counted(self.samples as u64, "sample");
                 Err(format!("--shards {shards}, but there is only {samples}"))
             }
             (Storage::Safetensors, shards) if shards > SHARDS_MAX => {
                 Err(format!("--shards: found {shards}, expected at most {SHARDS_MAX}"))
             }
             (Storage::Safetensors, shards) => {
-                Ok(Self::Arrays((0..shards).map(|at| arrays.shard(at, shards)).collect()))
+                Ok((0..shards).map(|at| self.shard(at, shards)).collect())
             }
-            _ => Ok(Self::Arrays([0, 1].map(|field| arrays.npy(field)).into())),
+            _ => Ok([0, 1].map(|field| self.npy(field)).into()),
         }
     }
-}
 
-/// What is needed to plan files of many samples.
-struct Arrays<'a> {
-    samples: usize,
-    fields: &'a [Contents; 2],
-    shapes: [Vec<usize>; 2],
-}
-
-impl Arrays<'_> {
     /// A file with all samples of one field.
     fn npy(&self, field: usize) -> Array {
         let shape = [&[self.samples], &self.shapes[field][..]].concat();
@@ -266,37 +366,59 @@ impl Writing<'_> {
     }
 
     /// Writes these samples to a file each.
-    fn pairs(&self, samples: Range<usize>) -> Result<(), String> {
+    fn pairs(&self, fields: &[Contents], samples: Range<usize>) -> Result<(), String> {
         let mut bytes = Vec::new();
         for index in samples {
-            for (place, contents) in PLACES.iter().zip(&self.plan.fields) {
+            for (place, contents) in PLACES.iter().zip(fields) {
                 contents.npy(index, &mut bytes);
-                let name = Path::new(place).join(self.plan.file_name(index));
-                self.make(|path| fs::write(path, &bytes), &name)?;
-                self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                self.file(&Path::new(place).join(self.plan.file_name(index, "npy")), &bytes)?;
             }
             self.progress.inc(1);
         }
         Ok(())
     }
 
+    /// Writes these pictures, and their masks if they have some.
+    fn photos(&self, photos: &Photos, samples: Range<usize>) -> Result<(), String> {
+        for index in samples {
+            for file in photos.files(index)? {
+                let name = file.folder.join(self.plan.file_name(index, file.extension));
+                self.file(&name, &file.bytes)?;
+            }
+            self.progress.inc(1);
+        }
+        Ok(())
+    }
+
+    fn file(&self, name: &Path, bytes: &[u8]) -> Result<(), String> {
+        self.make(|path| fs::write(path, bytes), name)?;
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Writes a file of many samples.
-    fn array(&self, threads: usize, array: &Array) -> Result<(), String> {
+    fn array(&self, fields: &[Contents; 2], threads: usize, array: &Array) -> Result<(), String> {
         let file = self.make(fs::File::create_new, &array.name)?;
         self.make(|_| file.write_all_at(&array.header, 0), &array.name)?;
         self.bytes.fetch_add(array.header.len() as u64, Ordering::Relaxed);
         for column in &array.columns {
-            let bytes = self.plan.fields[column.field].bytes(&column.shape);
+            let contents = &fields[column.field];
+            let bytes = contents.bytes(&column.shape);
             let claim = (PIECE_BYTES / bytes.max(1)).max(1);
             share(threads, column.samples.clone(), claim, |samples| {
-                self.make(|_| self.piece(column, samples, &file), &array.name)
+                self.make(|_| self.piece(contents, column, samples, &file), &array.name)
             })?;
         }
         Ok(())
     }
 
-    fn piece(&self, column: &Column, samples: Range<usize>, file: &fs::File) -> io::Result<()> {
-        let contents = &self.plan.fields[column.field];
+    fn piece(
+        &self,
+        contents: &Contents,
+        column: &Column,
+        samples: Range<usize>,
+        file: &fs::File,
+    ) -> io::Result<()> {
         let before = (samples.start - column.samples.start) as u64;
         let start = column.start + before * contents.bytes(&column.shape) as u64;
         let mut bytes = Vec::new();
@@ -348,6 +470,29 @@ pub(crate) fn numbered(index: usize, total: usize, extension: &str) -> String {
 /// Refuses a folder that holds anything but files that will be overwritten. Other files would
 /// become samples too, and a FIFO or a link with the name of a sample must not be replaced.
 fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
+    refuse(folder, |entry| {
+        let name = entry.name();
+        if !entry.is_file()? {
+            return Ok(Some(format!("{name:?}, which is not a regular file")));
+        }
+        Ok((!is_ours(name)).then(|| format!("{name:?}, which would mix with the samples")))
+    })
+}
+
+/// Refuses a folder that holds any folder but these: its pictures would become a class.
+fn refuse_other_folders(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), String> {
+    refuse(folder, |entry| {
+        let name = entry.name();
+        let is_other = entry.leads_to_folder() && !entry.is_hidden() && !is_ours(name);
+        Ok(is_other.then(|| format!("{name:?}, which would be a class too")))
+    })
+}
+
+/// Refuses a folder if `problem` says something of one of its entries.
+fn refuse(
+    folder: &Path,
+    problem: impl Fn(&Entry) -> io::Result<Option<String>>,
+) -> Result<(), String> {
     let cannot = |doing: &str, error: io::Error| format!("cannot {doing} {folder:?}: {error}");
     let entries = match listing::entries(folder) {
         Ok(entries) => entries,
@@ -359,17 +504,8 @@ fn refuse_others(folder: &Path, is_ours: impl Fn(&OsStr) -> bool) -> Result<(), 
     };
     for entry in entries {
         let entry = entry.map_err(|error| cannot("list", error))?;
-        let name = entry.name();
-        if !entry.is_file().map_err(|error| cannot("look into", error))? {
-            return Err(format!(
-                "{folder:?} holds {name:?}, which is not a regular file; name a new folder"
-            ));
-        }
-        if !is_ours(name) {
-            return Err(format!(
-                "{folder:?} already holds {name:?}, which would mix with the samples; \
-                 name a new folder"
-            ));
+        if let Some(problem) = problem(&entry).map_err(|error| cannot("look into", error))? {
+            return Err(format!("{folder:?} already holds {problem}; name a new folder"));
         }
     }
     Ok(())

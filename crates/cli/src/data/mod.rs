@@ -4,6 +4,8 @@ pub(crate) mod contents;
 pub(crate) mod listing;
 pub(crate) mod npy;
 pub(crate) mod numbers;
+pub(crate) mod photo;
+pub(crate) mod photos;
 pub(crate) mod place;
 pub(crate) mod rows;
 pub(crate) mod shapes;

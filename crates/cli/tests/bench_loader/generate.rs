@@ -222,3 +222,57 @@ fn what_it_suggests_can_be_pasted_whatever_the_folder_is_called() {
     }
     assert!(!dir.path().join("pwned").exists());
 }
+
+#[test]
+fn pictures_are_in_class_folders_or_have_masks() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "gen DIR/a --samples 7 --shape 30..40,50 --as jpeg --classes 3 --seed 2";
+    let ended = bench(dir.path(), line).expect(0);
+    assert!(
+        ended.stdout.starts_with("wrote 7 pictures of 30..40x50 pixels of 3 classes"),
+        "{ended:#?}"
+    );
+    let names = |folder: &str| {
+        let entries = fs::read_dir(dir.path().join(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("a"), ["class_0", "class_1", "class_2"]);
+    assert_eq!(names("a/class_0"), ["000000.jpg", "000003.jpg", "000006.jpg"]);
+    let first = fs::read(dir.path().join("a/class_0/000000.jpg")).unwrap();
+    assert!(first.starts_with(&[0xff, 0xd8, 0xff]));
+    bench(dir.path(), line).expect(0);
+    assert_eq!(fs::read(dir.path().join("a/class_0/000000.jpg")).unwrap(), first);
+
+    let ended = bench(dir.path(), "gen DIR/b --samples 3 --shape 20,30 --as jpeg").expect(0);
+    assert!(ended.stdout.contains("with masks of 20 classes"), "{ended:#?}");
+    assert!(ended.stdout.contains("--mask target"), "what reads it: {ended:#?}");
+    assert_eq!(names("b"), ["input", "output"]);
+    assert_eq!(names("b/input"), ["000000.jpg", "000001.jpg", "000002.jpg"]);
+    assert_eq!(names("b/output"), ["000000.png", "000001.png", "000002.png"]);
+}
+
+#[test]
+fn pictures_are_not_written_among_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |options: &str| format!("gen DIR/a --samples 6 --shape 20,20 --as png {options}");
+    bench(dir.path(), &line("--classes 3")).expect(0);
+    for (options, words) in [
+        ("--classes 2", "\"class_2\", which would be a class too"),
+        ("", "which would be a class too"),
+        ("--classes 3 --quality 9", "--quality needs --as jpeg"),
+        ("--classes 7", "--classes 7, but there is only 6 samples"),
+        ("--dtype u8", "--dtype is not for pictures"),
+    ] {
+        let ended = bench(dir.path(), &line(options));
+        assert!(ended.code != 0 && ended.stderr.contains(words), "{words}: {ended:#?}");
+    }
+    fs::rename(dir.path().join("a/class_0/000000.png"), dir.path().join("a/class_1/000000.png"))
+        .unwrap();
+    let ended = bench(dir.path(), &line("--classes 3")).expect(1);
+    assert!(ended.stderr.contains("mix with the samples"), "{ended:#?}");
+    let ended = bench(dir.path(), "gen DIR/c --samples 3 --shape 2").expect(2);
+    assert!(ended.stderr.contains("--dtype is missing"), "{ended:#?}");
+}
