@@ -321,6 +321,7 @@ fn a_chain_of_pictures_says_what_it_does() {
     assert_eq!(augment.layouts(&schema()).unwrap(), [Layout::Hwc, Layout::Chw]);
     let explained = augment.explain(&schema()).unwrap();
     assert!(explained.contains("delivers chw: input: f32[3, 9, 9]"), "{explained}");
+    assert!(explained.contains("decodes of each picture the window"), "{explained}");
     let raw = row([17, 23], 1);
     let of = |raw: &RowBuffer| augment.drawn(raw.schema(), key(3), Shapes::of(raw.view())).unwrap();
     assert_eq!(of(&raw), of(&decoded(&raw)));

@@ -167,6 +167,9 @@ impl AugmentEngine {
                 text += &format!("  stage {stage}: {step}: {why}\n");
             }
         }
+        if self.raw.fields()[self.image].as_picture().is_some() {
+            text += "  decodes of each picture the window that its plan shows\n";
+        }
         if self.mix.is_some() {
             text += "  reads a second sample per row: a random position of the same epoch\n";
         }

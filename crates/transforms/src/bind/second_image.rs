@@ -167,6 +167,7 @@ fn enlarge(image: &SecondImage, sketch: &mut Sketch) -> std::result::Result<(), 
     let times = image.times;
     check_times(times, sketch)?;
     sketch.size = enlarged_size(sketch.size, times);
+    sketch.raw_size = enlarged_size(sketch.raw_size, times);
     for stage in &mut sketch.stages {
         stage.statistic = false;
         (stage.width, stage.height) = (stage.width * times, stage.height * times);

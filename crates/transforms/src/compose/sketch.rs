@@ -426,7 +426,9 @@ impl Sketch {
     ///
     /// When one is larger.
     pub(crate) fn needs_room(&self) -> Result<(), String> {
-        let largest = self.stages.iter().map(|stage| stage.elements).max().unwrap_or(0);
+        let raw =
+            self.raw_size.into_iter().fold(1, |size: usize, dim| size.saturating_mul(dim.max()));
+        let largest = self.stages.iter().map(|stage| stage.elements).fold(raw, usize::max);
         match largest.saturating_mul(self.channels) > VALUES_MAX {
             true => Err(format!(
                 "found images of up to {largest} pixels in {} channels, expected at most \

@@ -95,6 +95,7 @@ pub(super) const FOREIGN: &[(&str, &[&str])] = &[
     ("unsharpmask", &["adjust_sharpness"]),
     ("zoomblur", &["gaussian_blur"]),
     // What the fields are called elsewhere.
+    ("additionaltargets", &["image", "mask"]),
     ("bboxes", &["boxes"]),
     ("boundingboxes", &["boxes"]),
     ("masks", &["mask"]),

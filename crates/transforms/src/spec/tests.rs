@@ -11,6 +11,10 @@ use super::names::{FOREIGN, letters};
 use super::*;
 use crate::augment::Augment;
 use crate::catalogue::FORMS;
+use crate::layout::Layout;
+use crate::plan::Interpolation;
+use crate::second_image::SecondImage;
+use crate::steps::Normalization;
 use crate::steps::probe::augmented;
 use crate::targets::BoxFormat;
 
@@ -146,12 +150,25 @@ fn settings_stand_anywhere_but_inside_a_step() {
     assert!(error("mask(1)").message().contains("found 1 for field"));
 }
 
+/// A second image with some of the settings that it can have.
+fn second_image(field: String, number: f64, which: usize) -> SecondImage {
+    let image = SecondImage::new(field).times(which % 5);
+    let image =
+        if which.is_multiple_of(2) { image } else { image.fill(number).range(-number, number) };
+    let image = match which % 3 {
+        0 => image.normalize(Normalization::new(&[number, 0.5], &[0.25, number])),
+        1 => image.interpolation(Interpolation::Bicubic).to_dtype(RowDType::BF16),
+        _ => image.fill([number, 0.0, number]),
+    };
+    if which.is_multiple_of(7) { image.to_layout(Layout::Chw) } else { image }
+}
+
 /// Everything that a chain can have besides its steps.
 fn settings() -> impl Strategy<Value = Augment> {
     let any_name = || vec(any::<char>(), 0..9).prop_map(String::from_iter);
     let name = || prop_oneof![Just("a_word".to_owned()), any_name()];
     let number = || prop_oneof![Just(0.0), any::<f64>().prop_filter("finite", |x| x.is_finite())];
-    let target = (name(), 0..4, number(), 1..2000_usize);
+    let target = (name(), 0..5, number(), 1..2000_usize);
     let steps = prop_oneof![
         Just("hflip"),
         Just("random_resized_crop(24, scale=1e-300..1) normalize(imagenet)"),
@@ -172,6 +189,7 @@ fn settings() -> impl Strategy<Value = Augment> {
                 chain.boxes(field, formats[classes % 3])
             }
             2 => chain.keypoints(field),
+            3 => chain.image(second_image(field, number, classes)),
             _ => chain.one_hot(field, classes, number),
         })
     })
