@@ -1,4 +1,16 @@
 /// What the pixels of a picture become.
+///
+/// PNG and WebP give the bytes of PIL's `convert` except where PIL departs from what PNG defines:
+///
+/// - Grey of 16 bits: PIL clips each number to 255, which makes most of a picture white. Here the
+///   upper 8 bits are taken, as PIL itself does for 16 bits in colour.
+/// - A transparent grey of 2 or 4 bits, or a transparent colour of 16 bits (chunk `tRNS`, without a
+///   palette): PIL compares the number as it is stored with pixels that are scaled to 8 bits. Here
+///   both are as they are stored, and alpha is 0 where all of a pixel's numbers are equal to it.
+/// - A checksum of pixels that is wrong: PIL decodes the picture all the same, here it is an error.
+///
+/// An index past the end of a palette is opaque black, as in PIL. Neither gamma nor colour profiles
+/// are applied, as in PIL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Color {

@@ -30,7 +30,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// Reads the head of a payload, without allocating anything.
+    /// Reads the head of a payload, which is all of a file, without allocating anything. A WebP has its
+    /// orientation behind its pixels.
     ///
     /// # Errors
     ///

@@ -31,3 +31,7 @@ pub use self::limits::Limits;
 pub use self::orientation::Orientation;
 pub use self::simd::{Simd, simd_level};
 pub use self::window::Window;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,6 +2,10 @@ use crate::{Error, Result};
 
 /// How much a picture may claim to hold. One that claims more is refused before any memory is
 /// allocated for it.
+///
+/// Besides the pixels that were asked for, a decoder keeps one row of a PNG; all pixels of an
+/// interlaced PNG as they are stored, up to 8 bytes each; and all pixels of a WebP, with what the
+/// decoder needs up to 11 bytes each. A PNG too short to inflate to its size is refused as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use tallow_images::{Color, Depth, ErrorKind, Format, Head, Limits, Orientation, Window};
+use tallow_images::{Color, Decoder, Depth, ErrorKind, Format, Head, Limits, Orientation, Window};
 
 use self::pictures::{COLORS, Dice, Picture, chunks, crop, decode, png, zlib};
 
@@ -23,6 +23,28 @@ fn every_kind_decodes_to_what_pil_or_the_definition_says() {
             let found = decode(&picture.payload, color, None).unwrap();
             assert_eq!(found, picture.expected(color), "{} in {color:?}", picture.name);
         }
+    }
+}
+
+#[test]
+fn a_decoder_that_keeps_its_memory_decodes_as_a_new_one() {
+    let limits = Limits::default();
+    let mut decoder = Decoder::new();
+    let mut pictures = Picture::all("png");
+    pictures.extend(Picture::all("webp"));
+    let mut dice = Dice(3);
+    for _ in 0..600 {
+        let picture = &pictures[dice.below(pictures.len())];
+        let color = COLORS[dice.below(4)];
+        let head = picture.head();
+        let mut pixels = vec![0xa5; head.height * head.width * head.pixel_bytes(color)];
+        decoder
+            .decode(&picture.payload, &head, color, &limits, &head.whole(), &mut pixels)
+            .unwrap();
+        assert_eq!(pixels, picture.expected(color), "{} in {color:?}", picture.name);
+        // What a picture that fails leaves behind does not matter to the next.
+        let cut = &picture.payload[..picture.payload.len() / 2];
+        decoder.decode(cut, &head, color, &limits, &head.whole(), &mut pixels).unwrap_err();
     }
 }
 
@@ -261,7 +283,7 @@ fn a_header_that_claims_too_much_is_refused_before_anything_is_allocated() {
         let head = Head::read(&payload, &limits).unwrap();
         let mut pixel = [0; 4];
         let window = Window { rows: 0..1, columns: 0..1 };
-        let error = tallow_images::Decoder::new()
+        let error = Decoder::new()
             .decode(&payload, &head, Color::Rgba, &limits, &window, &mut pixel)
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged);

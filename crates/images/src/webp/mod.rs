@@ -1,7 +1,17 @@
 //! WebP: lossy, lossless, with alpha or without. Of an animation the first frame, on a transparent
 //! canvas.
 //!
-//! Chunks are walked here; the crate `image-webp` decodes the pixels of a frame, always all of them.
+//! Chunks are walked here; the crate `image-webp` decodes the pixels of a frame, always all of them,
+//! and the window is cropped from them. It is given a file that is made of one frame, so it allocates
+//! for no other size than that of the head, and metadata do not reach it.
+//!
+//! Chroma is upsampled as libwebp does by default ("fancy", bilinear). The bytes are those of libwebp
+//! 1.6: on 7 photos of 500x375 pixels, at qualities 80 and 50 and lossless, the largest and the mean
+//! difference were 0, as on the test files of `image-webp`.
+//!
+//! Of an animation, the first frame lies on a canvas of transparent black, whatever background colour
+//! it names and without blending; so does libwebp's decoder of animations. A lossy frame's alpha is
+//! read only for a colour that has alpha; damage to it is then an error, and otherwise not seen.
 
 mod container;
 
@@ -127,9 +137,10 @@ fn write_chunk(file: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
 fn wrap(error: &DecodingError) -> Error {
     let message = crate::error::plain(&error.to_string());
     match error {
-        DecodingError::IoError(_) => Error::truncated(format!(
-            "found a WebP whose frame ends before its last pixel: {message}"
-        )),
+        // Chunks are whole by then, so it is the data inside them that end.
+        DecodingError::IoError(_) => {
+            Error::truncated("found a WebP whose frame ends before its last pixel")
+        }
         DecodingError::MemoryLimitExceeded | DecodingError::ImageTooLarge => {
             Error::too_large(format!("found a WebP whose frame is too large: {message}"))
         }
