@@ -77,3 +77,15 @@ pub(crate) fn plain(message: &str) -> String {
         None => "it does not say why".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn messages_of_other_crates_become_lower_case_without_a_full_stop() {
+        assert_eq!(plain("Corrupt deflate stream."), "corrupt deflate stream");
+        assert_eq!(plain("CRC error: expected 0x1"), "CRC error: expected 0x1");
+        assert_eq!(plain(" "), "it does not say why");
+    }
+}

@@ -116,3 +116,28 @@ fn is_start(payload: &[u8]) -> bool {
         || b"\x89PNG\r\n\x1a\n".starts_with(payload)
         || payload.len() < 12 && b"RIFF".starts_with(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn files_of_other_formats_are_named_and_starts_are_truncated() {
+        let limits = Limits::default();
+        for (payload, found) in [
+            (&b"GIF89a\x01\0\x01\0\0\0\0"[..], "a GIF"),
+            (b"II*\0\x08\0\0\0\0\0\0\0", "a TIFF"),
+            (b"\0\0\0\x20ftypavif\0\0\0\0", "an AVIF"),
+            (b"<html>", "something else"),
+        ] {
+            let error = Head::read(payload, &limits).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(error.message().contains(found), "{error}");
+        }
+        for payload in [&b""[..], b"\xff", b"\xff\xd8", b"\x89PN", b"RI", b"RIFF\x10\0\0\0WE"] {
+            let error = Head::read(payload, &limits).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+        }
+    }
+}

@@ -62,3 +62,35 @@ impl Orientation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_orientation_turns_as_exif_transpose_of_pil_does() {
+        // Of the picture [[0, 1, 2], [3, 4, 5]].
+        let expected: [&[&[usize]]; 8] = [
+            &[&[0, 1, 2], &[3, 4, 5]],
+            &[&[2, 1, 0], &[5, 4, 3]],
+            &[&[5, 4, 3], &[2, 1, 0]],
+            &[&[3, 4, 5], &[0, 1, 2]],
+            &[&[0, 3], &[1, 4], &[2, 5]],
+            &[&[3, 0], &[4, 1], &[5, 2]],
+            &[&[5, 2], &[4, 1], &[3, 0]],
+            &[&[2, 5], &[1, 4], &[0, 3]],
+        ];
+        for (number, expected) in (1..).zip(expected) {
+            let orientation = Orientation::from_exif(number).unwrap();
+            let [height, width] = orientation.size([2, 3]);
+            assert_eq!([height, width], [expected.len(), expected[0].len()], "{number}");
+            for (y, row) in expected.iter().enumerate() {
+                for (x, &number) in row.iter().enumerate() {
+                    let [row, column] = orientation.stored([2, 3], [y, x]);
+                    assert_eq!(3 * row + column, number, "{orientation:?} at {y}, {x}");
+                }
+            }
+        }
+        assert_eq!([0, 9].map(Orientation::from_exif), [None, None]);
+    }
+}
