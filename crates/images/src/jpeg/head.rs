@@ -9,7 +9,7 @@ pub(crate) fn head(payload: &[u8]) -> Result<Head> {
     let end = picture.next_scan_head();
     let Some(frame) = &picture.frame else {
         end?;
-        return Err(Error::truncated("the data end before the head of a frame"));
+        return Err(Error::truncated("no head of a frame before the first scan or the end"));
     };
     if let Err(error) = end
         && error.kind() != ErrorKind::Truncated

@@ -224,6 +224,21 @@ impl AcTable {
     pub(crate) fn coefficients(
         &self,
         bits: &mut Bits<'_>,
+        next: usize,
+        last: usize,
+        put: impl FnMut(usize, i32),
+    ) -> Result<End, Problem> {
+        // A copy stays in registers, where what a reference points to does not.
+        let mut local = *bits;
+        let end = self.local_coefficients(&mut local, next, last, put);
+        *bits = local;
+        end
+    }
+
+    #[inline(always)]
+    fn local_coefficients(
+        &self,
+        bits: &mut Bits<'_>,
         mut next: usize,
         last: usize,
         mut put: impl FnMut(usize, i32),

@@ -154,18 +154,16 @@ impl Coder for AcFirst<'_> {
         let mut outside = [0; 64];
         let block = band.plane.block(by, bx).unwrap_or(&mut outside);
         let mut coded = 0;
-        let mut local = *bits;
-        let end = band.table.coefficients(&mut local, band.first, band.last, |number, upper| {
+        let end = band.table.coefficients(bits, band.first, band.last, |number, upper| {
             let coefficient = (upper << band.low) as i16;
             block[usize::from(ZIGZAG_PLACES[number & 63] & 63)] = coefficient;
             coded |= u64::from(coefficient != 0) << number;
         })?;
         *band.plane.coded(by, bx) |= coded;
         if let End::Blocks { exponent, .. } = end {
-            band.start_run(&mut local, exponent);
+            band.start_run(bits, exponent);
             band.run -= 1;
         }
-        *bits = local;
         Ok(())
     }
 
@@ -197,13 +195,12 @@ impl Coder for AcRefine<'_, '_> {
             return Ok(());
         }
         let mut outside = [0; 64];
-        let mut local = *bits;
         while band.run == 0 && ahead != 0 {
-            local.refill();
-            let (zeros, sign) = match band.table.refinement(&mut local)? {
+            bits.refill();
+            let (zeros, sign) = match band.table.refinement(bits)? {
                 Refinement::Coefficient { zeros, sign } => (zeros, sign),
                 Refinement::End { exponent } => {
-                    band.start_run(&mut local, exponent);
+                    band.start_run(bits, exponent);
                     break;
                 }
             };
@@ -215,18 +212,17 @@ impl Coder for AcRefine<'_, '_> {
             let number = stays_zero.trailing_zeros();
             let passed = (1 << number) - 1;
             let block = band.plane.block(by, bx).unwrap_or(&mut outside);
-            refine(&mut local, block, ahead & coded & passed, band.low);
+            refine(bits, block, ahead & coded & passed, band.low);
             block[usize::from(ZIGZAG_PLACES[number as usize & 63] & 63)] = sign << band.low;
             coded |= u64::from(sign != 0) << number;
             ahead &= !(passed << 1 | 1);
         }
         if band.run > 0 {
             let block = band.plane.block(by, bx).unwrap_or(&mut outside);
-            refine(&mut local, block, ahead & coded, band.low);
+            refine(bits, block, ahead & coded, band.low);
             band.run -= 1;
         }
         *band.plane.coded(by, bx) = coded;
-        *bits = local;
         Ok(())
     }
 

@@ -71,20 +71,16 @@ impl<B: Blocks> Coder for Sequential<'_, B> {
         bx: usize,
     ) -> Result<(), Problem> {
         let part = &mut self.parts[part];
-        let mut local = *bits;
-        local.refill();
-        part.dc_before = part.dc_before.wrapping_add(part.dc.difference(&mut local)?);
+        bits.refill();
+        part.dc_before = part.dc_before.wrapping_add(part.dc.difference(bits)?);
         if !part.reach.contains(by, bx) {
-            part.ac.coefficients(&mut local, 1, 63, |_, _| {})?;
-            *bits = local;
-            return Ok(());
+            return part.ac.coefficients(bits, 1, 63, |_, _| {}).map(|_| ());
         }
         let mut block = [0; 64];
         block[0] = part.dc_before as i16;
-        let end = part.ac.coefficients(&mut local, 1, 63, |number, coefficient| {
+        let end = part.ac.coefficients(bits, 1, 63, |number, coefficient| {
             block[usize::from(ZIGZAG_PLACES[number & 63] & 63)] = coefficient as i16;
         })?;
-        *bits = local;
         let last = match end {
             End::Full => 63,
             End::Blocks { next, .. } => next - 1,

@@ -124,7 +124,8 @@ pub(crate) fn zlib(bytes: &[u8]) -> Vec<u8> {
     stream
 }
 
-fn crc<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
+/// As PNG and Python's `zlib` have it.
+pub(crate) fn crc<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
     !bytes.fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
             crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
