@@ -15,7 +15,7 @@ use self::convert::Conversion;
 pub(crate) use self::idct::{Block, PLACES};
 use self::plane::Plane;
 use self::upsample::Upsampling;
-use super::blocks::{Blocks, Reach};
+use super::blocks::{Blocks, Reach, unit_rows};
 use super::frame::{BLOCK, Frame, MAX_COMPONENTS};
 use crate::{Color, Error, Result, Simd, Window};
 
@@ -84,6 +84,10 @@ impl<'a> Pixels<'a> {
             plane.start(component, upsampling, window);
         }
         let planes = &mut memory.planes[..components.len()];
+        let first = unit_rows(frame, planes.iter().map(|plane| plane.reach())).start;
+        for plane in &mut *planes {
+            plane.go_to(first);
+        }
         Ok(Self {
             simd,
             conversion,
@@ -108,11 +112,11 @@ impl<'a> Pixels<'a> {
         self.next == self.window.rows.end
     }
 
-    fn write(&mut self, unit_row: usize, row: usize) {
+    fn write(&mut self, row: usize) {
         let mut components = [&[][..]; MAX_COMPONENTS];
         for (plane, component) in self.planes.iter_mut().zip(&mut components) {
-            plane.upsample(self.simd, unit_row, row, self.sums);
-            *component = plane.pixels(unit_row, row, &self.window.columns);
+            plane.upsample(self.simd, row, self.sums);
+            *component = plane.pixels(row, &self.window.columns);
         }
         let bytes = self.window.width() * self.conversion.pixel_bytes();
         let at = (row - self.window.rows.start) * bytes;
@@ -138,11 +142,11 @@ impl Blocks for Pixels<'_> {
             rows => (rows * self.unit_height - self.late).min(self.window.rows.end),
         };
         for pixel_row in self.next..done {
-            self.write(row, pixel_row);
+            self.write(pixel_row);
         }
         self.next = self.next.max(done);
         for plane in &mut *self.planes {
-            plane.keep();
+            plane.go_to(row + 1);
         }
     }
 }

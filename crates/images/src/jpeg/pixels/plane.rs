@@ -25,6 +25,8 @@ pub(super) struct Plane {
     reach: Reach,
     /// Rows of blocks of a unit.
     v: usize,
+    /// The first row of blocks of this row of units.
+    first: usize,
     /// Rows and columns of samples in the picture.
     height: usize,
     width: usize,
@@ -45,6 +47,7 @@ impl Default for Plane {
             quantisers: [0; 64],
             reach: Reach::default(),
             v: 1,
+            first: 0,
             height: 0,
             width: 0,
             begin: 0,
@@ -94,7 +97,7 @@ impl Plane {
         row * self.stride + BEFORE + column - self.reach.columns.start * BLOCK
     }
 
-    /// Fills in a block, unless it is out of reach.
+    /// Fills in a block of the reach and of this row of units.
     #[inline]
     pub(super) fn block(
         &mut self,
@@ -104,10 +107,8 @@ impl Plane {
         coefficients: &Block,
         last: usize,
     ) {
-        if !self.reach.contains(by, bx) {
-            return;
-        }
-        let at = self.at(1 + by % self.v * BLOCK, bx * BLOCK);
+        debug_assert!(self.reach.contains(by, bx), "block [{by}, {bx}] of {:?}", self.reach);
+        let at = self.at(1 + (by - self.first) * BLOCK, bx * BLOCK);
         let samples = &mut self.samples[at..];
         idct::block(simd, coefficients, &self.quantisers, last, samples, self.stride);
     }
@@ -131,44 +132,34 @@ impl Plane {
         }
     }
 
-    /// Keeps the last row for the next row of units.
-    pub(super) fn keep(&mut self) {
+    /// Goes to a row of units. The last row of samples stays for it.
+    pub(super) fn go_to(&mut self, unit_row: usize) {
+        self.first = unit_row * self.v;
         let last = self.v * BLOCK * self.stride;
         self.samples.copy_within(last..last + self.stride, 0);
     }
 
-    /// Makes the pixels of a row, which `unit_row` has the samples for.
-    pub(super) fn upsample(
-        &mut self,
-        simd: Simd,
-        unit_row: usize,
-        pixel_row: usize,
-        sums: &mut Vec<u16>,
-    ) {
+    /// Makes the pixels of a row, whose samples are there.
+    pub(super) fn upsample(&mut self, simd: Simd, pixel_row: usize, sums: &mut Vec<u16>) {
         if !self.needs_pixels() {
             return;
         }
         let count = self.upsampling.samples(self.count);
         let early = usize::from(self.upsampling.filters_rows());
-        let rows = self.rows(unit_row, pixel_row).map(|at| &self.samples[at - early..][..count]);
+        let rows = self.rows(pixel_row).map(|at| &self.samples[at - early..][..count]);
         let pixels = &mut self.pixels[..self.count];
         self.upsampling.row(simd, pixel_row, rows, sums, pixels);
     }
 
-    /// The pixels of a row from that column on, up to a multiple of [`STEP`] of `count`. They were
-    /// made by [`upsample`](Self::upsample).
-    pub(super) fn pixels(
-        &self,
-        unit_row: usize,
-        pixel_row: usize,
-        columns: &Range<usize>,
-    ) -> &[u8] {
+    /// The pixels of a row in these columns, and at least up to a multiple of [`STEP`] of them. What
+    /// [`upsample`](Self::upsample) makes, it has made.
+    pub(super) fn pixels(&self, pixel_row: usize, columns: &Range<usize>) -> &[u8] {
         let skipped = columns.start - self.begin;
         let count = columns.len().next_multiple_of(STEP);
         if self.needs_pixels() {
             return &self.pixels[skipped..];
         }
-        let [at, _] = self.rows(unit_row, pixel_row);
+        let [at, _] = self.rows(pixel_row);
         &self.samples[at + skipped..][..count]
     }
 
@@ -183,8 +174,8 @@ impl Plane {
     }
 
     /// Where the memory holds the rows of samples of a row of pixels.
-    fn rows(&self, unit_row: usize, pixel_row: usize) -> [usize; 2] {
-        let first = unit_row * self.v * BLOCK;
+    fn rows(&self, pixel_row: usize) -> [usize; 2] {
+        let first = self.first * BLOCK;
         let column = self.begin / self.upsampling.factors().0;
         let rows = self.upsampling.rows_of(pixel_row, self.height);
         rows.map(|row| self.at(row + 1 - first, column))

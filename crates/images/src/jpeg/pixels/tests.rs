@@ -52,7 +52,7 @@ impl Picture {
         let conversion = Conversion::new(self.frame.color, color);
         let mut bytes = vec![0; window.pixels() * conversion.pixel_bytes()];
         let mut pixels = Pixels::at(simd, memory, &self.frame, color, window, &mut bytes).unwrap();
-        for unit_row in 0..self.frame.mcu_rows {
+        for unit_row in unit_rows(&self.frame, &[0, 1, 2, 3].map(|k| pixels.reach(k))) {
             for (index, component) in self.frame.components().iter().enumerate() {
                 let reach = pixels.reach(index);
                 for row in component.v * unit_row..component.v * (unit_row + 1) {

@@ -107,6 +107,18 @@ pub(super) fn block(
     if let Some(v3) = simd.v3() {
         return v3::block(v3, coefficients, quantisers, samples, stride);
     }
+    block_portable(simd, coefficients, quantisers, samples, stride);
+}
+
+/// Apart, so that its memory and registers do not weigh on the call that vector code is.
+#[inline(never)]
+fn block_portable(
+    simd: Simd,
+    coefficients: &Block,
+    quantisers: &Block,
+    samples: &mut [u8],
+    stride: usize,
+) {
     simd.run(
         #[inline(always)]
         || store(portable(coefficients, quantisers), samples, stride),
