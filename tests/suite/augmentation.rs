@@ -10,7 +10,7 @@ use tallow::{
     WithReplacement, from_fn,
 };
 
-use crate::painter::{png, png_rgb};
+use crate::painter::{jpeg_rgb, png, png_rgb};
 use crate::tester::{PREFETCH, WORKERS};
 
 const SEED: u64 = 5;
@@ -255,7 +255,7 @@ fn pictures() -> impl Source + 'static {
         let [height, width] = [20 + index % 7, 26 - index % 5];
         let classes: Vec<u8> = (0..height * width).map(|at| (at % 8) as u8).collect();
         let files = [
-            png_rgb(index, height, width),
+            jpeg_rgb(index, height, width),
             png(width, png::ColorType::Grayscale, png::BitDepth::Eight, &classes),
             png_rgb(index + 1, 2 * height, 2 * width),
         ];

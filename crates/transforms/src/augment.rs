@@ -232,6 +232,11 @@ impl Augment {
         self.draws.as_deref().unwrap_or(DRAWS)
     }
 
+    /// The fields that follow as second images, in the order in which they were added.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter(|target| target.is_image()).map(|target| &*target.field)
+    }
+
     /// The fields that follow as masks, in the order in which they were added.
     pub fn masks(&self) -> impl Iterator<Item = &str> {
         let is_mask = |target: &&Target| matches!(target.kind, TargetKind::Mask { .. });

@@ -149,6 +149,16 @@ fn a_chain_makes_of_files_what_it_makes_of_pixels() {
 }
 
 #[test]
+fn numbers_of_16_bits_are_computed_with() {
+    for text in ["random_resized_crop(7) normalize(0.5, 0.2)", "rotate(20) gaussian_blur(3)"] {
+        let (chain, raw) = (chain(text).field("depth"), row([19, 23], 8));
+        let found = made(&chain, &raw, 1).unwrap();
+        assert_same(&found, &made(&chain, &decoded(&raw), 1).unwrap(), "depth", text);
+        assert_eq!(found.schema().fields()[2].dtype(), RowDType::F32);
+    }
+}
+
+#[test]
 fn a_turned_picture_is_augmented_upright() {
     let small = |picture: Picture| picture.at_most(64, 64).payload_bytes(1 << 16).upright();
     let fields = vec![

@@ -249,6 +249,28 @@ fn its_values_are_scaled_and_delivered_as_it_says() {
 }
 
 #[test]
+fn the_layouts_of_all_that_follows_are_told() {
+    let fields = vec![
+        Field::new("input", RowDType::U8, &[6, 7, 3]),
+        Field::new("second", RowDType::U8, &[6, 7, 3]),
+        Field::new("large", RowDType::I64, &[12, 14]),
+        Field::new("mask", RowDType::U8, &[6, 7]),
+        Field::new("target", RowDType::U8, &[]),
+    ];
+    let schema = Schema::new(fields).unwrap();
+    let large = SecondImage::new("large").times(2).interpolation(Interpolation::Nearest);
+    let second = SecondImage::new("second").to_dtype(RowDType::F32);
+    let augment = chain("hflip mask(mask) one_hot(target, 3)").image(second).image(large);
+    assert_eq!(augment.images().collect::<Vec<_>>(), ["second", "large"]);
+    let of = |field: &str| augment.layouts_of(&schema, field).unwrap();
+    assert_eq!(of("input"), Some([Layout::Hwc; 2]));
+    assert_eq!(of("second"), Some([Layout::Hwc, Layout::Chw]));
+    assert_eq!((of("large"), of("mask")), (Some([Layout::Hw; 2]), Some([Layout::Hw; 2])));
+    assert_eq!(of("target"), None);
+    assert!(augment.layouts_of(&schema, "depth").is_err());
+}
+
+#[test]
 fn its_fill_is_its_own() {
     let fields = pair(noise(DType::U8, [6, 6], 3, 1), noise(DType::F32, [6, 6], 2, 2));
     let fields = |text: &str, image: SecondImage| apply(&chain(text).image(image), &fields);

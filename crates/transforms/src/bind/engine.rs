@@ -338,6 +338,22 @@ impl Augment {
         Ok([engine.layout, engine.delivered])
     }
 
+    /// The layout of the field `field` in rows of `schema`, and the one in which it is delivered;
+    /// `None` where it is neither the image, nor a mask or a second image.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transform::bind`](tallow_core::Transform::bind), and when there is no such field.
+    pub fn layouts_of(&self, schema: &Schema, field: &str) -> Result<Option<[Layout; 2]>> {
+        let engine = AugmentEngine::bind(self, schema)?;
+        let at = position(schema, field)?;
+        Ok(match &engine.targets[at] {
+            _ if at == engine.image => Some([engine.layout, engine.delivered]),
+            Some(target) => target.layouts(),
+            None => None,
+        })
+    }
+
     /// How the chain is cut into stages for fields of `schema`, and why, line by line.
     ///
     /// # Errors

@@ -19,8 +19,8 @@ use crate::values::Values;
 /// A second image of which pixels are computed.
 #[derive(Debug, Clone)]
 pub(super) struct BoundImage {
-    layout: Layout,
-    delivered: Layout,
+    pub(super) layout: Layout,
+    pub(super) delivered: Layout,
     follow: Follow,
 }
 

@@ -140,6 +140,15 @@ impl BoundTarget {
         }
     }
 
+    /// The layout of a mask or a second image, and the one in which it is delivered.
+    pub(crate) fn layouts(&self) -> Option<[Layout; 2]> {
+        match &self.action {
+            Action::Select(select) => Some([select.from, select.to]),
+            Action::Image(image) => Some([image.layout, image.delivered]),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_label(&self) -> bool {
         matches!(self.action, Action::OneHot { .. })
     }
