@@ -229,3 +229,47 @@ fn files_at_rest_are_read_as_fresh_ones() {
     assert!(read() == fresh);
     assert_eq!(source.get(0).unwrap().decoded().unwrap().field(0).bytes(), rgb(0, 30, 50));
 }
+
+#[test]
+fn open_finds_pictures_and_what_they_are() {
+    let dir = pairs();
+    let source = tallow::open(dir.path()).unwrap();
+    let schema = "input: u8[..=8192, ..=8192, 3] of pictures; \
+                  target: u8[..=8192, ..=8192] of pictures as stored";
+    assert_eq!(source.schema().to_string(), schema);
+    let alone = tallow::open(dir.path().join("input")).unwrap();
+    assert_eq!((alone.len(), alone.schema().fields().len()), (5, 1));
+    put(dir.path(), "classes/cat/1.png", png_rgb(0, 4, 5));
+    put(dir.path(), "classes/dog/1.png", png_rgb(1, 4, 5));
+    let classes = tallow::open(dir.path().join("classes")).unwrap();
+    assert_eq!(classes.labels("label").unwrap(), [0, 1]);
+    for at in 0..5 {
+        let array = Tensor::new(&[at as f32; 3], &Device::Cpu).unwrap();
+        let output = dir.path().join("output");
+        std::fs::remove_file(output.join(format!("{at}.png"))).unwrap();
+        array.write_npy(output.join(format!("{at}.npy"))).unwrap();
+    }
+    let mixed = tallow::open(dir.path()).unwrap();
+    let schema = "input: u8[..=8192, ..=8192, 3] of pictures; target: f32[3]";
+    assert_eq!(mixed.schema().to_string(), schema);
+    testing::check_source(&mixed);
+}
+
+#[test]
+fn rows_of_one_array_belong_to_pictures_in_the_order_of_their_names() {
+    let dir = pairs();
+    let rows = |len: i64| {
+        let labels = Tensor::arange(0, len, &Device::Cpu).unwrap();
+        labels.write_npy(dir.path().join("labels.npy")).unwrap();
+        tallow::NpyFile::open(dir.path().join("labels.npy")).unwrap().named("label").unwrap()
+    };
+    let open = || ImageFolders::open(dir.path().join("input")).unwrap();
+    let source = open().with_rows(rows(5)).unwrap();
+    assert_eq!(source.labels("label").unwrap(), [0, 1, 2, 3, 4]);
+    let error = open().with_rows(rows(6)).unwrap_err();
+    assert_eq!(error.kind(), SourceErrorKind::Unpaired);
+    assert!(error.to_string().contains("5 samples in"), "{error}");
+    put(dir.path(), "input/10.jpg", jpeg_rgb(5, 4, 5));
+    let error = open().with_rows(rows(6)).unwrap_err();
+    assert!(error.to_string().contains("\"10.jpg\" comes before \"2.jpg\""), "{error}");
+}

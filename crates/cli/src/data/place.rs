@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    Extent, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source, SourceError,
+    Extent, Found, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source, SourceError,
     SourceErrorKind, SourceExt as _,
 };
 
@@ -34,6 +34,8 @@ pub(crate) enum Place {
     Safetensors(PathBuf),
     /// A folder of `.safetensors` files.
     Shards(PathBuf),
+    /// Folders with pictures in them.
+    Pictures(Found),
 }
 
 /// Folders of `.npy` files, one per field.
@@ -108,9 +110,6 @@ enum Part<'a> {
     Folder { path: &'a Path, extension: &'static str, recursive: bool },
 }
 
-/// Names of a file of targets beside a folder of inputs.
-const TARGETS: [&str; 5] = ["output.npy", "target.npy", "targets.npy", "label.npy", "labels.npy"];
-
 impl Place {
     /// Looks at what is there, without opening a sample.
     pub(crate) fn of(args: &SourceArgs) -> Result<tallow::SourceResult<Self>> {
@@ -139,66 +138,48 @@ impl Place {
     }
 
     fn of_path(path: &Path, recursive: bool) -> tallow::SourceResult<Self> {
-        let metadata = fs::metadata(path).map_err(|error| cannot("open", path, error))?;
-        if metadata.is_dir() {
-            return Self::of_folder(path, recursive);
+        if recursive && path.is_dir() {
+            return Self::of_subfolders(path);
         }
-        match extension(path).as_deref() {
-            Some("npy") => Ok(Self::NpyFile(path.to_owned())),
-            Some("safetensors") => Ok(Self::Safetensors(path.to_owned())),
-            _ => {
-                let message = "expected a folder, a .npy file or a .safetensors file";
-                Err(SourceError::new(SourceErrorKind::Foreign, message).with_path(path))
+        let folders = |fields: &[(&str, PathBuf)]| {
+            let fields = fields.iter().map(|(name, path)| ((*name).to_owned(), path.clone()));
+            Folders { fields: fields.collect(), ..Folders::default() }
+        };
+        Ok(match Found::at(path).map_err(with_options)? {
+            Found::NpyFile(path) => Self::NpyFile(path),
+            Found::NpyFiles { input, target } => Self::NpyFiles { input, target },
+            Found::NpyFolder(path) => Self::Folders(folders(&[("input", path)])),
+            Found::NpyPairs(path) => {
+                let fields = [("input", path.join("input")), ("target", path.join("output"))];
+                Self::Folders(folders(&fields))
             }
-        }
+            Found::FolderAndRows { input, target } => {
+                Self::FolderAndRows { input: folders(&[("input", input)]), target }
+            }
+            Found::Safetensors(path) if path.is_dir() => Self::Shards(path),
+            Found::Safetensors(path) => Self::Safetensors(path),
+            pictures => Self::Pictures(pictures),
+        })
     }
 
-    fn of_folder(path: &Path, recursive: bool) -> tallow::SourceResult<Self> {
-        let found = Found::in_folder(path)?;
+    /// A folder whose subfolders are read, too.
+    fn of_subfolders(path: &Path) -> tallow::SourceResult<Self> {
+        let contents = Contents::of(path)?;
         let (input, output) = (path.join("input"), path.join("output"));
-        let both = [&input, &output].map(|folder| found.folders.contains(folder));
-        // One of them alone is half of a pair, unless it is a folder among others.
-        let alone = both.contains(&true) && !(recursive || found.npy > 0 || found.shards);
-        let paired = both == [true; 2] || alone;
-        if [found.npy > 0, found.shards, paired].into_iter().filter(|&found| found).count() > 1 {
+        let paired = [&input, &output].iter().all(|folder| contents.folders.contains(folder));
+        if [contents.npy, contents.shards, paired].into_iter().filter(|&found| found).count() > 1 {
             let message = "holds samples of more than one kind (.npy, .safetensors, input/ with \
                            output/); name the file or folder to read, or use --field";
             return Err(SourceError::new(SourceErrorKind::Config, message).with_path(path));
         }
-        if found.shards {
+        if contents.shards {
             return Ok(Self::Shards(path.to_owned()));
         }
-        let folders = |fields: &[(&str, &Path)]| {
-            let fields = fields.iter().map(|&(name, path)| (name.to_owned(), path.to_owned()));
-            Folders { fields: fields.collect(), recursive, ..Folders::default() }
+        let fields = match paired {
+            true => vec![("input".to_owned(), input), ("target".to_owned(), output)],
+            false => vec![("input".to_owned(), path.to_owned())],
         };
-        if paired {
-            return Ok(Self::Folders(folders(&[("input", &input), ("target", &output)])));
-        }
-        let all = Self::Folders(folders(&[("input", path)]));
-        if recursive {
-            return Ok(all);
-        }
-        let below = found.folders_with_npy();
-        match found.few() {
-            [one, two] if one.ends_with("input.npy") && two.ends_with("output.npy") => {
-                Ok(Self::NpyFiles { input: one.clone(), target: two.clone() })
-            }
-            _ if found.npy == 0 && below.is_empty() => match found.data_sets() {
-                none if none.is_empty() => Ok(all),
-                sets => Err(only_sets(path, &sets)),
-            },
-            _ if below.is_empty() => Ok(all),
-            [target] if below.contains(&input) && TARGETS.iter().any(|it| target.ends_with(it)) => {
-                let (input, target) = (folders(&[("input", &input)]), target.clone());
-                Ok(Self::FolderAndRows { input, target })
-            }
-            own if own.len() == 1 || [&input, &output].iter().any(|it| below.contains(it)) => {
-                Err(ambiguous(path, own, &below))
-            }
-            _ if found.npy == 0 => Err(only_below(path, &below)),
-            _ => Ok(all),
-        }
+        Ok(Self::Folders(Folders { fields, recursive: true, ..Folders::default() }))
     }
 
     /// Opens it as a source that has samples.
@@ -223,11 +204,10 @@ impl Place {
                 return Ok(Opened { source: Arc::new(source), ignored });
             }
             Self::FolderAndRows { input, target } => {
-                let (inputs, targets) = (input.builder().open()?, NpyFile::open(target)?);
-                as_many(&inputs, &input.fields[0].1, &targets, target)?;
-                in_the_order_of_numbers(&inputs, target)?;
+                let inputs = input.builder().open()?;
                 let ignored = inputs.ignored();
-                let source = Arc::new(inputs.zip(targets.named("target")?)?);
+                let targets = NpyFile::open(target)?.named("target")?;
+                let source = Arc::new(inputs.with_rows(targets)?);
                 return Ok(Opened { source, ignored });
             }
             Self::NpyFiles { input, target } => {
@@ -237,6 +217,7 @@ impl Place {
             }
             Self::NpyFile(path) => Arc::new(NpyFile::open(path)?),
             Self::Safetensors(path) | Self::Shards(path) => Arc::new(Safetensors::open(path)?),
+            Self::Pictures(found) => found.open()?.into(),
         };
         Ok(Opened { source, ignored: 0 })
     }
@@ -252,7 +233,7 @@ impl Place {
             Self::Shards(folder) => folder,
             _ => return Vec::new(),
         };
-        Found::in_folder(folder).map_or_else(|_| Vec::new(), |found| found.folders_with_npy())
+        Contents::of(folder).map_or_else(|_| Vec::new(), |found| found.folders_with_npy())
     }
 
     fn parts(&self) -> Vec<Part<'_>> {
@@ -266,6 +247,13 @@ impl Place {
             Self::Shards(path) => {
                 vec![Part::Folder { path, extension: "safetensors", recursive: false }]
             }
+            Self::Pictures(found) => {
+                let path = found.place();
+                let parts = found.extensions().iter();
+                let part =
+                    |&extension: &&'static str| Part::Folder { path, extension, recursive: true };
+                parts.map(part).collect()
+            }
         }
     }
 
@@ -275,7 +263,9 @@ impl Place {
             Self::NpyFile(path) => vec![path],
             Self::NpyFiles { input, target } => vec![input, target],
             Self::FolderAndRows { target, .. } => vec![target],
-            Self::Folders(_) | Self::Safetensors(_) | Self::Shards(_) => Vec::new(),
+            Self::Folders(_) | Self::Safetensors(_) | Self::Shards(_) | Self::Pictures(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -308,21 +298,19 @@ impl Place {
 
 /// What a folder holds that may be samples.
 #[derive(Debug, Default)]
-struct Found {
-    /// The number of `.npy` files, and the first of them in the listing.
-    npy: usize,
-    met: Vec<PathBuf>,
+struct Contents {
+    npy: bool,
     shards: bool,
     /// In the order of their names.
     folders: Vec<PathBuf>,
 }
 
-impl Found {
-    /// If there are at most this many files, their names matter: a pair of arrays, or a single one.
-    const FEW: usize = 2;
+impl Contents {
+    /// The most folders to look into; a message names fewer.
+    const FOLDERS_MAX: usize = 64;
 
     /// Looks at the names in a folder except hidden ones, and at where links lead.
-    fn in_folder(path: &Path) -> tallow::SourceResult<Self> {
+    fn of(path: &Path) -> tallow::SourceResult<Self> {
         let mut found = Self::default();
         for entry in
             listing::entries(path).map_err(|error| cannot("list the folder", path, error))?
@@ -332,37 +320,14 @@ impl Found {
                 continue;
             }
             match extension(&entry.path).as_deref() {
-                Some("npy") => {
-                    found.npy += 1;
-                    if found.met.len() < Self::FEW {
-                        found.met.push(entry.path);
-                    }
-                }
+                Some("npy") => found.npy = true,
                 Some("safetensors") => found.shards = true,
                 _ if entry.leads_to_folder() => found.folders.push(entry.path),
                 _ => {}
             }
         }
-        found.met.sort_unstable();
         found.folders.sort_unstable();
         Ok(found)
-    }
-
-    /// The `.npy` files by name, if they are only a few.
-    fn few(&self) -> &[PathBuf] {
-        if self.npy <= Self::FEW { &self.met } else { &[] }
-    }
-
-    /// The most folders to look into; a message names fewer.
-    const FOLDERS_MAX: usize = 64;
-
-    /// The folders in it that hold shards or folders of `.npy` files.
-    fn data_sets(&self) -> Vec<PathBuf> {
-        let is_set = |folder: &&PathBuf| {
-            Self::in_folder(folder)
-                .is_ok_and(|found| found.shards || !found.folders_with_npy().is_empty())
-        };
-        self.folders.iter().take(Self::FOLDERS_MAX).filter(is_set).cloned().collect()
     }
 
     /// The folders in it that hold `.npy` files.
@@ -379,6 +344,25 @@ impl Found {
     }
 }
 
+/// An error of a place, with what the options can do about it.
+#[cold]
+fn with_options(error: SourceError) -> SourceError {
+    // Where a folder or a file cannot even be looked at, or is another format, options do not help.
+    if !matches!(error.kind(), SourceErrorKind::Config | SourceErrorKind::Empty) {
+        return error;
+    }
+    let message = format!(
+        "{}; --field NAME=FOLDER makes a folder a field, and --recursive reads .npy files in \
+         subfolders as samples of one field",
+        error.message()
+    );
+    let told = SourceError::new(error.kind(), message);
+    match error.path() {
+        Some(path) => told.with_path(path),
+        None => told,
+    }
+}
+
 /// The names of the first few folders, for a message.
 pub(crate) fn named(folders: &[PathBuf]) -> String {
     const NAMED_MAX: usize = 3;
@@ -390,37 +374,6 @@ pub(crate) fn named(folders: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-#[cold]
-fn ambiguous(path: &Path, own: &[PathBuf], below: &[PathBuf]) -> SourceError {
-    let own = match own {
-        [one] => format!("{:?}", one.file_name().unwrap_or_default()),
-        _ => ".npy files".to_owned(),
-    };
-    let message = format!(
-        "holds {own} beside folders of .npy files ({}); name the file or folder to read, pair \
-         folders with --field NAME=FOLDER, or read all as samples of one field with --recursive",
-        named(below)
-    );
-    SourceError::new(SourceErrorKind::Config, message).with_path(path)
-}
-
-#[cold]
-fn only_sets(path: &Path, sets: &[PathBuf]) -> SourceError {
-    let message =
-        format!("no .npy file here, but data sets in subfolders ({}); name one", named(sets));
-    SourceError::new(SourceErrorKind::Empty, message).with_path(path)
-}
-
-#[cold]
-fn only_below(path: &Path, below: &[PathBuf]) -> SourceError {
-    let message = format!(
-        "no .npy file here, but in subfolders ({}); name one of them, pair them with --field \
-         NAME=FOLDER, or read all as samples of one field with --recursive",
-        named(below)
-    );
-    SourceError::new(SourceErrorKind::Empty, message).with_path(path)
-}
-
 /// Refuses two sources with different numbers of samples, which cannot be read side by side.
 fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::SourceResult<()> {
     if a.len() == b.len() {
@@ -429,41 +382,6 @@ fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::
     let (a, b) = (counted(a.len() as u64, "sample"), words::count(b.len() as u64));
     let message = format!("{a} in {in_a:?} and {b} in {in_b:?}, expected the same number in both");
     Err(SourceError::new(SourceErrorKind::Unpaired, message))
-}
-
-/// Refuses names that count without leading zeros, such as `img9` and `img10`. Sorted by name they
-/// are not in the order of the numbers, which is probably the order of the rows.
-fn in_the_order_of_numbers(inputs: &dyn Source, target: &Path) -> tallow::SourceResult<()> {
-    let path = |index| files_of(inputs, index).pop();
-    let paths = (0..inputs.len()).filter_map(path);
-    let mut before = PathBuf::new();
-    for path in paths {
-        if let (Some((words, number)), Some((words_before, number_before))) =
-            (counting(&path), counting(&before))
-            && words == words_before
-            && number < number_before
-        {
-            let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
-            let message = format!(
-                "{:?} comes before {:?} by name, so it is unclear which row of {target:?} belongs \
-                 to which; add leading zeros to the numbers in the names",
-                name(&before),
-                name(&path)
-            );
-            return Err(SourceError::new(SourceErrorKind::Unpaired, message));
-        }
-        before = path;
-    }
-    Ok(())
-}
-
-/// A path up to the number at the end of its name, and that number as its length without leading
-/// zeros and its digits, which sort like the number.
-fn counting(path: &Path) -> Option<(PathBuf, (usize, &str))> {
-    let stem = path.file_stem()?.to_str()?;
-    let words = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = stem[words.len()..].trim_start_matches('0');
-    (words.len() < stem.len()).then(|| (path.with_file_name(words), (number.len(), number)))
 }
 
 impl fmt::Display for Place {
@@ -482,6 +400,7 @@ impl fmt::Display for Place {
             Self::NpyFile(path) | Self::Safetensors(path) | Self::Shards(path) => {
                 write!(f, "{}", path.display())
             }
+            Self::Pictures(found) => write!(f, "{}", found.place().display()),
         }
     }
 }
@@ -574,6 +493,7 @@ mod tests {
             Ok(Place::FolderAndRows { .. }) => "input rows".to_owned(),
             Ok(Place::Safetensors(_)) => "safetensors".to_owned(),
             Ok(Place::Shards(_)) => "shards".to_owned(),
+            Ok(Place::Pictures(found)) => found.to_string().split(',').next().unwrap().to_owned(),
             Err(error) => error.kind().to_string(),
         }
     }
@@ -582,7 +502,7 @@ mod tests {
     fn a_folder_is_what_it_holds() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path();
-        assert_eq!(place(path, false), "input");
+        assert_eq!([place(path, false), place(path, true)], ["empty", "input"]);
         fs::create_dir(path.join("input")).unwrap();
         assert_eq!(place(path, false), "input target", "a pair that lacks its partner");
         assert_eq!(place(path, true), "input", "a folder among others");
@@ -623,7 +543,7 @@ mod tests {
         add("labels.npy");
         assert_eq!(place(path, false), "configuration", "images/ need not belong to labels.npy");
         fs::rename(path.join("images"), path.join("input")).unwrap();
-        for name in TARGETS {
+        for name in ["output.npy", "target.npy", "targets.npy", "label.npy", "labels.npy"] {
             fs::rename(path.join("labels.npy"), path.join(name)).unwrap();
             assert_eq!(place(path, false), "input rows", "{name}");
             fs::rename(path.join(name), path.join("labels.npy")).unwrap();
@@ -638,17 +558,5 @@ mod tests {
         let arrays = Place::of_path(path, false).unwrap();
         assert!(matches!(arrays, Place::NpyFiles { .. }), "{arrays:?}");
         assert_eq!(arrays.passed_over().len(), 2);
-    }
-
-    #[test]
-    fn numbers_in_names_compare_as_numbers() {
-        let before = |a: &str, b: &str| {
-            let (a, b) = (counting(Path::new(a)).unwrap(), counting(Path::new(b)).unwrap());
-            assert_eq!(a.0, b.0);
-            a.1 < b.1
-        };
-        assert!(before("x/img9.npy", "x/img10.npy") && before("007.npy", "10.npy"));
-        assert!(!before("img0.npy", "img00.npy"), "equal");
-        assert_eq!(counting(Path::new("x.npy")), None);
     }
 }

@@ -48,7 +48,8 @@ fn refuse_empty_epochs(loader: &Loader, args: &LoadArgs) -> Result {
 
 /// Batches that take more than all memory would end the program, or the machine.
 fn refuse_more_than_memory(loader: &Loader, args: &LoadArgs) -> Result {
-    let needed = loader.plan().memory_bytes() as u64;
+    // The largest pictures that are accepted are far larger than those of most folders.
+    let needed = (loader.plan().memory_bytes() - loader.plan().picture_bytes()) as u64;
     match system::memory_bytes() {
         Some(memory) if needed > memory => {
             let lower = if args.prefetch.is_some() { "--prefetch or " } else { "" };

@@ -75,6 +75,7 @@ fn source(place: &Place) -> String {
         Place::Safetensors(path) | Place::Shards(path) => {
             format!("let source = Safetensors::open({path:?})?;\n")
         }
+        Place::Pictures(found) => format!("let source = tallow::open({:?})?;\n", found.place()),
     }
 }
 

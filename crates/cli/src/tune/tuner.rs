@@ -88,7 +88,9 @@ impl Tuner<'_> {
     /// Refuses a bound that no settings keep.
     pub(crate) fn refuse_less_than_the_least(&self, memory: usize) -> Result {
         let least = Settings::new(1, 1);
-        let least = self.build(least)?.plan().memory_bytes();
+        let loader = self.build(least)?;
+        // A bound leaves out the largest pictures, as that of `tallow::Auto` does.
+        let least = loader.plan().memory_bytes() - loader.plan().picture_bytes();
         if least <= memory {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, OsStr};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -218,6 +219,28 @@ impl<'a> Scan<'a> {
                 && self.pattern.strip(&name[..dot]).is_some()
         })
     }
+}
+
+/// Calls `visit` with each entry of `folder` that is not hidden, until it breaks: with the name, and a
+/// way to find out whether it is a folder or a link to one, which may cost a `stat`.
+pub(crate) fn visit_entries(
+    folder: &Path,
+    mut visit: impl FnMut(&CStr, &dyn Fn() -> bool) -> ControlFlow<()>,
+) -> Result<()> {
+    let failed = |e: Errno| Error::io("list the folder", e.into()).with_path(folder);
+    let opened = open_folder(folder)?;
+    for entry in Dir::read_from(&opened).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name.to_bytes().starts_with(b".") {
+            continue;
+        }
+        let is_folder = || is_folder(opened.as_fd(), name, entry.file_type()).unwrap_or(false);
+        if visit(name, &is_folder).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cold]

@@ -15,7 +15,7 @@ mod whole;
 
 pub use self::extent::Extent;
 pub use self::limits::Limits;
-pub(crate) use self::listing::{Listing, list};
+pub(crate) use self::listing::{Listing, list, visit_entries};
 pub use self::location::Location;
 pub(crate) use self::names::{Key, Names, Pattern};
 pub(crate) use self::open::{files_max, open_folder, open_path, open_path_waiting, read_file};

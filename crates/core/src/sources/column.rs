@@ -97,6 +97,11 @@ impl Column {
         result.map_err(|error| self.place(error, index, field.declared()))
     }
 
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The path of the file of sample `index`.
     pub(super) fn path(&self, index: usize) -> PathBuf {
         self.root.join(self.names.path(index))

@@ -11,7 +11,7 @@ use super::pairing::{Pairing, pair, summarize};
 use crate::files::{Limits, Names, Pattern, list};
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, FingerprintBuilder, Location,
-    Picture, Result, Row, Schema, Source,
+    NpyFile, Picture, Result, Row, Schema, Source,
 };
 
 /// Folders of files, one field each. The public sources are doors to this one.
@@ -39,6 +39,45 @@ impl Folders {
         let own = (0..self.columns.len()).filter(|&i| !shared(i));
         own.map(|i| self.columns[i].names.memory_bytes()).sum()
     }
+
+    /// Refuses rows of one file that cannot be those of the files here, in the order of their names.
+    pub(super) fn check_rows(&self, rows: &NpyFile) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Unpaired, message));
+        let (first, target) = (&self.columns[0], rows.path());
+        let (samples, len) = (self.len(), rows.len());
+        if samples != len {
+            let root = first.root();
+            return refuse(format!(
+                "{samples} samples in {root:?} and {len} in {target:?}, expected the same number in \
+                 both"
+            ));
+        }
+        let paths = || (0..samples).map(|index| first.names.path(index));
+        for (before, path) in paths().zip(paths().skip(1)) {
+            if let (Some((words_before, number_before)), Some((words, number))) =
+                (counting(before), counting(path))
+                && words == words_before
+                && number < number_before
+            {
+                let [before, path] =
+                    [before, path].map(|path| path.file_name().unwrap_or_default());
+                return refuse(format!(
+                    "{before:?} comes before {path:?} by name, so it is unclear which row of \
+                     {target:?} belongs to which; add leading zeros to the numbers in the names"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path up to the number at the end of its stem, and that number as its length without leading
+/// zeros and its digits, which sort like the number.
+fn counting(path: &Path) -> Option<(PathBuf, (usize, &str))> {
+    let stem = path.file_stem()?.to_str()?;
+    let words = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = stem[words.len()..].trim_start_matches('0');
+    (words.len() < stem.len()).then(|| (path.with_file_name(words), (number.len(), number)))
 }
 
 impl Source for Folders {
@@ -397,5 +436,22 @@ fn shared_names(listings: &[Names], indices: Option<Vec<Vec<usize>>>) -> Vec<Arc
             };
             listings.iter().zip(indices).map(chosen).collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_compare_as_numbers() {
+        let before = |a: &str, b: &str| {
+            let (a, b) = (counting(Path::new(a)).unwrap(), counting(Path::new(b)).unwrap());
+            assert_eq!(a.0, b.0);
+            a.1 < b.1
+        };
+        assert!(before("x/img9.npy", "x/img10.npy") && before("007.npy", "10.npy"));
+        assert!(!before("img0.npy", "img00.npy"), "equal");
+        assert_eq!(counting(Path::new("x.npy")), None);
     }
 }

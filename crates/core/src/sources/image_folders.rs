@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::folders::{Content, Folders, FoldersBuilder, Survey, door_to_folders};
 use crate::files::Limits;
-use crate::{Picture, Result};
+use crate::{NpyFile, Picture, Result, SourceExt as _, Zip};
 
 /// Folders of pictures: one sample per file, one field per folder. Several folders are paired by file
 /// stem, so that `cat.jpg` has the partner `cat.png`. A folder may also hold `.npy` files.
@@ -57,6 +57,20 @@ impl ImageFolders {
     /// Folders with other field names, colours or sizes, or some of `.npy` files.
     pub fn builder() -> ImageFoldersBuilder {
         ImageFoldersBuilder::default()
+    }
+
+    /// The samples here with the rows of one more file, one row per sample, in the order of the names:
+    /// images in a folder and their labels in one array.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unpaired`](crate::ErrorKind::Unpaired) when there are not as many rows as samples,
+    /// or when the names count without leading zeros, such as `img9` and `img10`, which are not in the
+    /// order of the numbers; [`ErrorKind::Config`](crate::ErrorKind::Config) when the rows are
+    /// [called](NpyFile::named) as a field here.
+    pub fn with_rows(self, rows: NpyFile) -> Result<Zip<Self, NpyFile>> {
+        self.0.check_rows(&rows)?;
+        self.zip(rows)
     }
 
     /// Entries of the folders that were passed over: hidden ones and those of other extensions.

@@ -2,7 +2,9 @@
 //! folders. Where bytes lie is the business of `files`, what they mean that of `codecs`.
 
 mod column;
+mod contents;
 mod folders;
+mod found;
 mod from_fn;
 mod from_fn_with;
 mod image_folder;
@@ -15,6 +17,7 @@ mod pairing;
 mod safetensors;
 
 pub use self::folders::Survey;
+pub use self::found::{Found, open};
 pub use self::from_fn::{FromFn, from_fn};
 pub use self::from_fn_with::{FromFnWith, from_fn_with};
 pub use self::image_folder::{ImageFolder, ImageFolderBuilder};

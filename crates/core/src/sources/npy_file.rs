@@ -83,6 +83,11 @@ impl NpyFile {
         Ok(self)
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Bytes of one sample in the file.
     fn stored_bytes(&self) -> usize {
         self.header.stored_bytes(&self.header.shape[1..])

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::folders::{Content, Folders, FoldersBuilder, Survey, door_to_folders};
-use crate::Result;
 use crate::files::Limits;
+use crate::{NpyFile, Result, SourceExt as _, Zip};
 
 /// Folders of `.npy` files: one sample per file, one field per folder. Several folders are paired by
 /// file stem.
@@ -55,6 +55,20 @@ impl NpyFolders {
     /// Folders with other field names, ragged shapes, or other limits.
     pub fn builder() -> NpyFoldersBuilder {
         NpyFoldersBuilder::default()
+    }
+
+    /// The samples here with the rows of one more file, one row per sample, in the order of the names:
+    /// images in a folder and their labels in one array.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unpaired`](crate::ErrorKind::Unpaired) when there are not as many rows as samples,
+    /// or when the names count without leading zeros, such as `img9` and `img10`, which are not in the
+    /// order of the numbers; [`ErrorKind::Config`](crate::ErrorKind::Config) when the rows are
+    /// [called](NpyFile::named) as a field here.
+    pub fn with_rows(self, rows: NpyFile) -> Result<Zip<Self, NpyFile>> {
+        self.0.check_rows(&rows)?;
+        self.zip(rows)
     }
 
     /// Entries of the folders that were passed over: hidden ones and those of other extensions.

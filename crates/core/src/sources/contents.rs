@@ -1,0 +1,115 @@
+//! What a folder holds that may be samples, by the names in it.
+
+use std::ffi::{CStr, OsStr};
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::column::PICTURES;
+use crate::Result;
+use crate::files::visit_entries;
+
+/// The names in one folder, without those that are hidden.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The number of `.npy` files, and the paths of a few.
+    pub(super) npy: usize,
+    met: Vec<PathBuf>,
+    /// The number of files that may be pictures.
+    pub(super) pictures: usize,
+    /// Whether there is a `.safetensors` file.
+    pub(super) shards: bool,
+    /// Folders, and links to folders, in the order of their names.
+    pub(super) folders: Vec<PathBuf>,
+    /// Other entries.
+    pub(super) others: usize,
+}
+
+/// What a file may be, by its extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Npy,
+    Picture,
+    Shard,
+}
+
+impl Kind {
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
+        let dot = name.iter().rposition(|&byte| byte == b'.')?;
+        let is = |other: &str| name[dot + 1..].eq_ignore_ascii_case(other.as_bytes());
+        if is("npy") {
+            return Some(Self::Npy);
+        }
+        if is("safetensors") {
+            return Some(Self::Shard);
+        }
+        PICTURES.iter().any(|picture| is(picture)).then_some(Self::Picture)
+    }
+}
+
+impl Contents {
+    /// If there are at most this many `.npy` files, their names matter: a pair of arrays, or one.
+    const FEW: usize = 2;
+
+    /// The most folders to look into; a message names fewer.
+    const FOLDERS_MAX: usize = 64;
+
+    pub(super) fn of(folder: &Path) -> Result<Self> {
+        let mut found = Self::default();
+        visit_entries(folder, |name, is_folder| {
+            found.add(folder, name, is_folder);
+            ControlFlow::Continue(())
+        })?;
+        found.met.sort_unstable();
+        found.folders.sort_unstable();
+        Ok(found)
+    }
+
+    fn add(&mut self, folder: &Path, name: &CStr, is_folder: &dyn Fn() -> bool) {
+        let path = || folder.join(OsStr::from_bytes(name.to_bytes()));
+        match Kind::of(name.to_bytes()) {
+            Some(Kind::Npy) => {
+                self.npy += 1;
+                if self.met.len() < Self::FEW {
+                    self.met.push(path());
+                }
+            }
+            Some(Kind::Picture) => self.pictures += 1,
+            Some(Kind::Shard) => self.shards = true,
+            None if is_folder() => self.folders.push(path()),
+            None => self.others += 1,
+        }
+    }
+
+    /// The `.npy` files by name, if they are only a few.
+    pub(super) fn few(&self) -> &[PathBuf] {
+        if self.npy <= Self::FEW { &self.met } else { &[] }
+    }
+
+    /// The folders in it that hold a file of `kind`.
+    pub(super) fn folders_with(&self, kind: Kind) -> Vec<PathBuf> {
+        let has = |folder: &&PathBuf| has(folder, kind);
+        self.folders.iter().take(Self::FOLDERS_MAX).filter(has).cloned().collect()
+    }
+
+    /// The folders in it that are data sets of their own: of shards, or of folders with samples.
+    pub(super) fn data_sets(&self) -> Vec<PathBuf> {
+        let is_set = |folder: &&PathBuf| {
+            Self::of(folder).is_ok_and(|found| {
+                found.shards
+                    || [Kind::Npy, Kind::Picture].iter().any(|&k| !found.folders_with(k).is_empty())
+            })
+        };
+        self.folders.iter().take(Self::FOLDERS_MAX).filter(is_set).cloned().collect()
+    }
+}
+
+/// Whether a folder holds a file of `kind`.
+pub(super) fn has(folder: &Path, kind: Kind) -> bool {
+    let mut has = false;
+    let visited = visit_entries(folder, |name, _| {
+        has = Kind::of(name.to_bytes()) == Some(kind);
+        if has { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    visited.is_ok() && has
+}
