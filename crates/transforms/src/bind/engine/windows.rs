@@ -97,8 +97,11 @@ impl Made {
             Field::new("input", RowDType::U8, &shape),
             Field::new("mask", RowDType::U8, &shape),
         ];
+        // A sum of several views has no mask.
+        let has_mask = !chain.contains("aug_mix");
         let chain: Augment = chain.parse().unwrap_or_else(|error| panic!("{error}"));
-        let chain = chain.layout(Layout::Hwc).mask_filled("mask", 77.0);
+        let chain = chain.layout(Layout::Hwc);
+        let chain = if has_mask { chain.mask_filled("mask", 77.0) } else { chain };
         let engine = AugmentEngine::bind(&chain, &Schema::new(fields).unwrap());
         let engine = match engine {
             // A line has no four corners.
@@ -147,13 +150,12 @@ impl Made {
             Some(Reach { start: [0; 3], end: [1, height, width] })
         };
         let expected = upright.raw(whole(&upright), &upright.pixels);
-        let select = self.engine.select_of(1).unwrap();
-        type Way<'a> = (Option<Reach>, &'a dyn Fn(&Raw<'_>) -> Vec<u8>);
-        let ways: [Way<'_>; 2] = [
-            (self.reach(self.plans.iter().copied()), &|raw| self.image(raw)),
-            (self.reach(select.stages(&self.plans)), &|raw| self.mask(raw)),
-        ];
-        for (part, make) in ways {
+        type Make<'a> = &'a dyn Fn(&Raw<'_>) -> Vec<u8>;
+        let (image, mask): (Make<'_>, Make<'_>) = (&|raw| self.image(raw), &|raw| self.mask(raw));
+        let image = (self.reach(self.plans.iter().copied()), image);
+        let select = self.engine.select_of(1);
+        let mask = select.map(|select| (self.reach(select.stages(&self.plans)), mask));
+        for (part, make) in std::iter::once(image).chain(mask) {
             let expected = make(&expected);
             let window = part.map_or_else(Vec::new, |part| self.picture.cut(part));
             let poisoned = self.picture.poisoned(part);
@@ -217,10 +219,32 @@ fn step() -> impl Strategy<Value = String> {
             format!("perspective({a},{b},{c},{d},{e},{f},{g},{h})")
         }),
         how().prop_map(|how| format!("elastic(30,sigma=2,interpolation={how})")),
+        prop_oneof![
+            Just("rotate(33,interpolation=bilinear)"),
+            Just("random_rotation(90)"),
+            Just(
+                "random_rot90 pad_if_needed(24,24,place=random,mode=symmetric) center_crop(21,24)"
+            ),
+            Just("random_affine(50,translate=[0.4,0.3],scale=0.5..1.6,interpolation=bilinear)"),
+            Just("center_crop(20) resized_crop(3,2,10,12,9,31)"),
+            Just("random_apply(0.5,random_rotation(30) elastic)"),
+            Just("random_order(random_perspective(0.5) random_vflip elastic)"),
+        ]
+        .prop_map(str::to_owned),
         Just("gaussian_blur(5,sigma=1)".to_owned()),
         Just("adjust_sharpness(2)".to_owned()),
         Just("autocontrast".to_owned()),
         Just("random_erasing(1,scale=1..1,ratio=1..1)".to_owned()),
+    ]
+}
+
+/// Steps of several branches, of images in colour.
+fn policy() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        6 => Just(""),
+        1 => Just(" aug_mix"),
+        1 => Just(" rand_augment"),
+        1 => Just(" trivial_augment_wide"),
     ]
 }
 
@@ -230,11 +254,16 @@ proptest! {
     #[test]
     fn a_row_of_its_window_is_the_row_of_all_pixels(
         steps in prop::collection::vec(step(), 0..5), size in [side(), side()], channels in 1usize..5,
-        orientation in 1u16..9, seed: u32, once: bool, color: bool,
+        orientation in 1u16..9, seed: u32, once: bool, color: bool, policy in policy(),
+        policy_first: bool,
     ) {
         let once = if once { "resample_once " } else { "" };
         let color = if color { " adjust_brightness(0.8)" } else { "" };
-        let chain = format!("{once}{}{color}", steps.join(" "));
+        let steps = steps.join(" ");
+        let chain = match policy_first {
+            true => format!("{once}{policy} {steps}{color}"),
+            false => format!("{once}{steps}{policy}{color}"),
+        };
         let made = Made::new(&chain, Stored::new(size, channels, orientation, seed));
         prop_assume!(made.is_some());
         made.unwrap().check(&chain);
