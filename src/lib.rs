@@ -6,14 +6,14 @@
 //! use tallow::prelude::*;
 //!
 //! # fn main() -> tallow::Result<()> {
-//! // data/input/*.npy and data/output/*.npy, paired by name
-//! let source = NpyFolders::pairs("data")?;
+//! // train/cat/*.jpg, train/dog/*.png: a folder per class
+//! let source = ImageFolder::open("train")?;
 //! let augment = Augment::new().random_resized_crop(224).random_hflip(0.5).normalize(IMAGENET);
 //! let loader = Loader::builder(source).transform(augment).batch_size(64).shuffle().build()?;
 //! for epoch in 0..3 {
 //!     for batch in loader.epoch(epoch) {
-//!         let (input, target) = batch?.pair("input", "target")?;
-//! #       let _ = (input, target);
+//!         let (image, label) = batch?.pair("image", "label")?;
+//! #       let _ = (image, label);
 //!     }
 //! }
 //! println!("{}", loader.report());
@@ -24,7 +24,7 @@
 //! Start with the [`guide`]: ten questions in the order in which they come up, and a table for
 //! people who come from PyTorch. Then:
 //!
-//! - a [`Source`] gives samples by index: [`NpyFolders`], [`NpyFile`], [`Safetensors`], [`Memory`],
+//! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`], [`Safetensors`], [`Memory`],
 //!   [`from_fn`], and sources made of sources ([`SourceExt`]);
 //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
@@ -91,9 +91,10 @@ struct Readme;
 /// What a training program needs: `use tallow::prelude::*`.
 pub mod prelude {
     pub use tallow_core::{
-        Dim, Error as SourceError, Field, LastBatch, Memory, NpyFile, NpyFolders,
-        Result as SourceResult, Row, RowDType, RowView, Safetensors, Sampler, Schema, Sequential,
-        Shuffle, Source, SourceExt, SubsetSampler, Transform, Weighted, WithReplacement, from_fn,
+        Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Memory, NpyFile,
+        NpyFolders, Picture, Result as SourceResult, Row, RowDType, RowView, Safetensors, Sampler,
+        Schema, Sequential, Shuffle, Source, SourceExt, SubsetSampler, Transform, Weighted,
+        WithReplacement, from_fn,
     };
     pub use tallow_loader::{Auto, Batch, Loader, LoaderBuilder, OnError, State};
     pub use tallow_transforms::{Augment, IMAGENET, map, map_drawn};
