@@ -109,8 +109,9 @@ impl Plane {
     ) {
         debug_assert!(self.reach.contains(by, bx), "block [{by}, {bx}] of {:?}", self.reach);
         let at = self.at(1 + (by - self.first) * BLOCK, bx * BLOCK);
-        let samples = &mut self.samples[at..];
-        idct::block(simd, coefficients, &self.quantisers, last, samples, self.stride);
+        let (samples, _) = self.samples.as_chunks_mut::<BLOCK>();
+        let (at, stride) = (at / BLOCK, self.stride / BLOCK);
+        idct::block(simd, coefficients, &self.quantisers, last, samples, at, stride);
     }
 
     /// Repeats the outermost samples of the picture beyond its edges, where they are filtered.

@@ -78,14 +78,14 @@ impl Picture {
             .iter()
             .zip(&self.blocks)
             .map(|(component, blocks)| {
-                let stride = component.blocks_wide * BLOCK;
-                let mut samples = vec![0; stride * component.blocks_high * BLOCK];
+                let stride = component.blocks_wide;
+                let mut samples = vec![[0; BLOCK]; stride * component.blocks_high * BLOCK];
                 let quantisers = idct::quantisers(&component.quant);
-                for (at, (block, _)) in blocks.iter().enumerate() {
-                    let (row, column) = (at / component.blocks_wide, at % component.blocks_wide);
-                    let samples = &mut samples[row * BLOCK * stride + column * BLOCK..];
-                    idct::block(scalar, block, &quantisers, 63, samples, stride);
+                for (index, (block, _)) in blocks.iter().enumerate() {
+                    let at = index / stride * stride * BLOCK + index % stride;
+                    idct::block(scalar, block, &quantisers, 63, &mut samples, at, stride);
                 }
+                let (samples, stride) = (samples.into_flattened(), stride * BLOCK);
                 (samples, stride)
             })
             .collect();

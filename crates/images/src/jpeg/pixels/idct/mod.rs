@@ -88,26 +88,30 @@ const ROW_SHIFT: u32 = BITS + KEPT + 3;
 /// Samples are stored about 128.
 const ROW_ROUNDING: i32 = (1 << (ROW_SHIFT - 1)) + (128 << ROW_SHIFT);
 
-/// Writes the 8 rows of 8 samples of a block to `samples`, whose rows are `stride` apart. `last` is
-/// the zigzag index of the last coefficient that is not 0, or any larger one.
+/// Eight samples of a row of a block. Memory in these units takes one check of its length for each.
+pub(super) type Eight = [u8; 8];
+
+/// Writes the rows of a block to `samples[at]`, `samples[at + stride]` and so on. `last` is the zigzag
+/// index of the last coefficient that is not 0, or any larger one.
 #[inline]
 pub(super) fn block(
     simd: Simd,
     coefficients: &Block,
     quantisers: &Block,
     last: usize,
-    samples: &mut [u8],
+    samples: &mut [Eight],
+    at: usize,
     stride: usize,
 ) {
     if last == 0 {
         let row = [flat(coefficients[0].wrapping_mul(quantisers[0])); 8];
-        return store([row; 8], samples, stride);
+        return store([row; 8], samples, at, stride);
     }
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = simd.v3() {
-        return v3::block(v3, coefficients, quantisers, samples, stride);
+        return v3::block(v3, coefficients, quantisers, samples, at, stride);
     }
-    block_portable(simd, coefficients, quantisers, samples, stride);
+    block_portable(simd, coefficients, quantisers, samples, at, stride);
 }
 
 /// Apart, so that its memory and registers do not weigh on the call that vector code is.
@@ -116,19 +120,20 @@ fn block_portable(
     simd: Simd,
     coefficients: &Block,
     quantisers: &Block,
-    samples: &mut [u8],
+    samples: &mut [Eight],
+    at: usize,
     stride: usize,
 ) {
     simd.run(
         #[inline(always)]
-        || store(portable(coefficients, quantisers), samples, stride),
+        || store(portable(coefficients, quantisers), samples, at, stride),
     );
 }
 
 #[inline(always)]
-fn store(rows: [[u8; 8]; 8], samples: &mut [u8], stride: usize) {
-    for (k, row) in rows.iter().enumerate() {
-        samples[k * stride..][..8].copy_from_slice(row);
+fn store(rows: [Eight; 8], samples: &mut [Eight], at: usize, stride: usize) {
+    for (k, row) in rows.into_iter().enumerate() {
+        samples[at + k * stride] = row;
     }
 }
 
@@ -152,7 +157,7 @@ fn narrow(row: i32) -> u8 {
 type Lane = [i32; 8];
 
 #[inline(always)]
-fn portable(coefficients: &Block, quantisers: &Block) -> [[u8; 8]; 8] {
+fn portable(coefficients: &Block, quantisers: &Block) -> [Eight; 8] {
     let mut pairs = [[[0; 8]; 2]; 4];
     for (k, pair) in pairs.iter_mut().enumerate() {
         for rank in 0..8 {

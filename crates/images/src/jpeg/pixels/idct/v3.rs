@@ -9,16 +9,17 @@ use std::arch::x86_64::__m256i;
 use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
-use super::{Block, COLUMN_ROUNDING, COLUMN_SHIFT, EVEN, ODD, ROW_ROUNDING, ROW_SHIFT};
+use super::{Block, COLUMN_ROUNDING, COLUMN_SHIFT, EVEN, Eight, ODD, ROW_ROUNDING, ROW_SHIFT};
 
 pub(super) fn block(
     v3: V3,
     coefficients: &Block,
     quantisers: &Block,
-    samples: &mut [u8],
+    samples: &mut [Eight],
+    at: usize,
     stride: usize,
 ) {
-    v3.vectorize(Transform { v3, coefficients, quantisers, samples, stride });
+    v3.vectorize(Transform { v3, coefficients, quantisers, samples, at, stride });
 }
 
 /// What is compiled for AVX2. A closure would do, but for a call in between that is not inlined.
@@ -26,7 +27,8 @@ struct Transform<'a> {
     v3: V3,
     coefficients: &'a Block,
     quantisers: &'a Block,
-    samples: &'a mut [u8],
+    samples: &'a mut [Eight],
+    at: usize,
     stride: usize,
 }
 
@@ -36,12 +38,12 @@ impl NullaryFnOnce for Transform<'_> {
     #[inline(always)]
     fn call(self) {
         let rows = transform(self.v3, self.coefficients, self.quantisers);
-        super::store(rows, self.samples, self.stride);
+        super::store(rows, self.samples, self.at, self.stride);
     }
 }
 
 #[inline(always)]
-fn transform(v3: V3, coefficients: &Block, quantisers: &Block) -> [[u8; 8]; 8] {
+fn transform(v3: V3, coefficients: &Block, quantisers: &Block) -> [Eight; 8] {
     let (coefficients, _) = coefficients.as_chunks::<16>();
     let (quantisers, _) = quantisers.as_chunks::<16>();
     let mut pairs = [v3.avx._mm256_setzero_si256(); 4];
@@ -117,11 +119,11 @@ fn transpose_half(v3: V3, [a, b, c, d]: [__m256i; 4]) -> [__m256i; 2] {
 
 /// Columns of rows, in 32 bits, to rows of samples.
 #[inline(always)]
-fn narrow(v3: V3, [a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [[u8; 8]; 8] {
+fn narrow(v3: V3, [a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [Eight; 8] {
     let (left, right) = (narrow_half(v3, [a, b, c, d]), narrow_half(v3, [e, f, g, h]));
     let rows =
         [v3.avx2._mm256_unpacklo_epi32(left, right), v3.avx2._mm256_unpackhi_epi32(left, right)];
-    let [[r0, r1, r4, r5], [r2, r3, r6, r7]]: [[[u8; 8]; 4]; 2] = cast(rows);
+    let [[r0, r1, r4, r5], [r2, r3, r6, r7]]: [[Eight; 4]; 2] = cast(rows);
     [r0, r1, r2, r3, r4, r5, r6, r7]
 }
 
