@@ -116,7 +116,7 @@ impl<'a> Pixels<'a> {
         let mut components = [&[][..]; MAX_COMPONENTS];
         for (plane, component) in self.planes.iter_mut().zip(&mut components) {
             plane.upsample(self.simd, row, self.sums);
-            *component = plane.pixels(row, &self.window.columns);
+            *component = plane.pixels(row);
         }
         let bytes = self.window.width() * self.conversion.pixel_bytes();
         let at = (row - self.window.rows.start) * bytes;

@@ -30,9 +30,12 @@ pub(super) struct Plane {
     /// Rows and columns of samples in the picture.
     height: usize,
     width: usize,
-    /// The pixel columns that are wanted, rounded up.
-    begin: usize,
+    /// Where in a row of samples those begin that pixels are made of, and how many these are.
+    offset: usize,
     count: usize,
+    /// How many pixels are made of them, and how many of these lie before the window.
+    pixel_count: usize,
+    skipped: usize,
     /// Row 0 is the last of the row of units before; then come those of this one.
     samples: Vec<u8>,
     stride: usize,
@@ -50,8 +53,10 @@ impl Default for Plane {
             first: 0,
             height: 0,
             width: 0,
-            begin: 0,
+            offset: 0,
             count: 0,
+            pixel_count: 0,
+            skipped: 0,
             samples: Vec::new(),
             stride: 0,
             pixels: Vec::new(),
@@ -71,16 +76,19 @@ impl Plane {
         self.width = component.width;
 
         let (h, _) = upsampling.factors();
-        self.begin = window.columns.start / h * h;
-        let skipped = window.columns.start - self.begin;
+        let begin = window.columns.start / h;
+        let early = usize::from(upsampling.filters_rows());
         let steps = window.width().next_multiple_of(STEP);
-        self.count = (skipped + steps).next_multiple_of(2 * STEP);
+        self.offset = BEFORE + begin - self.reach.columns.start * BLOCK - early;
+        self.skipped = window.columns.start - begin * h;
+        self.pixel_count = (self.skipped + steps).next_multiple_of(2 * STEP);
+        self.count = upsampling.samples(self.pixel_count);
         // An odd number of cache lines, so that the rows of a block do not compete for the same sets.
         let lines = (BEFORE + self.reach.columns.len() * BLOCK + AFTER).div_ceil(64) | 1;
         self.stride = 64 * lines;
         grow(&mut self.samples, self.stride * (1 + component.v * BLOCK) + AFTER);
-        if h > 1 || upsampling.filters_columns() {
-            grow(&mut self.pixels, self.count);
+        if self.makes_pixels() {
+            grow(&mut self.pixels, self.pixel_count);
         }
     }
 
@@ -142,30 +150,26 @@ impl Plane {
 
     /// Makes the pixels of a row, whose samples are there.
     pub(super) fn upsample(&mut self, simd: Simd, pixel_row: usize, sums: &mut Vec<u16>) {
-        if !self.needs_pixels() {
-            return;
+        if self.makes_pixels() {
+            let rows = self.rows(pixel_row).map(|at| &self.samples[at..at + self.count]);
+            let pixels = &mut self.pixels[..self.pixel_count];
+            self.upsampling.row(simd, pixel_row, rows, sums, pixels);
         }
-        let count = self.upsampling.samples(self.count);
-        let early = usize::from(self.upsampling.filters_rows());
-        let rows = self.rows(pixel_row).map(|at| &self.samples[at - early..][..count]);
-        let pixels = &mut self.pixels[..self.count];
-        self.upsampling.row(simd, pixel_row, rows, sums, pixels);
     }
 
-    /// The pixels of a row in these columns, and at least up to a multiple of [`STEP`] of them. What
-    /// [`upsample`](Self::upsample) makes, it has made.
-    pub(super) fn pixels(&self, pixel_row: usize, columns: &Range<usize>) -> &[u8] {
-        let skipped = columns.start - self.begin;
-        let count = columns.len().next_multiple_of(STEP);
-        if self.needs_pixels() {
-            return &self.pixels[skipped..];
+    /// The pixels of a row from the first of the window on, and at least up to a multiple of [`STEP`]
+    /// of them. What [`upsample`](Self::upsample) makes, it has made.
+    pub(super) fn pixels(&self, pixel_row: usize) -> &[u8] {
+        if self.makes_pixels() {
+            return &self.pixels[self.skipped..self.pixel_count];
         }
         let [at, _] = self.rows(pixel_row);
-        &self.samples[at + skipped..][..count]
+        &self.samples[at..at + self.pixel_count]
     }
 
-    fn needs_pixels(&self) -> bool {
-        self.upsampling.factors().0 > 1 || self.filters_columns()
+    /// Whether pixels are not the samples themselves, somewhere in their rows.
+    fn makes_pixels(&self) -> bool {
+        !matches!(self.upsampling, Upsampling::None | Upsampling::Repeat { h: 1, .. })
     }
 
     #[cfg(test)]
@@ -174,12 +178,10 @@ impl Plane {
         self.pixels.fill(byte);
     }
 
-    /// Where the memory holds the rows of samples of a row of pixels.
+    /// Where in memory the samples of a row of pixels begin.
     fn rows(&self, pixel_row: usize) -> [usize; 2] {
-        let first = self.first * BLOCK;
-        let column = self.begin / self.upsampling.factors().0;
         let rows = self.upsampling.rows_of(pixel_row, self.height);
-        rows.map(|row| self.at(row + 1 - first, column))
+        rows.map(|row| (row + 1 - self.first * BLOCK) * self.stride + self.offset)
     }
 }
 

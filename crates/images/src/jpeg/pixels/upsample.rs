@@ -82,13 +82,15 @@ impl Upsampling {
     /// The sample rows of a pixel row: the nearer and, where columns are filtered, the next; in a
     /// component of that height.
     pub(super) fn rows_of(self, pixel: usize, height: usize) -> [usize; 2] {
-        let near = pixel / self.factors().1;
-        let next = match pixel % 2 {
-            _ if !self.filters_columns() => near,
-            0 => near.saturating_sub(1),
-            _ => (near + 1).min(height - 1),
-        };
-        [near, next]
+        match self {
+            Self::None | Self::Row => [pixel; 2],
+            Self::Column | Self::Both => {
+                let near = pixel / 2;
+                let next = if pixel % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
+                [near, next.min(height - 1)]
+            }
+            Self::Repeat { v, .. } => [pixel / v; 2],
+        }
     }
 
     /// How many samples of a row have to be there for that many pixels.

@@ -4,9 +4,10 @@
 //! fast 1-D DCT algorithms with 11 multiplications" (ICASSP 1989), on the columns and then on the
 //! rows, with constants of 13 bits. libjpeg shares multiplications; here each half of the transform
 //! is a small matrix, which gives the same integers and suits instructions that multiply and add in
-//! pairs. A sample of a picture comes out bit for bit as libjpeg's. Where a file holds coefficients
-//! that no picture has, the product with the quantiser wraps at 16 bits and columns saturate at 16
-//! bits, as in the vector code of libjpeg-turbo.
+//! pairs. Samples come out bit for bit as libjpeg's, also where coefficients are several times larger
+//! than those of any picture. Beyond that libjpeg's C code and its vector code differ from each other
+//! too: here the product with the quantiser wraps at 16 bits and what columns hand to rows saturates
+//! at 16 bits, on every machine.
 
 #[cfg(target_arch = "x86_64")]
 mod v3;
