@@ -86,7 +86,7 @@ impl Upsampling {
             Self::None | Self::Row => [pixel; 2],
             Self::Column | Self::Both => {
                 let near = pixel / 2;
-                let next = if pixel % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
+                let next = if pixel % 2 == 1 { near + 1 } else { near.saturating_sub(1) };
                 [near, next.min(height - 1)]
             }
             Self::Repeat { v, .. } => [pixel / v; 2],

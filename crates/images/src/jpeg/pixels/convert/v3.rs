@@ -29,24 +29,27 @@ impl NullaryFnOnce for Row<'_> {
 }
 
 impl Lanes for V3 {
-    /// In numbers of 16 bits. The factors of red, green and blue are 1, -1 and 2 and a rest that fits
-    /// in 16 bits as a signed fraction.
+    /// In numbers of 16 bits.
     #[inline(always)]
     fn rgb_of_ycc(self, ycc: [Lane; 3]) -> [Lane; 3] {
         let zero = self.avx._mm256_setzero_si256();
         let [y, cb, cr]: [__m256i; 3] = cast(ycc);
+        let middle = self.avx._mm256_set1_epi8(-128);
+        let (cb, cr) =
+            (self.avx2._mm256_xor_si256(cb, middle), self.avx2._mm256_xor_si256(cr, middle));
         // Bytes go to 16 bits within each half of a register, and packing takes them back.
-        let low = [
+        let low = half(
+            self,
             self.avx2._mm256_unpacklo_epi8(y, zero),
-            self.avx2._mm256_unpacklo_epi8(cb, zero),
-            self.avx2._mm256_unpacklo_epi8(cr, zero),
-        ];
-        let high = [
+            twice(self, self.avx2._mm256_unpacklo_epi8(zero, cb)),
+            twice(self, self.avx2._mm256_unpacklo_epi8(zero, cr)),
+        );
+        let high = half(
+            self,
             self.avx2._mm256_unpackhi_epi8(y, zero),
-            self.avx2._mm256_unpackhi_epi8(cb, zero),
-            self.avx2._mm256_unpackhi_epi8(cr, zero),
-        ];
-        let (low, high) = (half(self, low), half(self, high));
+            twice(self, self.avx2._mm256_unpackhi_epi8(zero, cb)),
+            twice(self, self.avx2._mm256_unpackhi_epi8(zero, cr)),
+        );
         cast([
             self.avx2._mm256_packus_epi16(low[0], high[0]),
             self.avx2._mm256_packus_epi16(low[1], high[1]),
@@ -94,39 +97,37 @@ impl Lanes for V3 {
     }
 }
 
-/// Red, green and blue of 16 pixels, to be saturated.
+/// Twice the numbers that are in the upper bytes.
 #[inline(always)]
-fn half(v3: V3, [y, cb, cr]: [__m256i; 3]) -> [__m256i; 3] {
-    let middle = v3.avx._mm256_set1_epi16(128);
-    let (cb, cr) = (v3.avx2._mm256_sub_epi16(cb, middle), v3.avx2._mm256_sub_epi16(cr, middle));
-    let (cb2, cr2) = (add(v3, cb, cb), add(v3, cr, cr));
-    let red = add(v3, add(v3, y, cr), scaled(v3, cr2, RED - (1 << 16)));
-    let blue = add(v3, add(v3, y, cb2), scaled(v3, cb2, BLUE - (2 << 16)));
-    let greens = [
-        green(v3, v3.avx2._mm256_unpacklo_epi16(cb, cr)),
-        green(v3, v3.avx2._mm256_unpackhi_epi16(cb, cr)),
-    ];
-    let greens = v3.avx2._mm256_packs_epi32(greens[0], greens[1]);
-    [red, add(v3, v3.avx2._mm256_sub_epi16(y, cr), greens), blue]
+fn twice(v3: V3, upper: __m256i) -> __m256i {
+    v3.avx2._mm256_srai_epi16::<7>(upper)
 }
 
+/// Red, green and blue of 16 pixels, to be saturated, from luma and twice the differences.
 #[inline(always)]
-fn add(v3: V3, a: __m256i, b: __m256i) -> __m256i {
-    v3.avx2._mm256_add_epi16(a, b)
+fn half(v3: V3, y: __m256i, cb2: __m256i, cr2: __m256i) -> [__m256i; 3] {
+    let greens = v3.avx2._mm256_packs_epi32(
+        green(v3, v3.avx2._mm256_unpacklo_epi16(cb2, cr2)),
+        green(v3, v3.avx2._mm256_unpackhi_epi16(cb2, cr2)),
+    );
+    [
+        v3.avx2._mm256_add_epi16(y, scaled(v3, cr2, RED)),
+        v3.avx2._mm256_add_epi16(y, greens),
+        v3.avx2._mm256_add_epi16(y, scaled(v3, cb2, BLUE)),
+    ]
 }
 
-/// `(factor * x + HALF) >> 16` of `2 * x`, as `((factor * 2x >> 16) + 1) >> 1`, which is the same
-/// integer.
+/// `(factor * x + HALF) >> 16` of `2 * x`, as `(factor / 4 * 2x + (1 << 14)) >> 15`. A quarter of the
+/// factor is no integer, but the nearest gives the same for all 256 differences.
 #[inline(always)]
 fn scaled(v3: V3, twice: __m256i, factor: i32) -> __m256i {
-    let product = v3.avx2._mm256_mulhi_epi16(twice, v3.avx._mm256_set1_epi16(factor as i16));
-    v3.avx2._mm256_srai_epi16::<1>(add(v3, product, v3.avx._mm256_set1_epi16(1)))
+    v3.avx2._mm256_mulhrs_epi16(twice, v3.avx._mm256_set1_epi16(((factor + 2) >> 2) as i16))
 }
 
-/// What pairs of Cb and Cr contribute to green, but for -1 times Cr.
+/// What pairs of twice Cb and twice Cr contribute to green.
 #[inline(always)]
 fn green(v3: V3, pairs: __m256i) -> __m256i {
-    let [cb, cr] = [GREEN[0], GREEN[1] + (1 << 16)];
+    let [cb, cr] = [GREEN[0] / 2, GREEN[1] / 2];
     let factors = v3.avx._mm256_set1_epi32((cr << 16) | (cb & 0xffff));
     let sum = v3.avx2._mm256_madd_epi16(pairs, factors);
     v3.avx2._mm256_srai_epi32::<16>(v3.avx2._mm256_add_epi32(sum, v3.avx._mm256_set1_epi32(HALF)))
