@@ -68,10 +68,10 @@ impl Canonical {
         }
     }
 
-    /// The code that comes next.
-    fn code(&self, bits: &Bits<'_>) -> Option<Code> {
-        let next = bits.peek(16);
-        let length = (1..=16).find(|&length| next < self.limits[length])?;
+    /// The code that `next`, 16 bits, begin with, which has more than `looked_up` bits: others were looked up.
+    #[inline(never)]
+    fn code(&self, next: u32, looked_up: u32) -> Option<Code> {
+        let length = (looked_up as usize + 1..=16).find(|&length| next < self.limits[length])?;
         let place = (next >> (16 - length)) as i32 + self.offsets[length];
         let symbol = *self.codes.get(16 + place as usize)?;
         Some(Code { length: length as u32, symbol })
@@ -114,7 +114,8 @@ fn extend(number: u32, size: u32) -> i32 {
 
 /// Codes for DC differences.
 ///
-/// An entry is, from the top: the difference (16 bits), whether it is not here (8), bits to take (8).
+/// An entry is, from the top: the difference or else its size (16 bits), whether it is not here (8),
+/// bits to take (8), none if the code is too long for the table.
 #[derive(Debug)]
 pub(crate) struct DcTable {
     lookup: Box<[u32; 1 << DC_BITS]>,
@@ -139,6 +140,9 @@ impl DcTable {
                     let entry = (extend(number, size) as u32) << 16 | total;
                     fill(&mut lookup[..], DC_BITS, code << size | number, total, entry);
                 }
+            } else if length <= DC_BITS {
+                let entry = size << 16 | DC_ELSEWHERE | length;
+                fill(&mut lookup[..], DC_BITS, code, length, entry);
             }
         });
         Ok(Self { lookup, canonical })
@@ -152,23 +156,26 @@ impl DcTable {
             bits.skip(entry & 0xff);
             return Ok(entry as i32 >> 16);
         }
-        let (difference, after) = self.long(*bits)?;
-        *bits = after;
-        Ok(difference)
+        self.long(bits, entry)
     }
 
-    #[inline(never)]
-    fn long<'a>(&self, mut bits: Bits<'a>) -> Result<(i32, Bits<'a>), Problem> {
-        let Code { length, symbol } = self.canonical.code(&bits).ok_or(Problem::Code)?;
-        bits.skip(length);
-        Ok((bits.take_signed(symbol.into()), bits))
+    /// The same where the bits of the code and of the number are too many for the table.
+    #[inline(always)]
+    fn long(&self, bits: &mut Bits<'_>, entry: u32) -> Result<i32, Problem> {
+        let code = match entry & 0xff {
+            0 => self.canonical.code(bits.peek(16), DC_BITS).ok_or(Problem::Code)?,
+            length => Code { length, symbol: (entry >> 16) as u8 },
+        };
+        bits.skip(code.length);
+        Ok(bits.take_signed(code.symbol.into()))
     }
 }
 
 /// Codes for AC coefficients.
 ///
 /// An entry is, from the top: the coefficient or else the symbol (16 bits), how many coefficients on
-/// it leads (8), bits to take (8). Where no coefficient is in the entry, it leads behind every block.
+/// it leads (8), bits to take (8), none if the code is too long for the table. Where no coefficient is
+/// in the entry, it leads behind every block.
 #[derive(Debug)]
 pub(crate) struct AcTable {
     lookup: Box<[u32; 1 << AC_BITS]>,
@@ -266,8 +273,7 @@ impl AcTable {
                 if after < AC_ELSEWHERE as usize {
                     return Err(Problem::PastEnd);
                 }
-                let (step, coefficient, rest) = self.long(*bits)?;
-                *bits = rest;
+                let (step, coefficient) = self.long(bits, entry)?;
                 if step == 0 {
                     return Ok(End::Blocks { exponent: coefficient as u32, next });
                 }
@@ -286,19 +292,21 @@ impl AcTable {
         }
     }
 
-    /// How many coefficients on the next code leads and the coefficient there, which is 0 after a run
-    /// of 16 zeros. A step of 0 and an exponent if it ends the block.
-    #[inline(never)]
-    fn long<'a>(&self, mut bits: Bits<'a>) -> Result<(usize, i32, Bits<'a>), Problem> {
+    /// How many coefficients on a code leads and the coefficient there, which is 0 after a run of 16
+    /// zeros. A step of 0 and an exponent if it ends the block.
+    #[inline(always)]
+    fn long(&self, bits: &mut Bits<'_>, entry: u32) -> Result<(usize, i32), Problem> {
         bits.refill();
-        let Code { length, symbol } = self.canonical.code(&bits).ok_or(Problem::Code)?;
-        bits.skip(length);
-        let (run, size) = (symbol >> 4, symbol & 15);
-        match (run, size) {
-            (15, 0) => Ok((16, 0, bits)),
-            (exponent, 0) => Ok((0, exponent.into(), bits)),
-            _ => Ok((usize::from(run) + 1, bits.take_signed(size.into()), bits)),
+        let code = match entry & 0xff {
+            0 => self.canonical.code(bits.peek(16), AC_BITS).ok_or(Problem::Code)?,
+            length => Code { length, symbol: (entry >> 16) as u8 },
+        };
+        bits.skip(code.length);
+        let (run, size) = (code.symbol >> 4, code.symbol & 15);
+        if size > 0 {
+            return Ok((usize::from(run) + 1, bits.take_signed(size.into())));
         }
+        Ok(if run == 15 { (16, 0) } else { (0, run.into()) })
     }
 
     /// Takes a code of a scan that refines coefficients. Needs 32 bits.
@@ -306,11 +314,7 @@ impl AcTable {
     pub(crate) fn refinement(&self, bits: &mut Bits<'_>) -> Result<Refinement, Problem> {
         let entry = self.lookup[bits.peek(AC_BITS) as usize];
         let (step, coefficient) = match entry >> 8 & 0xff {
-            AC_ELSEWHERE => {
-                let (step, coefficient, rest) = self.long(*bits)?;
-                *bits = rest;
-                (step, coefficient)
-            }
+            AC_ELSEWHERE => self.long(bits, entry)?,
             AC_END => {
                 bits.skip(entry & 0xff);
                 (0, (entry >> 20) as i32)
