@@ -5,7 +5,7 @@ use super::frame::{ColorModel, Frame, MAX_COMPONENTS, Process};
 use super::markers::{Markers, Segment, code};
 use super::scan::{Coder, Scan, walk};
 use super::tables::Tables;
-use crate::{Error, Orientation, Result, exif};
+use crate::{Error, Orientation, Result, Simd, exif};
 
 /// A file that is read from one scan to the next.
 #[derive(Debug)]
@@ -78,7 +78,11 @@ impl<'a> Picture<'a> {
         rows: usize,
         coder: &mut impl Coder,
     ) -> Result<()> {
-        walk(bits, scan, rows, self.restart_interval, self.markers.end(), coder)
+        // Shifts by a number of bits that is not known before take one instruction where V3 is.
+        Simd::detect().run(
+            #[inline(always)]
+            || walk(bits, scan, rows, self.restart_interval, self.markers.end(), coder),
+        )
     }
 
     fn take(&mut self, segment: &Segment<'a>) -> Result<()> {
