@@ -37,7 +37,7 @@ impl Memory {
     ) -> Result<()> {
         let rows = unit_rows(frame, reaches);
         let huffman = &mut self.huffman;
-        let mut coder = Sequential::new(scan, picture, huffman, reaches, rows.start, blocks)?;
+        let mut coder = Sequential::new(scan, picture, huffman, reaches, &rows, blocks)?;
         picture.walk(&mut picture.data(), scan, rows.end, &mut coder)
     }
 
@@ -89,7 +89,8 @@ impl Memory {
         let mut bits = picture.data();
         match frame.process {
             Process::Sequential => {
-                let mut coder = Sequential::new(scan, picture, huffman, reaches, 0, store)?;
+                let mut coder =
+                    Sequential::new(scan, picture, huffman, reaches, &(0..rows), store)?;
                 picture.walk(&mut bits, scan, rows, &mut coder)?;
             }
             Process::Progressive => {

@@ -179,8 +179,23 @@ impl DcTable {
 #[derive(Debug)]
 pub(crate) struct AcTable {
     lookup: Box<[u32; 1 << AC_BITS]>,
+    /// For passing over coefficients, once it was needed. An entry is, from the top: how many
+    /// coefficients on the codes lead that begin in its bits (24 bits), bits to take (8).
+    skip: Option<Box<[u32; 1 << SKIP_BITS]>>,
     canonical: Canonical,
 }
+
+/// Bits that are looked up where coefficients are only passed over.
+const SKIP_BITS: u32 = 11;
+
+/// Such look-ups between two refills: each may take a number of 15 bits with its last code.
+const SKIPS_PER_REFILL: u32 = 56 / (SKIP_BITS + 15);
+
+/// The step of an entry of the table for passing over that ends a block.
+const SKIP_END: u32 = 0x200;
+
+/// The step of an entry of the table for passing over whose code is too long.
+const SKIP_ELSEWHERE: u32 = 0x100;
 
 /// The step of a code whose coefficient is not in the entry, or which is too long for the table.
 const AC_ELSEWHERE: u32 = 0x80;
@@ -222,7 +237,79 @@ impl AcTable {
                 fill(&mut lookup[..], AC_BITS, code, length, entry);
             }
         });
-        Ok(Self { lookup, canonical })
+        Ok(Self { lookup, skip: None, canonical })
+    }
+
+    /// Makes the table for passing over coefficients.
+    fn make_skip(&mut self) {
+        let mut table = Box::new([0; 1 << SKIP_BITS]);
+        for (prefix, entry) in (0..).zip(table.iter_mut()) {
+            *entry = self.skip_entry(prefix);
+        }
+        self.skip = Some(table);
+    }
+
+    /// The entry of these bits: as many codes as begin and end in them, the number that follows the
+    /// last of them being free to go on behind them.
+    fn skip_entry(&self, prefix: u32) -> u32 {
+        let (mut steps, mut taken) = (0, 0);
+        while taken < SKIP_BITS {
+            let ahead = prefix << taken & ((1 << SKIP_BITS) - 1);
+            let entry = self.lookup[(ahead << AC_BITS >> SKIP_BITS) as usize];
+            let (step, length) = (entry >> 8 & 0xff, entry & 0xff);
+            let (step, size, code_length) = match step {
+                AC_ELSEWHERE | AC_END => {
+                    let symbol = entry >> 16;
+                    (step, symbol & 15, length)
+                }
+                _ => {
+                    let coefficient = (entry as i32 >> 16).unsigned_abs();
+                    let size = 32 - coefficient.leading_zeros();
+                    (step, size, length - size)
+                }
+            };
+            if length == 0 || taken + code_length > SKIP_BITS {
+                break;
+            }
+            taken += code_length + size;
+            match step {
+                AC_END => return (steps + SKIP_END) << 8 | taken,
+                AC_ELSEWHERE => steps += (entry >> 20) + 1,
+                _ => steps += step,
+            }
+        }
+        if taken == 0 { SKIP_ELSEWHERE << 8 } else { steps << 8 | taken }
+    }
+
+    /// Passes over the AC coefficients of a block of a sequential scan.
+    #[inline(always)]
+    pub(crate) fn pass_over(&self, bits: &mut Bits<'_>) -> Result<(), Problem> {
+        let Some(table) = &self.skip else {
+            return self.coefficients(bits, 1, 63, |_, _| {}).map(|_| ());
+        };
+        let mut local = *bits;
+        let mut next = 1;
+        'block: loop {
+            local.refill();
+            for _ in 0..SKIPS_PER_REFILL {
+                let entry = table[local.peek(SKIP_BITS) as usize];
+                let after = next + (entry >> 8) as usize;
+                if after > 63 {
+                    // Codes behind the block's end belong to the next block. Such entries and those
+                    // of codes that are too long are left to the other table.
+                    if (SKIP_END as usize..=SKIP_END as usize + 63).contains(&after) {
+                        local.skip(entry & 0xff);
+                        *bits = local;
+                        return Ok(());
+                    }
+                    break 'block;
+                }
+                local.skip(entry & 0xff);
+                next = after;
+            }
+        }
+        *bits = local;
+        self.coefficients(bits, next, 63, |_, _| {}).map(|_| ())
     }
 
     /// Takes the coefficients from `next` to at most `last` in zigzag order, and gives each that is
@@ -351,41 +438,102 @@ pub(crate) enum Refinement {
     },
 }
 
-/// The tables of a file, and of those before it: most files of a data set have the same ones.
-#[derive(Debug, Default)]
-pub(crate) struct Huffman {
-    dc: [Option<DcTable>; 4],
-    ac: [Option<AcTable>; 4],
+/// A table that is made of codes.
+pub(crate) trait Table: Sized {
+    /// Makes it.
+    fn read(codes: Codes<'_>) -> Result<Self>;
+
+    /// What it was made of.
+    fn codes(&self) -> Codes<'_>;
 }
 
-impl Huffman {
-    /// Makes DC table number `index` of these codes, unless it is.
-    pub(crate) fn make_dc(&mut self, index: usize, codes: Codes<'_>) -> Result<()> {
-        let slot = &mut self.dc[index];
-        if slot.as_ref().is_none_or(|table| table.canonical.codes != codes) {
-            *slot = Some(DcTable::read(codes)?);
+impl Table for DcTable {
+    fn read(codes: Codes<'_>) -> Result<Self> {
+        Self::read(codes)
+    }
+
+    fn codes(&self) -> Codes<'_> {
+        &self.canonical.codes
+    }
+}
+
+impl Table for AcTable {
+    fn read(codes: Codes<'_>) -> Result<Self> {
+        Self::read(codes)
+    }
+
+    fn codes(&self) -> Codes<'_> {
+        &self.canonical.codes
+    }
+}
+
+/// Tables that were made, the last used ones: most files of a data set have the same.
+#[derive(Debug)]
+pub(crate) struct Made<T> {
+    tables: Vec<T>,
+    /// When each was asked for last.
+    asked: Vec<u64>,
+    now: u64,
+}
+
+/// The most tables of a kind that are kept. A scan needs up to four at once.
+const MOST_MADE: usize = 8;
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self { tables: Vec::new(), asked: Vec::new(), now: 0 }
+    }
+}
+
+impl<T: Table> Made<T> {
+    /// The place of the table of these codes. It holds until seven others were asked for.
+    pub(crate) fn place(&mut self, codes: Codes<'_>) -> Result<usize> {
+        self.now += 1;
+        let place = match self.tables.iter().position(|table| table.codes() == codes) {
+            Some(place) => place,
+            None => self.make(T::read(codes)?),
+        };
+        self.asked[place] = self.now;
+        Ok(place)
+    }
+
+    fn make(&mut self, table: T) -> usize {
+        if self.tables.len() < MOST_MADE {
+            self.tables.push(table);
+            self.asked.push(0);
+            return self.tables.len() - 1;
         }
-        Ok(())
+        let oldest = (0..MOST_MADE).min_by_key(|&place| self.asked[place]).unwrap_or(0);
+        self.tables[oldest] = table;
+        oldest
     }
 
-    /// Makes AC table number `index` of these codes, unless it is.
-    pub(crate) fn make_ac(&mut self, index: usize, codes: Codes<'_>) -> Result<()> {
-        let slot = &mut self.ac[index];
-        if slot.as_ref().is_none_or(|table| table.canonical.codes != codes) {
-            *slot = Some(AcTable::read(codes)?);
+    /// The table at a place.
+    pub(crate) fn at(&self, place: usize) -> &T {
+        &self.tables[place]
+    }
+}
+
+impl Made<AcTable> {
+    /// Readies the table at a place for passing over `blocks` blocks, if it is worth it.
+    pub(crate) fn expect_to_pass_over(&mut self, place: usize, blocks: usize) {
+        let table = &mut self.tables[place];
+        if blocks >= WORTH_SKIP && table.skip.is_none() {
+            table.make_skip();
         }
-        Ok(())
     }
+}
 
-    /// DC table number `index`, if it was made.
-    pub(crate) fn dc(&self, index: usize) -> Option<&DcTable> {
-        self.dc[index].as_ref()
-    }
+/// How many blocks to pass over outweigh the making of the table for it.
+const WORTH_SKIP: usize = 2000;
 
-    /// AC table number `index`, if it was made.
-    pub(crate) fn ac(&self, index: usize) -> Option<&AcTable> {
-        self.ac[index].as_ref()
-    }
+/// The tables of files so far.
+#[derive(Debug, Default)]
+pub(crate) struct Huffman {
+    /// Of DC differences.
+    pub(crate) dc: Made<DcTable>,
+    /// Of AC coefficients.
+    pub(crate) ac: Made<AcTable>,
 }
 
 #[cfg(test)]
@@ -533,14 +681,70 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_made_again_only_of_other_codes() {
-        let tables = standard();
-        let mut huffman = Huffman::default();
-        huffman.make_ac(0, tables.ac[0].unwrap()).unwrap();
-        let place = huffman.ac(0).unwrap().lookup.as_ptr();
-        huffman.make_ac(0, tables.ac[0].unwrap()).unwrap();
-        assert_eq!(huffman.ac(0).unwrap().lookup.as_ptr(), place);
-        huffman.make_ac(0, tables.ac[1].unwrap()).unwrap();
-        assert_eq!(huffman.ac(0).unwrap().canonical.codes, tables.ac[1].unwrap());
+    fn passing_over_takes_the_bits_that_reading_takes() {
+        let codes = standard().ac[0].unwrap();
+        let symbols = codes[16..].iter().copied().filter(|&symbol| symbol & 15 > 0);
+        let mut dice = 1u32;
+        let mut roll = |below: u32| {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (dice >> 8) % below
+        };
+        let symbols: Vec<_> = symbols.collect();
+        let mut table = AcTable::read(codes).unwrap();
+        for _ in 0..4000 {
+            let mut writer = Writer::default();
+            let mut put = |symbol, number| {
+                let (code, length) = code_of(codes, symbol);
+                writer.put(code, length);
+                writer.put(number, u32::from(symbol & 15));
+            };
+            let mut next = 1;
+            while next < 64 && roll(30) > 0 {
+                let most = if roll(4) == 0 { symbols.len() } else { 9 };
+                let symbol = symbols[roll(most as u32) as usize];
+                if next + u32::from(symbol >> 4) < 64 {
+                    put(symbol, roll(1 << (symbol & 15)));
+                    next += u32::from(symbol >> 4) + 1;
+                } else if next + 16 < 64 {
+                    put(0xf0, 0);
+                    next += 16;
+                }
+            }
+            if next < 64 {
+                put(0, 0);
+            }
+            let length = writer.bits.len() as u32;
+            writer.put(0x2_d3a5, 18);
+            let bytes = writer.bytes();
+            let after = |table: &AcTable, is_read: bool| {
+                let mut bits = Bits::new(&bytes);
+                match is_read {
+                    true => table.coefficients(&mut bits, 1, 63, |_, _| {}).map(|_| ()),
+                    false => table.pass_over(&mut bits),
+                }
+                .unwrap();
+                bits.refill();
+                bits.take(18)
+            };
+            table.skip = None;
+            assert_eq!(after(&table, true), 0x2_d3a5, "{length} bits");
+            assert_eq!(after(&table, false), 0x2_d3a5);
+            table.make_skip();
+            assert_eq!(after(&table, false), 0x2_d3a5);
+        }
+    }
+
+    #[test]
+    fn tables_are_made_once_and_the_last_ones_are_kept() {
+        let mut made = Made::<DcTable>::default();
+        let codes = |symbol: u8| [&[1][..], &[0; 15], &[symbol]].concat();
+        let places: Vec<_> = (0..8).map(|symbol| made.place(&codes(symbol)).unwrap()).collect();
+        assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(made.place(&codes(0)), Ok(0));
+        assert_eq!(made.place(&codes(9)), Ok(1), "instead of the one that was asked for first");
+        assert_eq!(made.at(1).codes(), codes(9));
+        assert_eq!(made.place(&codes(0)), Ok(0));
+        assert!(made.place(&codes(77)).is_err());
+        assert_eq!(made.place(&codes(1)), Ok(2));
     }
 }

@@ -8,7 +8,7 @@ use super::picture::Picture;
 use super::pixels::Block;
 use super::scan::{Coder, Scan};
 use super::store::{Plane, Store};
-use crate::{Error, Result};
+use crate::Result;
 
 /// Decodes the first `rows` rows of units of a scan into `store`.
 pub(crate) fn decode(
@@ -19,23 +19,19 @@ pub(crate) fn decode(
     huffman: &mut Huffman,
     store: &mut Store,
 ) -> Result<()> {
-    let no_table = || Error::damaged("a scan without its Huffman tables");
     let [first, ..] = scan.parts() else { return Ok(()) };
     match (scan.first, scan.high) {
         (0, 0) => {
-            for part in scan.parts() {
-                huffman.make_dc(part.dc_table, picture.tables.dc_codes(part.dc_table)?)?;
-            }
-            let tables = scan.parts().iter().map(|part| Some((huffman.dc(part.dc_table)?, 0)));
-            let tables = tables.collect::<Option<_>>().ok_or_else(no_table)?;
+            let codes = scan.parts().iter().map(|part| picture.tables.dc_codes(part.dc_table));
+            let places = codes.map(|codes| huffman.dc.place(codes?)).collect::<Result<Vec<_>>>()?;
+            let tables = places.into_iter().map(|place| (huffman.dc.at(place), 0)).collect();
             picture.walk(bits, scan, rows, &mut DcFirst { scan, tables, store })
         }
         (0, _) => picture.walk(bits, scan, rows, &mut DcRefine { scan, store }),
         (_, high) => {
-            huffman.make_ac(first.ac_table, picture.tables.ac_codes(first.ac_table)?)?;
-            let table = huffman.ac(first.ac_table).ok_or_else(no_table)?;
+            let place = huffman.ac.place(picture.tables.ac_codes(first.ac_table)?)?;
             let mut band = Band {
-                table,
+                table: huffman.ac.at(place),
                 first: scan.first,
                 last: scan.last,
                 low: scan.low.into(),

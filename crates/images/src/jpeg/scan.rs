@@ -117,6 +117,13 @@ impl Scan {
         let rows = |part: &Part| reaches[part.component].rows.end.div_ceil(part.v);
         self.parts().iter().map(rows).max().unwrap_or(0).min(self.rows)
     }
+
+    /// How many blocks of a part lie outside its reach in the first `rows` rows of units.
+    pub(crate) fn passed_over(&self, part: &Part, rows: usize, reaches: &[Reach]) -> usize {
+        let reach = &reaches[part.component];
+        let all = rows * part.v * self.columns * part.h;
+        all.saturating_sub(reach.rows.len() * reach.columns.len())
+    }
 }
 
 /// Decodes the blocks of a scan, one after the other.

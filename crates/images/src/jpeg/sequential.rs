@@ -1,6 +1,8 @@
 //! Scans of sequential frames: each block whole, its DC coefficient as the difference from the one
 //! before (T.81 F.2).
 
+use std::ops::Range;
+
 use super::bits::Bits;
 use super::blocks::{Blocks, Reach, ZIGZAG_PLACES};
 use super::frame::MAX_COMPONENTS;
@@ -9,7 +11,7 @@ use super::picture::Picture;
 use super::pixels::Block;
 use super::scan::{Coder, Scan};
 use super::store::Store;
-use crate::{Error, Result};
+use crate::Result;
 
 /// Decodes the blocks of a scan and gives those of the reaches on.
 #[derive(Debug)]
@@ -31,33 +33,37 @@ struct Part<'a> {
 }
 
 impl<'a, B: Blocks> Sequential<'a, B> {
-    /// Makes the tables that a scan needs. Its first row of units that is given on is `first_row`.
+    /// Makes the tables that a scan needs, whose rows of units `rows` are given on and are the last
+    /// that are decoded.
     pub(crate) fn new(
         scan: &Scan,
         picture: &mut Picture<'_>,
         huffman: &'a mut Huffman,
         reaches: &[Reach; MAX_COMPONENTS],
-        first_row: usize,
+        rows: &Range<usize>,
         blocks: &'a mut B,
     ) -> Result<Self> {
         picture.tables.default_huffman();
-        for part in scan.parts() {
-            huffman.make_dc(part.dc_table, picture.tables.dc_codes(part.dc_table)?)?;
-            huffman.make_ac(part.ac_table, picture.tables.ac_codes(part.ac_table)?)?;
+        let mut places = [(0, 0); MAX_COMPONENTS];
+        for (place, part) in places.iter_mut().zip(scan.parts()) {
+            *place = (
+                huffman.dc.place(picture.tables.dc_codes(part.dc_table)?)?,
+                huffman.ac.place(picture.tables.ac_codes(part.ac_table)?)?,
+            );
+        }
+        for (&(_, ac), part) in places.iter().zip(scan.parts()) {
+            huffman.ac.expect_to_pass_over(ac, scan.passed_over(part, rows.end, reaches));
         }
         let huffman = &*huffman;
-        let parts = scan.parts().iter().map(|part| {
-            Some(Part {
-                component: part.component,
-                reach: reaches[part.component].clone(),
-                dc: huffman.dc(part.dc_table)?,
-                ac: huffman.ac(part.ac_table)?,
-                dc_before: 0,
-            })
+        let parts = places.iter().zip(scan.parts()).map(|(&(dc, ac), part)| Part {
+            component: part.component,
+            reach: reaches[part.component].clone(),
+            dc: huffman.dc.at(dc),
+            ac: huffman.ac.at(ac),
+            dc_before: 0,
         });
-        let parts = parts.collect::<Option<_>>();
-        let parts = parts.ok_or_else(|| Error::damaged("a scan without its Huffman tables"))?;
-        Ok(Self { parts, first_row, blocks })
+        let parts = parts.collect();
+        Ok(Self { parts, first_row: rows.start, blocks })
     }
 }
 
@@ -74,7 +80,7 @@ impl<B: Blocks> Coder for Sequential<'_, B> {
         bits.refill();
         part.dc_before = part.dc_before.wrapping_add(part.dc.difference(bits)?);
         if !part.reach.contains(by, bx) {
-            return part.ac.coefficients(bits, 1, 63, |_, _| {}).map(|_| ());
+            return part.ac.pass_over(bits);
         }
         let mut block = [0; 64];
         block[0] = part.dc_before as i16;
