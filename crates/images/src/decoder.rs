@@ -22,6 +22,12 @@ impl Decoder {
     /// When the picture is damaged, is of a kind that is not decoded, or exceeds the limits. `pixels`
     /// is then any bytes.
     ///
+    /// Of a JPEG, damage counts where the window depends on it: what lies below the window's last row
+    /// is not looked at, nor are scans of components that `color` does not need. A window of a file that is
+    /// cut may so be decoded where all of it cannot. A progressive file has to hold every bit of every
+    /// coefficient that is needed: libjpeg smooths one whose last scans are missing, which here is
+    /// truncated.
+    ///
     /// # Panics
     ///
     /// When the window does not lie in the picture or `pixels` is of another length.
