@@ -2,23 +2,28 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::pool::Pool;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, Schema,
-    Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, RowBuffer,
+    Schema, Source,
 };
 
 /// A source whose samples stay in memory once they were read, up to a limit in bytes.
 ///
 /// There are as many places as samples fit the limit. The index of a sample says which place it may
-/// take, and the first sample that is read for a place stays there. Nothing is evicted: under a
+/// take, and the first sample that is read for a place stays there. Ragged samples and pictures take what
+/// they have, and each has a place of its own, until the limit is reached. Nothing is evicted: under a
 /// shuffle every sample comes once per epoch, so any replacement policy would lose what it is about to
 /// need, while what stays is hit in every epoch.
 #[derive(Debug)]
 pub struct Cache<S> {
     source: S,
     places: Box<[OnceLock<Box<Kept>>]>,
-    /// Bytes of samples that are kept.
+    /// Bytes of samples that are kept, and the most that may be.
     bytes: AtomicUsize,
+    bytes_max: usize,
+    /// Rows to read into, where samples differ in size.
+    rows: Pool<RowBuffer>,
 }
 
 /// A sample and its index.
@@ -34,7 +39,9 @@ impl<S: Source> Cache<S> {
 
     pub(super) fn new(source: S, bytes_max: usize) -> Result<Self> {
         let sample_bytes = RowBuffer::bytes_for(source.schema());
-        let places = bytes_max.checked_div(sample_bytes).unwrap_or(usize::MAX).min(source.len());
+        // One of the smallest ragged samples takes a word.
+        let least = if is_ragged(source.schema()) { size_of::<u64>() } else { sample_bytes };
+        let places = bytes_max.checked_div(least).unwrap_or(usize::MAX).min(source.len());
         let mut table = Vec::new();
         if places > Self::PLACES_MAX || table.try_reserve_exact(places).is_err() {
             let bytes = places as u128 * size_of::<OnceLock<Box<Kept>>>() as u128;
@@ -42,7 +49,8 @@ impl<S: Source> Cache<S> {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         table.resize_with(places, OnceLock::new);
-        Ok(Self { source, places: table.into(), bytes: AtomicUsize::new(0) })
+        let (bytes, rows) = (AtomicUsize::new(0), Pool::default());
+        Ok(Self { source, places: table.into(), bytes, bytes_max, rows })
     }
 
     /// Bytes of the samples that are kept.
@@ -62,6 +70,9 @@ impl<S: Source> Cache<S> {
         row: &mut Row<'_>,
         place: &OnceLock<Box<Kept>>,
     ) -> Result<()> {
+        if is_ragged(self.schema()) {
+            return self.read_and_keep_ragged(index, row, place);
+        }
         let mut sample = RowBuffer::new(self.source.schema())?;
         self.source.read(index, &mut sample.row_towards(row))?;
         sample.finish().map_err(|error| error.with_index(index))?;
@@ -73,6 +84,38 @@ impl<S: Source> Cache<S> {
         }
         Ok(())
     }
+
+    /// Keeps a copy that is as large as the sample, if it still fits.
+    fn read_and_keep_ragged(
+        &self,
+        index: usize,
+        row: &mut Row<'_>,
+        place: &OnceLock<Box<Kept>>,
+    ) -> Result<()> {
+        let new = || RowBuffer::new(self.source.schema());
+        let mut buffer = self.rows.take().map_or_else(new, Ok)?;
+        self.source.read(index, &mut buffer.row_towards(row))?;
+        buffer.finish().map_err(|error| error.with_index(index))?;
+        row.copy_from(&buffer.view())?;
+        let fields = (0..buffer.view().field_count()).map(|at| buffer.view().field(at));
+        let bytes: usize = fields.map(|f| f.bytes().len().next_multiple_of(size_of::<u64>())).sum();
+        let taken = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
+        if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok() {
+            // What cannot be kept, or not any more, gives its bytes back.
+            let kept = RowBuffer::copy_of(buffer.view(), self.schema())
+                .is_ok_and(|sample| place.set(Box::new(Kept { index, sample })).is_ok());
+            if !kept {
+                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        }
+        self.rows.give(buffer);
+        Ok(())
+    }
+}
+
+/// Whether samples differ in size, as those of pictures do.
+fn is_ragged(schema: &Schema) -> bool {
+    schema.fields().iter().any(Field::is_ragged)
 }
 
 impl<S: Source> Source for Cache<S> {
@@ -126,7 +169,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Field, RowDType, SourceExt, from_fn, testing};
+    use crate::{Dim, RowDType, SourceExt, from_fn, testing};
 
     #[test]
     fn it_conforms_whatever_fits() {
@@ -160,6 +203,38 @@ mod tests {
         }
         assert_eq!(reads.load(Ordering::Relaxed), 7);
         assert_eq!(cache.kept_bytes(), 8, "a failed sample takes no bytes");
+    }
+
+    #[test]
+    fn ragged_samples_take_what_they_have() {
+        let dims = vec![Dim::Ragged { max: 1 << 20 }];
+        let fields =
+            vec![Field::with_dims("a", RowDType::U8, dims), Field::new("b", RowDType::U16, &[])];
+        let reads = AtomicUsize::new(0);
+        let source = from_fn(Schema::new(fields).unwrap(), 40, |index, row| {
+            reads.fetch_add(1, Ordering::Relaxed);
+            let mut a = row.field(0);
+            a.set_shape(&[index])?;
+            a.copy_from_slice(&vec![index as u8; index])?;
+            row.field(1).copy_from_slice(&[index as u16])
+        });
+        // 8 bytes of the number, and those of the other field in words.
+        let all: usize = (0..40).map(|index: usize| 8 + index.next_multiple_of(8)).sum();
+        for bytes in [0, 100, all - 1, all, 1 << 30] {
+            let cache = (&source).cache(bytes).unwrap();
+            testing::check_source(&cache);
+            assert!(cache.kept_bytes() <= bytes.min(all));
+            assert_eq!(cache.kept_bytes() == all, bytes >= all, "{bytes}");
+        }
+        let cache = (&source).cache(all).unwrap();
+        let before = reads.load(Ordering::Relaxed);
+        for _ in 0..3 {
+            (0..40).for_each(|index| {
+                let sample = cache.get(index).unwrap();
+                assert_eq!(sample.field(0).bytes(), vec![index as u8; index]);
+            });
+        }
+        assert_eq!(reads.load(Ordering::Relaxed) - before, 40);
     }
 
     #[test]

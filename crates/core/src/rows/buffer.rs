@@ -20,24 +20,50 @@ impl RowBuffer {
     ///
     /// [`ErrorKind::TooLarge`] when there is not that much.
     pub fn new(schema: &Schema) -> Result<Self> {
-        let total = Self::bytes_for(schema) / size_of::<u64>();
+        let mut this = Self::with_words(schema, Self::bytes_for(schema) / size_of::<u64>())?;
+        let mut left = this.memory.as_mut_slice();
+        for (i, field) in schema.fields().iter().enumerate() {
+            let words = field.max_bytes().div_ceil(size_of::<u64>());
+            let (part, rest) = left.split_at_mut(words);
+            // SAFETY: the part is aligned to 8, large enough, disjoint from the other parts, and
+            // owned by this buffer, whose `memory` is reached in no other way and never resized.
+            unsafe { this.slots.aim(i, part.as_mut_ptr().cast(), size_of_val(part)) };
+            left = rest;
+        }
+        Ok(this)
+    }
+
+    /// A copy of what `view` has, in no more memory than that takes: to be read, and never to be
+    /// written again, since another row of `schema` may be larger.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] when there is no memory.
+    pub(crate) fn copy_of(view: RowView<'_>, schema: &Schema) -> Result<Self> {
+        let words = |field: usize| view.field(field).bytes().len().div_ceil(size_of::<u64>());
+        let total = (0..view.field_count()).map(words).sum::<usize>();
+        let mut this = Self::with_words(schema, total)?;
+        let mut left = this.memory.as_mut_slice();
+        for field in 0..view.field_count() {
+            let (part, rest) = left.split_at_mut(words(field));
+            let (memory, bytes) = (part.as_mut_ptr().cast(), size_of_val(part));
+            // SAFETY: as in `new`, and the slot is filled at once and then only read.
+            unsafe { this.slots.aim(field, memory, bytes) };
+            this.slots.fill(field, view.field(field));
+            left = rest;
+        }
+        Ok(this)
+    }
+
+    /// Slots for `schema`, aimed at nothing, and this much memory.
+    fn with_words(schema: &Schema, total: usize) -> Result<Self> {
         let mut memory = Vec::new();
         memory.try_reserve_exact(total).map_err(|_| {
             let bytes = total * size_of::<u64>();
             Error::new(ErrorKind::TooLarge, format!("no memory for a row of {bytes} bytes"))
         })?;
         memory.resize(total, MaybeUninit::uninit());
-        let mut slots = RowSlots::new(schema);
-        let mut left = memory.as_mut_slice();
-        for (i, field) in schema.fields().iter().enumerate() {
-            let words = field.max_bytes().div_ceil(size_of::<u64>());
-            let (part, rest) = left.split_at_mut(words);
-            // SAFETY: the part is aligned to 8, large enough, disjoint from the other parts, and
-            // owned by this buffer, whose `memory` is reached in no other way and never resized.
-            unsafe { slots.aim(i, part.as_mut_ptr().cast(), size_of_val(part)) };
-            left = rest;
-        }
-        Ok(Self { schema: schema.clone(), slots, memory })
+        Ok(Self { schema: schema.clone(), slots: RowSlots::new(schema), memory })
     }
 
     /// Bytes that a buffer for `schema` holds.

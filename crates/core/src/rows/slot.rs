@@ -44,6 +44,19 @@ impl Slot {
         self.expected == Some(self.filled)
     }
 
+    /// Takes a whole field of `shape`, whatever was there.
+    pub(super) fn fill(&mut self, shape: &[usize], bytes: &[u8]) {
+        assert!(bytes.len() <= self.capacity, "a slot smaller than its field");
+        if !bytes.is_empty() {
+            // SAFETY: `memory` is valid for `bytes.len() <= capacity` bytes and no one else's, so it
+            // cannot overlap a live slice.
+            unsafe { self.memory.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        }
+        self.shape.clear();
+        self.shape.extend_from_slice(shape);
+        (self.filled, self.pieced, self.expected) = (bytes.len(), 0, Some(bytes.len()));
+    }
+
     /// Initialises the rest of the field.
     pub(super) fn zero_rest(&mut self, expected: usize) {
         if self.filled < expected {

@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::slot::{Slot, finish};
-use super::{Row, RowView};
+use super::{FieldView, Row, RowView};
 use crate::{Field, Result, Schema};
 
 /// The slots of one row, made once for a schema and aimed at one row's memory after another.
@@ -49,6 +49,15 @@ impl RowSlots {
     pub unsafe fn aim(&mut self, field: usize, memory: *mut u8, bytes: usize) {
         let slot = &mut self.slots[field];
         (slot.memory, slot.capacity) = (memory, bytes);
+    }
+
+    /// Makes field `field` a copy of `from`, for which it must be aimed at enough memory.
+    ///
+    /// # Panics
+    ///
+    /// When the memory is too little.
+    pub(super) fn fill(&mut self, field: usize, from: FieldView<'_>) {
+        self.slots[field].fill(from.shape(), from.bytes());
     }
 
     /// An empty row over the memory that the slots are aimed at.
