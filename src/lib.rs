@@ -21,11 +21,11 @@
 //! # }
 //! ```
 //!
-//! Start with the [`guide`]: ten questions in the order in which they come up, and a table for
+//! Start with the [`guide`]: eleven questions in the order in which they come up, and a table for
 //! people who come from PyTorch. Then:
 //!
-//! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`], [`Safetensors`], [`Memory`],
-//!   [`from_fn`], and sources made of sources ([`SourceExt`]);
+//! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],
+//!   [`Safetensors`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
 //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;

@@ -1,16 +1,17 @@
-//! The guide: ten questions in the order in which they come up, each with code that is compiled and
+//! The guide: eleven questions in the order in which they come up, each with code that is compiled and
 //! run as a test.
 //!
 //! 1. [My data is a folder](my_folder)
-//! 2. [My samples have labels](my_labels)
-//! 3. [My data has a format of its own](my_format)
-//! 4. [Augmentation, with masks and boxes](augmentation)
-//! 5. [A validation split](validation)
-//! 6. [Stopping and resuming](resuming)
-//! 7. [Several processes or machines](ranks)
-//! 8. [Training on CUDA](cuda)
-//! 9. [Is my training waiting for data?](waiting)
-//! 10. [What went wrong?](errors)
+//! 2. [My data is photos](my_photos)
+//! 3. [My samples have labels](my_labels)
+//! 4. [My data has a format of its own](my_format)
+//! 5. [Augmentation, with masks and boxes](augmentation)
+//! 6. [A validation split](validation)
+//! 7. [Stopping and resuming](resuming)
+//! 8. [Several processes or machines](ranks)
+//! 9. [Training on CUDA](cuda)
+//! 10. [Is my training waiting for data?](waiting)
+//! 11. [What went wrong?](errors)
 //!
 //! [Coming from PyTorch](pytorch) puts the word of torch or torchvision beside Tallow's.
 //!
@@ -21,6 +22,9 @@
 
 #[doc = include_str!("my_folder.md")]
 pub mod my_folder {}
+
+#[doc = include_str!("my_photos.md")]
+pub mod my_photos {}
 
 #[doc = include_str!("my_labels.md")]
 pub mod my_labels {}
