@@ -117,12 +117,12 @@ fn numbers_as_stored_keep_their_width() {
     assert_eq!(bytes(&batch["image"].get(1).unwrap())[..3], [1, 21, 41]);
 
     let depths = source(Picture::stored(Depth::Sixteen).sized(1, 2), 2, |index| {
-        let pixels = [3, 3, 255 - index as u8, 255 - index as u8];
+        let pixels = [3, index as u8, 255, 254];
         png(2, png::ColorType::Grayscale, png::BitDepth::Sixteen, &pixels)
     });
     let batch = Loader::builder(depths).build().unwrap().epoch(0).next().unwrap().unwrap();
     let values = batch["image"].flatten_all().unwrap().to_vec1::<u32>().unwrap();
-    assert_eq!(values, [771, 65535, 771, 65278]);
+    assert_eq!(values, [3 * 256, 65534, 3 * 256 + 1, 65534]);
 }
 
 #[test]
@@ -154,6 +154,37 @@ fn ragged_pictures_need_one_size() {
     let words = only_error(Loader::builder(ragged()));
     for expected in ["image: u8[..=16, ..=16, 3] is ragged", ".pad(", ".resize(", ".sized("] {
         assert!(words.contains(expected), "{words}");
+    }
+}
+
+#[test]
+fn pictures_are_turned_upright_where_that_is_asked_for() {
+    /// A PNG whose EXIF says that it is to be turned by 90 degrees clockwise.
+    fn turned(index: usize) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut info = png::Info::with_size(10, 8);
+        info.color_type = png::ColorType::Rgb;
+        info.bit_depth = png::BitDepth::Eight;
+        let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        info.exif_metadata = Some(exif[..].into());
+        let mut writer = png::Encoder::with_info(&mut file, info).unwrap().write_header().unwrap();
+        writer.write_image_data(&rgb(index, 8, 10)).unwrap();
+        writer.finish().unwrap();
+        file
+    }
+    let image = |picture: Picture| {
+        let loader = Loader::builder(source(picture, 2, turned)).build().unwrap();
+        let batch = loader.epoch(0).next().unwrap().unwrap();
+        batch["image"].get(1).unwrap()
+    };
+    let stored = rgb(1, 8, 10);
+    assert_eq!(bytes(&image(Picture::rgb().sized(8, 10))), stored);
+    let upright = image(Picture::rgb().upright().sized(10, 8));
+    let pixels = bytes(&upright);
+    for (y, x) in (0..10).flat_map(|y| (0..8).map(move |x| (y, x))) {
+        // The top row is the left column, read from the bottom.
+        let from = ((7 - x) * 10 + y) * 3;
+        assert_eq!(pixels[(y * 8 + x) * 3..][..3], stored[from..][..3], "{y} {x}");
     }
 }
 
