@@ -123,6 +123,11 @@ struct Band<'a> {
 }
 
 impl Band<'_> {
+    /// The set of the coefficients.
+    fn all(&self) -> u64 {
+        !0 << self.first & !0 >> (63 - self.last)
+    }
+
     /// Takes a run of blocks.
     fn start_run(&mut self, bits: &mut Bits<'_>, exponent: u32) {
         bits.refill();
@@ -143,10 +148,6 @@ impl Coder for AcFirst<'_> {
         bx: usize,
     ) -> Result<(), Problem> {
         let Self(band) = self;
-        if band.run > 0 {
-            band.run -= 1;
-            return Ok(());
-        }
         let mut outside = [0; 64];
         let block = band.plane.block(by, bx).unwrap_or(&mut outside);
         let mut coded = 0;
@@ -161,6 +162,13 @@ impl Coder for AcFirst<'_> {
             band.run -= 1;
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, _by: usize, _bx: usize, most: usize) -> usize {
+        let passed = most.min(self.0.run as usize);
+        self.0.run -= passed as u32;
+        passed
     }
 
     fn restart(&mut self) {
@@ -185,11 +193,7 @@ impl Coder for AcRefine<'_, '_> {
         let Self(band) = self;
         let mut coded = *band.plane.coded(by, bx);
         // The coefficients that have not been passed yet.
-        let mut ahead = !0 << band.first & !0 >> (63 - band.last);
-        if band.run > 0 && coded & ahead == 0 {
-            band.run -= 1;
-            return Ok(());
-        }
+        let mut ahead = band.all();
         let mut outside = [0; 64];
         while band.run == 0 && ahead != 0 {
             bits.refill();
@@ -220,6 +224,18 @@ impl Coder for AcRefine<'_, '_> {
         }
         *band.plane.coded(by, bx) = coded;
         Ok(())
+    }
+
+    /// Passes over blocks in which there is nothing to refine.
+    #[inline(always)]
+    fn pass(&mut self, by: usize, bx: usize, most: usize) -> usize {
+        let Self(band) = self;
+        let most = most.min(band.run as usize);
+        let all = band.all();
+        let coded = band.plane.coded_row(by, bx, most);
+        let passed = coded.iter().position(|coded| coded & all != 0).unwrap_or(most);
+        band.run -= passed as u32;
+        passed
     }
 
     fn restart(&mut self) {

@@ -137,6 +137,12 @@ pub(crate) trait Coder {
         bx: usize,
     ) -> Result<(), Problem>;
 
+    /// Passes over blocks of a scan of one component, from `[by, bx]` at most `most` in a row, for which
+    /// there are no bits, and says how many.
+    fn pass(&mut self, _by: usize, _bx: usize, _most: usize) -> usize {
+        0
+    }
+
     /// Forgets what earlier blocks are needed for: a restart marker came.
     fn restart(&mut self);
 
@@ -158,7 +164,9 @@ pub(crate) fn walk(
     let mut number = 0;
     let mut units = interval;
     for row in 0..rows {
-        for column in 0..scan.columns {
+        let mut column = 0;
+        while column < scan.columns {
+            let mut most = scan.columns - column;
             if interval > 0 {
                 if units == 0 {
                     bits.restart(number, end)?;
@@ -166,12 +174,18 @@ pub(crate) fn walk(
                     coder.restart();
                     units = interval;
                 }
-                units -= 1;
+                most = most.min(units);
             }
-            unit(bits, scan, row, column, coder).map_err(|p| bits.error(p.message(), end))?;
-            if bits.is_overdrawn() {
-                return Err(bits.error("", end));
+            let mut done = coder.pass(row, column, most);
+            if done == 0 {
+                done = 1;
+                unit(bits, scan, row, column, coder).map_err(|p| bits.error(p.message(), end))?;
+                if bits.is_overdrawn() {
+                    return Err(bits.error("", end));
+                }
             }
+            column += done;
+            units = units.saturating_sub(done);
         }
         coder.row_done(row);
     }

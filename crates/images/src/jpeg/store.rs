@@ -78,6 +78,12 @@ impl Plane {
         &mut self.coded[by * self.wide + bx]
     }
 
+    /// The same of the first `most` blocks from `[by, bx]` on.
+    #[inline(always)]
+    pub(crate) fn coded_row(&self, by: usize, bx: usize, most: usize) -> &[u64] {
+        &self.coded[by * self.wide + bx..][..most]
+    }
+
     fn replay_row(&self, by: usize, mut give: impl FnMut(usize, &Block, usize)) {
         if !self.reach.rows.contains(&by) {
             return;

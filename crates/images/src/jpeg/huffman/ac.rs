@@ -297,4 +297,4 @@ impl Made<AcTable> {
 }
 
 /// How many blocks to pass over outweigh the making of the table for it.
-const WORTH_SKIP: usize = 2000;
+const WORTH_SKIP: usize = 800;
