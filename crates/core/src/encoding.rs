@@ -207,7 +207,7 @@ impl Decoders {
     const KEPT_BYTES: usize = 64 << 20;
 
     /// Bytes per pixel that a decoder uses beside the pixels that it leaves: the coefficients of a
-    /// progressive JPEG of four components, two bytes each. Other formats need less.
+    /// progressive JPEG of four components, two bytes each. No other format needs more.
     const WORKING_BYTES: usize = 8;
 
     /// The most bytes that a thread uses for one picture of `picture`: where the picture is as large as
