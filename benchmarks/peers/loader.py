@@ -2,8 +2,9 @@
 
     python loader.py PEER WORK.json [FORM]
 
-PEER is torch, dali, spdl or grain. WORK.json names the files of each field, sample by sample, the
-batch size, and the number of threads or worker processes. A peer can be used in several ways, called
+PEER is torch, dali, spdl or grain, and for pictures torch_pil, torch_decode, opencv, dali or spdl, which
+are in `pictures.py`. WORK.json names the files of each field, sample by sample, the batch size, and
+the number of threads or worker processes. A peer can be used in several ways, called
 forms. The line `choose` tries them, and a second process, given the fastest FORM, is the one that is
 measured. So neither the memory nor the start of the other forms counts.
 
@@ -13,7 +14,8 @@ The first line written is {"ready": versions, "version": its own, "notes": where
     choose    runs epochs of every form in turns: {"form": the fastest, "tried": {form: samples/s}}
     warm      runs an epoch that is not timed, and often looks at the memory of worker processes
     epoch E   {"seconds", "first_batch_seconds", "samples", "bytes", "cpu_seconds", "peak_bytes"}
-    verify    runs an epoch and counts {"samples", "checksum"}
+    verify    runs an epoch and counts {"samples", "checksum"}, of pictures {"samples", "labels",
+              "means"}
     quit      ends the process, like the end of the input
 
 An epoch is every sample once, in its own order, in batches of one array per field, of which the last
@@ -39,6 +41,7 @@ os.dup2(2, 1)
 
 try:
     import numpy as np  # noqa: E402
+    import pictures  # noqa: E402
 except ImportError as missing:
     ANSWERS.write(json.dumps({"absent": str(missing)}) + "\n")
     sys.exit()
@@ -57,6 +60,8 @@ class Work:
         with open(path, encoding="utf-8") as file:
             work = json.load(file)
         self.fields = [field["files"] for field in work["fields"]]
+        self.labels = work["labels"]
+        self.pictures = work["pictures"]
         self.samples = len(self.fields[0])
         self.batch_size = work["batch_size"]
         self.batches = -(-self.samples // self.batch_size)
@@ -569,7 +574,7 @@ class Meter:
         }
 
 
-def choose(forms):
+def choose(forms, work):
     """The form with the fastest epoch. A form that fails does not compete."""
     made, failures, rates = {}, {}, {}
     spent = dict.fromkeys(forms, 0.0)
@@ -585,6 +590,8 @@ def choose(forms):
                 if name not in made:
                     made[name] = make()
                 figures = Meter().epoch(made[name], number)
+                if figures["samples"] != work.samples:
+                    raise RuntimeError(f"{figures['samples']} samples of {work.samples}")
                 spent[name] += figures["seconds"]
                 rate = figures["samples"] / figures["seconds"]
                 rates[name] = max(rate, rates.get(name, 0.0))
@@ -640,25 +647,25 @@ def tell(message):
     ANSWERS.write(json.dumps(message) + "\n")
 
 
-def answer(line, forms, chosen, meter):
+def answer(line, work, forms, chosen, meter):
     match line.split():
         case ["choose"]:
-            return choose(forms)
+            return choose(forms, work)
         case ["warm"]:
             return meter.warm(chosen)
         case ["epoch", number]:
             gc.collect()
             return meter.epoch(chosen, int(number))
         case ["verify"]:
-            return verify(chosen)
+            return pictures.verify(work, chosen) if work.pictures else verify(chosen)
     return {"error": f"expected choose, warm, epoch E, verify or quit, found {line.strip()!r}"}
 
 
 def main():
     peer, work, *form = sys.argv[1:]
-    make_forms, packages, notes = PEERS[peer]
     work = Work(work)
-    if work.augment:
+    make_forms, packages, notes = (pictures.PEERS if work.pictures else PEERS)[peer]
+    if work.augment and not work.pictures:
         notes = [*notes, *NOTES_AUGMENTED.get(peer, [])]
         packages = [*packages, "torchvision"] if peer == "torch" else packages
     try:
@@ -673,7 +680,7 @@ def main():
         if line.strip() == "quit":
             break
         try:
-            tell(answer(line, forms, chosen, meter))
+            tell(answer(line, work, forms, chosen, meter))
         except Exception as error:  # noqa: BLE001
             tell({"error": f"{type(error).__name__}: {error}"})
 

@@ -28,7 +28,11 @@ use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::output::Outputs;
 
-const PEERS_SCRIPT: &str = include_str!("../../peers/loader.py");
+/// The scripts of the peers, by name; the first is the program.
+const PEERS_SCRIPTS: [(&str, &str); 2] = [
+    ("loader.py", include_str!("../../peers/loader.py")),
+    ("pictures.py", include_str!("../../peers/pictures.py")),
+];
 
 /// Subcommand and name.
 const BUILT_IN: [(&str, &str); 2] = [("tallow", "Tallow"), ("candle", "candle loop")];
@@ -36,6 +40,19 @@ const BUILT_IN: [(&str, &str); 2] = [("tallow", "Tallow"), ("candle", "candle lo
 /// Name in the script, and name.
 const PEERS: [(&str, &str); 4] =
     [("torch", "torch DataLoader"), ("dali", "DALI"), ("spdl", "SPDL"), ("grain", "Grain")];
+
+/// The same for pictures.
+const PICTURE_PEERS: [(&str, &str); 5] = [
+    ("torch_pil", "torch, PIL"),
+    ("torch_decode", "torch, decode_image"),
+    ("opencv", "OpenCV, albumentations"),
+    ("dali", "DALI"),
+    ("spdl", "SPDL"),
+];
+
+fn peers(work: &Work) -> &'static [(&'static str, &'static str)] {
+    if work.pictures { &PICTURE_PEERS } else { &PEERS }
+}
 
 pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let workers = match args.workers {
@@ -51,10 +68,16 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
     if let Some(chain) = &args.augment {
         let schema = opened.source.schema();
-        work.augment = Some(WorkAugment::new(chain, &args.augment_field, args.layout, schema)?);
+        let field = if work.pictures { &work.fields[0].name } else { &args.augment_field };
+        work.augment = Some(WorkAugment::new(chain, field, args.layout, schema)?);
+    } else if work.pictures {
+        return Err(Failure::usage(
+            "compare of pictures needs a chain that gives them one size, like --augment \
+             'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'",
+        ));
     }
     let booth = Booth::new(&work, python, Duration::from_secs(args.timeout))?;
-    let progress = console.progress("comparing", steps(args.rounds));
+    let progress = console.progress("comparing", steps(args.rounds, &work));
     let mut entrants = booth.entrants(&work, &progress)?;
     take_turns(&mut entrants, args.rounds, &progress);
     verify(&mut entrants, &work, &progress);
@@ -67,14 +90,14 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     conclude(&report, args.output.json, &booth.python, console)
 }
 
-/// Whether a contender takes part; with augmentation, only those that can augment do.
+/// Whether a contender takes part; with augmentation of arrays, only those that can augment do.
 fn takes_part(name: &str, work: &Work) -> bool {
-    work.augment.is_none() || ["tallow", "torch", "dali"].contains(&name)
+    work.augment.is_none() || work.pictures || ["tallow", "torch", "dali"].contains(&name)
 }
 
 /// Steps of progress: to start each contender, its rounds, and to verify it.
-fn steps(rounds: u64) -> u64 {
-    rounds.saturating_add(2).saturating_mul((BUILT_IN.len() + PEERS.len()) as u64)
+fn steps(rounds: u64, work: &Work) -> u64 {
+    rounds.saturating_add(2).saturating_mul((BUILT_IN.len() + peers(work).len()) as u64)
 }
 
 /// The Python in which the peers are installed.
@@ -177,8 +200,10 @@ impl Booth {
         let undone = interrupt::folder(folder.path());
         let this = Self { folder, _undone: undone, python, timeout };
         work.write(&this.path("work.json"))?;
-        let written = fs::write(this.path("loader.py"), PEERS_SCRIPT);
-        written.map_err(|error| cannot("write the script of the peers", &error))?;
+        for (name, script) in PEERS_SCRIPTS {
+            let written = fs::write(this.path(name), script);
+            written.map_err(|error| cannot("write the script of the peers", &error))?;
+        }
         Ok(this)
     }
 
@@ -201,7 +226,7 @@ impl Booth {
             entrants.push(entrant);
             progress.inc(1);
         }
-        for (peer, name) in PEERS.into_iter().filter(|(name, _)| takes_part(name, work)) {
+        for &(peer, name) in peers(work).iter().filter(|(name, _)| takes_part(name, work)) {
             let mut entrant = self.peer(peer, name);
             entrant.ask("warm");
             entrants.push(entrant);
@@ -295,6 +320,9 @@ fn lap(answer: &Value) -> Option<Lap> {
 /// Compares what each has delivered with the plain loop, which shares no code with Tallow's reader,
 /// or with Tallow if the plain loop could not read the files.
 fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
+    if work.pictures {
+        verify_pictures(entrants, work.samples(), progress);
+    }
     let mut checksums = Vec::new();
     for entrant in entrants.iter_mut() {
         // Random augmentation has no common checksum, so only samples and bytes are compared.
@@ -321,6 +349,29 @@ fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
     }
 }
 
+/// Compares labels and the means of the channels with Tallow's. Each contender draws its own random
+/// parts, so the means agree only about: their error falls with the square root of the samples.
+fn verify_pictures(entrants: &mut [Entrant], samples: usize, progress: &ProgressBar) {
+    let apart_max = 0.02 + 2.0 / (samples as f64).sqrt();
+    let mut expected = None;
+    for entrant in entrants {
+        let Some(answer) = entrant.ask("verify") else { continue };
+        let means = answer["means"].as_array().into_iter().flatten();
+        let means: Vec<f64> = means.filter_map(Value::as_f64).collect();
+        let labels = answer["labels"].as_i64();
+        let (own, own_labels) = expected.get_or_insert((means.clone(), labels));
+        let apart = means.iter().zip(own.iter()).map(|(a, b)| (a - b).abs());
+        if labels != *own_labels {
+            entrant.fail("delivered other labels than Tallow".to_owned());
+        } else if means.len() != own.len() || apart.fold(0.0, f64::max) > apart_max {
+            entrant.fail(format!(
+                "delivered other pictures: channel means {means:.3?}, of Tallow {own:.3?}"
+            ));
+        }
+        progress.tick();
+    }
+}
+
 fn report(
     place: &Place,
     opened: &Opened,
@@ -342,6 +393,7 @@ fn report(
         workers: work.workers,
         rounds: args.rounds,
         seed: work.seed,
+        is_pictures: work.pictures,
         augment: work.augment.as_ref().map(|augment| augment.chain.clone()),
         machine: system::described(),
         memory_bytes: system::memory_bytes(),
@@ -360,10 +412,16 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
     let absent: Vec<&str> = report.absent().map(|entry| entry.name).collect();
     if !absent.is_empty() {
         console.tell(format_args!(
-            "not installed: {}; to compare with them too, run {} -m pip install torch numpy \
-             nvidia-dali-cuda130 spdl grain, or name a Python that has them with --python",
+            "not installed: {}; to compare with them too, run {} -m pip install {}, or name a \
+             Python that has them with --python",
             absent.join(", "),
-            python.program.display()
+            python.program.display(),
+            match report.is_pictures {
+                true =>
+                    "torch torchvision numpy opencv-python-headless albumentations \
+                         nvidia-dali-cuda130 spdl",
+                false => "torch numpy nvidia-dali-cuda130 spdl grain",
+            },
         ));
     }
     match report.entries.first().map(|tallow| &tallow.outcome) {

@@ -3,16 +3,18 @@
 //! the same way.
 
 use std::io::{self, BufRead as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use tallow::candle::{self, Tensor};
-use tallow::{Augment, Layout, Loader, Population, Sampler as _, Shuffle};
+use tallow::candle::{self, DType, Device, Tensor};
+use tallow::{Augment, Key, Layout, Loader, Population, Purpose, Sampler as _, Shuffle, Stream};
 
 use crate::args::{BuiltIn, ContendArgs};
+use crate::compare::plain_chain::PlainChain;
 use crate::compare::work::Work;
 use crate::data::rows::Rows;
 use crate::measure::process;
@@ -28,7 +30,7 @@ pub(crate) fn run(args: &ContendArgs, console: &mut Console) -> Result {
     let work = Work::read(&args.work)?;
     let contender: Box<dyn Epochs> = match args.who {
         BuiltIn::Tallow => Box::new(Tallow::new(&work)?),
-        BuiltIn::Candle => Box::new(PlainLoop::new(work)?),
+        BuiltIn::Candle => Box::new(PlainLoop::new(&work)?),
     };
     tell(console, &json!({ "ready": {}, "notes": contender.notes() }))?;
     for line in io::stdin().lock().lines() {
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &ContendArgs, console: &mut Console) -> Result {
         if line == "quit" {
             break;
         }
-        let answered = answer(&line, contender.as_ref());
+        let answered = answer(&line, &work, contender.as_ref());
         tell(console, &answered.unwrap_or_else(|error| json!({ "error": error })))?;
     }
     Ok(())
@@ -47,9 +49,10 @@ fn tell(console: &mut Console, value: &Value) -> Result {
     console.finish()
 }
 
-fn answer(line: &str, contender: &dyn Epochs) -> Result<Value, String> {
+fn answer(line: &str, work: &Work, contender: &dyn Epochs) -> Result<Value, String> {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("warm", "") => timed(contender, 0).map(|_| json!({})),
+        ("verify", "") if work.pictures => pictures_verified(contender),
         ("verify", "") => verified(contender),
         ("epoch", number) => timed(contender, number.parse().map_err(|_| "no epoch".to_owned())?),
         _ => Err(format!("expected warm, epoch E, verify or quit, found {line:?}")),
@@ -72,7 +75,7 @@ struct Tallow(Loader);
 
 impl Tallow {
     fn new(work: &Work) -> Result<Self> {
-        let source = work.place().open()?.source;
+        let source = work.open()?;
         let mut builder = Loader::builder(source).batch_size(work.batch_size).seed(work.seed);
         if let Some(augment) = &work.augment {
             let chain: Augment = augment.chain.parse().map_err(Failure::failed)?;
@@ -98,33 +101,63 @@ impl Epochs for Tallow {
     }
 }
 
-/// Reads the samples of a batch in parallel when it is asked for, then stacks them.
+/// Reads the samples of a batch in parallel when it is asked for, then stacks them. Pictures are
+/// decoded and augmented with the crate `image`.
 struct PlainLoop {
     work: Work,
     threads: Arc<ThreadPool>,
+    /// Of pictures.
+    chain: Option<PlainChain>,
 }
 
 impl PlainLoop {
-    fn new(work: Work) -> Result<Self> {
+    fn new(work: &Work) -> Result<Self> {
         let builder = rayon::ThreadPoolBuilder::new().num_threads(work.workers);
         let threads = Arc::new(builder.build().map_err(Failure::failed)?);
-        Ok(Self { work, threads })
+        let chain = work.augment.as_ref().map(|augment| PlainChain::parse(&augment.chain));
+        let chain = chain.transpose().map_err(Failure::Failed)?;
+        Ok(Self { work: work.clone(), threads, chain })
     }
 
-    fn batch(&self, indices: &[usize]) -> candle::Result<Vec<Tensor>> {
+    fn batch(&self, epoch: u64, indices: &[usize]) -> candle::Result<Vec<Tensor>> {
         let fields = self.work.fields.iter();
         let stacked = fields.map(|field| {
-            let rows = indices.par_iter().map(|&index| Tensor::read_npy(&field.files[index]));
-            let rows: Vec<Tensor> = rows.collect::<candle::Result<_>>()?;
+            let row = |&index: &usize| match &self.chain {
+                Some(chain) => self.picture(chain, epoch, index, &field.files[index]),
+                None => Tensor::read_npy(&field.files[index]),
+            };
+            let rows: Vec<Tensor> = indices.par_iter().map(row).collect::<candle::Result<_>>()?;
             Tensor::stack(&rows, 0)
         });
-        stacked.collect()
+        let mut batch: Vec<Tensor> = stacked.collect::<candle::Result<_>>()?;
+        if !self.work.labels.is_empty() {
+            let labels: Vec<i64> = indices.iter().map(|&index| self.work.labels[index]).collect();
+            batch.push(Tensor::new(labels, &Device::Cpu)?);
+        }
+        Ok(batch)
+    }
+
+    fn picture(
+        &self,
+        chain: &PlainChain,
+        epoch: u64,
+        index: usize,
+        file: &Path,
+    ) -> candle::Result<Tensor> {
+        let image = image::load_from_memory(&std::fs::read(file)?).map_err(candle::Error::wrap)?;
+        let stream = Stream::new("plain loop", 0, Purpose::Transform);
+        let mut draws = Key::new(self.work.seed, epoch).draws(stream, index as u64);
+        let ([channels, height, width], planes) = chain.apply(image.into_rgb8(), &mut draws);
+        Tensor::from_vec(planes, (channels, height, width), &Device::Cpu)
     }
 }
 
 impl Epochs for PlainLoop {
     fn notes(&self) -> &'static [&'static str] {
-        &["reads nothing ahead; calls tallow::keep_freed_memory, like Tallow"]
+        match self.chain {
+            Some(_) => &["decodes and resizes with the crate image; reads nothing ahead"],
+            None => &["reads nothing ahead; calls tallow::keep_freed_memory, like Tallow"],
+        }
     }
 
     fn epoch(&self, number: u64, take: Take<'_>) -> candle::Result<()> {
@@ -132,7 +165,7 @@ impl Epochs for PlainLoop {
         let order = Shuffle.order(&population, self.work.seed, number)?;
         let order: Vec<usize> = (0..order.len()).map(|position| order.index(position)).collect();
         for indices in order.chunks(self.work.batch_size) {
-            let batch = self.threads.install(|| self.batch(indices))?;
+            let batch = self.threads.install(|| self.batch(number, indices))?;
             take(&batch.iter().collect::<Vec<_>>())?;
         }
         Ok(())
@@ -186,6 +219,26 @@ fn verified(contender: &dyn Epochs) -> Result<Value, String> {
         })
         .map_err(in_a_line)?;
     Ok(json!({ "samples": samples, "checksum": format!("{sum:016x}") }))
+}
+
+/// The sum of the labels and the mean of each channel, as `verify` in `pictures.py`.
+fn pictures_verified(contender: &dyn Epochs) -> Result<Value, String> {
+    let (mut samples, mut labels, mut sums) = (0, 0i64, vec![0.0; 3]);
+    contender
+        .epoch(VERIFIED, &mut |batch| {
+            let (rows, _, height, width) = batch[0].dims4()?;
+            let of_batch = batch[0].to_dtype(DType::F64)?.sum((2, 3))?.sum(0)?.to_vec1::<f64>()?;
+            let pixels = (height * width) as f64;
+            sums.iter_mut().zip(of_batch).for_each(|(sum, of)| *sum += of / pixels);
+            if let Some(of_batch) = batch.get(1) {
+                labels += of_batch.sum_all()?.to_scalar::<i64>()?;
+            }
+            samples += rows;
+            Ok(())
+        })
+        .map_err(in_a_line)?;
+    let means: Vec<f64> = sums.iter().map(|sum| sum / samples.max(1) as f64).collect();
+    Ok(json!({ "samples": samples, "labels": labels, "means": means }))
 }
 
 /// The hash of all fields of a row.

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tallow::{Augment, Layout, RowDType, Schema, Source};
+use tallow::{Augment, Found, Layout, RowDType, Schema, Source, SourceExt as _};
 
 use crate::data::place::{self, Folders, Place};
 use crate::terminal::exit::{Failure, Result};
@@ -14,6 +15,10 @@ use crate::terminal::exit::{Failure, Result};
 pub(crate) struct Work {
     /// Name, folder, and the file of each sample.
     pub(crate) fields: Vec<WorkField>,
+    /// Whether the files are pictures, of one field.
+    pub(crate) pictures: bool,
+    /// The class of each picture, if there are folders of classes.
+    pub(crate) labels: Vec<i64>,
     pub(crate) recursive: bool,
     pub(crate) batch_size: usize,
     pub(crate) workers: usize,
@@ -51,11 +56,14 @@ impl Work {
         workers: usize,
         seed: u64,
     ) -> Result<Self> {
-        let Place::Folders(Folders { fields, recursive, ragged, patterns }) = place else {
-            let message = "compare needs folders of .npy files with one sample each, which all \
-                           contenders can read: a folder, one with input/ and output/, or \
-                           --field NAME=FOLDER";
-            return Err(Failure::usage(message));
+        let (fields, recursive, ragged, patterns) = match place {
+            Place::Folders(Folders { fields, recursive, ragged, patterns }) => {
+                (fields, recursive, ragged, patterns)
+            }
+            Place::Pictures(found @ (Found::Images(_) | Found::ImageClasses(_))) => {
+                return Self::of_pictures(found, source, batch_size, workers, seed);
+            }
+            _ => return Err(Failure::usage(COMPARABLE)),
         };
         if !ragged.is_empty() {
             let message =
@@ -78,7 +86,50 @@ impl Work {
             let files = place::files_of(source, index);
             fields.iter_mut().zip(files).for_each(|(field, file)| field.files.push(file));
         }
-        Ok(Self { fields, recursive: *recursive, batch_size, workers, seed, augment: None })
+        Ok(Self {
+            fields,
+            pictures: false,
+            labels: Vec::new(),
+            recursive: *recursive,
+            batch_size,
+            workers,
+            seed,
+            augment: None,
+        })
+    }
+
+    /// The work for a folder of pictures, or for one with a folder for each class.
+    fn of_pictures(
+        found: &Found,
+        source: &dyn Source,
+        batch_size: usize,
+        workers: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let fields = source.schema().fields();
+        let image = &fields[0];
+        let files = |index: usize| {
+            let place = source.location(index, image.id());
+            place.and_then(|place| place.path().map(Path::to_owned))
+        };
+        let files: Option<Vec<PathBuf>> = (0..source.len()).map(files).collect();
+        let files = files.ok_or_else(|| Failure::usage(COMPARABLE))?;
+        let labels = match fields.get(1) {
+            Some(label) => source.labels(label.name())?,
+            None => Vec::new(),
+        };
+        let folder = found.place().to_owned();
+        let field = WorkField { name: image.name().to_owned(), folder, files };
+        Ok(Self {
+            fields: vec![field],
+            pictures: true,
+            labels,
+            recursive: false,
+            batch_size,
+            workers,
+            seed,
+            augment: None,
+        })
     }
 
     pub(crate) fn samples(&self) -> usize {
@@ -86,10 +137,18 @@ impl Work {
     }
 
     /// The folders as a source.
-    pub(crate) fn place(&self) -> Place {
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be opened any more.
+    pub(crate) fn open(&self) -> Result<Arc<dyn Source>> {
+        if self.pictures {
+            return Ok(tallow::open(&self.fields[0].folder)?.into());
+        }
         let fields = self.fields.iter();
         let fields = fields.map(|field| (field.name.clone(), field.folder.clone())).collect();
-        Place::Folders(Folders { fields, recursive: self.recursive, ..Folders::default() })
+        let folders = Folders { fields, recursive: self.recursive, ..Folders::default() };
+        Ok(Place::Folders(folders).open()?.source)
     }
 
     /// Writes it for the contenders.
@@ -101,6 +160,8 @@ impl Work {
         let fields: Result<Vec<Value>> = self.fields.iter().map(field_to_json).collect();
         let work = json!({
             "fields": fields?,
+            "pictures": self.pictures,
+            "labels": self.labels,
             "recursive": self.recursive,
             "batch_size": self.batch_size,
             "workers": self.workers,
@@ -124,9 +185,13 @@ impl Work {
         let value: Value = serde_json::from_str(&text).map_err(Failure::failed)?;
         let number = |key: &str| value[key].as_u64().and_then(|n| usize::try_from(n).ok());
         let fields = value["fields"].as_array().into_iter().flatten().map(field_from_json);
+        let labels =
+            || value["labels"].as_array()?.iter().map(Value::as_i64).collect::<Option<_>>();
         let work = || {
             Some(Self {
                 fields: fields.collect::<Option<_>>()?,
+                pictures: value["pictures"].as_bool()?,
+                labels: labels()?,
                 recursive: value["recursive"].as_bool()?,
                 batch_size: number("batch_size")?,
                 workers: number("workers")?,
@@ -138,6 +203,11 @@ impl Work {
             .ok_or_else(|| Failure::failed(format_args!("{path:?} does not describe a comparison")))
     }
 }
+
+/// What there must be to compare.
+const COMPARABLE: &str = "compare needs folders of .npy files with one sample each, which all \
+                          contenders can read: a folder, one with input/ and output/, or --field \
+                          NAME=FOLDER; or a folder of pictures, or one with a folder for each class";
 
 /// Refuses samples that some contenders would deliver as another type.
 fn comparable(source: &dyn Source) -> Result {
@@ -210,6 +280,7 @@ impl WorkAugment {
         let found = found.ok_or_else(|| {
             Failure::usage(format_args!("--augment-field {field:?} is not a field"))
         })?;
+        let found = found.decoded();
         let shape = found.max_shape();
         if found.dtype() != RowDType::U8 || shape.len() != 3 {
             return Err(Failure::usage(format_args!(
@@ -283,6 +354,8 @@ mod tests {
         let augment = WorkAugment { chain: "a".into(), field: "x".into(), layout: "chw".into() };
         let work = Work {
             fields: vec![field],
+            pictures: false,
+            labels: vec![3, -1],
             recursive: true,
             batch_size: 3,
             workers: 2,
@@ -293,7 +366,7 @@ mod tests {
         let read = Work::read(&path).unwrap();
         assert_eq!((read.samples(), read.seed, read.recursive), (2, u64::MAX, true));
         assert_eq!(read.fields[0].files, work.fields[0].files);
-        assert_eq!(read.augment, work.augment);
+        assert_eq!((read.augment, read.labels), (work.augment, work.labels));
         fs::write(&path, "{}").unwrap();
         assert!(Work::read(&path).is_err());
     }

@@ -24,6 +24,8 @@ pub(crate) struct Compare {
     pub(crate) rounds: u64,
     pub(crate) seed: u64,
     /// With `--augment`, the chain in its canonical form.
+    /// Whether the files are pictures.
+    pub(crate) is_pictures: bool,
     pub(crate) augment: Option<String>,
     /// Model, cores and memory, as text.
     pub(crate) machine: String,

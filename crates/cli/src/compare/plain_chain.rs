@@ -1,0 +1,229 @@
+//! A chain on pictures as a program writes it with the crate `image` alone.
+
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use tallow::Draws;
+
+/// The steps of a chain that `image` has a counterpart for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlainChain {
+    steps: Vec<Step>,
+    mean: [f32; 3],
+    deviation: [f32; 3],
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    RandomResizedCrop { size: [u32; 2], scale: [f64; 2], ratio: [f64; 2] },
+    RandomCrop([u32; 2]),
+    CenterCrop([u32; 2]),
+    ResizeShort(u32),
+    Resize([u32; 2]),
+    FlipWidth(f64),
+    FlipHeight(f64),
+}
+
+impl PlainChain {
+    /// Reads a chain in its canonical form.
+    ///
+    /// # Errors
+    ///
+    /// A message, if it has a step without a counterpart.
+    pub(crate) fn parse(chain: &str) -> Result<Self, String> {
+        let mut this = Self { steps: Vec::new(), mean: [0.0; 3], deviation: [1.0; 3] };
+        let mut rest = chain.trim();
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+            let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+            let (text, after) = match after.strip_prefix('(') {
+                Some(inside) => inside.split_once(')').ok_or("a parenthesis is not closed")?,
+                None => ("", after),
+            };
+            this.push(name, &Arguments(text)).ok_or_else(|| {
+                format!("{name}({text}) has no counterpart in a plain loop with the crate image")
+            })?;
+            rest = after.trim_start();
+        }
+        Ok(this)
+    }
+
+    fn push(&mut self, name: &str, arguments: &Arguments<'_>) -> Option<()> {
+        self.steps.push(match name {
+            "random_resized_crop" => Step::RandomResizedCrop {
+                size: arguments.size()?,
+                scale: arguments.range("scale")?,
+                ratio: arguments.range("ratio")?,
+            },
+            "random_crop" => Step::RandomCrop(arguments.size()?),
+            "center_crop" => Step::CenterCrop(arguments.size()?),
+            "resize" if arguments.numbers().len() == 1 => Step::ResizeShort(arguments.size()?[0]),
+            "resize" => Step::Resize(arguments.size()?),
+            "random_hflip" => Step::FlipWidth(*arguments.numbers().first()?),
+            "random_vflip" => Step::FlipHeight(*arguments.numbers().first()?),
+            "normalize" => {
+                let lists = arguments.lists()?;
+                (self.mean, self.deviation) = (lists[0], lists[1]);
+                return Some(());
+            }
+            "to_dtype" => return Some(()),
+            _ => return None,
+        });
+        Some(())
+    }
+
+    /// What the chain makes of a picture: its shape, and planes of floats.
+    pub(crate) fn apply(&self, mut image: RgbImage, draws: &mut Draws) -> ([usize; 3], Vec<f32>) {
+        for step in &self.steps {
+            image = step.apply(image, draws);
+        }
+        let (width, height) = image.dimensions();
+        let mut planes = Vec::with_capacity(3 * width as usize * height as usize);
+        for channel in 0..3 {
+            let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
+            let value =
+                |pixel: &image::Rgb<u8>| (f32::from(pixel[channel]) / 255.0 - mean) / deviation;
+            planes.extend(image.pixels().map(value));
+        }
+        ([3, height as usize, width as usize], planes)
+    }
+}
+
+impl Step {
+    fn apply(&self, image: RgbImage, draws: &mut Draws) -> RgbImage {
+        let (width, height) = image.dimensions();
+        let part = |[top, left, height, width]: [u32; 4]| {
+            imageops::crop_imm(&image, left, top, width, height).to_image()
+        };
+        match *self {
+            Self::RandomResizedCrop { size, scale, ratio } => {
+                let part = part(random_part([height, width], scale, ratio, draws));
+                imageops::resize(&part, size[1], size[0], FilterType::Triangle)
+            }
+            Self::RandomCrop([h, w]) => {
+                let mut free = |len: u32| draws.below(u64::from(len) + 1) as u32;
+                let [top, left] = [free(height.saturating_sub(h)), free(width.saturating_sub(w))];
+                part([top, left, h.min(height), w.min(width)])
+            }
+            Self::CenterCrop([h, w]) => {
+                let [top, left] = [height.saturating_sub(h) / 2, width.saturating_sub(w) / 2];
+                part([top, left, h.min(height), w.min(width)])
+            }
+            Self::ResizeShort(short) => {
+                let scaled = |len: u32| {
+                    let scaled =
+                        u64::from(len) * u64::from(short) / u64::from(height.min(width).max(1));
+                    scaled as u32
+                };
+                imageops::resize(&image, scaled(width), scaled(height), FilterType::Triangle)
+            }
+            Self::Resize([h, w]) => imageops::resize(&image, w, h, FilterType::Triangle),
+            Self::FlipWidth(share) if draws.unit_f64() < share => imageops::flip_horizontal(&image),
+            Self::FlipHeight(share) if draws.unit_f64() < share => imageops::flip_vertical(&image),
+            Self::FlipWidth(_) | Self::FlipHeight(_) => image,
+        }
+    }
+}
+
+/// Top, left, height and width of the part, drawn as by torchvision's `RandomResizedCrop`.
+fn random_part(
+    [height, width]: [u32; 2],
+    scale: [f64; 2],
+    ratio: [f64; 2],
+    draws: &mut Draws,
+) -> [u32; 4] {
+    const TRIES: usize = 10;
+    let mut within = |[low, high]: [f64; 2]| low + (high - low) * draws.unit_f64();
+    for _ in 0..TRIES {
+        let area = f64::from(height) * f64::from(width) * within(scale);
+        let shape = within(ratio.map(f64::ln)).exp();
+        let [h, w] = [(area / shape).sqrt().round() as u32, (area * shape).sqrt().round() as u32];
+        if (1..=height).contains(&h) && (1..=width).contains(&w) {
+            let mut place = |free: u32| (within([0.0, 1.0]) * f64::from(free + 1)) as u32;
+            return [place(height - h), place(width - w), h, w];
+        }
+    }
+    let w = width.min((f64::from(height) * ratio[1]).round() as u32).max(1);
+    let h = height.min((f64::from(width) / ratio[0]).round() as u32).max(1);
+    [(height - h) / 2, (width - w) / 2, h, w]
+}
+
+/// What stands between the parentheses of a step.
+struct Arguments<'a>(&'a str);
+
+impl Arguments<'_> {
+    /// The numbers without a name, outside of lists.
+    fn numbers(&self) -> Vec<f64> {
+        self.0.split(',').filter_map(|part| part.trim().parse().ok()).collect()
+    }
+
+    /// Height and width from one number or two.
+    fn size(&self) -> Option<[u32; 2]> {
+        let numbers = self.numbers();
+        let (first, last) = (*numbers.first()?, *numbers.last()?);
+        Some([first as u32, last as u32])
+    }
+
+    fn range(&self, name: &str) -> Option<[f64; 2]> {
+        let parts = self.0.split(',').filter_map(|part| part.trim().split_once('='));
+        let (_, range) = parts.into_iter().find(|(key, _)| *key == name)?;
+        let (low, high) = range.split_once("..")?;
+        Some([low.parse().ok()?, high.parse().ok()?])
+    }
+
+    /// Two lists of three numbers.
+    fn lists(&self) -> Option<[[f32; 3]; 2]> {
+        let mut lists = self.0.split('[').skip(1).map(|list| {
+            let numbers = list.split(']').next().unwrap_or_default().split(',');
+            let numbers: Vec<f32> = numbers.filter_map(|n| n.trim().parse().ok()).collect();
+            <[f32; 3]>::try_from(numbers).ok()
+        });
+        Some([lists.next()??, lists.next()??])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallow::{Augment, Key, Purpose, Stream};
+
+    use super::*;
+
+    fn parse(chain: &str) -> Result<PlainChain, String> {
+        PlainChain::parse(&chain.parse::<Augment>().unwrap().to_string())
+    }
+
+    #[test]
+    fn canonical_chains_are_read() {
+        let chain =
+            parse("random_resized_crop(32, 24) random_hflip normalize(imagenet) to_dtype(f32)");
+        let chain = chain.unwrap();
+        assert_eq!(chain.mean, [0.485, 0.456, 0.406]);
+        let [Step::RandomResizedCrop { size, scale, .. }, Step::FlipWidth(share)] =
+            &chain.steps[..]
+        else {
+            panic!("{chain:?}")
+        };
+        assert_eq!((*size, *scale, *share), ([32, 24], [0.08, 1.0], 0.5));
+        assert_eq!(parse("resize(9)").unwrap().steps, [Step::ResizeShort(9)]);
+        assert!(parse("color_jitter(0.4)").unwrap_err().contains("color_jitter"));
+    }
+
+    #[test]
+    fn every_chain_makes_planes_of_its_size() {
+        let stream = Stream::new("test", 0, Purpose::Data);
+        for (chain, shape) in [
+            ("random_resized_crop(8)", [3, 8, 8]),
+            ("resize(8) center_crop(8)", [3, 8, 8]),
+            ("random_crop(5, 7) random_vflip", [3, 5, 7]),
+            ("resize(4, 9)", [3, 4, 9]),
+        ] {
+            let chain = parse(chain).unwrap();
+            for index in 0..20 {
+                let image = RgbImage::from_pixel(23 - index, 10, image::Rgb([255, 0, 51]));
+                let mut draws = Key::new(0, 0).draws(stream, index.into());
+                let (found, planes) = chain.apply(image, &mut draws);
+                assert_eq!((found, planes.len()), (shape, shape.iter().product()));
+                assert_eq!([planes[0], *planes.last().unwrap()], [1.0, 0.2]);
+            }
+        }
+    }
+}
