@@ -97,6 +97,11 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 8, requires = "png")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=PREVIEWED_MAX))]
     pub(crate) samples: u8,
+    /// Also tell the mean and the standard deviation of each channel of images, as normalize takes
+    /// them: of all samples, or of N that are spread over them
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "18446744073709551615", value_parser = parse_positive)]
+    pub(crate) means: Option<usize>,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
 }

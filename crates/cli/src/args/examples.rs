@@ -31,6 +31,7 @@ Example:
 pub(super) const INSPECT_EXAMPLES: &str = "\
 Examples:
   bench-loader inspect DIR --png samples.png
+  bench-loader inspect PHOTOS --means=2000
   bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
 
 pub(super) const CHECK_EXAMPLES: &str = "\

@@ -12,13 +12,14 @@ use crate::terminal::shell;
 #[derive(Debug, Flags)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
-    /// Where the samples are: a folder of .npy files; a folder with input/ and output/, or
-    /// input.npy and output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy
-    /// file; a .safetensors file or a folder of them
+    /// Where the samples are: a folder of .npy files or of pictures (JPEG, PNG, WebP); a folder with
+    /// a folder of pictures for each class; a folder with input/ and output/, or input.npy and
+    /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file; a
+    /// .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
-    /// Folder of .npy files to read as the field NAME; repeat it to pair folders by file stem
+    /// Folder of .npy files or of pictures to read as the field NAME; repeat it to pair folders by file stem
     #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
     pub(crate) fields: Vec<(String, PathBuf)>,
     /// Also read subfolders

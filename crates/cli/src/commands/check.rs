@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
 use tallow::{
-    Field, Limits, NpyFile, RowBuffer, Safetensors, Source, SourceError, SourceErrorKind, Survey,
+    Field, Found, Limits, NpyFile, RowBuffer, Safetensors, Source, SourceError, SourceErrorKind,
+    Survey,
 };
 
 use crate::args::{CheckArgs, Workers};
+use crate::data::pixels::{Pixels, locate};
 use crate::data::place::{self, Folders, Place};
 use crate::data::shapes::{self, Spread};
 use crate::machine::threads;
@@ -59,6 +61,10 @@ impl Checker<'_> {
         match place {
             Place::Folders(folders) => self.folders(folders),
             Place::Shards(folder) => self.shards(folder),
+            Place::PictureFolders(folders) => self.picture_folders(folders),
+            Place::Pictures(Found::ImagePairs { folder, .. }) => {
+                self.picture_folders(&Folders::pairs(folder));
+            }
             _ => match place.open() {
                 Ok(opened) => {
                     self.trailing(place.arrays().into_iter());
@@ -106,6 +112,18 @@ impl Checker<'_> {
             if unread.keys().any(|path| path.starts_with(&field.1)) {
                 self.files_of(&folders.alone(field), &unread);
             }
+        }
+    }
+
+    /// Reads folders with pictures as pairs, and reports the files that are in no pair.
+    fn picture_folders(&mut self, folders: &Folders) {
+        match folders.pictures_builder().survey() {
+            Ok(Survey { source, problems, advice, .. }) => {
+                self.report.notes.extend(advice.map(|advice| exit::in_options(&advice)));
+                problems.iter().for_each(|problem| self.problem(problem));
+                self.samples(&source);
+            }
+            Err(error) => self.problem(&error),
         }
     }
 
@@ -334,7 +352,9 @@ fn read_all(
     progress: &ProgressBar,
 ) -> Vec<SourceError> {
     let next = AtomicUsize::new(0);
-    let found = threads::share(threads, || read_claimed(source, samples, &next, progress));
+    let pixels = Pixels::default();
+    let read = || read_claimed(source, samples, &pixels, &next, progress);
+    let found = threads::share(threads, read);
     let panicked = || vec![SourceError::new(SourceErrorKind::User, "a reading thread panicked")];
     found.into_iter().flat_map(|errors| errors.unwrap_or_else(panicked)).collect()
 }
@@ -342,6 +362,7 @@ fn read_all(
 fn read_claimed(
     source: &dyn Source,
     samples: usize,
+    pixels: &Pixels,
     next: &AtomicUsize,
     progress: &ProgressBar,
 ) -> Vec<SourceError> {
@@ -358,7 +379,11 @@ fn read_claimed(
         }
         progress.inc(claimed.len() as u64);
         for index in claimed {
-            errors.extend(read_row(source, index, &mut buffer).err());
+            let read = read_row(source, index, &mut buffer);
+            let read = read.and_then(|()| {
+                pixels.check(buffer.view()).map_err(|error| locate(error, source, index))
+            });
+            errors.extend(read.err());
         }
     }
 }

@@ -3,12 +3,14 @@
 use tallow::{Dim, Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
 
 use crate::args::{InspectArgs, SourceArgs};
+use crate::data::means;
 use crate::data::numbers::Range;
+use crate::data::pixels::{self, Pixels};
 use crate::data::place;
 use crate::data::shapes::{self, Spread};
 use crate::loading::plan;
 use crate::pictures::{contact, values};
-use crate::report::{self, FieldValues, SampleSize, human, json};
+use crate::report::{self, FieldValues, Pictures, SampleSize, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::output::Outputs;
@@ -38,6 +40,15 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let name = |size: Option<(u64, usize)>| {
         size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })
     };
+    let means = match args.means {
+        None => Vec::new(),
+        Some(samples) => {
+            let progress = console.progress("averaging", samples.min(source.len()) as u64);
+            let means = means::means(source, samples, &progress);
+            progress.finish_and_clear();
+            means?
+        }
+    };
     let mut looked_at = LookedAt::of(source);
     let shapes = spreads(source, &sizes, &looked_at);
     // Files of other shapes are reported there.
@@ -57,6 +68,9 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         shapes,
         looked_at: looked_at.samples,
         values: looked_at.values(source.schema()),
+        classes: place.classes()?,
+        pictures: looked_at.pictures(),
+        means,
         unread: sizes.failed.max(looked_at.failed.len()),
         problem: problem.map(|error| exit::in_options(&error.to_string())),
         ignored: opened.ignored,
@@ -87,6 +101,18 @@ fn next(report: &report::Inspect, source: &SourceArgs) -> Option<String> {
         let value = format!("{}:0", field.name());
         format!(" --pad {}", shell::quoted(value.as_ref()))
     };
+    if let Some((_, field)) = pixels::pictures(&report.schema).next() {
+        let chain = if field.decoded().is_ragged() {
+            " 'random_resized_crop(224) random_hflip'"
+        } else {
+            " random_hflip"
+        };
+        let masks = pixels::pictures(&report.schema).skip(1);
+        let masks: String = masks
+            .map(|(_, mask)| format!(" --mask {}", shell::quoted(mask.name().as_ref())))
+            .collect();
+        return Some(format!("run {source} --augment{chain}{masks} --shuffle --step-ms 20"));
+    }
     let pads: String = report.schema.fields().iter().filter(is_ragged).map(pad).collect();
     report.shapes.is_empty().then(|| format!("run {source}{pads} --shuffle --step-ms 20"))
 }
@@ -153,13 +179,21 @@ struct LookedAt {
     samples: usize,
     /// The range of each field; `None` for an element type that is not supported.
     ranges: Vec<Option<Range>>,
+    /// The pictures of each field that has some.
+    pictures: Vec<Option<Pictures>>,
+    pixels: Pixels,
     failed: Vec<SourceError>,
 }
 
 impl LookedAt {
     fn of(source: &dyn Source) -> Self {
         let ranges = source.schema().fields().iter().map(|_| Some(Range::default())).collect();
-        let mut this = Self { samples: 0, ranges, failed: Vec::new() };
+        let pictures = source.schema().fields().iter();
+        let pictures =
+            pictures.map(|field| field.as_picture().map(|_| Pictures::new(field.name())));
+        let pictures = pictures.collect();
+        let pixels = Pixels::default();
+        let mut this = Self { samples: 0, ranges, pictures, pixels, failed: Vec::new() };
         let mut buffer = match RowBuffer::new(source.schema()) {
             Ok(buffer) => buffer,
             Err(error) => {
@@ -173,9 +207,9 @@ impl LookedAt {
             // In `u128`, so that the product cannot overflow.
             let index = (at as u128 * source.len() as u128 / samples as u128) as usize;
             let read = source.read(index, &mut buffer.row(None)).and_then(|()| buffer.finish());
-            match read {
-                Ok(()) => bytes += this.add(&buffer),
-                Err(error) => this.failed.push(error.with_index(index)),
+            match read.and_then(|()| this.add(&buffer)) {
+                Ok(of_sample) => bytes += of_sample,
+                Err(error) => this.failed.push(pixels::locate(error, source, index)),
             }
             if bytes >= LOOKED_AT_BYTES {
                 break;
@@ -185,25 +219,43 @@ impl LookedAt {
     }
 
     /// Adds a sample, and returns its bytes.
-    fn add(&mut self, sample: &RowBuffer) -> usize {
-        self.samples += 1;
+    fn add(&mut self, sample: &RowBuffer) -> tallow::SourceResult<usize> {
+        let row = sample.view();
         let mut bytes = 0;
-        for (at, range) in self.ranges.iter_mut().enumerate() {
-            let field = sample.view().field(at);
-            bytes += field.bytes().len();
-            *range = range.zip(Range::of(field.bytes(), field.dtype())).map(|(mut all, of)| {
+        for at in 0..self.ranges.len() {
+            let pictures = &mut self.pictures[at];
+            let decoded = self.pixels.decode(row, at, |head, of| {
+                pictures.iter_mut().for_each(|pictures| pictures.add(head));
+                (Range::of(of.bytes, of.dtype), of.bytes.len())
+            })?;
+            let field = row.field(at);
+            let undecoded = || (Range::of(field.bytes(), field.dtype()), field.bytes().len());
+            let (range, len) = decoded.unwrap_or_else(undecoded);
+            bytes += len;
+            self.ranges[at] = self.ranges[at].zip(range).map(|(mut all, of)| {
                 all.merge(of);
                 all
             });
         }
-        bytes
+        self.samples += 1;
+        Ok(bytes)
+    }
+
+    fn pictures(&self) -> Vec<Pictures> {
+        self.pictures
+            .iter()
+            .flatten()
+            .filter(|pictures| !pictures.formats.is_empty())
+            .cloned()
+            .collect()
     }
 
     fn values(&self, schema: &Schema) -> Vec<FieldValues> {
         let fields = schema.fields().iter().zip(&self.ranges);
         let values = |(field, range): (&Field, &Option<Range>)| {
-            let is_image = Layout::of(field).is_ok_and(|layout| layout.rank() > 1);
-            let white = values::white(field.dtype()).filter(|_| is_image);
+            let decoded = field.decoded();
+            let is_image = Layout::of(&decoded).is_ok_and(|layout| layout.rank() > 1);
+            let white = values::white(decoded.dtype()).filter(|_| is_image);
             Some(FieldValues { field: field.name().to_owned(), range: (*range)?, white })
         };
         if self.samples == 0 { Vec::new() } else { fields.filter_map(values).collect() }
@@ -217,6 +269,10 @@ fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spre
         let other_shape = |error: &&SourceError| {
             error.kind() == SourceErrorKind::ShapeMismatch && error.field() == Some(field.name())
         };
+        // Pictures may have any size.
+        if field.as_picture().is_some() {
+            return false;
+        }
         sizes.of_files.get(at).is_some_and(|(_, differ)| *differ)
             || looked_at.failed.iter().any(|error| other_shape(&error))
     };

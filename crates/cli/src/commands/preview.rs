@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use tallow::plan::{RowKey, Shapes};
-use tallow::{Augment, Batch, Key, Layout, Loader, RowBuffer, RowDType, Schema, Source};
+use tallow::{Augment, Batch, Key, Layout, Loader, RowBuffer, RowDType, Sample, Schema, Source};
 
 use crate::args::PreviewArgs;
+use crate::data::pixels;
 use crate::data::rows::Rows;
 use crate::loading::augment::Augmentation;
 use crate::loading::plan;
@@ -93,9 +94,9 @@ impl Preview<'_> {
         let mut lines = Vec::new();
         let mut exposures = Vec::new();
         for index in samples.clone() {
-            let raw = self.read(index)?;
+            let sample = pixels::sample(self.source, index)?;
             for field in &self.fields {
-                let (shot, exposure) = field.original(&raw, self.source, index)?;
+                let (shot, exposure) = field.original(&sample, self.source)?;
                 lines.push(vec![shot]);
                 exposures.push(exposure);
             }
@@ -160,11 +161,11 @@ impl Shown {
             let message = format!("there is no field {name:?} to show in {schema}");
             return Err(Failure::Usage(message));
         };
-        let (raw, delivered) = (&schema.fields()[at], &to.engine.schema().fields()[at]);
+        let (raw, delivered) = (schema.fields()[at].decoded(), &to.engine.schema().fields()[at]);
         let [layout, becomes] = if name == to.chain.field_name() {
             to.chain.layouts(schema)?
         } else {
-            let layout = Layout::of(raw).map_err(|_| {
+            let layout = Layout::of(&raw).map_err(|_| {
                 let message =
                     format!("{raw} cannot be shown: it is not an image, volume or signal");
                 Failure::Usage(message)
@@ -181,14 +182,9 @@ impl Shown {
     }
 
     /// The sample as it is read, and the exposure of its views.
-    fn original(
-        &self,
-        raw: &RowBuffer,
-        source: &dyn Source,
-        index: usize,
-    ) -> Result<(Shot, Exposure)> {
+    fn original(&self, sample: &Sample, source: &dyn Source) -> Result<(Shot, Exposure)> {
         let (dtype, layout) = self.raw;
-        let field = raw.view().field(self.at);
+        let (index, field) = (sample.index(), sample.field(self.at));
         let values = Values::new(field.bytes(), dtype, field.shape(), layout);
         let values = values.map_err(|problem| self.failed(index, &problem))?;
         let exposure = Exposure::of(&values, dtype);

@@ -2,10 +2,12 @@
 
 pub(crate) mod contents;
 pub(crate) mod listing;
+pub(crate) mod means;
 pub(crate) mod npy;
 pub(crate) mod numbers;
 pub(crate) mod photo;
 pub(crate) mod photos;
+pub(crate) mod pixels;
 pub(crate) mod place;
 pub(crate) mod rows;
 pub(crate) mod shapes;

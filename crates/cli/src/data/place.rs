@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    Extent, Found, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Source, SourceError,
-    SourceErrorKind, SourceExt as _,
+    Extent, Found, ImageFolder, ImageFolders, ImageFoldersBuilder, NpyFile, NpyFolders,
+    NpyFoldersBuilder, Safetensors, Source, SourceError, SourceErrorKind, SourceExt as _,
 };
 
 use crate::args::{Ragged, SourceArgs};
@@ -36,6 +36,8 @@ pub(crate) enum Place {
     Shards(PathBuf),
     /// Folders with pictures in them.
     Pictures(Found),
+    /// Folders of which at least one holds pictures, one per field.
+    PictureFolders(Folders),
 }
 
 /// Folders of `.npy` files, one per field.
@@ -62,6 +64,48 @@ impl Folders {
         axes.fold(builder, |builder, Ragged { field, axis, max }| {
             builder.ragged(field, *axis, *max)
         })
+    }
+
+    /// The folders of a pair.
+    pub(crate) fn pairs(folder: &Path) -> Self {
+        let fields = [("input", "input"), ("target", "output")];
+        let fields = fields.map(|(name, place)| (name.to_owned(), folder.join(place)));
+        Self { fields: fields.into(), ..Self::default() }
+    }
+
+    /// Whether one of them holds pictures.
+    fn have_pictures(&self) -> bool {
+        self.fields.iter().any(|(_, folder)| self.is_pictures(folder))
+    }
+
+    /// Whether this one holds pictures.
+    pub(crate) fn is_pictures(&self, folder: &Path) -> bool {
+        let has = |extension: &&str| {
+            files(folder, extension, self.recursive).is_ok_and(|files| !files.is_empty())
+        };
+        PICTURES.iter().any(has)
+    }
+
+    /// A builder for a source of all fields, of which some are pictures. Of fields after the first,
+    /// pictures of one channel are masks.
+    pub(crate) fn pictures_builder(&self) -> ImageFoldersBuilder {
+        let fields = self.fields.iter().enumerate();
+        let builder = fields.fold(ImageFolders::builder(), |builder, (at, (name, folder))| {
+            match self.is_pictures(folder) {
+                false => builder.array(name, folder),
+                true if at == 0 => builder.field(name, folder),
+                true => builder.masks(name, folder),
+            }
+        });
+        let builder = self
+            .patterns
+            .iter()
+            .fold(builder, |builder, (field, pattern)| builder.pattern(field, pattern));
+        let axes = self.ragged.iter();
+        let builder = axes.fold(builder, |builder, Ragged { field, axis, max }| {
+            builder.ragged(field, *axis, *max)
+        });
+        if self.recursive { builder.recursive() } else { builder }
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
@@ -117,7 +161,11 @@ impl Place {
         let Some(path) = &args.source else {
             let fields = args.fields.clone();
             let folders = Folders { fields, recursive, ..Folders::default() };
-            return Ok(Ok(Self::Folders(folders.with(args)?)));
+            let folders = folders.with(args)?;
+            return Ok(Ok(match folders.have_pictures() {
+                true => Self::PictureFolders(folders),
+                false => Self::Folders(folders),
+            }));
         };
         let given = [
             ("--recursive", recursive),
@@ -218,8 +266,23 @@ impl Place {
             Self::NpyFile(path) => Arc::new(NpyFile::open(path)?),
             Self::Safetensors(path) | Self::Shards(path) => Arc::new(Safetensors::open(path)?),
             Self::Pictures(found) => found.open()?.into(),
+            Self::PictureFolders(folders) => {
+                let source = folders.pictures_builder().open()?;
+                let ignored = source.ignored();
+                return Ok(Opened { source: Arc::new(source), ignored });
+            }
         };
         Ok(Opened { source, ignored: 0 })
+    }
+
+    /// The names of the classes, if there is a folder for each.
+    pub(crate) fn classes(&self) -> tallow::SourceResult<Vec<String>> {
+        match self {
+            Self::Pictures(Found::ImageClasses(path)) => {
+                Ok(ImageFolder::open(path)?.classes().to_vec())
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Folders with `.npy` files beside its own that are not part of it.
@@ -247,6 +310,16 @@ impl Place {
             Self::Shards(path) => {
                 vec![Part::Folder { path, extension: "safetensors", recursive: false }]
             }
+            Self::PictureFolders(folders) => {
+                let recursive = folders.recursive;
+                let mut parts = Vec::new();
+                for extension in PICTURES.into_iter().chain(["npy"]) {
+                    for (_, path) in &folders.fields {
+                        parts.push(Part::Folder { path, extension, recursive });
+                    }
+                }
+                parts
+            }
             Self::Pictures(found) => {
                 let path = found.place();
                 let parts = found.extensions().iter();
@@ -263,9 +336,11 @@ impl Place {
             Self::NpyFile(path) => vec![path],
             Self::NpyFiles { input, target } => vec![input, target],
             Self::FolderAndRows { target, .. } => vec![target],
-            Self::Folders(_) | Self::Safetensors(_) | Self::Shards(_) | Self::Pictures(_) => {
-                Vec::new()
-            }
+            Self::Folders(_)
+            | Self::Safetensors(_)
+            | Self::Shards(_)
+            | Self::Pictures(_)
+            | Self::PictureFolders(_) => Vec::new(),
         }
     }
 
@@ -387,7 +462,8 @@ fn as_many(a: &dyn Source, in_a: &Path, b: &dyn Source, in_b: &Path) -> tallow::
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folders(Folders { fields, .. }) => {
+            Self::Folders(Folders { fields, .. })
+            | Self::PictureFolders(Folders { fields, .. }) => {
                 let shown = fields.iter().map(|(name, path)| format!("{name}={}", path.display()));
                 f.write_str(&shown.collect::<Vec<_>>().join(" "))
             }
@@ -436,6 +512,9 @@ pub(crate) fn files(
     found.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok(found)
 }
+
+/// The extensions of pictures, in lower case.
+const PICTURES: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// Whether two paths lead to one file.
 pub(crate) fn is_same(path: &Path, other: &Path) -> bool {
@@ -493,6 +572,7 @@ mod tests {
             Ok(Place::FolderAndRows { .. }) => "input rows".to_owned(),
             Ok(Place::Safetensors(_)) => "safetensors".to_owned(),
             Ok(Place::Shards(_)) => "shards".to_owned(),
+            Ok(Place::PictureFolders(_)) => "picture folders".to_owned(),
             Ok(Place::Pictures(found)) => found.to_string().split(',').next().unwrap().to_owned(),
             Err(error) => error.kind().to_string(),
         }

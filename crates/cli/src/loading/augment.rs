@@ -4,6 +4,7 @@ use tallow::plan::Engine;
 use tallow::{Augment, Schema, SourceErrorKind, Transform as _};
 
 use crate::args::{AugmentArgs, FieldArgs};
+use crate::data::pixels;
 use crate::terminal::exit::{Failure, Result};
 
 /// A chain with its fields, and its engine for one schema.
@@ -27,9 +28,17 @@ pub(crate) fn of(args: &AugmentArgs, schema: &Schema) -> Result<Option<Augmentat
     args.steps.as_ref().map(|steps| Augmentation::new(steps, &args.fields, schema)).transpose()
 }
 
-/// The chain with what the other options add to it.
-fn with_fields(mut chain: Augment, fields: &FieldArgs) -> Augment {
-    if let Some(field) = &fields.augment_field {
+/// The field of pictures, if there is only one.
+fn only_picture(schema: &Schema) -> Option<&str> {
+    let mut pictures = pixels::pictures(schema);
+    let (_, field) = pictures.next()?;
+    pictures.next().is_none().then(|| field.name())
+}
+
+/// The chain with what the other options add to it. A single field of pictures needs no name.
+fn with_fields(mut chain: Augment, fields: &FieldArgs, schema: &Schema) -> Augment {
+    let only = only_picture(schema).filter(|_| schema.position(chain.field_name()).is_none());
+    if let Some(field) = fields.augment_field.as_deref().or(only) {
         chain = chain.field(field);
     }
     if let Some(layout) = fields.layout {
@@ -49,7 +58,7 @@ fn with_fields(mut chain: Augment, fields: &FieldArgs) -> Augment {
 impl Augmentation {
     /// Binds the chain to the fields of `schema`. A chain that does not fit is a usage error.
     pub(crate) fn new(steps: &Augment, fields: &FieldArgs, schema: &Schema) -> Result<Self> {
-        let chain = with_fields(steps.clone(), fields);
+        let chain = with_fields(steps.clone(), fields, schema);
         let engine = chain.bind(schema).map_err(|error| match error.kind() {
             SourceErrorKind::Config => {
                 let of = error.field().map_or(String::new(), |field| format!("field {field:?}: "));

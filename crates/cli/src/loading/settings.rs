@@ -45,20 +45,12 @@ fn source(place: &Place) -> String {
         {
             format!("let source = NpyFolders::pairs({root:?})?;\n")
         }
-        Place::Folders(Folders { fields, recursive, ragged, patterns }) => {
+        Place::Folders(folders @ Folders { fields, .. }) => {
             let mut code = "let source = NpyFolders::builder()\n".to_owned();
             for (name, folder) in fields {
                 push(&mut code, &format!("field({name:?}, {folder:?})"));
             }
-            for (field, pattern) in patterns {
-                push(&mut code, &format!("pattern({field:?}, {pattern:?})"));
-            }
-            for Ragged { field, axis, max } in ragged {
-                push(&mut code, &format!("ragged({field:?}, {axis}, {max})"));
-            }
-            if *recursive {
-                push(&mut code, "recursive()");
-            }
+            options(&mut code, folders);
             push(&mut code, "open()?;");
             code
         }
@@ -75,7 +67,37 @@ fn source(place: &Place) -> String {
         Place::Safetensors(path) | Place::Shards(path) => {
             format!("let source = Safetensors::open({path:?})?;\n")
         }
+        Place::PictureFolders(folders) => picture_folders(folders),
         Place::Pictures(found) => format!("let source = tallow::open({:?})?;\n", found.place()),
+    }
+}
+
+/// As `Folders::pictures_builder` opens them.
+fn picture_folders(folders: &Folders) -> String {
+    let mut code = "let source = ImageFolders::builder()\n".to_owned();
+    for (at, (name, folder)) in folders.fields.iter().enumerate() {
+        let method = match (folders.is_pictures(folder), at) {
+            (false, _) => "array",
+            (true, 0) => "field",
+            (true, _) => "masks",
+        };
+        push(&mut code, &format!("{method}({name:?}, {folder:?})"));
+    }
+    options(&mut code, folders);
+    push(&mut code, "open()?;");
+    code
+}
+
+/// What is said of fields besides their folders.
+fn options(code: &mut String, Folders { recursive, ragged, patterns, .. }: &Folders) {
+    for (field, pattern) in patterns {
+        push(code, &format!("pattern({field:?}, {pattern:?})"));
+    }
+    for Ragged { field, axis, max } in ragged {
+        push(code, &format!("ragged({field:?}, {axis}, {max})"));
+    }
+    if *recursive {
+        push(code, "recursive()");
     }
 }
 

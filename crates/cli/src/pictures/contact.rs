@@ -1,8 +1,9 @@
 //! The first samples of a source as one picture: a row of thumbnails for each field of images.
 
-use tallow::{Field, Layout, RowBuffer, RowDType, RowView, Source};
+use tallow::{Field, Layout, RowDType, Sample, Source};
 
 use crate::data::numbers::{Range, short};
+use crate::data::pixels;
 use crate::pictures::sheet::{Sheet, Shot};
 use crate::pictures::values::{Exposure, Values};
 use crate::terminal::exit::{Failure, Result};
@@ -20,18 +21,17 @@ const COLUMNS: usize = 8;
 /// A usage error if no field is an image; otherwise the error of a sample that cannot be read or
 /// shown.
 pub(crate) fn sheet(source: &dyn Source, samples: usize) -> Result<Sheet> {
-    let strips = strips(source.schema().fields())?;
+    let fields: Vec<Field> = source.schema().fields().iter().map(Field::decoded).collect();
+    let strips = strips(&fields)?;
     let samples = samples.min(source.len());
     if samples == 0 {
         return Err(Failure::failed("there is no sample to show"));
     }
     let mut shots: Vec<Vec<Shot>> = strips.iter().map(|_| Vec::new()).collect();
     for index in 0..samples {
-        let mut buffer = RowBuffer::new(source.schema())?;
-        source.read(index, &mut buffer.row(None))?;
-        buffer.finish()?;
+        let sample = pixels::sample(source, index)?;
         for (strip, shots) in strips.iter().zip(&mut shots) {
-            shots.push(strip.shot(index, buffer.view())?);
+            shots.push(strip.shot(&sample)?);
         }
     }
     let mut lines: Vec<Vec<Shot>> = Vec::new();
@@ -76,8 +76,9 @@ impl<'a> Strip<'a> {
         shown.then_some(Self { at, field, layout })
     }
 
-    fn shot(&self, index: usize, row: RowView<'_>) -> Result<Shot> {
-        let (field, dtype) = (row.field(self.at), self.field.dtype());
+    fn shot(&self, sample: &Sample) -> Result<Shot> {
+        let (index, field) = (sample.index(), sample.field(self.at));
+        let dtype = self.field.dtype();
         let cannot = |problem| {
             let name = self.field.name();
             Failure::failed(format!("sample {index} cannot be shown: field {name:?}: {problem}"))
@@ -87,7 +88,7 @@ impl<'a> Strip<'a> {
         let tones = Exposure::of(&values, dtype).tones(&values);
         let (picture, said) = values.picture(tones, SIDE);
         let mut caption = vec![format!("{} {index}", self.field.name())];
-        caption.extend(labels(row));
+        caption.extend(labels(sample));
         if field.shape() != self.field.max_shape() {
             caption.push(format!("{:?}", field.shape()));
         }
@@ -100,14 +101,14 @@ impl<'a> Strip<'a> {
 }
 
 /// The values of the first few fields that hold a single number.
-fn labels(row: RowView<'_>) -> Vec<String> {
+fn labels(sample: &Sample) -> Vec<String> {
     const LABELS_MAX: usize = 3;
     let label = |at: usize| {
-        let field = row.field(at);
+        let field = sample.field(at);
         let is_one = field.shape().iter().product::<usize>() == 1;
         let range = Range::of(field.bytes(), field.dtype()).filter(|_| is_one)?;
         let number = range.ends().map_or_else(|| "no number".to_owned(), |(n, _)| short(n));
         Some(format!("{}: {number}", field.name()))
     };
-    (0..row.field_count()).filter_map(label).take(LABELS_MAX).collect()
+    (0..sample.schema().fields().len()).filter_map(label).take(LABELS_MAX).collect()
 }

@@ -410,6 +410,8 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
         writeln!(out, "shapes    {}", one_line(&spread.to_string()))?;
     }
     write_values(out, report)?;
+    write_pictures(out, report)?;
+    write_means(out, report)?;
     if let Some(problem) = &report.problem {
         let unread = counted(report.unread as u64, "sample");
         writeln!(out, "unread    {unread}: {}", one_line(problem))?;
@@ -424,6 +426,50 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     if !report.passed_over.is_empty() {
         let folders = place::named(&report.passed_over);
         writeln!(out, "          folders of .npy files are ignored: {}", one_line(&folders))?;
+    }
+    Ok(())
+}
+
+/// Classes, and what the pictures are that were looked at.
+fn write_pictures(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
+    const NAMED_MAX: usize = 5;
+    if let [first, ..] = report.classes.as_slice() {
+        let named = match report.classes.len() {
+            len @ ..=NAMED_MAX => report.classes[..len].join(", "),
+            len => format!("{first} to {}", report.classes[len - 1]),
+        };
+        writeln!(out, "classes   {}: {}", count(report.classes.len() as u64), one_line(&named))?;
+    }
+    for (i, of) in report.pictures.iter().enumerate() {
+        let head = if i == 0 { "pictures " } else { "         " };
+        let formats = of.formats.iter();
+        let formats: Vec<String> = formats.map(|(name, n)| format!("{n} {name}")).collect();
+        let side = |(least, greatest): (usize, usize)| match least == greatest {
+            true => least.to_string(),
+            false => format!("{least}..{greatest}"),
+        };
+        let mut said =
+            format!("{}, {}x{} pixels", formats.join(", "), side(of.heights), side(of.widths));
+        if of.turned > 0 {
+            said += &format!(", {} turned by EXIF", of.turned);
+        }
+        writeln!(out, "{head} {}: {said}", one_line(&of.field))?;
+    }
+    Ok(())
+}
+
+/// What `normalize` takes.
+fn write_means(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
+    for (i, of) in report.means.iter().enumerate() {
+        let head = if i == 0 { "means    " } else { "         " };
+        let list = |values: &[f64]| {
+            let values: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
+            format!("[{}]", values.join(", "))
+        };
+        let (mean, deviation) = (list(&of.mean), list(&of.deviation));
+        let samples = counted(of.samples as u64, "sample");
+        let field = one_line(&of.field);
+        writeln!(out, "{head} {field}: normalize({mean}, {deviation}) from {samples}")?;
     }
     Ok(())
 }

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use tallow::{Dim, Schema, Settings, Step};
 
 use super::{
-    Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Problem, Run,
-    SampleSize, Tune,
+    Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Pictures, Problem,
+    Run, SampleSize, Tune,
 };
+use crate::data::means::Means;
 use crate::data::shapes::{Axis, Spread};
 use crate::measure::epochs::{ColdRound, Round};
 use crate::tune::finals::{Finalist, Finals, Ratio};
@@ -178,11 +179,29 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "shapes": report.shapes.iter().map(shapes).collect::<Vec<_>>(),
         "looked_at": report.looked_at,
         "values": report.values.iter().map(values).collect::<Vec<_>>(),
+        "classes": report.classes,
+        "pictures": report.pictures.iter().map(pictures).collect::<Vec<_>>(),
+        "means": report.means.iter().map(means).collect::<Vec<_>>(),
         "unread": report.unread,
         "problem": report.problem,
         "ignored": report.ignored,
         "passed_over": report.passed_over.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
     })
+}
+
+fn pictures(of: &Pictures) -> Value {
+    let ends = |(least, greatest): (usize, usize)| json!({ "least": least, "greatest": greatest });
+    json!({
+        "field": of.field,
+        "formats": of.formats,
+        "height": ends(of.heights),
+        "width": ends(of.widths),
+        "turned": of.turned,
+    })
+}
+
+fn means(of: &Means) -> Value {
+    json!({ "field": of.field, "mean": of.mean, "std": of.deviation, "samples": of.samples })
 }
 
 fn values(of: &FieldValues) -> Value {

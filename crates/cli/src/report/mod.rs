@@ -6,11 +6,14 @@ pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tallow::{Plan, Schema, Settings, SourceErrorKind, Stage, Step};
+use tallow::plan::PictureHead;
+use tallow::{Orientation, Plan, Schema, Settings, SourceErrorKind, Stage, Step};
 
+use crate::data::means::Means;
 use crate::data::numbers::Range;
 use crate::data::shapes::Spread;
 use crate::loading::augment::Augmented;
@@ -354,6 +357,12 @@ pub(crate) struct Inspect {
     /// Samples whose values were looked at.
     pub(crate) looked_at: usize,
     pub(crate) values: Vec<FieldValues>,
+    /// The names of the classes, in the order of their labels.
+    pub(crate) classes: Vec<String>,
+    /// The pictures among the samples that were looked at, by field.
+    pub(crate) pictures: Vec<Pictures>,
+    /// Of each field of images, if it was asked for.
+    pub(crate) means: Vec<Means>,
     /// Samples that could not be read, and what is wrong with the first.
     pub(crate) unread: usize,
     pub(crate) problem: Option<String>,
@@ -361,6 +370,37 @@ pub(crate) struct Inspect {
     pub(crate) ignored: usize,
     /// Folders among them that hold files of the same kind.
     pub(crate) passed_over: Vec<PathBuf>,
+}
+
+/// The pictures of a field in some samples.
+#[derive(Debug, Clone)]
+pub(crate) struct Pictures {
+    pub(crate) field: String,
+    /// How many there are of each format.
+    pub(crate) formats: BTreeMap<String, usize>,
+    /// The least and the greatest height, and width, as they are stored.
+    pub(crate) heights: (usize, usize),
+    pub(crate) widths: (usize, usize),
+    /// How many their EXIF data say are to be turned.
+    pub(crate) turned: usize,
+}
+
+impl Pictures {
+    pub(crate) fn new(field: &str) -> Self {
+        let none = (usize::MAX, 0);
+        let formats = BTreeMap::new();
+        Self { field: field.to_owned(), formats, heights: none, widths: none, turned: 0 }
+    }
+
+    pub(crate) fn add(&mut self, head: &PictureHead) {
+        let stored = head.stored();
+        *self.formats.entry(stored.format.to_string()).or_default() += 1;
+        let within =
+            |(least, greatest): (usize, usize), len: usize| (len.min(least), len.max(greatest));
+        self.heights = within(self.heights, stored.height);
+        self.widths = within(self.widths, stored.width);
+        self.turned += usize::from(stored.orientation != Orientation::Upright);
+    }
 }
 
 /// The values of a field in some samples.

@@ -104,6 +104,8 @@ pub(crate) fn in_options(message: &str) -> String {
     ];
     const ONE_SHAPE: &str = "use --pad FIELD:VALUE, or give its samples one shape, as with \
                              --augment 'random_resized_crop(224)'";
+    const ONE_SIZE: &str = "give all pictures one size, as with --augment 'resize(256) \
+                            center_crop(224)'";
     let message = message.trim_start_matches("configuration: ");
     let said = OPTIONS
         .iter()
@@ -111,6 +113,9 @@ pub(crate) fn in_options(message: &str) -> String {
     let said = pattern_in_options(&said);
     // The name of the field and other methods follow.
     match said.split_once("add .pad(") {
+        Some((found, methods)) if methods.contains(".sized(") => {
+            format!("{found}{ONE_SIZE}")
+        }
         Some((found, _)) => format!("{found}{ONE_SHAPE}"),
         None => said,
     }

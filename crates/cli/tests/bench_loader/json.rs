@@ -38,7 +38,7 @@ fn every_object_has_the_version_the_command_and_every_setting() {
         let options = help.lines().filter_map(|line| {
             let option = line.trim_start().strip_prefix("-")?;
             let option = option.split_once("--").map_or(option, |(_, option)| option);
-            option.trim_start_matches('-').split([' ', '<', '=']).next()
+            option.trim_start_matches('-').split([' ', '<', '=', '[']).next()
         });
         let options: BTreeSet<String> = options
             .map(|option| option.replace('-', "_"))

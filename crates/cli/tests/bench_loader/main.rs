@@ -17,6 +17,7 @@ mod inspect;
 mod json;
 mod messages;
 mod outputs;
+mod pictures;
 mod preview;
 mod run;
 mod shell;
