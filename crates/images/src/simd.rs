@@ -52,7 +52,8 @@ impl Simd {
     }
 
     /// Runs `f` compiled for this level. `f` and all that it calls must be `#[inline(always)]`:
-    /// a call that is not inlined runs the baseline's code.
+    /// a call that is not inlined runs the baseline's code. Very large closures are not inlined even so;
+    /// a type that implements [`pulp::NullaryFnOnce`] is.
     #[inline(always)]
     pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
         self.0.dispatch(f)
