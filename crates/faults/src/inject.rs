@@ -55,7 +55,7 @@ const FAULTS: [(&str, &[&str]); 22] = [
 ];
 
 /// The commands, run in a folder that holds the data.
-const LINES: [&str; 13] = [
+const LINES: [&str; 17] = [
     "digest folders --workers 0 --batch-size 4",
     "digest folders --workers 2 --batch-size 4 --shuffle",
     "digest folders --workers 0 --batch-size 4 --on-error substitute:9",
@@ -63,9 +63,13 @@ const LINES: [&str; 13] = [
     "digest npy --workers 1 --batch-size 4",
     "digest shards --workers 0 --batch-size 4",
     "digest shards --workers 1 --batch-size 4",
+    "digest photos --workers 0 --batch-size 4 --augment center_crop(8)",
+    "digest photos --workers 1 --batch-size 4 --augment center_crop(8)",
     "inspect folders --png out.png",
+    "inspect photos --png out.png",
     "check folders --workers 1",
     "check shards --workers 1",
+    "check photos --workers 1",
     "run folders --epochs 1 --workers 1 --html out.html",
     "preview folders --augment hflip --samples 1 --views 2 --out out.png",
     "gen out --samples 3 --shape 2,3 --dtype f32",
@@ -106,8 +110,11 @@ fn attack(args: &InjectArgs) -> io::Result<(usize, usize, usize)> {
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let home = tempfile::Builder::new().prefix("tallow-faults-").tempdir()?;
     let home = home.path();
-    for (name, kind) in [("folders", "folders"), ("npy", "npy"), ("shards", "safetensors")] {
-        let line = format!("gen {name} --samples 9 --shape 3,5,6 --dtype u8 --as {kind}");
+    let arrays = [("folders", "folders"), ("npy", "npy"), ("shards", "safetensors")];
+    let arrays = arrays
+        .map(|(name, kind)| format!("gen {name} --samples 9 --shape 3,5,6 --dtype u8 --as {kind}"));
+    let photos = "gen photos --samples 6 --shape 12,10..14 --as jpeg --classes 2".to_owned();
+    for line in arrays.into_iter().chain([photos]) {
         let mut command = bench_loader::program();
         command.args(line.split(' ')).current_dir(home).stdout(Stdio::null());
         if !command.status()?.success() {
@@ -290,7 +297,7 @@ fn clear(home: &Path) -> io::Result<()> {
     for entry in fs::read_dir(home)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match ["folders", "npy", "shards"].contains(&&*name) {
+        match ["folders", "npy", "shards", "photos"].contains(&&*name) {
             true => {}
             false if path.is_dir() => fs::remove_dir_all(path)?,
             false => fs::remove_file(path)?,

@@ -7,6 +7,7 @@ mod lines;
 pub(crate) mod memory;
 mod npy;
 mod numpy;
+mod pictures;
 mod safetensors;
 mod specs;
 mod states;
@@ -32,6 +33,8 @@ pub(crate) enum Name {
     Safetensors,
     /// Chains of augmentations as text: parsed, printed, bound and run
     Specs,
+    /// JPEG, PNG and WebP files, decoded wholly and in parts
+    Pictures,
     /// Saved states: resumed, and compared with a whole epoch
     States,
     /// Command lines of bench-loader
@@ -92,6 +95,7 @@ impl Name {
             Self::Npy => Box::new(npy::Npy),
             Self::Safetensors => Box::new(safetensors::SafetensorsFiles),
             Self::Specs => Box::new(specs::Specs),
+            Self::Pictures => Box::new(pictures::Pictures),
             Self::States => Box::new(states::States::new()),
             Self::Lines => Box::new(lines::Lines::new()),
         }
