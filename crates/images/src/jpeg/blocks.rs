@@ -30,7 +30,7 @@ impl Reach {
 /// a component and a row of blocks from the left, else in any order.
 pub(crate) trait Blocks {
     /// Block `[by, bx]` of a component: its coefficients as they are stored, each at the place that
-    /// [`PLACES`](super::pixels::PLACES) names. Those after number `last` in zigzag order are 0.
+    /// [`PLACES`] names. Those after number `last` in zigzag order are 0.
     fn block(&mut self, component: usize, by: usize, bx: usize, coefficients: &Block, last: usize);
 
     /// All blocks of a row of units were given.

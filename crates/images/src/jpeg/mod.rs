@@ -1,6 +1,6 @@
 //! JPEG, bit for bit as libjpeg-turbo decodes it by default.
 //!
-//! A file is a row of segments (`markers`), of which a [`Picture`](picture::Picture) knows what they
+//! A file is a row of segments (`markers`), of which a [`Picture`] knows what they
 //! have said so far: tables, the head of the frame (`frame`), the head of a scan (`scan`). A scan's
 //! data are bits (`bits`), which Huffman codes (`huffman`) turn into the coefficients of blocks
 //! (`sequential`, `progressive`). Blocks (`blocks`) go to the pixels (`pixels`) at once if the file is one

@@ -128,11 +128,50 @@ impl Band<'_> {
         !0 << self.first & !0 >> (63 - self.last)
     }
 
-    /// Takes a run of blocks.
-    fn start_run(&mut self, bits: &mut Bits<'_>, exponent: u32) {
-        bits.refill();
-        self.run = (1 << exponent) + bits.take(exponent);
+    /// Takes one more bit of the coefficients of a block that are not 0, and those that become so.
+    #[inline(always)]
+    fn refine_block(&mut self, bits: &mut Bits<'_>, by: usize, bx: usize) -> Result<(), Problem> {
+        // The coefficients that have not been passed yet.
+        let mut ahead = self.all();
+        let Self { table, low, run, plane, .. } = self;
+        let mut coded = *plane.coded(by, bx);
+        let mut outside = [0; 64];
+        let block = plane.block(by, bx).unwrap_or(&mut outside);
+        while *run == 0 && ahead != 0 {
+            bits.refill();
+            let (zeros, sign) = match table.refinement(bits)? {
+                Refinement::Coefficient { zeros, sign } => (zeros, sign),
+                Refinement::End { exponent } => {
+                    *run = take_run(bits, exponent);
+                    break;
+                }
+            };
+            let stays_zero =
+                (0..zeros).fold(ahead & !coded, |zeros, _| zeros & zeros.wrapping_sub(1));
+            if stays_zero == 0 {
+                return Err(Problem::PastEnd);
+            }
+            let number = stays_zero.trailing_zeros();
+            let passed = (1 << number) - 1;
+            refine(bits, block, ahead & coded & passed, *low);
+            block[usize::from(ZIGZAG_PLACES[number as usize & 63] & 63)] = sign << *low;
+            coded |= u64::from(sign != 0) << number;
+            ahead &= !(passed << 1 | 1);
+        }
+        if *run > 0 {
+            refine(bits, block, ahead & coded, *low);
+            *run -= 1;
+        }
+        *plane.coded(by, bx) = coded;
+        Ok(())
     }
+}
+
+/// Takes the length of a run of blocks whose code told the exponent.
+#[inline(always)]
+fn take_run(bits: &mut Bits<'_>, exponent: u32) -> u32 {
+    bits.refill();
+    (1 << exponent) + bits.take(exponent)
 }
 
 /// The upper bits of AC coefficients.
@@ -158,8 +197,7 @@ impl Coder for AcFirst<'_> {
         })?;
         *band.plane.coded(by, bx) |= coded;
         if let End::Blocks { exponent, .. } = end {
-            band.start_run(bits, exponent);
-            band.run -= 1;
+            band.run = take_run(bits, exponent) - 1;
         }
         Ok(())
     }
@@ -190,40 +228,11 @@ impl Coder for AcRefine<'_, '_> {
         by: usize,
         bx: usize,
     ) -> Result<(), Problem> {
-        let Self(band) = self;
-        let mut coded = *band.plane.coded(by, bx);
-        // The coefficients that have not been passed yet.
-        let mut ahead = band.all();
-        let mut outside = [0; 64];
-        while band.run == 0 && ahead != 0 {
-            bits.refill();
-            let (zeros, sign) = match band.table.refinement(bits)? {
-                Refinement::Coefficient { zeros, sign } => (zeros, sign),
-                Refinement::End { exponent } => {
-                    band.start_run(bits, exponent);
-                    break;
-                }
-            };
-            let stays_zero =
-                (0..zeros).fold(ahead & !coded, |zeros, _| zeros & zeros.wrapping_sub(1));
-            if stays_zero == 0 {
-                return Err(Problem::PastEnd);
-            }
-            let number = stays_zero.trailing_zeros();
-            let passed = (1 << number) - 1;
-            let block = band.plane.block(by, bx).unwrap_or(&mut outside);
-            refine(bits, block, ahead & coded & passed, band.low);
-            block[usize::from(ZIGZAG_PLACES[number as usize & 63] & 63)] = sign << band.low;
-            coded |= u64::from(sign != 0) << number;
-            ahead &= !(passed << 1 | 1);
-        }
-        if band.run > 0 {
-            let block = band.plane.block(by, bx).unwrap_or(&mut outside);
-            refine(bits, block, ahead & coded, band.low);
-            band.run -= 1;
-        }
-        *band.plane.coded(by, bx) = coded;
-        Ok(())
+        // A copy stays in registers, where what a reference points to does not.
+        let mut local = *bits;
+        let refined = self.0.refine_block(&mut local, by, bx);
+        *bits = local;
+        refined
     }
 
     /// Passes over blocks in which there is nothing to refine.
