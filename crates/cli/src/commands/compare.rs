@@ -19,7 +19,7 @@ use super::doctor;
 use crate::args::{CompareArgs, Workers};
 use crate::compare::contender::Contender;
 use crate::compare::work::{Work, WorkAugment};
-use crate::data::place::{Opened, Place};
+use crate::data::place::{self, Opened, Place};
 use crate::loading::{plan, settings};
 use crate::machine::{system, threads};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
@@ -382,7 +382,9 @@ fn report(
     let source = &opened.source;
     let mut file_bytes = 0;
     for index in 0..source.len() {
-        source.extents(index, &mut |extent| file_bytes += extent.bytes() as u64);
+        // Of a picture the extent is the most that it may take.
+        let extents = place::extents_of(&**source, index);
+        file_bytes += extents.iter().filter_map(|it| place::bytes_of(it).ok()).sum::<u64>();
     }
     Compare {
         source: place.to_string(),

@@ -512,9 +512,9 @@ fn range_advice(of: &FieldValues) -> String {
 pub(crate) fn write_schema(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
     for (i, field) in schema.fields().iter().enumerate() {
         let head = if i == 0 { "fields   " } else { "         " };
-        writeln!(out, "{head} {}, {} per sample", one_line(&field.to_string()), {
-            bytes(field.max_bytes() as u64)
-        })?;
+        let up_to = if field.as_picture().is_some() { "at most " } else { "" };
+        let size = bytes(field.max_bytes() as u64);
+        writeln!(out, "{head} {}, {up_to}{size} per sample", one_line(&field.to_string()))?;
     }
     Ok(())
 }
