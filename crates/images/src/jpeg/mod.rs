@@ -64,15 +64,21 @@ impl Memory {
         let reaches = std::array::from_fn::<_, MAX_COMPONENTS, _>(|index| to.reach(index));
         if is_one_scan(&frame, &scan) {
             self.coefficients.stream(&mut picture, &frame, &scan, &reaches, &mut to)?;
-            debug_assert!(to.is_complete(), "{window:?} of {head:?}");
-            return Ok(());
+            return whole(&to);
         }
         let store = self.coefficients.collect(&mut picture, &frame, scan, &reaches, limits)?;
         // Components had their quantisation tables when their first scan came.
         let frame = picture.frame.as_ref().unwrap_or(&frame);
         let mut to = Pixels::new(&mut self.pixels, frame, color, window, pixels)?;
         store.replay(frame, &mut to);
-        debug_assert!(to.is_complete(), "{window:?} of {head:?}");
-        Ok(())
+        whole(&to)
     }
+}
+
+/// That every row of the window was made, whatever the file said: what was not would be grey.
+fn whole(pixels: &Pixels<'_>) -> Result<()> {
+    if pixels.is_complete() {
+        return Ok(());
+    }
+    Err(Error::damaged("not every row of the picture is in its scans"))
 }
