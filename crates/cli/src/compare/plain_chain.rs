@@ -218,7 +218,7 @@ mod tests {
         ] {
             let chain = parse(chain).unwrap();
             for index in 0..20 {
-                let image = RgbImage::from_pixel(23 - index, 10, image::Rgb([255, 0, 51]));
+                let image = RgbImage::from_pixel(30 - index, 10, image::Rgb([255, 0, 51]));
                 let mut draws = Key::new(0, 0).draws(stream, index.into());
                 let (found, planes) = chain.apply(image, &mut draws);
                 assert_eq!((found, planes.len()), (shape, shape.iter().product()));
