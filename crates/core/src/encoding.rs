@@ -15,9 +15,9 @@ const SIDE: usize = 1 << 13;
 
 /// What the pictures of a field are, and what their pixels become.
 ///
-/// A field of pictures holds their files: the row has the bytes of a JPEG, PNG or WebP, and whoever
-/// needs pixels decodes those that it needs. `Augment` decodes what a row's plan reaches; in front
-/// of other transforms and of a batch, the loader decodes pictures wholly, as [`Decode`] does.
+/// A field of pictures holds their files: a row has the bytes of a JPEG, PNG or WebP, which are decoded
+/// where pixels are needed. `Augment` decodes what a row's plan reaches; before other transforms, and
+/// before a batch is made, the loader decodes whole pictures, as [`Decode`] does.
 ///
 /// [`Decode`]: crate::Decode
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -236,14 +236,18 @@ impl Decoders {
         window: &Window,
         pixels: &mut [u8],
     ) -> Result<()> {
-        let (mut decoder, memory) = self.0.take().unwrap_or_default();
-        let result = run(&mut decoder, field, picture, head, window, pixels);
-        self.give(decoder, memory, head);
-        result
+        self.lend(head, |decoder, _| run(decoder, field, picture, head, window, pixels))
     }
 
-    /// Keeps a decoder for the next picture, after one whose head was `head`.
-    fn give(&self, mut decoder: Decoder, mut memory: Vec<u64>, head: &PictureHead) {
+    /// Lends a decoder and its memory to `work` on a picture whose head is `head`, and keeps them for
+    /// the next picture.
+    fn lend<R>(
+        &self,
+        head: &PictureHead,
+        work: impl FnOnce(&mut Decoder, &mut Vec<u64>) -> Result<R>,
+    ) -> Result<R> {
+        let (mut decoder, mut memory) = self.0.take().unwrap_or_default();
+        let result = work(&mut decoder, &mut memory);
         let [height, width] = head.stored_size();
         if height * width > Self::KEPT_BYTES / Self::WORKING_BYTES {
             decoder = Decoder::new();
@@ -252,6 +256,7 @@ impl Decoders {
             memory = Vec::new();
         }
         self.0.give((decoder, memory));
+        result
     }
 
     /// Decodes `window` of the picture in `field`, whose head is `head`, and hands `then` the pixels
@@ -269,21 +274,21 @@ impl Decoders {
         window: &Window,
         then: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<R> {
-        let (mut decoder, mut memory) = self.0.take().unwrap_or_default();
         let bytes = window.pixels() * head.head.pixel_bytes(picture.color);
         let words = bytes.div_ceil(size_of::<u64>());
-        if memory.len() < words {
-            let missing = words - memory.len();
-            memory.try_reserve_exact(missing).map_err(|_| {
-                Error::new(ErrorKind::TooLarge, format!("no memory for {bytes} bytes of pixels"))
-            })?;
-            memory.resize(words, 0);
-        }
-        let pixels = &mut bytemuck::cast_slice_mut(&mut memory)[..bytes];
-        let result = run(&mut decoder, field, picture, head, window, pixels);
-        let result = result.and_then(|()| then(pixels));
-        self.give(decoder, memory, head);
-        result
+        self.lend(head, |decoder, memory| {
+            if memory.len() < words {
+                let missing = words - memory.len();
+                memory.try_reserve_exact(missing).map_err(|_| {
+                    let message = format!("no memory for {bytes} bytes of pixels");
+                    Error::new(ErrorKind::TooLarge, message)
+                })?;
+                memory.resize(words, 0);
+            }
+            let pixels = &mut bytemuck::cast_slice_mut(memory)[..bytes];
+            run(decoder, field, picture, head, window, pixels)?;
+            then(pixels)
+        })
     }
 }
 
