@@ -31,7 +31,7 @@ pub struct Head {
 
 impl Head {
     /// Reads the head of a payload, which is all of a file, without allocating anything. A WebP has its
-    /// orientation behind its pixels.
+    /// orientation after its pixels.
     ///
     /// # Errors
     ///

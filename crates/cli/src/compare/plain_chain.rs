@@ -147,7 +147,7 @@ fn random_part(
     [(height - h) / 2, (width - w) / 2, h, w]
 }
 
-/// What stands between the parentheses of a step.
+/// What is between the parentheses of a step.
 struct Arguments<'a>(&'a str);
 
 impl Arguments<'_> {

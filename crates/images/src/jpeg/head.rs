@@ -3,7 +3,7 @@
 use super::picture::Picture;
 use crate::{Depth, Error, ErrorKind, Format, Head, Result};
 
-/// Reads the head of a file. It may be cut behind the frame's head.
+/// Reads the head of a file. It may be cut after the frame's head.
 pub(crate) fn head(payload: &[u8]) -> Result<Head> {
     let mut picture = Picture::new(payload)?;
     let end = picture.next_scan_head();

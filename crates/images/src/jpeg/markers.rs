@@ -114,7 +114,7 @@ impl<'a> Markers<'a> {
     }
 }
 
-/// What a marker stands for, where it makes a file one that is not decoded.
+/// What a marker means, where it makes a file one that is not decoded.
 fn refused(code: u8) -> Option<&'static str> {
     Some(match code {
         0xc3 | 0xc7 => "lossless coding",

@@ -10,7 +10,7 @@ use crate::{Error, Orientation, Result, Simd, exif};
 /// A file that is read from one scan to the next.
 #[derive(Debug)]
 pub(crate) struct Picture<'a> {
-    /// Where in the file it stands.
+    /// Where it is in the file.
     pub(crate) markers: Markers<'a>,
     /// The tables that were defined.
     pub(crate) tables: Tables<'a>,

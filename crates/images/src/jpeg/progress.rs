@@ -5,7 +5,7 @@ use super::frame::MAX_COMPONENTS;
 use super::scan::Scan;
 use crate::{Error, Result};
 
-/// What stands for a coefficient that no scan has held.
+/// The mark of a coefficient that no scan has held.
 const NOT_YET: u8 = 255;
 
 /// The lowest bit so far of each coefficient of each component, in zigzag order.

@@ -17,7 +17,7 @@ const AC_PER_REFILL: u32 = 56 / AC_BITS;
 ///
 /// An entry is, from the top: the coefficient or else the symbol (16 bits), how many coefficients on
 /// it leads (8), bits to take (8), none if the code is too long for the table. Where no coefficient is
-/// in the entry, it leads behind every block.
+/// in the entry, it leads past the end of every block.
 #[derive(Debug)]
 pub(crate) struct AcTable {
     lookup: Box<[u32; 1 << AC_BITS]>,
@@ -71,7 +71,7 @@ impl AcTable {
     }
 
     /// The entry of these bits: as many codes as begin and end in them, the number that follows the
-    /// last of them being free to go on behind them.
+    /// last of them being free to go on after them.
     fn skip_entry(&self, prefix: u32) -> u32 {
         let (mut steps, mut taken) = (0, 0);
         while taken < SKIP_BITS {
@@ -116,7 +116,7 @@ impl AcTable {
                 let entry = table[local.peek(SKIP_BITS) as usize];
                 let after = next + (entry >> 8) as usize;
                 if after > 63 {
-                    // Codes behind the block's end belong to the next block. Such entries and those
+                    // Codes after the block's end belong to the next block. Such entries and those
                     // of codes that are too long are left to the other table.
                     if (SKIP_END as usize..=SKIP_END as usize + 63).contains(&after) {
                         local.skip(entry & 0xff);

@@ -88,7 +88,7 @@ impl Canonical {
 pub(crate) enum Problem {
     /// No code begins with these bits.
     Code,
-    /// The coefficient lies behind the last of its block.
+    /// The coefficient is after the last of its block.
     PastEnd,
     /// A refinement of more than one bit.
     Refinement,
@@ -99,7 +99,7 @@ impl Problem {
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Code => "bits that are no Huffman code",
-            Self::PastEnd => "a coefficient behind the last of its block",
+            Self::PastEnd => "a coefficient after the last of its block",
             Self::Refinement => "a coefficient of several bits in a scan that refines one bit",
         }
     }

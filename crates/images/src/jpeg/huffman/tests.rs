@@ -110,7 +110,7 @@ fn every_coefficient_after_every_run_of_the_standard_tables_is_read() {
 }
 
 #[test]
-fn runs_behind_the_block_and_bits_that_are_no_code_are_refused() {
+fn runs_past_the_block_and_bits_that_are_no_code_are_refused() {
     let tables = standard();
     let codes = tables.ac[0].unwrap();
     let written = |symbols: &[u8]| {

@@ -2,8 +2,8 @@
 //!
 //! As libjpeg's "fancy" upsampling: where a component is halved in a direction, a pixel is 3/4 of the
 //! nearer sample and 1/4 of the next (a triangle filter), with a rounding that alternates. Other
-//! factors repeat samples. At an edge of the picture the outermost sample stands in for the one
-//! beyond it.
+//! factors repeat samples. At an edge of the picture the outermost sample is used in place of the
+//! one beyond it.
 
 use std::ops::Range;
 
