@@ -42,6 +42,7 @@ os.dup2(2, 1)
 try:
     import numpy as np  # noqa: E402
     import pictures  # noqa: E402
+    from torch_peer import data_loaders, size_of, torchvision_steps  # noqa: E402
 except ImportError as missing:
     ANSWERS.write(json.dumps({"absent": str(missing)}) + "\n")
     sys.exit()
@@ -120,11 +121,6 @@ class Chain:
             return text
 
 
-def size_of(positional):
-    """Height and width from one number or two."""
-    return [positional[0], positional[-1]]
-
-
 # --- torch ---------------------------------------------------------------------------------------
 
 
@@ -133,77 +129,28 @@ def torchvision_chain(chain):
     import torch
     from torchvision.transforms import v2
 
-    def made(name, positional, named):
-        match name:
-            case "random_resized_crop":
-                options = {"scale": named["scale"], "ratio": named["ratio"]}
-                return v2.RandomResizedCrop(size_of(positional), **options)
-            case "random_crop":
-                return v2.RandomCrop(size_of(positional))
-            case "center_crop":
-                return v2.CenterCrop(size_of(positional))
-            case "resize":
-                return v2.Resize(positional)
-            case "random_hflip":
-                return v2.RandomHorizontalFlip(*positional)
-            case "random_vflip":
-                return v2.RandomVerticalFlip(*positional)
-            case "color_jitter":
-                return v2.ColorJitter(*positional)
-            case "normalize":
-                return v2.Normalize(*positional, inplace=True)
-
     scaled = v2.ToDtype(torch.float32, scale=True)
-    steps = [made(*step) for step in chain.steps if step[0] not in ("normalize", "to_dtype")]
-    last = [made(*step) for step in chain.steps if step[0] == "normalize"]
-    return v2.Compose([*steps, scaled, *last])
+    steps = [step for step in chain.steps if step[0] not in ("normalize", "to_dtype")]
+    last = [step for step in chain.steps if step[0] == "normalize"]
+    return v2.Compose([*torchvision_steps(steps), scaled, *torchvision_steps(last)])
 
 
 def torch_forms(work):
-    """A map-style dataset, the default collation, and workers that live as long as the loader."""
+    """A map-style dataset that reads the files of a sample with numpy."""
     import torch
-    from torch.utils.data import DataLoader, Dataset
 
     chain = work.augment
     transform = torchvision_chain(chain) if chain else None
 
-    class Files(Dataset):
-        def __len__(self):
-            return work.samples
+    def item(index):
+        tensors = [torch.from_numpy(np.load(files[index])) for files in work.fields]
+        if chain:
+            image = tensors[chain.field]
+            image = image if chain.planes else image.permute(2, 0, 1)
+            tensors[chain.field] = transform(image).contiguous()
+        return tuple(tensors)
 
-        def __getitem__(self, index):
-            tensors = [torch.from_numpy(np.load(files[index])) for files in work.fields]
-            if chain:
-                image = tensors[chain.field]
-                image = image if chain.planes else image.permute(2, 0, 1)
-                tensors[chain.field] = transform(image).contiguous()
-            return tuple(tensors)
-
-    def form(workers):
-        def make():
-            options = {"persistent_workers": True} if workers else {}
-            generator = torch.Generator()
-            loader = DataLoader(
-                Files(),
-                batch_size=work.batch_size,
-                shuffle=True,
-                num_workers=workers,
-                generator=generator,
-                **options,
-            )
-
-            def epoch(number):
-                generator.manual_seed(work.seed + number)
-                return iter(loader)
-
-            return epoch
-
-        return make
-
-    return {
-        "no worker process": form(0),
-        f"{work.workers} worker processes": form(work.workers),
-    }
+    return data_loaders(work, item)
 
 
 # --- DALI ----------------------------------------------------------------------------------------

@@ -6,11 +6,7 @@ the means of the channels over an epoch.
 """
 
 import numpy as np
-
-
-def size_of(positional):
-    """Height and width from one number or two."""
-    return [positional[0], positional[-1]]
+from torch_peer import data_loaders, size_of, torchvision_steps
 
 
 def split(chain):
@@ -23,68 +19,14 @@ def split(chain):
 # --- torch ---------------------------------------------------------------------------------------
 
 
-def torchvision_steps(steps):
-    from torchvision.transforms import v2
+def readers(work, read):
+    """Forms of torch's DataLoader on images that `read` makes of their paths."""
 
-    def made(name, positional, named):
-        match name:
-            case "random_resized_crop":
-                options = {"scale": named["scale"], "ratio": named["ratio"], "antialias": True}
-                return v2.RandomResizedCrop(size_of(positional), **options)
-            case "random_crop":
-                return v2.RandomCrop(size_of(positional))
-            case "center_crop":
-                return v2.CenterCrop(size_of(positional))
-            case "resize":
-                return v2.Resize(positional, antialias=True)
-            case "random_hflip":
-                return v2.RandomHorizontalFlip(*positional)
-            case "random_vflip":
-                return v2.RandomVerticalFlip(*positional)
-            case "color_jitter":
-                return v2.ColorJitter(*positional)
+    def item(index):
+        image = read(work.fields[0][index])
+        return (image, work.labels[index]) if work.labels else (image,)
 
-    return [made(*step) for step in steps]
-
-
-def data_loaders(work, read):
-    """Forms of torch's DataLoader on a map-style dataset that makes an image with `read`."""
-    import torch
-    from torch.utils.data import DataLoader, Dataset
-
-    class Pictures(Dataset):
-        def __len__(self):
-            return work.samples
-
-        def __getitem__(self, index):
-            image = read(work.fields[0][index])
-            return (image, work.labels[index]) if work.labels else (image,)
-
-    def form(workers):
-        def make():
-            options = {"persistent_workers": True} if workers else {}
-            generator = torch.Generator()
-            loader = DataLoader(
-                Pictures(),
-                batch_size=work.batch_size,
-                shuffle=True,
-                num_workers=workers,
-                generator=generator,
-                **options,
-            )
-
-            def epoch(number):
-                generator.manual_seed(work.seed + number)
-                return iter(loader)
-
-            return epoch
-
-        return make
-
-    return {
-        "no worker process": form(0),
-        f"{work.workers} worker processes": form(work.workers),
-    }
+    return data_loaders(work, item)
 
 
 def torch_chain(work, to_tensor):
@@ -111,7 +53,7 @@ def torch_pil_forms(work):
         with Image.open(path) as image:
             return chain(image.convert("RGB"))
 
-    return data_loaders(work, read)
+    return readers(work, read)
 
 
 def torch_decode_forms(work):
@@ -123,7 +65,7 @@ def torch_decode_forms(work):
     def read(path):
         return chain(decode_image(read_file(path), mode=ImageReadMode.RGB))
 
-    return data_loaders(work, read)
+    return readers(work, read)
 
 
 # --- OpenCV --------------------------------------------------------------------------------------
@@ -169,7 +111,7 @@ def opencv_forms(work):
     def read(path):
         return chain(image=cv2.imread(path, cv2.IMREAD_COLOR_RGB))["image"]
 
-    return data_loaders(work, read)
+    return readers(work, read)
 
 
 # --- DALI ----------------------------------------------------------------------------------------

@@ -29,9 +29,10 @@ use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::output::Outputs;
 
 /// The scripts of the peers, by name; the first is the program.
-const PEERS_SCRIPTS: [(&str, &str); 2] = [
+const PEERS_SCRIPTS: [(&str, &str); 3] = [
     ("loader.py", include_str!("../../peers/loader.py")),
     ("pictures.py", include_str!("../../peers/pictures.py")),
+    ("torch_peer.py", include_str!("../../peers/torch_peer.py")),
 ];
 
 /// Subcommand and name.
