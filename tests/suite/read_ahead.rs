@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tallow::{Extent, Loader, Location, Row, Schema, Source, SourceResult};
+use tallow::{
+    Dim, Extent, Field, Loader, Location, Row, RowDType, Schema, Source, SourceResult, from_fn,
+};
 
 use crate::tester::{counting, stream};
 
@@ -15,6 +17,7 @@ struct Noted<S> {
     late: Arc<AtomicUsize>,
     read: Duration,
     panics: bool,
+    file: Location,
 }
 
 impl<S: Source> Source for Noted<S> {
@@ -37,17 +40,22 @@ impl<S: Source> Source for Noted<S> {
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         assert!(!self.panics, "asked where sample {index} lies");
         *self.asked.lock().unwrap().entry(index).or_default() += 1;
-        visit(&Extent::whole(Location::file("/nowhere"), 1 << 40));
+        visit(&Extent::whole(self.file.clone(), 1 << 40));
     }
 }
 
 fn noted(samples: usize) -> Noted<impl Source> {
+    noted_of(counting(samples))
+}
+
+fn noted_of<S: Source>(source: S) -> Noted<S> {
     Noted {
-        source: counting(samples),
+        source,
         asked: Arc::default(),
         late: Arc::default(),
         read: Duration::ZERO,
         panics: false,
+        file: Location::file("/nowhere"),
     }
 }
 
@@ -109,4 +117,31 @@ fn it_goes_no_further_than_it_was_told() {
     drop(batches);
     drop(loader);
     assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn files_smaller_than_they_may_be_are_fetched_further_ahead() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), [7; 1000]).unwrap();
+    let dims = vec![Dim::Ragged { max: 1 << 20 }];
+    let schema = Schema::new(vec![Field::with_dims("x", RowDType::U8, dims)]).unwrap();
+    let source = from_fn(schema, 600, |_, row| {
+        row.field(0).set_shape(&[1])?;
+        row.field(0).copy_from_slice(&[1u8])
+    });
+    let source = Noted { file: Location::file(file.path()), ..noted_of(source) };
+    let asked = source.asked.clone();
+    let builder = Loader::builder(source).batch_size(6).pad("x", 0.0).workers(1).prefetch(2);
+    let loader = builder.read_ahead(5 * 6 * 1000).build().unwrap();
+    assert_eq!(loader.plan().read_ahead_batches(), 1);
+    let mut batches = loader.epoch(0);
+    batches.next().unwrap().unwrap();
+    let furthest = || asked.lock().unwrap().keys().next_back().copied().unwrap_or(0);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    // One delivered, two made, and five ahead of those.
+    while furthest() < 6 * 8 - 1 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(furthest(), 6 * 8 - 1);
 }

@@ -126,13 +126,15 @@ impl Plan {
         self.prefetch
     }
 
-    /// Bytes of samples whose files are fetched into the page cache before workers read them, as
+    /// Bytes of files that are fetched into the page cache before workers read them, as
     /// [`LoaderBuilder::read_ahead`](crate::LoaderBuilder::read_ahead) was given them.
     pub fn read_ahead(&self) -> usize {
         self.read_ahead
     }
 
-    /// How many batches that is: at least one, unless nothing is read ahead.
+    /// How many batches that is at least, of samples of the largest size that the source may have; one,
+    /// unless nothing is read ahead. Files of pictures are mostly smaller than they may be, and more
+    /// batches are then fetched.
     pub fn read_ahead_batches(&self) -> usize {
         self.read_ahead_batches
     }
@@ -214,7 +216,7 @@ impl fmt::Display for Plan {
         let most = if self.auto { "up to " } else { "" };
         write!(f, "workers   {most}{}, {most}{} batches ahead", self.workers, self.prefetch)?;
         if self.read_ahead > 0 {
-            write!(f, ", the files of {} more fetched", self.read_ahead_batches)?;
+            write!(f, ", the files of at least {} more fetched", self.read_ahead_batches)?;
         }
         writeln!(f)?;
         write!(

@@ -140,7 +140,7 @@ impl LoaderBuilder {
             positions,
             store,
             slabs,
-            ahead: plan.read_ahead_batches,
+            ahead: plan.read_ahead,
             empty: plan.empty.clone(),
         };
         let prints = self.prints();

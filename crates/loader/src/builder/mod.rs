@@ -163,7 +163,7 @@ impl LoaderBuilder {
     }
 
     /// Asks the kernel for the files of the next batches before workers get to them, so that they are
-    /// in the page cache by then: up to `bytes` bytes of samples, but at least one batch. The default
+    /// in the page cache by then: up to `bytes` bytes of files, but at least one batch. The default
     /// is 0, which asks for none.
     ///
     /// This pays for files that come from a disk. If they are cached already, a thread opens and

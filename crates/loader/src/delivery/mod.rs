@@ -12,6 +12,7 @@
 //! Nothing can deadlock: slabs are admitted whole and in order, the first of the window always has
 //! its memory, and its rows are claimed before any others.
 
+mod fetched;
 mod stalls;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use tallow_core::{BatchRows, Batching, Key, Order, Population, Sampler};
 
+use self::fetched::Fetched;
 pub(crate) use self::stalls::Overdue;
 use self::stalls::{LOOK, Look};
 use crate::lock::lock;
@@ -43,7 +45,7 @@ pub(crate) struct Course {
     pub(crate) store: Arc<dyn SlabStore>,
     /// How many slabs may exist before the consumer takes them.
     pub(crate) slabs: usize,
-    /// Batches whose files are fetched before they are admitted.
+    /// Bytes of files that are fetched before their batches are admitted.
     pub(crate) ahead: usize,
     /// Why an epoch has no batch, if it has none.
     pub(crate) empty: Option<String>,
@@ -124,6 +126,7 @@ struct Iteration {
     next: BatchId,
     /// The next batch whose files are fetched, unless `next` has overtaken it.
     ahead: BatchId,
+    fetched: Fetched,
     /// The first epoch that is not part of it.
     end: u64,
     order: Option<(u64, Arc<dyn Order>)>,
@@ -185,8 +188,14 @@ impl Delivery {
         if state.run.is_some() {
             return false;
         }
-        state.run =
-            Some(Iteration { next: start, ahead: start, end, order: None, ordering: false });
+        state.run = Some(Iteration {
+            next: start,
+            ahead: start,
+            fetched: Fetched::default(),
+            end,
+            order: None,
+            ordering: false,
+        });
         state.begun = state.watched;
         self.work.notify_all();
         true
@@ -442,9 +451,12 @@ impl Delivery {
     // ---- reading ahead
 
     /// The next batch whose files are to be fetched, once it is near enough; `None` when it is
-    /// time to end.
-    pub(crate) fn next_ahead(&self) -> Option<Ahead> {
+    /// time to end. `last` is the batch that was fetched last, and its bytes.
+    pub(crate) fn next_ahead(&self, last: Option<(BatchId, usize)>) -> Option<Ahead> {
         let mut state = self.state();
+        if let (Some(run), Some((id, bytes))) = (state.run.as_mut(), last) {
+            run.fetched.finish(id, bytes);
+        }
         while !state.stop {
             if let Some(ahead) = state.run.as_mut().and_then(|run| self.ahead(run)) {
                 return Some(ahead);
@@ -459,9 +471,10 @@ impl Delivery {
     fn ahead(&self, run: &mut Iteration) -> Option<Ahead> {
         let (epoch, order) = run.order.as_ref()?;
         let id = run.ahead.max(run.next);
-        if id.epoch != *epoch || id.number >= run.next.number.saturating_add(self.course.ahead) {
+        if id.epoch != *epoch || !run.fetched.has_room(run.next, self.course.ahead) {
             return None;
         }
+        run.fetched.begin(id);
         run.ahead = self.after(id);
         let rows = self.course.batching.rows(self.course.positions, id.number);
         Some(Ahead { id, order: order.clone(), rows })

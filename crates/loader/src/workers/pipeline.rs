@@ -239,6 +239,12 @@ impl Pipeline {
         Ok(Scratch { tools, rows, partner })
     }
 
+    /// The most bytes that a sample of the source has.
+    pub(crate) fn read_bytes(&self) -> usize {
+        let fields = self.schemas[0].fields().iter();
+        fields.map(Field::max_bytes).fold(0, usize::saturating_add)
+    }
+
     /// Where a sample is, according to the source.
     pub(crate) fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         self.source.extents(index, visit)

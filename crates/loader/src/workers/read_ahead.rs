@@ -17,8 +17,10 @@ use crate::user_code::{catch, discard};
 
 /// The whole life of the thread.
 pub(crate) fn fetch(filler: &Filler) {
-    while let Some(Ahead { id, order, rows }) = filler.delivery.next_ahead() {
-        let mut open = None;
+    let row_bytes = filler.pipeline.read_bytes();
+    let mut last = None;
+    while let Some(Ahead { id, order, rows }) = filler.delivery.next_ahead(last) {
+        let (mut open, mut bytes) = (None, 0usize);
         let span = tracing::debug_span!(target: "tallow::read_ahead", "fetch", batch = %id);
         let _entered = span.enter();
         for row in 0..rows.samples() {
@@ -32,12 +34,17 @@ pub(crate) fn fetch(filler: &Filler) {
                 let is_read = index < filler.delivery.course.population.samples()
                     && !filler.pipeline.resident().is_some_and(|r| r.is_present(index));
                 if is_read {
+                    let mut asked = 0usize;
                     filler.pipeline.extents(index, &mut |extent| {
-                        ask_for(extent, &mut open, || filler.delivery.is_stopping());
+                        let is_stopping = || filler.delivery.is_stopping();
+                        asked = asked.saturating_add(ask_for(extent, &mut open, is_stopping));
                     });
+                    // A sample has no more bytes than its row, whatever its source says.
+                    bytes = bytes.saturating_add(asked.min(row_bytes));
                 }
             });
         }
+        last = Some((id, bytes));
         discard(order);
     }
     filler.delivery.leave();
@@ -47,9 +54,13 @@ pub(crate) fn fetch(filler: &Filler) {
 /// device, often 128 KiB, and ignores the rest.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// Asks the kernel to read an extent; `open` is the file that was asked for last, which many
-/// samples may share.
-fn ask_for(extent: &Extent, open: &mut Option<(Location, File)>, is_stopping: impl Fn() -> bool) {
+/// Asks the kernel to read an extent, and says how many bytes it has: as far as is known, if it cannot
+/// be opened. `open` is the file that was asked for last, which many samples may share.
+fn ask_for(
+    extent: &Extent,
+    open: &mut Option<(Location, File)>,
+    is_stopping: impl Fn() -> bool,
+) -> usize {
     let location = extent.location();
     if open.as_ref().is_none_or(|(open, _)| open != location) {
         // Opening must not block: a path may be that of a pipe.
@@ -58,8 +69,8 @@ fn ask_for(extent: &Extent, open: &mut Option<(Location, File)>, is_stopping: im
         let file = location.path().and_then(|path| open_path(path).ok());
         *open = file.map(|file| (location.clone(), file));
     }
-    let Some((_, file)) = open else { return };
     let mut bytes = extent.bytes();
+    let Some((_, file)) = open else { return bytes };
     if extent.is_whole() && bytes > PIECE_BYTES {
         // Of pictures only the most is known, which is a thousand times as much as most have.
         let held = file.metadata().map_or(0, |metadata| metadata.len());
@@ -69,9 +80,10 @@ fn ask_for(extent: &Extent, open: &mut Option<(Location, File)>, is_stopping: im
         if is_stopping() {
             break;
         }
-        let bytes = PIECE_BYTES.min(bytes - start);
-        will_need(file, extent.offset() + start as u64, bytes);
+        let piece = PIECE_BYTES.min(bytes - start);
+        will_need(file, extent.offset() + start as u64, piece);
     }
+    bytes
 }
 
 #[cfg(target_os = "linux")]
