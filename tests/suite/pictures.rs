@@ -2,8 +2,8 @@
 
 use tallow::candle::{DType, Tensor};
 use tallow::{
-    Decode, Depth, Dim, ErrorKind, Field, Loader, LoaderBuilder, OnError, Picture, RowDType,
-    Schema, Source, SourceErrorKind, SourceExt, Stage, from_fn, map, map_drawn,
+    Augment, Decode, Depth, Dim, ErrorKind, Field, IMAGENET, Loader, LoaderBuilder, OnError,
+    Picture, RowDType, Schema, Source, SourceErrorKind, SourceExt, Stage, from_fn, map, map_drawn,
 };
 
 use crate::painter::{jpeg_rgb, png, png_rgb, rgb};
@@ -263,6 +263,24 @@ fn decoding_is_timed_apart_from_reading() {
     assert_eq!(loader.epoch(0).count(), 1);
     let report = loader.report();
     assert!(report.stage(Stage::Decode).is_zero() && !report.to_string().contains("decode"));
+}
+
+#[test]
+fn decoding_inside_an_augment_is_timed_apart_from_transforming() {
+    for workers in [0, 2] {
+        let picture = Picture::rgb().sized(200, 300);
+        let source = source(picture, 12, |index| jpeg_rgb(index, 200, 300));
+        let chain = Augment::new().field("image").resize(150).normalize(IMAGENET);
+        let loader = Loader::builder(source).batch_size(4).workers(workers).transform(chain);
+        let loader = loader.build().unwrap();
+        assert_eq!(loader.epoch(0).map(|batch| batch.unwrap().len()).sum::<usize>(), 12);
+        let report = loader.report();
+        let [decode, transform] = [Stage::Decode, Stage::Transform].map(|s| report.stage(s));
+        assert!(!decode.is_zero() && !transform.is_zero(), "{report}");
+        let waits = report.wait_by_stage();
+        let waited = |of: Stage| waits.iter().any(|(stage, time)| *stage == of && !time.is_zero());
+        assert!(waited(Stage::Decode) && waited(Stage::Transform), "{report}");
+    }
 }
 
 #[test]

@@ -70,14 +70,14 @@ impl DecodeEngine {
         let mut shape = head.size().to_vec();
         shape.extend(picture.dims().get(2).map(|channels| channels.max()));
         to.set_shape(&shape)?;
-        let window = head.stored().whole();
+        let (window, mark) = (head.stored().whole(), to.mark());
         let orientation = head.orientation();
         if orientation == Orientation::Upright {
             let pixels = to.as_mut_bytes()?;
-            return self.decoders.decode_into(from, picture, &head, &window, pixels);
+            return self.decoders.decode_into(from, picture, &head, &window, pixels, mark);
         }
         let bytes = head.stored().pixel_bytes(picture.color());
-        self.decoders.decode(from, picture, &head, &window, |pixels| {
+        self.decoders.decode(from, picture, &head, &window, mark, |pixels| {
             turn(pixels, head.stored_size(), orientation, bytes, to.as_mut_bytes()?);
             Ok(())
         })

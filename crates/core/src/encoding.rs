@@ -5,7 +5,7 @@ use std::fmt;
 use tallow_images::{Color, Decoder, Depth, Head, Limits, Orientation, Window};
 
 use crate::pool::Pool;
-use crate::{Dim, Error, ErrorKind, FieldView, Result, RowDType};
+use crate::{Dim, Error, ErrorKind, FieldView, Result, RowDType, RowMark};
 
 /// The most bytes that a file of a picture may have by default: 64 MiB.
 const PAYLOAD_BYTES: usize = 64 << 20;
@@ -219,7 +219,7 @@ impl Decoders {
     }
 
     /// Decodes `window` of the picture in `field`, whose head is `head`, into `pixels`: as they are
-    /// stored, not turned, row by row, channels side by side.
+    /// stored, not turned, row by row, channels side by side. The time that it takes is left in `mark`.
     ///
     /// # Errors
     ///
@@ -235,8 +235,11 @@ impl Decoders {
         head: &PictureHead,
         window: &Window,
         pixels: &mut [u8],
+        mark: Option<&RowMark>,
     ) -> Result<()> {
-        self.lend(head, |decoder, _| run(decoder, field, picture, head, window, pixels))
+        self.lend(head, |decoder, _| {
+            timed(mark, || run(decoder, field, picture, head, window, pixels))
+        })
     }
 
     /// Lends a decoder and its memory to `work` on a picture whose head is `head`, and keeps them for
@@ -261,7 +264,7 @@ impl Decoders {
 
     /// Decodes `window` of the picture in `field`, whose head is `head`, and hands `then` the pixels
     /// as they are stored, not turned: row by row, channels side by side. They begin at a multiple of
-    /// 8 bytes.
+    /// 8 bytes. The time that it takes, without `then`, is left in `mark`.
     ///
     /// # Errors
     ///
@@ -272,6 +275,7 @@ impl Decoders {
         picture: &Picture,
         head: &PictureHead,
         window: &Window,
+        mark: Option<&RowMark>,
         then: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<R> {
         let bytes = window.pixels() * head.head.pixel_bytes(picture.color);
@@ -286,9 +290,17 @@ impl Decoders {
                 memory.resize(words, 0);
             }
             let pixels = &mut bytemuck::cast_slice_mut(memory)[..bytes];
-            run(decoder, field, picture, head, window, pixels)?;
+            timed(mark, || run(decoder, field, picture, head, window, pixels))?;
             then(pixels)
         })
+    }
+}
+
+/// Does `work`, which decodes, and leaves in `mark` how long it took.
+fn timed<R>(mark: Option<&RowMark>, work: impl FnOnce() -> R) -> R {
+    match mark {
+        Some(mark) => mark.decoding(work),
+        None => work(),
     }
 }
 

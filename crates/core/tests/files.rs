@@ -7,8 +7,8 @@ use std::path::Path;
 
 use npy::floats;
 use tallow_core::{
-    Field, FieldId, FieldMark, Memory, NpyFile, NpyFolders, RowBuffer, RowDType, Safetensors,
-    Schema, Source, SourceExt, from_fn,
+    Field, FieldId, Memory, NpyFile, NpyFolders, RowBuffer, RowDType, RowMark, Safetensors, Schema,
+    Source, SourceExt, from_fn,
 };
 use tempfile::TempDir;
 
@@ -107,7 +107,7 @@ fn a_read_leaves_its_field_in_the_mark_of_its_row() {
         });
     let zip = tail.zip(source.clone()).unwrap();
     let at = |source: &dyn Source, index: usize| {
-        let (mark, mut buffer) = (FieldMark::default(), RowBuffer::new(source.schema()).unwrap());
+        let (mark, mut buffer) = (RowMark::default(), RowBuffer::new(source.schema()).unwrap());
         assert_eq!(mark.field(), None);
         let _ = source.read(index, &mut buffer.row(None).marking(&mark));
         mark.field()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
-use tallow_core::{FieldId, FieldMark, Row};
+use tallow_core::{FieldId, Row, RowMark};
 
 use crate::COUNTS;
 
@@ -19,8 +19,8 @@ pub enum Stage {
     Order,
     /// A worker reads a sample.
     Read,
-    /// A worker decodes whole pictures. What a transform decodes by itself, because it needs only a
-    /// part of a picture, counts as its own.
+    /// A worker decodes pictures, be it whole ones in front of a transform or what an `Augment` needs of
+    /// them.
     Decode,
     /// A worker transforms a sample.
     Transform,
@@ -81,8 +81,8 @@ struct ActivityCells {
     /// The slab that the worker is at, by sequence number.
     slab: AtomicU64,
     index: AtomicUsize,
-    /// The field that the source is at, while it reads.
-    field: FieldMark,
+    /// The field that the source is at, while it reads, and what transforms decode.
+    mark: RowMark,
     /// Rows that it has begun.
     rows: AtomicU64,
     /// When it entered the stage, or began its claim in it, in nanoseconds since the loader was
@@ -105,18 +105,29 @@ pub(crate) struct Doing {
     pub(crate) elapsed: Duration,
 }
 
+impl ActivityCells {
+    /// Adds to the time of a stage that workers enter.
+    fn book(&self, stage: Stage, ns: u64) {
+        let Some(spent) = self.spent_ns.get(stage as usize) else { return };
+        // One writer: a load and a store are cheaper than an atomic addition.
+        spent.store(spent.load(Ordering::Relaxed) + ns, Ordering::Relaxed);
+    }
+}
+
 impl Activity {
     /// What the worker is doing, `epoch` being when the loader was built.
     pub(crate) fn doing(&self, epoch: Instant) -> Doing {
         // The stage before the time: a worker that has just left a long idleness is not to be
         // taken for one that has been reading as long.
         let stage = Stage::of(self.0.stage.load(Ordering::Acquire));
+        let is_decoding = stage == Stage::Transform && self.0.mark.is_decoding();
+        let stage = if is_decoding { Stage::Decode } else { stage };
         let since = Duration::from_nanos(self.0.since_ns.load(Ordering::Relaxed));
         Doing {
             stage,
             slab: self.0.slab.load(Ordering::Relaxed),
             index: self.0.index.load(Ordering::Relaxed),
-            field: self.0.field.field().filter(|_| stage == Stage::Read),
+            field: self.0.mark.field().filter(|_| stage == Stage::Read),
             elapsed: epoch.elapsed().saturating_sub(since),
         }
     }
@@ -167,7 +178,7 @@ impl<'a> StageClock<'a> {
 
     /// The field that the source is at, in the stage that reads.
     pub(crate) fn field(&self) -> Option<FieldId> {
-        self.activity.0.field.field().filter(|_| self.stage == Stage::Read)
+        self.activity.0.mark.field().filter(|_| self.stage == Stage::Read)
     }
 
     /// Says which slab the next stages concern.
@@ -196,16 +207,16 @@ impl<'a> StageClock<'a> {
             return;
         }
         self.activity.0.index.store(index, Ordering::Relaxed);
-        self.activity.0.field.clear();
+        self.activity.0.mark.clear();
     }
 
-    /// `row`, with a mark of the field that is being read.
+    /// `row`, with a mark of the field that is being read and of what is decoded on the way to it.
     #[inline]
     pub(crate) fn watch<'b>(&self, row: Row<'b>) -> Row<'b>
     where
         'a: 'b,
     {
-        if COUNTS { row.marking(&self.activity.0.field) } else { row }
+        if COUNTS { row.marking(&self.activity.0.mark) } else { row }
     }
 
     /// Ends the current stage and enters another. The clock is read only if it is another one: reading
@@ -230,10 +241,15 @@ impl<'a> StageClock<'a> {
     pub(crate) fn mark(&mut self) -> u64 {
         let now = self.built.elapsed().as_nanos() as u64;
         let cells = &self.activity.0;
-        if let Some(spent) = cells.spent_ns.get(self.stage as usize).filter(|_| COUNTS) {
-            // One writer: a load and a store are cheaper than an atomic addition.
-            let sum = spent.load(Ordering::Relaxed) + (now - self.entered_ns);
-            spent.store(sum, Ordering::Relaxed);
+        if COUNTS {
+            let elapsed = now - self.entered_ns;
+            // What a transform decoded was timed by the decoders: no clock is read for it here, and
+            // none at all where there are no pictures.
+            let decoded = cells.mark.take_decoded_ns().min(elapsed);
+            if decoded > 0 {
+                cells.book(Stage::Decode, decoded);
+            }
+            cells.book(self.stage, elapsed - decoded);
             cells.since_ns.store(now, Ordering::Relaxed);
         }
         self.entered_ns = now;

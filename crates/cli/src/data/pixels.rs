@@ -33,7 +33,7 @@ impl Pixels {
         let window = head.stored().whole();
         let dtype = picture.dtype();
         let then = |bytes: &[u8]| Ok(then(&head, Decoded { bytes, dtype }));
-        self.0.decode(&field, picture, &head, &window, then).map(Some)
+        self.0.decode(&field, picture, &head, &window, None, then).map(Some)
     }
 
     /// Decodes all pictures of a row, to see whether they are whole.

@@ -3,7 +3,7 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::slot::{Slot, incomplete};
-use super::{FieldView, Pieces};
+use super::{FieldView, Pieces, RowMark};
 use crate::{Element, Error, ErrorKind, Field, Result};
 
 /// The most that one system call reads, so that stopping never waits for more than this.
@@ -15,6 +15,7 @@ pub struct FieldMut<'a> {
     pub(super) field: &'a Field,
     pub(super) slot: &'a mut Slot,
     pub(super) stop: Option<&'a AtomicBool>,
+    pub(super) mark: Option<&'a RowMark>,
 }
 
 impl<'a> FieldMut<'a> {
@@ -31,6 +32,11 @@ impl<'a> FieldMut<'a> {
     /// Whether the loader has been told to stop.
     pub fn is_stopped(&self) -> bool {
         is_stopped(self.stop)
+    }
+
+    /// Where work on the row leaves its traces, if anywhere.
+    pub fn mark(&self) -> Option<&'a RowMark> {
+        self.mark
     }
 
     /// The loader's stop flag, apart from the borrow of the field.

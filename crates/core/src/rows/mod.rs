@@ -19,7 +19,7 @@ mod view;
 pub use self::buffer::RowBuffer;
 pub use self::field_mut::FieldMut;
 pub(crate) use self::field_mut::PIECE_BYTES_MAX;
-pub use self::mark::FieldMark;
+pub use self::mark::RowMark;
 pub use self::pieces::Pieces;
 pub use self::row::Row;
 pub use self::slots::RowSlots;

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::field_mut::is_stopped;
 use super::slot::{Slot, finish};
-use super::{FieldMark, FieldMut, RowView};
+use super::{FieldMut, RowMark, RowView};
 use crate::{Field, FieldIndex, Result, Schema, field_index};
 
 /// One sample as it is being written: write-only, field by field.
@@ -12,7 +12,7 @@ pub struct Row<'a> {
     pub(super) fields: &'a [Field],
     pub(super) slots: &'a mut [Slot],
     pub(super) stop: Option<&'a AtomicBool>,
-    pub(super) mark: Option<&'a FieldMark>,
+    pub(super) mark: Option<&'a RowMark>,
 }
 
 impl<'a> Row<'a> {
@@ -35,12 +35,12 @@ impl<'a> Row<'a> {
         if let Some(mark) = self.mark {
             mark.set(field.id());
         }
-        FieldMut { field, slot: &mut self.slots[index], stop: self.stop }
+        FieldMut { field, slot: &mut self.slots[index], stop: self.stop, mark: self.mark }
     }
 
-    /// Leaves in `mark` which field is asked for.
+    /// Leaves in `mark` which field is asked for, and the time that decoding takes on the way to it.
     #[must_use]
-    pub fn marking(mut self, mark: &'a FieldMark) -> Self {
+    pub fn marking(mut self, mark: &'a RowMark) -> Self {
         self.mark = Some(mark);
         self
     }
@@ -91,6 +91,11 @@ impl<'a> Row<'a> {
     /// The loader's stop flag, for rows read on the way to this one.
     pub fn stop(&self) -> Option<&'a AtomicBool> {
         self.stop
+    }
+
+    /// Where work on the row leaves its traces, if anywhere.
+    pub fn mark(&self) -> Option<&'a RowMark> {
+        self.mark
     }
 
     /// Whether every field is wholly written.

@@ -112,7 +112,7 @@ fn pixels(
     head: &PictureHead,
     window: &Window,
 ) -> SourceResult<Vec<u8>> {
-    decoders.decode(field, picture, head, window, |pixels| Ok(pixels.to_vec()))
+    decoders.decode(field, picture, head, window, None, |pixels| Ok(pixels.to_vec()))
 }
 
 /// Compares windows of a picture that can be decoded with the same part of the whole.

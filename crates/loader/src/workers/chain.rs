@@ -243,12 +243,13 @@ impl Chain<'_, '_> {
         match beside.zip(engine.mixer()) {
             None => {
                 engine.plan(key, Shapes::of(raw), plan)?;
-                engine.run(plan, raw, &mut target.row(self.stop), own)?;
+                engine.run(plan, raw, &mut self.clock.watch(target.row(self.stop)), own)?;
             }
             Some(((partner, row), mixer)) => {
                 let shapes = (Shapes::of(raw), Shapes::of(row));
                 mixer.plan_pair((key, shapes.0), (partner, shapes.1), plan)?;
-                mixer.run_pair(plan, raw, row, &mut target.row(self.stop), own)?;
+                let to = &mut self.clock.watch(target.row(self.stop));
+                mixer.run_pair(plan, raw, row, to, own)?;
             }
         }
         target.finish()
@@ -272,7 +273,7 @@ impl Chain<'_, '_> {
         let plan: &mut [u8] = bytemuck::cast_slice_mut(plan);
         plan.fill(0);
         let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
-        let mut row = extras.row(&finisher.extras, Some(self.stop));
+        let mut row = self.clock.watch(extras.row(&finisher.extras, Some(self.stop)));
         let (plan, padded) = {
             let (len, padded) = (engine.plan_bytes(), finisher.extras.fields()[0].max_bytes());
             match beside {

@@ -1,9 +1,11 @@
 //! An `Augment` tied to a schema: the engine that the loader's workers run.
 
+use std::sync::Arc;
+
 use bytemuck::{Pod, Zeroable};
 use tallow_core::{
-    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, Purpose, Result, Row, RowKey,
-    RowView, Schema, Shapes, Stream,
+    Decoders, Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, Purpose, Result,
+    Row, RowKey, RowMark, RowView, Schema, Shapes, Stream,
 };
 
 use super::deliver::{self, delivered_field, delivered_layout, is_moved, is_pixel, scale_of};
@@ -90,8 +92,8 @@ pub(crate) struct AugmentEngine {
     pub(crate) targets: Vec<Option<BoundTarget>>,
     lines: Vec<Line>,
     simd: Simd,
-    /// Where the pixels of encoded fields come from.
-    pixels: Pixels,
+    /// Where the pixels of encoded fields come from; all clones share their memory.
+    decoders: Arc<Decoders>,
 }
 
 impl AugmentEngine {
@@ -149,7 +151,7 @@ impl AugmentEngine {
             targets,
             lines: sketch.lines,
             simd: Simd::detect(),
-            pixels: Pixels::default(),
+            decoders: Arc::default(),
         })
     }
 
@@ -251,11 +253,12 @@ impl AugmentEngine {
     ) -> Result<()> {
         let (head, plans) = read(plan);
         let (own, theirs) = plans.split_at(self.stages);
+        let pixels = self.pixels(row.mark());
         if let Some(partner) = partner.filter(|_| head.mixed == 1 && self.select.is_none()) {
-            self.keep_partner(theirs, &partner.field(self.image), scratch)
+            self.keep_partner(pixels, theirs, &partner.field(self.image), scratch)
                 .map_err(Error::of_partner)?;
         }
-        self.pixels.of(&raw.field(self.image), self.layout, own.iter().copied(), |raw| {
+        pixels.of(&raw.field(self.image), self.layout, own.iter().copied(), |raw| {
             self.make_image(own, raw, row, scratch)
         })??;
         let others = (0..self.targets.len()).filter(|field| *field != self.image);
@@ -266,9 +269,15 @@ impl AugmentEngine {
         Ok(())
     }
 
+    /// Where pixels come from for a row that leaves its traces in `mark`.
+    fn pixels<'a>(&'a self, mark: Option<&'a RowMark>) -> Pixels<'a> {
+        Pixels { decoders: &self.decoders, mark }
+    }
+
     /// Makes the partner's image in its canvas, where [`make_image`](Self::make_image) finds it.
     fn keep_partner(
         &self,
+        pixels: Pixels<'_>,
         plans: &[StagePlan],
         image: &FieldView<'_>,
         scratch: &mut [u8],
@@ -276,7 +285,7 @@ impl AugmentEngine {
         let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
         let mut memory = Memory::divide(&self.extents, scratch);
         let stages = || plans.iter().copied();
-        self.pixels.of(image, self.layout, stages(), |raw| {
+        pixels.of(image, self.layout, stages(), |raw| {
             engine::run(self.simd, stages(), raw, &mut memory, None)
         })?
     }
@@ -314,7 +323,10 @@ impl AugmentEngine {
         let mixed = mixed.map(|field| Mixed { field, plans: theirs, share: head.share });
         match &self.targets[field] {
             None => to.copy_from_view(&raw),
-            Some(target) => target.run(self.simd, &self.pixels, own, &raw, mixed, to, scratch),
+            Some(target) => {
+                let pixels = self.pixels(to.mark());
+                target.run(self.simd, pixels, own, &raw, mixed, to, scratch)
+            }
         }
     }
 

@@ -1,8 +1,6 @@
 //! The pixels of raw fields: as they lie in a row, or decoded, as far as the plans of the row reach.
 
-use std::sync::Arc;
-
-use tallow_core::{Decoders, Dim, Error, ErrorKind, FieldView, Picture, Result, Window};
+use tallow_core::{Decoders, Dim, Error, ErrorKind, FieldView, Picture, Result, RowMark, Window};
 
 use crate::compose::ShownSize;
 use crate::engine::raw::Elements;
@@ -10,11 +8,15 @@ use crate::engine::{Raw, Reach, Turn};
 use crate::layout::Layout;
 use crate::plan::{H, StagePlan, W};
 
-/// Where the pixels of raw fields come from: all clones share the memory of their decoders.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pixels(Arc<Decoders>);
+/// Where the pixels of raw fields come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pixels<'a> {
+    pub(crate) decoders: &'a Decoders,
+    /// Where the time of decoding is left.
+    pub(crate) mark: Option<&'a RowMark>,
+}
 
-impl Pixels {
+impl Pixels<'_> {
     /// Hands the image in `field` to `then`. Of a picture, what `stages` reach is decoded for this,
     /// and nothing where they reach nothing.
     ///
@@ -63,7 +65,8 @@ impl Pixels {
         let Some(part) = raw.part else { return Ok(then(&raw)) };
         let along = |k: usize| part.start[k] as usize..part.end[k] as usize;
         let window = Window { rows: along(H), columns: along(W) };
-        self.0.decode(field, picture, &head, &window, |bytes| Ok(then(&Raw { bytes, ..raw })))
+        let then = |bytes: &[u8]| Ok(then(&Raw { bytes, ..raw }));
+        self.decoders.decode(field, picture, &head, &window, self.mark, then)
     }
 }
 

@@ -84,7 +84,7 @@ impl BoundImage {
     pub(super) fn run(
         &self,
         simd: Simd,
-        pixels: &Pixels,
+        pixels: Pixels<'_>,
         plans: &[StagePlan],
         from: &FieldView<'_>,
         mixed: Option<Mixed<'_>>,

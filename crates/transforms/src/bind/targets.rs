@@ -158,7 +158,7 @@ impl BoundTarget {
     pub(crate) fn run(
         &self,
         simd: Simd,
-        pixels: &Pixels,
+        pixels: Pixels<'_>,
         plans: &[StagePlan],
         from: &FieldView<'_>,
         mixed: Option<Mixed<'_>>,
