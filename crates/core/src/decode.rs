@@ -17,13 +17,28 @@ impl Decode {
     pub fn is_needed(schema: &Schema) -> bool {
         schema.fields().iter().any(|field| field.as_picture().is_some())
     }
+
+    /// An engine that decodes those fields of `schema` whose positions are `fields`, and leaves the
+    /// others as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::decoded`].
+    pub fn bind_fields(schema: &Schema, fields: &[usize]) -> Result<Box<dyn Engine>> {
+        let is_decoded = |at: usize| fields.contains(&at);
+        let all = schema.fields().iter().enumerate();
+        let pictures =
+            all.map(|(at, field)| field.as_picture().filter(|_| is_decoded(at)).cloned());
+        let pictures = pictures.collect();
+        let schema = schema.decoded_where(is_decoded)?;
+        Ok(Box::new(DecodeEngine { schema, pictures, decoders: Decoders::default() }))
+    }
 }
 
 impl Transform for Decode {
     fn bind(&self, schema: &Schema) -> Result<Box<dyn Engine>> {
-        let pictures = schema.fields().iter().map(|field| field.as_picture().cloned()).collect();
-        let schema = schema.decoded()?;
-        Ok(Box::new(DecodeEngine { schema, pictures, decoders: Decoders::default() }))
+        let all: Vec<usize> = (0..schema.fields().len()).collect();
+        Self::bind_fields(schema, &all)
     }
 
     fn takes_encoded(&self) -> bool {

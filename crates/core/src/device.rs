@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use bytemuck::{Pod, Zeroable};
+use tallow_images::Window;
+
+use crate::encoding::{Picture, PictureHead};
 use crate::{Engine, FieldMut, FieldView, Result};
 
 /// The engine of a transform whose batches are finished on a device. It is to a device what
@@ -11,6 +15,11 @@ use crate::{Engine, FieldMut, FieldView, Result};
 /// are [`Made::OnHost`]. The slab is copied to the device as it is. `launch` (feature `cuda`) then
 /// makes the fields that are [`Made::OnDevice`] of a whole batch at once; the loader copies the
 /// others.
+///
+/// Of a picture that the device makes something of, the worker decodes the [`window`](Self::window)
+/// that the plan reaches, into memory beside the slab; the slab has a [`Raster`] per row instead of
+/// the raw field, which says where the pixels lie. The delivered rows must not depend on how much
+/// more than the window is decoded. Any other engine is given decoded rows.
 ///
 /// # Contract
 ///
@@ -41,6 +50,22 @@ pub trait DeviceEngine: Send + Sync {
         scratch: &mut [u8],
     ) -> Result<()>;
 
+    /// Which pixels of the stored picture in raw field `field`, whose head is `head`, the device reads
+    /// under `plan`; `None` if it reads none. `whose` says whether the picture is the row's own or its
+    /// partner's, if the plan is that of a pair.
+    ///
+    /// # Errors
+    ///
+    /// When the picture has not the size that the plan begins with; an error of the partner as in
+    /// [`Mixer::run_pair`](crate::Mixer::run_pair).
+    fn window(
+        &self,
+        field: usize,
+        whose: Whose,
+        plan: &[u8],
+        head: &PictureHead,
+    ) -> Result<Option<Window>>;
+
     /// Bytes of device memory that a launch over a slab of `rows` rows uses for itself.
     fn scratch_bytes(&self, rows: usize) -> usize;
 
@@ -60,9 +85,9 @@ pub trait DeviceEngine: Send + Sync {
     ///
     /// # Safety
     ///
-    /// The slab and the outputs must be memory of `device`, as much as `layout` and the schema say,
-    /// that is freed and otherwise written only after this work; the plans in it must be those of
-    /// this engine.
+    /// The slab, the pixels that rasters in it name, and the outputs must be memory of `device`, as
+    /// much as `layout`, windows and the schema say, that is freed and otherwise written only after
+    /// this work; the plans in it must be those of this engine.
     ///
     /// # Errors
     ///
@@ -89,6 +114,54 @@ pub enum Made {
     OnHost,
     /// No one: it is the raw field.
     AsRead,
+}
+
+/// Which of the two samples that a row is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// The sample of the row.
+    Own,
+    /// The one that is mixed in.
+    Partner,
+}
+
+/// Where the pixels of a picture lie on the device, of one row and field, as kernels read it.
+///
+/// Element 0 of the pixel in row y and column x of the upright picture is number
+/// `first[0] + y strides[0] + first[1] + x strides[1]` from `address` on; other channels follow it.
+/// For all pixels that are there both sums are at least 0.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Raster {
+    /// Of the first pixel that is there.
+    pub address: u64,
+    /// What is added for the rows and for the columns.
+    pub first: [i32; 2],
+    /// Elements from one row, and one column, to the next; negative where the stored picture has them
+    /// the other way round.
+    pub strides: [i32; 2],
+}
+
+impl Raster {
+    /// Of `window` of a picture whose head is `head`, decoded as `picture` says to `address`.
+    pub fn new(picture: &Picture, head: &PictureHead, window: &Window, address: u64) -> Self {
+        let channels = head.stored().channels_of(picture.color());
+        let (stored, by) = (head.stored_size(), head.orientation());
+        let starts = [window.rows.start, window.columns.start];
+        let units = [window.width() * channels, channels];
+        // Two pixels along each axis tell which stored axis it is, and its direction.
+        let origin = by.stored([2, 2], [0, 0]);
+        let far = by.stored(stored, [0, 0]);
+        let along = |next: [usize; 2]| {
+            let next = by.stored([2, 2], next);
+            let axis = usize::from(next[0] == origin[0]);
+            let unit = units[axis] as i32;
+            let first = (far[axis] as i32 - starts[axis] as i32) * unit;
+            (first, if next[axis] > origin[axis] { unit } else { -unit })
+        };
+        let (rows, columns) = (along([1, 0]), along([0, 1]));
+        Self { address, first: [rows.0, columns.0], strides: [rows.1, columns.1] }
+    }
 }
 
 /// Rows of one kind in a slab: row r begins at byte `offset` + r `stride`.
@@ -119,7 +192,8 @@ impl Run {
 pub struct DeviceSlab {
     /// Rows of a full batch.
     pub rows: usize,
-    /// The raw fields, in the order of the schema that the engine is bound to.
+    /// The raw fields, in the order of the schema that the engine is bound to: rows of numbers, or a
+    /// [`Raster`] per row of a field of pictures.
     pub fields: Vec<Run>,
     /// The same of the rows that are mixed with them, for an engine that mixes.
     pub partners: Vec<Run>,
@@ -163,6 +237,47 @@ fn _assert_trait_object(_: &dyn DeviceEngine) {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Color, Orientation};
+
+    /// The head of a grey PNG without pixels, turned as EXIF says.
+    fn head_of(picture: &Picture, size: [usize; 2], orientation: u16) -> PictureHead {
+        let chunk = |name: &[u8], body: &[u8]| {
+            let len = (body.len() as u32).to_be_bytes();
+            // Of the head's chunks no check sum is read.
+            [&len[..], name, body, &[0; 4]].concat()
+        };
+        let [height, width] = size.map(|len| (len as u32).to_be_bytes());
+        let ihdr = [&width[..], &height, &[8, 0, 0, 0, 0]].concat();
+        let mut exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0".to_vec();
+        exif[18..20].copy_from_slice(&orientation.to_be_bytes());
+        let chunks = [chunk(b"IHDR", &ihdr), chunk(b"eXIf", &exif), chunk(b"IDAT", &[])];
+        let payload = [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat();
+        picture.head(&payload).unwrap()
+    }
+
+    #[test]
+    fn a_raster_finds_the_pixels_of_a_window_in_every_orientation() {
+        let picture = Picture::rgb().upright();
+        assert_eq!(picture.color(), Color::Rgb);
+        let (stored, window) = ([6, 9], Window { rows: 2..5, columns: 3..8 });
+        for number in 1..=8 {
+            let head = head_of(&picture, stored, number);
+            let orientation = Orientation::from_exif(number).unwrap();
+            assert_eq!(head.orientation(), orientation);
+            let raster = Raster::new(&picture, &head, &window, 0);
+            let [height, width] = head.size();
+            for at in (0..height).flat_map(|y| (0..width).map(move |x| [y, x])) {
+                let [row, column] = orientation.stored(stored, at);
+                if !window.rows.contains(&row) || !window.columns.contains(&column) {
+                    continue;
+                }
+                let along = |k: usize| raster.first[k] + raster.strides[k] * at[k] as i32;
+                let expected = ((row - 2) * 5 + column - 3) * 3;
+                assert!(along(0) >= 0 && along(1) >= 0, "{orientation:?} at {at:?}");
+                assert_eq!(along(0) + along(1), expected as i32, "{orientation:?} at {at:?}");
+            }
+        }
+    }
 
     #[test]
     fn runs_follow_each_other_on_their_boundaries() {

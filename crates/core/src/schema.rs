@@ -252,7 +252,19 @@ impl Schema {
     ///
     /// When a decoded sample does not fit the address space.
     pub fn decoded(&self) -> Result<Self> {
-        Self::new(self.0.iter().map(Field::decoded).collect())
+        self.decoded_where(|_| true)
+    }
+
+    /// The fields as they are once the pictures are decoded whose position `is_decoded` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`decoded`](Self::decoded).
+    pub fn decoded_where(&self, is_decoded: impl Fn(usize) -> bool) -> Result<Self> {
+        let fields = self.0.iter().enumerate();
+        let fields =
+            fields.map(|(at, field)| if is_decoded(at) { field.decoded() } else { field.clone() });
+        Self::new(fields.collect())
     }
 
     /// The position of the field called `name`.

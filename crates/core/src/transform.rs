@@ -185,12 +185,22 @@ impl RowKey {
 
 /// The shapes of a raw row, without its values.
 #[derive(Debug, Clone, Copy)]
-pub struct Shapes<'a>(RowView<'a>);
+pub struct Shapes<'a> {
+    row: RowView<'a>,
+    /// Of each field, where they are known already.
+    heads: Option<&'a [Option<PictureHead>]>,
+}
 
 impl<'a> Shapes<'a> {
     /// The shapes of `row`.
     pub fn of(row: RowView<'a>) -> Self {
-        Self(row)
+        Self { row, heads: None }
+    }
+
+    /// The shapes of `row`, in which the files of pictures may be missing: `heads` are theirs, one per
+    /// field, and none of other fields.
+    pub fn with_heads(row: RowView<'a>, heads: &'a [Option<PictureHead>]) -> Self {
+        Self { row, heads: Some(heads) }
     }
 
     /// The shape of field `field`.
@@ -199,7 +209,7 @@ impl<'a> Shapes<'a> {
     ///
     /// When the schema has no such field.
     pub fn shape(&self, field: usize) -> &'a [usize] {
-        self.0.field(field).shape()
+        self.row.field(field).shape()
     }
 
     /// The head of the picture in field `field`, if its pictures are not decoded yet.
@@ -212,7 +222,10 @@ impl<'a> Shapes<'a> {
     ///
     /// When the schema has no such field.
     pub fn picture(&self, field: usize) -> Result<Option<PictureHead>> {
-        let field = self.0.field(field);
+        if let Some(heads) = self.heads {
+            return Ok(heads[field].clone());
+        }
+        let field = self.row.field(field);
         let Some(picture) = field.declared().as_picture() else { return Ok(None) };
         picture.head(field.bytes()).map(Some).map_err(|error| error.with_field(field.name()))
     }

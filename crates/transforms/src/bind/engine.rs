@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
+use tallow_core::device::Whose;
 use tallow_core::{
-    Decoders, Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, Purpose, Result,
-    Row, RowKey, RowMark, RowView, Schema, Shapes, Stream,
+    Decoders, Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, PictureHead,
+    Purpose, Result, Row, RowKey, RowMark, RowView, Schema, Shapes, Stream, Window,
 };
 
 use super::deliver::{self, delivered_field, delivered_layout, is_moved, is_pixel, scale_of};
-use super::pixels::{self, Pixels};
+use super::pixels::{self, Pixels, Shown};
 use super::select::Select;
 use super::targets::{BoundTarget, Mixed};
 use crate::augment::Augment;
@@ -328,6 +329,28 @@ impl AugmentEngine {
                 target.run(self.simd, pixels, own, &raw, mixed, to, scratch)
             }
         }
+    }
+
+    /// Which pixels of the stored picture in raw field `field`, whose head is `head`, kernels read.
+    ///
+    /// # Errors
+    ///
+    /// When it has not the size that the stages begin with.
+    pub(crate) fn window(
+        &self,
+        field: usize,
+        whose: Whose,
+        plan: &[u8],
+        head: &PictureHead,
+    ) -> Result<Option<Window>> {
+        let (own, theirs) = read(plan).1.split_at(self.stages);
+        let stages = if whose == Whose::Own { own } else { theirs };
+        let name = self.raw.fields()[field].name();
+        let shown = match self.select_of(field).filter(|_| field != self.image) {
+            None => Shown::of(name, head, stages.iter().copied()),
+            Some(select) => Shown::of(name, head, select.stages(stages)),
+        };
+        Ok(shown?.window())
     }
 
     /// How the elements of a field are moved, where they are not computed.

@@ -1,6 +1,8 @@
 //! The pixels of raw fields: as they lie in a row, or decoded, as far as the plans of the row reach.
 
-use tallow_core::{Decoders, Dim, Error, ErrorKind, FieldView, Picture, Result, RowMark, Window};
+use tallow_core::{
+    Decoders, Dim, Error, ErrorKind, FieldView, Picture, PictureHead, Result, RowMark, Window,
+};
 
 use crate::compose::ShownSize;
 use crate::engine::raw::Elements;
@@ -33,7 +35,7 @@ impl Pixels<'_> {
         match field.declared().as_picture() {
             None => {
                 let (raw, mut stages) = (Raw::of(field, layout), stages);
-                check_size(field, raw.size, stages.next())?;
+                check_size(field.name(), raw.size, stages.next())?;
                 Ok(then(&raw))
             }
             Some(picture) => self.decoded(field, picture, stages, then),
@@ -48,31 +50,62 @@ impl Pixels<'_> {
         then: impl FnOnce(&Raw<'_>) -> R,
     ) -> Result<R> {
         let head = picture.head(field.bytes()).map_err(|error| error.with_field(field.name()))?;
-        let [height, width] = head.size().map(|len| len as i32);
-        let mut stages = stages.peekable();
-        check_size(field, [1, height, width], stages.peek().copied())?;
+        let shown = Shown::of(field.name(), &head, stages)?;
         let channels = head.stored().channels_of(picture.color());
-        let turn = Turn::new(head.orientation(), head.stored_size());
-        let stages = stages.map(|plan| turn.map_or(plan, |turn| turn.stage(&plan)));
         let raw = Raw {
             dtype: picture.dtype(),
             elements: Elements { channels, interleaved: true },
-            size: [1, height, width],
-            turn,
-            part: Reach::of(stages),
+            size: shown.size,
+            turn: shown.turn,
+            part: shown.part,
             bytes: &[],
         };
-        let Some(part) = raw.part else { return Ok(then(&raw)) };
-        let along = |k: usize| part.start[k] as usize..part.end[k] as usize;
-        let window = Window { rows: along(H), columns: along(W) };
+        let Some(window) = shown.window() else { return Ok(then(&raw)) };
         let then = |bytes: &[u8]| Ok(then(&Raw { bytes, ..raw }));
         self.decoders.decode(field, picture, &head, &window, self.mark, then)
     }
 }
 
+/// What some stages show of a picture.
+pub(super) struct Shown {
+    /// Depth, height and width of the whole picture, upright.
+    size: [i32; 3],
+    turn: Option<Turn>,
+    /// What is read of the picture as it is stored, if anything is.
+    part: Option<Reach>,
+}
+
+impl Shown {
+    /// That of `stages` and the picture in field `field` whose head is `head`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not of the size that the stages begin with.
+    pub(super) fn of(
+        field: &str,
+        head: &PictureHead,
+        stages: impl Iterator<Item = StagePlan>,
+    ) -> Result<Self> {
+        let [height, width] = head.size().map(|len| len as i32);
+        let size = [1, height, width];
+        let mut stages = stages.peekable();
+        check_size(field, size, stages.peek().copied())?;
+        let turn = Turn::new(head.orientation(), head.stored_size());
+        let stages = stages.map(|plan| turn.map_or(plan, |turn| turn.stage(&plan)));
+        Ok(Self { size, turn, part: Reach::of(stages) })
+    }
+
+    /// What is to be decoded of the picture.
+    pub(super) fn window(&self) -> Option<Window> {
+        let part = self.part?;
+        let along = |k: usize| part.start[k] as usize..part.end[k] as usize;
+        Some(Window { rows: along(H), columns: along(W) })
+    }
+}
+
 /// Whether an image of `size` is what `first`, the first stage, begins with. Each field of a row tells
 /// its own size where it is ragged, or of pictures.
-fn check_size(field: &FieldView<'_>, size: [i32; 3], first: Option<StagePlan>) -> Result<()> {
+fn check_size(field: &str, size: [i32; 3], first: Option<StagePlan>) -> Result<()> {
     let expected = first.map_or(size, |plan| plan.source);
     if size == expected {
         return Ok(());
@@ -83,7 +116,7 @@ fn check_size(field: &FieldView<'_>, size: [i32; 3], first: Option<StagePlan>) -
         "found an image of {found}, expected {expected}: fields that follow an image \
                            have its size"
     );
-    Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field.name()))
+    Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field))
 }
 
 /// The layout of the pixels of `picture`: channels last, or none of the numbers as they are stored.

@@ -1,7 +1,7 @@
 // What kernels are given: `launches.rs` has the same structs.
 #pragma once
 
-#include "plan.cuh"
+#include "view.cuh"
 
 // Canvases in all, the row included: `compose.rs` names them.
 constexpr int CANVASES = 6;
@@ -52,9 +52,12 @@ struct StageArgs {
     uint32_t tile_log2;
     uint32_t shared_bytes;
     uint32_t parts;
+    // Whether `image` is a `Picture` per row.
+    uint32_t is_picture;
+    uint32_t unused;
 };
 
-static_assert(sizeof(StageArgs) == 184, "arguments of another layout");
+static_assert(sizeof(StageArgs) == 192, "arguments of another layout");
 
 // One stage over a field whose elements are moved.
 struct SelectArgs {
@@ -85,9 +88,24 @@ struct SelectArgs {
     // Whether 16-bit elements are delivered as 32-bit ones.
     uint32_t widens;
     uint32_t shared_bytes;
+    // Whether `field` is a `Picture` per row.
+    uint32_t is_picture;
+    uint32_t unused;
 };
 
-static_assert(sizeof(SelectArgs) == 152, "arguments of another layout");
+static_assert(sizeof(SelectArgs) == 160, "arguments of another layout");
+
+// Where the raw image of a row lies, and how.
+template <class T> struct RawImage {
+    const T *pixels;
+    Raster raster;
+
+    __device__ __forceinline__ RawImage(const T *pixels, const Raster &raster) : pixels(pixels), raster(raster) {}
+
+    // Of a picture.
+    __device__ __forceinline__ explicit RawImage(const Picture &picture)
+        : pixels(reinterpret_cast<const T *>(picture.address)), raster(picture) {}
+};
 
 __device__ __forceinline__ const StagePlan &plan_of(const Rows &plans, uint32_t row, uint32_t stage) {
     return plans.at<const StagePlan>(row, sizeof(PlanHeader))[stage];

@@ -1,8 +1,12 @@
 //! What kernels are given: the structs of `args.cuh`, `elastic.cuh` and `widen.cuh`.
 
 use bytemuck::{Pod, Zeroable};
+use tallow_core::device::Raster;
 
 use crate::plan::{StagePlan, canvas};
+
+/// `Picture` of `view.cuh` has this size, too.
+const _: () = assert!(size_of::<Raster>() == 24);
 
 /// The plan of `plan.cuh` has this size, too.
 const _: () = assert!(size_of::<StagePlan>() == 1096);
@@ -43,9 +47,11 @@ pub(super) struct StageArgs {
     pub(super) tile_log2: u32,
     pub(super) shared_bytes: u32,
     pub(super) parts: u32,
+    pub(super) is_picture: u32,
+    pub(super) unused: u32,
 }
 
-const _: () = assert!(size_of::<StageArgs>() == 184);
+const _: () = assert!(size_of::<StageArgs>() == 192);
 
 /// A raw image that is made `f32`.
 #[repr(C)]
@@ -88,9 +94,11 @@ pub(super) struct SelectArgs {
     pub(super) fill_as: u32,
     pub(super) widens: u32,
     pub(super) shared_bytes: u32,
+    pub(super) is_picture: u32,
+    pub(super) unused: u32,
 }
 
-const _: () = assert!(size_of::<SelectArgs>() == 152);
+const _: () = assert!(size_of::<SelectArgs>() == 160);
 
 /// The noise that an elastic map is displaced by.
 #[repr(C)]

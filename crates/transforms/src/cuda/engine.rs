@@ -5,8 +5,8 @@ use std::ops::Range;
 
 #[cfg(feature = "cuda")]
 use tallow_core::device::DeviceSlab;
-use tallow_core::device::{DeviceEngine, Made};
-use tallow_core::{Engine, FieldMut, FieldView, Result};
+use tallow_core::device::{DeviceEngine, Made, Whose};
+use tallow_core::{Engine, FieldMut, FieldView, PictureHead, Result, Window};
 
 use super::launches::{Launches, made_by};
 
@@ -29,6 +29,17 @@ impl DeviceEngine for Launches {
         scratch: &mut [u8],
     ) -> Result<()> {
         self.engine.target(field, plan, raw, partner, to, scratch)
+    }
+
+    fn window(
+        &self,
+        field: usize,
+        whose: Whose,
+        plan: &[u8],
+        head: &PictureHead,
+    ) -> Result<Option<Window>> {
+        let window = self.engine.window(field, whose, plan, head);
+        window.map_err(|error| if whose == Whose::Partner { error.of_partner() } else { error })
     }
 
     fn scratch_bytes(&self, rows: usize) -> usize {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytemuck::{Pod, bytes_of};
 use tallow_core::device::{DeviceSlab, Made, Run};
-use tallow_core::{Error, ErrorKind, Result, RowDType, Schema};
+use tallow_core::{Error, ErrorKind, Picture, Result, RowDType, Schema};
 
 use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs, WidenArgs};
 use crate::augment::Augment;
@@ -143,9 +143,9 @@ impl Scratch {
             scratch.blur = scratch.take(size_of::<PlanHeader>() + size_of::<StagePlan>());
         }
         for &field in made {
-            let canvas = engine.select_of(field).map_or(0, |select| {
-                select.extents.image() * engine.raw.fields()[field].dtype().size()
-            });
+            let canvas = engine
+                .select_of(field)
+                .map_or(0, |select| select.extents.image() * raw_dtype(engine, field).size());
             let several = if engine.stages > 1 { canvas } else { 0 };
             let partner = if engine.mix.is_some() { canvas } else { 0 };
             let canvases = [several, several, partner].map(|bytes| scratch.take(bytes));
@@ -191,9 +191,9 @@ impl Launches {
     ///
     /// # Errors
     ///
-    /// As [`Transform::bind`](tallow_core::Transform::bind), or when a device cannot do it: pictures
-    /// that are not decoded, images that are delivered ragged, of 2^31 elements and more, or resized by filters of more than
-    /// 1,278 taps.
+    /// As [`Transform::bind`](tallow_core::Transform::bind), or when a device cannot do it: images
+    /// that are delivered ragged, of 2^31 elements and more, or resized by filters of more than 1,278
+    /// taps.
     pub fn bind(augment: &Augment, schema: &Schema) -> Result<Self> {
         Self::of(AugmentEngine::bind(augment, schema)?)
     }
@@ -268,6 +268,7 @@ impl Launches {
             args.mixed_only = 1;
             if stage == 0 {
                 args.image = batch.rows_of(batch.layout.partners[engine.image]);
+                args.is_picture = self.is_picture(engine.image);
                 self.widen(&mut args, batch.rows, launches);
             }
             self.image(args, engine.needs[stage], batch.rows, launches);
@@ -322,7 +323,14 @@ impl Launches {
             tile_log2: self.tile_log2,
             shared_bytes: 0,
             parts: PARTS.min(self.blocks),
+            is_picture: if stage == 0 { self.is_picture(engine.image) } else { 0 },
+            unused: 0,
         }
+    }
+
+    /// Whether the rows of a raw field are rasters of pictures.
+    fn is_picture(&self, field: usize) -> u32 {
+        u32::from(self.engine.raw.fields()[field].as_picture().is_some())
     }
 
     fn scratch_rows(&self, batch: &Batch<'_>) -> Rows {
@@ -365,7 +373,7 @@ impl Launches {
             scratch: args.scratch,
             to: self.scratch.widened,
             elements: elements as u64,
-            from: widened(self.engine.raw.fields()[self.engine.image].dtype()),
+            from: widened(raw_dtype(&self.engine, self.engine.image)),
             first: args.first,
             mixed_only: args.mixed_only,
             unused: 0,
@@ -382,7 +390,7 @@ impl Launches {
         let tally = if gathers { TALLY_BYTES } else { 0 };
         args.shared_bytes = (size_of::<StagePlan>() + taps + SUMS_BYTES + tally) as u32;
         let is_raw = args.image != Rows::default();
-        let dtype = self.engine.raw.fields()[self.engine.image].dtype();
+        let dtype = raw_dtype(&self.engine, self.engine.image);
         // Canvases are `f32`.
         let kernel = if is_raw { stage_kernel(dtype) } else { "stage_f32" };
         launch(kernel, grid, args.shared_bytes, &args)
@@ -412,6 +420,7 @@ impl Launches {
             stage: 0,
             channels: 2,
             mixed_only: 0,
+            is_picture: 0,
             ..args
         };
         launches.push(self.pass(blur, [self.blocks, rows, 1]));
@@ -422,7 +431,7 @@ impl Launches {
         let engine = &self.engine;
         let field = self.made[at];
         let select = engine.select_of(field)?;
-        let dtype = engine.raw.fields()[field].dtype();
+        let dtype = raw_dtype(engine, field);
         let (fill_as, fill) = fill(select, dtype);
         let [a, b, partner] = self.scratch.moved[at];
         let is_partner = of == Of::Partner;
@@ -448,6 +457,8 @@ impl Launches {
             fill_as,
             widens: u32::from(dtype == RowDType::U16),
             shared_bytes: SELECT_SHARED_BYTES as u32,
+            is_picture: self.is_picture(field),
+            unused: 0,
         };
         let kernel = match dtype.size() {
             1 => "select_1",
@@ -481,10 +492,6 @@ fn refused(engine: &AugmentEngine, message: String) -> Error {
 
 /// What a device does not do.
 fn check(engine: &AugmentEngine) -> Result<()> {
-    let mut raw = engine.raw.fields().iter();
-    if let Some(field) = raw.find(|field| field.as_picture().is_some()) {
-        return Err(refused(engine, format!("found {field}, a device needs their pixels")));
-    }
     let ragged = engine.schema.fields().iter().enumerate();
     let mut ragged =
         ragged.filter(|(i, field)| made_by(engine, *i) == Made::OnDevice && field.is_ragged());
@@ -492,7 +499,10 @@ fn check(engine: &AugmentEngine) -> Result<()> {
         return Err(refused(engine, format!("delivers {field}, a device needs one shape")));
     }
     let elements = |shape: &[usize]| shape.iter().product::<usize>();
-    let raw = engine.raw.fields().iter().map(|field| elements(&field.max_shape()));
+    // What no kernel reads may be of any size.
+    let read = |field: &usize| made_by(engine, *field) == Made::OnDevice;
+    let raw = (0..engine.raw.fields().len()).filter(read);
+    let raw = raw.map(|field| elements(&engine.raw.fields()[field].decoded().max_shape()));
     let most = raw.chain([engine.extents.image(), 2 * engine.extents.canvas]).max().unwrap_or(0);
     if most > i32::MAX as usize {
         return Err(refused(
@@ -510,6 +520,13 @@ pub(super) fn made_by(engine: &AugmentEngine, field: usize) -> Made {
         Some(_) => Made::OnHost,
         None => Made::AsRead,
     }
+}
+
+/// The type of the elements that kernels read of a raw field: those of its pixels, where it has
+/// pictures.
+fn raw_dtype(engine: &AugmentEngine, field: usize) -> RowDType {
+    let field = &engine.raw.fields()[field];
+    field.as_picture().map_or(field.dtype(), Picture::dtype)
 }
 
 /// Bytes of the taps of both axes of a tile.
@@ -590,7 +607,8 @@ fn fill(select: &Select, dtype: RowDType) -> (u32, u64) {
 
 impl Launch {
     /// Which bytes the launch may read and write, for checks that launches and copies wait for each
-    /// other.
+    /// other. The pixels of pictures are left out: where they lie stands in memory that is not there
+    /// yet when the launch is made.
     pub fn uses(&self) -> Vec<Use> {
         uses(self.kernel, &self.args, self.grid)
     }

@@ -114,6 +114,17 @@ __device__ __forceinline__ void put(const SelectArgs &args, bool is_delivered, v
     }
 }
 
+// What a stage reads after so many others.
+template <class T>
+__device__ __forceinline__ RawImage<T> read_of(const SelectArgs &args, const StagePlan &plan, uint32_t row,
+                                               int before) {
+    bool is_raw = before == 0;
+    if (is_raw && args.is_picture) return RawImage<T>(*args.field.at<const Picture>(row));
+    return {is_raw ? args.field.at<const T>(row)
+                   : args.scratch.at<const T>(row, args.canvases[(before - 1) % 2]),
+            Raster(plan.source, int(args.channels), is_raw ? args.interleaved : args.output_interleaved)};
+}
+
 template <class T> __device__ __forceinline__ void run_select(const SelectArgs &args, Shared shared) {
     uint32_t row = args.first + blockIdx.y;
     if (args.is_partner && !args.plans.at<const PlanHeader>(row)->mixed) return;
@@ -121,16 +132,15 @@ template <class T> __device__ __forceinline__ void run_select(const SelectArgs &
     if (!order.moves) return;
     const StagePlan &plan = plan_of(args.plans, row, args.first_stage + args.stage);
     const Op *paste = paste_of(plan);
-    bool is_raw = order.before == 0;
-    const T *from = is_raw ? args.field.at<const T>(row)
-                           : args.scratch.at<const T>(row, args.canvases[(order.before - 1) % 2]);
+    RawImage<T> image = read_of<T>(args, plan, row, order.before);
+    const T *from = image.pixels;
     T *partner = args.scratch.at<T>(row, args.partner);
     bool is_delivered = order.is_last && !args.is_partner;
     void *to = is_delivered ? args.output.at<void>(row - args.first + args.first_output)
                : order.is_last ? partner
                                : args.scratch.at<void>(row, args.canvases[order.before % 2]);
     int channels = int(args.channels);
-    Raster read(plan.source, channels, is_raw ? args.interleaved : args.output_interleaved);
+    const Raster &read = image.raster;
     Raster written(plan.size, channels, args.output_interleaved);
     Moved moved(plan, read, args.scratch.at<const float>(row, args.fields), shared.next);
     Tiles tiles(plan, args.channels, SELECT_LOG2);

@@ -45,12 +45,22 @@ template <class T> struct Source {
     Separable separable;
 
     __device__ Source(const StageArgs &args, const StagePlan &plan, uint32_t row, Shared shared)
-        : plan(plan), view(plan, Raster(plan.source, args.channels, plan.from == 0 && args.interleaved)),
-          pixels(plan.from == 0 ? args.image.at<const T>(row)
-                                : args.scratch.at<const T>(row, args.canvases[plan.from])),
+        : Source(args, plan, row, shared, image_of(args, plan, row)) {}
+
+    __device__ Source(const StageArgs &args, const StagePlan &plan, uint32_t row, Shared shared,
+                      const RawImage<T> &image)
+        : plan(plan), view(plan, image.raster), pixels(image.pixels),
           fields(args.scratch.at<const float>(row, args.fields)), way(way_of(plan)),
           tiles(plan, args.channels, args.tile_log2), lattice{shared.next},
           separable(plan, 1 << args.tile_log2, shared) {}
+
+    // What the stage reads.
+    __device__ static RawImage<T> image_of(const StageArgs &args, const StagePlan &plan, uint32_t row) {
+        bool is_raw = plan.from == 0;
+        if (is_raw && args.is_picture) return RawImage<T>(*args.image.at<const Picture>(row));
+        return {is_raw ? args.image.at<const T>(row) : args.scratch.at<const T>(row, args.canvases[plan.from]),
+                Raster(plan.source, args.channels, is_raw && args.interleaved)};
+    }
 
     // The value of channel `c` of a tile that has its pixel's first element at `at`.
     __device__ __forceinline__ float value(const Tile &tile, int c, int at) const {

@@ -3,13 +3,14 @@
 
 #![expect(unsafe_code, reason = "runs the kernels on the memory of a test")]
 
+mod pictures;
 mod values;
 
 use half::{bf16, f16};
 use proptest::prelude::*;
-use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
+use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Raster, Run, Whose};
 use tallow_core::{
-    Dim, Engine, Field, Key, Mixer, Picture, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
+    Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
 };
 
 use super::Launches;
@@ -166,9 +167,13 @@ impl Batch {
         };
         let plans = run(self.engine().plan_bytes());
         let raw = &self.launches.engine.raw;
-        let fields: Vec<Run> = raw.fields().iter().map(|field| run(field.max_bytes())).collect();
+        let stride = |field: &Field| match field.as_picture() {
+            Some(_) => size_of::<Raster>(),
+            None => field.max_bytes(),
+        };
+        let fields: Vec<Run> = raw.fields().iter().map(|field| run(stride(field))).collect();
         let partners = match self.engine().mixer().is_some() {
-            true => raw.fields().iter().map(|field| run(field.max_bytes())).collect(),
+            true => raw.fields().iter().map(|field| run(stride(field))).collect(),
             false => Vec::new(),
         };
         let scratch = run(0).offset;
@@ -179,8 +184,10 @@ impl Batch {
         slab
     }
 
-    /// The slab as it would be uploaded, its scratch full of what was there before.
-    fn slab(&self, layout: &DeviceSlab) -> Vec<u64> {
+    /// The slab as it would be uploaded, its scratch full of what was there before, and the windows of
+    /// pictures.
+    fn slab(&self, layout: &DeviceSlab) -> (Vec<u64>, Vec<Vec<u64>>) {
+        let mut windows = Vec::new();
         let mut words = vec![0x7ff4_dead_beef_7fa1u64; layout.bytes.div_ceil(8)];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
         let mut put = |run: &Run, at: usize, from: &[u8]| {
@@ -188,20 +195,34 @@ impl Batch {
         };
         for at in 0..self.rows.len() {
             put(&layout.plans, at, self.plan(at));
-            for (field, run) in layout.fields.iter().enumerate() {
-                put(run, at, self.rows[at].view().field(field).bytes());
-            }
-            for (field, run) in layout.partners.iter().enumerate() {
-                put(run, at, self.partner(at).field(field).bytes());
+            let is_mixed = mixed(self.engine(), at, self.rows.len()).is_some();
+            let runs = [
+                (Whose::Own, &layout.fields, self.rows[at].view()),
+                (Whose::Partner, &layout.partners, self.partner(at)),
+            ];
+            for (whose, runs, row) in runs {
+                for (field, run) in runs.iter().enumerate() {
+                    let raw = row.field(field);
+                    if raw.declared().as_picture().is_none() {
+                        put(run, at, raw.bytes());
+                    } else if whose == Whose::Own || is_mixed {
+                        let made =
+                            pictures::window(&self.launches, &raw, field, whose, self.plan(at));
+                        let (raster, window) = made.unwrap();
+                        windows.extend(window);
+                        put(run, at, bytemuck::bytes_of(&raster));
+                    }
+                }
             }
         }
-        words
+        (words, windows)
     }
 
     /// What the kernels make of rows `first..`, by field and then by row. Blocks of `threads`.
     fn on_device(&self, first: usize, threads: u32) -> Vec<Vec<Vec<u8>>> {
         let layout = self.layout();
-        let slab = self.slab(&layout);
+        // The windows live until the launches are done.
+        let (slab, _windows) = self.slab(&layout);
         let fields = self.engine().schema().fields();
         let rows = self.rows.len() - first;
         let row_bytes = |field: &usize| {
@@ -287,24 +308,32 @@ fn difference(dtype: RowDType, found: &[u8], wanted: &[u8], same: Same) -> Optio
 
 /// Compares the engines over some rows.
 fn compare(augment: &Augment, schema: &Schema, rows: usize, same: Same, threads: u32) {
-    let batch = Batch::new(augment, schema, rows);
-    let first = usize::from(rows > 2);
-    let made = batch.on_device(first, threads);
-    for at in first..rows {
-        let wanted = batch.on_cpu(at);
-        for (i, field) in batch.engine().schema().fields().iter().enumerate() {
-            let device = batch.launches.device_fields().iter().position(|made| *made == i);
-            assert_eq!(device.is_some(), batch.launches.made(i) == Made::OnDevice);
-            let found = match device {
-                Some(device) => made[device][at - first].clone(),
-                None => batch.made_on_host(i, at),
-            };
-            let (found, dtype) = match field.dtype() {
-                RowDType::U16 if device.is_some() => (narrow(&found), RowDType::U16),
-                other => (found, other),
-            };
-            if let Some(difference) = difference(dtype, &found, &wanted[i], same) {
-                panic!("{augment} of {schema}, row {at}, field {field}: {difference}");
+    Batch::new(augment, schema, rows).compare(&augment.to_string(), same, threads);
+}
+
+impl Batch {
+    /// Compares the engines.
+    fn compare(&self, augment: &str, same: Same, threads: u32) {
+        let batch = self;
+        let (rows, schema) = (batch.rows.len(), &batch.launches.engine.raw);
+        let first = usize::from(rows > 2);
+        let made = batch.on_device(first, threads);
+        for at in first..rows {
+            let wanted = batch.on_cpu(at);
+            for (i, field) in batch.engine().schema().fields().iter().enumerate() {
+                let device = batch.launches.device_fields().iter().position(|made| *made == i);
+                assert_eq!(device.is_some(), batch.launches.made(i) == Made::OnDevice);
+                let found = match device {
+                    Some(device) => made[device][at - first].clone(),
+                    None => batch.made_on_host(i, at),
+                };
+                let (found, dtype) = match field.dtype() {
+                    RowDType::U16 if device.is_some() => (narrow(&found), RowDType::U16),
+                    other => (found, other),
+                };
+                if let Some(difference) = difference(dtype, &found, &wanted[i], same) {
+                    panic!("{augment} of {schema}, row {at}, field {field}: {difference}");
+                }
             }
         }
     }
@@ -781,14 +810,6 @@ fn a_second_image_is_made_by_the_worker_and_moved_by_the_device() {
         let made = [0, 1, 2, 3].map(|field| launches.made(field));
         assert_eq!(made, [Made::OnDevice, Made::OnHost, Made::OnDevice, Made::OnHost]);
     }
-}
-
-#[test]
-fn a_device_takes_pixels_alone() {
-    let picture = Field::pictures("input", Picture::rgb().sized(9, 9));
-    let schema = Schema::new(vec![picture]).unwrap();
-    let error = Launches::bind(&parsed("hflip"), &schema).unwrap_err().to_string();
-    assert!(error.contains("a device needs their pixels"), "{error}");
 }
 
 #[test]

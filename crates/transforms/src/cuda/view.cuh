@@ -37,7 +37,7 @@ __device__ OUTLINED int beyond(Border border, int at, int len) {
 // One axis of the middle image. Each runs along one axis of the source, so that an element lies at
 // the sum of what its three coordinates give.
 struct Axis {
-    int offset, sign, stride;
+    int offset, sign, stride, first;
     // The window, in source coordinates.
     int start, end;
     Border border;
@@ -50,21 +50,44 @@ struct Axis {
             if (inside == FILL) return FILL;
             source = start + inside;
         }
-        return source * stride;
+        return first + source * stride;
     }
 
     // The same of a coordinate that needs no border.
     __device__ __forceinline__ int inside(int middle) const {
-        return (offset + sign * middle) * stride;
+        return first + (offset + sign * middle) * stride;
     }
 };
 
-// How the elements of an image lie.
+// Where the pixels of a picture lie that are there, of one row: `Raster` of `core/src/device.rs`, along
+// height and width.
+struct Picture {
+    uint64_t address;
+    int32_t first[2];
+    int32_t strides[2];
+};
+
+static_assert(sizeof(Picture) == 24, "a raster of another layout");
+
+// How the elements of an image lie: coordinate k of a pixel contributes `first` and `strides` times k.
 struct Raster {
+    int first[3];
     int strides[3];
     int channel_stride;
 
+    // Of a picture, whose channels lie side by side.
+    __device__ __forceinline__ explicit Raster(const Picture &picture) : channel_stride(1) {
+        first[D] = 0;
+        strides[D] = 0;
+#pragma unroll
+        for (int k = 0; k < 2; ++k) {
+            first[H + k] = picture.first[k];
+            strides[H + k] = picture.strides[k];
+        }
+    }
+
     __device__ __forceinline__ Raster(const int32_t (&size)[3], int channels, bool interleaved) {
+        first[D] = first[H] = first[W] = 0;
         int pixel = interleaved ? channels : 1;
         strides[D] = size[H] * size[W] * pixel;
         strides[H] = size[W] * pixel;
@@ -86,6 +109,7 @@ struct View {
             axes[k] = {plan.before.offset[axis],
                        plan.before.sign[k],
                        axis == D ? raster.strides[D] : axis == H ? raster.strides[H] : raster.strides[W],
+                       axis == D ? raster.first[D] : axis == H ? raster.first[H] : raster.first[W],
                        plan.window_start[axis],
                        plan.window_end[axis],
                        plan.border};
