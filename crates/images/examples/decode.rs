@@ -1,9 +1,10 @@
 //! Decodes the pictures of a folder again and again, and prints how many per second.
 //!
 //! ```text
-//! cargo run --release -p tallow-images --example decode -- FOLDER [--times N] [--rrc] [--gray] [--heads]
+//! cargo run --release -p tallow-images --example decode -- FOLDER [--times N] [--rrc] [--gray] [--heads] [--scale N]
 //! ```
 //!
+//! With `--scale 2`, 4 or 8, at that part of their size; a JPEG, that is.
 //! With `--rrc`, a window of each picture as `RandomResizedCrop` chooses it, the same in every run.
 //! With `--dump FILE`, the pixels of all pictures are written there, in the order of the files' names.
 
@@ -11,7 +12,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use tallow_images::{Color, Decoder, Head, Limits, Window};
+use tallow_images::{Color, Decoder, Head, Limits, Scale, Window};
 
 struct Options {
     folder: PathBuf,
@@ -19,6 +20,7 @@ struct Options {
     is_rrc: bool,
     only_heads: bool,
     color: Color,
+    scale: Scale,
     dump: Option<PathBuf>,
 }
 
@@ -30,6 +32,7 @@ fn options() -> Option<Options> {
         is_rrc: false,
         only_heads: false,
         color: Color::Rgb,
+        scale: Scale::Whole,
         dump: None,
     };
     while let Some(argument) = arguments.next() {
@@ -38,6 +41,11 @@ fn options() -> Option<Options> {
             "--rrc" => options.is_rrc = true,
             "--heads" => options.only_heads = true,
             "--gray" => options.color = Color::Gray,
+            "--scale" => {
+                let divisor = arguments.next()?.parse().ok()?;
+                options.scale =
+                    Scale::SMALLER.into_iter().find(|scale| scale.divisor() == divisor)?;
+            }
             "--dump" => options.dump = Some(arguments.next()?.into()),
             _ => return None,
         }
@@ -76,7 +84,8 @@ impl Random {
 
 #[expect(clippy::print_stdout, reason = "what it is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = options().ok_or("FOLDER [--times N] [--rrc] [--gray] [--heads] [--dump FILE]")?;
+    let options = options()
+        .ok_or("FOLDER [--times N] [--rrc] [--gray] [--heads] [--scale N] [--dump FILE]")?;
     let mut paths: Vec<_> = std::fs::read_dir(&options.folder)?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<Result<_, _>>()?;
@@ -96,6 +105,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let start = Instant::now();
             let failed = |error| format!("{}: {error}", path.display());
             let head = Head::read(file, &limits).map_err(failed)?;
+            let head = head.scaled(options.scale).unwrap_or(head);
             let window = match (options.only_heads, options.is_rrc) {
                 (true, _) => Window { rows: 0..0, columns: 0..0 },
                 (_, true) => random.window(&head),

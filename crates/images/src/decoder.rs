@@ -15,7 +15,8 @@ impl Decoder {
     }
 
     /// Writes the pixels of `window` into `pixels`: row by row, the channels of a pixel side by side,
-    /// [`Head::pixel_bytes`] bytes each. `head` is that of the payload.
+    /// [`Head::pixel_bytes`] bytes each. `head` is that of the payload, or
+    /// [made smaller](Head::scaled), which window and pixels are then of.
     ///
     /// # Errors
     ///
@@ -26,7 +27,8 @@ impl Decoder {
     /// is not looked at, nor are scans of components that `color` does not need. A window of a file that is
     /// cut may so be decoded where all of it cannot. A progressive file has to hold every bit of every
     /// coefficient that is needed: libjpeg smooths one whose last scans are missing, which here is
-    /// truncated.
+    /// truncated. Where all that is needed of a component is one sample of each block, that is the bits of
+    /// its DC coefficients.
     ///
     /// # Panics
     ///

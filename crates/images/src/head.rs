@@ -1,4 +1,4 @@
-use crate::{Color, Error, Format, Limits, Orientation, Result, Window, jpeg, png, webp};
+use crate::{Color, Error, Format, Limits, Orientation, Result, Scale, Window, jpeg, png, webp};
 
 /// Bytes per stored number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,9 +15,9 @@ pub enum Depth {
 pub struct Head {
     /// The format.
     pub format: Format,
-    /// Rows, as they are stored.
+    /// Rows, as they are stored, or at the scale.
     pub height: usize,
-    /// Columns, as they are stored.
+    /// Columns, as they are stored, or at the scale.
     pub width: usize,
     /// Channels, as they are stored: 1 for grey and for a palette.
     pub channels: usize,
@@ -27,6 +27,8 @@ pub struct Head {
     pub is_palette: bool,
     /// How the picture has to be turned. Damaged metadata count as upright.
     pub orientation: Orientation,
+    /// How much smaller it is decoded: not at all, unless [`scaled`](Self::scaled) says so.
+    pub scale: Scale,
 }
 
 impl Head {
@@ -70,6 +72,21 @@ impl Head {
             Depth::Sixteen => 2,
         };
         self.channels_of(color) * bytes
+    }
+
+    /// The head of the same picture decoded smaller, which windows are then of; `None` for a format
+    /// that is always decoded as it is stored. Of a JPEG it has the bits of libjpeg-turbo at `scale_num` 1
+    /// and `scale_denom` 2, 4 or 8, as PIL's `draft` asks for.
+    ///
+    /// # Panics
+    ///
+    /// When it is scaled already.
+    #[must_use]
+    pub fn scaled(&self, scale: Scale) -> Option<Self> {
+        assert_eq!(self.scale, Scale::Whole, "scaled twice");
+        let [height, width] = [self.height, self.width].map(|len| scale.side(len));
+        let scales = self.format == Format::Jpeg || scale == Scale::Whole;
+        scales.then(|| Self { height, width, scale, ..self.clone() })
     }
 
     /// Whether it is the head of a picture of this size, for decoders that read it again.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use tallow_images::{Color, Decoder, Error, ErrorKind, Head, Limits, Orientation, Window};
+use tallow_images::{Color, Decoder, Error, ErrorKind, Head, Limits, Orientation, Scale, Window};
 
 use self::pictures::{COLORS, Dice, crc, crop, decode};
 
@@ -16,9 +16,11 @@ struct Jpeg {
     name: String,
     payload: Vec<u8>,
     size: [usize; 2],
-    rgb: u32,
-    gray: u32,
+    /// In RGB and in grey at each of [`SCALES`].
+    sums: [[u32; 2]; 4],
 }
+
+const SCALES: [Scale; 4] = [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth];
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/jpeg")
@@ -30,13 +32,13 @@ fn all() -> &'static [Jpeg] {
         let expected = fs::read_to_string(folder().join("expected.txt")).unwrap();
         let jpeg = |line: &str| {
             let fields: Vec<_> = line.split(' ').collect();
-            let [name, height, width, rgb, gray] = fields[..] else { panic!("{line}") };
+            let [name, height, width, ref sums @ ..] = fields[..] else { panic!("{line}") };
+            let sum = |k: usize| u32::from_str_radix(sums[k], 16).unwrap();
             Jpeg {
                 name: name.into(),
                 payload: fs::read(folder().join(format!("{name}.jpg"))).unwrap(),
                 size: [height.parse().unwrap(), width.parse().unwrap()],
-                rgb: u32::from_str_radix(rgb, 16).unwrap(),
-                gray: u32::from_str_radix(gray, 16).unwrap(),
+                sums: std::array::from_fn(|k| [sum(2 * k), sum(2 * k + 1)]),
             }
         };
         let all: Vec<_> = expected.lines().map(jpeg).collect();
@@ -60,19 +62,63 @@ fn data_start(payload: &[u8]) -> usize {
 }
 
 #[test]
-fn every_kind_decodes_to_what_pil_says() {
+fn every_kind_decodes_to_what_pil_says_at_every_scale() {
     let mut decoder = Decoder::new();
+    let limits = Limits::default();
     for jpeg in all() {
-        let limits = Limits::default();
-        let head = Head::read(&jpeg.payload, &limits).unwrap();
-        assert_eq!([head.height, head.width], jpeg.size, "{}", jpeg.name);
-        for (color, expected) in [(Color::Rgb, jpeg.rgb), (Color::Gray, jpeg.gray)] {
-            let mut pixels = vec![0xa5; head.whole().pixels() * head.pixel_bytes(color)];
-            decoder
-                .decode(&jpeg.payload, &head, color, &limits, &head.whole(), &mut pixels)
-                .unwrap_or_else(|error| panic!("{}: {error}", jpeg.name));
-            assert_eq!(crc(pixels.iter()), expected, "{} in {color:?}", jpeg.name);
+        let whole = Head::read(&jpeg.payload, &limits).unwrap();
+        assert_eq!([whole.height, whole.width], jpeg.size, "{}", jpeg.name);
+        for (scale, sums) in SCALES.into_iter().zip(jpeg.sums) {
+            let head = whole.scaled(scale).unwrap();
+            for (color, expected) in [Color::Rgb, Color::Gray].into_iter().zip(sums) {
+                let mut pixels = vec![0xa5; head.whole().pixels() * head.pixel_bytes(color)];
+                decoder
+                    .decode(&jpeg.payload, &head, color, &limits, &head.whole(), &mut pixels)
+                    .unwrap_or_else(|error| panic!("{}: {error}", jpeg.name));
+                let found = crc(pixels.iter());
+                assert_eq!(found, expected, "{} in {color:?}, {scale:?}", jpeg.name);
+            }
         }
+    }
+}
+
+/// All of a picture or a window of it, at a scale.
+fn decode_at(payload: &[u8], scale: Scale, color: Color, window: Option<&Window>) -> Vec<u8> {
+    let limits = Limits::default();
+    let head = Head::read(payload, &limits).unwrap().scaled(scale).unwrap();
+    let whole = head.whole();
+    let window = window.unwrap_or(&whole);
+    let mut pixels = vec![0xa5; window.pixels() * head.pixel_bytes(color)];
+    Decoder::new().decode(payload, &head, color, &limits, window, &mut pixels).unwrap();
+    pixels
+}
+
+#[test]
+fn other_formats_are_not_scaled_and_no_head_twice() {
+    let head = Head::read(named("2x2"), &Limits::default()).unwrap();
+    let half = head.scaled(Scale::Half).unwrap();
+    assert_eq!([half.height, half.width], [19, 15]);
+    assert!(std::panic::catch_unwind(|| half.scaled(Scale::Half)).is_err());
+    let png = pictures::Picture::all("png").remove(0).head();
+    assert_eq!(png.scaled(Scale::Whole), Some(png.clone()));
+    assert_eq!(png.scaled(Scale::Half), None);
+}
+
+#[test]
+fn of_a_progressive_file_at_an_eighth_scans_that_hold_no_dc_are_not_looked_at() {
+    // 4:4:4 and grey: each block becomes one sample.
+    for name in ["1x1-progressive", "grey-progressive"] {
+        let payload = named(name);
+        let scan = |from: usize| payload[from..].windows(2).position(|pair| pair == [0xff, 0xda]);
+        let first = scan(0).unwrap();
+        let second = first + 2 + scan(first + 2).unwrap();
+        let mut damaged = payload.to_vec();
+        for byte in &mut damaged[second + 14..second + 30] {
+            *byte ^= 0x55;
+            *byte &= 0x7f;
+        }
+        let whole = decode_at(payload, Scale::Eighth, Color::Rgb, None);
+        assert_eq!(decode_at(&damaged, Scale::Eighth, Color::Rgb, None), whole, "{name}");
     }
 }
 
@@ -82,18 +128,19 @@ proptest! {
     fn a_window_is_what_cropping_gives(
         which in any::<prop::sample::Index>(),
         color in prop::sample::select(&COLORS[..]),
+        scale in prop::sample::select(&SCALES[..]),
         [top, left, height, width] in any::<[prop::sample::Index; 4]>(),
     ) {
         let jpeg = which.get(all());
-        let head = Head::read(&jpeg.payload, &Limits::default()).unwrap();
+        let head = Head::read(&jpeg.payload, &Limits::default()).unwrap().scaled(scale).unwrap();
         let (top, left) = (top.index(head.height), left.index(head.width));
         let (bottom, right) =
             (top + 1 + height.index(head.height - top), left + 1 + width.index(head.width - left));
         let window = Window { rows: top..bottom, columns: left..right };
-        let whole = decode(&jpeg.payload, color, None).unwrap();
+        let whole = decode_at(&jpeg.payload, scale, color, None);
         let expected = crop(&whole, head.width, head.pixel_bytes(color), &window);
-        let found = decode(&jpeg.payload, color, Some(&window)).unwrap();
-        prop_assert!(found == expected, "{} {window:?} {color:?}", jpeg.name);
+        let found = decode_at(&jpeg.payload, scale, color, Some(&window));
+        prop_assert!(found == expected, "{} {window:?} {color:?} {scale:?}", jpeg.name);
     }
 }
 
@@ -197,6 +244,7 @@ fn mutated_files_never_panic_and_leave_a_decoder_that_works() {
         if head.whole().pixels() > 1 << 22 {
             continue;
         }
+        let head = head.scaled(SCALES[dice.below(4)]).unwrap();
         let mut window = head.whole();
         if dice.below(2) == 0 {
             window.rows = dice.below(head.height)..head.height;

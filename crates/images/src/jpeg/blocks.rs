@@ -13,6 +13,8 @@ pub(crate) struct Reach {
     pub(crate) rows: Range<usize>,
     /// Columns of blocks, from its left.
     pub(crate) columns: Range<usize>,
+    /// Whether their DC coefficients are all that is needed of them.
+    pub(crate) dc_only: bool,
 }
 
 impl Reach {

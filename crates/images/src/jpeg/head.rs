@@ -1,7 +1,7 @@
 //! What a JPEG is, from the segments before its first scan.
 
 use super::picture::Picture;
-use crate::{Depth, Error, ErrorKind, Format, Head, Result};
+use crate::{Depth, Error, ErrorKind, Format, Head, Result, Scale};
 
 /// Reads the head of a file. It may be cut after the frame's head.
 pub(crate) fn head(payload: &[u8]) -> Result<Head> {
@@ -23,6 +23,7 @@ pub(crate) fn head(payload: &[u8]) -> Result<Head> {
         channels: frame.components().len(),
         depth: Depth::Eight,
         is_palette: false,
+        scale: Scale::Whole,
         orientation: picture.orientation.unwrap_or_default(),
     })
 }

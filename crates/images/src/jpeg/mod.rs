@@ -8,7 +8,9 @@
 //!
 //! Only what a window depends on is decoded. To find the blocks of a window those before them have to
 //! be read, but their coefficients are not kept, and what comes after the window's last row is not
-//! looked at.
+//! looked at. Decoded smaller, blocks are transformed to fewer samples; where one sample of each is
+//! left, only DC coefficients are kept, and the scans of a progressive file that hold others are passed
+//! over.
 
 mod bits;
 mod blocks;
@@ -30,7 +32,7 @@ use self::decode::is_one_scan;
 use self::frame::MAX_COMPONENTS;
 pub(crate) use self::head::head;
 use self::picture::Picture;
-use self::pixels::Pixels;
+use self::pixels::{Pixels, View};
 use crate::{Color, Error, Head, Limits, Result, Window};
 
 /// What stays from one picture to the next.
@@ -55,12 +57,12 @@ impl Memory {
         let scan = picture.next_scan()?.ok_or_else(no_scan)?;
         let frame = picture.frame.clone().ok_or_else(no_scan)?;
         limits.check_pixels(frame.height, frame.width)?;
-        if [frame.height, frame.width, frame.components().len()]
-            != [head.height, head.width, head.channels]
-        {
+        let [height, width] = [frame.height, frame.width].map(|len| head.scale.side(len));
+        if [height, width, frame.components().len()] != [head.height, head.width, head.channels] {
             return Err(Error::damaged("the head of another picture"));
         }
-        let mut to = Pixels::new(&mut self.pixels, &frame, color, window, pixels)?;
+        let view = View { color, scale: head.scale, window };
+        let mut to = Pixels::new(&mut self.pixels, &frame, view, pixels)?;
         let reaches = std::array::from_fn::<_, MAX_COMPONENTS, _>(|index| to.reach(index));
         if is_one_scan(&frame, &scan) {
             self.coefficients.stream(&mut picture, &frame, &scan, &reaches, &mut to)?;
@@ -69,7 +71,7 @@ impl Memory {
         let store = self.coefficients.collect(&mut picture, &frame, scan, &reaches, limits)?;
         // Components had their quantisation tables when their first scan came.
         let frame = picture.frame.as_ref().unwrap_or(&frame);
-        let mut to = Pixels::new(&mut self.pixels, frame, color, window, pixels)?;
+        let mut to = Pixels::new(&mut self.pixels, frame, view, pixels)?;
         store.replay(frame, &mut to);
         whole(&to)
     }

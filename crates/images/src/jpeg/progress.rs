@@ -42,9 +42,10 @@ impl Progress {
         Ok(())
     }
 
-    /// Whether all bits of all components that are needed were there.
+    /// Whether all bits of all coefficients that are needed were there.
     pub(crate) fn is_complete(&self, reaches: &[Reach]) -> bool {
         let needed = self.0.iter().zip(reaches).filter(|(_, reach)| !reach.rows.is_empty());
-        needed.flat_map(|(coefficients, _)| coefficients).all(|&low| low == 0)
+        let needed = needed.flat_map(|(all, reach)| if reach.dc_only { &all[..1] } else { all });
+        needed.into_iter().all(|&low| low == 0)
     }
 }

@@ -67,8 +67,8 @@ impl Coder for DcFirst<'_> {
         bits.refill();
         *before = before.wrapping_add(table.difference(bits)?);
         let plane = self.store.plane(self.scan.parts()[part].component);
-        if let Some(block) = plane.block(by, bx) {
-            block[0] = (*before << self.scan.low) as i16;
+        if let Some(dc) = plane.dc(by, bx) {
+            *dc = (*before << self.scan.low) as i16;
         }
         Ok(())
     }
@@ -100,8 +100,8 @@ impl Coder for DcRefine<'_> {
         bits.refill();
         let bit = bits.take(1) << self.scan.low;
         let plane = self.store.plane(self.scan.parts()[part].component);
-        if let Some(block) = plane.block(by, bx) {
-            block[0] |= bit as i16;
+        if let Some(dc) = plane.dc(by, bx) {
+            *dc |= bit as i16;
         }
         Ok(())
     }

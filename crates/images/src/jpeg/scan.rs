@@ -112,17 +112,21 @@ impl Scan {
         &self.parts[..self.count]
     }
 
-    /// How many rows of units have to be decoded for all of these blocks.
+    /// How many rows of units have to be decoded for what is needed of these blocks.
     pub(crate) fn rows_of(&self, reaches: &[Reach]) -> usize {
-        let rows = |part: &Part| reaches[part.component].rows.end.div_ceil(part.v);
+        let rows = |part: &Part| match &reaches[part.component] {
+            reach if reach.dc_only && self.first > 0 => 0,
+            reach => reach.rows.end.div_ceil(part.v),
+        };
         self.parts().iter().map(rows).max().unwrap_or(0).min(self.rows)
     }
 
-    /// How many blocks of a part lie outside its reach in the first `rows` rows of units.
+    /// Of how many blocks of a part no AC coefficients are needed in the first `rows` rows of units.
     pub(crate) fn passed_over(&self, part: &Part, rows: usize, reaches: &[Reach]) -> usize {
         let reach = &reaches[part.component];
         let all = rows * part.v * self.columns * part.h;
-        all.saturating_sub(reach.rows.len() * reach.columns.len())
+        let needed = if reach.dc_only { 0 } else { reach.rows.len() * reach.columns.len() };
+        all.saturating_sub(needed)
     }
 }
 

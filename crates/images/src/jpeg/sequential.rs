@@ -79,11 +79,16 @@ impl<B: Blocks> Coder for Sequential<'_, B> {
         let part = &mut self.parts[part];
         bits.refill();
         part.dc_before = part.dc_before.wrapping_add(part.dc.difference(bits)?);
-        if !part.reach.contains(by, bx) {
-            return part.ac.pass_over(bits);
-        }
+        let is_needed = part.reach.contains(by, bx);
         let mut block = [0; 64];
         block[0] = part.dc_before as i16;
+        if !is_needed || part.reach.dc_only {
+            part.ac.pass_over(bits)?;
+            if is_needed {
+                self.blocks.block(part.component, by, bx, &block, 0);
+            }
+            return Ok(());
+        }
         let end = part.ac.coefficients(bits, 1, 63, |number, coefficient| {
             block[usize::from(ZIGZAG_PLACES[number & 63] & 63)] = coefficient as i16;
         })?;
@@ -115,6 +120,8 @@ impl Blocks for Store {
         if let Some(block) = plane.block(by, bx) {
             *block = *coefficients;
             *plane.coded(by, bx) = 1 << last;
+        } else if let Some(dc) = plane.dc(by, bx) {
+            *dc = coefficients[0];
         }
     }
 

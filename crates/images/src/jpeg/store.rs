@@ -17,11 +17,13 @@ pub(crate) struct Plane {
     reach: Reach,
     /// Blocks of the component from left to right.
     wide: usize,
-    /// Those of the reach, row by row, and as `Blocks` takes them.
+    /// Those of the reach, row by row, and as `Blocks` takes them; or their DC coefficients, if these are
+    /// all that is needed.
     blocks: Vec<Block>,
+    dcs: Vec<i16>,
     /// For each block of the component down to the reach's last row, which coefficients are not 0: bit
     /// k for number k in zigzag order. Scans that refine coefficients cannot be read without it, those
-    /// blocks included that lie outside the reach.
+    /// blocks included that lie outside the reach. None where DC coefficients are all that is needed.
     coded: Vec<u64>,
 }
 
@@ -34,8 +36,12 @@ impl Store {
         {
             plane.reach = reach.clone();
             plane.wide = component.blocks_wide;
-            zeros(&mut plane.blocks, reach.rows.len() * reach.columns.len(), [0; 64])?;
-            zeros(&mut plane.coded, reach.rows.end * component.blocks_wide, 0)?;
+            let count = reach.rows.len() * reach.columns.len();
+            let all = reach.rows.end * component.blocks_wide;
+            let [dcs, blocks, coded] = if reach.dc_only { [count, 0, 0] } else { [0, count, all] };
+            zeros(&mut plane.dcs, dcs, 0)?;
+            zeros(&mut plane.blocks, blocks, [0; 64])?;
+            zeros(&mut plane.coded, coded, 0)?;
         }
         Ok(())
     }
@@ -61,15 +67,32 @@ impl Store {
 }
 
 impl Plane {
-    /// Block `[by, bx]`, if it is needed.
+    /// Block `[by, bx]`, if all of it is needed.
     #[inline(always)]
     pub(crate) fn block(&mut self, by: usize, bx: usize) -> Option<&mut Block> {
-        let Reach { rows, columns } = &self.reach;
+        let at = self.place(by, bx)?;
+        self.blocks.get_mut(at)
+    }
+
+    /// The DC coefficient of block `[by, bx]`, if it is needed.
+    #[inline(always)]
+    pub(crate) fn dc(&mut self, by: usize, bx: usize) -> Option<&mut i16> {
+        let at = self.place(by, bx)?;
+        match self.reach.dc_only {
+            true => self.dcs.get_mut(at),
+            false => self.blocks.get_mut(at).map(|block| &mut block[0]),
+        }
+    }
+
+    /// Which block of the reach it is; any number too large below it.
+    #[inline(always)]
+    fn place(&self, by: usize, bx: usize) -> Option<usize> {
+        let Reach { rows, columns, .. } = &self.reach;
         let (y, x) = (by.wrapping_sub(rows.start), bx.wrapping_sub(columns.start));
         if x >= columns.len() {
             return None;
         }
-        self.blocks.get_mut(y.checked_mul(columns.len())? + x)
+        Some(y.checked_mul(columns.len())? + x)
     }
 
     /// Which coefficients of block `[by, bx]` are not 0.
@@ -90,6 +113,14 @@ impl Plane {
         }
         let columns = &self.reach.columns;
         let first = (by - self.reach.rows.start) * columns.len();
+        if self.reach.dc_only {
+            let mut block = [0; 64];
+            for (bx, &dc) in columns.clone().zip(&self.dcs[first..]) {
+                block[0] = dc;
+                give(bx, &block, 0);
+            }
+            return;
+        }
         let blocks = &self.blocks[first..][..columns.len()];
         let coded = &self.coded[by * self.wide..][columns.clone()];
         for ((bx, block), coded) in columns.clone().zip(blocks).zip(coded) {

@@ -17,7 +17,7 @@ use png::{DecodingError, Reader};
 use self::chunks::Front;
 use self::rows::Conversion;
 use self::source::Source;
-use crate::{Color, Depth, Error, Format, Head, Orientation, Result, Window, exif};
+use crate::{Color, Depth, Error, Format, Head, Orientation, Result, Scale, Window, exif};
 
 /// What stays from one picture to the next.
 #[derive(Debug, Default)]
@@ -39,6 +39,7 @@ pub(crate) fn head(payload: &[u8]) -> Result<Head> {
         channels: front.header.channels,
         depth: if front.header.bits == 16 { Depth::Sixteen } else { Depth::Eight },
         is_palette: front.header.is_palette,
+        scale: Scale::Whole,
         orientation: front.exif.map_or(Orientation::Upright, |chunk| exif::orientation(chunk.data)),
     })
 }

@@ -21,7 +21,7 @@ use image_webp::{DecodingError, WebPDecoder};
 
 use self::container::{Coding, Container, Frame};
 use crate::convert::convert;
-use crate::{Color, Depth, Error, Format, Head, Result, Window, exif};
+use crate::{Color, Depth, Error, Format, Head, Result, Scale, Window, exif};
 
 /// What stays from one picture to the next.
 #[derive(Debug, Default)]
@@ -42,6 +42,7 @@ pub(crate) fn head(payload: &[u8]) -> Result<Head> {
         channels: if container.has_alpha { 4 } else { 3 },
         depth: Depth::Eight,
         is_palette: false,
+        scale: Scale::Whole,
         orientation: exif::orientation(container.exif),
     })
 }

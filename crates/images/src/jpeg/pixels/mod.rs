@@ -9,18 +9,28 @@
 mod convert;
 mod idct;
 mod plane;
+mod sampling;
 mod upsample;
 
 use self::convert::Conversion;
 pub(crate) use self::idct::{Block, PLACES};
 use self::plane::Plane;
-use self::upsample::Upsampling;
+use self::sampling::{Sampling, block_side};
 use super::blocks::{Blocks, Reach, unit_rows};
-use super::frame::{BLOCK, Frame, MAX_COMPONENTS};
-use crate::{Color, Error, Result, Simd, Window};
+use super::frame::{Frame, MAX_COMPONENTS};
+use crate::{Color, Error, Result, Scale, Simd, Window};
 
 /// How many samples or pixels the kernels take at a time: rows are read up to a multiple of it.
 const STEP: usize = 32;
+
+/// What is to be seen of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) color: Color,
+    pub(crate) scale: Scale,
+    /// A part of the picture at that scale.
+    pub(crate) window: &'a Window,
+}
 
 /// What stays from one picture to the next.
 #[derive(Debug, Default)]
@@ -38,7 +48,7 @@ pub(crate) struct Pixels<'a> {
     /// One for each component that is looked at.
     planes: &'a mut [Plane],
     sums: &'a mut Vec<u16>,
-    /// Rows of pixels of a unit, and rows of units of the picture.
+    /// Rows of pixels of a unit at the scale, and rows of units of the picture.
     unit_height: usize,
     unit_rows: usize,
     /// How many rows of pixels of a unit wait for the next row of units.
@@ -49,7 +59,7 @@ pub(crate) struct Pixels<'a> {
 }
 
 impl<'a> Pixels<'a> {
-    /// A window of the picture, to be written into `pixels`.
+    /// A view of the picture, to be written into `pixels`.
     ///
     /// # Errors
     ///
@@ -57,31 +67,29 @@ impl<'a> Pixels<'a> {
     pub(crate) fn new(
         memory: &'a mut Memory,
         frame: &Frame,
-        color: Color,
-        window: &Window,
+        view: View<'_>,
         pixels: &'a mut [u8],
     ) -> Result<Self> {
-        Self::at(Simd::detect(), memory, frame, color, window, pixels)
+        Self::at(Simd::detect(), memory, frame, view, pixels)
     }
 
     fn at(
         simd: Simd,
         memory: &'a mut Memory,
         frame: &Frame,
-        color: Color,
-        window: &Window,
+        View { color, scale, window }: View<'_>,
         pixels: &'a mut [u8],
     ) -> Result<Self> {
         let conversion = Conversion::new(frame.color, color);
         let components = &frame.components()[..conversion.components()];
         for (plane, component) in memory.planes.iter_mut().zip(components) {
-            let upsampling = Upsampling::of(component, frame).ok_or_else(|| {
+            let sampling = Sampling::of(component, frame, scale).ok_or_else(|| {
                 let ((h, v), (h_max, v_max)) =
                     ((component.h, component.v), (frame.h_max, frame.v_max));
                 let found = format!("a component sampled {h}x{v} in a frame of {h_max}x{v_max}");
                 Error::unsupported(format!("{found}, expected whole fractions"))
             })?;
-            plane.start(component, upsampling, window);
+            plane.start(component, &sampling, window);
         }
         let planes = &mut memory.planes[..components.len()];
         let first = unit_rows(frame, planes.iter().map(|plane| plane.reach())).start;
@@ -95,7 +103,7 @@ impl<'a> Pixels<'a> {
             late: usize::from(planes.iter().any(Plane::filters_columns)),
             planes,
             sums: &mut memory.sums,
-            unit_height: frame.v_max * BLOCK,
+            unit_height: frame.v_max * block_side(scale),
             unit_rows: frame.mcu_rows,
             next: window.rows.start,
             pixels,

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use super::STEP;
 use super::idct::{self, Block};
+use super::sampling::Sampling;
 use super::upsample::Upsampling;
 use crate::jpeg::blocks::Reach;
 use crate::jpeg::frame::{BLOCK, Component};
@@ -25,6 +26,8 @@ pub(super) struct Plane {
     reach: Reach,
     /// Rows of blocks of a unit.
     v: usize,
+    /// Samples of a block along each side.
+    side: usize,
     /// The first row of blocks of this row of units.
     first: usize,
     /// Rows and columns of samples in the picture.
@@ -50,6 +53,7 @@ impl Default for Plane {
             quantisers: [0; 64],
             reach: Reach::default(),
             v: 1,
+            side: BLOCK,
             first: 0,
             height: 0,
             width: 0,
@@ -65,28 +69,30 @@ impl Default for Plane {
 }
 
 impl Plane {
-    pub(super) fn start(&mut self, component: &Component, upsampling: Upsampling, window: &Window) {
-        let rows = upsampling.sample_rows(window.rows.clone(), component.height);
-        let columns = upsampling.sample_columns(window.columns.clone(), component.width);
+    pub(super) fn start(&mut self, component: &Component, sampling: &Sampling, window: &Window) {
+        let Sampling { side, height, width, .. } = *sampling;
+        let upsampling = Upsampling::of(sampling);
+        let rows = upsampling.sample_rows(window.rows.clone(), height);
+        let columns = upsampling.sample_columns(window.columns.clone(), width);
+        let blocks = |samples: Range<usize>| samples.start / side..samples.end.div_ceil(side);
         self.upsampling = upsampling;
         self.quantisers = idct::quantisers(&component.quant);
-        self.reach = Reach { rows: blocks(rows), columns: blocks(columns) };
+        self.reach = Reach { rows: blocks(rows), columns: blocks(columns), dc_only: side == 1 };
         self.v = component.v;
-        self.height = component.height;
-        self.width = component.width;
+        (self.side, self.height, self.width) = (side, height, width);
 
         let (h, _) = upsampling.factors();
         let begin = window.columns.start / h;
         let early = usize::from(upsampling.filters_rows());
         let steps = window.width().next_multiple_of(STEP);
-        self.offset = BEFORE + begin - self.reach.columns.start * BLOCK - early;
+        self.offset = BEFORE + begin - self.reach.columns.start * side - early;
         self.skipped = window.columns.start - begin * h;
         self.pixel_count = (self.skipped + steps).next_multiple_of(2 * STEP);
         self.count = upsampling.samples(self.pixel_count);
         // An odd number of cache lines, so that the rows of a block do not compete for the same sets.
-        let lines = (BEFORE + self.reach.columns.len() * BLOCK + AFTER).div_ceil(64) | 1;
+        let lines = (BEFORE + self.reach.columns.len() * side + AFTER).div_ceil(64) | 1;
         self.stride = 64 * lines;
-        grow(&mut self.samples, self.stride * (1 + component.v * BLOCK) + AFTER);
+        grow(&mut self.samples, self.stride * (1 + component.v * side) + AFTER);
         if self.makes_pixels() {
             grow(&mut self.pixels, self.pixel_count);
         }
@@ -102,7 +108,7 @@ impl Plane {
 
     /// Where the memory holds a sample; `row` counts from the one before the first of this row of units.
     fn at(&self, row: usize, column: usize) -> usize {
-        row * self.stride + BEFORE + column - self.reach.columns.start * BLOCK
+        row * self.stride + BEFORE + column - self.reach.columns.start * self.side
     }
 
     /// Fills in a block of the reach and of this row of units.
@@ -116,10 +122,19 @@ impl Plane {
         last: usize,
     ) {
         debug_assert!(self.reach.contains(by, bx), "block [{by}, {bx}] of {:?}", self.reach);
-        let at = self.at(1 + (by - self.first) * BLOCK, bx * BLOCK);
-        let (samples, _) = self.samples.as_chunks_mut::<BLOCK>();
-        let (at, stride) = (at / BLOCK, self.stride / BLOCK);
-        idct::block(simd, coefficients, &self.quantisers, last, samples, at, stride);
+        let at = self.at(1 + (by - self.first) * self.side, bx * self.side);
+        let (quantisers, stride) = (&self.quantisers, self.stride);
+        if self.side == BLOCK {
+            let (samples, _) = self.samples.as_chunks_mut::<BLOCK>();
+            let (at, stride) = (at / BLOCK, stride / BLOCK);
+            return idct::block(simd, coefficients, quantisers, last, samples, at, stride);
+        }
+        let samples = &mut self.samples[at..];
+        match self.side {
+            4 => idct::block_of_4(simd, coefficients, quantisers, last, samples, stride),
+            2 => idct::block_of_2(simd, coefficients, quantisers, last, samples, stride),
+            _ => samples[0] = idct::block_of_1(coefficients[0], quantisers[0]),
+        }
     }
 
     /// Repeats the outermost samples of the picture beyond its edges, where they are filtered.
@@ -128,8 +143,8 @@ impl Plane {
             return;
         }
         let left = self.reach.columns.start == 0;
-        let right = self.reach.columns.end * BLOCK >= self.width;
-        for row in 1..=self.v * BLOCK {
+        let right = self.reach.columns.end * self.side >= self.width;
+        for row in 1..=self.v * self.side {
             if left {
                 let first = self.at(row, 0);
                 self.samples[first - 1] = self.samples[first];
@@ -144,7 +159,7 @@ impl Plane {
     /// Goes to a row of units. The last row of samples stays for it.
     pub(super) fn go_to(&mut self, unit_row: usize) {
         self.first = unit_row * self.v;
-        let last = self.v * BLOCK * self.stride;
+        let last = self.v * self.side * self.stride;
         self.samples.copy_within(last..last + self.stride, 0);
     }
 
@@ -181,12 +196,8 @@ impl Plane {
     /// Where in memory the samples of a row of pixels begin.
     fn rows(&self, pixel_row: usize) -> [usize; 2] {
         let rows = self.upsampling.rows_of(pixel_row, self.height);
-        rows.map(|row| (row + 1 - self.first * BLOCK) * self.stride + self.offset)
+        rows.map(|row| (row + 1 - self.first * self.side) * self.stride + self.offset)
     }
-}
-
-fn blocks(samples: Range<usize>) -> Range<usize> {
-    samples.start / BLOCK..samples.end.div_ceil(BLOCK)
 }
 
 fn grow<T: Default + Clone>(memory: &mut Vec<T>, count: usize) {

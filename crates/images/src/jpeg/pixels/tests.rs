@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 
+use super::upsample::Upsampling;
 use super::upsample::tests::pixel;
 use super::*;
 use crate::jpeg::frame::{ColorModel, Process};
@@ -48,10 +49,10 @@ impl Picture {
     }
 
     /// The window by the pipeline, from blocks in reach alone and with memory that holds anything.
-    fn window(&self, simd: Simd, color: Color, window: &Window, memory: &mut Memory) -> Vec<u8> {
-        let conversion = Conversion::new(self.frame.color, color);
-        let mut bytes = vec![0; window.pixels() * conversion.pixel_bytes()];
-        let mut pixels = Pixels::at(simd, memory, &self.frame, color, window, &mut bytes).unwrap();
+    fn window(&self, simd: Simd, view: View<'_>, memory: &mut Memory) -> Vec<u8> {
+        let conversion = Conversion::new(self.frame.color, view.color);
+        let mut bytes = vec![0; view.window.pixels() * conversion.pixel_bytes()];
+        let mut pixels = Pixels::at(simd, memory, &self.frame, view, &mut bytes).unwrap();
         for unit_row in unit_rows(&self.frame, &[0, 1, 2, 3].map(|k| pixels.reach(k))) {
             for (index, component) in self.frame.components().iter().enumerate() {
                 let reach = pixels.reach(index);
@@ -59,7 +60,14 @@ impl Picture {
                     for column in reach.columns.clone().filter(|_| reach.rows.contains(&row)) {
                         let at = row * component.blocks_wide + column;
                         let (block, last) = &self.blocks[index][at];
-                        pixels.block(index, row, column, block, *last);
+                        // What is not needed may be anything.
+                        let (block, last) = match reach.dc_only {
+                            true => {
+                                (std::array::from_fn(|k| if k == 0 { block[0] } else { 77 }), 0)
+                            }
+                            false => (*block, *last),
+                        };
+                        pixels.block(index, row, column, &block, last);
                     }
                 }
             }
@@ -70,38 +78,44 @@ impl Picture {
     }
 
     /// All pixels, by the definition: whole components first, then pixel by pixel.
-    fn whole(&self, color: Color) -> Vec<u8> {
+    fn whole(&self, color: Color, scale: Scale) -> Vec<u8> {
         let scalar = Simd::named("scalar").unwrap();
         let conversion = Conversion::new(self.frame.color, color);
         let components = &self.frame.components()[..conversion.components()];
+        let samplings: Vec<_> =
+            components.iter().map(|c| Sampling::of(c, &self.frame, scale).unwrap()).collect();
         let samples: Vec<_> = components
             .iter()
             .zip(&self.blocks)
-            .map(|(component, blocks)| {
-                let stride = component.blocks_wide;
-                let mut samples = vec![[0; BLOCK]; stride * component.blocks_high * BLOCK];
-                let quantisers = idct::quantisers(&component.quant);
+            .zip(&samplings)
+            .map(|((component, blocks), sampling)| {
+                let side = sampling.side;
+                let stride = component.blocks_wide * side;
+                let mut samples = vec![0; stride * component.blocks_high * side];
                 for (index, (block, _)) in blocks.iter().enumerate() {
-                    let at = index / stride * stride * BLOCK + index % stride;
-                    idct::block(scalar, block, &quantisers, 63, &mut samples, at, stride);
+                    let (by, bx) = (index / component.blocks_wide, index % component.blocks_wide);
+                    let rows = samples_of(scalar, block, &idct::quantisers(&component.quant), side);
+                    for (k, row) in rows.chunks_exact(side).enumerate() {
+                        let at = (by * side + k) * stride + bx * side;
+                        samples[at..at + side].copy_from_slice(row);
+                    }
                 }
-                let (samples, stride) = (samples.into_flattened(), stride * BLOCK);
                 (samples, stride)
             })
             .collect();
         let mut bytes = Vec::new();
-        for row in 0..self.frame.height {
-            let mut rows = vec![vec![0; self.frame.width.next_multiple_of(STEP)]; MAX_COMPONENTS];
-            for ((component, (samples, stride)), to) in
-                components.iter().zip(&samples).zip(&mut rows)
+        let [height, width] = [self.frame.height, self.frame.width].map(|len| scale.side(len));
+        for row in 0..height {
+            let mut rows = vec![vec![0; width.next_multiple_of(STEP)]; MAX_COMPONENTS];
+            for ((sampling, (samples, stride)), to) in samplings.iter().zip(&samples).zip(&mut rows)
             {
-                let upsampling = Upsampling::of(component, &self.frame).unwrap();
-                let size = (component.height, component.width);
-                for (column, to) in to[..self.frame.width].iter_mut().enumerate() {
+                let upsampling = Upsampling::of(sampling);
+                let size = (sampling.height, sampling.width);
+                for (column, to) in to[..width].iter_mut().enumerate() {
                     *to = pixel(upsampling, (row, column), size, |r, c| samples[r * stride + c]);
                 }
             }
-            let mut pixels = vec![0; self.frame.width * conversion.pixel_bytes()];
+            let mut pixels = vec![0; width * conversion.pixel_bytes()];
             let rows = [0, 1, 2, 3].map(|k| &rows[k][..]);
             conversion.row(scalar, rows, &mut pixels);
             bytes.extend(pixels);
@@ -110,12 +124,29 @@ impl Picture {
     }
 }
 
+/// The samples of a block, row by row.
+fn samples_of(simd: Simd, block: &Block, quantisers: &Block, side: usize) -> Vec<u8> {
+    let mut samples = vec![0; side * side];
+    match side {
+        8 => {
+            let (eights, _) = samples.as_chunks_mut();
+            idct::block(simd, block, quantisers, 63, eights, 0, 1);
+        }
+        4 => idct::block_of_4(simd, block, quantisers, 63, &mut samples, 4),
+        2 => idct::block_of_2(simd, block, quantisers, 63, &mut samples, 2),
+        _ => samples[0] = idct::block_of_1(block[0], quantisers[0]),
+    }
+    samples
+}
+
 /// Memory as another picture might have left it.
 fn used(memory: &mut Memory, byte: u8) {
     for plane in &mut memory.planes {
         plane.poison(byte);
     }
 }
+
+const SCALES: [Scale; 4] = [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth];
 
 const COLORS: [Color; 4] = [Color::Rgb, Color::Gray, Color::Rgba, Color::Stored];
 
@@ -167,6 +198,7 @@ proptest! {
         sampling in 0..SAMPLINGS.len(),
         model in 0usize..2,
         color in 0..COLORS.len(),
+        scale in 0..SCALES.len(),
         size in (1u16..130, 1u16..200),
         rows in prop::collection::vec(any::<[u16; 2]>(), 4),
         columns in prop::collection::vec(any::<[u16; 2]>(), 4),
@@ -174,9 +206,10 @@ proptest! {
     ) {
         let samplings = SAMPLINGS[sampling];
         let models = models(samplings.len());
-        let color = COLORS[color];
+        let (color, scale) = (COLORS[color], SCALES[scale]);
         let picture = Picture::new(size, samplings, models[model % models.len()], seed);
-        let whole = picture.whole(color);
+        let whole = picture.whole(color, scale);
+        let size = (scale.side(size.0.into()) as u16, scale.side(size.1.into()) as u16);
         let mut memory = Memory::default();
         let windows = rows.into_iter().zip(columns).map(|(rows, columns)| Window {
             rows: range(size.0, rows),
@@ -189,8 +222,9 @@ proptest! {
             crate::window::crop(&whole, size.1.into(), bytes, &window, &mut expected);
             for (simd, byte) in Simd::levels().into_iter().zip([0, 255, 99 + index as u8]) {
                 used(&mut memory, byte);
-                let found = picture.window(simd, color, &window, &mut memory);
-                prop_assert!(found == expected, "{:?} at {:?}", window, simd);
+                let view = View { color, scale, window: &window };
+                let found = picture.window(simd, view, &mut memory);
+                prop_assert!(found == expected, "{:?} at {:?}, {:?}", window, scale, simd);
             }
         }
     }
@@ -202,7 +236,8 @@ fn fractions_that_are_not_whole_are_refused_where_they_matter() {
     let window = Window { rows: 0..20, columns: 0..20 };
     let mut memory = Memory::default();
     let mut new = |color, pixels: &mut [u8]| {
-        Pixels::new(&mut memory, &picture.frame, color, &window, pixels).map(|_| ())
+        let view = View { color, scale: Scale::Whole, window: &window };
+        Pixels::new(&mut memory, &picture.frame, view, pixels).map(|_| ())
     };
     let error = new(Color::Rgb, &mut [0; 1200]).unwrap_err();
     assert_eq!(
@@ -218,9 +253,9 @@ fn gray_of_a_picture_in_ycbcr_needs_luma_alone() {
     let window = Window { rows: 16..32, columns: 8..17 };
     let mut memory = Memory::default();
     let mut bytes = [0; 144];
-    let pixels =
-        Pixels::new(&mut memory, &picture.frame, Color::Gray, &window, &mut bytes).unwrap();
-    assert_eq!(pixels.reach(0), Reach { rows: 2..4, columns: 1..3 });
+    let view = View { color: Color::Gray, scale: Scale::Whole, window: &window };
+    let pixels = Pixels::new(&mut memory, &picture.frame, view, &mut bytes).unwrap();
+    assert_eq!(pixels.reach(0), Reach { rows: 2..4, columns: 1..3, dc_only: false });
     assert_eq!(pixels.reach(1), Reach::default());
 }
 
@@ -232,10 +267,11 @@ fn filters_reach_one_sample_further() {
     let mut reach = |start: usize| {
         let window = Window { rows: start..start + 16, columns: start + 1..start + 16 };
         let bytes = &mut bytes[..window.pixels() * 3];
-        let pixels = Pixels::new(&mut memory, &picture.frame, Color::Rgb, &window, bytes).unwrap();
+        let view = View { color: Color::Rgb, scale: Scale::Whole, window: &window };
+        let pixels = Pixels::new(&mut memory, &picture.frame, view, bytes).unwrap();
         (pixels.reach(0), pixels.reach(1))
     };
-    let blocks = |rows, columns| Reach { rows, columns };
+    let blocks = |rows, columns| Reach { rows, columns, dc_only: false };
     assert_eq!(reach(16), (blocks(2..4, 2..4), blocks(0..3, 1..3)));
     assert_eq!(reach(17), (blocks(2..5, 2..5), blocks(1..3, 1..3)));
 }

@@ -8,8 +8,8 @@
 use std::ops::Range;
 
 use super::STEP;
+use super::sampling::Sampling;
 use crate::Simd;
-use crate::jpeg::frame::{Component, Frame};
 
 /// How a component becomes as large as the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +32,16 @@ pub(super) enum Upsampling {
 }
 
 impl Upsampling {
-    /// That of a component, by libjpeg's rules. `None` where the sampling of the frame is no multiple
-    /// of the component's.
-    pub(super) fn of(component: &Component, frame: &Frame) -> Option<Self> {
-        let (h, v) = (frame.h_max / component.h, frame.v_max / component.v);
-        if (h * component.h, v * component.v) != (frame.h_max, frame.v_max) {
-            return None;
-        }
-        Some(match (h, v) {
+    /// That of samples, by libjpeg's rules.
+    pub(super) fn of(sampling: &Sampling) -> Self {
+        let Sampling { h, v, width, is_filtered, .. } = *sampling;
+        match (h, v) {
             (1, 1) => Self::None,
-            (1, 2) => Self::Column,
-            (2, 1) if component.width > 2 => Self::Row,
-            (2, 2) if component.width > 2 => Self::Both,
+            (1, 2) if is_filtered => Self::Column,
+            (2, 1) if is_filtered && width > 2 => Self::Row,
+            (2, 2) if is_filtered && width > 2 => Self::Both,
             _ => Self::Repeat { h, v },
-        })
+        }
     }
 
     /// Pixels of a sample along a row and along a column.

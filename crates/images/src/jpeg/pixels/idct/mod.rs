@@ -9,9 +9,11 @@
 //! too: here the product with the quantiser wraps at 16 bits and what columns hand to rows saturates
 //! at 16 bits, on every machine.
 
+mod reduced;
 #[cfg(target_arch = "x86_64")]
 mod v3;
 
+pub(super) use self::reduced::{block_of_1, block_of_2, block_of_4};
 use crate::Simd;
 
 /// Rows (and columns) in the pairs in which they are multiplied and added.
