@@ -1,0 +1,1 @@
+"""What other libraries need for the cases of the benchmark `augment`, on one thread."""
