@@ -74,8 +74,8 @@ pub mod guide;
 /// own, and for programs that look into plans.
 pub mod plan {
     pub use tallow_core::{
-        Decoders, Engine, Mixer, PictureHead, Pieces, RowKey, RowMark, RowRunner, RowSlots, Shapes,
-        Window, philox4x32_10, zeroed_words,
+        Decoders, Engine, Mixer, PictureHead, Pieces, RowKey, RowMark, RowRunner, RowSlots, Scale,
+        Shapes, Window, philox4x32_10, zeroed_words,
     };
     pub use tallow_transforms::plan::{
         BLUR_WEIGHTS_MAX, CHANNELS_MAX, Head, IntegerMap, NoiseKey, OPS_MAX, Op, OpCode,

@@ -38,6 +38,8 @@ mod pictures;
 mod read_ahead;
 #[path = "suite/samples.rs"]
 mod samples;
+#[path = "suite/scaled_decode.rs"]
+mod scaled_decode;
 #[path = "suite/sources.rs"]
 mod sources;
 #[path = "suite/stalls.rs"]

@@ -41,10 +41,10 @@ fn builder(augment: Augment) -> LoaderBuilder {
     Loader::builder(Memory::new(images()).unwrap()).seed(SEED).shuffle().transform(augment)
 }
 
-type Rows = BTreeMap<(u64, usize), (usize, Vec<Vec<f32>>)>;
+pub(crate) type Rows = BTreeMap<(u64, usize), (usize, Vec<Vec<f32>>)>;
 
 /// Every delivered row by epoch and position: its sample, and the values of its fields.
-fn rows(loader: &Loader, epochs: std::ops::Range<u64>) -> Rows {
+pub(crate) fn rows(loader: &Loader, epochs: std::ops::Range<u64>) -> Rows {
     let mut rows = Rows::new();
     for batch in loader.epochs(epochs) {
         let batch = batch.unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tallow_images::{Color, Decoder, Depth, Head, Limits, Orientation, Window};
+use tallow_images::{Color, Decoder, Depth, Head, Limits, Orientation, Scale, Window};
 
 use crate::pool::Pool;
 use crate::{Dim, Error, ErrorKind, FieldView, Result, RowDType, RowMark};
@@ -179,7 +179,18 @@ impl PictureHead {
         &self.head
     }
 
-    /// Height and width as they are stored, which is what a [`Window`] is of.
+    /// The head of the same picture decoded smaller; `None` for a format that is always decoded as it
+    /// is stored.
+    ///
+    /// # Panics
+    ///
+    /// When it is scaled already.
+    #[must_use]
+    pub fn scaled(&self, scale: Scale) -> Option<Self> {
+        self.head.scaled(scale).map(|head| Self { head, ..self.clone() })
+    }
+
+    /// Height and width as they are stored, or at the scale: what a [`Window`] is of.
     pub fn stored_size(&self) -> [usize; 2] {
         [self.head.height, self.head.width]
     }
@@ -251,8 +262,8 @@ impl Decoders {
     ) -> Result<R> {
         let (mut decoder, mut memory) = self.0.take().unwrap_or_default();
         let result = work(&mut decoder, &mut memory);
-        let [height, width] = head.stored_size();
-        if height * width > Self::KEPT_BYTES / Self::WORKING_BYTES {
+        let pixels = head.stored_size().map(|side| side * head.stored().scale.divisor());
+        if pixels[0] * pixels[1] > Self::KEPT_BYTES / Self::WORKING_BYTES {
             decoder = Decoder::new();
         }
         if memory.len() > Self::KEPT_BYTES / size_of::<u64>() {

@@ -66,5 +66,5 @@ pub use sources::{
     Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn, from_fn_with,
     open,
 };
-pub use tallow_images::{Color, Depth, Orientation, Window};
+pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

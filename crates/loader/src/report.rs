@@ -271,7 +271,7 @@ impl Report {
             Stage::Transform => "make it cheaper, or cache its results in the source",
             Stage::Decode => {
                 "store smaller pictures, or let an Augment crop or resize them, which decodes only \
-                 what it needs"
+                 what it needs, and large photos at a part of their size with scaled_decode"
             }
             _ => {
                 "put many samples into one .npy or .safetensors file, store smaller element types, \

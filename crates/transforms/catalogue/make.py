@@ -87,6 +87,7 @@ UNSEEN = {
     "range": "range(0,255) adjust_brightness(1.2) normalize(127.5,127.5)",
     "draws_as": "field(depth) draws_as(pair) random_crop(50) random_hflip",
     "resample_once": "resample_once resize(90) random_rotation(20,interpolation=bilinear)",
+    "scaled_decode": "scaled_decode random_resized_crop(80) random_hflip",
     "mask": "random_crop(50) mask(road)",
     "image": "random_crop(50) color_jitter(0.4) image(depth,interpolation=nearest)",
     "boxes": "random_crop(50) boxes(cars,xyxy)",

@@ -75,7 +75,8 @@ use crate::text::{FieldName, number};
 /// *Pictures.* A field may hold the files of pictures
 /// ([`Field::pictures`](tallow_core::Field::pictures)). The chain then makes of it, bit for bit, what
 /// it would make of the pixels, channels last; but for each sample it decodes only the window that the
-/// drawn crop, and what follows it, shows. Damage outside of that window remains unseen. Masks may be
+/// drawn crop, and what follows it, shows. Damage outside of that window remains unseen.
+/// [`scaled_decode`](Self::scaled_decode) decodes large photos smaller than they are stored. Masks may be
 /// pictures too, and boxes and points count the pixels of the picture as it is turned. Fields that the
 /// chain does not name stay encoded.
 ///
@@ -104,6 +105,7 @@ pub struct Augment {
     pub(crate) targets: Vec<Target>,
     pub(crate) draws: Option<String>,
     pub(crate) once: bool,
+    pub(crate) scaled: bool,
 }
 
 /// The name of a chain's streams when none is set.
@@ -166,6 +168,28 @@ impl Augment {
     /// them. A resize that becomes part of such a map loses its antialiasing.
     pub fn resample_once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// Decodes JPEGs at 1/2, 1/4 or 1/8 of their size where the first resize makes them smaller than
+    /// that: less is decoded and less is resized, most of all of photos that are far larger than what a
+    /// network sees. Pixels differ from those of whole pictures, which is why this has to be asked for;
+    /// a saved state remembers it.
+    ///
+    /// The scale is the smallest at which nothing that the resize makes is larger than what it is made
+    /// of, and depends on the sample's draws and size alone. The chain means for the smaller picture what
+    /// it means for any picture of that size, with the same draws: a
+    /// [`random_resized_crop`](Self::random_resized_crop) takes the same part but for rounding, and a side
+    /// that follows from the other may become a pixel longer or shorter. Pixels are those of PIL's
+    /// `draft`. PNG and WebP are decoded as they are.
+    ///
+    /// In front of the first resize there may be flips and turns. A step that counts pixels there, such
+    /// as `random_crop(400) resize(224)`, or one that computes with them, is refused when the chain is
+    /// bound; so are fields that follow the picture, but for labels, and fields that are no pictures. With
+    /// [`resample_once`](Self::resample_once), samples whose resize becomes part of another map are decoded
+    /// wholly. On a device, the workers make the rows.
+    pub fn scaled_decode(mut self) -> Self {
+        self.scaled = true;
         self
     }
 
@@ -256,6 +280,7 @@ impl fmt::Display for Augment {
         words.extend(range.map(|(low, high)| format!("range({low}, {high})")));
         words.extend(self.draws.as_ref().map(|name| format!("draws_as({})", FieldName(name))));
         words.extend(self.once.then(|| "resample_once".to_owned()));
+        words.extend(self.scaled.then(|| "scaled_decode".to_owned()));
         words.extend(self.chain.0.iter().map(ToString::to_string));
         words.extend(self.targets.iter().map(ToString::to_string));
         f.write_str(&words.join(" "))

@@ -43,11 +43,27 @@ pub(crate) trait Step: fmt::Debug + fmt::Display + Send + Sync {
         None
     }
 
+    /// What the step means for a picture that is decoded smaller than it is stored.
+    fn scaling(&self) -> Scaling {
+        Scaling::Counts
+    }
+
     /// As `compose`, with the chains of `inner` tied to their streams.
     fn compose_in(&self, inner: &[Vec<Node>], draws: &mut Draws, composer: &mut Composer<'_>) {
         debug_assert!(inner.is_empty(), "a step with inner chains composes them");
         self.compose(draws, composer);
     }
+}
+
+/// What a step means for a picture that is decoded smaller than it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scaling {
+    /// Something else: it counts pixels, or computes with them.
+    Counts,
+    /// The same.
+    Follows,
+    /// The same, and what follows it does not see how large the picture was.
+    Resizes,
 }
 
 /// Steps in their order, not yet tied to streams.
@@ -57,6 +73,19 @@ pub(crate) struct Chain(pub(crate) Vec<Arc<dyn Step>>);
 impl Chain {
     pub(crate) fn push(&mut self, step: impl Step + 'static) {
         self.0.push(Arc::new(step));
+    }
+
+    /// What the chain means for a picture that is decoded smaller than it is stored, and the step that
+    /// counts pixels if one does so before they are resized.
+    pub(crate) fn scaling(&self) -> (Scaling, Option<&dyn Step>) {
+        for step in &self.0 {
+            match step.scaling() {
+                Scaling::Follows => {}
+                Scaling::Resizes => return (Scaling::Resizes, None),
+                Scaling::Counts => return (Scaling::Counts, Some(&**step)),
+            }
+        }
+        (Scaling::Follows, None)
     }
 }
 

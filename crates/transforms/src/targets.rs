@@ -36,6 +36,10 @@ pub enum BoxFormat {
 }
 
 impl Target {
+    pub(crate) fn is_label(&self) -> bool {
+        matches!(self.kind, TargetKind::OneHot { .. })
+    }
+
     pub(crate) fn is_mask(&self) -> bool {
         matches!(self.kind, TargetKind::Mask { .. })
     }

@@ -19,7 +19,8 @@ impl Transform for Augment {
         schema: &Schema,
     ) -> Result<Option<Box<dyn tallow_core::device::DeviceEngine>>> {
         // Kernels read pixels: where rows hold files of pictures, the workers make the rows.
-        if !device.is_cuda() || tallow_core::Decode::is_needed(schema) {
+        // Kernels know no scales, and samples that remain on the device have one size.
+        if self.scaled || !device.is_cuda() || tallow_core::Decode::is_needed(schema) {
             return Ok(None);
         }
         Ok(Some(Box::new(crate::cuda::Launches::bind(self, schema)?)))
@@ -36,8 +37,9 @@ impl Transform for Augment {
         let print =
             self.targets.iter().fold(print, |print, target| print.text(&target.to_string()));
         let print = print.text(self.draws_name()).number(u64::from(self.once));
+        // A chain without what came later keeps the fingerprint that it had before.
+        let print = if self.scaled { print.text("scaled_decode") } else { print };
         let range = self.range.unwrap_or_default().map(f64::to_bits);
-        // A chain without one keeps the fingerprint that it had before there were any.
         match self.range {
             Some(_) => range.into_iter().fold(print.text("range"), |print, end| print.number(end)),
             None => print,

@@ -11,6 +11,7 @@ use tallow_core::{
 
 use super::deliver::{self, delivered_field, delivered_layout, is_moved, is_pixel, scale_of};
 use super::pixels::{self, Pixels, Shown};
+use super::scaling;
 use super::select::Select;
 use super::targets::{BoundTarget, Mixed};
 use crate::augment::Augment;
@@ -78,6 +79,8 @@ pub(crate) struct AugmentEngine {
     /// Whether values are computed, not only moved.
     computes: bool,
     once: bool,
+    /// Whether pictures may be decoded smaller than they are stored.
+    pub(super) scaled: bool,
     nodes: Vec<Node>,
     streams: Vec<Stream>,
     /// The name of the streams, where one was set.
@@ -107,6 +110,7 @@ impl AugmentEngine {
         let image = position(schema, augment.field_name())?;
         let field = &schema.fields()[image];
         let layout = layout_of(augment, field).map_err(|problem| named(field, problem))?;
+        scaling::check(augment, field).map_err(|problem| named(field, problem))?;
         let field = &field.decoded();
         let mut sketch = outline(augment, field, layout)?;
         let delivered = delivered_layout(&sketch);
@@ -141,6 +145,7 @@ impl AugmentEngine {
             ranged: sketch.ranged,
             computes: sketch.computes,
             once: augment.once,
+            scaled: augment.scaled,
             mix: nodes.iter().position(|node| node.step.mixes().is_some()),
             nodes,
             streams,
@@ -173,6 +178,10 @@ impl AugmentEngine {
         if self.raw.fields()[self.image].as_picture().is_some() {
             text += "  decodes of each picture the window that its plan shows\n";
         }
+        if self.scaled {
+            text +=
+                "  decodes JPEGs at 1/2, 1/4 or 1/8 where the first resize makes less of them\n";
+        }
         if self.mix.is_some() {
             text += "  reads a second sample per row: a random position of the same epoch\n";
         }
@@ -180,15 +189,18 @@ impl AugmentEngine {
     }
 
     /// The shape of the image, as its layout has it; that of a picture is in its head.
-    fn shape(&self, shapes: Shapes<'_>) -> Result<Shape<usize>> {
-        let (size, channels) = match shapes.picture(self.image)? {
-            None => self.layout.split(shapes.shape(self.image), 1),
-            Some(head) => {
-                let [height, width] = head.size();
-                ([1, height, width], self.extents.channels)
-            }
-        };
+    pub(super) fn shape(&self, shapes: Shapes<'_>) -> Result<Shape<usize>> {
+        if let Some(head) = shapes.picture(self.image)? {
+            return Ok(self.shape_of(&head));
+        }
+        let (size, channels) = self.layout.split(shapes.shape(self.image), 1);
         Ok(self.layout.join(size, channels))
+    }
+
+    /// The shape of a picture whose head is `head`.
+    pub(super) fn shape_of(&self, head: &PictureHead) -> Shape<usize> {
+        let [height, width] = head.size();
+        self.layout.join([1, height, width], self.extents.channels)
     }
 
     fn composer<'a>(
@@ -272,7 +284,7 @@ impl AugmentEngine {
 
     /// Where pixels come from for a row that leaves its traces in `mark`.
     fn pixels<'a>(&'a self, mark: Option<&'a RowMark>) -> Pixels<'a> {
-        Pixels { decoders: &self.decoders, mark }
+        Pixels { decoders: &self.decoders, mark, scaled: self.scaled }
     }
 
     /// Makes the partner's image in its canvas, where [`make_image`](Self::make_image) finds it.
@@ -428,7 +440,8 @@ impl Engine for AugmentEngine {
 
     fn plan(&self, key: RowKey, shapes: Shapes<'_>, plan: &mut [u8]) -> Result<()> {
         let (head, stages) = write(plan);
-        self.compose(key, &self.shape(shapes)?, false, &mut stages[..self.stages])?;
+        let stages = &mut stages[..self.stages];
+        self.composed(shapes, stages, |shape, plans| self.compose(key, shape, false, plans))?;
         *head = PlanHeader { mixed: 0, share: 1.0 };
         Ok(())
     }
@@ -486,10 +499,11 @@ impl Mixer for AugmentEngine {
     ) -> Result<()> {
         let (head, stages) = write(plan);
         let (mine, theirs) = stages.split_at_mut(self.stages);
-        let share = self.compose(own.0, &self.shape(own.1)?, true, mine)?;
-        self.shape(partner.1)
-            .and_then(|shape| self.compose_partner(partner.0, &shape, theirs))
-            .map_err(Error::of_partner)?;
+        let share =
+            self.composed(own.1, mine, |shape, plans| self.compose(own.0, shape, true, plans))?;
+        let compose =
+            |shape: &[usize], plans: &mut [_]| self.compose_partner(partner.0, shape, plans);
+        self.composed(partner.1, theirs, compose).map_err(Error::of_partner)?;
         *head = PlanHeader { mixed: 1, share };
         Ok(())
     }

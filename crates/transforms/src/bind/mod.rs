@@ -5,6 +5,7 @@ mod engine;
 mod follow;
 mod pixels;
 mod points;
+mod scaling;
 mod second_image;
 mod select;
 mod targets;

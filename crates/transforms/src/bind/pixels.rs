@@ -4,6 +4,7 @@ use tallow_core::{
     Decoders, Dim, Error, ErrorKind, FieldView, Picture, PictureHead, Result, RowMark, Window,
 };
 
+use super::scaling;
 use crate::compose::ShownSize;
 use crate::engine::raw::Elements;
 use crate::engine::{Raw, Reach, Turn};
@@ -16,6 +17,8 @@ pub(crate) struct Pixels<'a> {
     pub(crate) decoders: &'a Decoders,
     /// Where the time of decoding is left.
     pub(crate) mark: Option<&'a RowMark>,
+    /// Whether pictures may be decoded smaller than they are stored.
+    pub(crate) scaled: bool,
 }
 
 impl Pixels<'_> {
@@ -50,6 +53,8 @@ impl Pixels<'_> {
         then: impl FnOnce(&Raw<'_>) -> R,
     ) -> Result<R> {
         let head = picture.head(field.bytes()).map_err(|error| error.with_field(field.name()))?;
+        let mut stages = stages.peekable();
+        let head = if self.scaled { scaling::read_by(stages.peek(), head) } else { head };
         let shown = Shown::of(field.name(), &head, stages)?;
         let channels = head.stored().channels_of(picture.color());
         let raw = Raw {

@@ -212,9 +212,8 @@ impl BoundTarget {
 ///
 /// Why not, and what to do.
 fn check(target: &Target, sketch: &Sketch) -> std::result::Result<(), String> {
-    let is_label = matches!(target.kind, TargetKind::OneHot { .. });
     let problem = match sketch.mixing {
-        _ if is_label => return Ok(()),
+        _ if target.is_label() => return Ok(()),
         Mixing::Blends if target.is_mask() => {
             "mixup makes sums of two images, and there is no sum of two masks: mix by cutmix, \
              which pastes masks too"

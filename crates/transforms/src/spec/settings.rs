@@ -22,6 +22,7 @@ pub(crate) static FORMS: &[Form] = &[
     },
     Form { name: "draws_as", usage: "name", parse: |a, args| Ok(a.draws_as(args.field("name")?)) },
     Form { name: "resample_once", usage: "", parse: |a, _| Ok(a.resample_once()) },
+    Form { name: "scaled_decode", usage: "", parse: |a, _| Ok(a.scaled_decode()) },
     Form {
         name: "mask",
         usage: "field, fill=0",

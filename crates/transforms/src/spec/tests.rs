@@ -128,7 +128,7 @@ fn sizes_may_be_named_as_the_usage_lists_them() {
 
 #[test]
 fn settings_stand_anywhere_but_inside_a_step() {
-    let text = "field(photo) layout(hwc) draws_as(pair) resample_once hflip vflip \
+    let text = "field(photo) layout(hwc) draws_as(pair) resample_once scaled_decode hflip vflip \
                 mask(\"a b\", fill=255) boxes(b, xywh) keypoints(p) one_hot(y, 10, smoothing=0.1)";
     let parsed: Augment = text.parse().unwrap();
     assert_eq!(parsed.to_string(), text);
@@ -139,7 +139,7 @@ fn settings_stand_anywhere_but_inside_a_step() {
         mixed.to_string(),
         "layout(hwc) hflip one_hot(y, 10, smoothing=0.1) mask(\"a b\", fill=255)"
     );
-    for setting in ["mask(x)", "field(x)", "resample_once", "layout(hwc)"] {
+    for setting in ["mask(x)", "field(x)", "resample_once", "scaled_decode", "layout(hwc)"] {
         let e = error(&format!("random_apply(0.5, hflip {setting})"));
         assert!(e.message().contains("inside another step"), "{e}");
     }

@@ -9,7 +9,7 @@ use crate::compose::{Atom, Composer, Sketch};
 use crate::parameters::{chance, check_p};
 use crate::plan::{D, H, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Scaling, Step};
 use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
@@ -93,6 +93,10 @@ impl Step for Flip {
             composer.note(format_args!("{}", ["dflip", "vflip", "hflip"][self.axis]));
             composer.flip(self.axis);
         }
+    }
+
+    fn scaling(&self) -> Scaling {
+        Scaling::Follows
     }
 }
 

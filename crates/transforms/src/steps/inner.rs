@@ -11,8 +11,9 @@ use crate::compose::{Mixing, Sketch};
 ///
 /// When it has settings, which only the whole can have.
 pub(crate) fn check(chain: &Augment) -> Result<(), String> {
-    let Augment { field, layout, range, chain: _, targets, draws, once } = chain;
-    let settings = [field.is_some(), layout.is_some(), range.is_some(), draws.is_some(), *once];
+    let Augment { field, layout, range, chain: _, targets, draws, once, scaled } = chain;
+    let settings =
+        [field.is_some(), layout.is_some(), range.is_some(), draws.is_some(), *once, *scaled];
     if settings.contains(&true) || !targets.is_empty() {
         return Err(
             "found fields or settings on the chain inside, expected them on the whole chain"

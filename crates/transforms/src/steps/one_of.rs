@@ -8,7 +8,7 @@ use crate::augment::Augment;
 use crate::compose::{Composer, Sketch};
 use crate::parameters::whole;
 use crate::spec::Form;
-use crate::step::{Chain, Node, Step};
+use crate::step::{Chain, Node, Scaling, Step};
 use crate::steps::inner;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -60,6 +60,13 @@ impl Step for OneOf {
 
     fn inner(&self) -> Vec<&Chain> {
         self.chains.iter().map(|chain| &chain.chain).collect()
+    }
+
+    fn scaling(&self) -> Scaling {
+        let mut chains = self.chains.iter().map(|chain| chain.chain.scaling().0);
+        let first = chains.next().unwrap_or(Scaling::Follows);
+        // One that resizes beside one that does not leaves sizes of both kinds.
+        if chains.all(|other| other == first) { first } else { Scaling::Counts }
     }
 
     fn compose_in(&self, inner: &[Vec<Node>], draws: &mut Draws, composer: &mut Composer<'_>) {

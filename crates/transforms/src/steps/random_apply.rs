@@ -8,7 +8,7 @@ use crate::augment::Augment;
 use crate::compose::{Composer, Sketch};
 use crate::parameters::{chance, check_p};
 use crate::spec::Form;
-use crate::step::{Chain, Node, Step};
+use crate::step::{Chain, Node, Scaling, Step};
 use crate::steps::inner;
 use crate::text::number;
 
@@ -56,6 +56,14 @@ impl Step for RandomApply {
 
     fn inner(&self) -> Vec<&Chain> {
         vec![&self.chain.chain]
+    }
+
+    fn scaling(&self) -> Scaling {
+        // Of a resize that may be left out, what follows does see how large the picture was.
+        match self.chain.chain.scaling().0 {
+            Scaling::Follows => Scaling::Follows,
+            _ => Scaling::Counts,
+        }
     }
 
     fn compose_in(&self, inner: &[Vec<Node>], draws: &mut Draws, composer: &mut Composer<'_>) {

@@ -9,7 +9,7 @@ use crate::augment::Augment;
 use crate::compose::{Composer, Contents, Reason, ShownSize, Sketch};
 use crate::parameters::whole;
 use crate::spec::Form;
-use crate::step::{Chain, Node, Step};
+use crate::step::{Chain, Node, Scaling, Step};
 use crate::steps::inner;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -65,6 +65,10 @@ impl Step for RandomOrder {
 
     fn inner(&self) -> Vec<&Chain> {
         vec![&self.chain.chain]
+    }
+
+    fn scaling(&self) -> Scaling {
+        self.chain.chain.scaling().0
     }
 
     /// Fisher and Yates, from the end.

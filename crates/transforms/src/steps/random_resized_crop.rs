@@ -9,7 +9,7 @@ use crate::compose::{Atom, Composer, Sketch};
 use crate::parameters::{Size, Uniform};
 use crate::plan::{D, H, Interpolation, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Scaling, Step};
 use crate::steps::crop::size;
 
 pub(crate) static FORMS: &[Form] = &[Form {
@@ -135,6 +135,10 @@ impl Augment {
 impl Step for RandomResizedCrop {
     fn name(&self) -> &'static str {
         "random_resized_crop"
+    }
+
+    fn scaling(&self) -> Scaling {
+        Scaling::Resizes
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {

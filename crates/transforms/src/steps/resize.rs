@@ -8,7 +8,7 @@ use crate::augment::Augment;
 use crate::compose::{Composer, Sketch};
 use crate::plan::{H, Interpolation, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Scaling, Step};
 
 pub(crate) static FORMS: &[Form] = &[Form {
     name: "resize",
@@ -178,6 +178,10 @@ impl Step for Resize {
 
     fn draws(&self) -> bool {
         false
+    }
+
+    fn scaling(&self) -> Scaling {
+        Scaling::Resizes
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {

@@ -10,7 +10,7 @@ use crate::compose::{Atom, Composer, Sketch};
 use crate::parameters::{chance, check_p, whole};
 use crate::plan::{D, H, W};
 use crate::spec::Form;
-use crate::step::Step;
+use crate::step::{Scaling, Step};
 use crate::text::number;
 
 pub(crate) static FORMS: &[Form] = &[
@@ -123,6 +123,10 @@ impl Step for Rot90 {
         false
     }
 
+    fn scaling(&self) -> Scaling {
+        Scaling::Follows
+    }
+
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
         self.plane.check(sketch)?;
         if self.quarters % 2 == 0 {
@@ -158,6 +162,10 @@ struct RandomRot90 {
 impl Step for RandomRot90 {
     fn name(&self) -> &'static str {
         "random_rot90"
+    }
+
+    fn scaling(&self) -> Scaling {
+        Scaling::Follows
     }
 
     fn outline(&self, sketch: &mut Sketch) -> Result<(), String> {
