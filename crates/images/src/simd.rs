@@ -62,7 +62,7 @@ impl Simd {
     /// Proof that the AVX2 instructions may be used, if this level has them.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(crate) fn v3(self) -> Option<pulp::x86::V3> {
+    pub fn v3(self) -> Option<pulp::x86::V3> {
         match self.0 {
             Arch::V3(v3) => Some(v3),
             _ => None,

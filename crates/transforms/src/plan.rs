@@ -22,8 +22,8 @@ use std::str::FromStr;
 
 use bytemuck::{Pod, Zeroable};
 
-/// The layout of [`StagePlan`]; it changes with every change of these structs.
-pub const PLAN_VERSION: u32 = 2;
+/// The layout of [`StagePlan`] and what engines make of it; it changes with every change of either.
+pub const PLAN_VERSION: u32 = 3;
 
 /// The most pixel operations of one stage.
 pub const OPS_MAX: usize = 16;

@@ -61,6 +61,8 @@ fn difference(found: &Tensor, expected: &Tensor, tolerance: &str) -> Option<Stri
         "pixel" => worst <= 2e-6,
         "warp" if is_u8 => worst <= 1.0,
         "warp" => worst <= 1e-5,
+        "bytes" if is_u8 => worst <= 1.0,
+        "bytes" => worst <= 4e-4,
         "nearest" => differing <= 1e-3,
         other => panic!("no tolerance {other:?}"),
     };

@@ -1,6 +1,6 @@
 //! Where maps look in large images, beside a plain implementation in `f64`.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use tallow_core::{Key, RowKey};
 use tallow_transforms::{Augment, Fields, Layout};
 
@@ -43,6 +43,11 @@ impl Noise {
         let chain = format!("{chain} crop({top}, {left}, {height}, {width}) to_dtype(f32)");
         let shape = (1, self.height, self.width);
         let image = Tensor::from_slice(&self.levels, shape, &Device::Cpu).unwrap();
+        // Bytes are resized in integers, and what is shown here are places.
+        let image = match chain.starts_with("resize") {
+            true => (image.to_dtype(DType::F32).unwrap() / 255.0).unwrap(),
+            false => image,
+        };
         let chain: Augment = chain.parse().unwrap();
         let keys = [RowKey { key: Key::new(0, 0), index: 0 }];
         let made = chain.layout(Layout::Hw).apply(&Fields::new([("input", image)]), &keys).unwrap();

@@ -120,6 +120,30 @@ fn deviations_are_above_0_and_no_wider_than_the_range() {
 // ---- ranges
 
 #[test]
+fn bytes_are_resized_within_a_twentieth_of_a_level_of_floats() {
+    // The widest that was found is 0.025 of a level.
+    let mut state = 1u32;
+    let mut level = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    for [height, width, to_height, to_width] in
+        [[40, 50, 17, 23], [40, 50, 61, 83], [1000, 30, 20, 31], [30, 1000, 7, 20], [9, 9, 9, 9]]
+    {
+        let levels: Vec<u8> = (0..3 * height * width).map(|_| level()).collect();
+        let image = Tensor::from_vec(levels, (3, height, width), &Device::Cpu).unwrap();
+        let wide = image.to_dtype(DType::F32).unwrap();
+        for how in ["bilinear", "bicubic", "bilinear,antialias=false", "bicubic,antialias=false"] {
+            let text = format!("resize({to_height},{to_width},interpolation={how}) to_dtype(f32)");
+            let augment = chain(&text);
+            let (a, b) = (numbers(&augment, &image), numbers(&augment.range(0.0, 255.0), &wide));
+            let apart = a.iter().zip(&b).map(|(a, b)| 255.0 * (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 0.05, "{text} of {height}x{width}: {apart}");
+        }
+    }
+}
+
+#[test]
 fn floats_from_0_to_255_are_treated_as_bytes_are() {
     // Large enough for a histogram of 256 levels.
     let levels: Vec<u8> = (0..3 * 40 * 50u32).map(|i| (i * 97 % 251) as u8).collect();
@@ -131,7 +155,6 @@ fn floats_from_0_to_255_are_treated_as_bytes_are() {
         "posterize(3)",
         "equalize autocontrast",
         "invert adjust_sharpness(2)",
-        "random_resized_crop(5) adjust_contrast(1.5)",
         "rand_augment(3)",
         "aug_mix",
         "salt_and_pepper(0.5)",
@@ -258,7 +281,8 @@ fn wide_types_are_computed_with_and_delivered_as_f32() {
         let wide = image.to_dtype(dtype).unwrap();
         let resized = made(&chain("resize(5, 4)"), &wide).unwrap();
         assert_eq!(resized.dtype(), DType::F32);
-        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+        // Bytes are resized in integers.
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 0.05;
         assert!(values(&resized).iter().zip(&expected).all(near), "{dtype:?}");
         let narrow = made(&chain("resize(5, 4) to_dtype(bf16)"), &wide).unwrap();
         assert_eq!(narrow.dtype(), DType::BF16);

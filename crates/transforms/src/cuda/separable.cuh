@@ -19,12 +19,23 @@ struct Separable {
           room(shared.next), room_len(shared.left<float>()) {}
 
     __device__ __forceinline__ static Taps take(const StagePlan &plan, int axis, int side, Shared &shared) {
-        int count = Filter(plan, axis).count;
+        Filter filter(plan, axis);
         int starts = shared.take<int>(side);
-        return {starts, shared.take<float>(count * side), count};
+        return {starts, shared.take<float>(filter.count * side), filter.count, filter.bits()};
+    }
+
+    // Finds the columns and the rows of a tile.
+    template <class Weight> __device__ __forceinline__ void find(const StagePlan &plan, const Tile &tile) const {
+        for (int i = threadIdx.x; i < 2 * tile.side(); i += blockDim.x) {
+            bool is_row = i >= tile.side();
+            int axis = is_row ? H : W, k = tile.column(i);
+            int at = (is_row ? tile.y : tile.x) + k, last = plan.size[axis] - 1;
+            Taps taps = is_row ? down : across;
+            int resampled = after(plan, axis, at < last ? at : last);
+            taps.start(k) = taps_of(plan, axis, resampled, taps.weights_of<Weight>(k));
+        }
     }
 };
-
 
 // One tile under way.
 template <class T> struct Resampling {
@@ -41,7 +52,7 @@ template <class T> struct Resampling {
     // Leaves the last rows in shared memory, and the sums over all before them. Every thread takes
     // part.
     __device__ __forceinline__ void prepare() {
-        find_taps();
+        shared.find<float>(plan, tile);
         __syncthreads();
         int top = shared.down.start(0), bottom = shared.down.start(height() - 1);
         int low = top < bottom ? top : bottom, high = (top < bottom ? bottom : top) + shared.down.count;
@@ -62,18 +73,6 @@ template <class T> struct Resampling {
     __device__ __forceinline__ int height() const {
         int left = plan.size[H] - tile.y;
         return left < tile.side() ? left : tile.side();
-    }
-
-    // Those of the columns and the rows of the tile.
-    __device__ __forceinline__ void find_taps() const {
-        for (int i = threadIdx.x; i < 2 * tile.side(); i += blockDim.x) {
-            bool is_row = i >= tile.side();
-            int axis = is_row ? H : W, k = tile.column(i);
-            int at = (is_row ? tile.y : tile.x) + k, last = plan.size[axis] - 1;
-            Taps taps = is_row ? shared.down : shared.across;
-            int resampled = after(plan, axis, at < last ? at : last);
-            taps.start(k) = taps_of(plan, axis, resampled, taps.weights_of(k));
-        }
     }
 
     __device__ __forceinline__ float *sums() const { return shared_at<float>(shared.room); }
@@ -100,7 +99,7 @@ template <class T> struct Resampling {
     // The sums of column `x` over the row whose elements begin at `row`.
     __device__ __forceinline__ Pixel across_row(int row, int x) const {
         Taps taps = shared.across;
-        const float *weights = taps.weights_of(x);
+        const float *weights = taps.weights_of<float>(x);
         int start = taps.start(x);
         Axis columns = view.axes[W];
         int channel = view.channel_stride;
@@ -136,7 +135,7 @@ template <class T> struct Resampling {
     __device__ __forceinline__ Pixel down_column(int p) const {
         Taps taps = shared.down;
         int y = tile.row(p), x = tile.column(p);
-        const float *weights = taps.weights_of(y);
+        const float *weights = taps.weights_of<float>(y);
         int start = taps.start(y) - first;
         int from = start < 0 ? -start : 0, to = end - first - start;
         to = to < taps.count ? to : taps.count;

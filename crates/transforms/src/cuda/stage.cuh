@@ -5,17 +5,20 @@
 #pragma once
 
 #include <new>
+#include <type_traits>
 
 #include "lattice.cuh"
 #include "program.cuh"
+#include "resize_u8.cuh"
 #include "separable.cuh"
 #include "store.cuh"
 #include "warp.cuh"
 
 // How the pixels of a head come about.
-enum class Way { Lattice, Separable, Sampled, Sharpened };
+enum class Way { Lattice, Separable, Integers, Sampled, Sharpened };
 
-__device__ __forceinline__ Way way_of(const StagePlan &plan) {
+template <class T> __device__ __forceinline__ Way way_of(const StagePlan &plan) {
+    if (std::is_same<T, uint8_t>::value && is_integer(plan)) return Way::Integers;
     switch (plan.head) {
     case Head::Resize:
         return plan.interpolation == Interpolation::Nearest ? Way::Lattice : Way::Separable;
@@ -50,7 +53,7 @@ template <class T> struct Source {
     __device__ Source(const StageArgs &args, const StagePlan &plan, uint32_t row, Shared shared,
                       const RawImage<T> &image)
         : plan(plan), view(plan, image.raster), pixels(image.pixels),
-          fields(args.scratch.at<const float>(row, args.fields)), way(way_of(plan)),
+          fields(args.scratch.at<const float>(row, args.fields)), way(way_of<T>(plan)),
           tiles(plan, args.channels, args.tile_log2), lattice{shared.next},
           separable(plan, 1 << args.tile_log2, shared) {}
 
@@ -131,15 +134,19 @@ template <class T> struct Source {
 template <class T> struct Found {
     const Source<T> &source;
     Resampling<T> resampling;
+    ResizeU8 resize;
     int slice;
 
     // Every thread takes part.
     __device__ __forceinline__ Found(const Source<T> &source, const Tile &tile)
         : source(source),
-          resampling{source.plan, source.view, source.pixels, source.separable, tile, 0, 0, false} {
+          resampling{source.plan, source.view, source.pixels, source.separable, tile, 0, 0, false},
+          resize{source.plan, source.view, reinterpret_cast<const uint8_t *>(source.pixels),
+                 source.separable, tile, 0, 0, false} {
         slice = source.view.axes[D].at(after(source.plan, D, tile.z));
         if (source.way == Way::Lattice) source.lattice.prepare(source.plan, source.view, tile);
         if (source.way == Way::Separable) resampling.prepare();
+        if (source.way == Way::Integers) resize.prepare();
     }
 
     __device__ __forceinline__ void into(Pixels &to, const Tile &tile) const {
@@ -148,6 +155,8 @@ template <class T> struct Found {
             return each(to, [&](int p) { return source.pixel(tile, source.lattice.at(tile, slice, p)); });
         case Way::Separable:
             return each(to, [&](int p) { return resampling.down_column(p); });
+        case Way::Integers:
+            return each(to, [&](int p) { return resize.pixel(p); });
         case Way::Sampled:
             return each(to, [&](int p) {
                 return Source<T>::sampled(source, tile, tile.y + tile.row(p), tile.x + tile.column(p));

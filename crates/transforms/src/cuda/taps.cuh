@@ -1,5 +1,5 @@
 // Where each output of a resize or a blur reads, and with which weights: the formulas of
-// `engine/separable.rs`, in `f64`.
+// `engine/taps.rs`, in `f64`.
 #pragma once
 
 #include "shared.cuh"
@@ -7,14 +7,17 @@
 
 // The taps of some neighbouring outputs along one axis, in shared memory.
 struct Taps {
-    // The index of the first tap of each, and `count` weights each.
+    // The index of the first tap of each, and `count` weights each, `float` or `int`.
     int starts, weights;
     int count;
+    // Fractional bits of weights that are `int`.
+    int bits;
 
     __device__ __forceinline__ int &start(int output) const { return shared_at<int>(starts)[output]; }
 
-    __device__ __forceinline__ float *weights_of(int output) const {
-        return shared_at<float>(weights) + output * count;
+    template <class Weight> __device__ __forceinline__ Weight *weights_of(int output) const {
+        static_assert(sizeof(Weight) == sizeof(float), "both find room");
+        return shared_at<Weight>(weights) + output * count;
     }
 };
 
@@ -57,74 +60,127 @@ struct Filter {
         count = count < len ? count : len;
     }
 
-    // Writes the weights of resampled pixel `at` and returns the first tap.
-    __device__ int taps(int at, float *weights) const {
-        for (int t = 0; t < count; ++t) weights[t] = 0.0f;
+    // The place that resampled pixel `at` shows.
+    __device__ double place(int at) const {
         double edge = double(at) + 0.5;
         switch (kind) {
         case Bilinear: {
             double place = scale * edge - 0.5;
-            place = place > 0.0 ? place : 0.0;
+            return place > 0.0 ? place : 0.0;
+        }
+        case Bicubic:
+            return scale * edge - 0.5;
+        case Wide:
+            return scale * edge;
+        default:
+            return double(at);
+        }
+    }
+
+    // The first pixel that the taps of such a place are of; it may lie outside.
+    __device__ int first(double place) const {
+        switch (kind) {
+        case Bilinear: {
             double first = floor(place);
-            first = first < double(len - 1) ? first : double(len - 1);
-            double second = place - first;
+            return int(first < double(len - 1) ? first : double(len - 1));
+        }
+        case Bicubic:
+            return int(floor(place)) - 1;
+        case Wide: {
+            int first = int(place - support + 0.5);
+            return first > 0 ? first : 0;
+        }
+        default:
+            return int(place) - int(plan.weights_len) + 1;
+        }
+    }
+
+    // `tap(pixel, weight)` of all taps of resampled pixel `at`, in their order. Pixels lie inside, and
+    // one may come again.
+    template <class F> __device__ void each(int at, F tap) const {
+        double place = this->place(at);
+        int first = this->first(place);
+        switch (kind) {
+        case Bilinear: {
+            double second = place - double(first);
             double taps[] = {1.0 - second, second};
-            return spread(int(first), taps, weights);
+            return spread(first, taps, tap);
         }
         case Bicubic: {
-            double place = scale * edge - 0.5;
-            double first = floor(place), t = place - first;
+            double t = place - floor(place);
             double taps[] = {cubic(t + 1.0, -0.75), cubic(t, -0.75), cubic(1.0 - t, -0.75),
                              cubic(2.0 - t, -0.75)};
-            return spread(int(first) - 1, taps, weights);
+            return spread(first, taps, tap);
         }
-        case Wide:
-            return wide(scale * edge, weights);
+        case Wide: {
+            int end = int(place + support + 0.5);
+            end = end < len ? end : len;
+            double total = 0.0;
+            for (int at = first; at < end; ++at) total += weight(at, place);
+            double share = 1.0 / total;
+            for (int at = first; at < end; ++at) tap(at, weight(at, place) * share);
+            return;
+        }
         default:
-            return kernel(at, weights);
+            return kernel(at, tap);
         }
     }
 
     // Taps outside count for the outermost pixel.
-    template <int N> __device__ int spread(int first, const double (&taps)[N], float *weights) const {
-        int start = clamp(first, 0, len - count);
+    template <int N, class F> __device__ void spread(int first, const double (&taps)[N], F tap) const {
 #pragma unroll
-        for (int t = 0; t < N; ++t) weights[clamp(first + t, 0, len - 1) - start] += float(taps[t]);
-        return start;
-    }
-
-    // All pixels less than `support` from the centre, their weights made to sum to 1.
-    __device__ int wide(double centre, float *weights) const {
-        int first = int(centre - support + 0.5), end = int(centre + support + 0.5);
-        first = first > 0 ? first : 0;
-        end = end < len ? end : len;
-        int start = first < len - count ? first : len - count;
-        double total = 0.0;
-        for (int at = first; at < end; ++at) total += weight(at, centre);
-        for (int at = first; at < end; ++at) weights[at - start] = float(weight(at, centre) / total);
-        return start;
+        for (int t = 0; t < N; ++t) tap(clamp(first + t, 0, len - 1), taps[t]);
     }
 
     __device__ double weight(int at, double centre) const {
-        double x = (double(at) - centre + 0.5) / (scale > 1.0 ? scale : 1.0);
+        double x = (double(at) - centre + 0.5) * (1.0 / (scale > 1.0 ? scale : 1.0));
         if (is_cubic) return cubic(x, -0.5);
         double rest = 1.0 - fabs(x);
         return rest > 0.0 ? rest : 0.0;
     }
 
     // A blur's, those outside reflected.
-    __device__ int kernel(int at, float *weights) const {
+    template <class F> __device__ void kernel(int at, F tap) const {
         int half = int(plan.weights_len);
-        int start = clamp(at - half + 1, 0, len - count);
-        for (int tap = at - half + 1; tap < at + half; ++tap) {
-            int inside = tap >= 0 && tap < len ? tap : beyond(Border::Reflect, tap, len);
-            weights[inside - start] += plan.weights[tap < at ? at - tap : tap - at];
+        for (int pixel = at - half + 1; pixel < at + half; ++pixel) {
+            int inside = pixel >= 0 && pixel < len ? pixel : beyond(Border::Reflect, pixel, len);
+            tap(inside, double(plan.weights[pixel < at ? at - pixel : pixel - at]));
         }
+    }
+
+    // Writes the weights of resampled pixel `at` and returns the first tap.
+    __device__ int taps(int at, float *weights) const {
+        int start = clamp(first(place(at)), 0, len - count);
+        for (int t = 0; t < count; ++t) weights[t] = 0.0f;
+        each(at, [&](int pixel, double weight) { weights[pixel - start] += float(weight); });
         return start;
+    }
+
+    // The same in whole numbers of 2^-`bits()`: their sums are rounded, and a weight is what lies
+    // between two of them.
+    __device__ int taps(int at, int *weights) const {
+        constexpr int BIAS = 1 << 16;
+        int start = clamp(first(place(at)), 0, len - count), before = BIAS;
+        double sum = 0.0, unit = double(1 << bits());
+        for (int t = 0; t < count; ++t) weights[t] = 0;
+        each(at, [&](int pixel, double weight) {
+            sum += weight;
+            int rounded = int(sum * unit + (double(BIAS) + 0.5));
+            weights[pixel - start] += rounded - before;
+            before = rounded;
+        });
+        return start;
+    }
+
+    // Fractional bits of integer weights.
+    __device__ int bits() const {
+        if (kind != Wide) return 14;
+        return scale >= 3.0 ? 16 : scale >= 1.5 ? 15 : 14;
     }
 };
 
 // Writes the weights of resampled pixel `at` along `axis` and returns the first tap.
-__device__ OUTLINED int taps_of(const StagePlan &plan, int axis, int at, float *weights) {
+template <class Weight>
+__device__ OUTLINED int taps_of(const StagePlan &plan, int axis, int at, Weight *weights) {
     return Filter(plan, axis).taps(at, weights);
 }

@@ -1,6 +1,7 @@
 //! The scratch of one worker, divided into what a stage needs. All of it is planned at `build`.
 
 use crate::compose::{Mixing, Sketch};
+use crate::kernels::resize_u8::OUTPUTS;
 use crate::kernels::warp::Places;
 use crate::plan::canvas;
 
@@ -59,6 +60,10 @@ pub(crate) struct Extents {
 /// Planes begin on cache lines.
 const LINE: usize = 16;
 
+/// Weights are kept once for the height and twice for the width: a resize of bytes has there four
+/// numbers of 16 bits for each.
+const WEIGHTS: usize = 3;
+
 impl Extents {
     pub(crate) fn of(sketch: &Sketch) -> Self {
         let stages = &sketch.stages;
@@ -105,10 +110,11 @@ impl Extents {
         Parts {
             tile: self.row(),
             store: 2 * self.row(),
-            row: self.row().max(4 * self.stride),
+            // A resize of bytes reads a little past the end.
+            row: self.row().max(4 * self.stride) + LINE,
             ring: self.taps * self.row(),
-            weights: 2 * self.taps * self.longest,
-            starts: 2 * self.longest,
+            weights: WEIGHTS * self.weights(),
+            starts: 2 * self.outputs(),
             held: self.taps,
             places: 4 * self.stride,
             canvases: canvases * self.image(),
@@ -116,6 +122,16 @@ impl Extents {
             fields: if self.elastic { 3 * self.canvas } else { 0 },
             widened: self.widened,
         }
+    }
+
+    /// Outputs along an axis, in whole blocks.
+    fn outputs(&self) -> usize {
+        self.longest.next_multiple_of(OUTPUTS)
+    }
+
+    /// Weights of all outputs along an axis.
+    fn weights(&self) -> usize {
+        self.taps.next_multiple_of(2) * self.outputs()
     }
 
     /// Bytes of the scratch, with room to align it.
@@ -197,6 +213,7 @@ impl<'a> Memory<'a> {
         let (tile, store) = (take(parts.tile), take(parts.store));
         let (row, ring) = (take(parts.row), take(parts.ring));
         let (weights, starts) = (take(parts.weights), take(parts.starts));
+        let (x_weights, y_weights) = weights.split_at_mut((WEIGHTS - 1) * extents.weights());
         let held = take(parts.held);
         let [whole, share] = halves(take(parts.places));
         let mut canvases = take(parts.canvases);
@@ -208,7 +225,7 @@ impl<'a> Memory<'a> {
             head: HeadMemory {
                 row,
                 ring,
-                weights: halves(weights),
+                weights: [x_weights, y_weights],
                 starts: halves(bytemuck::cast_slice_mut(starts)),
                 held: bytemuck::cast_slice_mut(held),
                 places: Places {

@@ -1,17 +1,20 @@
 //! The engine that runs plans on the CPU, inside a loader's workers: from the raw row in the
 //! worker's scratch straight into the row of the batch.
 
+mod byte_rows;
 pub(crate) mod elastic;
 pub(crate) mod memory;
 mod program;
 pub(crate) mod raw;
 pub(crate) mod reach;
+mod resize_u8;
 pub(crate) mod select;
-pub(crate) mod separable;
+mod separable;
 mod sharpen;
 mod stage;
 mod statistics;
 pub(crate) mod store;
+mod taps;
 pub(crate) mod turn;
 pub(crate) mod view;
 pub(crate) mod warp;

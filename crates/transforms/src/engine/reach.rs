@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::separable::taps_of;
+use super::taps::taps_of;
 use super::view::beyond;
 use crate::plan::{Border, D, H, Head, StagePlan, W, canvas};
 

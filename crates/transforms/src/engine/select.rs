@@ -5,7 +5,7 @@ use bytemuck::Pod;
 
 use super::raw::Elements;
 use super::reach::Reach;
-use super::separable::nearest;
+use super::taps::nearest;
 use super::view::beyond;
 use super::warp;
 use crate::kernels::Simd;

@@ -2,6 +2,7 @@
 
 use super::memory::{HeadMemory, Memory, Tile};
 use super::program::{self, Place};
+use super::resize_u8::{self, ResizeU8};
 use super::separable::Separable;
 use super::sharpen::Sharpen;
 use super::statistics::Statistic;
@@ -17,17 +18,22 @@ use crate::plan::{D, H, Head, Op, StagePlan, W};
 enum Rows<'a> {
     Move,
     Separable(Separable<'a>),
+    ResizeU8(ResizeU8<'a>),
     Sharpen(Sharpen<'a>),
     Warp { places: Places<'a>, fields: Option<&'a [f32]> },
 }
 
 impl<'a> Rows<'a> {
-    fn prepare(
+    fn prepare<T: Pixel>(
         simd: Simd,
         plan: &StagePlan,
+        view: &View<'_, T>,
         memory: &'a mut HeadMemory<'_>,
         fields: &'a mut [f32],
     ) -> Self {
+        if let Some(bytes) = view.bytes().filter(|_| resize_u8::is_integer(plan)) {
+            return Self::ResizeU8(ResizeU8::prepare(plan, &bytes, memory));
+        }
         match plan.head() {
             Head::Skip | Head::Move => Self::Move,
             Head::Resize | Head::Blur => Self::Separable(Separable::prepare(plan, memory)),
@@ -57,6 +63,13 @@ impl<'a> Rows<'a> {
                 let z = plan.after.offset[D] + plan.after.sign[D] * z;
                 separable.row(simd, view, [z, y], tile);
             }
+            Self::ResizeU8(resize) => {
+                let z = plan.after.offset[D] + plan.after.sign[D] * z;
+                // Those that were prepared had bytes.
+                if let Some(bytes) = view.bytes() {
+                    resize.row(simd, &bytes, [z, y], tile);
+                }
+            }
             Self::Sharpen(sharpen) => sharpen.row(simd, plan, view, [z, y], tile),
             Self::Warp { places, fields } => {
                 match fields {
@@ -83,7 +96,7 @@ pub(crate) fn run<T: Pixel>(
 ) {
     let view = View::new(raster, plan);
     let Memory { tile, stride, store, head, canvases, seen, fields, .. } = memory;
-    let mut rows = Rows::prepare(simd, plan, head, fields);
+    let mut rows = Rows::prepare(simd, plan, &view, head, fields);
     let width = plan.size[W] as usize;
     let mut tile = Tile { values: tile, stride: *stride, width, channels: raster.channels };
     let ops = plan.ops();

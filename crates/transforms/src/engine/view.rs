@@ -38,7 +38,7 @@ impl<'a, T> Raster<'a, T> {
 
     /// Elements from the first of `pixels` to what lies at `at` along axis `k`, which may be before
     /// it where nothing is read.
-    fn offset(&self, k: usize, at: i32) -> isize {
+    pub(super) fn offset(&self, k: usize, at: i32) -> isize {
         (at - self.origin[k]) as isize * self.strides[k] as isize
     }
 }
@@ -46,10 +46,10 @@ impl<'a, T> Raster<'a, T> {
 /// A raster seen through the integer map and the border of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a, T> {
-    raster: Raster<'a, T>,
-    plan: &'a StagePlan,
+    pub(super) raster: Raster<'a, T>,
+    pub(super) plan: &'a StagePlan,
     /// The columns of the middle image that rows are of: the first, and how many.
-    columns: [i32; 2],
+    pub(super) columns: [i32; 2],
 }
 
 impl<'a, T: Pixel> View<'a, T> {
@@ -72,12 +72,32 @@ impl<'a, T: Pixel> View<'a, T> {
     }
 
     /// The source coordinate that is seen at `at` along source axis `axis`; `None` is the fill.
-    fn bordered(&self, axis: usize, at: i32) -> Option<i32> {
+    pub(super) fn bordered(&self, axis: usize, at: i32) -> Option<i32> {
         let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
         if (start..end).contains(&at) {
             return Some(at);
         }
         beyond(self.plan.border(), at - start, end - start).map(|inside| start + inside)
+    }
+
+    /// The same image, where its elements are bytes.
+    pub(crate) fn bytes(&self) -> Option<View<'a, u8>> {
+        let Raster { pixels, strides, origin, channel_stride, channels } = self.raster;
+        let pixels = T::bytes(pixels)?;
+        let raster = Raster { pixels, strides, origin, channel_stride, channels };
+        Some(View { raster, plan: self.plan, columns: self.columns })
+    }
+
+    /// The columns of a row that lie inside the window, the first of the row at the source coordinate
+    /// `at`; what is left of and right of them is the border.
+    pub(super) fn inside(&self, at: i32) -> Range<usize> {
+        let (axis, sign) = (self.plan.before.axis[2] as usize, self.plan.before.sign[2]);
+        let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
+        let width = self.width() as i32;
+        let first = if sign > 0 { start - at } else { at - (end - 1) };
+        let first = first.clamp(0, width);
+        let inside = if sign > 0 { end - at } else { at - start + 1 };
+        first as usize..inside.clamp(0, width).max(first) as usize
     }
 
     /// Row (z, y) of the middle image into `planes`, one plane per channel, `stride` apart.
@@ -93,12 +113,7 @@ impl<'a, T: Pixel> View<'a, T> {
                 None => return self.fill(planes, stride, 0, width),
             }
         }
-        // The columns inside the window; what is left of and right of them is the border.
-        let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
-        let first = if sign > 0 { start - at[axis] } else { at[axis] - (end - 1) };
-        let first = first.clamp(0, width as i32) as usize;
-        let inside = if sign > 0 { end - at[axis] } else { at[axis] - start + 1 };
-        let inside = (inside.clamp(0, width as i32) as usize).max(first);
+        let Range { start: first, end: inside } = self.inside(at[axis]);
         let step = self.raster.strides[axis];
         for x in (0..first).chain(inside..width) {
             self.border_pixel(base, axis, at[axis] + sign * x as i32, planes, stride, x);

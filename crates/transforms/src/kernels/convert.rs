@@ -9,9 +9,18 @@ use super::math::to_u8;
 pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
     /// The value, rounded half to even where an `f32` does not hold it.
     fn to_f32(self) -> f32;
+
+    /// The elements, if they are bytes.
+    fn bytes(_elements: &[Self]) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl Pixel for u8 {
+    fn bytes(elements: &[Self]) -> Option<&[u8]> {
+        Some(elements)
+    }
+
     #[inline(always)]
     fn to_f32(self) -> f32 {
         f32::from(self)

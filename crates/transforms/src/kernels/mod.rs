@@ -1,8 +1,9 @@
 //! The pixel kernels: loops over one row of `f32`, compiled once per SIMD level.
 //!
-//! Every kernel is plain safe Rust that the compiler vectorises; [`Simd`] only chooses for which
+//! Kernels are plain safe Rust that the compiler vectorises; [`Simd`] only chooses for which
 //! instruction set. There is no fused multiply-add and no reassociation anywhere, so all levels
-//! (and a CUDA kernel that repeats the same operations) agree bit for bit.
+//! (and a CUDA kernel that repeats the same operations) agree bit for bit. [`resize_u8`] is the
+//! exception: it computes in integers, by instructions that no compiler finds.
 
 pub(crate) mod arithmetic;
 pub(crate) mod color;
@@ -10,6 +11,7 @@ pub(crate) mod convert;
 pub(crate) mod filter;
 pub(crate) mod math;
 pub(crate) mod noise;
+pub(crate) mod resize_u8;
 pub(crate) mod stats;
 pub(crate) mod taps;
 pub(crate) mod warp;

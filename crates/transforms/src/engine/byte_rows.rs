@@ -1,0 +1,105 @@
+//! Rows of a middle image as bytes: where they lie, or copied.
+
+use std::ops::Range;
+
+use super::view::View;
+use crate::kernels::resize_u8::Rows;
+use crate::plan::D;
+
+impl<'a> View<'a, u8> {
+    /// Whether the elements of a pixel lie side by side.
+    pub(super) fn is_interleaved(&self) -> bool {
+        self.raster.channel_stride == 1 && self.raster.channels > 1
+    }
+
+    /// Whether the rows `rows` of every slice lie in the raster as they are, but for running
+    /// backwards: one element beside the other, and nothing of the border.
+    pub(super) fn is_straight(&self, rows: &Range<i32>) -> bool {
+        let step = self.raster.strides[self.plan.before.axis[2] as usize];
+        let beside = if self.is_interleaved() { self.raster.channels } else { 1 };
+        let [first, width] = self.columns;
+        let (top, bottom) = (rows.start, rows.end - 1);
+        let corners = [[0, top, first], [self.plan.middle[D] - 1, bottom, first + width - 1]];
+        let inside = |at: [i32; 3]| {
+            let at = self.plan.before.at(at);
+            (0..3).all(|k| (self.plan.window_start[k]..self.plan.window_end[k]).contains(&at[k]))
+        };
+        step == beside && width > 0 && top <= bottom && corners.into_iter().all(inside)
+    }
+
+    /// Whether columns run backwards in the raster.
+    pub(super) fn is_mirrored(&self) -> bool {
+        self.plan.before.sign[2] < 0
+    }
+
+    /// The straight rows of slice `z` from row `y` on.
+    pub(super) fn straight(&self, z: i32, y: i32) -> Rows<'a> {
+        let map = &self.plan.before;
+        let [first, width] = self.columns;
+        let low = if self.is_mirrored() { first + width - 1 } else { first };
+        let at = map.at([z, y, low]);
+        let place = (0..3).map(|k| self.raster.offset(k, at[k])).sum::<isize>();
+        let step = self.raster.strides[map.axis[1] as usize] as isize * map.sign[1] as isize;
+        Rows { bytes: self.raster.pixels, first: place as usize, step, wrap: usize::MAX, back: 0 }
+    }
+
+    /// Copies row (z, y): whole pixels where they lie as such, otherwise a plane per channel, `stride`
+    /// apart. A border of fills has only whole numbers.
+    pub(super) fn copy(&self, z: i32, y: i32, to: &mut [u8], stride: usize) {
+        let (map, width) = (&self.plan.before, self.width());
+        let at = map.at([z, y, self.columns[0]]);
+        let (axis, sign) = (map.axis[2] as usize, map.sign[2]);
+        let mut base = 0;
+        for k in (0..3).filter(|k| *k != axis) {
+            match self.bordered(k, at[k]) {
+                Some(at) => base += self.raster.offset(k, at),
+                None => return self.copy_pixels(None, 0..width, to, stride),
+            }
+        }
+        let place = |x: usize| base + self.raster.offset(axis, at[axis] + sign * x as i32);
+        let inside = self.inside(at[axis]);
+        for x in (0..inside.start).chain(inside.end..width) {
+            let at = self.bordered(axis, at[axis] + sign * x as i32);
+            let from = at.map(|at| base + self.raster.offset(axis, at));
+            self.copy_pixels(from, x..x + 1, to, stride);
+        }
+        if !inside.is_empty() {
+            self.copy_pixels(Some(place(inside.start)), inside, to, stride);
+        }
+    }
+
+    /// Copies the pixels of columns `columns`, the first of which lies at `from`; without, it is the
+    /// fill.
+    fn copy_pixels(
+        &self,
+        from: Option<isize>,
+        columns: Range<usize>,
+        to: &mut [u8],
+        stride: usize,
+    ) {
+        let channels = self.raster.channels;
+        let axis = self.plan.before.axis[2] as usize;
+        let step = self.raster.strides[axis] as isize * self.plan.before.sign[2] as isize;
+        for c in 0..channels {
+            let (first, beside) = match self.is_interleaved() {
+                true => (columns.start * channels + c, channels),
+                false => (c * stride + columns.start, 1),
+            };
+            let to = to[first..].iter_mut().step_by(beside).take(columns.len());
+            let Some(from) = from else {
+                to.for_each(|to| *to = self.fill_of(c) as u8);
+                continue;
+            };
+            let from = from + (c * self.raster.channel_stride) as isize;
+            if step > 0 {
+                let from = self.raster.pixels[from as usize..].iter().step_by(step as usize);
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            } else {
+                let low = (from + (columns.len() as isize - 1) * step) as usize;
+                let from = self.raster.pixels[low..=from as usize].iter();
+                let from = from.step_by(step.unsigned_abs()).rev();
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            }
+        }
+    }
+}

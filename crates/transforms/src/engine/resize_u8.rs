@@ -1,0 +1,165 @@
+//! Resizes of bytes, in integers: first along the height, straight from the bytes of the image, then
+//! along the width. All engines and levels therefore make the same bits, in whatever order they add.
+//!
+//! Rows that lie in the image as they are, forwards or backwards, are read there; others are copied
+//! into a ring while the height needs them.
+
+use std::ops::Range;
+
+use super::memory::{HeadMemory, Tile};
+use super::taps::{IntegerTaps, taps_of};
+use super::view::View;
+use crate::kernels::Simd;
+use crate::kernels::resize_u8::{Across, BETWEEN, Form, Rows, SLACK, horizontal, split, vertical};
+use crate::plan::{Border, H, Head, Interpolation, StagePlan, W};
+
+/// No row of any image.
+const NO_ROW: i32 = i32::MIN;
+
+/// A resize under way.
+#[derive(Debug)]
+pub(crate) struct ResizeU8<'a> {
+    across: Across<'a>,
+    down: IntegerTaps<'a>,
+    /// The columns of the middle image that have a tap; taps of `across` count from the first.
+    columns: Range<u32>,
+    /// Rows are copied into it unless they are straight: row r of slice `slice` of the middle image
+    /// lies at r modulo the taps of `down`.
+    ring: Option<&'a mut [u8]>,
+    held: &'a mut [i32],
+    slice: i32,
+    /// A row between the passes, and the same as planes where pixels have other than three or four
+    /// channels.
+    between: &'a mut [i16],
+    stride: usize,
+}
+
+/// Whether `plan` resizes bytes in integers, if it reads bytes. All but the nearest pixel, unless the
+/// border shows numbers that no byte is.
+pub(crate) fn is_integer(plan: &StagePlan) -> bool {
+    let is_byte = |fill: &f32| f32::from(*fill as u8) == *fill;
+    plan.head() == Head::Resize
+        && plan.interpolation() != Interpolation::Nearest
+        && (plan.border() != Border::Constant || plan.fill.iter().all(is_byte))
+}
+
+impl<'a> ResizeU8<'a> {
+    /// Works out the taps of `plan`, which is an integer one of `view`.
+    pub(crate) fn prepare(
+        plan: &StagePlan,
+        view: &View<'_, u8>,
+        memory: &'a mut HeadMemory<'_>,
+    ) -> Self {
+        let HeadMemory { row, ring, weights, starts, held, stride, .. } = memory;
+        let [x_weights, y_weights] = weights;
+        let [x_starts, y_starts] = starts;
+        let y_weights: &mut [i16] = bytemuck::cast_slice_mut(y_weights);
+        // The memory of the taps along the height serves until those along the width are laid out.
+        let x = IntegerTaps::of(plan, W, y_starts, y_weights);
+        let columns = x.reach();
+        let view = view.columns(&columns);
+        let is_straight = view.is_straight(&taps_of(plan, H));
+        let across = across(&x, &view, is_straight, x_starts, bytemuck::cast_slice_mut(x_weights));
+        let down = IntegerTaps::of(plan, H, y_starts, y_weights);
+        let held = &mut held[..down.count];
+        held.fill(NO_ROW);
+        let ring = if is_straight { None } else { Some(bytemuck::cast_slice_mut(ring)) };
+        let between = bytemuck::cast_slice_mut(row);
+        Self { across, down, columns, ring, held, slice: NO_ROW, between, stride: *stride }
+    }
+
+    /// Output row (z, y) into `tile`, whose planes have room for whole blocks of outputs.
+    pub(crate) fn row(
+        &mut self,
+        simd: Simd,
+        view: &View<'_, u8>,
+        [z, y]: [i32; 2],
+        tile: &mut Tile<'_>,
+    ) {
+        let view = view.columns(&self.columns);
+        let (first, weights) = self.down.output(y as usize);
+        self.copy(&view, z, first..first + weights.len());
+        let (bits, channels, width) = (self.down.bits, view.channels(), view.width());
+        let Self { across, ring, between, stride, .. } = self;
+        let (rows, apart) = match ring {
+            Some(ring) => (ring_rows(ring, self.held.len(), channels * *stride, first), *stride),
+            None => (view.straight(z, first as i32), view.raster.channel_stride),
+        };
+        if !view.is_interleaved() {
+            for c in 0..channels {
+                let rows = Rows { first: rows.first + c * apart, ..rows };
+                vertical(simd, &rows, weights, bits, &mut between[c * *stride..][..width]);
+            }
+            return planes(simd, between, across, *stride, tile);
+        }
+        let len = width * channels;
+        vertical(simd, &rows, weights, bits, &mut between[..len]);
+        if across.form == Form::Plane {
+            let (pixels, between) = between.split_at_mut(len);
+            split(pixels, channels, between, *stride);
+            return planes(simd, between, across, *stride, tile);
+        }
+        horizontal(simd, &between[..len + SLACK], across, tile.values, tile.stride);
+    }
+
+    /// Copies what of `rows` is not in the ring.
+    fn copy(&mut self, view: &View<'_, u8>, z: i32, rows: Range<usize>) {
+        let Some(ring) = &mut self.ring else { return };
+        if self.slice != z {
+            self.held.fill(NO_ROW);
+            self.slice = z;
+        }
+        let len = view.channels() * self.stride;
+        for r in rows {
+            let slot = r % self.held.len();
+            if self.held[slot] != r as i32 {
+                view.copy(z, r as i32, &mut ring[slot * len..][..len], self.stride);
+                self.held[slot] = r as i32;
+            }
+        }
+    }
+}
+
+/// Rows from `first` on in a ring of `count` rows that are `len` long.
+fn ring_rows(ring: &[u8], count: usize, len: usize, first: usize) -> Rows<'_> {
+    let slot = first % count;
+    let (step, wrap, back) = (len as isize, count - slot, count * len);
+    Rows { bytes: ring, first: slot * len, step, wrap, back }
+}
+
+/// The taps `x` along the width, as those of rows of `view`.
+fn across<'a>(
+    x: &IntegerTaps<'_>,
+    view: &View<'_, u8>,
+    is_straight: bool,
+    starts: &'a mut [u32],
+    weights: &'a mut [i16],
+) -> Across<'a> {
+    let form = match view.channels() {
+        3 if view.is_interleaved() => Form::Rgb,
+        4 if view.is_interleaved() => Form::Rgba,
+        _ => Form::Plane,
+    };
+    // Copied rows run as the middle image does.
+    let is_mirrored = is_straight && view.is_mirrored();
+    let (first, count, width) = (x.reach().start, x.count, view.width() as u32);
+    let start = |output: usize| {
+        let start = x.start[output] - first;
+        let start = if is_mirrored { width - start - count as u32 } else { start };
+        start * form.elements() as u32
+    };
+    let weight = |output: usize, tap: usize| {
+        let tap = if is_mirrored { count - 1 - tap } else { tap };
+        x.weights[output * count + tap]
+    };
+    let scale = 1.0 / (1u64 << (BETWEEN + x.bits)) as f32;
+    Across::lay(form, x.start.len(), start, count, weight, scale, (starts, weights))
+}
+
+/// Resamples planes of the row between the passes.
+fn planes(simd: Simd, between: &[i16], across: &Across<'_>, stride: usize, tile: &mut Tile<'_>) {
+    for c in 0..tile.channels {
+        let to = &mut tile.values[c * tile.stride..];
+        horizontal(simd, &between[c * stride..], across, to, tile.stride);
+    }
+}

@@ -1,0 +1,236 @@
+//! The passes in AVX2.
+
+use std::arch::x86_64::{__m128i, __m256i};
+
+use pulp::x86::V3;
+use pulp::{NullaryFnOnce, cast};
+
+use super::{Across, Form, OUTPUTS, Rows, SLACK, VECTOR, VECTORS, rounding};
+
+/// Columns that are summed at once: eight registers of sums.
+pub(super) const COLUMNS: usize = 64;
+
+/// `to` has at least [`COLUMNS`] columns.
+pub(super) fn vertical(v3: V3, rows: &Rows<'_>, weights: &[i16], bits: u32, to: &mut [i16]) {
+    v3.vectorize(Vertical { v3, rows, weights, bits, to });
+}
+
+/// What is compiled for AVX2. A closure would do, but for a call in between that is not inlined.
+struct Vertical<'a> {
+    v3: V3,
+    rows: &'a Rows<'a>,
+    weights: &'a [i16],
+    bits: u32,
+    to: &'a mut [i16],
+}
+
+impl NullaryFnOnce for Vertical<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        let last = self.to.len() - COLUMNS;
+        let mut at = 0;
+        loop {
+            let sums = self.sums(at);
+            self.store(sums, at);
+            if at == last {
+                return;
+            }
+            // The last columns are made twice where they are not as many.
+            at = (at + COLUMNS).min(last);
+        }
+    }
+}
+
+impl Vertical<'_> {
+    /// The sums of [`COLUMNS`] columns, before they are shifted.
+    #[inline(always)]
+    fn sums(&self, at: usize) -> [__m256i; 8] {
+        let (half, _) = rounding(self.bits);
+        let mut sums = [self.v3.avx._mm256_set1_epi32(half); 8];
+        let (pairs, rest) = self.weights.as_chunks::<2>();
+        for (pair, weights) in pairs.iter().enumerate() {
+            let (a, b) = (self.rows.block(2 * pair, at), self.rows.block(2 * pair + 1, at));
+            self.add(&mut sums, [*a, *b], *weights);
+        }
+        if let [weight] = rest {
+            let row = *self.rows.block(2 * pairs.len(), at);
+            self.add(&mut sums, [row, row], [*weight, 0]);
+        }
+        sums
+    }
+
+    /// Adds two rows. Bytes of both are put side by side and widened within each half of a
+    /// register, and packing takes the sums back.
+    #[inline(always)]
+    fn add(&self, sums: &mut [__m256i; 8], rows: [[u8; COLUMNS]; 2], weights: [i16; 2]) {
+        let v3 = self.v3;
+        let weights = v3.avx._mm256_set1_epi32(cast(weights));
+        let zero = v3.avx._mm256_setzero_si256();
+        let [a, b]: [[__m256i; 2]; 2] = cast(rows);
+        for ((sums, a), b) in sums.as_chunks_mut::<4>().0.iter_mut().zip(a).zip(b) {
+            let (low, high) =
+                (v3.avx2._mm256_unpacklo_epi8(a, b), v3.avx2._mm256_unpackhi_epi8(a, b));
+            let pairs = [
+                v3.avx2._mm256_unpacklo_epi8(low, zero),
+                v3.avx2._mm256_unpackhi_epi8(low, zero),
+                v3.avx2._mm256_unpacklo_epi8(high, zero),
+                v3.avx2._mm256_unpackhi_epi8(high, zero),
+            ];
+            for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                *sum = v3.avx2._mm256_add_epi32(*sum, v3.avx2._mm256_madd_epi16(pairs, weights));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn store(&mut self, sums: [__m256i; 8], at: usize) {
+        let avx2 = self.v3.avx2;
+        let (_, shift) = rounding(self.bits);
+        let count: __m128i = cast([u64::from(shift), 0]);
+        for (half, sums) in sums.as_chunks::<4>().0.iter().enumerate() {
+            let [a, b, c, d] = *sums;
+            let low = avx2._mm256_packs_epi32(
+                avx2._mm256_sra_epi32(a, count),
+                avx2._mm256_sra_epi32(b, count),
+            );
+            let high = avx2._mm256_packs_epi32(
+                avx2._mm256_sra_epi32(c, count),
+                avx2._mm256_sra_epi32(d, count),
+            );
+            let values: [i16; COLUMNS / 2] = cast([
+                avx2._mm256_permute2x128_si256::<0x20>(low, high),
+                avx2._mm256_permute2x128_si256::<0x31>(low, high),
+            ]);
+            self.to[at + half * COLUMNS / 2..][..COLUMNS / 2].copy_from_slice(&values);
+        }
+    }
+}
+
+pub(super) fn horizontal(
+    v3: V3,
+    row: &[i16],
+    taps: &Across<'_>,
+    planes: &mut [f32],
+    stride: usize,
+) {
+    // The usual numbers of steps are known to the compiler.
+    match taps.steps() {
+        1 => v3.vectorize(Horizontal::<1> { v3, row, taps, planes, stride }),
+        2 => v3.vectorize(Horizontal::<2> { v3, row, taps, planes, stride }),
+        3 => v3.vectorize(Horizontal::<3> { v3, row, taps, planes, stride }),
+        _ => v3.vectorize(Horizontal::<ANY> { v3, row, taps, planes, stride }),
+    }
+}
+
+/// Steps that the compiler does not know.
+const ANY: usize = 0;
+
+struct Horizontal<'a, const STEPS: usize> {
+    v3: V3,
+    row: &'a [i16],
+    taps: &'a Across<'a>,
+    planes: &'a mut [f32],
+    stride: usize,
+}
+
+impl<const STEPS: usize> NullaryFnOnce for Horizontal<'_, STEPS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        match self.taps.form {
+            Form::Plane => self.plane(),
+            Form::Rgb => self.pixels::<3>([0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, 4, 5, 10, 11]),
+            Form::Rgba => self.pixels::<4>([0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15]),
+        }
+    }
+}
+
+impl<const STEPS: usize> Horizontal<'_, STEPS> {
+    /// One channel: eight taps of two outputs at once.
+    #[inline(always)]
+    fn plane(self) {
+        let avx2 = self.v3.avx2;
+        for (block, starts) in self.taps.starts.as_chunks::<OUTPUTS>().0.iter().enumerate() {
+            let [a, b, c, d] = self.sums(block, starts, 8, None);
+            let sums =
+                avx2._mm256_hadd_epi32(avx2._mm256_hadd_epi32(a, b), avx2._mm256_hadd_epi32(c, d));
+            let values: [f32; OUTPUTS] = self.values(sums);
+            self.planes[block * OUTPUTS..][..OUTPUTS].copy_from_slice(&values);
+        }
+    }
+
+    /// Pixels of `C` channels: a pair of two outputs at once, of which `order` puts each channel
+    /// side by side.
+    #[inline(always)]
+    fn pixels<const C: usize>(self, order: [u8; 16]) {
+        let avx2 = self.v3.avx2;
+        let order: __m256i = cast([order, order]);
+        let stride = self.stride;
+        for (block, starts) in self.taps.starts.as_chunks::<OUTPUTS>().0.iter().enumerate() {
+            let [a, b, c, d] = self.sums(block, starts, 2 * C, Some(order));
+            let (ab, cd) = (avx2._mm256_unpacklo_epi32(a, b), avx2._mm256_unpacklo_epi32(c, d));
+            let red = avx2._mm256_unpacklo_epi64(ab, cd);
+            let green = avx2._mm256_unpackhi_epi64(ab, cd);
+            let (ab, cd) = (avx2._mm256_unpackhi_epi32(a, b), avx2._mm256_unpackhi_epi32(c, d));
+            let blue = avx2._mm256_unpacklo_epi64(ab, cd);
+            let alpha = avx2._mm256_unpackhi_epi64(ab, cd);
+            for (c, sums) in [red, green, blue, alpha].into_iter().enumerate().take(C) {
+                let values: [f32; OUTPUTS] = self.values(sums);
+                self.planes[c * stride + block * OUTPUTS..][..OUTPUTS].copy_from_slice(&values);
+            }
+        }
+    }
+
+    /// The sums of [`OUTPUTS`] outputs; a step is `step` elements, which `order` puts in that of the
+    /// weights.
+    #[inline(always)]
+    fn sums(
+        &self,
+        block: usize,
+        starts: &[u32; OUTPUTS],
+        step: usize,
+        order: Option<__m256i>,
+    ) -> [__m256i; VECTORS] {
+        let (avx, avx2) = (self.v3.avx, self.v3.avx2);
+        let steps = if STEPS == ANY { self.taps.steps() } else { STEPS };
+        let len = (steps - 1) * step + SLACK;
+        let weights = &self.taps.weights[block * steps * VECTORS * VECTOR..];
+        let weights = &weights.as_chunks::<{ VECTORS * VECTOR }>().0[..steps];
+        let mut rows: [&[i16]; OUTPUTS] = [&[]; OUTPUTS];
+        for (row, start) in rows.iter_mut().zip(starts) {
+            *row = &self.row[*start as usize..][..len];
+        }
+        let mut sums = [avx._mm256_setzero_si256(); VECTORS];
+        for (at, weights) in weights.iter().enumerate() {
+            let weights: [__m256i; VECTORS] = cast(*weights);
+            for (k, sum) in sums.iter_mut().enumerate() {
+                let (low, high) = (eight(rows[k], at * step), eight(rows[k + VECTORS], at * step));
+                let taps = avx._mm256_set_m128i(high, low);
+                let taps = match order {
+                    Some(order) => avx2._mm256_shuffle_epi8(taps, order),
+                    None => taps,
+                };
+                let terms = avx2._mm256_madd_epi16(taps, weights[k]);
+                *sum = avx2._mm256_add_epi32(*sum, terms);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn values(&self, sums: __m256i) -> [f32; OUTPUTS] {
+        let avx = self.v3.avx;
+        let scale = avx._mm256_set1_ps(self.taps.scale);
+        cast(avx._mm256_mul_ps(avx._mm256_cvtepi32_ps(sums), scale))
+    }
+}
+
+/// Eight elements of a row.
+#[inline(always)]
+fn eight(row: &[i16], at: usize) -> __m128i {
+    let taps: [i16; 8] = *row[at..][..8].first_chunk().expect("eight");
+    cast(taps)
+}

@@ -1,0 +1,124 @@
+//! Resizes of bytes, which are the same bit for bit however the bytes come about.
+
+use candle_core::{DType, Device, Tensor};
+use tallow_core::{Key, RowKey};
+use tallow_transforms::{Augment, Fields, Layout};
+
+const RESIZES: [&str; 4] = [
+    "resize(17,21)",
+    "resize(90,73,interpolation=bicubic)",
+    "resize(13,100,antialias=false)",
+    "resize(5,4,interpolation=bicubic,antialias=false)",
+];
+
+/// What the chain makes of images of this layout.
+fn made(chain: &str, layout: Layout, image: &Tensor) -> Tensor {
+    let chain: Augment = chain.parse().unwrap_or_else(|error| panic!("{chain}: {error}"));
+    let fields = Fields::new([("input", image.unsqueeze(0).unwrap())]);
+    let keys = [RowKey { key: Key::new(0, 0), index: 0 }];
+    let made = chain.layout(layout).apply(&fields, &keys).unwrap();
+    made["input"].squeeze(0).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// An image of 40 x 57 with so many channels, the channels last.
+fn image(channels: usize) -> Tensor {
+    let levels = |i: usize| (i as u32).wrapping_mul(2_654_435_761).to_le_bytes()[3];
+    let levels: Vec<u8> = (0..40 * 57 * channels).map(levels).collect();
+    Tensor::from_vec(levels, (40, 57, channels), &Device::Cpu).unwrap()
+}
+
+fn channels_first(image: &Tensor) -> Tensor {
+    image.permute((2, 0, 1)).unwrap().contiguous().unwrap()
+}
+
+#[test]
+fn channels_first_and_last_are_resized_alike() {
+    for channels in 1..=6 {
+        let (last, first) = (image(channels), channels_first(&image(channels)));
+        for resize in RESIZES {
+            let chain = format!("{resize} to_dtype(f32) to_layout(chw)");
+            let (a, b) = (made(&chain, Layout::Hwc, &last), made(&chain, Layout::Chw, &first));
+            assert_eq!(values(&a), values(&b), "{resize} of {channels} channels");
+            let bytes = format!("{resize} to_layout(hwc)");
+            let (a, b) = (made(&bytes, Layout::Hwc, &last), made(&bytes, Layout::Chw, &first));
+            assert_eq!(values(&a), values(&b), "{resize} of {channels} channels, to bytes");
+        }
+    }
+}
+
+#[test]
+fn what_is_moved_first_is_resized_as_what_was_moved() {
+    let moves = [
+        "hflip",
+        "vflip",
+        "rot90(1)",
+        "rot90(1) hflip",
+        "rot90(2)",
+        "rot90(3)",
+        "crop(3,5,30,40)",
+        "crop(3,5,30,40) hflip",
+        "pad(4,mode=reflect)",
+        "pad(3,mode=edge) hflip",
+        "pad(2,mode=symmetric) rot90(1)",
+        "pad(5,fill=0.4)",
+        "pad(5,fill=0.4) vflip",
+    ];
+    for channels in [1, 2, 3, 4, 5] {
+        for moved in moves {
+            let last = image(channels);
+            for (layout, image) in
+                [(Layout::Hwc, last.clone()), (Layout::Chw, channels_first(&last))]
+            {
+                let before = made(moved, layout, &image);
+                for resize in RESIZES {
+                    let resize = format!("{resize} to_dtype(f32)");
+                    let both = made(&format!("{moved} {resize}"), layout, &image);
+                    let after = made(&resize, layout, &before);
+                    let what = format!("{moved} {resize} of {channels} channels, {layout}");
+                    assert_eq!(values(&both), values(&after), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_moved_last_is_moved_as_it_is() {
+    for (channels, layout) in [(3, Layout::Hwc), (4, Layout::Hwc), (2, Layout::Chw)] {
+        let last = image(channels);
+        let image = if layout == Layout::Hwc { last } else { channels_first(&last) };
+        for moved in ["hflip", "rot90(1)", "crop(1,2,4,2) hflip"] {
+            for resize in RESIZES {
+                let both = made(&format!("{resize} {moved}"), layout, &image);
+                let after = made(moved, layout, &made(resize, layout, &image));
+                assert_eq!(values(&both), values(&after), "{resize} {moved}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_flat_stays_flat() {
+    for level in [0u8, 1, 127, 128, 254, 255] {
+        let image = Tensor::full(level, (31, 45, 3), &Device::Cpu).unwrap();
+        for resize in RESIZES {
+            let found = values(&made(&format!("{resize} to_dtype(f32)"), Layout::Hwc, &image));
+            let expected = f32::from(level) * (1.0 / 255.0);
+            assert!(found.iter().all(|x| *x == found[0]), "{resize} of {level}");
+            assert!((found[0] - expected).abs() < 1e-6, "{resize} of {level}: {}", found[0]);
+        }
+    }
+}
+
+/// No byte is 0.3 of a level, and floats show it.
+#[test]
+fn a_border_between_levels_is_shown_as_it_is() {
+    let image = Tensor::zeros((3, 20, 20), DType::U8, &Device::Cpu).unwrap();
+    let chain = format!("pad(10,fill={}) resize(20,20) to_dtype(f32)", 0.3 / 255.0);
+    let found = values(&made(&chain, Layout::Chw, &image));
+    assert!((found[0] * 255.0 - 0.3).abs() < 1e-4, "{}", found[0] * 255.0);
+}
