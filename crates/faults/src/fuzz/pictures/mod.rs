@@ -1,5 +1,9 @@
-//! Pictures: JPEG, PNG and WebP files that are whole, cut, or changed in a few bytes, decoded wholly
-//! and in parts.
+//! Pictures: JPEG, PNG and WebP files that are whole, cut, changed in a few bytes, or claim far more than
+//! they have, decoded wholly and in parts.
+
+mod bombs;
+mod exif;
+mod png;
 
 use std::fs;
 use std::io;
@@ -7,7 +11,7 @@ use std::path::Path;
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tallow::plan::{Decoders, PictureHead, Shapes, Window};
-use tallow::{FieldView, ImageFolders, Picture, RowBuffer, Source as _, SourceResult};
+use tallow::{FieldView, ImageFolders, Orientation, Picture, RowBuffer, Source as _, SourceResult};
 
 use super::{Target, words};
 use crate::dice::{Dice, scramble};
@@ -17,17 +21,36 @@ pub(super) struct Pictures;
 /// The longest side that is accepted; files are smaller, and claim more once they are changed.
 const SIDE_MAX: usize = 512;
 
-/// The most bytes of a file, many times those of any that is made here.
-const PAYLOAD_BYTES: usize = 1 << 18;
+/// The most bytes of a file, more than those of any that is made here.
+const PAYLOAD_BYTES: usize = 1 << 21;
 
-/// The file as it was before it was damaged, and how it was.
+/// The file as it was before it was damaged, how it was, and how it says that it is turned.
 const WHOLE: &str = "whole.bin";
 const DAMAGE: &str = "damage";
+const TURNED: &str = "turned";
+
+/// Whole files that no encoder at hand writes: lossy, with alpha, and animated.
+const FILES: [&[u8]; 5] = [
+    include_bytes!("../../../../images/tests/corpus/webp/lossy.webp"),
+    include_bytes!("../../../../images/tests/corpus/webp/lossy-small.webp"),
+    include_bytes!("../../../../images/tests/corpus/webp/lossy-alpha.webp"),
+    include_bytes!("../../../../images/tests/corpus/webp/lossy-alpha-rough.webp"),
+    include_bytes!("../../../../images/tests/corpus/webp/turn-90.webp"),
+];
 
 impl Target for Pictures {
     fn make(&self, dice: &mut Dice, dir: &Path) -> io::Result<()> {
-        let mut file = encoded(dice)?;
+        const BOMB_IN: usize = 25;
+        if dice.one_in(BOMB_IN) {
+            fs::write(dir.join(DAMAGE), "bomb")?;
+            return fs::write(dir.join("0.jpg"), bombs::file(dice)?);
+        }
+        let turned = Turned::new(dice);
+        let mut file = encoded(dice, turned.exif)?;
         fs::write(dir.join(WHOLE), &file)?;
+        if let Some(orientation) = turned.orientation.filter(|_| !FILES.contains(&&*file)) {
+            fs::write(dir.join(TURNED), [orientation])?;
+        }
         let damage = match dice.below(4) {
             0 => "none",
             1 => {
@@ -67,8 +90,43 @@ impl Target for Pictures {
                 return Err("a file that was cut has other pixels than the whole one".to_owned());
             }
         }
+        if damage == "none" {
+            turned(dir)?;
+        }
         // The pixels of the picture, of one part, and of the file that was not cut.
         Ok(4 * planned)
+    }
+}
+
+/// What EXIF data say of a file, if they are whole.
+struct Turned {
+    exif: Option<Vec<u8>>,
+    orientation: Option<u8>,
+}
+
+impl Turned {
+    fn new(dice: &mut Dice) -> Self {
+        match dice.below(4) {
+            0 => Self { exif: Some(exif::damaged(dice)), orientation: None },
+            1 => Self { exif: None, orientation: None },
+            _ => {
+                let orientation = 1 + dice.below(8) as u8;
+                let exif = Some(exif::turned(dice, u16::from(orientation)));
+                Self { exif, orientation: Some(orientation) }
+            }
+        }
+    }
+}
+
+/// Whether a whole file is turned as its EXIF data say.
+fn turned(dir: &Path) -> Result<(), String> {
+    let Ok(orientation) = fs::read(dir.join(TURNED)) else { return Ok(()) };
+    let expected = Orientation::from_exif(u16::from(orientation[0]));
+    let payload = fs::read(dir.join(WHOLE)).map_err(|error| error.to_string())?;
+    let head = Picture::rgb().upright().head(&payload).map_err(|error| error.to_string())?;
+    match expected == Some(head.orientation()) {
+        true => Ok(()),
+        false => Err(format!("turned {:?}, expected {expected:?}", head.orientation())),
     }
 }
 
@@ -157,31 +215,38 @@ fn change(file: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// A valid file of a small picture.
-fn encoded(dice: &mut Dice) -> io::Result<Vec<u8>> {
-    let [height, width] = [0; 2].map(|_| 1 + dice.below(70));
-    let channels = *dice.pick(&[1, 3]);
+/// A valid file of a small picture, with EXIF data.
+fn encoded(dice: &mut Dice, exif: Option<Vec<u8>>) -> io::Result<Vec<u8>> {
+    let size = [0; 2].map(|_| 1 + dice.below(70));
+    match dice.below(6) {
+        0 | 1 => Ok(png::file(dice, size, exif)),
+        2 => Ok(dice.pick(&FILES).to_vec()),
+        3 => webp(dice, size, exif),
+        _ => jpeg(dice, size, exif),
+    }
+}
+
+/// Pixels that a lossy encoder leaves different enough.
+fn pixels_of(dice: &mut Dice, [height, width]: [usize; 2], channels: usize) -> Vec<u8> {
     let steps = [dice.below(9), dice.below(9)];
     let noise = dice.bytes(height * width * channels);
     let pixel = |at: usize| {
         let (y, x) = (at / channels / width, at / channels % width);
         (y * steps[0] + x * steps[1] + at % channels * 50) as u8 ^ (noise[at] & 15)
     };
-    let pixels: Vec<u8> = (0..noise.len()).map(pixel).collect();
-    let size = [height, width];
-    match dice.below(4) {
-        0 => png(dice, &pixels, size, channels),
-        1 => webp(&pixels, size, channels),
-        _ => jpeg(dice, &pixels, size, channels),
-    }
+    (0..noise.len()).map(pixel).collect()
 }
 
-fn jpeg(
-    dice: &mut Dice,
-    pixels: &[u8],
-    [height, width]: [usize; 2],
-    channels: usize,
-) -> io::Result<Vec<u8>> {
+fn jpeg(dice: &mut Dice, size: [usize; 2], exif: Option<Vec<u8>>) -> io::Result<Vec<u8>> {
+    let (color, channels) = *dice.pick(&[
+        (ColorType::Luma, 1),
+        (ColorType::Rgb, 3),
+        (ColorType::Ycbcr, 3),
+        (ColorType::Cmyk, 4),
+        (ColorType::CmykAsYcck, 4),
+        (ColorType::Ycck, 4),
+    ]);
+    let pixels = pixels_of(dice, size, channels);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, 1 + dice.below(100) as u8);
     encoder.set_sampling_factor(*dice.pick(&[
@@ -191,43 +256,40 @@ fn jpeg(
         SamplingFactor::R_4_4_0,
         SamplingFactor::R_4_1_1,
     ]));
-    encoder.set_progressive(dice.one_in(2));
-    if dice.one_in(3) {
-        encoder.set_restart_interval(1 + dice.below(9) as u16);
-    }
-    let color = if channels == 1 { ColorType::Luma } else { ColorType::Rgb };
-    encoder.encode(pixels, width as u16, height as u16, color).map_err(io::Error::other)?;
-    Ok(file)
-}
-
-fn png(
-    dice: &mut Dice,
-    pixels: &[u8],
-    [height, width]: [usize; 2],
-    channels: usize,
-) -> io::Result<Vec<u8>> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
-    encoder.set_depth(png::BitDepth::Eight);
-    match channels {
-        3 => encoder.set_color(png::ColorType::Rgb),
-        _ if dice.one_in(2) => encoder.set_color(png::ColorType::Grayscale),
-        _ => {
-            encoder.set_color(png::ColorType::Indexed);
-            encoder.set_palette(dice.bytes(3 * 256));
+    // The encoder panics if it is to count codes and to do anything else.
+    if dice.one_in(4) {
+        encoder.set_optimized_huffman_tables(true);
+    } else {
+        if dice.one_in(2) {
+            // Of each component.
+            encoder.set_progressive_scans(2 + dice.below(20) as u8);
+        }
+        if dice.one_in(3) {
+            encoder.set_restart_interval(1 + dice.below(9) as u16);
         }
     }
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
+    if let Some(exif) = exif {
+        let segment = [b"Exif\0\0", &exif[..]].concat();
+        encoder.add_app_segment(1, segment).map_err(io::Error::other)?;
+    }
+    let [height, width] = size.map(|side| side as u16);
+    encoder.encode(&pixels, width, height, color).map_err(io::Error::other)?;
     Ok(file)
 }
 
-fn webp(pixels: &[u8], [height, width]: [usize; 2], channels: usize) -> io::Result<Vec<u8>> {
+fn webp(dice: &mut Dice, size: [usize; 2], exif: Option<Vec<u8>>) -> io::Result<Vec<u8>> {
     use image_webp::{ColorType, WebPEncoder};
+    let (color, channels) = *dice.pick(&[
+        (ColorType::L8, 1),
+        (ColorType::La8, 2),
+        (ColorType::Rgb8, 3),
+        (ColorType::Rgba8, 4),
+    ]);
+    let pixels = pixels_of(dice, size, channels);
     let mut file = Vec::new();
-    let color = if channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
-    let encoder = WebPEncoder::new(&mut file);
-    encoder.encode(pixels, width as u32, height as u32, color).map_err(io::Error::other)?;
+    let mut encoder = WebPEncoder::new(&mut file);
+    exif.into_iter().for_each(|exif| encoder.set_exif_metadata(exif));
+    let [height, width] = size.map(|side| side as u32);
+    encoder.encode(&pixels, width, height, color).map_err(io::Error::other)?;
     Ok(file)
 }

@@ -1,6 +1,8 @@
 //! Files that change while they are read: a writer writes the two halves of a row some milliseconds
 //! apart, and the rows that a reader accepts with halves of different writes are counted.
 
+mod pictures;
+
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -24,6 +26,16 @@ enum Kind {
     /// Rows of one .safetensors file
     Safetensors,
     /// One .npy file per row
+    Folders,
+    /// One JPEG per row; it may also be replaced, or cut short
+    Pictures,
+}
+
+/// The same of arrays, whose rows are written in two halves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    Npy,
+    Safetensors,
     Folders,
 }
 
@@ -63,6 +75,7 @@ struct Counts {
 }
 
 /// What was written.
+#[derive(Default)]
 struct Written {
     rows: u32,
     /// Rows whose halves were further apart than `GAP_MAX`.
@@ -77,15 +90,22 @@ struct Place {
 
 pub(crate) fn run(args: &TornArgs) -> ExitCode {
     let counted = tempfile::Builder::new().prefix("tallow-faults-").tempdir().and_then(|dir| {
-        let places = make(args.kind, dir.path())?;
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let writer = scope.spawn(|| write(args, &places, &stop));
-            let counts = read(args, dir.path());
-            stop.store(true, Ordering::Relaxed);
-            let written = writer.join().map_err(|_| io::Error::other("the writer panicked"))??;
-            Ok((counts, written))
-        })
+        let dir = dir.path();
+        let rows = match args.kind {
+            Kind::Pictures => {
+                let album = pictures::Album::new(args.seed)?;
+                album.write_all(dir)?;
+                return attack(
+                    |stop| pictures::write(args, dir, &album, stop),
+                    || pictures::read(args, dir, &album),
+                );
+            }
+            Kind::Npy => Rows::Npy,
+            Kind::Safetensors => Rows::Safetensors,
+            Kind::Folders => Rows::Folders,
+        };
+        let places = make(rows, dir)?;
+        attack(|stop| write(args, &places, stop), || read(args, rows, dir))
     });
     let (line, code) = match counted {
         Ok((counts, written)) => {
@@ -107,20 +127,35 @@ pub(crate) fn run(args: &TornArgs) -> ExitCode {
     code
 }
 
+/// Writes as long as there is something that reads.
+fn attack(
+    write: impl FnOnce(&AtomicBool) -> io::Result<Written> + Send,
+    read: impl FnOnce() -> Counts,
+) -> io::Result<(Counts, Written)> {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| write(&stop));
+        let counts = read();
+        stop.store(true, Ordering::Relaxed);
+        let written = writer.join().map_err(|_| io::Error::other("the writer panicked"))??;
+        Ok((counts, written))
+    })
+}
+
 /// Writes the files, with all rows complete.
-fn make(kind: Kind, dir: &Path) -> io::Result<Vec<Place>> {
+fn make(rows: Rows, dir: &Path) -> io::Result<Vec<Place>> {
     let npy = |rows: &str, payload: usize| {
         let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}), }}");
         let text = format!("{text:117}\n");
         let len = (text.len() as u16).to_le_bytes();
         [b"\x93NUMPY\x01\0", &len[..], text.as_bytes(), &vec![0; payload]].concat()
     };
-    match kind {
-        Kind::Npy => {
+    match rows {
+        Rows::Npy => {
             let file = npy(&format!("{ROWS}, {ROW_BYTES}"), ROWS * ROW_BYTES);
             one_file(dir.join("rows.npy"), &file)
         }
-        Kind::Safetensors => {
+        Rows::Safetensors => {
             let end = ROWS * ROW_BYTES;
             let entry =
                 format!(r#""dtype":"U8","shape":[{ROWS},{ROW_BYTES}],"data_offsets":[0,{end}]"#);
@@ -129,7 +164,7 @@ fn make(kind: Kind, dir: &Path) -> io::Result<Vec<Place>> {
             let file = [&len[..], header.as_bytes(), &vec![0; end]].concat();
             one_file(dir.join("rows.safetensors"), &file)
         }
-        Kind::Folders => {
+        Rows::Folders => {
             let file = npy(&format!("{ROW_BYTES},"), ROW_BYTES);
             let place = |row: usize| {
                 let path = dir.join(format!("{row:03}.npy"));
@@ -153,7 +188,7 @@ fn write(args: &TornArgs, places: &[Place], stop: &AtomicBool) -> io::Result<Wri
     // Longer than readers wait for a file to rest, so that some reads succeed.
     const PAUSE_MS_MAX: usize = 120;
     let mut dice = Dice::new(args.seed, 0);
-    let mut written = Written { rows: 0, late: HashSet::new() };
+    let mut written = Written::default();
     while !stop.load(Ordering::Relaxed) {
         let place = dice.pick(places);
         let file = OpenOptions::new().write(true).open(&place.path)?;
@@ -183,15 +218,15 @@ fn set_back(args: &TornArgs, file: &File) -> io::Result<()> {
 }
 
 /// Reads rows until the time is over, and opens the source again after it has refused one.
-fn read(args: &TornArgs, dir: &Path) -> Counts {
+fn read(args: &TornArgs, rows: Rows, dir: &Path) -> Counts {
     let end = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
     let mut dice = Dice::new(args.seed, 1);
     let mut counts = Counts::default();
     while Instant::now() < end {
-        let opened: tallow::SourceResult<Box<dyn Source>> = match args.kind {
-            Kind::Npy => NpyFile::open(dir.join("rows.npy")).map(|it| Box::new(it) as _),
-            Kind::Safetensors => Safetensors::open(dir).map(|it| Box::new(it) as _),
-            Kind::Folders => NpyFolders::open(dir).map(|it| Box::new(it) as _),
+        let opened: tallow::SourceResult<Box<dyn Source>> = match rows {
+            Rows::Npy => NpyFile::open(dir.join("rows.npy")).map(|it| Box::new(it) as _),
+            Rows::Safetensors => Safetensors::open(dir).map(|it| Box::new(it) as _),
+            Rows::Folders => NpyFolders::open(dir).map(|it| Box::new(it) as _),
         };
         let Ok(source) = opened else {
             counts.refused += 1;
@@ -202,7 +237,7 @@ fn read(args: &TornArgs, dir: &Path) -> Counts {
             let row = dice.below(source.len());
             if source.read(row, &mut buffer.row(None)).is_err() {
                 counts.refused += 1;
-                if args.kind == Kind::Folders { continue } else { break }
+                if rows == Rows::Folders { continue } else { break }
             }
             counts.read += 1;
             let bytes = buffer.view().field(0).bytes();
