@@ -5,15 +5,18 @@ use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
+use tallow::Found;
 
 use crate::args::DoctorArgs;
+use crate::data::place;
 use crate::loading::settings;
 use crate::machine::{system, threads};
+use crate::measure::decoding;
 use crate::report::html::Surroundings;
-use crate::report::{Doctor, Finding, human, json};
+use crate::report::{Doctor, Finding, Pictures, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
-use crate::terminal::words::{bytes, count};
+use crate::terminal::words::{bytes, count, duration};
 
 /// With less than this, the files of a data set hardly stay in memory between two epochs.
 const MEMORY_MIN: u64 = 1 << 30;
@@ -28,6 +31,7 @@ pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
     findings.push(locked_memory());
     if let Some(source) = &args.source {
         findings.push(storage(source)?);
+        findings.extend(pictures(source));
     }
     findings.push(simd());
     findings.extend(cuda::findings());
@@ -177,6 +181,41 @@ fn storage(source: &Path) -> Result<Finding> {
                   samples into one .npy or .safetensors file";
     let values = json!({ "file_system": kind, "network": network });
     Ok(finding("storage", found, values).advise(network, advice))
+}
+
+/// What decoding costs, if there are pictures that can be read. What else is wrong with a source, other
+/// commands say.
+fn pictures(source: &Path) -> Option<Finding> {
+    /// A picture with more pixels is far larger than what most networks are trained on.
+    const PIXELS_MAX: usize = 1 << 20;
+    let opened = place::open(&Found::at(source).ok()?).ok()?;
+    let found = decoding::measure(&*opened.source)?;
+    let cores = threads::cores();
+    let rate = cores as f64 / found.time.as_secs_f64().max(f64::MIN_POSITIVE);
+    let Pictures { formats, heights, widths, .. } = &found.pictures;
+    let formats: Vec<&str> = formats.keys().map(String::as_str).collect();
+    let said = format!(
+        "{} of {}..{}x{}..{} pixels; decoding one takes {}, so {} at most {} per second",
+        formats.join(" and "),
+        heights.0,
+        heights.1,
+        widths.0,
+        widths.1,
+        duration(found.time),
+        if cores == 1 { "the core decodes".to_owned() } else { format!("{cores} cores decode") },
+        count(rate as u64),
+    );
+    let values = json!({
+        "field": found.pictures.field,
+        "samples": found.samples,
+        "pixels": found.pixels,
+        "decode_seconds": found.time.as_secs_f64(),
+        "per_second": rate,
+    });
+    let advice = "most of their pixels are decoded and thrown away where training uses small ones: \
+                  store them with a shorter side of 256 to 512 pixels, or crop them with an \
+                  Augment, which decodes only what the crop shows";
+    Some(finding("pictures", said, values).advise(found.pixels > PIXELS_MAX, advice))
 }
 
 fn simd() -> Finding {

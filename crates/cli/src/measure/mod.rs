@@ -5,6 +5,7 @@ pub(crate) mod ceiling;
 pub(crate) mod cold;
 #[cfg(feature = "cuda")]
 pub mod copies;
+pub(crate) mod decoding;
 pub(crate) mod device;
 pub(crate) mod distribution;
 pub(crate) mod epochs;

@@ -148,6 +148,12 @@ impl Run {
             Stage::HandOver if self.plan.batches() <= 1 => {
                 "making and uploading tensors is the limit: use smaller element types"
             }
+            Stage::Decode if self.meter.samples > 0 => {
+                let spent = self.loader.stage(Stage::Decode).as_secs_f64();
+                let each = Duration::from_secs_f64(spent / self.meter.samples as f64);
+                let each = words::duration(each);
+                return format!("{}; decoding takes {each} per sample", self.loader.advice());
+            }
             _ => return self.loader.advice(),
         }
         .to_owned()

@@ -29,6 +29,25 @@ fn the_machine_is_told_in_columns() {
 }
 
 #[test]
+fn pictures_are_decoded_and_those_that_are_far_too_large_have_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR/small --samples 6 --shape 40,50 --as jpeg --classes 2").expect(0);
+    bench(dir.path(), "gen DIR/large --samples 2 --shape 1100,1000 --as jpeg --classes 2")
+        .expect(0);
+    let pictures = |of: &str| {
+        let json = bench(dir.path(), &format!("doctor DIR/{of} --json")).expect(0).json();
+        finding(&json, "pictures").clone()
+    };
+    let (small, large) = (pictures("small"), pictures("large"));
+    assert_eq!(small["values"]["samples"], 6);
+    assert_eq!(small["values"]["pixels"], 2000);
+    assert!(small["advice"].is_null(), "{small}");
+    assert!(small["values"]["decode_seconds"].as_f64() > Some(0.0), "{small}");
+    assert!(small["found"].as_str().unwrap().starts_with("JPEG of 40..40x50..50 pixels"));
+    assert!(large["advice"].as_str().unwrap().contains("256 to 512"), "{large}");
+}
+
+#[test]
 fn the_machine_is_told_in_json() {
     let dir = pairs(1);
     let json = bench(dir.path(), "doctor DIR --json").expect(0).json();
