@@ -45,14 +45,15 @@
 pub use candle_core as candle;
 pub use tallow_core::{
     BatchRows, Batching, Cache, Color, Concat, ConcatMany, Decode, Depth, Dim, Draws, Element,
-    Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldId, FieldIndex,
-    FieldMut, FieldView, Fingerprint, FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder,
-    ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Key, LastBatch, Limits, Location,
-    MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Order, Orientation,
-    Picture, Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType,
-    RowView, Safetensors, Sample, Sampler, Schema, Select, Sequential, Shuffle, Source, SourceExt,
-    Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, concat,
-    device, escaped, from_fn, from_fn_with, open, testing,
+    Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldFiles, FieldFolder,
+    FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, Fingerprint, FingerprintBuilder, Found,
+    FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Key,
+    LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders,
+    NpyFoldersBuilder, OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename,
+    Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, Sample, Sampler,
+    Schema, Select, Sequential, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey,
+    Transform, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with,
+    open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, Loader, LoaderBuilder,

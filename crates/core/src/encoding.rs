@@ -133,7 +133,10 @@ impl Picture {
         let head = PictureHead { head, orientation, limits };
         let size = head.size();
         if !self.sides.iter().zip(size).all(|(dim, len)| dim.admits(len)) {
-            let message = format!("found a picture of {size:?} pixels, expected {self}");
+            let mut message = format!("found a picture of {size:?} pixels, expected {self}");
+            if self.sides.iter().all(|side| matches!(side, Dim::Ragged { .. })) {
+                message += "; admit larger ones with .at_most(height, width)";
+            }
             return Err(Error::new(ErrorKind::ShapeMismatch, message));
         }
         let (channels, depth) = (head.head.channels_of(self.color), head.head.depth_of(self.color));

@@ -62,9 +62,9 @@ pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
 pub use sources::{
-    Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder,
-    Memory, NpyFile, NpyFolders, NpyFoldersBuilder, Safetensors, Survey, from_fn, from_fn_with,
-    open,
+    FieldFiles, FieldFolder, FieldFolders, Found, FromFn, FromFnWith, ImageFolder,
+    ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile, NpyFolders,
+    NpyFoldersBuilder, OpenOptions, Safetensors, Survey, from_fn, from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

@@ -22,10 +22,13 @@ pub(crate) struct SourceArgs {
     /// Folder of .npy files or of pictures to read as the field NAME; repeat it to pair folders by file stem
     #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
     pub(crate) fields: Vec<(String, PathBuf)>,
-    /// Also read subfolders
+    /// Also read subfolders: the files at any depth of a folder, or of input/ and output/; no folder is
+    /// then a class
     #[arg(long)]
     pub(crate) recursive: bool,
-    /// Allow a different length of AXIS in each file of a folder, up to MAX; can be repeated
+    /// Allow a different length of AXIS in each file of a folder, up to MAX; can be repeated. Pictures
+    /// may have any size up to 8192 pixels a side; of these it is the height (0) or the width (1) that is
+    /// accepted at most
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
     /// Read only the files of a folder whose name without extension matches, like target:*_mask,

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
 use tallow::{
-    Field, Found, Limits, NpyFile, RowBuffer, Safetensors, Source, SourceError, SourceErrorKind,
-    Survey,
+    Field, FieldFiles, FieldFolders, Found, ImageFolder, Limits, NpyFile, RowBuffer, Safetensors,
+    Source, SourceError, SourceErrorKind, Survey,
 };
 
 use crate::args::{CheckArgs, Workers};
+use crate::data::extents;
 use crate::data::pixels::{Pixels, locate};
-use crate::data::place::{self, Folders, Place};
+use crate::data::place;
 use crate::data::shapes::{self, Spread};
 use crate::machine::threads;
 use crate::report::{self, Problem, human, json};
@@ -32,8 +33,10 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     };
     let report = report::Check::default();
     let mut check = Checker { threads, console, fields: Vec::new(), report };
-    match Place::of(&args.source)? {
-        Ok(place) => check.place(&place),
+    match place::find(&args.source) {
+        Ok(found) => check.place(&found),
+        // What could be several things is for who typed it to say.
+        Err(error) if error.kind() == SourceErrorKind::Config => return Err(error.into()),
         Err(error) => check.problem(&error),
     }
     let report = check.finish();
@@ -57,40 +60,33 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn place(&mut self, place: &Place) {
-        match place {
-            Place::Folders(folders) => self.folders(folders),
-            Place::Shards(folder) => self.shards(folder),
-            Place::PictureFolders(folders) => self.picture_folders(folders),
-            Place::Pictures(Found::ImagePairs { folder, .. }) => {
-                self.picture_folders(&Folders::pairs(folder));
-            }
-            _ => match place.open() {
+    fn place(&mut self, found: &Found) {
+        match found {
+            Found::Folders(folders) => self.folders(folders),
+            Found::Safetensors(path) if path.is_dir() => self.shards(found),
+            _ => match place::open(found) {
                 Ok(opened) => {
-                    self.trailing(place.arrays().into_iter());
+                    self.trailing(place::arrays(found).into_iter());
                     self.samples(&*opened.source);
                 }
-                Err(error) => self.apart(place, &error),
+                Err(error) => self.apart(found, &error),
             },
         }
-        let passed_over = place.passed_over();
+        let passed_over = found.passed_over();
         if !passed_over.is_empty() {
             let folders = place::named(&passed_over);
-            self.report.notes.push(format!("folders of .npy files are ignored: {folders}"));
+            self.report.notes.push(format!("folders of samples are ignored: {folders}"));
         }
     }
 
     /// Reads the folders as pairs. Then it reads the files that come after the first bad file of a
     /// pair, and those that are in no pair.
-    fn folders(&mut self, folders: &Folders) {
-        let survey = match folders.builder().limits(strict()).survey() {
+    fn folders(&mut self, folders: &FieldFolders) {
+        let survey = match folders.survey(strict()) {
             // Bytes after the end of every array are no reason to read none of them.
             Err(error) if error.kind() == SourceErrorKind::Trailing => {
-                for (_, folder) in &folders.fields {
-                    let files = place::files(folder, "npy", folders.recursive).unwrap_or_default();
-                    self.trailing(files.iter().map(PathBuf::as_path));
-                }
-                folders.builder().survey()
+                self.trailing(arrays_of(folders).iter().map(PathBuf::as_path));
+                folders.survey(Limits::default())
             }
             survey => survey,
         };
@@ -102,38 +98,28 @@ impl Checker<'_> {
         problems.iter().for_each(|problem| self.problem(problem));
         let mut unread: Unread =
             problems.iter().filter_map(|p| Some((p.path()?.to_owned(), None))).collect();
-        for error in self.samples(&source) {
+        for error in self.samples(&*source) {
             let Some(index) = error.index() else { continue };
-            let partners = place::files_of(&source, index).into_iter();
+            let partners = extents::files_of(&*source, index).into_iter();
             let partners = partners.filter(|path| Some(path.as_path()) != error.path());
             unread.extend(partners.map(|path| (path, Some(index))));
         }
-        for field in &folders.fields {
-            if unread.keys().any(|path| path.starts_with(&field.1)) {
-                self.files_of(&folders.alone(field), &unread);
+        for field in folders.fields() {
+            if unread.keys().any(|path| path.starts_with(&field.folder))
+                && let Some(alone) = folders.alone(&field.name)
+            {
+                self.files_of(&alone, &unread);
             }
-        }
-    }
-
-    /// Reads folders with pictures as pairs, and reports the files that are in no pair.
-    fn picture_folders(&mut self, folders: &Folders) {
-        match folders.pictures_builder().survey() {
-            Ok(Survey { source, problems, advice, .. }) => {
-                self.report.notes.extend(advice.map(|advice| exit::in_options(&advice)));
-                problems.iter().for_each(|problem| self.problem(problem));
-                self.samples(&source);
-            }
-            Err(error) => self.problem(&error),
         }
     }
 
     /// Reads folders that have no sample together, each on its own. If no file has its partners,
     /// every file is a problem.
-    fn folders_apart(&mut self, folders: &Folders, error: &SourceError) {
+    fn folders_apart(&mut self, folders: &FieldFolders, error: &SourceError) {
         let before = self.report.problems.len();
-        for field in &folders.fields {
-            self.folder(&folders.alone(field), &field.1);
-        }
+        let fields = folders.fields().iter();
+        let alone: Vec<FieldFolders> = fields.filter_map(|it| folders.alone(&it.name)).collect();
+        alone.iter().for_each(|folder| self.folder(folder));
         if !matches!(error.kind(), SourceErrorKind::Unpaired | SourceErrorKind::Duplicate) {
             // Unless reading a folder on its own has shown what is wrong.
             if self.report.problems.len() == before {
@@ -144,11 +130,12 @@ impl Checker<'_> {
         // Advice about similar names follows the list of names.
         let advice = error.message().rsplit_once("; ");
         self.report.notes.extend(advice.map(|(_, advice)| exit::in_options(advice)));
-        for (_, folder) in &folders.fields {
-            let others = folders.fields.iter().map(|(_, other)| other);
-            let others = others.filter(|other| *other != folder).map(|other| format!("{other:?}"));
-            let message = format!("has no partner in {}", others.collect::<Vec<_>>().join(" or "));
-            for file in place::files(folder, "npy", folders.recursive).unwrap_or_default() {
+        for (folder, field) in alone.iter().zip(folders.fields()) {
+            let others = folders.fields().iter().map(|other| &other.folder);
+            let others = others.filter(|other| **other != field.folder);
+            let others: Vec<String> = others.map(|other| format!("{other:?}")).collect();
+            let message = format!("has no partner in {}", others.join(" or "));
+            for file in folder.files().unwrap_or_default() {
                 self.problem(
                     &SourceError::new(SourceErrorKind::Unpaired, &*message).with_path(file),
                 );
@@ -157,18 +144,19 @@ impl Checker<'_> {
     }
 
     /// Reads the files of `unread` that are in this folder.
-    fn files_of(&mut self, folder: &Folders, unread: &Unread) {
-        let (source, mut buffer) = match folder.builder().survey().and_then(|survey| {
+    fn files_of(&mut self, folder: &FieldFolders, unread: &Unread) {
+        let (source, mut buffer) = match folder.survey(strict()).and_then(|survey| {
             let buffer = RowBuffer::new(survey.source.schema())?;
             Ok((survey.source, buffer))
         }) {
             Ok(opened) => opened,
             Err(error) => return self.problem(&error),
         };
+        let pixels = Pixels::default();
         for at in 0..source.len() {
-            let path = place::files_of(&source, at).pop();
+            let path = extents::files_of(&*source, at).pop();
             let Some(&index) = path.and_then(|path| unread.get(&path)) else { continue };
-            if let Err(error) = read_row(&source, at, &mut buffer) {
+            if let Err(error) = read_row(&*source, at, &mut buffer, &pixels) {
                 self.report.problems.push(Problem { index, ..problem(&error, None) });
             }
         }
@@ -176,14 +164,22 @@ impl Checker<'_> {
 
     /// Reads two parts that cannot be opened together, each on its own. Reports why, unless one of
     /// them has shown what is wrong.
-    fn apart(&mut self, place: &Place, error: &SourceError) {
+    fn apart(&mut self, found: &Found, error: &SourceError) {
         let before = self.report.problems.len();
-        match place {
-            Place::FolderAndRows { input, target } => {
-                input.fields.iter().for_each(|(_, folder)| self.folder(input, folder));
+        match found {
+            Found::FolderAndRows { input, target } => {
+                self.folder(input);
                 self.array(target);
             }
-            Place::NpyFiles { input, target } => {
+            Found::ImageClasses { folder, picture } => {
+                // A class without pictures is no reason to read none of the others.
+                let classes = ImageFolder::builder(folder).picture(picture.clone()).allow_empty();
+                if let Ok(source) = classes.open() {
+                    self.samples(&source);
+                    return self.problem(error);
+                }
+            }
+            Found::NpyFiles { input, target } => {
                 [input, target].into_iter().for_each(|file| self.array(file));
             }
             _ => {}
@@ -210,16 +206,15 @@ impl Checker<'_> {
 
     /// Reads one folder. If not even its schema is known, opens its files one by one, to report
     /// each.
-    fn folder(&mut self, folder: &Folders, path: &Path) {
-        let error = match folder.builder().survey() {
+    fn folder(&mut self, folder: &FieldFolders) {
+        let error = match folder.survey(Limits::default()) {
             Ok(survey) => {
-                self.read(&survey.source);
+                self.read(&*survey.source);
                 return;
             }
             Err(error) => error,
         };
-        let files = place::files(path, "npy", folder.recursive).unwrap_or_default();
-        let failures = files.iter().filter_map(|file| NpyFile::open(file).err());
+        let failures = arrays_of(folder).into_iter().filter_map(|file| NpyFile::open(file).err());
         // A file may be a scalar as a sample, but not as an array of samples.
         let failures: Vec<SourceError> =
             failures.filter(|error| error.kind() != SourceErrorKind::ShapeMismatch).collect();
@@ -230,14 +225,13 @@ impl Checker<'_> {
     }
 
     /// Reads a folder of shards. If they do not go together, reads each on its own.
-    fn shards(&mut self, folder: &Path) {
-        let place = Place::Shards(folder.to_owned());
-        let error = match place.open() {
+    fn shards(&mut self, found: &Found) {
+        let error = match place::open(found) {
             Ok(opened) => return drop(self.samples(&*opened.source)),
             Err(error) => error,
         };
         let before = self.report.problems.len();
-        for file in place::files(folder, "safetensors", false).unwrap_or_default() {
+        for file in found.files().unwrap_or_default() {
             match Safetensors::open(&file) {
                 Ok(source) => drop(self.read(&source)),
                 Err(error) => self.problem(&error),
@@ -340,7 +334,7 @@ fn problem(error: &SourceError, name: Option<String>) -> Problem {
 /// The number of samples to read. If rows of a file take no bytes, reading one is enough.
 fn to_read(source: &dyn Source) -> usize {
     let takes_none = source.schema().fields().iter().all(|field| field.max_bytes() == 0);
-    let in_one_file = || place::extents_of(source, 0).iter().all(|extent| !extent.is_whole());
+    let in_one_file = || extents::extents_of(source, 0).iter().all(|extent| !extent.is_whole());
     if takes_none && !source.is_empty() && in_one_file() { 1 } else { source.len() }
 }
 
@@ -379,17 +373,27 @@ fn read_claimed(
         }
         progress.inc(claimed.len() as u64);
         for index in claimed {
-            let read = read_row(source, index, &mut buffer);
-            let read = read.and_then(|()| {
-                pixels.check(buffer.view()).map_err(|error| locate(error, source, index))
-            });
-            errors.extend(read.err());
+            errors.extend(read_row(source, index, &mut buffer, pixels).err());
         }
     }
 }
 
-fn read_row(source: &dyn Source, index: usize, buffer: &mut RowBuffer) -> tallow::SourceResult<()> {
+/// Reads a sample, and decodes its pictures.
+fn read_row(
+    source: &dyn Source,
+    index: usize,
+    buffer: &mut RowBuffer,
+    pixels: &Pixels,
+) -> tallow::SourceResult<()> {
     let mut row = buffer.row(None);
     let read = source.read(index, &mut row).and_then(|()| row.finish());
-    read.map_err(|error| error.with_index(index))
+    read.map_err(|error| error.with_index(index))?;
+    pixels.check(buffer.view()).map_err(|error| locate(error, source, index))
+}
+
+/// The `.npy` files of folders.
+fn arrays_of(folders: &FieldFolders) -> Vec<PathBuf> {
+    let fields = folders.fields().iter().filter(|field| field.files == FieldFiles::Arrays);
+    let alone = fields.filter_map(|field| folders.alone(&field.name)?.files().ok());
+    alone.flatten().collect()
 }

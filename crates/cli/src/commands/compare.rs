@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use serde_json::Value;
+use tallow::Found;
 use tempfile::TempDir;
 
 use super::doctor;
 use crate::args::{CompareArgs, Workers};
 use crate::compare::contender::Contender;
 use crate::compare::work::{Work, WorkAugment};
-use crate::data::place::{self, Opened, Place};
+use crate::data::extents;
+use crate::data::place::{self, Opened};
 use crate::loading::{plan, settings};
 use crate::machine::{system, threads};
 use crate::report::compare::{Compare, Entry, Lap, Measured, Outcome, html, human, json};
@@ -64,9 +66,9 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let python = Python::of(args)?;
     let mut outputs = Outputs::beside(&args.source);
     let page = args.page.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
-    let (place, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open(&args.source)?;
     let seed = u64::from(args.seed);
-    let mut work = Work::new(&place, &*opened.source, args.batch_size, workers, seed)?;
+    let mut work = Work::new(&found, &*opened.source, args.batch_size, workers, seed)?;
     if let Some(chain) = &args.augment {
         let schema = opened.source.schema();
         let field = if work.pictures { &work.fields[0].name } else { &args.augment_field };
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     take_turns(&mut entrants, args.rounds, &progress);
     verify(&mut entrants, &work, &progress);
     progress.finish_and_clear();
-    let report = report(&place, &opened, &work, args, entrants);
+    let report = report(&found, &opened, &work, args, entrants);
     if let Some(page) = page {
         page.write(&html::page(&report, &doctor::surroundings()).to_html())?;
         args.page.html.iter().for_each(|path| console.tell_written(path));
@@ -374,7 +376,7 @@ fn verify_pictures(entrants: &mut [Entrant], samples: usize, progress: &Progress
 }
 
 fn report(
-    place: &Place,
+    found: &Found,
     opened: &Opened,
     work: &Work,
     args: &CompareArgs,
@@ -384,11 +386,11 @@ fn report(
     let mut file_bytes = 0;
     for index in 0..source.len() {
         // Of a picture the extent is the most that it may take.
-        let extents = place::extents_of(&**source, index);
-        file_bytes += extents.iter().filter_map(|it| place::bytes_of(it).ok()).sum::<u64>();
+        let extents = extents::extents_of(&**source, index);
+        file_bytes += extents.iter().filter_map(|it| extents::bytes_of(it).ok()).sum::<u64>();
     }
     Compare {
-        source: place.to_string(),
+        source: place::shown(found),
         schema: source.schema().clone(),
         samples: source.len(),
         file_bytes,

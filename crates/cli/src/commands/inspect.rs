@@ -3,6 +3,7 @@
 use tallow::{Dim, Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
 
 use crate::args::{InspectArgs, SourceArgs};
+use crate::data::extents;
 use crate::data::means;
 use crate::data::numbers::Range;
 use crate::data::pixels::{self, Pixels};
@@ -26,7 +27,7 @@ const LOOKED_AT_BYTES: usize = 64 << 20;
 const SHAPES_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
-    let (place, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open(&args.source)?;
     let source = &*opened.source;
     // Not earlier, or its temporary file would count as an ignored entry.
     let mut outputs = Outputs::beside(&args.source);
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     looked_at.failed.retain(|error| !is_told(error));
     let problem = sizes.problem.as_ref().or(looked_at.failed.first());
     let report = report::Inspect {
-        source: place.to_string(),
+        source: place::shown(&found),
         schema: source.schema().clone(),
         samples: source.len(),
         bytes: sizes.total,
@@ -68,13 +69,13 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         shapes,
         looked_at: looked_at.samples,
         values: looked_at.values(source.schema()),
-        classes: place.classes()?,
+        classes: place::classes(&found)?,
         pictures: looked_at.pictures(),
         means,
         unread: sizes.failed.max(looked_at.failed.len()),
         problem: problem.map(|error| exit::in_options(&error.to_string())),
         ignored: opened.ignored,
-        passed_over: place.passed_over(),
+        passed_over: found.passed_over(),
     };
     if args.output.json {
         console.print(json::inspect(&report))?
@@ -133,7 +134,7 @@ struct Sizes {
 impl Sizes {
     fn of(source: &dyn Source) -> Self {
         let mut this = Self::default();
-        let extents = place::extents_of(source, 0);
+        let extents = extents::extents_of(source, 0);
         // The rows of a file have equal sizes, so one tells the size of all.
         if !extents.is_empty() && extents.iter().all(|extent| !extent.is_whole()) {
             this.add(source, 0);
@@ -146,7 +147,7 @@ impl Sizes {
 
     fn add(&mut self, source: &dyn Source, index: usize) {
         let sizes: tallow::SourceResult<Vec<u64>> =
-            place::extents_of(source, index).iter().map(place::bytes_of).collect();
+            extents::extents_of(source, index).iter().map(extents::bytes_of).collect();
         let sizes = match sizes {
             Ok(sizes) => sizes,
             Err(error) => {
@@ -281,7 +282,7 @@ fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spre
         let step = source.len().div_ceil(SHAPES_MAX).max(1);
         let mut spread = Spread::among(field, source.len().div_ceil(step));
         for index in (0..source.len()).step_by(step) {
-            let path = place::files_of(source, index).into_iter().nth(at);
+            let path = extents::files_of(source, index).into_iter().nth(at);
             if let Some(shape) = path.and_then(|path| shapes::of_file(&path)) {
                 spread.add(&shape);
             }

@@ -8,6 +8,7 @@ use tallow::{Augment, Loader, OnError, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, RunArgs};
+use crate::data::place;
 use crate::loading::augment::{self, Augmentation};
 use crate::loading::{plan, settings};
 use crate::measure::cold::READ_AHEAD_BYTES;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let trace = trace.transpose()?;
     let device = device::open(args.load.device)?;
     let started = Instant::now();
-    let (place, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open(&args.source)?;
     let opening = started.elapsed();
     let started = Instant::now();
     let augment = augment::of(&args.augment, opened.source.schema())?;
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let [copies, kernels] = device_work(device, &measured.account)?;
     let Measured { meter, epochs, warm_up, rounds, cold, account } = measured;
     let report = report::Run {
-        source: place.to_string(),
+        source: place::shown(&found),
         opening,
         building,
         schema: loader.schema().clone(),
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         cold,
     };
     if let (Some(page), Some(path)) = (page, &args.page.html) {
-        let program = settings::code(&place, &load, chain.as_ref(), Some(loader.plan()));
+        let program = settings::code(&found, &load, chain.as_ref(), Some(loader.plan()));
         let of = html::run::page(&report, &program, &doctor::surroundings());
         page.write(&of.to_html())?;
         console.tell_written(path);

@@ -1,10 +1,10 @@
 //! `tune`: finds the settings that load fastest within bounds, and says why.
 
-use tallow::{Auto, Source};
+use tallow::{Auto, Found, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
-use crate::data::place::Place;
+use crate::data::place;
 use crate::loading::{augment, plan, settings};
 use crate::measure::cold::Cached;
 use crate::measure::device::{self, Consumer};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let mut outputs = Outputs::beside(&args.source);
     let page = args.page.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let device = device::open(args.load.device)?;
-    let (place, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open(&args.source)?;
     let augment = augment::of(&args.augment, opened.source.schema())?;
     let visits = visits(opened.source.len(), &args.load, args.load.first_epoch)?;
     let first = first_of(&*opened.source, visits.indices());
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
         consumer: Consumer { device, step: args.step_ms },
         cold: files.as_ref().ok().filter(|_| args.cold),
     };
-    let report = tuned(&tuner, &place, (files.as_ref().ok(), &first), args, console)?;
+    let report = tuned(&tuner, &found, (files.as_ref().ok(), &first), args, console)?;
     if let Some(page) = page {
         page.write(&html::tune::page(&report, &doctor::surroundings()).to_html())?;
         args.page.html.iter().for_each(|path| console.tell_written(path));
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
 /// are in `files`.
 fn tuned(
     tuner: &Tuner<'_>,
-    place: &Place,
+    of: &Found,
     (files, first): (Option<&Cached>, &[usize]),
     args: &TuneArgs,
     console: &Console,
@@ -78,9 +78,9 @@ fn tuned(
     let loader = tuner.build(found)?;
     let pinned = (!are_defaults).then_some(loader.plan());
     Ok(report::Tune {
-        source: place.to_string(),
+        source: place::shown(of),
         schema: loader.schema().clone(),
-        code: settings::code(place, &named, tuner.chain.as_ref(), pinned),
+        code: settings::code(of, &named, tuner.chain.as_ref(), pinned),
         memory_bytes: loader.plan().memory_bytes(),
         step: args.step_ms,
         cold: args.cold,

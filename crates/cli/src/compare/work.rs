@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tallow::{Augment, Found, Layout, RowDType, Schema, Source, SourceExt as _};
+use tallow::{
+    Augment, FieldFolder, Found, Layout, OpenOptions, RowDType, Schema, Source, SourceExt as _,
+};
 
-use crate::data::place::{self, Folders, Place};
+use crate::data::extents;
 use crate::terminal::exit::{Failure, Result};
 
 /// The samples of a comparison, and how they are batched.
@@ -44,53 +46,54 @@ pub(crate) struct WorkField {
 }
 
 impl Work {
-    /// The work for the files of `source`, which was opened at `place`.
+    /// The work for the files of `source`, which was opened as `found`.
     ///
     /// # Errors
     ///
     /// A usage error, if not every contender could do the work.
     pub(crate) fn new(
-        place: &Place,
+        found: &Found,
         source: &dyn Source,
         batch_size: usize,
         workers: usize,
         seed: u64,
     ) -> Result<Self> {
-        let (fields, recursive, ragged, patterns) = match place {
-            Place::Folders(Folders { fields, recursive, ragged, patterns }) => {
-                (fields, recursive, ragged, patterns)
+        let folders = match found {
+            Found::Folders(folders) if !folders.has_pictures() => folders,
+            Found::Folders(folders) if folders.fields().len() > 1 => {
+                return Err(Failure::usage(NO_PAIRS));
             }
-            Place::Pictures(found @ (Found::Images(_) | Found::ImageClasses(_))) => {
+            Found::Folders(_) | Found::ImageClasses { .. } => {
                 return Self::of_pictures(found, source, batch_size, workers, seed);
             }
             _ => return Err(Failure::usage(COMPARABLE)),
         };
-        if !ragged.is_empty() {
+        if folders.ragged().next().is_some() {
             let message =
                 "compare needs files of one shape, because no other loader batches --ragged ones";
             return Err(Failure::usage(message));
         }
-        if !patterns.is_empty() {
+        if folders.patterns().next().is_some() {
             let message = "compare needs files that pair by their full names, because other \
                            loaders have no --pattern";
             return Err(Failure::usage(message));
         }
         comparable(source)?;
-        let field = |(name, folder): &(String, PathBuf)| WorkField {
-            name: name.clone(),
-            folder: folder.clone(),
+        let field = |field: &FieldFolder| WorkField {
+            name: field.name.clone(),
+            folder: field.folder.clone(),
             files: Vec::with_capacity(source.len()),
         };
-        let mut fields: Vec<WorkField> = fields.iter().map(field).collect();
+        let mut fields: Vec<WorkField> = folders.fields().iter().map(field).collect();
         for index in 0..source.len() {
-            let files = place::files_of(source, index);
+            let files = extents::files_of(source, index);
             fields.iter_mut().zip(files).for_each(|(field, file)| field.files.push(file));
         }
         Ok(Self {
             fields,
             pictures: false,
             labels: Vec::new(),
-            recursive: *recursive,
+            recursive: folders.is_recursive(),
             batch_size,
             workers,
             seed,
@@ -119,12 +122,13 @@ impl Work {
             None => Vec::new(),
         };
         let folder = found.place().to_owned();
+        let recursive = matches!(found, Found::Folders(folders) if folders.is_recursive());
         let field = WorkField { name: image.name().to_owned(), folder, files };
         Ok(Self {
             fields: vec![field],
             pictures: true,
             labels,
-            recursive: false,
+            recursive,
             batch_size,
             workers,
             seed,
@@ -142,13 +146,14 @@ impl Work {
     ///
     /// If they cannot be opened any more.
     pub(crate) fn open(&self) -> Result<Arc<dyn Source>> {
+        let options = OpenOptions::new();
+        let options = if self.recursive { options.recursive() } else { options };
         if self.pictures {
-            return Ok(tallow::open(&self.fields[0].folder)?.into());
+            return Ok(options.open(&self.fields[0].folder)?.into());
         }
         let fields = self.fields.iter();
-        let fields = fields.map(|field| (field.name.clone(), field.folder.clone())).collect();
-        let folders = Folders { fields, recursive: self.recursive, ..Folders::default() };
-        Ok(Place::Folders(folders).open()?.source)
+        let fields = fields.map(|field| (field.name.clone(), field.folder.clone()));
+        Ok(options.find_fields(fields)?.open()?.into())
     }
 
     /// Writes it for the contenders.
@@ -208,6 +213,11 @@ impl Work {
 const COMPARABLE: &str = "compare needs folders of .npy files with one sample each, which all \
                           contenders can read: a folder, one with input/ and output/, or --field \
                           NAME=FOLDER; or a folder of pictures, or one with a folder for each class";
+
+/// Why pictures with masks are not compared.
+const NO_PAIRS: &str = "compare takes pictures of one field: the scripts of the other loaders cut each \
+                        picture by itself, and a mask must be cut like its picture; compare the \
+                        folder of the pictures alone, and measure pairs with run";
 
 /// Refuses samples that some contenders would deliver as another type.
 fn comparable(source: &dyn Source) -> Result {

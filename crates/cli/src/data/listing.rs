@@ -82,11 +82,6 @@ pub(crate) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// The extension in lower case.
-pub(crate) fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! The samples of a command: where they are, what they contain, and how to write files of them.
 
 pub(crate) mod contents;
+pub(crate) mod extents;
 pub(crate) mod listing;
 pub(crate) mod means;
 pub(crate) mod npy;

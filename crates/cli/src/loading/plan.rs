@@ -4,19 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tallow::candle::Device;
-use tallow::{Augment, Batching, Loader, LoaderBuilder, Source};
+use tallow::{Augment, Batching, Found, Loader, LoaderBuilder, Source};
 
 use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
-use crate::data::place::{Opened, Place};
+use crate::data::place::{self, Opened};
 use crate::machine::system;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
 
 /// Opens SOURCE, whatever kind it is.
-pub(crate) fn open(args: &SourceArgs) -> Result<(Place, Opened)> {
-    let place = Place::of(args)??;
-    let opened = place.open()?;
-    Ok((place, opened))
+pub(crate) fn open(args: &SourceArgs) -> Result<(Found, Opened)> {
+    let found = place::find(args)?;
+    let opened = place::open(&found)?;
+    Ok((found, opened))
 }
 
 /// Builds the loader that the options ask for, positioned at where it begins.

@@ -1,24 +1,22 @@
 //! The options of a run as Rust code that does the same.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use tallow::{Augment, OnError, Plan};
+use tallow::{Augment, FieldFiles, FieldFolder, FieldFolders, Found, OnError, Picture, Plan};
 
-use crate::args::{DeviceArg, Last, LoadArgs, Ragged};
-use crate::data::place::{Folders, Place};
+use crate::args::{DeviceArg, Last, LoadArgs};
 use crate::terminal::shell;
 
 /// Rust code that builds the loader, for pasting into a function that returns a `Result`. It sets
 /// the workers and batches ahead of `pinned`, or leaves them at their defaults.
 pub(crate) fn code(
-    place: &Place,
+    found: &Found,
     load: &LoadArgs,
     augment: Option<&Augment>,
     pinned: Option<&Plan>,
 ) -> String {
     let mut code = "use tallow::prelude::*;\n\n".to_owned();
-    code += &source(place);
+    code += &source(found);
     if let Some(chain) = augment {
         let _ = writeln!(code, "let augment = {:?}.parse::<Augment>()?;", chain.to_string());
     }
@@ -36,77 +34,65 @@ fn push(code: &mut String, call: &str) {
     let _ = writeln!(code, "    .{call}");
 }
 
-fn source(place: &Place) -> String {
-    match place {
-        Place::Folders(Folders { fields, recursive: false, ragged, patterns })
-            if ragged.is_empty()
-                && patterns.is_empty()
-                && let Some(root) = pairs(fields) =>
-        {
-            format!("let source = NpyFolders::pairs({root:?})?;\n")
-        }
-        Place::Folders(folders @ Folders { fields, .. }) => {
-            let mut code = "let source = NpyFolders::builder()\n".to_owned();
-            for (name, folder) in fields {
-                push(&mut code, &format!("field({name:?}, {folder:?})"));
-            }
-            options(&mut code, folders);
-            push(&mut code, "open()?;");
-            code
-        }
-        Place::FolderAndRows { input, target } => {
+fn source(found: &Found) -> String {
+    match found {
+        Found::Folders(folders) => of_folders(folders),
+        Found::FolderAndRows { input, target } => {
             let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
-            source(&Place::Folders(input.clone()))
-                + &format!("let source = source.zip({target})?;\n")
+            of_folders(input) + &format!("let source = source.with_rows({target})?;\n")
         }
-        Place::NpyFile(path) => format!("let source = NpyFile::open({path:?})?;\n"),
-        Place::NpyFiles { input, target } => {
+        Found::NpyFile(path) => format!("let source = NpyFile::open({path:?})?;\n"),
+        Found::NpyFiles { input, target } => {
             let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
             format!("let source = NpyFile::open({input:?})?.zip({target})?;\n")
         }
-        Place::Safetensors(path) | Place::Shards(path) => {
-            format!("let source = Safetensors::open({path:?})?;\n")
+        Found::Safetensors(path) => format!("let source = Safetensors::open({path:?})?;\n"),
+        Found::ImageClasses { folder, picture } if *picture == Picture::rgb() => {
+            format!("let source = ImageFolder::open({folder:?})?;\n")
         }
-        Place::PictureFolders(folders) => picture_folders(folders),
-        Place::Pictures(found) => format!("let source = tallow::open({:?})?;\n", found.place()),
+        Found::ImageClasses { folder, picture } => {
+            let dims = picture.dims();
+            let picture = format!("Picture::rgb().at_most({}, {})", dims[0].max(), dims[1].max());
+            format!(
+                "let source = ImageFolder::builder({folder:?})\n    .picture({picture})\n    \
+                 .open()?;\n"
+            )
+        }
+        found => format!("let source = tallow::open({:?})?;\n", found.place()),
     }
 }
 
-/// As `Folders::pictures_builder` opens them.
-fn picture_folders(folders: &Folders) -> String {
-    let mut code = "let source = ImageFolders::builder()\n".to_owned();
-    for (at, (name, folder)) in folders.fields.iter().enumerate() {
-        let method = match (folders.is_pictures(folder), at) {
-            (false, _) => "array",
-            (true, 0) => "field",
-            (true, _) => "masks",
+/// As the library opens them.
+fn of_folders(folders: &FieldFolders) -> String {
+    let door = if folders.has_pictures() { "ImageFolders" } else { "NpyFolders" };
+    let has_options = folders.is_recursive()
+        || folders.ragged().next().is_some()
+        || folders.patterns().next().is_some();
+    let is_as_pairs = folders.fields().iter().all(|field| field.files != FieldFiles::Arrays)
+        || !folders.has_pictures();
+    if let Some(root) = folders.pair_of().filter(|_| !has_options && is_as_pairs) {
+        return format!("let source = {door}::pairs({root:?})?;\n");
+    }
+    let mut code = format!("let source = {door}::builder()\n");
+    for FieldFolder { name, folder, files, .. } in folders.fields() {
+        let method = match (files, folders.has_pictures()) {
+            (FieldFiles::Arrays, true) => "array",
+            (FieldFiles::Masks, _) => "masks",
+            _ => "field",
         };
         push(&mut code, &format!("{method}({name:?}, {folder:?})"));
     }
-    options(&mut code, folders);
+    for (field, pattern) in folders.patterns() {
+        push(&mut code, &format!("pattern({field:?}, {pattern:?})"));
+    }
+    for (field, axis, max) in folders.ragged() {
+        push(&mut code, &format!("ragged({field:?}, {axis}, {max})"));
+    }
+    if folders.is_recursive() {
+        push(&mut code, "recursive()");
+    }
     push(&mut code, "open()?;");
     code
-}
-
-/// What is said of fields besides their folders.
-fn options(code: &mut String, Folders { recursive, ragged, patterns, .. }: &Folders) {
-    for (field, pattern) in patterns {
-        push(code, &format!("pattern({field:?}, {pattern:?})"));
-    }
-    for Ragged { field, axis, max } in ragged {
-        push(code, &format!("ragged({field:?}, {axis}, {max})"));
-    }
-    if *recursive {
-        push(code, "recursive()");
-    }
-}
-
-/// The folder whose `input/` and `output/` these are, if they are.
-fn pairs(fields: &[(String, std::path::PathBuf)]) -> Option<&Path> {
-    let [(input, inputs), (target, outputs)] = fields else { return None };
-    let root = inputs.parent()?;
-    let are = input == "input" && target == "target";
-    (are && *inputs == root.join("input") && *outputs == root.join("output")).then_some(root)
 }
 
 /// Calls for whatever is not the default, and for the workers and batches ahead of `pinned`.
@@ -156,20 +142,38 @@ pub(crate) fn command_line() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use tallow::OpenOptions;
 
     use super::*;
 
     #[test]
     fn sources_are_opened_as_they_were() {
-        let field = |name: &str, path: &str| (name.to_owned(), PathBuf::from(path));
-        let pair = vec![field("input", "a/input"), field("target", "a/output")];
-        let of = |fields, recursive| {
-            source(&Place::Folders(Folders { fields, recursive, ..Folders::default() }))
-        };
-        assert_eq!(of(pair.clone(), false), "let source = NpyFolders::pairs(\"a\")?;\n");
-        let code = of(pair, true);
-        assert!(code.contains(".field(\"target\", \"a/output\")\n    .recursive()\n    .open()?;"));
-        assert!(of(vec![field("x", "a\"b")], false).contains(r#".field("x", "a\"b")"#));
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["input/a.npy", "output/a.npy", "photos/input/a.jpg", "photos/output/a.png"] {
+            std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            std::fs::write(path(name), "").unwrap();
+        }
+        let root = dir.path();
+        let of = |options: OpenOptions, place: &str| source(&options.find(path(place)).unwrap());
+        assert_eq!(
+            of(OpenOptions::new(), ""),
+            format!("let source = NpyFolders::pairs({root:?})?;\n")
+        );
+        let code = of(OpenOptions::new().recursive(), "");
+        assert!(
+            code.contains(&format!(".field(\"target\", {:?})\n    .recursive()\n", path("output")))
+        );
+        let photos = path("photos");
+        let code = of(OpenOptions::new(), "photos");
+        assert_eq!(code, format!("let source = ImageFolders::pairs({photos:?})?;\n"));
+        let code = of(OpenOptions::new().ragged("input", 0, 9), "photos");
+        assert!(code.contains(".masks(\"target\", ") && code.contains(".ragged(\"input\", 0, 9)"));
+        let fields = [("x".to_owned(), path("input")), ("a\"b".to_owned(), path("photos/input"))];
+        let mixed = OpenOptions::new().find_fields(fields).unwrap();
+        let code = source(&mixed);
+        assert!(code.contains(".array(\"x\", ") && code.contains(r#".masks("a\"b", "#), "{code}");
+        let classes = OpenOptions::new().ragged("image", 1, 100).find(root.join("photos/..")).ok();
+        assert!(classes.is_none(), "a pair has no field image");
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tallow::{Batching, Order, Source};
 
-use crate::data::place;
+use crate::data::extents;
 use crate::machine::threads;
 
 /// Samples that a thread claims at once: few enough that the threads end together, and enough that
@@ -74,7 +74,7 @@ impl Ceiling {
         };
         let mut shared = HashMap::new();
         for index in indices {
-            for extent in place::extents_of(source, index) {
+            for extent in extents::extents_of(source, index) {
                 let Some(path) = extent.location().path() else { continue };
                 this.largest = this.largest.max(extent.bytes());
                 let from = if extent.is_whole() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tallow::Source;
 
-use crate::data::place;
+use crate::data::extents;
 
 /// How much is read ahead by default: enough to keep many requests under way, and little compared
 /// to a page cache.
@@ -31,10 +31,10 @@ impl Cached {
         indices: impl IntoIterator<Item = usize>,
     ) -> Result<Self, String> {
         let (mut seen, mut files, mut bytes) = (HashSet::new(), Vec::new(), 0);
-        let extents = |index| place::extents_of(source, index);
+        let extents = |index| extents::extents_of(source, index);
         for extent in indices.into_iter().flat_map(extents) {
             let Some(path) = extent.location().path() else { continue };
-            bytes += place::bytes_of(&extent).map_err(|error| error.to_string())?;
+            bytes += extents::bytes_of(&extent).map_err(|error| error.to_string())?;
             // A file with a single sample comes only once, and there may be millions, so only
             // shared files are remembered.
             if extent.is_whole() || seen.insert(path.to_owned()) {

@@ -425,7 +425,7 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     }
     if !report.passed_over.is_empty() {
         let folders = place::named(&report.passed_over);
-        writeln!(out, "          folders of .npy files are ignored: {}", one_line(&folders))?;
+        writeln!(out, "          folders of samples are ignored: {}", one_line(&folders))?;
     }
     Ok(())
 }

@@ -96,11 +96,16 @@ impl Failure {
 /// A message of the library, with the options of this program instead of the library's methods.
 /// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 4] = [
+    const OPTIONS: [(&str, &str); 9] = [
+        (", or keep the classes with .allow_empty()", ""),
+        (".at_most(height, width)", "--ragged FIELD:AXIS:MAX"),
         (".layout(..)", "--layout"),
         (".mask(field)", "--mask FIELD"),
         (".one_hot(field, classes)", "--one-hot FIELD:CLASSES"),
+        (".pattern(..)", "--pattern"),
+        (".ragged(..)", "--ragged"),
         (".ragged(field, axis, max)", "--ragged FIELD:AXIS:MAX"),
+        (".recursive()", "--recursive"),
     ];
     const ONE_SHAPE: &str = "use --pad FIELD:VALUE, or give its samples one shape, as with \
                              --augment 'random_resized_crop(224)'";

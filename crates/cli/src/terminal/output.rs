@@ -14,7 +14,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::args::SourceArgs;
 use crate::data::listing;
-use crate::data::place::{Place, is_same};
+use crate::data::place::{self, is_same};
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 
@@ -81,9 +81,9 @@ impl<'a> Outputs<'a> {
             return refused("where the report goes as well");
         }
         // A source that does not exist has no file to be overwritten.
-        match Place::of(self.source) {
-            Ok(Ok(source)) if source.has(place) => refused("which is a file of the source"),
-            Ok(Ok(source)) if source.would_take(place) => {
+        match place::find(self.source) {
+            Ok(source) if place::has(&source, place) => refused("which is a file of the source"),
+            Ok(source) if source.takes(place) => {
                 refused("which would become a sample of the source")
             }
             _ => Ok(()),

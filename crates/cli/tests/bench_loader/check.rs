@@ -196,7 +196,7 @@ fn folders_that_were_passed_over_are_said() {
     let ended = bench(dir.path(), "check DIR/input").expect(0);
     assert_eq!(
         ended.lines(),
-        ["note: folders of .npy files are ignored: \"old\"", "5 samples, no problems"]
+        ["note: folders of samples are ignored: \"old\"", "5 samples, no problems"]
     );
     let ended = bench(dir.path(), "inspect DIR/input").expect(0);
     assert!(ended.stdout.contains("ignored: \"old\""), "{ended:#?}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::tester::{bench, stub, truncate};
+use crate::tester::{bench, bench_with, stub, truncate};
 
 const CHAIN: &str = "--augment 'random_resized_crop(16) random_hflip'";
 
@@ -52,28 +52,48 @@ fn pictures_are_shown_before_and_after_a_chain() {
     }
 }
 
+/// A chain with every step that moves pixels.
+const GEOMETRY: &str = "resize(76,76) crop(1,1,70,70) pad_if_needed(72) random_crop(66) \
+    center_crop(64) random_hflip random_vflip random_dflip random_rot90 random_rotation(20) \
+    random_affine(15,translate=[0.1,0.1],shear=[-10,10]) random_perspective(p=1) elastic resize(60) \
+    resized_crop(2,2,50,50,48,48) random_resized_crop(40) pad(2) affine(3) rotate(5) \
+    perspective(0,0,43,1,42,42,1,43) hflip vflip rot90(1) shift(3) random_erasing(p=1)";
+
+/// The lines of the samples, sorted by their position.
+fn samples(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let line = format!("digest {line} --shuffle --per-sample");
+    let ended = bench_with(dir, &line, environment).expect(0);
+    let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
+    // The last line is of the batches.
+    lines.pop();
+    let at = |line: &String| line.split(' ').nth(1).unwrap().parse::<usize>().unwrap();
+    lines.sort_by_key(at);
+    lines
+}
+
 #[test]
-fn what_is_delivered_depends_on_neither_workers_nor_batches() {
+fn what_is_delivered_depends_on_nothing_but_seed_and_epoch() {
     let dir = folders();
-    let digest = |source: &str, options: &str| {
-        let line = format!("digest {source} {CHAIN} --shuffle --per-sample {options}");
-        bench(dir.path(), &line).expect(0).stdout
-    };
-    let both =
-        format!("--field input={0}/b/input --field target={0}/b/output", dir.path().display());
-    for (source, masks) in [("DIR/a", ""), ("DIR/b", "--mask target"), (&both, "--mask target")] {
-        let samples = |options: &str| {
-            let digest = digest(source, &format!("{masks} {options}"));
-            let mut lines: Vec<String> = digest.lines().map(str::to_owned).collect();
-            // The last line is of the batches.
-            lines.pop();
-            lines
+    let [a, b] = [
+        format!("DIR/a --augment '{GEOMETRY} mixup_or_cutmix(0.2,1)' --one-hot label:3"),
+        format!("DIR/b --augment '{GEOMETRY} cutmix(1)' --mask target"),
+    ];
+    let fields = "--field image=DIR/b/input --field target=DIR/b/output";
+    let c = format!("{fields} {CHAIN} --augment-field image --mask target");
+    for (source, count) in [(a, 24), (b, 9), (c, 9)] {
+        let of = |options: &str, environment: &[(&str, &str)]| {
+            samples(dir.path(), &format!("{source} {options}"), environment)
         };
-        let expected = samples("--workers 0 --batch-size 4");
-        assert!(expected.len() >= 9, "{expected:?}");
-        for options in ["--workers 3 --batch-size 4", "--workers 1 --batch-size 7"] {
-            assert_eq!(samples(options), expected, "{source} {options}");
-        }
+        let expected = of("--workers 0 --batch-size 4", &[]);
+        assert_eq!(expected.len(), count);
+        assert_eq!(of("--workers 3 --batch-size 7", &[]), expected, "{source}");
+        assert_eq!(of("--workers 1 --batch-size 4", &[("TALLOW_SIMD", "scalar")]), expected);
+        let resumed = of("--workers 2 --batch-size 4 --start-batch 1", &[]);
+        assert_eq!(resumed, expected[4..], "{source}");
+        let rank = |rank| of(&format!("--batch-size 6 --rank {rank} --world 2"), &[]);
+        let [even, odd] = [rank(0), rank(1)];
+        assert_eq!(even.len() + odd.len(), count);
+        assert!([even, odd].iter().flatten().all(|line| expected.contains(line)), "{source}");
     }
 }
 
@@ -128,6 +148,120 @@ fn pictures_are_compared_with_a_plain_loop() {
         assert_eq!(contenders[at]["laps"][0]["samples"], 24, "{:#}", contenders[at]);
     }
     assert_eq!(contenders[2]["name"], "torch, PIL");
+    let line = format!("compare DIR/b --augment '{chain}' --python DIR/stub");
+    let ended = bench(dir.path(), &line).expect(2);
+    assert!(ended.stderr.contains("a mask must be cut like its picture"), "{ended:#?}");
     let ended = bench(dir.path(), "compare DIR/a --python DIR/stub").expect(2);
     assert!(ended.stderr.contains("needs a chain that gives them one size"), "{ended:#?}");
+}
+
+#[test]
+fn options_of_folders_are_those_of_folders_of_pictures_too() {
+    let dir = folders();
+    let (path, json) = (dir.path(), |line: &str| bench(dir.path(), line).expect(0).json());
+    let tree = json("inspect DIR/a --recursive --json");
+    assert_eq!((&tree["samples"], &tree["classes"]), (&24.into(), &serde_json::json!([])));
+    assert_eq!(tree["fields"].as_array().unwrap().len(), 1, "no labels: {tree:#}");
+    for side in ["input/x", "output/x"] {
+        fs::create_dir_all(path.join("deep").join(side)).unwrap();
+    }
+    for at in 0..9 {
+        for (folder, name) in [("input", "photo"), ("output", "mask")] {
+            let to = path.join(format!("deep/{folder}/x/{at}_{name}.png"));
+            fs::copy(path.join(format!("b/{folder}/00000{at}.png")), to).unwrap();
+        }
+    }
+    let patterns = "--pattern input:*_photo --pattern target:*_mask";
+    assert_eq!(json(&format!("inspect DIR/deep --recursive {patterns} --json"))["samples"], 9);
+    let fields = "--field image=DIR/deep/input --field target=DIR/deep/output";
+    let line = format!("check {fields} --recursive --pattern image:*_photo");
+    let ended = bench(path, &line).expect(1);
+    assert!(ended.stdout.contains("--pattern 'target:*_mask'"), "{ended:#?}");
+    let line = format!("digest DIR/deep --recursive {patterns} {CHAIN} --mask target");
+    bench(path, &line).expect(0);
+}
+
+#[test]
+fn the_sides_that_are_accepted_can_be_said() {
+    let dir = folders();
+    let check = |options: &str| bench(dir.path(), &format!("check DIR/a {options}"));
+    check("--ragged image:0:60 --ragged image:1:70").expect(0);
+    let ended = check("--ragged image:0:50").expect(1);
+    assert!(ended.stdout.contains("with --ragged FIELD:AXIS:MAX"), "{ended:#?}");
+    for (options, words) in [
+        ("--ragged image:2:50", "axis 0 is the height and axis 1 the width"),
+        ("--ragged x:0:50", "that field is image"),
+        ("--pattern image:*", "--pattern is for folders with a file per sample"),
+    ] {
+        let ended = check(options).expect(2);
+        assert!(ended.stderr.contains(words), "{ended:#?}");
+    }
+    let pair = bench(dir.path(), "check DIR/b --ragged input:0:50").expect(1);
+    assert!(!pair.stdout.contains("output/"), "the masks are as large as ever: {pair:#?}");
+}
+
+#[test]
+fn pictures_beside_the_rows_of_their_targets_are_a_pair_or_refused() {
+    let dir = folders();
+    bench(dir.path(), "gen DIR/r --samples 9 --shape 3 --dtype f32 --as npy").expect(0);
+    let place = |from: &str, to: &str| {
+        fs::create_dir_all(dir.path().join(to).parent().unwrap()).unwrap();
+        fs::rename(dir.path().join(from), dir.path().join(to)).unwrap();
+    };
+    place("b/input", "rows/input");
+    place("r/output.npy", "rows/labels.npy");
+    let json = bench(dir.path(), "inspect DIR/rows --json").expect(0).json();
+    assert_eq!((&json["samples"], &json["fields"][1]["name"]), (&9.into(), &"target".into()));
+    bench(dir.path(), &format!("digest DIR/rows {CHAIN}")).expect(0);
+    fs::remove_file(dir.path().join("rows/input/000004.png")).unwrap();
+    let ended = bench(dir.path(), "check DIR/rows").expect(1);
+    assert!(ended.stdout.contains("8 samples in") && ended.stdout.contains("and 9 in"));
+    // Weights of classes are no sample, and not all that there is.
+    place("r/input.npy", "a/weights.npy");
+    let ended = bench(dir.path(), "inspect DIR/a").expect(2);
+    assert!(ended.stderr.contains("\"weights.npy\" beside folders of samples"), "{ended:#?}");
+}
+
+#[test]
+fn a_class_without_pictures_does_not_keep_the_others_from_being_checked() {
+    let dir = folders();
+    fs::create_dir(dir.path().join("a/class_9")).unwrap();
+    truncate(&dir.path().join("a/class_1/000004.jpg"), 200);
+    let ended = bench(dir.path(), "check DIR/a").expect(1);
+    assert!(ended.stdout.ends_with("24 samples, 2 problems\n"), "{ended:#?}");
+    assert!(ended.stdout.contains("\"class_9\"; remove their folders\n"), "{ended:#?}");
+}
+
+#[test]
+fn names_and_contents_that_go_wrong_in_practice_are_told() {
+    use std::os::unix::fs::symlink;
+    let dir = folders();
+    let (input, output) = (dir.path().join("b/input"), dir.path().join("b/output"));
+    let rename = |folder: &Path, from: &str, to: &str| {
+        fs::rename(folder.join(from), folder.join(to)).unwrap();
+    };
+    // One name in two normal forms, as a Mac and a Linux machine write it.
+    rename(&input, "000000.png", "caf\u{e9}.png");
+    rename(&output, "000000.png", "cafe\u{301}.png");
+    let ended = bench(dir.path(), "inspect DIR/b").expect(1);
+    assert!(ended.stderr.contains("equal up to Unicode normalization"), "{ended:#?}");
+    rename(&input, "caf\u{e9}.png", "\u{1b}[31m\n.png");
+    rename(&output, "cafe\u{301}.png", "\u{1b}[31m\n.png");
+    fs::write(input.join("\u{1b}[31m\n.png"), "text").unwrap();
+    fs::remove_file(input.join("000001.png")).unwrap();
+    symlink("gone.png", input.join("000001.png")).unwrap();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n";
+    fs::write(input.join("000002.png"), pointer).unwrap();
+    for command in ["check", "inspect"] {
+        let ended = bench(dir.path(), &format!("{command} DIR/b"));
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+        assert!(said.contains("a dangling link to \"gone.png\""), "{said}");
+    }
+    let ended = bench(dir.path(), "check DIR/b").expect(1);
+    assert!(ended.stdout.contains("a Git LFS pointer"), "{ended:#?}");
+    assert!(ended.stdout.ends_with("9 samples, 3 problems\n"), "{ended:#?}");
+    fs::copy(output.join("000003.png"), input.join("000003.jpg")).unwrap();
+    let ended = bench(dir.path(), "inspect DIR/b").expect(1);
+    assert!(ended.stderr.contains("has the same stem as"), "{ended:#?}");
 }

@@ -59,12 +59,16 @@ impl Column {
 
     /// A folder of files of pictures, and what they are taken for. Without a `picture` that is what
     /// the first of them suggests: numbers as stored of a PNG with one channel, RGB of all others.
+    /// `sided` limits the sides of both.
     pub(super) fn of_pictures(
         root: &Path,
         names: Arc<Names>,
         picture: Option<&Picture>,
+        sided: &dyn Fn(Picture) -> Result<Picture>,
     ) -> Result<(Self, Picture)> {
         let folder = open_folder(root)?;
+        let picture = picture.cloned().map(sided).transpose()?;
+        let picture = picture.as_ref();
         let bytes_max =
             picture.map_or(Picture::rgb().payload_bytes_max(), Picture::payload_bytes_max);
         let any = Picture::rgb().payload_bytes(bytes_max);
@@ -76,7 +80,7 @@ impl Column {
             let payload = field.as_mut_bytes()?;
             match picture {
                 Some(picture) => picture.head(payload).map(|_| picture.clone()),
-                None => suggested(payload),
+                None => suggested(payload, sided),
             }
         })?;
         let column = Self { root: root.to_owned(), folder, names, reader: Reader::Picture };
@@ -143,13 +147,14 @@ fn read_picture(file: &std::fs::File, field: &mut FieldMut<'_>) -> Result<()> {
 
 /// What the pictures of a folder are, by one of them: a mask of classes is mostly a PNG of one
 /// channel, whose numbers mean something as they are.
-fn suggested(payload: &[u8]) -> Result<Picture> {
+fn suggested(payload: &[u8], sided: &dyn Fn(Picture) -> Result<Picture>) -> Result<Picture> {
     let head = Head::read(payload, &PictureLimits::default()).map_err(Error::of_picture)?;
     let is_mask = head.format == Format::Png && head.channels_of(Color::Stored) == 1;
     let picture = match (is_mask, head.depth) {
         (false, _) => Picture::rgb(),
         (true, depth @ (Depth::Eight | Depth::Sixteen)) => Picture::stored(depth),
     };
+    let picture = sided(picture)?;
     picture.head(payload).map(|_| picture)
 }
 

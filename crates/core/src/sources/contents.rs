@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::column::PICTURES;
 use crate::Result;
-use crate::files::visit_entries;
+use crate::files::{Pattern, list, visit_entries};
 
 /// The names in one folder, without those that are hidden.
 #[derive(Debug, Default)]
@@ -34,6 +34,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Those with a file per sample.
+    pub(super) const FILES: [Self; 2] = [Self::Npy, Self::Picture];
+
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let dot = name.iter().rposition(|&byte| byte == b'.')?;
         let is = |other: &str| name[dot + 1..].eq_ignore_ascii_case(other.as_bytes());
@@ -86,29 +89,38 @@ impl Contents {
         if self.npy <= Self::FEW { &self.met } else { &[] }
     }
 
-    /// The folders in it that hold a file of `kind`.
-    pub(super) fn folders_with(&self, kind: Kind) -> Vec<PathBuf> {
-        let has = |folder: &&PathBuf| has(folder, kind);
+    /// The numbers of `.npy` files and of pictures in a folder, or also in its subfolders.
+    pub(super) fn count(folder: &Path, recursive: bool) -> Result<[usize; 2]> {
+        if !recursive {
+            return Self::of(folder).map(|found| [found.npy, found.pictures]);
+        }
+        let count = |extensions: &[&str]| -> Result<usize> {
+            Ok(list(folder, extensions, &Pattern::default(), true)?.names.len())
+        };
+        Ok([count(&["npy"])?, count(&PICTURES)?])
+    }
+
+    /// The folders in it that hold a file of one of these kinds.
+    pub(super) fn folders_with(&self, kinds: &[Kind]) -> Vec<PathBuf> {
+        let has = |folder: &&PathBuf| has(folder, kinds);
         self.folders.iter().take(Self::FOLDERS_MAX).filter(has).cloned().collect()
     }
 
     /// The folders in it that are data sets of their own: of shards, or of folders with samples.
     pub(super) fn data_sets(&self) -> Vec<PathBuf> {
         let is_set = |folder: &&PathBuf| {
-            Self::of(folder).is_ok_and(|found| {
-                found.shards
-                    || [Kind::Npy, Kind::Picture].iter().any(|&k| !found.folders_with(k).is_empty())
-            })
+            Self::of(folder)
+                .is_ok_and(|found| found.shards || !found.folders_with(&Kind::FILES).is_empty())
         };
         self.folders.iter().take(Self::FOLDERS_MAX).filter(is_set).cloned().collect()
     }
 }
 
-/// Whether a folder holds a file of `kind`.
-pub(super) fn has(folder: &Path, kind: Kind) -> bool {
+/// Whether a folder holds a file of one of these kinds.
+fn has(folder: &Path, kinds: &[Kind]) -> bool {
     let mut has = false;
     let visited = visit_entries(folder, |name, _| {
-        has = Kind::of(name.to_bytes()) == Some(kind);
+        has = Kind::of(name.to_bytes()).is_some_and(|kind| kinds.contains(&kind));
         if has { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     visited.is_ok() && has

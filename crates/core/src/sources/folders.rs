@@ -220,17 +220,29 @@ pub struct Survey<S = crate::NpyFolders> {
     pub problems: Vec<Error>,
     /// What to do, if the names of files without a partner are alike.
     pub advice: Option<String>,
+    /// Entries that were passed over: hidden ones, those of other extensions, and those that match no
+    /// pattern.
+    pub ignored: usize,
 }
 
 impl<S> Survey<S> {
+    /// A source without problems.
+    pub(super) fn of(source: S, ignored: usize) -> Self {
+        Self { source, problems: Vec::new(), advice: None, ignored }
+    }
+
     /// The source as another one.
     pub(super) fn map<T>(self, map: impl FnOnce(S) -> T) -> Survey<T> {
-        let Self { source, problems, advice } = self;
-        Survey { source: map(source), problems, advice }
+        let Self { source, problems, advice, ignored } = self;
+        Survey { source: map(source), problems, advice, ignored }
     }
 
     /// The source, if there is no problem.
-    pub(super) fn whole(self) -> Result<S> {
+    ///
+    /// # Errors
+    ///
+    /// All problems as one, with what to do.
+    pub fn whole(self) -> Result<S> {
         match summarize(&self.problems, self.advice.as_deref()) {
             None => Ok(self.source),
             Some(error) => Err(error),
@@ -311,7 +323,7 @@ impl FoldersBuilder {
             return Err(error.unwrap_or_else(|| Error::new(ErrorKind::Empty, "no sample")));
         }
         let source = self.columns(names, ignored)?;
-        Ok(Survey { source, problems, advice })
+        Ok(Survey { source, problems, advice, ignored })
     }
 
     /// Whether every option names a field that exists.
@@ -340,19 +352,7 @@ impl FoldersBuilder {
                 *own = Some(picture.clone());
             }
         }
-        let axes = self.ragged.iter().find(|(name, ..)| {
-            self.parts.iter().any(|p| p.name == *name && !matches!(p.content, Content::Arrays))
-        });
-        match axes {
-            None => Ok(()),
-            Some((name, axis, _)) => {
-                let message = format!(
-                    "axis {axis} of {name:?} as ragged, which is a folder of pictures: say how large \
-                     these are with Picture::at_most"
-                );
-                Err(Error::new(ErrorKind::Config, message).with_field(name))
-            }
-        }
+        Ok(())
     }
 
     fn pattern_of(&self, name: &str) -> Result<Pattern> {
@@ -402,10 +402,19 @@ impl FoldersBuilder {
                 Ok((column, Field::with_dims(name, first.dtype, dims)))
             }
             Content::Pictures(picture) => {
-                let (column, picture) = Column::of_pictures(root, names, picture.as_ref())?;
+                let picture = picture.as_ref();
+                let sided = |picture| self.sided(name, picture);
+                let (column, picture) = Column::of_pictures(root, names, picture, &sided)?;
                 Ok((column, Field::pictures(name, picture)))
             }
         }
+    }
+
+    /// The picture of a field with the sides that its ragged axes admit.
+    fn sided(&self, name: &str, picture: Picture) -> Result<Picture> {
+        let axes = self.ragged.iter().filter(|(field, ..)| field == name);
+        axes.clone()
+            .try_fold(picture, |picture, (_, axis, max)| with_side(picture, name, *axis, *max))
     }
 
     fn dims(&self, name: &str, shape: &[usize]) -> Result<Vec<Dim>> {
@@ -419,6 +428,19 @@ impl FoldersBuilder {
         }
         Ok(dims)
     }
+}
+
+/// Pictures of the field `name` whose height, axis 0, or width, axis 1, is `max` at most.
+pub(super) fn with_side(picture: Picture, name: &str, axis: usize, max: usize) -> Result<Picture> {
+    let dims = picture.dims();
+    let [height, width] = [0, 1].map(|at| if at == axis { max } else { dims[at].max() });
+    if axis > 1 {
+        let message = format!(
+            "axis {axis} of {name:?} as ragged; of pictures, axis 0 is the height and axis 1 the width"
+        );
+        return Err(Error::new(ErrorKind::Config, message).with_field(name));
+    }
+    Ok(picture.at_most(height, width))
 }
 
 /// The names of each folder in the order of the samples; one list where all are equal.

@@ -179,7 +179,7 @@ impl ImageFolderBuilder {
         if !allows_empty && runs.len() < folders.len() {
             return Err(placed(empty_classes(&folders, &runs)));
         }
-        let (column, picture) = Column::of_pictures(&root, Arc::new(names), Some(&picture))?;
+        let (column, picture) = Column::of_pictures(&root, Arc::new(names), Some(&picture), &Ok)?;
         let fields =
             vec![Field::pictures("image", picture), Field::new("label", RowDType::I64, &[])];
         let classes = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();

@@ -129,8 +129,9 @@ impl ImageFoldersBuilder {
         Self(self.0.recursive())
     }
 
-    /// Lets `axis` of the field `name`, a folder of `.npy` files, differ from file to file, up to
-    /// `max`. No axis is ragged by default.
+    /// Lets `axis` of the field `name` differ from file to file, up to `max`. No axis of an array is
+    /// ragged by default; of a folder of pictures, axis 0 is the height and axis 1 the width, and the
+    /// default is what [`picture`](Self::picture) says.
     pub fn ragged(self, name: impl Into<String>, axis: usize, max: usize) -> Self {
         Self(self.0.ragged(name.into(), axis, max))
     }

@@ -3,6 +3,8 @@
 
 mod column;
 mod contents;
+mod field_folders;
+mod find;
 mod folders;
 mod found;
 mod from_fn;
@@ -13,11 +15,13 @@ mod likeness;
 mod memory;
 mod npy_file;
 mod npy_folders;
+mod open_options;
 mod pairing;
 mod safetensors;
 
+pub use self::field_folders::{FieldFiles, FieldFolder, FieldFolders};
 pub use self::folders::Survey;
-pub use self::found::{Found, open};
+pub use self::found::Found;
 pub use self::from_fn::{FromFn, from_fn};
 pub use self::from_fn_with::{FromFnWith, from_fn_with};
 pub use self::image_folder::{ImageFolder, ImageFolderBuilder};
@@ -25,4 +29,5 @@ pub use self::image_folders::{ImageFolders, ImageFoldersBuilder};
 pub use self::memory::Memory;
 pub use self::npy_file::NpyFile;
 pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder};
+pub use self::open_options::{OpenOptions, open};
 pub use self::safetensors::Safetensors;

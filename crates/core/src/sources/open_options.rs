@@ -1,0 +1,118 @@
+use std::path::{Path, PathBuf};
+
+use super::field_folders::FieldFolders;
+use super::{find, found::Found};
+use crate::{Result, Source};
+
+/// Opens what lies at `place`, whatever it is: a `.npy` or `.safetensors` file, or a folder of `.npy`
+/// files, of pictures, of one folder per class, of shards, or of pairs in `input/` and `output/`.
+/// [`Found`] says what it was taken for, and [`OpenOptions`] has more ways to read folders.
+///
+/// # Errors
+///
+/// As [`OpenOptions::open`].
+///
+/// ```no_run
+/// use tallow_core::Source;
+///
+/// let source = tallow_core::open("data")?;
+/// println!("{} samples of {}", source.len(), source.schema());
+/// # Ok::<(), tallow_core::Error>(())
+/// ```
+pub fn open(place: impl AsRef<Path>) -> Result<Box<dyn Source>> {
+    OpenOptions::new().open(place)
+}
+
+/// How a place is opened that can be anything.
+///
+/// ```no_run
+/// use tallow_core::OpenOptions;
+///
+/// let options = OpenOptions::new().recursive().pattern("target", "*_mask");
+/// let source = options.open("data")?; // data/input/a/1.jpg and data/output/a/1_mask.png
+/// # Ok::<(), tallow_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct OpenOptions {
+    pub(super) recursive: bool,
+    pub(super) ragged: Vec<(String, usize, usize)>,
+    pub(super) patterns: Vec<(String, String)>,
+}
+
+impl OpenOptions {
+    /// The options of [`open`]: none.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also reads subfolders. A folder without `input/` and `output/` is then one field of the files
+    /// at any depth, and no folder is a class. Off by default.
+    pub fn recursive(mut self) -> Self {
+        self.recursive = true;
+        self
+    }
+
+    /// Lets `axis` of the field `name` differ from file to file, up to `max`. No axis of an array is
+    /// ragged by default. Pictures may have any size up to 8,192 pixels per side; of these `axis` is 0
+    /// for the height and 1 for the width, and `max` takes the place of that limit.
+    pub fn ragged(mut self, name: impl Into<String>, axis: usize, max: usize) -> Self {
+        self.ragged.push((name.into(), axis, max));
+        self
+    }
+
+    /// Takes only the files of the field `name` whose stem matches `pattern`, and pairs them by what
+    /// its one star matches. The default is `"*"`.
+    pub fn pattern(mut self, name: impl Into<String>, pattern: impl Into<String>) -> Self {
+        self.patterns.push((name.into(), pattern.into()));
+        self
+    }
+
+    /// The first option that was given, as its method.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        let given = [
+            (self.recursive, ".recursive()"),
+            (!self.ragged.is_empty(), ".ragged(..)"),
+            (!self.patterns.is_empty(), ".pattern(..)"),
+        ];
+        given.into_iter().find_map(|(is_given, option)| is_given.then_some(option))
+    }
+
+    /// Looks at the names at `place`, without opening a sample.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Foreign`], [`ErrorKind::Empty`] or [`ErrorKind::Config`] where it is nothing that
+    /// can be opened or could be several things, saying what was seen; and [`ErrorKind::Config`] for
+    /// an option that does not apply to what was found.
+    ///
+    /// [`ErrorKind::Foreign`]: crate::ErrorKind::Foreign
+    /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
+    /// [`ErrorKind::Config`]: crate::ErrorKind::Config
+    pub fn find(self, place: impl AsRef<Path>) -> Result<Found> {
+        find::at(place.as_ref(), self)
+    }
+
+    /// Looks at the names in folders that are to be fields. Each holds arrays or pictures; pictures of
+    /// fields after the first are taken for masks, as
+    /// [`masks`](crate::ImageFoldersBuilder::masks) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub fn find_fields(self, fields: impl IntoIterator<Item = (String, PathBuf)>) -> Result<Found> {
+        let fields = fields.into_iter().enumerate();
+        let folders: Result<Vec<_>> =
+            fields.map(|(at, field)| find::content(at, field, self.recursive)).collect();
+        Ok(Found::Folders(FieldFolders::new(folders?, self)?))
+    }
+
+    /// Finds out what lies at `place`, and opens it.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find), and as the source that it is.
+    pub fn open(self, place: impl AsRef<Path>) -> Result<Box<dyn Source>> {
+        self.find(place)?.open()
+    }
+}
