@@ -98,9 +98,11 @@ fn arrays_are_partners_of_pictures() {
     testing::check_source(&source);
     assert_eq!(source.get(3).unwrap().field("boxes").as_slice::<f32>().unwrap(), [3.0; 4]);
 
+    let low = builder().ragged("image", 0, 9).ragged("image", 1, 9_000).open().unwrap();
+    assert!(low.schema().to_string().starts_with("image: u8[..=9, ..=9000, 3]"));
     for (wrong, words) in [
         (builder().picture("boxes", Picture::rgb()), "which is a folder of .npy files"),
-        (builder().ragged("image", 0, 9), "Picture::at_most"),
+        (builder().ragged("image", 2, 9), "axis 0 is the height and axis 1 the width"),
         (builder().picture("mask", Picture::rgb()), "\"mask\", which is no field"),
         (ImageFolders::builder(), "no folder was named"),
     ] {
