@@ -75,7 +75,8 @@ use crate::text::{FieldName, number};
 /// *Pictures.* A field may hold the files of pictures
 /// ([`Field::pictures`](tallow_core::Field::pictures)). The chain then makes of it, bit for bit, what
 /// it would make of the pixels, channels last; but for each sample it decodes only the window that the
-/// drawn crop, and what follows it, shows. Damage outside of that window remains unseen.
+/// drawn crop, and what follows it, shows; of a partner that is pasted, what the box shows where the
+/// chain lets it be made alone. Damage outside of that window remains unseen.
 /// [`scaled_decode`](Self::scaled_decode) decodes large photos smaller than they are stored. Masks may be
 /// pictures too, and boxes and points count the pixels of the picture as it is turned. Fields that the
 /// chain does not name stay encoded.

@@ -347,6 +347,21 @@ impl OpCode {
     pub fn needs_statistic(self) -> bool {
         matches!(self, Self::Contrast | Self::Autocontrast | Self::Equalize | Self::Standardize)
     }
+
+    /// Whether the operation looks at nothing but the values of a pixel: neither at its place nor at
+    /// other pixels.
+    pub(crate) fn looks_at_values_alone(self) -> bool {
+        let looks_at_places = matches!(
+            self,
+            Self::GaussianNoise
+                | Self::SaltAndPepper
+                | Self::Erase
+                | Self::EraseNoise
+                | Self::Blend
+                | Self::Paste
+        );
+        !looks_at_places && !self.needs_statistic()
+    }
 }
 
 impl IntegerMap {

@@ -14,6 +14,7 @@ use super::pixels::{self, Pixels, Shown};
 use super::scaling;
 use super::select::Select;
 use super::targets::{BoundTarget, Mixed};
+use super::theirs::Theirs;
 use crate::augment::Augment;
 use crate::compose::{Composer, Line, Mixing, Sketch};
 use crate::engine::{self, Extents, Memory, Raw, widen};
@@ -268,8 +269,13 @@ impl AugmentEngine {
         let (own, theirs) = plans.split_at(self.stages);
         let pixels = self.pixels(row.mark());
         if let Some(partner) = partner.filter(|_| head.mixed == 1 && self.select.is_none()) {
-            self.keep_partner(pixels, theirs, &partner.field(self.image), scratch)
-                .map_err(Error::of_partner)?;
+            self.keep_partner(
+                pixels,
+                Theirs::new(own, theirs),
+                &partner.field(self.image),
+                scratch,
+            )
+            .map_err(Error::of_partner)?;
         }
         pixels.of(&raw.field(self.image), self.layout, own.iter().copied(), |raw| {
             self.make_image(own, raw, row, scratch)
@@ -287,19 +293,24 @@ impl AugmentEngine {
         Pixels { decoders: &self.decoders, mark, scaled: self.scaled }
     }
 
-    /// Makes the partner's image in its canvas, where [`make_image`](Self::make_image) finds it.
+    /// Makes what is needed of the partner's image in its canvas, where
+    /// [`make_image`](Self::make_image) finds it.
     fn keep_partner(
         &self,
         pixels: Pixels<'_>,
-        plans: &[StagePlan],
+        theirs: Theirs<'_>,
         image: &FieldView<'_>,
         scratch: &mut [u8],
     ) -> Result<()> {
+        if theirs.is_empty() {
+            return Ok(());
+        }
         let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
         let mut memory = Memory::divide(&self.extents, scratch);
-        let stages = || plans.iter().copied();
-        pixels.of(image, self.layout, stages(), |raw| {
-            engine::run(self.simd, stages(), raw, &mut memory, None)
+        pixels.of(image, self.layout, theirs.stages(), |raw| {
+            engine::run(self.simd, theirs.stages(), raw, &mut memory, None)?;
+            theirs.spread(&mut *memory.canvases[canvas::PARTNER as usize], raw.planes(), 1, 1);
+            Ok(())
         })?
     }
 
@@ -333,7 +344,8 @@ impl AugmentEngine {
         let (head, plans) = read(plan);
         let (own, theirs) = plans.split_at(self.stages);
         let mixed = partner.filter(|_| head.mixed == 1);
-        let mixed = mixed.map(|field| Mixed { field, plans: theirs, share: head.share });
+        let theirs = Theirs::new(own, theirs);
+        let mixed = mixed.map(|field| Mixed { field, theirs, share: head.share });
         match &self.targets[field] {
             None => to.copy_from_view(&raw),
             Some(target) => {
@@ -360,7 +372,7 @@ impl AugmentEngine {
         let name = self.raw.fields()[field].name();
         let shown = match self.select_of(field).filter(|_| field != self.image) {
             None => Shown::of(name, head, stages.iter().copied()),
-            Some(select) => Shown::of(name, head, select.stages(stages)),
+            Some(select) => Shown::of(name, head, select.stages(stages.iter().copied())),
         };
         Ok(shown?.window())
     }
@@ -624,6 +636,8 @@ fn bind_targets(
     if problems.is_empty() { Ok(targets) } else { Err(config(&problems)) }
 }
 
+#[cfg(test)]
+mod pasted;
 #[cfg(test)]
 mod windows;
 

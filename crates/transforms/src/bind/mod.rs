@@ -9,6 +9,7 @@ mod scaling;
 mod second_image;
 mod select;
 mod targets;
+mod theirs;
 
 pub(crate) use self::engine::{AugmentEngine, PlanHeader, StageNeeds};
 pub(crate) use self::select::Select;

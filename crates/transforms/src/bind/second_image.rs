@@ -11,7 +11,7 @@ use crate::compose::{LEN_MAX, Mixing, Sketch};
 use crate::engine::{self, Extents, Memory, widen};
 use crate::kernels::Simd;
 use crate::layout::Layout;
-use crate::plan::{CHANNELS_MAX, Interpolation, StagePlan};
+use crate::plan::{CHANNELS_MAX, Interpolation, StagePlan, canvas};
 use crate::second_image::SecondImage;
 use crate::steps::check_layout;
 use crate::values::Values;
@@ -74,9 +74,9 @@ impl BoundImage {
 
     fn stages<'a>(
         &'a self,
-        plans: &'a [StagePlan],
+        plans: impl Iterator<Item = StagePlan> + Clone + 'a,
     ) -> impl Iterator<Item = StagePlan> + Clone + 'a {
-        plans.iter().map(|plan| self.follow.stage(plan))
+        plans.map(|plan| self.follow.stage(&plan))
     }
 
     /// Makes the delivered field of one sample.
@@ -94,14 +94,17 @@ impl BoundImage {
     ) -> Result<()> {
         let (scratch, _) = scratch.split_at_mut(extents.bytes());
         let mut memory = Memory::divide(extents, scratch);
-        if let Some(Mixed { field, plans, .. }) = mixed {
-            let stages = self.stages(plans);
+        if let Some(Mixed { field, theirs, .. }) = mixed.filter(|mixed| !mixed.theirs.is_empty()) {
+            let stages = self.stages(theirs.stages());
             let kept = pixels.of(&field, self.layout, stages.clone(), |raw| {
-                engine::run(simd, stages, raw, &mut memory, None)
+                engine::run(simd, stages, raw, &mut memory, None)?;
+                let canvas = &mut *memory.canvases[canvas::PARTNER as usize];
+                theirs.spread(canvas, raw.planes(), 1, self.follow.times);
+                Ok(())
             });
             kept.flatten().map_err(Error::of_partner)?;
         }
-        let stages = self.stages(plans);
+        let stages = self.stages(plans.iter().copied());
         pixels.of(from, self.layout, stages.clone(), |raw| {
             deliver::make(simd, stages, raw, self.delivered, &mut memory, to)
         })?

@@ -4,15 +4,16 @@ use bytemuck::Pod;
 use tallow_core::{FieldMut, Result, RowDType};
 
 use super::follow::enlarged;
+use super::theirs::Theirs;
 use crate::engine::raw::Elements;
 use crate::engine::select::{self, Finding, Taken};
 use crate::engine::{Extents, Memory, Raw, Reach, displacements};
 use crate::kernels::Simd;
 use crate::layout::Layout;
-use crate::plan::{CHANNELS_MAX, Head, StagePlan, canvas};
+use crate::plan::{CHANNELS_MAX, D, Head, StagePlan, canvas};
 
 /// The raw field of a partner, and its stages up to where it is mixed in.
-pub(crate) type Partner<'a> = (&'a Raw<'a>, &'a [StagePlan]);
+pub(crate) type Partner<'a> = (&'a Raw<'a>, Theirs<'a>);
 
 /// A field whose elements are moved as they are.
 #[derive(Debug, Clone)]
@@ -44,8 +45,11 @@ impl Select {
 
     /// The stages `plans` as they find elements: each is one of the raw field, the nearest. What
     /// they reach of it is what [`run`](Self::run) reads.
-    pub(crate) fn stages(&self, plans: &[StagePlan]) -> impl Iterator<Item = StagePlan> {
-        plans.iter().map(|plan| enlarged(plan, self.times).choosing())
+    pub(crate) fn stages(
+        &self,
+        plans: impl Iterator<Item = StagePlan>,
+    ) -> impl Iterator<Item = StagePlan> {
+        plans.map(|plan| enlarged(&plan, self.times).choosing())
     }
 
     /// Moves the elements of `from` as `plans` say, and pastes those of a partner.
@@ -83,12 +87,18 @@ impl Select {
         let (a, rest) = images.split_at_mut(self.extents.image());
         let (b, c) = rest.split_at_mut(self.extents.image());
         let mut theirs = [a, c];
-        if let Some((field, plans)) = partner {
-            self.through(simd, plans, field, None, &mut memory, &mut theirs);
+        if let Some((field, stages)) = partner {
+            self.through(simd, stages.stages(), field, None, &mut memory, &mut theirs);
+            let channels = field.elements.channels;
+            let (planes, unit) =
+                if self.to.is_interleaved() { (1, channels) } else { (channels, 1) };
+            let depth = field.size[D] as usize;
+            stages.spread(&mut *theirs[1], planes * depth, unit, self.times);
         }
         let [free, pasted] = theirs;
         let (mut canvases, pasted) = ([free, b], partner.map(|_| &*pasted));
-        let size = self.through(simd, plans, from, pasted, &mut memory, &mut canvases);
+        let own = plans.iter().copied();
+        let size = self.through(simd, own, from, pasted, &mut memory, &mut canvases);
         let channels = from.elements.channels;
         to.set_shape(&self.to.join(size, channels))?;
         let made = &canvases[1][..size.iter().product::<usize>() * channels];
@@ -101,7 +111,7 @@ impl Select {
     fn through<T: Pod>(
         &self,
         simd: Simd,
-        plans: &[StagePlan],
+        plans: impl Iterator<Item = StagePlan>,
         from: &Raw<'_>,
         partner: Option<&[T]>,
         memory: &mut Memory<'_>,
@@ -110,8 +120,8 @@ impl Select {
         let mut size = from.size;
         let delivered = Elements { interleaved: self.to.is_interleaved(), ..from.elements };
         let mut is_raw = true;
-        for plan in plans.iter().filter(|plan| plan.head() != Head::Skip) {
-            let plan = &enlarged(plan, self.times);
+        for plan in plans.filter(|plan| plan.head() != Head::Skip) {
+            let plan = &enlarged(&plan, self.times);
             if is_raw || !plan.keeps_places() {
                 let fill = self.fill_of::<T>(plan, from.dtype);
                 let Memory { head, fields, .. } = &mut *memory;

@@ -6,6 +6,7 @@ use super::pixels::{self, Pixels};
 use super::points::Points;
 use super::second_image::{BoundImage, enlarged_size};
 use super::select::Select;
+use super::theirs::Theirs;
 use crate::compose::{Mixing, ShownSize, Sketch};
 use crate::engine::{Extents, Raw};
 use crate::kernels::Simd;
@@ -20,7 +21,7 @@ pub(crate) struct Mixed<'a> {
     /// The raw field of the partner.
     pub(crate) field: FieldView<'a>,
     /// The partner's stages, up to where it is mixed in.
-    pub(crate) plans: &'a [StagePlan],
+    pub(crate) theirs: Theirs<'a>,
     /// The share of the sample's own in the mixture.
     pub(crate) share: f32,
 }
@@ -167,17 +168,25 @@ impl BoundTarget {
     ) -> Result<()> {
         match &self.action {
             Action::Select(select) => match mixed {
-                None => pixels.of(from, select.from, select.stages(plans), |raw| {
-                    select.run(simd, plans, raw, None, to, scratch)
-                })?,
-                Some(Mixed { field, plans: theirs, .. }) => {
+                None => {
+                    pixels.of(from, select.from, select.stages(plans.iter().copied()), |raw| {
+                        select.run(simd, plans, raw, None, to, scratch)
+                    })?
+                }
+                Some(Mixed { theirs, .. }) if theirs.is_empty() => {
+                    pixels.of(from, select.from, select.stages(plans.iter().copied()), |raw| {
+                        select.run(simd, plans, raw, None, to, scratch)
+                    })?
+                }
+                Some(Mixed { field, theirs, .. }) => {
                     let run = |partner: &Raw<'_>| {
-                        pixels.of(from, select.from, select.stages(plans), |raw| {
+                        let stages = select.stages(plans.iter().copied());
+                        pixels.of(from, select.from, stages, |raw| {
                             select.run(simd, plans, raw, Some((partner, theirs)), to, scratch)
                         })?
                     };
                     pixels
-                        .of(&field, select.from, select.stages(theirs), run)
+                        .of(&field, select.from, select.stages(theirs.stages()), run)
                         .map_err(Error::of_partner)?
                 }
             },

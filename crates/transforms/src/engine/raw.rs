@@ -7,7 +7,7 @@ use super::reach::Reach;
 use super::turn::Turn;
 use super::view::Raster;
 use crate::layout::Layout;
-use crate::plan::StagePlan;
+use crate::plan::{D, StagePlan};
 
 /// How elements lie in an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl<'a> Raw<'a> {
             part: Some(Reach { start: [0; 3], end: size }),
             bytes: field.bytes(),
         }
+    }
+
+    /// Planes of an image that is made of it, between stages: one for each channel and slice.
+    pub(crate) fn planes(&self) -> usize {
+        self.elements.channels * self.size[D] as usize
     }
 
     /// The elements that are there, of a type of the image's size.

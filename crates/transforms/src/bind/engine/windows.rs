@@ -154,7 +154,8 @@ impl Made {
         let (image, mask): (Make<'_>, Make<'_>) = (&|raw| self.image(raw), &|raw| self.mask(raw));
         let image = (self.reach(self.plans.iter().copied()), image);
         let select = self.engine.select_of(1);
-        let mask = select.map(|select| (self.reach(select.stages(&self.plans)), mask));
+        let mask =
+            select.map(|select| (self.reach(select.stages(self.plans.iter().copied())), mask));
         for (part, make) in std::iter::once(image).chain(mask) {
             let expected = make(&expected);
             let window = part.map_or_else(Vec::new, |part| self.picture.cut(part));
