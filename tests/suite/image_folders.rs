@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tallow::candle::{DType, Device, Tensor};
 use tallow::{
-    Depth, ErrorKind, ImageFolders, Loader, Picture, Source, SourceErrorKind, SourceExt, Survey,
-    testing,
+    Depth, ErrorKind, ImageFolders, Loader, OpenOptions, Picture, Source, SourceErrorKind,
+    SourceExt, Survey, testing,
 };
 
 use crate::painter::{jpeg_rgb, png, png_rgb, put, rgb};
@@ -110,6 +110,37 @@ fn arrays_are_partners_of_pictures() {
         assert_eq!(error.kind(), SourceErrorKind::Config);
         assert!(error.to_string().contains(words), "{error}");
     }
+}
+
+#[test]
+fn what_is_found_with_options_is_what_a_builder_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    for at in 0..4 {
+        put(dir.path(), &format!("input/x/{at}_photo.jpg"), jpeg_rgb(at, 4, 5));
+        put(dir.path(), &format!("output/x/{at}_mask.png"), png_rgb(at, 4, 5));
+        put(dir.path(), &format!("output/x/{at}_edge.png"), "passed over");
+    }
+    let options = OpenOptions::new().recursive().ragged("input", 0, 9);
+    let options = options.pattern("input", "*_photo").pattern("target", "*_mask");
+    let found = options.find(dir.path()).unwrap();
+    assert_eq!(found.files().unwrap().len(), 8);
+    let builder = ImageFolders::builder()
+        .field("input", dir.path().join("input"))
+        .masks("target", dir.path().join("output"))
+        .pattern("input", "*_photo")
+        .pattern("target", "*_mask")
+        .ragged("input", 0, 9)
+        .recursive();
+    let Survey { source, ignored, .. } = builder.survey().unwrap();
+    assert_eq!(ignored, 4, "edges");
+    let opened = found.open().unwrap();
+    assert_eq!(opened.fingerprint(), source.fingerprint());
+    assert_eq!(opened.schema().to_string(), source.schema().to_string());
+    testing::check_source(&*opened);
+    let alone = OpenOptions::new().find_fields([("x".to_owned(), dir.path().join("input/x"))]);
+    let alone = alone.unwrap().open().unwrap();
+    let expected = ImageFolders::builder().field("x", dir.path().join("input/x")).open().unwrap();
+    assert_eq!(alone.fingerprint(), expected.fingerprint());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::loading::settings;
 use crate::machine::{system, threads};
 use crate::measure::decoding;
 use crate::report::html::Surroundings;
-use crate::report::{Doctor, Finding, Pictures, human, json};
+use crate::report::{Doctor, Finding, human, json};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{bytes, count, duration};
@@ -192,15 +192,11 @@ fn pictures(source: &Path) -> Option<Finding> {
     let found = decoding::measure(&*opened.source)?;
     let cores = threads::cores();
     let rate = cores as f64 / found.time.as_secs_f64().max(f64::MIN_POSITIVE);
-    let Pictures { formats, heights, widths, .. } = &found.pictures;
-    let formats: Vec<&str> = formats.keys().map(String::as_str).collect();
+    let formats: Vec<&str> = found.pictures.formats.keys().map(String::as_str).collect();
     let said = format!(
-        "{} of {}..{}x{}..{} pixels; decoding one takes {}, so {} at most {} per second",
-        formats.join(" and "),
-        heights.0,
-        heights.1,
-        widths.0,
-        widths.1,
+        "{} of {}; decoding one takes {}, so {} at most {} per second",
+        formats.join(", "),
+        found.pictures.sizes(),
         duration(found.time),
         if cores == 1 { "the core decodes".to_owned() } else { format!("{cores} cores decode") },
         count(rate as u64),

@@ -444,12 +444,7 @@ fn write_pictures(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
         let head = if i == 0 { "pictures " } else { "         " };
         let formats = of.formats.iter();
         let formats: Vec<String> = formats.map(|(name, n)| format!("{n} {name}")).collect();
-        let side = |(least, greatest): (usize, usize)| match least == greatest {
-            true => least.to_string(),
-            false => format!("{least}..{greatest}"),
-        };
-        let mut said =
-            format!("{}, {}x{} pixels", formats.join(", "), side(of.heights), side(of.widths));
+        let mut said = format!("{}, {}", formats.join(", "), of.sizes());
         if of.turned > 0 {
             said += &format!(", {} turned by EXIF", of.turned);
         }

@@ -407,6 +407,15 @@ impl Pictures {
         self.widths = within(self.widths, stored.width);
         self.turned += usize::from(stored.orientation != Orientation::Upright);
     }
+
+    /// Heights and widths in words: `63..113x86..157 pixels`.
+    pub(crate) fn sizes(&self) -> String {
+        let side = |(least, greatest): (usize, usize)| match least == greatest {
+            true => least.to_string(),
+            false => format!("{least}..{greatest}"),
+        };
+        format!("{}x{} pixels", side(self.heights), side(self.widths))
+    }
 }
 
 /// The values of a field in some samples.

@@ -43,7 +43,9 @@ fn pictures_are_decoded_and_those_that_are_far_too_large_have_advice() {
     assert_eq!(small["values"]["pixels"], 2000);
     assert!(small["advice"].is_null(), "{small}");
     assert!(small["values"]["decode_seconds"].as_f64() > Some(0.0), "{small}");
-    assert!(small["found"].as_str().unwrap().starts_with("JPEG of 40..40x50..50 pixels"));
+    assert!(
+        small["found"].as_str().unwrap().starts_with("JPEG of 40x50 pixels; decoding one takes")
+    );
     assert!(large["advice"].as_str().unwrap().contains("256 to 512"), "{large}");
 }
 
