@@ -101,6 +101,28 @@ fn what_is_moved_last_is_moved_as_it_is() {
     }
 }
 
+/// A brightness of 1 changes nothing, but for the way of the values: it leads through floats.
+#[test]
+fn bytes_come_out_as_they_would_by_way_of_floats() {
+    let moves =
+        ["crop(3,5,30,40)", "crop(3,5,30,40) hflip", "hflip", "rot90(1)", "pad(3,fill=0.71)"];
+    for channels in [1, 3, 4] {
+        let last = image(channels);
+        for (layout, image) in [(Layout::Hwc, last.clone()), (Layout::Chw, channels_first(&last))] {
+            for chain in moves.into_iter().chain(RESIZES).chain(["hflip resize(31,29) hflip"]) {
+                for to in ["hwc", "chw"] {
+                    let bytes = made(&format!("{chain} to_layout({to})"), layout, &image);
+                    let floats = format!("{chain} adjust_brightness(1) to_layout({to})");
+                    let floats = made(&floats, layout, &image);
+                    assert_eq!(bytes.dtype(), DType::U8);
+                    let what = format!("{chain} of {channels} channels, {layout} to {to}");
+                    assert_eq!(values(&bytes), values(&floats), "{what}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_flat_stays_flat() {
     for level in [0u8, 1, 127, 128, 254, 255] {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::view::View;
+use crate::kernels::math::to_u8;
 use crate::kernels::resize_u8::Rows;
 use crate::plan::D;
 
@@ -44,7 +45,7 @@ impl<'a> View<'a, u8> {
     }
 
     /// Copies row (z, y): whole pixels where they lie as such, otherwise a plane per channel, `stride`
-    /// apart. A border of fills has only whole numbers.
+    /// apart. Fills are rounded.
     pub(super) fn copy(&self, z: i32, y: i32, to: &mut [u8], stride: usize) {
         let (map, width) = (&self.plan.before, self.width());
         let at = map.at([z, y, self.columns[0]]);
@@ -87,7 +88,7 @@ impl<'a> View<'a, u8> {
             };
             let to = to[first..].iter_mut().step_by(beside).take(columns.len());
             let Some(from) = from else {
-                to.for_each(|to| *to = self.fill_of(c) as u8);
+                to.for_each(|to| *to = to_u8(self.fill_of(c)));
                 continue;
             };
             let from = from + (c * self.raster.channel_stride) as isize;

@@ -2,6 +2,7 @@
 //! worker's scratch straight into the row of the batch.
 
 mod byte_rows;
+mod bytes;
 pub(crate) mod elastic;
 pub(crate) mod memory;
 mod program;

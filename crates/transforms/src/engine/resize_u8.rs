@@ -10,7 +10,9 @@ use super::memory::{HeadMemory, Tile};
 use super::taps::{IntegerTaps, taps_of};
 use super::view::View;
 use crate::kernels::Simd;
-use crate::kernels::resize_u8::{Across, BETWEEN, Form, Rows, SLACK, horizontal, split, vertical};
+use crate::kernels::resize_u8::{
+    Across, BETWEEN, Form, Rows, SLACK, To, horizontal, split, vertical,
+};
 use crate::plan::{Border, H, Head, Interpolation, StagePlan, W};
 
 /// No row of any image.
@@ -73,9 +75,48 @@ impl<'a> ResizeU8<'a> {
         &mut self,
         simd: Simd,
         view: &View<'_, u8>,
-        [z, y]: [i32; 2],
+        place: [i32; 2],
         tile: &mut Tile<'_>,
     ) {
+        let between = self.between(simd, view, place);
+        let Tile { values, stride, .. } = tile;
+        if self.across.form != Form::Plane {
+            let to = To::Planes { planes: values, stride: *stride };
+            return horizontal(simd, &self.between[between], &self.across, to);
+        }
+        for c in 0..view.channels() {
+            let row = &self.between[between.start + c * self.stride..];
+            let to = To::Planes { planes: &mut values[c * *stride..], stride: *stride };
+            horizontal(simd, row, &self.across, to);
+        }
+    }
+
+    /// Whether [`bytes`](Self::bytes) makes rows as they lie in the output.
+    pub(crate) fn makes(&self, channels: usize, interleaved: bool) -> bool {
+        channels == 1 || interleaved != (self.across.form == Form::Plane)
+    }
+
+    /// The same row as bytes, for each channel that has a row of its own: its number and the row, made
+    /// in `memory`, with what makes the last block of outputs a whole one.
+    pub(crate) fn bytes(
+        &mut self,
+        simd: Simd,
+        view: &View<'_, u8>,
+        place: [i32; 2],
+        memory: &mut [u8],
+        mut write: impl FnMut(usize, &[u8]),
+    ) {
+        let between = self.between(simd, view, place);
+        let rows = if self.across.form == Form::Plane { view.channels() } else { 1 };
+        for c in 0..rows {
+            let row = &self.between[between.start + c * self.stride..];
+            horizontal(simd, row, &self.across, To::Bytes(memory));
+            write(c, memory);
+        }
+    }
+
+    /// Sums up output row (z, y) along the height and returns where it lies: as pixels, or as planes.
+    fn between(&mut self, simd: Simd, view: &View<'_, u8>, [z, y]: [i32; 2]) -> Range<usize> {
         let view = view.columns(&self.columns);
         let (first, weights) = self.down.output(y as usize);
         self.copy(&view, z, first..first + weights.len());
@@ -90,16 +131,16 @@ impl<'a> ResizeU8<'a> {
                 let rows = Rows { first: rows.first + c * apart, ..rows };
                 vertical(simd, &rows, weights, bits, &mut between[c * *stride..][..width]);
             }
-            return planes(simd, between, across, *stride, tile);
+            return 0..between.len();
         }
         let len = width * channels;
         vertical(simd, &rows, weights, bits, &mut between[..len]);
         if across.form == Form::Plane {
-            let (pixels, between) = between.split_at_mut(len);
-            split(pixels, channels, between, *stride);
-            return planes(simd, between, across, *stride, tile);
+            let (pixels, planes) = between.split_at_mut(len);
+            split(pixels, channels, planes, *stride);
+            return len..between.len();
         }
-        horizontal(simd, &between[..len + SLACK], across, tile.values, tile.stride);
+        0..len + SLACK
     }
 
     /// Copies what of `rows` is not in the ring.
@@ -154,12 +195,4 @@ fn across<'a>(
     };
     let scale = 1.0 / (1u64 << (BETWEEN + x.bits)) as f32;
     Across::lay(form, x.start.len(), start, count, weight, scale, (starts, weights))
-}
-
-/// Resamples planes of the row between the passes.
-fn planes(simd: Simd, between: &[i16], across: &Across<'_>, stride: usize, tile: &mut Tile<'_>) {
-    for c in 0..tile.channels {
-        let to = &mut tile.values[c * tile.stride..];
-        horizontal(simd, &between[c * stride..], across, to, tile.stride);
-    }
 }

@@ -8,14 +8,14 @@ use super::sharpen::Sharpen;
 use super::statistics::Statistic;
 use super::store::{Output, RowPlace};
 use super::view::{Raster, View};
-use super::{displacements, warp};
+use super::{bytes, displacements, warp};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::warp::Places;
 use crate::plan::{D, H, Head, Op, StagePlan, W};
 
 /// How the rows of a stage come about.
-enum Rows<'a> {
+pub(super) enum Rows<'a> {
     Move,
     Separable(Separable<'a>),
     ResizeU8(ResizeU8<'a>),
@@ -97,6 +97,12 @@ pub(crate) fn run<T: Pixel>(
     let view = View::new(raster, plan);
     let Memory { tile, stride, store, head, canvases, seen, fields, .. } = memory;
     let mut rows = Rows::prepare(simd, plan, &view, head, fields);
+    if let Some(Output::U8(to)) = &mut output
+        && let Some(view) = view.bytes()
+        && bytes::run(simd, plan, &view, &mut rows, store, to)
+    {
+        return;
+    }
     let width = plan.size[W] as usize;
     let mut tile = Tile { values: tile, stride: *stride, width, channels: raster.channels };
     let ops = plan.ops();
@@ -135,7 +141,7 @@ fn next_statistic(ops: &[Op], start: usize) -> usize {
 }
 
 /// The rows that `plan` writes, with their slice and their height in it.
-fn rows_of(plan: &StagePlan) -> impl Iterator<Item = (RowPlace, [i32; 2])> + use<> {
+pub(super) fn rows_of(plan: &StagePlan) -> impl Iterator<Item = (RowPlace, [i32; 2])> + use<> {
     let (depth, height) = (plan.size[D], plan.size[H]);
     let rows = (depth * height) as usize;
     let row =

@@ -2,10 +2,11 @@
 //!
 //! Kernels are plain safe Rust that the compiler vectorises; [`Simd`] only chooses for which
 //! instruction set. There is no fused multiply-add and no reassociation anywhere, so all levels
-//! (and a CUDA kernel that repeats the same operations) agree bit for bit. [`resize_u8`] is the
-//! exception: it computes in integers, by instructions that no compiler finds.
+//! (and a CUDA kernel that repeats the same operations) agree bit for bit. [`resize_u8`] and
+//! [`bytes`] also have instructions that no compiler finds; they compute with integers alone.
 
 pub(crate) mod arithmetic;
+pub(crate) mod bytes;
 pub(crate) mod color;
 pub(crate) mod convert;
 pub(crate) mod filter;

@@ -5,6 +5,7 @@
 //! 16 bits, of which [`BETWEEN`] are a fraction.
 
 use super::Simd;
+use super::math::to_u8;
 
 #[cfg(target_arch = "x86_64")]
 mod v3;
@@ -190,27 +191,35 @@ fn place(form: Form, steps: usize, output: usize, tap: usize) -> usize {
     vector * VECTOR + k / VECTORS * (VECTOR / 2) + tap % form.taps()
 }
 
-/// `planes[c * stride + i] = scale * (w0 * pixel0[c] + w1 * pixel1[c] + ..)` of all outputs i. `row`
-/// has [`SLACK`] more elements than pixels.
-pub(crate) fn horizontal(
-    simd: Simd,
-    row: &[i16],
-    taps: &Across<'_>,
-    planes: &mut [f32],
-    stride: usize,
-) {
+/// Where outputs go: [`OUTPUTS`] at a time.
+#[derive(Debug)]
+pub(crate) enum To<'a> {
+    /// Channel c of output i to `planes[c * stride + i]`.
+    Planes {
+        /// The planes.
+        planes: &'a mut [f32],
+        /// From one plane to the next.
+        stride: usize,
+    },
+    /// One pixel beside the other, rounded half to even and saturated.
+    Bytes(&'a mut [u8]),
+}
+
+/// `scale * (w0 * pixel0 + w1 * pixel1 + ..)` of all outputs and channels. `row` has [`SLACK`] more
+/// elements than pixels.
+pub(crate) fn horizontal(simd: Simd, row: &[i16], taps: &Across<'_>, to: To<'_>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = simd.v3() {
-        return v3::horizontal(v3, row, taps, planes, stride);
+        return v3::horizontal(v3, row, taps, to);
     }
     simd.run(
         #[inline(always)]
-        || horizontal_plain(row, taps, planes, stride),
+        || horizontal_plain(row, taps, to),
     );
 }
 
 #[inline(always)]
-fn horizontal_plain(row: &[i16], taps: &Across<'_>, planes: &mut [f32], stride: usize) {
+fn horizontal_plain(row: &[i16], taps: &Across<'_>, mut to: To<'_>) {
     let (elements, steps) = (taps.form.elements(), taps.steps());
     for (output, &start) in taps.starts.iter().enumerate() {
         for c in 0..elements {
@@ -219,7 +228,11 @@ fn horizontal_plain(row: &[i16], taps: &Across<'_>, planes: &mut [f32], stride: 
                 i32::from(weight) * i32::from(row[start as usize + tap * elements + c])
             };
             let sum: i32 = (0..taps.count).map(term).sum();
-            planes[c * stride + output] = sum as f32 * taps.scale;
+            let value = sum as f32 * taps.scale;
+            match &mut to {
+                To::Planes { planes, stride } => planes[c * *stride + output] = value,
+                To::Bytes(bytes) => bytes[output * elements + c] = to_u8(value),
+            }
         }
     }
 }
@@ -293,6 +306,8 @@ mod tests {
                         .map(|x| (x % 20_000) as i16 - 2000)
                         .collect();
                     let all = weights(outputs * count);
+                    // Some are bytes, some too small, some too large, some halves.
+                    let scale = 1.0 / (1 << 18) as f32;
                     let start = |i: usize| i * (width - count + 1) / outputs;
                     let mut memory =
                         (vec![7; outputs + 8], vec![7; (outputs + 8) * (count + 1) * 8]);
@@ -302,25 +317,24 @@ mod tests {
                         |i| (start(i) * elements) as u32,
                         count,
                         |i, tap| all[i * count + tap],
-                        0.25,
+                        scale,
                         (&mut memory.0, &mut memory.1),
                     );
                     let stride = outputs.next_multiple_of(OUTPUTS);
                     for simd in Simd::levels() {
                         let mut found = vec![0.0; elements * stride];
-                        horizontal(simd, &row, &taps, &mut found, stride);
+                        horizontal(simd, &row, &taps, To::Planes { planes: &mut found, stride });
+                        let mut bytes = vec![0; elements * stride];
+                        horizontal(simd, &row, &taps, To::Bytes(&mut bytes));
                         for (c, i) in (0..elements).flat_map(|c| (0..outputs).map(move |i| (c, i)))
                         {
                             let term = |tap: usize| {
                                 let x = row[(start(i) + tap) * elements + c];
                                 i32::from(all[i * count + tap]) * i32::from(x)
                             };
-                            let sum: i32 = (0..count).map(term).sum();
-                            assert_eq!(
-                                found[c * stride + i],
-                                0.25 * sum as f32,
-                                "{form:?} {simd:?}"
-                            );
+                            let value = scale * (0..count).map(term).sum::<i32>() as f32;
+                            assert_eq!(found[c * stride + i], value, "{form:?} {simd:?}");
+                            assert_eq!(bytes[i * elements + c], to_u8(value), "{form:?} {simd:?}");
                         }
                     }
                 }

@@ -1,11 +1,11 @@
 //! The passes in AVX2.
 
-use std::arch::x86_64::{__m128i, __m256i};
+use std::arch::x86_64::{__m128i, __m256, __m256i};
 
 use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
-use super::{Across, Form, OUTPUTS, Rows, SLACK, VECTOR, VECTORS, rounding};
+use super::{Across, Form, OUTPUTS, Rows, SLACK, To, VECTOR, VECTORS, rounding};
 
 /// Columns that are summed at once: eight registers of sums.
 pub(super) const COLUMNS: usize = 64;
@@ -108,19 +108,13 @@ impl Vertical<'_> {
     }
 }
 
-pub(super) fn horizontal(
-    v3: V3,
-    row: &[i16],
-    taps: &Across<'_>,
-    planes: &mut [f32],
-    stride: usize,
-) {
+pub(super) fn horizontal(v3: V3, row: &[i16], taps: &Across<'_>, to: To<'_>) {
     // The usual numbers of steps are known to the compiler.
     match taps.steps() {
-        1 => v3.vectorize(Horizontal::<1> { v3, row, taps, planes, stride }),
-        2 => v3.vectorize(Horizontal::<2> { v3, row, taps, planes, stride }),
-        3 => v3.vectorize(Horizontal::<3> { v3, row, taps, planes, stride }),
-        _ => v3.vectorize(Horizontal::<ANY> { v3, row, taps, planes, stride }),
+        1 => v3.vectorize(Horizontal::<1> { v3, row, taps, to }),
+        2 => v3.vectorize(Horizontal::<2> { v3, row, taps, to }),
+        3 => v3.vectorize(Horizontal::<3> { v3, row, taps, to }),
+        _ => v3.vectorize(Horizontal::<ANY> { v3, row, taps, to }),
     }
 }
 
@@ -131,55 +125,99 @@ struct Horizontal<'a, const STEPS: usize> {
     v3: V3,
     row: &'a [i16],
     taps: &'a Across<'a>,
-    planes: &'a mut [f32],
-    stride: usize,
+    to: To<'a>,
 }
+
+/// The bytes of two values each of a pixel of three channels.
+const RGB: [u8; 16] = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, 4, 5, 10, 11];
+
+/// Of four channels.
+const RGBA: [u8; 16] = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15];
+
+/// Four pixels of three channels, of four of four.
+const PACKED: [u8; 16] = [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 12, 13, 14, 15];
 
 impl<const STEPS: usize> NullaryFnOnce for Horizontal<'_, STEPS> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
-        match self.taps.form {
-            Form::Plane => self.plane(),
-            Form::Rgb => self.pixels::<3>([0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, 4, 5, 10, 11]),
-            Form::Rgba => self.pixels::<4>([0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15]),
+    fn call(mut self) {
+        let taps = self.taps;
+        for (block, starts) in taps.starts.as_chunks::<OUTPUTS>().0.iter().enumerate() {
+            match taps.form {
+                Form::Plane => {
+                    let sums = self.sums(block, starts, 8, None);
+                    self.store_plane(sums, block);
+                }
+                Form::Rgb => {
+                    let sums = self.sums(block, starts, 6, Some(cast([RGB, RGB])));
+                    self.store_pixels::<3>(sums, block);
+                }
+                Form::Rgba => {
+                    let sums = self.sums(block, starts, 8, Some(cast([RGBA, RGBA])));
+                    self.store_pixels::<4>(sums, block);
+                }
+            }
         }
     }
 }
 
 impl<const STEPS: usize> Horizontal<'_, STEPS> {
-    /// One channel: eight taps of two outputs at once.
+    /// One channel: each output has four parts of its sum.
     #[inline(always)]
-    fn plane(self) {
+    fn store_plane(&mut self, [a, b, c, d]: [__m256i; VECTORS], block: usize) {
         let avx2 = self.v3.avx2;
-        for (block, starts) in self.taps.starts.as_chunks::<OUTPUTS>().0.iter().enumerate() {
-            let [a, b, c, d] = self.sums(block, starts, 8, None);
-            let sums =
-                avx2._mm256_hadd_epi32(avx2._mm256_hadd_epi32(a, b), avx2._mm256_hadd_epi32(c, d));
-            let values: [f32; OUTPUTS] = self.values(sums);
-            self.planes[block * OUTPUTS..][..OUTPUTS].copy_from_slice(&values);
+        let (ab, cd) = (avx2._mm256_hadd_epi32(a, b), avx2._mm256_hadd_epi32(c, d));
+        let values = self.values(avx2._mm256_hadd_epi32(ab, cd));
+        match &mut self.to {
+            To::Planes { planes, .. } => {
+                planes[block * OUTPUTS..][..OUTPUTS]
+                    .copy_from_slice(&cast::<_, [f32; OUTPUTS]>(values));
+            }
+            To::Bytes(bytes) => {
+                let bytes = &mut bytes[block * OUTPUTS..][..OUTPUTS];
+                let values: [i32; OUTPUTS] = cast(self.v3.avx._mm256_cvtps_epi32(values));
+                for (byte, value) in bytes.iter_mut().zip(values) {
+                    *byte = value.clamp(0, 255) as u8;
+                }
+            }
         }
     }
 
-    /// Pixels of `C` channels: a pair of two outputs at once, of which `order` puts each channel
-    /// side by side.
+    /// Pixels of `C` channels: each output has a sum of each channel.
     #[inline(always)]
-    fn pixels<const C: usize>(self, order: [u8; 16]) {
-        let avx2 = self.v3.avx2;
-        let order: __m256i = cast([order, order]);
-        let stride = self.stride;
-        for (block, starts) in self.taps.starts.as_chunks::<OUTPUTS>().0.iter().enumerate() {
-            let [a, b, c, d] = self.sums(block, starts, 2 * C, Some(order));
-            let (ab, cd) = (avx2._mm256_unpacklo_epi32(a, b), avx2._mm256_unpacklo_epi32(c, d));
-            let red = avx2._mm256_unpacklo_epi64(ab, cd);
-            let green = avx2._mm256_unpackhi_epi64(ab, cd);
-            let (ab, cd) = (avx2._mm256_unpackhi_epi32(a, b), avx2._mm256_unpackhi_epi32(c, d));
-            let blue = avx2._mm256_unpacklo_epi64(ab, cd);
-            let alpha = avx2._mm256_unpackhi_epi64(ab, cd);
-            for (c, sums) in [red, green, blue, alpha].into_iter().enumerate().take(C) {
-                let values: [f32; OUTPUTS] = self.values(sums);
-                self.planes[c * stride + block * OUTPUTS..][..OUTPUTS].copy_from_slice(&values);
+    fn store_pixels<const C: usize>(&mut self, [a, b, c, d]: [__m256i; VECTORS], block: usize) {
+        let (avx, avx2) = (self.v3.avx, self.v3.avx2);
+        if let To::Bytes(bytes) = &mut self.to {
+            let scale = avx._mm256_set1_ps(self.taps.scale);
+            let mut rounded = [a, b, c, d];
+            for sums in &mut rounded {
+                let values = avx._mm256_mul_ps(avx._mm256_cvtepi32_ps(*sums), scale);
+                *sums = avx._mm256_cvtps_epi32(values);
+            }
+            let [a, b, c, d] = rounded;
+            let (ab, cd) = (avx2._mm256_packs_epi32(a, b), avx2._mm256_packs_epi32(c, d));
+            let pixels = avx2._mm256_packus_epi16(ab, cd);
+            let pixels = match C {
+                3 => avx2._mm256_shuffle_epi8(pixels, cast([PACKED, PACKED])),
+                _ => pixels,
+            };
+            let halves: [[u8; 16]; 2] = cast(pixels);
+            for (half, pixels) in halves.iter().enumerate() {
+                let to = &mut bytes[(2 * block + half) * VECTORS * C..][..VECTORS * C];
+                to.copy_from_slice(&pixels[..VECTORS * C]);
+            }
+            return;
+        }
+        let (ab, cd) = (avx2._mm256_unpacklo_epi32(a, b), avx2._mm256_unpacklo_epi32(c, d));
+        let (red, green) = (avx2._mm256_unpacklo_epi64(ab, cd), avx2._mm256_unpackhi_epi64(ab, cd));
+        let (ab, cd) = (avx2._mm256_unpackhi_epi32(a, b), avx2._mm256_unpackhi_epi32(c, d));
+        let (blue, alpha) =
+            (avx2._mm256_unpacklo_epi64(ab, cd), avx2._mm256_unpackhi_epi64(ab, cd));
+        for (c, sums) in [red, green, blue, alpha].into_iter().enumerate().take(C) {
+            let values: [f32; OUTPUTS] = cast(self.values(sums));
+            if let To::Planes { planes, stride } = &mut self.to {
+                planes[c * *stride + block * OUTPUTS..][..OUTPUTS].copy_from_slice(&values);
             }
         }
     }
@@ -221,10 +259,9 @@ impl<const STEPS: usize> Horizontal<'_, STEPS> {
     }
 
     #[inline(always)]
-    fn values(&self, sums: __m256i) -> [f32; OUTPUTS] {
+    fn values(&self, sums: __m256i) -> __m256 {
         let avx = self.v3.avx;
-        let scale = avx._mm256_set1_ps(self.taps.scale);
-        cast(avx._mm256_mul_ps(avx._mm256_cvtepi32_ps(sums), scale))
+        avx._mm256_mul_ps(avx._mm256_cvtepi32_ps(sums), avx._mm256_set1_ps(self.taps.scale))
     }
 }
 
