@@ -11,6 +11,11 @@
 //! looked at. Decoded smaller, blocks are transformed to fewer samples; where one sample of each is
 //! left, only DC coefficients are kept, and the scans of a progressive file that hold others are passed
 //! over.
+//!
+//! A window lies in memory before anything is made of it. Handing rows on as they are decoded would save
+//! 5 us at most (measured: 500x375 pixels written and read again 16 rows or 375 rows later, beside up to 4
+//! MB of other memory), under 1% of decoding and resizing such a photo: a window of its size stays in the
+//! second-level cache.
 
 mod bits;
 mod blocks;
