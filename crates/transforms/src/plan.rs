@@ -483,6 +483,11 @@ impl StagePlan {
         Self { head: head as u32, interpolation, antialias: 0, ..*self }
     }
 
+    /// Whether values stay what the stage's map makes of them.
+    pub(crate) fn keeps_values(&self) -> bool {
+        self.ops_len == 0 && self.scale == [1.0; CHANNELS_MAX] && self.bias == [0.0; CHANNELS_MAX]
+    }
+
     /// Whether every output pixel is the source pixel at the same place.
     pub fn keeps_places(&self) -> bool {
         match self.head() {

@@ -79,28 +79,63 @@ impl<'a> View<'a, u8> {
         stride: usize,
     ) {
         let channels = self.raster.channels;
-        let axis = self.plan.before.axis[2] as usize;
-        let step = self.raster.strides[axis] as isize * self.plan.before.sign[2] as isize;
+        if self.is_interleaved() {
+            let to = &mut to[columns.start * channels..columns.end * channels];
+            return match channels {
+                2 => self.copy_whole::<2>(from, to),
+                3 => self.copy_whole::<3>(from, to),
+                4 => self.copy_whole::<4>(from, to),
+                _ => (0..channels).for_each(|c| self.copy_plane(from, c, &mut to[c..], channels)),
+            };
+        }
         for c in 0..channels {
-            let (first, beside) = match self.is_interleaved() {
-                true => (columns.start * channels + c, channels),
-                false => (c * stride + columns.start, 1),
-            };
-            let to = to[first..].iter_mut().step_by(beside).take(columns.len());
-            let Some(from) = from else {
-                to.for_each(|to| *to = to_u8(self.fill_of(c)));
-                continue;
-            };
-            let from = from + (c * self.raster.channel_stride) as isize;
-            if step > 0 {
-                let from = self.raster.pixels[from as usize..].iter().step_by(step as usize);
-                to.zip(from).for_each(|(to, from)| *to = *from);
-            } else {
-                let low = (from + (columns.len() as isize - 1) * step) as usize;
-                let from = self.raster.pixels[low..=from as usize].iter();
-                let from = from.step_by(step.unsigned_abs()).rev();
-                to.zip(from).for_each(|(to, from)| *to = *from);
+            self.copy_plane(from, c, &mut to[c * stride..][columns.clone()], 1);
+        }
+    }
+
+    /// Elements of the raster from a column to the next.
+    fn column_step(&self) -> isize {
+        let axis = self.plan.before.axis[2] as usize;
+        self.raster.strides[axis] as isize * self.plan.before.sign[2] as isize
+    }
+
+    /// Pixels of `N` channels side by side.
+    fn copy_whole<const N: usize>(&self, from: Option<isize>, to: &mut [u8]) {
+        let (pixels, step) = (self.raster.pixels, self.column_step());
+        match from {
+            None => {
+                let fill = std::array::from_fn(|c| to_u8(self.fill_of(c)));
+                to.as_chunks_mut::<N>().0.fill(fill);
             }
+            Some(from) if step == N as isize => {
+                to.copy_from_slice(&pixels[from as usize..][..to.len()]);
+            }
+            Some(from) => {
+                for (x, to) in to.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+                    let at = from + x as isize * step;
+                    to.copy_from_slice(&pixels[at as usize..][..N]);
+                }
+            }
+        }
+    }
+
+    /// Channel `c`, into every `beside`th element of `to`.
+    fn copy_plane(&self, from: Option<isize>, c: usize, to: &mut [u8], beside: usize) {
+        let step = self.column_step();
+        let columns = to.len().div_ceil(beside) as isize;
+        let to = to.iter_mut().step_by(beside);
+        let Some(from) = from else {
+            return to.for_each(|to| *to = to_u8(self.fill_of(c)));
+        };
+        let from = from + (c * self.raster.channel_stride) as isize;
+        if step > 0 {
+            let from = self.raster.pixels[from as usize..].iter().step_by(step as usize);
+            to.zip(from).for_each(|(to, from)| *to = *from);
+        } else {
+            let low = (from + (columns - 1) * step) as usize;
+            let from = self.raster.pixels[low..=from as usize].iter();
+            let from = from.step_by(step.unsigned_abs()).rev();
+            to.zip(from).for_each(|(to, from)| *to = *from);
         }
     }
 }

@@ -2,7 +2,8 @@
 //! worker's scratch straight into the row of the batch.
 
 mod byte_rows;
-mod bytes;
+mod byte_stage;
+mod byte_tables;
 pub(crate) mod elastic;
 pub(crate) mod memory;
 mod program;
@@ -66,9 +67,15 @@ pub(crate) fn run(
             let message = format!("found a plan of version {found}, expected {PLAN_VERSION}");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        let output = if plan.to == canvas::ROW { output.as_deref_mut() } else { None };
+        let mut output = if plan.to == canvas::ROW { output.as_deref_mut() } else { None };
         if plan.from == canvas::ROW {
-            run_raw(simd, &raw.stage(&plan), raw, memory, output);
+            let plan = raw.stage(&plan);
+            if let Some(Output::U8(to)) = &mut output
+                && byte_stage::run(simd, &plan, raw, memory, to)
+            {
+                continue;
+            }
+            run_raw(simd, &plan, raw, memory, output);
         } else {
             let from = plan.from as usize;
             let image = std::mem::take(&mut memory.canvases[from]);

@@ -1,5 +1,7 @@
 //! The pixel operations of a plan, on a row in flight.
 
+use std::ops::Range;
+
 use super::memory::Tile;
 use super::statistics::Statistic;
 use crate::kernels::noise::{
@@ -40,12 +42,8 @@ impl Place<'_> {
     }
 
     /// The columns of the box of `op` in this row.
-    fn columns(&self, op: &Op) -> Option<std::ops::Range<usize>> {
-        let [top, bottom, left, right] = [0, 1, 2, 3].map(|i| op.args[i] as i32);
-        let width = self.plan.size[W];
-        let inside = (top..bottom).contains(&self.y) && self.y < self.plan.size[H];
-        let (left, right) = (left.clamp(0, width), right.clamp(0, width));
-        (inside && left < right).then_some(left as usize..right as usize)
+    fn columns(&self, op: &Op) -> Option<Range<usize>> {
+        columns_of(self.plan, op, self.y)
     }
 
     /// The row of another canvas at the same place.
@@ -53,6 +51,15 @@ impl Place<'_> {
         let from = channel * self.pixels() + self.first_pixel();
         &self.canvases[slot as usize][from..][..width]
     }
+}
+
+/// The columns of the box of `op` in row `y`.
+pub(super) fn columns_of(plan: &StagePlan, op: &Op, y: i32) -> Option<Range<usize>> {
+    let [top, bottom, left, right] = [0, 1, 2, 3].map(|i| op.args[i] as i32);
+    let width = plan.size[W];
+    let inside = (top..bottom).contains(&y) && y < plan.size[H];
+    let (left, right) = (left.clamp(0, width), right.clamp(0, width));
+    (inside && left < right).then_some(left as usize..right as usize)
 }
 
 /// Runs `op` on the row `tile`, with the statistic that it needs.
@@ -106,7 +113,7 @@ pub(crate) fn run(
 
 /// Which of its four numbers an operation has for channel `c`: those of four channels have none for
 /// others, those of all use the first for channels after the fourth.
-fn number_of(op: &Op, c: usize) -> Option<usize> {
+pub(super) fn number_of(op: &Op, c: usize) -> Option<usize> {
     match op.slot as usize {
         0 => Some(if c < CHANNELS_MAX { c } else { 0 }),
         slot => c.checked_sub((slot - 1) * CHANNELS_MAX).filter(|c| *c < CHANNELS_MAX),

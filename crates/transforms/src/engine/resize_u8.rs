@@ -7,13 +7,15 @@
 use std::ops::Range;
 
 use super::memory::{HeadMemory, Tile};
+use super::stage::rows_of;
+use super::store::Delivered;
 use super::taps::{IntegerTaps, taps_of};
 use super::view::View;
 use crate::kernels::Simd;
 use crate::kernels::resize_u8::{
     Across, BETWEEN, Form, Rows, SLACK, To, horizontal, split, vertical,
 };
-use crate::plan::{Border, H, Head, Interpolation, StagePlan, W};
+use crate::plan::{Border, D, H, Head, Interpolation, StagePlan, W};
 
 /// No row of any image.
 const NO_ROW: i32 = i32::MIN;
@@ -39,10 +41,15 @@ pub(crate) struct ResizeU8<'a> {
 /// Whether `plan` resizes bytes in integers, if it reads bytes. All but the nearest pixel, unless the
 /// border shows numbers that no byte is.
 pub(crate) fn is_integer(plan: &StagePlan) -> bool {
-    let is_byte = |fill: &f32| f32::from(*fill as u8) == *fill;
     plan.head() == Head::Resize
         && plan.interpolation() != Interpolation::Nearest
-        && (plan.border() != Border::Constant || plan.fill.iter().all(is_byte))
+        && has_byte_border(plan)
+}
+
+/// Whether what a border shows is a byte.
+pub(super) fn has_byte_border(plan: &StagePlan) -> bool {
+    let is_byte = |fill: &f32| f32::from(*fill as u8) == *fill;
+    plan.border() != Border::Constant || plan.fill.iter().all(is_byte)
 }
 
 impl<'a> ResizeU8<'a> {
@@ -91,28 +98,35 @@ impl<'a> ResizeU8<'a> {
         }
     }
 
-    /// Whether [`bytes`](Self::bytes) makes rows as they lie in the output.
-    pub(crate) fn makes(&self, channels: usize, interleaved: bool) -> bool {
-        channels == 1 || interleaved != (self.across.form == Form::Plane)
-    }
-
-    /// The same row as bytes, for each channel that has a row of its own: its number and the row, made
-    /// in `memory`, with what makes the last block of outputs a whole one.
-    pub(crate) fn bytes(
+    /// Writes all rows of `plan` as bytes, and returns whether it could: where pixels have operations
+    /// to go through, or have to be put together from planes, nothing is done. They come out as they
+    /// would by way of floats.
+    pub(crate) fn deliver(
         &mut self,
         simd: Simd,
+        plan: &StagePlan,
         view: &View<'_, u8>,
-        place: [i32; 2],
-        memory: &mut [u8],
-        mut write: impl FnMut(usize, &[u8]),
-    ) {
-        let between = self.between(simd, view, place);
-        let rows = if self.across.form == Form::Plane { view.channels() } else { 1 };
-        for c in 0..rows {
-            let row = &self.between[between.start + c * self.stride..];
-            horizontal(simd, row, &self.across, To::Bytes(memory));
-            write(c, memory);
+        memory: &mut [f32],
+        to: &mut Delivered<'_, u8>,
+    ) -> bool {
+        let (channels, has_planes) = (view.channels(), self.across.form == Form::Plane);
+        let lies_alike = channels == 1 || to.is_interleaved() != has_planes;
+        if !plan.keeps_values() || !lies_alike {
+            return false;
         }
+        let (planes, pixel) = if has_planes { (channels, 1) } else { (1, channels) };
+        let (memory, len) = (bytemuck::cast_slice_mut(memory), plan.size[W] as usize * pixel);
+        for (at, [z, y]) in rows_of(plan) {
+            let z = plan.after.offset[D] + plan.after.sign[D] * z;
+            let between = self.between(simd, view, [z, y]);
+            for c in 0..planes {
+                let row = &self.between[between.start + c * self.stride..];
+                // With what makes the last block of outputs a whole one.
+                horizontal(simd, row, &self.across, To::Bytes(memory));
+                to.put(c * at.rows + at.row, &memory[..len]);
+            }
+        }
+        true
     }
 
     /// Sums up output row (z, y) along the height and returns where it lies: as pixels, or as planes.

@@ -51,35 +51,64 @@ pub(crate) fn run<T: Pod>(
     elements: Elements,
     to: &mut [T],
     fill: [T; CHANNELS_MAX],
-    Finding { displacements, places }: Finding<'_, '_>,
+    finding: Finding<'_, '_>,
 ) {
-    let grid = Grid::new(plan, &from, elements);
-    let from = from.pixels;
-    let width = plan.size[W] as usize;
-    let is_lattice = !matches!(plan.head(), Head::Affine | Head::Perspective | Head::Elastic);
-    if is_lattice {
-        // Each source axis depends on one output axis: columns are the same in every row.
-        let columns: &mut [u32] = bytemuck::cast_slice_mut(&mut places.whole[0][..width]);
-        for (x, column) in columns.iter_mut().enumerate() {
-            *column = grid.column(grid.middle([0, 0, x as i32])[W]);
+    let (strides, channel) = elements.strides(plan.size);
+    let mut chosen = Chosen::new(plan, from, (strides[W], channel), fill, finding);
+    for z in 0..plan.size[D] {
+        for y in 0..plan.size[H] {
+            let first = z as usize * strides[D] + y as usize * strides[H];
+            chosen.row(simd, [z, y], &mut to[first..]);
         }
     }
-    for z in 0..plan.size[0] {
-        for y in 0..plan.size[H] {
-            let line = &mut to[grid.written([z, y])..];
-            if is_lattice {
-                let columns = bytemuck::cast_slice(&places.whole[0][..width]);
-                grid.lattice_row(columns, grid.base([z, y]), from, line, fill);
-                continue;
+}
+
+/// The rows of an image that a plan chooses the elements of.
+pub(crate) struct Chosen<'a, 'b, T> {
+    grid: Grid<'a>,
+    from: &'a [T],
+    fill: [T; CHANNELS_MAX],
+    finding: Finding<'a, 'b>,
+}
+
+impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
+    /// Of a row that is written, `write` says how far it is from a pixel to the next, and from a
+    /// channel to the next.
+    pub(crate) fn new(
+        plan: &'a StagePlan,
+        from: Taken<'a, T>,
+        write: (usize, usize),
+        fill: [T; CHANNELS_MAX],
+        finding: Finding<'a, 'b>,
+    ) -> Self {
+        let grid = Grid::new(plan, &from, write);
+        if grid.is_lattice() {
+            // Each source axis depends on one output axis: columns are the same in every row.
+            let width = plan.size[W] as usize;
+            let columns: &mut [u32] = bytemuck::cast_slice_mut(finding.places.whole[0]);
+            for (x, column) in columns[..width].iter_mut().enumerate() {
+                *column = grid.column(grid.middle([0, 0, x as i32])[W]);
             }
-            match plan.head() {
-                Head::Elastic => warp::displaced(simd, displacements, y, places, width),
-                _ => warp::places(simd, plan, y, places, width),
-            }
-            // A crop after the map chose among its slices.
-            let z = plan.after.offset[D] + plan.after.sign[D] * z;
-            grid.sampled_row(z, places, from, line, fill);
         }
+        Self { grid, from: from.pixels, fill, finding }
+    }
+
+    /// Writes row (z, y).
+    pub(crate) fn row(&mut self, simd: Simd, [z, y]: [i32; 2], line: &mut [T]) {
+        let Self { grid, from, fill, finding } = self;
+        let (plan, places) = (grid.plan, &mut *finding.places);
+        let width = plan.size[W] as usize;
+        if grid.is_lattice() {
+            let columns = bytemuck::cast_slice(&places.whole[0][..width]);
+            return grid.lattice_row(columns, grid.base([z, y]), from, line, *fill);
+        }
+        match plan.head() {
+            Head::Elastic => warp::displaced(simd, finding.displacements, y, places, width),
+            _ => warp::places(simd, plan, y, places, width),
+        }
+        // A crop after the map chose among its slices.
+        let z = plan.after.offset[D] + plan.after.sign[D] * z;
+        grid.sampled_row(z, places, from, line, *fill);
     }
 }
 
@@ -113,15 +142,16 @@ struct Grid<'a> {
     read: ([usize; 3], usize),
     /// The place of the first element that is read.
     origin: [i32; 3],
-    write: ([usize; 3], usize),
+    /// From a pixel of a row to the next, and from a channel to the next.
+    write: (usize, usize),
 }
 
 impl<'a> Grid<'a> {
-    fn new<T>(plan: &'a StagePlan, from: &Taken<'_, T>, to: Elements) -> Self {
+    fn new<T>(plan: &'a StagePlan, from: &Taken<'_, T>, write: (usize, usize)) -> Self {
         let Reach { start, end } = from.part;
         let read = from.elements.strides(std::array::from_fn(|k| end[k] - start[k]));
         let channels = from.elements.channels;
-        Self { plan, channels, read, origin: start, write: to.strides(plan.size) }
+        Self { plan, channels, read, origin: start, write }
     }
 
     /// Elements from the first to what lies at `at` along axis `k`.
@@ -129,9 +159,9 @@ impl<'a> Grid<'a> {
         (at - self.origin[k]) as usize * self.read.0[k]
     }
 
-    /// The first element of an output row.
-    fn written(&self, [z, y]: [i32; 2]) -> usize {
-        z as usize * self.write.0[0] + y as usize * self.write.0[H]
+    /// Whether each source axis depends on one output axis.
+    fn is_lattice(&self) -> bool {
+        !matches!(self.plan.head(), Head::Affine | Head::Perspective | Head::Elastic)
     }
 
     /// The middle pixel of an output pixel, of a head whose axes do not meet.
@@ -183,7 +213,7 @@ impl<'a> Grid<'a> {
             let from = from.get(base.unwrap_or(0) + c * self.read.1..).unwrap_or_default();
             let line = &mut line[c * self.write.1..];
             let fill = of_channel(fill, c);
-            for (to, &column) in line.iter_mut().step_by(self.write.0[W]).zip(columns) {
+            for (to, &column) in line.iter_mut().step_by(self.write.0).zip(columns) {
                 let is_fill = column == FILL || base.is_none();
                 *to = if is_fill { fill } else { from[column as usize] };
             }
@@ -205,7 +235,7 @@ impl<'a> Grid<'a> {
                 (0..3).map(|k| self.offset(k, source[k])).sum::<usize>()
             });
             for c in 0..self.channels {
-                line[at * self.write.0[W] + c * self.write.1] =
+                line[at * self.write.0 + c * self.write.1] =
                     source.map_or(of_channel(fill, c), |source| from[source + c * self.read.1]);
             }
         }

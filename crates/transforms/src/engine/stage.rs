@@ -8,14 +8,14 @@ use super::sharpen::Sharpen;
 use super::statistics::Statistic;
 use super::store::{Output, RowPlace};
 use super::view::{Raster, View};
-use super::{bytes, displacements, warp};
+use super::{displacements, warp};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::warp::Places;
 use crate::plan::{D, H, Head, Op, StagePlan, W};
 
 /// How the rows of a stage come about.
-pub(super) enum Rows<'a> {
+enum Rows<'a> {
     Move,
     Separable(Separable<'a>),
     ResizeU8(ResizeU8<'a>),
@@ -97,9 +97,9 @@ pub(crate) fn run<T: Pixel>(
     let view = View::new(raster, plan);
     let Memory { tile, stride, store, head, canvases, seen, fields, .. } = memory;
     let mut rows = Rows::prepare(simd, plan, &view, head, fields);
-    if let Some(Output::U8(to)) = &mut output
+    if let (Rows::ResizeU8(resize), Some(Output::U8(to))) = (&mut rows, &mut output)
         && let Some(view) = view.bytes()
-        && bytes::run(simd, plan, &view, &mut rows, store, to)
+        && resize.deliver(simd, plan, &view, store, to)
     {
         return;
     }

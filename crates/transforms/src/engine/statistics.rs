@@ -61,6 +61,30 @@ impl Statistic {
         }
     }
 
+    /// Adds an image of which `tile` has the values that occur, each as often as its channel's `counts`
+    /// say. Only for what needs no sum of values.
+    pub(crate) fn add_counted(
+        &mut self,
+        simd: Simd,
+        op: &Op,
+        tile: &Tile<'_>,
+        counts: &[&[u32; 256]; CHANNELS_MAX],
+    ) {
+        for (c, counts) in counts.iter().enumerate().take(tile.channels) {
+            let values = tile.plane_ref(c);
+            match self {
+                Self::Extremes(extremes) => {
+                    let values = values.iter().zip(*counts).filter(|(_, count)| **count > 0);
+                    values.for_each(|(value, _)| extremes[c].add(simd, &[*value]));
+                }
+                Self::Histograms(histograms) => {
+                    histograms[c].add_counted(simd, values, *counts, op.args[0]);
+                }
+                Self::Gray(_) | Self::Moments(_) | Self::Tables(_) => {}
+            }
+        }
+    }
+
     /// The statistic once every row was added, as `op` uses it.
     pub(crate) fn settle(self, op: &Op) -> Self {
         match self {

@@ -102,6 +102,17 @@ pub(crate) struct RowPlace {
 }
 
 impl<T: Stored> Delivered<'_, T> {
+    /// Whether the channels of a pixel lie side by side.
+    pub(super) fn is_interleaved(&self) -> bool {
+        self.interleaved
+    }
+
+    /// Stores a finished row: of all channels, or of one, whose rows follow those of the channel
+    /// before it.
+    pub(super) fn put(&mut self, row: usize, elements: &[T]) {
+        self.pieces.write(row, elements);
+    }
+
     fn write(
         &mut self,
         simd: Simd,

@@ -183,6 +183,19 @@ impl Histogram {
         }
     }
 
+    /// Adds values that occur as often as `counts` say.
+    pub(crate) fn add_counted(&mut self, simd: Simd, x: &[f32], counts: &[u32], max: f32) {
+        for (x, counts) in x.chunks(BLOCK).zip(counts.chunks(BLOCK)) {
+            let bins = simd.run(
+                #[inline(always)]
+                move || bins_of(x, max),
+            );
+            for (bin, count) in bins.iter().zip(counts) {
+                self.tables[0][usize::from(*bin)] += count;
+            }
+        }
+    }
+
     /// The count of each bin.
     pub(crate) fn counts(&self) -> [u32; 256] {
         std::array::from_fn(|k| self.tables.iter().map(|table| table[k]).sum())

@@ -1,0 +1,144 @@
+//! Operations on bytes as a table for each channel: what the engine's own kernels make of each of
+//! the 256 levels, and so the same bits.
+
+use std::ops::Range;
+
+use bytemuck::Zeroable as _;
+
+use super::memory::Tile;
+use super::program::{self, Place, columns_of, number_of};
+use super::statistics::Statistic;
+use super::store::Stored as _;
+use crate::kernels::Simd;
+use crate::kernels::bytes::Table;
+use crate::plan::{CHANNELS_MAX, OPS_MAX, Op, OpCode, StagePlan, canvas};
+
+/// Levels of a byte.
+pub(super) const LEVELS: usize = 256;
+
+/// What a stage makes of the bytes that reach its operations.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// The channel that each channel takes.
+    pub(super) order: [u8; CHANNELS_MAX],
+    /// One per channel, after that.
+    pub(super) tables: [Table; CHANNELS_MAX],
+    /// What is painted over, and the bytes of each channel there.
+    boxes: [(Op, [u8; CHANNELS_MAX]); OPS_MAX],
+    boxes_len: usize,
+}
+
+/// Whether the operations of `plan`, on so many channels, are tables.
+pub(super) fn are_tables(plan: &StagePlan, channels: usize) -> bool {
+    let ops = plan.ops();
+    let is_table = |op: &Op| match op.code() {
+        // Alpha and grey have no colour to change.
+        Some(OpCode::Saturation | OpCode::Hue | OpCode::Grayscale) => channels < 3,
+        Some(
+            OpCode::Brightness
+            | OpCode::Gamma
+            | OpCode::Solarize
+            | OpCode::Posterize
+            | OpCode::Invert
+            | OpCode::Affine
+            | OpCode::Permute
+            | OpCode::Erase
+            | OpCode::Autocontrast
+            | OpCode::Equalize,
+        ) => true,
+        _ => false,
+    };
+    // A statistic would have to know how much is painted over.
+    let painted = ops.iter().position(|op| op.code() == Some(OpCode::Erase));
+    let has_late = painted.is_some_and(|at| needs_counts(&ops[at..]));
+    channels <= CHANNELS_MAX && ops.iter().all(is_table) && !has_late
+}
+
+/// Whether one of the operations looks at the whole image first.
+pub(super) fn needs_counts(ops: &[Op]) -> bool {
+    ops.iter().any(|op| op.code().is_some_and(|code| code.needs_statistic()))
+}
+
+/// A few values of each channel, which go through the operations side by side.
+struct Values<const N: usize>([f32; N], usize);
+
+impl<const N: usize> Values<N> {
+    fn tile(&mut self) -> Tile<'_> {
+        let stride = N / CHANNELS_MAX;
+        Tile { values: &mut self.0, stride, width: stride, channels: self.1 }
+    }
+
+    /// Those of channel `c`, stored.
+    fn stored<const W: usize>(&mut self, simd: Simd, plan: &StagePlan, c: usize) -> [u8; W] {
+        let mut bytes = [0; W];
+        u8::store(simd, &mut bytes, self.tile().plane_ref(c), plan.scale[c], plan.bias[c]);
+        bytes
+    }
+}
+
+impl Tables {
+    /// The tables of `plan` on so many channels; if they need it, `counts` says how often each level
+    /// occurs in each channel of the image.
+    pub(super) fn new(
+        simd: Simd,
+        plan: &StagePlan,
+        channels: usize,
+        counts: &[[u32; LEVELS]; CHANNELS_MAX],
+    ) -> Self {
+        let mut levels = Values::<{ LEVELS * CHANNELS_MAX }>([0.0; _], channels);
+        let mut painted = Values::<{ OPS_MAX * CHANNELS_MAX }>([0.0; _], channels);
+        for (x, value) in levels.0.iter_mut().enumerate() {
+            *value = (x % LEVELS) as f32;
+        }
+        let mut order: [u8; CHANNELS_MAX] = std::array::from_fn(|c| c as u8);
+        let mut boxes = [(Op::zeroed(), [0; CHANNELS_MAX]); OPS_MAX];
+        let mut boxes_len = 0;
+        let canvases: [&mut [f32]; canvas::COUNT] = Default::default();
+        let place = Place { plan, z: 0, y: 0, canvases: &canvases };
+        for op in plan.ops() {
+            match op.code() {
+                Some(OpCode::Erase) => {
+                    for c in 0..channels {
+                        if let Some(number) = number_of(op, c) {
+                            painted.tile().plane(c)[boxes_len] = op.args[CHANNELS_MAX + number];
+                        }
+                    }
+                    boxes[boxes_len].0 = *op;
+                    boxes_len += 1;
+                    continue;
+                }
+                Some(OpCode::Permute) => {
+                    order = std::array::from_fn(|c| match c < channels {
+                        true => order[op.args[c] as usize],
+                        false => order[c],
+                    });
+                }
+                _ => {}
+            }
+            let statistic = Statistic::of(op).map(|mut statistic| {
+                let counts = order.map(|c| &counts[usize::from(c)]);
+                statistic.add_counted(simd, op, &levels.tile(), &counts);
+                statistic.settle(op)
+            });
+            program::run(simd, op, statistic.as_ref(), &place, &mut levels.tile());
+            program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
+        }
+        let mut tables = [Table::identity(); CHANNELS_MAX];
+        for (c, table) in tables.iter_mut().enumerate().take(channels) {
+            *table = Table::new(levels.stored(simd, plan, c));
+            let stored: [u8; OPS_MAX] = painted.stored(simd, plan, c);
+            boxes.iter_mut().zip(stored).for_each(|(painted, byte)| painted.1[c] = byte);
+        }
+        Self { order, tables, boxes, boxes_len }
+    }
+
+    /// What is painted over in row `y` of an image: columns, and the bytes of each channel.
+    pub(super) fn painted(
+        &self,
+        plan: &StagePlan,
+        y: i32,
+    ) -> impl Iterator<Item = (Range<usize>, [u8; CHANNELS_MAX])> {
+        let boxes = self.boxes[..self.boxes_len].iter();
+        boxes.filter_map(move |(op, bytes)| Some((columns_of(plan, op, y)?, *bytes)))
+    }
+}
