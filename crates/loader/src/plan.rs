@@ -149,8 +149,9 @@ impl Plan {
         self.resident
     }
 
-    /// Bytes that the loader keeps in the memory of a CUDA device, including resident samples.
-    /// Delivered batches are not counted.
+    /// Bytes that the loader keeps in the memory of a CUDA device, including resident samples: of
+    /// pictures whose sizes are not declared the most that they may take. Delivered batches are not
+    /// counted, nor is what slabs grow by, as in [`memory_bytes`](Self::memory_bytes).
     pub fn device_bytes(&self) -> usize {
         self.device_bytes
     }
@@ -172,7 +173,10 @@ impl Plan {
     /// over, with an index per row, the scratch of the workers, their
     /// [largest pictures](Self::picture_bytes), what it knows about resident samples, and the orders of
     /// two epochs. Batches that the consumer keeps are not counted, nor is what the
-    /// source holds. A stuck worker keeps its slab in addition, until it returns.
+    /// source holds. A stuck worker keeps its slab in addition, until it returns. For a CUDA device that
+    /// makes something of pictures, each slab has room for windows of photos (384 KiB per row and
+    /// picture, or less where no picture is as large); a batch whose windows take more makes its slab
+    /// grow, for good.
     pub fn memory_bytes(&self) -> usize {
         let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes());
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);

@@ -18,9 +18,8 @@ impl Transform for Augment {
         device: &candle_core::Device,
         schema: &Schema,
     ) -> Result<Option<Box<dyn tallow_core::device::DeviceEngine>>> {
-        // Kernels read pixels: where rows hold files of pictures, the workers make the rows.
         // Kernels know no scales, and samples that remain on the device have one size.
-        if self.scaled || !device.is_cuda() || tallow_core::Decode::is_needed(schema) {
+        if self.scaled || !device.is_cuda() {
             return Ok(None);
         }
         Ok(Some(Box::new(crate::cuda::Launches::bind(self, schema)?)))

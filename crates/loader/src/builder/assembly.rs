@@ -30,8 +30,9 @@ impl LoaderBuilder {
         let mut pipeline = Pipeline::new(self.source.clone());
         for (at, transform) in self.transforms.iter().enumerate() {
             let is_last = at + 1 == self.transforms.len();
-            let on_device = if is_last { self.finisher(&**transform, &pipeline)? } else { None };
-            if on_device.is_some() || !transform.takes_encoded() {
+            let on_device =
+                if is_last { self.finisher(&**transform, &mut pipeline)? } else { None };
+            if on_device.is_none() && !transform.takes_encoded() {
                 pipeline.decode()?;
             }
             match on_device {
@@ -80,8 +81,8 @@ impl LoaderBuilder {
             ));
         }
         let samples = self.source.len();
-        pipeline.keep_resident(samples);
-        let bytes = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
+        pipeline.keep_resident(samples, bytes_max);
+        let bytes = pipeline.resident().and_then(|r| r.device_bytes(pipeline.raw()));
         if bytes.is_none_or(|bytes| bytes > bytes_max) {
             let takes = bytes.map_or("too many".to_owned(), |bytes| bytes.to_string());
             return refuse(format!(
@@ -93,26 +94,34 @@ impl LoaderBuilder {
     }
 
     /// The engine of the last transform for the device, if it has one and the loader has nothing to do
-    /// on the CPU after it.
+    /// on the CPU after it. `pipeline` then decodes the pictures that the engine leaves as they are.
     fn finisher(
         &self,
         transform: &dyn Transform,
-        pipeline: &Pipeline,
+        pipeline: &mut Pipeline,
     ) -> Result<Option<Arc<dyn DeviceEngine>>> {
         if !self.device.is_cuda() || !self.padding.is_empty() {
             return Ok(None);
         }
-        // Workers decode: what is uploaded is as large as the largest picture.
-        let decoded = pipeline.schema().decoded()?;
-        let Some(engine) = transform.bind_on(&self.device, &decoded)? else {
+        let schema = pipeline.schema();
+        let fields = 0..schema.fields().len();
+        let is_picture = |at: &usize| schema.fields()[*at].as_picture().is_some();
+        let mut decoded: Vec<usize> = fields.clone().filter(is_picture).collect();
+        if transform.takes_encoded() {
+            let Some(engine) = transform.bind_on(&self.device, schema)? else { return Ok(None) };
+            decoded.retain(|&at| engine.made(at) == Made::AsRead);
+        }
+        let schema = schema.decoded_where(|at| decoded.contains(&at))?;
+        let Some(engine) = transform.bind_on(&self.device, &schema)? else { return Ok(None) };
+        let made = engine.engine().schema().fields();
+        let widened =
+            |at: usize| engine.made(at) != Made::OnDevice && made[at].dtype() == RowDType::U16;
+        if (0..made.len()).any(widened) {
             return Ok(None);
-        };
-        check_uploads(pipeline.schema())?;
-        let fields = engine.engine().schema().fields().iter().enumerate();
-        let widened = |(i, f): (usize, &Field)| {
-            engine.made(i) != Made::OnDevice && f.dtype() == RowDType::U16
-        };
-        Ok(if fields.into_iter().any(widened) { None } else { Some(engine.into()) })
+        }
+        decoded.iter().try_for_each(|&at| check_upload(&schema.fields()[at]))?;
+        pipeline.decode_fields(&decoded)?;
+        Ok(Some(engine.into()))
     }
 
     /// Plans the loader, allocates what is allocated at once, and starts the workers.
@@ -197,7 +206,7 @@ impl LoaderBuilder {
             device_bytes: 0,
             on_device: pipeline.finisher().is_some(),
             resident: resident.is_some(),
-            resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.written())),
+            resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.raw())),
             scratch_bytes: pipeline.scratch_bytes(),
             picture_bytes: pipeline.picture_bytes(),
             order_bytes: self.sampler.order_bytes(&Population::of(samples)),
@@ -230,7 +239,7 @@ impl LoaderBuilder {
     fn slab_bytes(&self, pipeline: &Pipeline, rows: usize, tensor_bytes: usize) -> usize {
         #[cfg(feature = "cuda")]
         if self.device.is_cuda() {
-            return StagedLayout::new(rows, pipeline).slab.scratch;
+            return StagedLayout::new(rows, pipeline).host_bytes();
         }
         let _ = (pipeline, rows);
         tensor_bytes
@@ -248,8 +257,8 @@ impl LoaderBuilder {
             // One more is in the hands of the consumer.
             let slots = slabs.saturating_add(1);
             let staged = StagedLayout::new(layout.rows, pipeline);
-            let resident = pipeline.resident().and_then(|r| r.device_bytes(pipeline.written()));
-            let device_bytes = staged.slab.bytes.saturating_mul(slots);
+            let resident = pipeline.resident().map(|r| r.device_bytes_max(pipeline.raw()));
+            let device_bytes = staged.device_bytes().saturating_mul(slots);
             let device_bytes = device_bytes.saturating_add(resident.unwrap_or(0));
             let staging = Staging::new(device, layout.clone(), staged, pipeline, slots)?;
             return Ok((Arc::new(staging), device_bytes));
@@ -291,23 +300,21 @@ fn largest_rows(batching: &Batching, positions: usize) -> usize {
     }
 }
 
-/// Whether no picture of `schema` takes more of a slab on a device than anyone can mean.
-fn check_uploads(schema: &Schema) -> Result<()> {
+/// Whether pictures that are decoded to `field`, and which no transform makes smaller, take no more of
+/// a slab on a device than anyone can mean.
+fn check_upload(field: &Field) -> Result<()> {
     /// Larger than any camera's picture after it was made smaller for training.
     const DECODED_BYTES_MAX: usize = 64 << 20;
-    let fields = schema.fields().iter().filter(|field| field.as_picture().is_some());
-    let too_large = fields.map(|field| (field, field.decoded().max_bytes()));
-    match too_large.into_iter().find(|(_, bytes)| *bytes > DECODED_BYTES_MAX) {
-        None => Ok(()),
-        Some((field, bytes)) => {
-            let message = format!(
-                "{field}: each row of a batch takes {bytes} bytes in page-locked memory and on the \
-                 device, expected at most {DECODED_BYTES_MAX}; say how large the pictures are with \
-                 .sized(height, width) or .at_most(height, width)"
-            );
-            Err(Error::new(ErrorKind::Config, message))
-        }
+    let bytes = field.max_bytes();
+    if bytes <= DECODED_BYTES_MAX {
+        return Ok(());
     }
+    let message = format!(
+        "{field}: no transform takes these pictures, and each row of a batch takes {bytes} bytes in \
+         page-locked memory and on the device, expected at most {DECODED_BYTES_MAX}; say how large the \
+         pictures are with .sized(height, width) or .at_most(height, width), or leave out the field"
+    );
+    Err(Error::new(ErrorKind::Config, message))
 }
 
 /// Two steps that draw from one stream draw the same numbers: a mistake, unless their engines were

@@ -281,7 +281,8 @@ impl LoaderBuilder {
     /// For a CUDA device (feature `cuda`) a batch is copied before it is asked for, from page-locked
     /// memory. The last transform runs on the device if it can ([`Transform::bind_on`]) and nothing
     /// is padded or widened after it; [`Plan::on_device`](crate::Plan::on_device) says whether it
-    /// does. Iterate on one thread, and drop tensors there: a device of `Device::new_cuda` has one
+    /// does. Workers then decode of each picture the window that its plan reaches, and the slabs, which
+    /// are as large as those windows, grow if a batch needs more than was planned. Iterate on one thread, and drop tensors there: a device of `Device::new_cuda` has one
     /// stream per thread, on which candle also frees memory. For a device of another kind `next`
     /// copies each batch.
     pub fn device(mut self, device: Device) -> Self {
@@ -292,7 +293,9 @@ impl LoaderBuilder {
     /// Keeps every sample in the memory of the CUDA device once it was uploaded: later epochs are
     /// gathered and augmented there, and the source is not read again. The samples take at most
     /// `bytes` bytes, as the source has them, in addition to what the loader needs anyway
-    /// ([`Plan::device_bytes`](crate::Plan::device_bytes) is the sum).
+    /// ([`Plan::device_bytes`](crate::Plan::device_bytes) is the sum). Pictures are decoded once, wholly,
+    /// and take as much as their pixels do; if their sizes are not declared, an error says that they do
+    /// not fit when the first one does not.
     ///
     /// This never changes what is delivered. Every transform has to run on the device:
     /// [`build`](Self::build) refuses one that cannot. To keep samples in the memory of the host use

@@ -4,18 +4,23 @@
 //! it one launch per field stores new samples and brings those that are stored already into the slab.
 //! The order of that stream is all that the two need, and to the consumer a slab is a slab. What moves
 //! is listed in the *places* of the batch, two numbers per row, which are copied with the plans.
+//!
+//! Pictures are not brought: kernels read them where they stay, since a raster says where that is. A new
+//! one is copied there from the slab, besides being read there.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig, PushKernelArg,
 };
 use tallow_core::Schema;
-use tallow_core::device::{DeviceSlab, Run};
+use tallow_core::device::{DeviceSlab, Raster, Run};
 
+use super::resident_pictures::{Put, ResidentPictures};
 use crate::Result;
 use crate::error::{no_memory, refused};
+use crate::lock::lock;
 use crate::resident::Resident;
 use crate::slabs::Slab;
 
@@ -56,6 +61,7 @@ pub(crate) struct ResidentRows {
     resident: Arc<Resident>,
     part: HostPart,
     fields: Vec<FieldSamples>,
+    pictures: Mutex<ResidentPictures>,
     kernel: CudaFunction,
 }
 
@@ -70,8 +76,10 @@ struct FieldSamples {
 pub(crate) struct Moves {
     /// Where what is to be copied of the slab begins.
     pub(crate) begin: usize,
-    /// FieldSamples that are put where they stay.
+    /// Samples that are put where they stay.
     claimed: Vec<usize>,
+    /// Their pictures.
+    pictures: Vec<Put>,
     rows: u32,
 }
 
@@ -110,16 +118,28 @@ impl ResidentRows {
         }
         let kernel = || stream.context().load_module(PTX.into())?.load_function("move_rows");
         let kernel = kernel().map_err(|error: DriverError| refused("the kernel", &error))?;
-        Ok(Self { resident, part, fields, kernel })
+        let pictures = Mutex::new(ResidentPictures::new(resident.clone()));
+        Ok(Self { resident, part, fields, pictures, kernel })
     }
 
-    /// Decides for each row of a slab whose host memory begins at `host` where its sample comes
-    /// from and writes that down there. `indices` are the samples of the rows.
+    /// Decides for each row of a slab, which lies on the host from `host` on as `layout` says, where its
+    /// sample comes from and writes that down there. `indices` are the samples of the rows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) when its pictures take more memory than is
+    /// allowed or than there is; none of its samples is then put on the device.
     ///
     /// # Safety
     ///
     /// `host` must be the memory of a whole slab, which is not used otherwise.
-    pub(crate) unsafe fn decide(&self, host: *mut u8, indices: &[AtomicUsize]) -> Moves {
+    pub(crate) unsafe fn decide(
+        &self,
+        stream: &Arc<CudaStream>,
+        host: *mut u8,
+        layout: &DeviceSlab,
+        indices: &[AtomicUsize],
+    ) -> Result<Moves> {
         let rows = indices.len();
         // SAFETY: both runs lie in the slab, on boundaries of `DeviceSlab::ALIGN`, apart from each
         // other, and all of its memory is initialised.
@@ -129,7 +149,13 @@ impl ResidentRows {
             let partners = partners.map(|at| std::slice::from_raw_parts(at, rows));
             (std::slice::from_raw_parts_mut(places, rows), partners.unwrap_or(&[]))
         };
-        let mut moves = Moves { begin: self.part.begin, claimed: Vec::new(), rows: rows as u32 };
+        let mut moves = Moves {
+            begin: self.part.begin,
+            claimed: Vec::new(),
+            pictures: Vec::new(),
+            rows: rows as u32,
+        };
+        let mut problem = None;
         for (row, (index, place)) in indices.iter().zip(places).enumerate() {
             *place = [NOWHERE; 2];
             let index = index.load(Ordering::Relaxed);
@@ -143,9 +169,14 @@ impl ResidentRows {
             } else {
                 moves.begin = 0;
                 // Another row may hold the same sample.
-                if self.resident.claim(index) {
+                if problem.is_none() && self.resident.claim(index) {
                     place[0] = put(index);
                     moves.claimed.push(index);
+                    // SAFETY: the caller's promise; the worker that wrote the row found its sample
+                    // absent, since nobody had claimed it, so its pictures are wholly in this slab.
+                    let from = |field: usize| unsafe { raster(host, layout, field, row) }.address;
+                    let mut pictures = lock(&self.pictures);
+                    problem = pictures.put(stream, index, from, &mut moves.pictures).err();
                 }
             }
             match partners.get(row).and_then(|&partner| usize::try_from(partner).ok()) {
@@ -154,7 +185,11 @@ impl ResidentRows {
                 None => {}
             }
         }
-        moves
+        if let Some(problem) = problem {
+            self.settle(&moves, false);
+            return Err(problem);
+        }
+        Ok(moves)
     }
 
     /// Enqueues what was decided, after the copy of the slab at address `slab`.
@@ -165,6 +200,11 @@ impl ResidentRows {
         layout: &DeviceSlab,
         moves: &Moves,
     ) -> Result<(), DriverError> {
+        for put in &moves.pictures {
+            // SAFETY: the copy of the slab and of what lies beside its rows was enqueued on this stream;
+            // the new place was found for this picture and is read by later work alone.
+            unsafe { put.enqueue(stream) }?;
+        }
         for FieldSamples { field, memory, row_bytes } in &self.fields {
             self.launch(stream, slab, layout.fields[*field], memory, *row_bytes, moves.rows, 0)?;
             if let (Some(run), Some(_)) = (layout.partners.get(*field), self.part.partners) {
@@ -207,4 +247,15 @@ impl ResidentRows {
     pub(crate) fn settle(&self, moves: &Moves, enqueued: bool) {
         self.resident.settle(&moves.claimed, enqueued);
     }
+}
+
+/// Where the pixels of raw field `field` of row `row` are, in the slab that begins at `host`.
+///
+/// # Safety
+///
+/// `host` must be the memory of a whole slab, in which the field has rasters, and which nobody writes.
+unsafe fn raster(host: *const u8, layout: &DeviceSlab, field: usize, row: usize) -> Raster {
+    // SAFETY: the run lies in the slab, on a boundary of `DeviceSlab::ALIGN`, and is initialised; the
+    // size of a raster is a multiple of its alignment.
+    unsafe { host.add(layout.fields[field].at(row)).cast::<Raster>().read() }
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaContext, CudaEvent, CudaSlice, CudaStream, CudaView, DevicePtr, DeviceRepr, DriverError,
-    PinnedHostSlice, result,
+    result,
 };
 use candle_core::cuda_backend::{CudaStorage, CudaStorageSlice};
 use candle_core::op::BackpropOp;
@@ -36,11 +36,13 @@ use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
 use tallow_core::Field;
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
 
+use super::mirror::Mirror;
 use super::resident_rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
+use super::windows::Windows;
 use crate::error::{no_memory, refused};
 use crate::lock::lock;
 use crate::report::DeviceWork;
-use crate::slabs::{FieldLayout, Finished, RowRun, SlabLayout, SlabMemory, SlabStore};
+use crate::slabs::{FieldLayout, Finished, Lent, RowRun, SlabLayout, SlabMemory, SlabStore};
 use crate::workers::Pipeline;
 use crate::{Error, ErrorKind, Result};
 
@@ -53,6 +55,8 @@ struct Ring {
     stream: Arc<CudaStream>,
     layout: Arc<SlabLayout>,
     slab: DeviceSlab,
+    /// Bytes that a slot has for windows of pictures at first.
+    windows: usize,
     part: Option<HostPart>,
     finisher: Option<Arc<dyn DeviceEngine>>,
     /// The slot that was used longest ago comes first, since its copy and its reads are most likely
@@ -67,10 +71,10 @@ struct Ring {
 }
 
 struct Slot {
-    host: PinnedHostSlice<u8>,
-    /// The first byte of `host`.
-    address: *mut u8,
-    device: CudaSlice<u8>,
+    /// The slab, and behind it on the device the scratch of kernels.
+    slab: Mirror,
+    /// What is decoded of pictures, beside the rows.
+    windows: Windows,
     begun: CudaEvent,
     copied: CudaEvent,
     taken: CudaEvent,
@@ -80,9 +84,6 @@ struct Slot {
     /// The same of kernels.
     making: Option<usize>,
 }
-
-// SAFETY: `address` belongs to `host`, which may be used from any thread.
-unsafe impl Send for Slot {}
 
 impl Staging {
     /// `slots` slots for batches that `pipeline` writes, that lie in memory as `staged` says, and
@@ -108,6 +109,7 @@ impl Staging {
             stream: stream.clone(),
             layout,
             slab: staged.slab,
+            windows: staged.windows,
             part: staged.part,
             finisher: pipeline.finisher().cloned(),
             free: Mutex::default(),
@@ -130,11 +132,17 @@ impl Staging {
 /// How a slab lies in memory.
 pub(crate) struct StagedLayout {
     pub(crate) slab: DeviceSlab,
+    /// Bytes that are set aside for windows of pictures. A batch that needs more gets more.
+    pub(crate) windows: usize,
     /// Where samples stay on the device.
     part: Option<HostPart>,
 }
 
 impl StagedLayout {
+    /// What a window takes that is not smaller for sure: two thirds of a photo of 500 x 375, of which a
+    /// random crop for training takes less and a crop of its middle a little more.
+    const WINDOW_BYTES: usize = 384 << 10;
+
     /// For `rows` rows that `pipeline` writes. Rows of samples come first, so that what else the
     /// host makes is one piece.
     pub(crate) fn new(rows: usize, pipeline: &Pipeline) -> Self {
@@ -142,14 +150,26 @@ impl StagedLayout {
         let room = |slab: &mut DeviceSlab, fields: &[Field]| -> Vec<Run> {
             fields.iter().map(|field| slab.push(field.max_bytes())).collect()
         };
-        slab.fields = room(&mut slab, pipeline.written().fields());
-        let (mut begin, mut partner_index) = (slab.scratch, None);
+        let fields = pipeline.written().fields();
+        let mixes = pipeline.finisher().is_some_and(|f| f.engine().mixer().is_some());
+        let members = 1 + usize::from(mixes);
+        let mut runs = vec![vec![Run::default(); fields.len()]; members];
+        let take = |slab: &mut DeviceSlab, runs: &mut [Vec<Run>], rasters: bool| {
+            for (at, field) in fields.iter().enumerate() {
+                if pipeline.is_raster(at) == rasters {
+                    runs.iter_mut().for_each(|runs| runs[at] = slab.push(field.max_bytes()));
+                }
+            }
+        };
+        take(&mut slab, &mut runs, false);
+        let (begin, mut partner_index) = (slab.scratch, None);
+        take(&mut slab, &mut runs, true);
+        let mut runs = runs.into_iter();
+        slab.fields = runs.next().unwrap_or_default();
+        slab.partners = runs.next().unwrap_or_default();
         if let (Some(extras), Some(finisher)) = (pipeline.extras(), pipeline.finisher()) {
             let (plan, others) = extras.fields().split_at(1);
-            let mixed = if finisher.engine().mixer().is_some() { slab.fields.len() } else { 0 };
-            let (partners, others) = others.split_at(mixed);
-            slab.partners = room(&mut slab, partners);
-            begin = slab.scratch;
+            let others = &others[slab.partners.len()..];
             slab.plans = room(&mut slab, plan)[0];
             let mut runs = room(&mut slab, others).into_iter();
             let fields = 0..finisher.engine().schema().fields().len();
@@ -164,7 +184,19 @@ impl StagedLayout {
         });
         let scratch = pipeline.finisher().map_or(0, |finisher| finisher.scratch_bytes(rows));
         slab.bytes = slab.scratch + scratch;
-        Self { slab, part }
+        let windows = pipeline.windows().map(|largest| largest.min(Self::WINDOW_BYTES));
+        let windows = windows.map(|bytes| bytes.next_multiple_of(DeviceSlab::ALIGN)).sum::<usize>();
+        Self { slab, windows: windows.saturating_mul(members).saturating_mul(rows), part }
+    }
+
+    /// Bytes of the host's memory for a slab.
+    pub(crate) fn host_bytes(&self) -> usize {
+        self.slab.scratch.saturating_add(self.windows)
+    }
+
+    /// Bytes of the device's memory for a slab.
+    pub(crate) fn device_bytes(&self) -> usize {
+        self.slab.bytes.saturating_add(self.windows)
     }
 }
 
@@ -178,27 +210,16 @@ fn own_stream(ordinal: usize) -> Result<Arc<CudaStream>, DriverError> {
 
 impl Ring {
     fn slot(&self) -> Result<Slot> {
-        let (context, DeviceSlab { scratch: copied, bytes, .. }) =
-            (self.stream.context(), &self.slab);
-        // At least a byte: CUDA allocates no less.
-        let (copied, bytes) = ((*copied).max(1), (*bytes).max(1));
-        // SAFETY: the memory is written right below. Flags 0: ordinary page-locked memory, not
-        // write-combined, since plans are made from rows that are read back.
-        let host = unsafe { context.alloc_pinned_with_flags::<u8>(copied, 0) };
-        let mut host = host.map_err(|error| no_memory("page-locked memory", copied, &error))?;
-        let memory = host.as_mut_slice().map_err(|error| refused("page-locked memory", &error))?;
-        memory.fill(0);
-        let address = memory.as_mut_ptr();
-        // SAFETY: what is read of it was copied there before, row by row.
-        let device = unsafe { self.stream.alloc::<u8>(bytes) };
-        let device = device.map_err(|error| no_memory("device memory", bytes, &error))?;
+        let context = self.stream.context();
+        let slab = Mirror::new(&self.stream, self.slab.scratch, self.slab.bytes)?;
+        let windows = Windows::new(&self.stream, self.windows)?;
         // Workers sleep where they wait for a copy.
         let sleep = Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
         let event = |flags| context.new_event(flags).map_err(|error| refused("an event", &error));
         let (begun, copied) = (event(sleep)?, event(sleep)?);
         let (taken, read) = (event(sleep)?, event(sleep)?);
         let (copying, making) = (None, None);
-        Ok(Slot { host, address, device, begun, copied, taken, read, copying, making })
+        Ok(Slot { slab, windows, begun, copied, taken, read, copying, making })
     }
 
     /// Enqueues what fills the device memory of a slot: the copy, and then the moves.
@@ -208,21 +229,20 @@ impl Ring {
         let _filling = lock(&self.filling);
         stream.wait(&slot.read)?;
         slot.begun.record(stream)?;
-        let slab = slot.device.device_ptr(stream).0;
-        let bytes = slot.host.len() - from;
-        // SAFETY: the range lies inside of the page-locked memory, which is initialised, and which
-        // is neither written again nor freed before `copied`; device memory is at least as long.
-        unsafe {
-            let host = std::slice::from_raw_parts(slot.address.add(from), bytes);
-            result::memcpy_htod_async(slab + from as u64, host, stream.cu_stream())?;
-        }
-        let moved = match (&self.resident, moves) {
+        let bytes = slot.slab.host_bytes();
+        // SAFETY: neither is written again or freed before `copied`.
+        let copied = unsafe {
+            let copied = slot.slab.copy(stream, from..bytes);
+            copied.and_then(|()| slot.windows.copy(stream))
+        };
+        let slab = slot.slab.device_address();
+        let moved = copied.and_then(|()| match (&self.resident, moves) {
             (Some(resident), Some(moves)) => resident.enqueue(stream, slab, &self.slab, moves),
             _ => Ok(()),
-        };
-        // After the copy in any case, whose memory could otherwise be written or freed while it runs.
+        });
+        // After the copies in any case, whose memory could otherwise be written or freed while they run.
         slot.copied.record(stream)?;
-        slot.copying = Some(bytes);
+        slot.copying = Some(bytes - from + slot.windows.bytes());
         moved
     }
 
@@ -270,7 +290,9 @@ impl SlabStore for Staging {
         debug_assert!(rows <= self.0.slab.rows, "more rows than a slab has");
         let free = lock(&self.0.free).pop_front();
         // None is free only while a worker that is stuck keeps one of an iteration that has ended.
-        let slot = free.map_or_else(|| self.0.slot(), Ok)?;
+        let mut slot = free.map_or_else(|| self.0.slot(), Ok)?;
+        // Nobody writes before `prepare`.
+        slot.windows.clear();
         Ok(Box::new(Staged { ring: self.0.clone(), slot: Some(slot) }))
     }
 
@@ -304,7 +326,7 @@ impl Drop for Staged {
 
 impl SlabMemory for Staged {
     fn runs(&mut self) -> Vec<RowRun> {
-        let address = self.slot().address;
+        let address = self.slot().slab.host();
         let slab = &self.ring.slab;
         let mut extras = slab.extras();
         extras.extend(self.ring.part.and_then(|part| part.partners));
@@ -324,13 +346,20 @@ impl SlabMemory for Staged {
         Ok(())
     }
 
+    fn lend(&mut self, bytes: usize) -> Result<Lent> {
+        let ring = self.ring.clone();
+        self.slot().windows.lend(&ring.stream, bytes)
+    }
+
     fn seal(&mut self, indices: &[AtomicUsize]) -> Result<()> {
         let ring = self.ring.clone();
         let slot = self.slot();
         // SAFETY: all rows are written, so the memory is the slot's alone, and it is as long as
         // the layout says.
-        let decide = |resident: &ResidentRows| unsafe { resident.decide(slot.address, indices) };
-        let moves = ring.resident.as_ref().map(decide);
+        let decide = |resident: &ResidentRows| unsafe {
+            resident.decide(&ring.stream, slot.slab.host(), &ring.slab, indices)
+        };
+        let moves = ring.resident.as_ref().map(decide).transpose()?;
         let copied = ring.fill(slot, moves.as_ref());
         if let (Some(resident), Some(moves)) = (&ring.resident, &moves) {
             resident.settle(moves, copied.is_ok());
@@ -350,7 +379,7 @@ impl SlabMemory for Staged {
         let tensors = ring.tensors(slot, outputs, &kept_ranges(&finished), finished.rows);
         // Also after what was enqueued before an error.
         slot.read.record(&stream).map_err(|error| refused("an event", &error))?;
-        slot.making = Some(finished.written * ring.made_row_bytes());
+        slot.making = Some(finished.written * ring.made_row_bytes() + slot.windows.bytes());
         tensors
     }
 }
@@ -424,8 +453,7 @@ impl Ring {
         outputs: &[u64],
         kept: &[Range<usize>],
     ) -> Result<()> {
-        let stream = self.device.cuda_stream();
-        let (slab, _guard) = slot.device.device_ptr(&stream);
+        let slab = slot.slab.device_address();
         let mut first = 0;
         for rows in kept.iter().filter(|rows| !rows.is_empty()) {
             // SAFETY: the slot is as long as its layout says, and is written and freed after its
@@ -445,7 +473,7 @@ impl Ring {
         let mut to = output.address;
         for rows in kept {
             let bytes = run.bytes(rows.clone());
-            let from: CudaView<'_, u8> = slot.device.slice(bytes.clone());
+            let from: CudaView<'_, u8> = slot.slab.device().slice(bytes.clone());
             self.move_to(to, &from)?;
             to += bytes.len() as u64;
         }

@@ -11,7 +11,7 @@ mod store;
 #[cfg(feature = "cuda")]
 pub(crate) use self::layout::FieldLayout;
 pub(crate) use self::layout::{Cut, SlabLayout};
-pub(crate) use self::slab::{RowFault, RowOutcome, RowSamples, Slab};
+pub(crate) use self::slab::{Beside, RowFault, RowOutcome, RowSamples, Slab};
 pub(crate) use self::store::{Columns, SlabStore};
 #[cfg(feature = "cuda")]
-pub(crate) use self::store::{Finished, RowRun, SlabMemory};
+pub(crate) use self::store::{Finished, Lent, RowRun, SlabMemory};

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use tallow_core::{BatchRows, Key, Order, RowSlots};
 
 use super::layout::Cut;
-use super::store::{Finished, RowRun, SlabMemory, SlabStore};
+use super::store::{Finished, Lent, RowRun, SlabMemory, SlabStore};
 use crate::lock::lock;
 use crate::{BatchId, Error, ErrorKind, Result};
 
@@ -158,6 +158,15 @@ impl Slab {
         }
     }
 
+    /// Memory beside the rows, for the worker that claimed one of them.
+    ///
+    /// # Safety
+    ///
+    /// The caller must have claimed a row, and must not use what it is lent once it has finished it.
+    pub(crate) unsafe fn beside(&self) -> Beside<'_> {
+        Beside(self)
+    }
+
     /// Waits until rows may be written. For every worker, before its first row.
     pub(crate) fn prepare(&self) -> Result<()> {
         if self.prepared.load(Ordering::Acquire) {
@@ -278,6 +287,26 @@ impl Slab {
         }
         let is_written = |row: &usize| !self.is_missing(*row);
         Some((0..self.indices.len()).filter(is_written).collect())
+    }
+}
+
+/// Memory of a slab beside its rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a>(&'a Slab);
+
+impl<'a> Beside<'a> {
+    /// Memory for `bytes` bytes, and where it will be on the device.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(crate) fn lend(self, bytes: usize) -> Result<(&'a mut [u8], u64)> {
+        let mut memory = lock(&self.0.memory);
+        let memory = memory.as_mut().expect("the memory of a slab that is being filled");
+        let Lent { memory, address } = memory.lend(bytes)?;
+        // SAFETY: so many bytes are initialised and nobody else's until the memory is consumed, which
+        // is after the row is finished that the worker has claimed.
+        Ok((unsafe { std::slice::from_raw_parts_mut(memory, bytes) }, address))
     }
 }
 

@@ -24,6 +24,17 @@ pub(crate) trait SlabMemory: Send {
         Ok(())
     }
 
+    /// Memory for `bytes` bytes of pixels beside the rows, for the engine of a device: nobody else's
+    /// until the slab is consumed.
+    ///
+    /// # Errors
+    ///
+    /// When there is none. Slabs of the CPU have none: its engines decode into memory of their own.
+    fn lend(&mut self, bytes: usize) -> Result<Lent> {
+        let message = format!("no memory for {bytes} bytes of pixels beside the rows of a batch");
+        Err(Error::new(ErrorKind::Memory, message))
+    }
+
     /// All rows are written: what can be done for the batch before it is asked for. `indices` are
     /// the samples in its rows, or [`Slab::NO_INDEX`](super::Slab::NO_INDEX).
     fn seal(&mut self, indices: &[AtomicUsize]) -> Result<()> {
@@ -45,6 +56,15 @@ pub(crate) trait SlabMemory: Send {
 pub(crate) struct RowRun {
     pub(crate) memory: *mut u8,
     pub(crate) row_bytes: usize,
+}
+
+/// Memory beside the rows of a slab.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lent {
+    /// Its first byte; all bytes are initialised.
+    pub(crate) memory: *mut u8,
+    /// Where that byte will be on the device.
+    pub(crate) address: u64,
 }
 
 /// Which rows of a slab hold a sample.

@@ -10,18 +10,20 @@ use tallow_core::{
 use super::epoch::Epoch;
 use super::pipeline::{Pipeline, Scratch, Tools};
 use crate::resident::Resident;
+use crate::slabs;
 use crate::stages::{Activity, Stage, StageClock};
 use crate::user_code::catch;
 use crate::{Error, ErrorKind, Result};
 
 impl Pipeline {
-    /// Writes the sample of `key` into the row at which the slots of `scratch` are aimed. A panic
-    /// of user code is an error like any other.
+    /// Writes the sample of `key` into the row at which the slots of `scratch` are aimed, and what is
+    /// decoded for a device into `memory`. A panic of user code is an error like any other.
     pub(crate) fn run(
         &self,
         epoch: Epoch<'_>,
         key: RowKey,
         scratch: &mut Scratch,
+        memory: slabs::Beside<'_>,
         stop: &AtomicBool,
         clock: &mut StageClock<'_>,
     ) -> Result<()> {
@@ -32,12 +34,12 @@ impl Pipeline {
         let partner_key = chain.bring_partner(epoch, key, partner)?;
         let beside = partner_key.zip(partner.last().map(RowBuffer::view));
         chain.caught(key, partner_key, |chain| {
-            if !chain.restore(key)? {
+            if !chain.restore(key, rows)? {
                 chain.fill(key, self.engines.len(), beside, rows)?;
-                chain.check()?;
-                chain.keep(key);
+                chain.check(rows)?;
+                chain.keep(key, rows)?;
             }
-            chain.plan_for_device(key, beside)
+            chain.plan_for_device(key, beside, rows, memory)
         })
     }
 
@@ -48,7 +50,9 @@ impl Pipeline {
         let mut clock = StageClock::start(&activity, Instant::now());
         let Scratch { mut tools, mut rows, mut partner } = self.scratch()?;
         // After each engine comes a row like those before, instead of that of a slab.
-        rows.push(RowBuffer::new(self.written())?);
+        if rows.len() == self.engines.len() {
+            rows.push(RowBuffer::new(self.raw())?);
+        }
         if self.finisher.is_some() {
             rows.push(RowBuffer::new(self.schema())?);
         }
@@ -99,16 +103,16 @@ fn role_of_partner(index: usize) -> String {
 }
 
 /// The key of a partner and its row, as the engine that mixes reads it.
-type Beside<'a> = (RowKey, RowView<'a>);
+pub(super) type Beside<'a> = (RowKey, RowView<'a>);
 
 /// The chain at work on one row of the slab, after its partner.
-struct Chain<'a, 'c> {
-    pipeline: &'a Pipeline,
+pub(super) struct Chain<'a, 'c> {
+    pub(super) pipeline: &'a Pipeline,
     /// Samples that need not be read.
-    resident: Option<&'a Resident>,
-    tools: &'a mut Tools,
-    stop: &'a AtomicBool,
-    clock: &'a mut StageClock<'c>,
+    pub(super) resident: Option<&'a Resident>,
+    pub(super) tools: &'a mut Tools,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) clock: &'a mut StageClock<'c>,
 }
 
 impl Chain<'_, '_> {
@@ -168,23 +172,30 @@ impl Chain<'_, '_> {
     }
 
     /// If the sample is on the device, writes what is needed of it here; returns whether it is.
-    fn restore(&mut self, key: RowKey) -> tallow_core::Result<bool> {
+    fn restore(&mut self, key: RowKey, rows: &mut [RowBuffer]) -> tallow_core::Result<bool> {
         let Some(resident) = self.resident else { return Ok(false) };
-        let mut row = self.tools.slots.row(self.pipeline.written(), Some(self.stop));
-        resident.restore(key.index as usize, &mut row)
+        let rows = &mut rows[self.pipeline.engines.len()..];
+        let mut target = RowTarget::of(rows, &mut self.tools.slots, self.pipeline.raw());
+        resident.restore(key.index as usize, &mut target.row(self.stop))
     }
 
     /// Keeps what will be needed here of a sample that was read.
-    fn keep(&self, key: RowKey) {
-        if let Some(resident) = self.resident {
-            resident.keep(key.index as usize, self.tools.slots.view(self.pipeline.written()));
-        }
+    fn keep(&self, key: RowKey, rows: &[RowBuffer]) -> tallow_core::Result<()> {
+        let Some(resident) = self.resident else { return Ok(()) };
+        resident.keep(key.index as usize, self.raw(rows))
     }
 
     /// Asks a device engine whether it can work with the values in the row that was just read.
-    fn check(&self) -> tallow_core::Result<()> {
+    fn check(&self, rows: &[RowBuffer]) -> tallow_core::Result<()> {
         let Some(finisher) = self.pipeline.finisher() else { return Ok(()) };
-        finisher.engine().check(self.tools.slots.view(self.pipeline.written()))
+        finisher.engine().check(self.raw(rows))
+    }
+
+    /// What comes after the engines of the CPU: a row like those before if something of it is
+    /// decoded for the device, or that of the slab.
+    fn raw<'r>(&'r self, rows: &'r [RowBuffer]) -> RowView<'r> {
+        let raw = rows.get(self.pipeline.engines.len()).map(RowBuffer::view);
+        raw.unwrap_or_else(|| self.tools.slots.view(self.pipeline.raw()))
     }
 
     /// Reads the sample of `key` and runs the first `engines` engines of the chain on it. The last of
@@ -217,7 +228,7 @@ impl Chain<'_, '_> {
         self.clock.enter(Stage::Read);
         let span = tracing::trace_span!(target: "tallow::read", "read", index = key.index);
         let _entered = span.enter();
-        let mut target = RowTarget::of(rows, &mut self.tools.slots, self.pipeline.written());
+        let mut target = RowTarget::of(rows, &mut self.tools.slots, self.pipeline.raw());
         let index = key.index as usize;
         let read = self.pipeline.source.read(index, &mut self.clock.watch(target.row(self.stop)));
         read.and_then(|()| target.finish()).map_err(|error| error.with_index(index))
@@ -239,7 +250,7 @@ impl Chain<'_, '_> {
         let plan = &mut bytemuck::cast_slice_mut(plan)[..engine.plan_bytes()];
         let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
         plan.fill(0);
-        let mut target = RowTarget::of(rest, slots, self.pipeline.written());
+        let mut target = RowTarget::of(rest, slots, self.pipeline.raw());
         match beside.zip(engine.mixer()) {
             None => {
                 engine.plan(key, Shapes::of(raw), plan)?;
@@ -253,57 +264,6 @@ impl Chain<'_, '_> {
             }
         }
         target.finish()
-    }
-}
-
-impl Chain<'_, '_> {
-    /// Writes what a device engine needs in addition to the raw row into the slab.
-    fn plan_for_device(
-        &mut self,
-        key: RowKey,
-        beside: Option<Beside<'_>>,
-    ) -> tallow_core::Result<()> {
-        let Some(finisher) = &self.pipeline.finisher else { return Ok(()) };
-        let engine = finisher.engine.engine();
-        let beside = beside.zip(engine.mixer());
-        let Tools { slots, extras, plan, engine: own } = &mut *self.tools;
-        let Some(extras) = extras else { return Ok(()) };
-        self.clock.enter(Stage::Transform);
-        let raw = slots.view(self.pipeline.written());
-        let plan: &mut [u8] = bytemuck::cast_slice_mut(plan);
-        plan.fill(0);
-        let own = &mut bytemuck::cast_slice_mut(own)[..engine.scratch_bytes()];
-        let mut row = self.clock.watch(extras.row(&finisher.extras, Some(self.stop)));
-        let (plan, padded) = {
-            let (len, padded) = (engine.plan_bytes(), finisher.extras.fields()[0].max_bytes());
-            match beside {
-                None => engine.plan(key, Shapes::of(raw), &mut plan[..len])?,
-                Some(((partner, view), mixer)) => {
-                    let shapes = (Shapes::of(raw), Shapes::of(view));
-                    mixer.plan_pair((key, shapes.0), (partner, shapes.1), &mut plan[..len])?;
-                    // A partner that is on the device is gathered there.
-                    let index = partner.index as usize;
-                    if !self.resident.is_some_and(|resident| resident.is_present(index)) {
-                        for i in 0..view.field_count() {
-                            row.field(1 + i).copy_from_view(&view.field(i))?;
-                        }
-                    }
-                }
-            }
-            (&plan[..len], &plan[..padded])
-        };
-        row.field(0).copy_from_bytes(padded)?;
-        let made = finisher.made_range();
-        if finisher.has_partner_index {
-            let partner = beside.map_or(-1, |((partner, _), _)| partner.index as i64);
-            row.field(made.end).copy_from_slice(&[partner])?;
-        }
-        for (at, &field) in finisher.made.iter().enumerate() {
-            let partner = beside.map(|((_, view), _)| view.field(field));
-            let to = &mut row.field(made.start + at);
-            finisher.engine.make_on_host(field, plan, raw.field(field), partner, to, own)?;
-        }
-        extras.finish_part(&finisher.extras, made)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use tallow_core::device::{DeviceEngine, Made};
-use tallow_core::{Field, RowDType, Schema};
+use tallow_core::device::{DeviceEngine, Made, Raster};
+use tallow_core::{Decoders, Field, Picture, RowDType, Schema};
 
 use crate::Result;
 
@@ -13,15 +13,50 @@ pub(super) struct Finisher {
     pub(super) engine: Arc<dyn DeviceEngine>,
     /// The fields that it delivers.
     pub(super) delivered: Schema,
-    /// What is in the slab after the raw fields: the plan, the raw fields of the partner for an engine
-    /// that mixes, the delivered fields that workers make, and the index of the partner if partners
-    /// may be on the device.
+    /// What the slab has of each raw field.
+    pub(super) placed: Vec<Placed>,
+    /// The raw fields as they are in the slab.
+    pub(super) slab: Schema,
+    /// For the windows of pictures.
+    pub(super) decoders: Decoders,
+    /// What is in the slab after the raw fields: the plan, the same of the partner for an engine that
+    /// mixes, the delivered fields that workers make, and the index of the partner if partners may be
+    /// on the device.
     pub(super) extras: Schema,
     /// The raw fields of the partner among these, or none.
     partners: usize,
     /// Those that workers make, as delivered fields.
     pub(super) made: Vec<usize>,
     pub(super) has_partner_index: bool,
+}
+
+/// What the slab has of a raw field.
+pub(super) enum Placed {
+    /// The row as it was read.
+    Row,
+    /// Where the pixels of a picture lie: a [`Raster`], and the pixels beside the rows.
+    Raster(Picture),
+    /// Nothing: of this picture workers make what is delivered.
+    Nothing,
+}
+
+impl Placed {
+    fn of(field: &Field, made: Made) -> Self {
+        match field.as_picture() {
+            None => Self::Row,
+            Some(picture) if made == Made::OnDevice => Self::Raster(picture.clone()),
+            Some(_) => Self::Nothing,
+        }
+    }
+
+    /// The raw field `field` as it is in the slab.
+    fn field(&self, field: &Field) -> Field {
+        match self {
+            Self::Row => field.clone(),
+            Self::Raster(_) => Field::new(field.name(), RowDType::U8, &[size_of::<Raster>()]),
+            Self::Nothing => Field::new(field.name(), RowDType::U8, &[0]),
+        }
+    }
 }
 
 impl Finisher {
@@ -33,7 +68,15 @@ impl Finisher {
         // Plans begin at a multiple of 8.
         let plan = engine.engine().plan_bytes().next_multiple_of(size_of::<u64>());
         let mut extras = vec![Field::new("plan", RowDType::U8, &[plan])];
-        let partners = if engine.engine().mixer().is_some() { raw.fields() } else { &[] };
+        let placed: Vec<Placed> = raw
+            .fields()
+            .iter()
+            .enumerate()
+            .map(|(at, field)| Placed::of(field, engine.made(at)))
+            .collect();
+        let in_slab = raw.fields().iter().zip(&placed).map(|(field, placed)| placed.field(field));
+        let slab = Schema::new(in_slab.collect())?;
+        let partners = if engine.engine().mixer().is_some() { slab.fields() } else { &[] };
         let partner = |field: &Field| renamed(format!("partner {}", field.name()), field);
         extras.extend(partners.iter().map(partner));
         let fields = 0..delivered.fields().len();
@@ -49,10 +92,18 @@ impl Finisher {
             extras: Schema::new(extras)?,
             engine,
             delivered,
+            placed,
+            slab,
+            decoders: Decoders::default(),
             partners,
             made,
             has_partner_index,
         })
+    }
+
+    /// Whether any field has pictures: workers then read rows into memory of their own.
+    pub(super) fn has_pictures(&self) -> bool {
+        self.placed.iter().any(|placed| !matches!(placed, Placed::Row))
     }
 
     /// Where the fields that workers make are among the extras.

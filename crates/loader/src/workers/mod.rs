@@ -1,11 +1,13 @@
 //! What runs on the loader's threads: a worker claims rows, and the pipeline fills each of them.
 //!
 //! `crew` starts and ends the threads; `worker` and `read_ahead` are what they do. A row goes through
-//! the `chain` of the `pipeline`, of which the `finisher` is the part that runs on a device; `epoch`
-//! says which sample it is. `sample` makes a single one for looking at it.
+//! the `chain` of the `pipeline`, of which the `finisher` is the part that runs on a device; what it
+//! needs of a row is in `device_row`. `epoch` says which sample it is. `sample` makes a single one for
+//! looking at it.
 
 mod chain;
 mod crew;
+mod device_row;
 mod epoch;
 mod finisher;
 mod pipeline;

@@ -8,8 +8,8 @@ use tallow_core::{
     Schema, Source, Transform as _, zeroed_words,
 };
 
-use super::finisher::Finisher;
-use crate::resident::Resident;
+use super::finisher::{Finisher, Placed};
+use crate::resident::{Resident, ResidentParts};
 use crate::slabs::Cut;
 use crate::stages::Stage;
 use crate::user_code::catch;
@@ -96,6 +96,20 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Decodes those fields of [`Self::schema`] whose positions are `fields`, for an engine that leaves
+    /// them as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub(crate) fn decode_fields(&mut self, fields: &[usize]) -> Result<()> {
+        if !fields.is_empty() {
+            self.decoder = Some(self.engines.len());
+            self.push(Decode::bind_fields(self.schema(), fields)?)?;
+        }
+        Ok(())
+    }
+
     /// The stage in which engine `at` is timed.
     pub(super) fn stage(&self, at: usize) -> Stage {
         if self.decoder == Some(at) { Stage::Decode } else { Stage::Transform }
@@ -126,19 +140,37 @@ impl Pipeline {
         resident: bool,
     ) -> Result<()> {
         self.note_mixer(engine.engine())?;
-        self.finisher = Some(Finisher::new(engine, self.written(), resident)?);
+        self.finisher = Some(Finisher::new(engine, self.raw(), resident)?);
         Ok(())
     }
 
-    /// Keeps `samples` samples on the device, as workers write them. For a complete chain in which
-    /// what the workers do depends only on the sample.
-    pub(crate) fn keep_resident(&mut self, samples: usize) {
-        let fields = 0..self.written().fields().len();
+    /// Keeps `samples` samples in at most `bytes_max` bytes of the device, as workers write them. For a
+    /// complete chain in which what the workers do depends only on the sample.
+    pub(crate) fn keep_resident(&mut self, samples: usize, bytes_max: usize) {
+        let fields = 0..self.raw().fields().len();
         let made = |field: &usize| self.finisher().is_some_and(|f| f.made(*field) == Made::OnHost);
-        let made = fields.filter(made).collect();
-        // The host decides how long a batch is.
-        let lens = self.cuts.iter().map(|cut| cut.lens).collect();
-        self.resident = Some(Arc::new(Resident::new(samples, self.written(), made, lens)));
+        let parts = ResidentParts {
+            made: fields.clone().filter(made).collect(),
+            // The host decides how long a batch is.
+            read: self.cuts.iter().map(|cut| cut.lens).collect(),
+            pictures: fields.filter(|&field| self.is_raster(field)).collect(),
+        };
+        let resident = Resident::new(samples, self.raw(), parts, bytes_max);
+        self.resident = Some(Arc::new(resident));
+    }
+
+    /// Whether the slab has of raw field `field` where its pixels lie.
+    pub(crate) fn is_raster(&self, field: usize) -> bool {
+        let placed = self.finisher.as_ref().map(|finisher| &finisher.placed[field]);
+        matches!(placed, Some(Placed::Raster(_)))
+    }
+
+    /// What a row may have decoded for a device, picture by picture: the most bytes of each.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn windows(&self) -> impl Iterator<Item = usize> {
+        let fields = self.raw().fields().iter().enumerate();
+        let windows = fields.filter(|(at, _)| self.is_raster(*at));
+        windows.map(|(_, field)| field.decoded().max_bytes())
     }
 
     /// Delivers fields as long as the longest row of their batch.
@@ -164,6 +196,12 @@ impl Pipeline {
     /// The fields that workers write into the slab: those that are delivered, or what a device
     /// engine makes them of.
     pub(crate) fn written(&self) -> &Schema {
+        self.finisher.as_ref().map_or(self.raw(), |finisher| &finisher.slab)
+    }
+
+    /// What comes after the engines of the CPU: what workers write into the slab, but for pictures that
+    /// are decoded on the way.
+    pub(crate) fn raw(&self) -> &Schema {
         &self.schemas[self.engines.len()]
     }
 
@@ -183,9 +221,10 @@ impl Pipeline {
         self.engines.iter().map(|engine| &**engine).chain(last)
     }
 
-    /// What the engines read.
+    /// What the engines read, of those for a device one that decodes pictures.
     fn inputs(&self) -> &[Schema] {
-        &self.schemas[..self.engines.len()]
+        let decodes = self.finisher.as_ref().is_some_and(Finisher::has_pictures);
+        &self.schemas[..self.engines.len() + usize::from(decodes)]
     }
 
     /// What the engines read of a partner, the one that mixes being the last.
@@ -204,7 +243,7 @@ impl Pipeline {
     /// it takes to decode them.
     pub(crate) fn picture_bytes(&self) -> usize {
         let payloads = self.inputs().iter().chain(self.partner_inputs()).map(payload_bytes);
-        let decoders = self.engines.iter().zip(self.inputs()).map(|(engine, schema)| {
+        let decoders = self.engines().zip(self.inputs()).map(|(engine, schema)| {
             let largest = pictures(schema).map(Decoders::bytes_max).max().unwrap_or(0);
             // An engine that mixes may need the pixels of two rows at a time.
             largest.saturating_mul(1 + usize::from(engine.mixer().is_some()))

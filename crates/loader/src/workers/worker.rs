@@ -118,14 +118,16 @@ impl Filler {
             }
             // SAFETY: this worker claimed the row, finishes it only after this function, and aims
             // its slots elsewhere before it writes again.
-            unsafe {
+            let beside = unsafe {
                 let Tools { slots, extras, .. } = &mut scratch.tools;
                 slab.aim(row, 0, slots);
                 if let Some(extras) = extras {
                     slab.aim(row, slots.len(), extras);
                 }
-            }
-            match self.pipeline.run(epoch, sample, scratch, &slab.cancelled, clock) {
+                slab.beside()
+            };
+            let stop = &slab.cancelled;
+            match self.pipeline.run(epoch, sample, scratch, beside, stop, clock) {
                 Ok(()) => return RowOutcome::Written(index),
                 Err(_) if slab.cancelled.load(Ordering::Relaxed) => break,
                 Err(error) => {
