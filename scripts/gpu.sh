@@ -9,7 +9,7 @@
 #
 # `run` needs a driver of CUDA 13 and its libraries, from the system or from PyTorch. If PyTorch and
 # torchvision are installed, it also prints their figures (PYTHON names another python3), and if
-# compute-sanitizer is, it checks with that. PARTs are loader, augment, figures, peers, sanitizer,
+# compute-sanitizer is, it checks with that. PARTs are loader, augment, pictures, figures, peers, sanitizer,
 # in this order unless given in another. Each part may take PART_SECONDS (default 90), so that it
 # does not hold up the next one. The last line is PASS or FAIL, about correctness only, and the exit
 # code says the same.
@@ -103,7 +103,7 @@ sanitize() {
         # Asking for the time of pending events is not an error, but the tool reports it as one.
         [ "$tool" = racecheck ] || set -- --report-api-errors no
         step "compute-sanitizer, $tool" \
-            "$check" --tool "$tool" "$@" --error-exitcode 9 "$here/gpu" quick loader augment
+            "$check" --tool "$tool" "$@" --error-exitcode 9 "$here/gpu" quick loader augment pictures
         set --
     done
 }
@@ -134,6 +134,7 @@ table() {
         case "$part" in
             loader) step "correctness of the loader" "$here/gpu" loader ;;
             augment) step "correctness of augmentation" "$here/gpu" augment ;;
+            pictures) step "correctness of pictures" "$here/gpu" pictures ;;
             figures) figures ;;
             peers) peers ;;
             sanitizer) sanitize ;;
@@ -146,9 +147,9 @@ table() {
 run() {
     local out="$1" libraries part
     shift
-    [ $# -gt 0 ] || set -- loader augment figures peers sanitizer
+    [ $# -gt 0 ] || set -- loader augment pictures figures peers sanitizer
     for part in "$@"; do
-        case "$part" in loader | augment | figures | peers | sanitizer) ;; *) usage ;; esac
+        case "$part" in loader | augment | pictures | figures | peers | sanitizer) ;; *) usage ;; esac
     done
     python="${PYTHON:-python3}"
     if ! [ -x "$here/gpu" ]; then

@@ -1,15 +1,17 @@
 //! What only a GPU can prove: that batches in CUDA memory equal those of the CPU, and what they
 //! cost.
 //!
-//!     gpu [quick] [probe] [loader] [augment] [figures]
+//!     gpu [quick] [probe] [loader] [augment] [pictures] [figures]
 //!
-//! Without a name it runs the last three parts. `scripts/gpu.sh` builds the program, runs it on a
+//! Without a name it runs the last four parts. `scripts/gpu.sh` builds the program, runs it on a
 //! machine with a GPU, and writes one table. The line of each check begins with `ok` or `FAIL`, the
 //! last line is `PASS` or `FAIL`, and the exit code says the same. `probe` only checks whether a
 //! device can be used. `quick` makes the consumer less slow and takes one chain per kind of kernel,
 //! for compute-sanitizer and the simulated driver.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it found")]
+
+mod pictures;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
     let quick = parts.contains(&"quick");
     parts.retain(|part| *part != "quick");
     if parts.is_empty() {
-        parts = vec!["loader", "augment", "figures"];
+        parts = vec!["loader", "augment", "pictures", "figures"];
     }
     let scale = if quick { QUICK } else { WHOLE };
     let mut checks = Checks::default();
@@ -74,10 +76,13 @@ fn main() -> ExitCode {
         match part {
             "loader" => loader_checks(&mut checks, scale),
             "augment" => augment_checks(&mut checks, quick),
+            "pictures" => pictures::checks(&mut checks, quick),
             "probe" => checks.book("a device", probe().map(|()| String::new())),
             "figures" => checks.book("figures", figures().map(|()| String::new())),
             other => {
-                println!("FAIL  {other:?} is not one of quick, probe, loader, augment, figures");
+                println!(
+                    "FAIL  {other:?} is not one of quick, probe, loader, augment, pictures, figures"
+                );
                 return ExitCode::from(2);
             }
         }
@@ -263,7 +268,7 @@ fn race(device: &Device, scale: Scale) -> Result {
 // ---- augmentation
 
 /// Every step with an example.
-const CATALOGUE: &str = include_str!("../../../crates/transforms/catalogue/CATALOGUE.md");
+const CATALOGUE: &str = include_str!("../../../../crates/transforms/catalogue/CATALOGUE.md");
 
 /// Steps that are not in the catalogue, and chains that combine the results of several steps.
 const CHAINS: [&str; 11] = [
@@ -509,6 +514,7 @@ fn figures() -> Result {
         through_loader(&device, chain, false)?;
         through_loader(&device, chain, true)?;
     }
+    pictures::figures(&device)?;
     fused(cuda, &device, copy)
 }
 
@@ -535,8 +541,7 @@ fn image_loader(device: &Device, chain: &str, batches: usize, resident: bool) ->
 
 /// Throughput of the loader alone, and its stall at steps of 5 ms.
 fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
-    const BATCHES: usize = 200;
-    let loader = image_loader(device, chain, BATCHES, resident)?;
+    let loader = image_loader(device, chain, 200, resident)?;
     let place = if loader.plan().on_device() { "device" } else { "CPU" };
     let what = if chain.is_empty() {
         "loader".to_owned()
@@ -544,6 +549,11 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
         format!("loader with the chain on the {place}")
     };
     let what = if resident { format!("{what}, resident") } else { what };
+    measure(device, &loader, &what, resident)
+}
+
+/// The same of any loader, in batches of [`ROWS`].
+fn measure(device: &Device, loader: &Loader, what: &str, resident: bool) -> Result {
     let mut rates = Vec::new();
     let mut warmed = loader.report();
     for epoch in 0..4 {
@@ -555,7 +565,7 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
             batch?;
         }
         device.synchronize()?;
-        rates.push((BATCHES * ROWS) as f64 / started.elapsed().as_secs_f64());
+        rates.push(loader.plan().positions() as f64 / started.elapsed().as_secs_f64());
     }
     // The first epoch was a warm-up.
     figure(&format!("{what}, nothing done with batches"), median(&mut rates[1..]), "images/s");
@@ -566,8 +576,10 @@ fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
         let alone = bytes_per_second(0, loader.plan().slab_bytes(), Host::PageLocked)?;
         figure(&format!("{what}, their share of a single copy"), copies / alone, "");
     }
-    let kernels = report.kernels.bytes_per_second();
-    figure(&format!("{what}, its kernels"), kernels / 1e9, "GB/s");
+    if report.kernels.count > 0 {
+        let kernels = report.kernels.bytes_per_second();
+        figure(&format!("{what}, its kernels"), kernels / 1e9, "GB/s");
+    }
     let (started, mut stalled) = (Instant::now(), Duration::ZERO);
     let mut asked = Instant::now();
     for batch in loader.epoch(4) {
