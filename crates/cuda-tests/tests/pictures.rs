@@ -131,7 +131,7 @@ fn batches_are_those_of_the_cpu() {
     for chain in CHAINS {
         let with = || augmented(chain, source().0);
         let cpu = delivered(&with().build().unwrap(), 0..2).unwrap();
-        on_every_device(SAMPLES, 0..8, |seed, device| {
+        on_every_device(SAMPLES, 0..4, |seed, device| {
             let loader = with().workers(seed as usize % 4).prefetch(1 + seed as usize % 3);
             let loader = loader.device(device).build().unwrap();
             assert!(loader.plan().on_device(), "{chain}");
@@ -148,7 +148,7 @@ fn batches_are_those_of_the_cpu() {
 fn resident_pictures_are_read_once_and_stay_as_large_as_they_are() {
     for chain in CHAINS {
         let cpu = delivered(&augmented(chain, source().0).build().unwrap(), 0..3).unwrap();
-        on_every_device(SAMPLES, 0..8, |seed, device| {
+        on_every_device(SAMPLES, 0..4, |seed, device| {
             let (source, reads) = source();
             let loader = augmented(chain, source).workers(seed as usize % 3).device(device);
             let loader = loader.resident(ENOUGH).build().unwrap();
@@ -238,7 +238,7 @@ fn a_damaged_picture_costs_its_sample_and_no_slot() {
         assert!(cpu.iter().any(Result::is_err) && cpu.iter().any(Result::is_ok));
         let skip = OnError::Skip { budget: 100 };
         let skipped = delivered(&with(skip).build().unwrap(), 0..4).unwrap();
-        on_every_device(SAMPLES, 0..6, |seed, device| {
+        on_every_device(SAMPLES, 0..4, |seed, device| {
             let with =
                 |policy| with(policy).workers(seed as usize % 3).prefetch(2).device(device.clone());
             let loader = with(OnError::Fail).build().unwrap();
@@ -271,7 +271,7 @@ fn large() -> impl Source {
     let picture = Picture::rgb().at_most(1000, 1000).payload_bytes(1 << 20);
     let schema = Schema::new(vec![Field::pictures("input", picture)]).unwrap();
     static FILES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-    let file = |index: usize| jpeg(if index < 7 { [60, 80] } else { [800, 900] }, 1, index);
+    let file = |index: usize| jpeg(if index < 7 { [60, 80] } else { [640, 700] }, 1, index);
     let files = FILES.get_or_init(|| (0..SAMPLES).map(file).collect());
     from_fn(schema, SAMPLES, |index, row| {
         row.field(0).set_shape(&[files[index].len()])?;
@@ -299,9 +299,9 @@ fn a_slot_grows_to_what_a_batch_needs() {
                 let grown = simulation.counts().page_locked_bytes;
                 assert!(grown > planned, "{grown}");
                 // Each slot has met the largest batch: nothing more is allocated.
-                delivered(&loader, 0..6).unwrap();
+                delivered(&loader, 0..3).unwrap();
                 let most = simulation.counts().page_locked_bytes;
-                delivered(&loader, 0..6).unwrap();
+                delivered(&loader, 0..3).unwrap();
                 assert_eq!(simulation.counts().page_locked_bytes, most);
             }
             simulation.drain();
