@@ -67,13 +67,12 @@ fn files(index: usize) -> &'static [Vec<u8>; 3] {
     &FILES.get_or_init(|| (0..SAMPLES).map(of).collect())[index]
 }
 
-/// What a source makes of the files of a sample: none for one that is damaged.
-type Damage = fn(usize) -> bool;
+/// How many bytes a photo of so many has, in the sample with that index: less in one that is damaged.
+type Damage = fn(usize, usize) -> usize;
 
 /// Photos with classes, photos beside them, and labels, and how often a sample was read.
-fn damaged_source(is_damaged: Damage) -> (impl Source, Arc<AtomicUsize>) {
-    // Each could be 3 MB.
-    let small = |picture: Picture| picture.upright().at_most(1000, 1000).payload_bytes(1 << 14);
+fn damaged_source(damage: Damage) -> (impl Source, Arc<AtomicUsize>) {
+    let small = |picture: Picture| picture.upright().at_most(64, 64).payload_bytes(1 << 14);
     let fields = vec![
         Field::pictures("input", small(Picture::rgb())),
         Field::pictures("mask", small(Picture::stored(Depth::Eight))),
@@ -85,8 +84,7 @@ fn damaged_source(is_damaged: Damage) -> (impl Source, Arc<AtomicUsize>) {
     let source = from_fn(Schema::new(fields).unwrap(), SAMPLES, move |index, row| {
         counted.fetch_add(1, Ordering::Relaxed);
         for (at, file) in files(index).iter().enumerate() {
-            // Cut in the midst of the pixels: the head is whole.
-            let cut = if is_damaged(index) && at == 0 { file.len() * 3 / 5 } else { file.len() };
+            let cut = if at == 0 { damage(index, file.len()) } else { file.len() };
             let mut field = row.field(at);
             field.set_shape(&[cut])?;
             field.copy_from_slice(&file[..cut])?;
@@ -97,7 +95,7 @@ fn damaged_source(is_damaged: Damage) -> (impl Source, Arc<AtomicUsize>) {
 }
 
 fn source() -> (impl Source, Arc<AtomicUsize>) {
-    damaged_source(|_| false)
+    damaged_source(|_, bytes| bytes)
 }
 
 fn loader(source: impl Source + 'static) -> LoaderBuilder {
@@ -224,10 +222,12 @@ fn resident_pictures_that_do_not_fit_are_an_error_that_says_so() {
 
 #[test]
 fn a_damaged_picture_costs_its_sample_and_no_slot() {
-    let is_damaged: Damage = |index| index % 5 == 2;
-    for chain in [CHAINS[0], CHAINS[4]] {
+    // In the midst of the pixels; and before, since of a partner the CPU decodes less than a device.
+    let pixels: Damage = |index, bytes| if index % 5 == 2 { bytes * 3 / 5 } else { bytes };
+    let head: Damage = |index, bytes| if index % 5 == 2 { 40 } else { bytes };
+    for (chain, damage) in [(CHAINS[0], pixels), (CHAINS[4], head)] {
         let with = |policy| {
-            let source = damaged_source(is_damaged).0;
+            let source = damaged_source(damage).0;
             // So that the damage is met whatever is shown.
             augmented(&format!("resize(20, 24) {chain}"), source).on_error(policy)
         };
@@ -298,11 +298,12 @@ fn a_slot_grows_to_what_a_batch_needs() {
                 assert_eq!(first, cpu, "seed {seed}");
                 let grown = simulation.counts().page_locked_bytes;
                 assert!(grown > planned, "{grown}");
-                // Each slot has met the largest batch: nothing more is allocated.
+                // By no more than four of the largest windows take, in each of the two slots.
+                let windows = 4 * 640 * 700 * 3;
+                let most = 2 * (loader.plan().slab_bytes() + windows);
                 delivered(&loader, 0..3).unwrap();
-                let most = simulation.counts().page_locked_bytes;
-                delivered(&loader, 0..3).unwrap();
-                assert_eq!(simulation.counts().page_locked_bytes, most);
+                let grown = simulation.counts().page_locked_bytes as usize;
+                assert!(grown <= most, "{grown}, at most {most}");
             }
             simulation.drain();
             assert_eq!(simulation.violations(), []);

@@ -50,6 +50,7 @@
 //! | what can go wrong | where it ends |
 //! |---|---|
 //! | a picture is damaged, or a mask has another size than its image | an error of the sample; what was lent to it lies idle until the slot is used again |
+//! | damage to a partner outside of the box that is pasted | an error of the row, where the CPU does not look: kernels make the partner wholly |
 //! | no page-locked or device memory for a chunk | an error of the sample that needed it; the slot stays as it was |
 //! | a row is tried again with a substitute | it is lent memory again: at most as often as a row is tried |
 //! | resident pictures take more than they may | an error instead of each batch that would bring more |
