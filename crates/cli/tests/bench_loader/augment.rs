@@ -77,7 +77,8 @@ fn the_augmented_samples_of_all_ranks_are_those_of_one() {
 #[test]
 fn a_report_tells_the_chain_and_what_it_takes() {
     let dir = images(20);
-    for options in ["", "--ceiling", "--workers 0"] {
+    // Too short to name a limit, but not the stages.
+    for options in ["--epochs 5", "--epochs 5 --ceiling", "--epochs 5 --workers 0"] {
         let ended = bench(dir.path(), &format!("run DIR {CHAIN} {options}")).expect(0);
         for words in ["augment   random_resized_crop(8", "plans of ", " of scratch", "transform "] {
             assert!(ended.stdout.contains(words), "{words}: {ended:#?}");
@@ -92,14 +93,14 @@ fn a_report_tells_the_chain_and_what_it_takes() {
     let chain = json["augment"]["chain"].as_str().unwrap();
     let again = bench(dir.path(), &format!("digest DIR --augment '{chain}'")).expect(0).stdout;
     assert_eq!(again, digest(&dir, "").stdout, "the text of a chain is the chain");
-    let plain = bench(dir.path(), "run DIR --json").expect(0).json();
+    let plain = bench(dir.path(), "run DIR --epochs 1 --json").expect(0).json();
     assert!(plain.get("augment").is_none());
 }
 
 #[test]
 fn labels_and_masks_follow() {
     let dir = images(6);
-    let line = "run DIR --augment hflip --one-hot target:10 --json";
+    let line = "run DIR --augment hflip --one-hot target:10 --epochs 1 --json";
     let json = bench(dir.path(), line).expect(0).json();
     assert_eq!(json["fields"][1]["shape"], serde_json::json!([10]));
     assert_eq!(json["fields"][1]["dtype"], "f32");
@@ -107,7 +108,8 @@ fn labels_and_masks_follow() {
                 --target-dtype u8";
     bench(dir.path(), line).expect(0);
     let options = "--augment 'random_crop(5, 4)' --mask target --layout hwc";
-    let json = bench(dir.path(), &format!("run DIR/m {options} --json")).expect(0).json();
+    let json =
+        bench(dir.path(), &format!("run DIR/m {options} --epochs 1 --json")).expect(0).json();
     assert_eq!(json["fields"][0]["shape"], serde_json::json!([5, 4, 3]));
     assert_eq!(json["fields"][1]["shape"], serde_json::json!([5, 4]));
     let digest = |folder: &str, field: &str| {

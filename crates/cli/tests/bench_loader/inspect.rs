@@ -162,7 +162,7 @@ fn labels_stand_under_their_pictures() {
 #[test]
 fn a_picture_of_a_large_sample_takes_little_beside_the_sample() {
     let dir = tempfile::tempdir().unwrap();
-    let (wide, bytes) = (dir.path().join("wide.npy"), 80_000_000);
+    let (wide, bytes) = (dir.path().join("wide.npy"), 40_000_000);
     let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, {bytes}), }}");
     let head = [&b"\x93NUMPY\x01\x00v\x00"[..], format!("{header:117}\n").as_bytes()].concat();
     std::fs::write(&wide, head).unwrap();
@@ -170,7 +170,7 @@ fn a_picture_of_a_large_sample_takes_little_beside_the_sample() {
     file.set_len(128 + bytes).unwrap();
     // Twice the sample, plus what a program with several threads reserves.
     let mut shell = crate::tester::command("sh");
-    let limited = r#"ulimit -v 400000; exec "$@""#;
+    let limited = r#"ulimit -v 320000; exec "$@""#;
     shell.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_bench-loader"), "inspect"]);
     let output = shell.arg(&wide).arg("--png").arg(dir.path().join("x.png")).output().unwrap();
     assert!(output.status.success(), "{output:?}");

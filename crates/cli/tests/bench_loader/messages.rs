@@ -108,7 +108,7 @@ fn no_message_of_any_command_makes_its_reader_stumble() {
             "run DIR --on-error skip:99 --epochs 1",
             "run DIR --on-error skip:2 --batch-size 4 --epochs 1",
             "run DIR --on-error substitute:3 --batch-size 4 --epochs 1",
-            "run DIR --ceiling",
+            "run DIR --ceiling --epochs 1",
             "digest DIR --batch-size 1",
             "digest DIR --on-error substitute:99",
             "tune DIR --seconds 1",

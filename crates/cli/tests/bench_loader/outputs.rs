@@ -13,8 +13,8 @@ use crate::tester::{bench, file, images, program};
 
 /// Every option that names an output, in a command that reads the samples of DIR.
 const OUTPUTS: [&str; 6] = [
-    "run DIR --html",
-    "run DIR --trace",
+    "run DIR --epochs 1 --html",
+    "run DIR --epochs 1 --trace",
     "tune DIR --seconds 1 --html",
     "inspect DIR --png",
     "preview DIR --augment hflip --out",
@@ -110,7 +110,7 @@ fn a_file_that_is_not_of_the_source_is_replaced() {
     let path = dir.path().join("report.html");
     fs::write(&path, "before").unwrap();
     symlink("report.html", dir.path().join("link")).unwrap();
-    bench(dir.path(), "run DIR --html DIR/link").expect(0);
+    bench(dir.path(), "run DIR --epochs 1 --html DIR/link").expect(0);
     assert!(fs::read_to_string(&path).unwrap().starts_with("<!DOCTYPE html>"));
     assert!(fs::symlink_metadata(dir.path().join("link")).unwrap().is_symlink());
     for name in fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()) {
@@ -148,7 +148,7 @@ fn standard_output_and_devices_are_outputs_like_any_other() {
     let ended = bench(dir.path(), "inspect DIR --json --png /dev/null").expect(0);
     assert_eq!(ended.json()["samples"], 2);
     assert!(fs::metadata("/dev/null").is_ok_and(|null| !null.is_file()));
-    let page = bench(dir.path(), "run DIR --json --html /dev/stdout").expect(0);
+    let page = bench(dir.path(), "run DIR --epochs 1 --json --html /dev/stdout").expect(0);
     assert!(page.stdout.starts_with("<!DOCTYPE html>"), "{page:#?}");
     // If standard output goes to a file, the file has both, one after the other.
     let both = dir.path().join("both");

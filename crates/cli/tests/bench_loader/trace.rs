@@ -66,7 +66,7 @@ fn every_stage_is_there_on_the_thread_that_runs_it() {
 #[test]
 fn without_workers_the_consumer_does_it_all() {
     let dir = pairs(8);
-    bench(dir.path(), "run DIR --workers 0 --trace DIR/trace.json").expect(0);
+    bench(dir.path(), "run DIR --workers 0 --epochs 2 --trace DIR/trace.json").expect(0);
     let spans = spans(&dir.path().join("trace.json"));
     let path = ["next", "fill", "read"].map(str::to_owned).to_vec();
     assert!(spans.contains(&("consumer".to_owned(), path)), "{spans:#?}");

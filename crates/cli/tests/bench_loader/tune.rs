@@ -5,7 +5,7 @@ use crate::tester::{bench, images, pairs};
 #[test]
 fn what_is_found_lies_within_the_bounds_and_can_be_pasted() {
     let dir = pairs(60);
-    let line = "tune DIR --batch-size 4 --shuffle --seconds 4 --memory 2kB --json";
+    let line = "tune DIR --batch-size 4 --shuffle --seconds 2 --memory 2kB --json";
     let json = bench(dir.path(), line).expect(0).json();
     let cores = std::thread::available_parallelism().unwrap().get() as u64;
     let of = |which: &str, what: &str| json[which][what].as_u64().unwrap();
@@ -28,7 +28,7 @@ fn what_is_found_lies_within_the_bounds_and_can_be_pasted() {
 #[test]
 fn half_of_the_cores_are_half_of_the_workers() {
     let dir = images(20);
-    let line = "tune DIR --batch-size 2 --cpu-share 0.01 --seconds 2 --augment hflip";
+    let line = "tune DIR --batch-size 2 --cpu-share 0.01 --seconds 1 --augment hflip";
     let json = bench(dir.path(), &format!("{line} --json")).expect(0).json();
     assert_eq!((&json["most"]["workers"], &json["found"]["workers"]), (&1.into(), &1.into()));
     let ended = bench(dir.path(), line).expect(0);
