@@ -47,7 +47,7 @@ fn about(example: &str, at: &Path) -> String {
     let word = |word: &str| match word {
         "DIR" if example.starts_with("gen") => format!("{at}/{}", example.replace(['/', ' '], "")),
         "DIR" => format!("{at}/classes"),
-        "20000" | "60000" | "2000" => "20".to_owned(),
+        "20000" | "60000" | "2000" | "1500" | "500" => "20".to_owned(),
         "11" => "1".to_owned(),
         "venv/bin/python" => "python3".to_owned(),
         file if [".png", ".html", ".json"].iter().any(|end| file.ends_with(end)) => {
