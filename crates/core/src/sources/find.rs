@@ -7,6 +7,7 @@ use super::field_folders::{FieldFiles, FieldFolder, FieldFolders};
 use super::folders::with_side;
 use super::found::Found;
 use super::open_options::OpenOptions;
+use crate::error::list_names;
 use crate::{Error, ErrorKind, Picture, Result};
 
 /// Names of a file of targets beside a folder of inputs.
@@ -236,15 +237,10 @@ pub(super) fn content(
     Ok(FieldFolder { name, folder, files })
 }
 
-/// The names of the first few folders, for a message.
+/// The names of folders, for a message.
 fn named(folders: &[PathBuf]) -> String {
-    const NAMED_MAX: usize = 3;
     let name = |path: &PathBuf| format!("{:?}", path.file_name().unwrap_or(path.as_os_str()));
-    let names: Vec<String> = folders.iter().take(NAMED_MAX).map(name).collect();
-    if folders.len() > NAMED_MAX {
-        return format!("{} and {} more", names.join(", "), folders.len() - NAMED_MAX);
-    }
-    names.join(", ")
+    list_names(folders.iter().map(name))
 }
 
 #[cold]
