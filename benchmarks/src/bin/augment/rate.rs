@@ -13,10 +13,9 @@ use crate::images::Images;
 /// Rows of a batch.
 const ROWS: usize = 64;
 
-/// Images per CPU second of this thread, into the rows of a batch that is reused.
+/// Images per CPU second of this thread, into a row that is reused, as the peers' is.
 pub(crate) fn rate(engine: &dyn Engine, images: &Images, seconds: f64) -> f64 {
-    let mut batch: Vec<RowBuffer> =
-        (0..ROWS).map(|_| RowBuffer::new(engine.schema()).expect("memory")).collect();
+    let mut made_row = RowBuffer::new(engine.schema()).expect("memory");
     let mut plan = vec![0u64; engine.plan_bytes().div_ceil(8)];
     let mut scratch = vec![0u64; engine.scratch_bytes().div_ceil(8)];
     let mut made = 0;
@@ -31,7 +30,7 @@ pub(crate) fn rate(engine: &dyn Engine, images: &Images, seconds: f64) -> f64 {
             plan.fill(0);
             engine.plan(key, Shapes::of(raw), plan).expect("a plan");
             let scratch = bytemuck::cast_slice_mut(&mut scratch);
-            engine.run(plan, raw, &mut batch[made % ROWS].row(None), scratch).expect("a row");
+            engine.run(plan, raw, &mut made_row.row(None), scratch).expect("a row");
             made += 1;
         }
     }
