@@ -37,7 +37,7 @@ fn photo(
 
 /// `samples` samples of the photos `files`, over and over.
 fn source(files: &Arc<Vec<Vec<u8>>>, samples: usize) -> Result<impl Source + 'static> {
-    let picture = Picture::rgb().upright().payload_bytes(1 << 20);
+    let picture = Picture::rgb().upright().at_most(1024, 1024).payload_bytes(1 << 20);
     let fields = vec![Field::pictures("input", picture), Field::new("target", RowDType::I64, &[])];
     let files = files.clone();
     Ok(from_fn(Schema::new(fields)?, samples, move |index, row| {
