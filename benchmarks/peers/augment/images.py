@@ -5,14 +5,14 @@ import time
 
 import numpy
 
-# More than a core's own caches hold, as in training.
-BYTES = 48 << 20
+# As much as a core's own caches hold: in training an image was just read or decoded.
+BYTES = 1 << 20
 
 
 @functools.cache
 def images(height, width):
     """Images of three colours, colours last."""
-    count = min(max(BYTES // (3 * height * width), 4), 512)
+    count = min(max(BYTES // (3 * height * width), 2), 64)
     random = numpy.random.default_rng(0)
     return random.integers(0, 256, (count, height, width, 3), dtype=numpy.uint8)
 

@@ -4,8 +4,8 @@ use tallow::{Field, RowBuffer, RowDType, Schema};
 
 use crate::Result;
 
-/// More than a core's own caches hold, as in training.
-const BYTES: usize = 48 << 20;
+/// As much as a core's own caches hold: in training an image was just read or decoded.
+const BYTES: usize = 1 << 20;
 
 /// Images of three colours, colours last.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Images {
             image.row(None).field(0).copy_from_slice(&pixels)?;
             Ok(image)
         };
-        let rows = (0..(BYTES / bytes).clamp(4, 512)).map(row).collect::<Result<_>>()?;
+        let rows = (0..(BYTES / bytes).clamp(2, 64)).map(row).collect::<Result<_>>()?;
         Ok(Self { schema, rows })
     }
 }

@@ -164,7 +164,7 @@ impl<'a, 'm> Rows<'a, 'm> {
             let mut bytes = &line.bytes[piece * line.apart..][..len];
             let (turned, room) = room.split_at_mut(len);
             let (written, room) = room.split_at_mut(len);
-            if line.mirrored || beside > 1 && !(0..).eq(order.iter().copied()) {
+            if line.mirrored || beside > 1 && !order.iter().copied().eq(0..beside as u8) {
                 turn_pixels(simd, bytes, line.mirrored, order, turned);
                 bytes = turned;
             }

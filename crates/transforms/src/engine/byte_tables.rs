@@ -77,6 +77,16 @@ impl<const N: usize> Values<N> {
 }
 
 impl Tables {
+    /// What leaves every byte as it is.
+    fn nothing() -> Self {
+        Self {
+            order: std::array::from_fn(|c| c as u8),
+            tables: [Table::IDENTITY; CHANNELS_MAX],
+            boxes: [(Op::zeroed(), [0; CHANNELS_MAX]); OPS_MAX],
+            boxes_len: 0,
+        }
+    }
+
     /// The tables of `plan` on so many channels; if they need it, `counts` says how often each level
     /// occurs in each channel of the image.
     pub(super) fn new(
@@ -85,51 +95,58 @@ impl Tables {
         channels: usize,
         counts: &[[u32; LEVELS]; CHANNELS_MAX],
     ) -> Self {
+        let mut made = Self::nothing();
+        if plan.keeps_values() {
+            return made;
+        }
         let mut levels = Values::<{ LEVELS * CHANNELS_MAX }>([0.0; _], channels);
         let mut painted = Values::<{ OPS_MAX * CHANNELS_MAX }>([0.0; _], channels);
         for (x, value) in levels.0.iter_mut().enumerate() {
             *value = (x % LEVELS) as f32;
         }
-        let mut order: [u8; CHANNELS_MAX] = std::array::from_fn(|c| c as u8);
-        let mut boxes = [(Op::zeroed(), [0; CHANNELS_MAX]); OPS_MAX];
-        let mut boxes_len = 0;
         let canvases: [&mut [f32]; canvas::COUNT] = Default::default();
         let place = Place { plan, z: 0, y: 0, canvases: &canvases };
         for op in plan.ops() {
             match op.code() {
                 Some(OpCode::Erase) => {
-                    for c in 0..channels {
-                        if let Some(number) = number_of(op, c) {
-                            painted.tile().plane(c)[boxes_len] = op.args[CHANNELS_MAX + number];
-                        }
-                    }
-                    boxes[boxes_len].0 = *op;
-                    boxes_len += 1;
+                    made.paint(op, &mut painted.tile());
                     continue;
                 }
-                Some(OpCode::Permute) => {
-                    order = std::array::from_fn(|c| match c < channels {
-                        true => order[op.args[c] as usize],
-                        false => order[c],
-                    });
-                }
+                Some(OpCode::Permute) => made.permute(op, channels),
                 _ => {}
             }
             let statistic = Statistic::of(op).map(|mut statistic| {
-                let counts = order.map(|c| &counts[usize::from(c)]);
+                let counts = made.order.map(|c| &counts[usize::from(c)]);
                 statistic.add_counted(simd, op, &levels.tile(), &counts);
                 statistic.settle(op)
             });
             program::run(simd, op, statistic.as_ref(), &place, &mut levels.tile());
             program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
         }
-        let mut tables = [Table::identity(); CHANNELS_MAX];
-        for (c, table) in tables.iter_mut().enumerate().take(channels) {
-            *table = Table::new(levels.stored(simd, plan, c));
+        for c in 0..channels {
+            made.tables[c] = Table::new(levels.stored(simd, plan, c));
             let stored: [u8; OPS_MAX] = painted.stored(simd, plan, c);
-            boxes.iter_mut().zip(stored).for_each(|(painted, byte)| painted.1[c] = byte);
+            made.boxes.iter_mut().zip(stored).for_each(|(painted, byte)| painted.1[c] = byte);
         }
-        Self { order, tables, boxes, boxes_len }
+        made
+    }
+
+    /// Notes the box of `op`, and its values in the next column of `painted`.
+    fn paint(&mut self, op: &Op, painted: &mut Tile<'_>) {
+        for c in 0..painted.channels {
+            if let Some(number) = number_of(op, c) {
+                painted.plane(c)[self.boxes_len] = op.args[CHANNELS_MAX + number];
+            }
+        }
+        self.boxes[self.boxes_len].0 = *op;
+        self.boxes_len += 1;
+    }
+
+    fn permute(&mut self, op: &Op, channels: usize) {
+        let before = self.order;
+        for (c, order) in self.order.iter_mut().enumerate().take(channels) {
+            *order = before[op.args[c] as usize];
+        }
     }
 
     /// What is painted over in row `y` of an image: columns, and the bytes of each channel.

@@ -21,9 +21,14 @@ impl Table {
     }
 
     /// Every level to itself.
-    pub(crate) fn identity() -> Self {
-        Self::new(std::array::from_fn(|x| x as u8))
-    }
+    pub(crate) const IDENTITY: Self = {
+        let (mut levels, mut x) = ([0; 256], 0);
+        while x < 256 {
+            levels[x] = x as u8;
+            x += 1;
+        }
+        Self { levels, bits: Some([255, 0]) }
+    };
 
     pub(crate) fn is_identity(&self) -> bool {
         self.bits == Some([255, 0])
@@ -191,7 +196,7 @@ mod tests {
                 }
             }
         }
-        assert!(Table::identity().is_identity());
+        assert_eq!(Table::new(std::array::from_fn(|x| x as u8)), Table::IDENTITY);
     }
 
     #[test]
