@@ -38,7 +38,7 @@
 //! | the same on the device | with its chunk | the copy, then kernels up to `read` | with the slot, which waits for both events |
 //! | a chunk | `build`; later the worker whose window fits none | the slot, for good | with the slot |
 //! | a raster | the worker | as the plan beside it | as the plan |
-//! | a resident picture | the worker that seals its first batch | the loader's stream until `copied`, then whoever reads | with the loader, after its slots |
+//! | a resident picture | the worker that seals its first batch | the loader's stream until `copied`, then the streams that read it | with the loader, after its slots |
 //!
 //! A slot is planned for windows of photos (`StagedLayout::WINDOW_BYTES` each, or the whole picture where
 //! none is larger) and grows by chunks when a batch needs more. Nobody ever waits for memory of a

@@ -16,7 +16,7 @@ use crate::step::Scaling;
 ///
 /// # Errors
 ///
-/// What stands in the way, and what to do.
+/// Why they cannot, and what to do about it.
 pub(super) fn check(augment: &Augment, field: &Field) -> std::result::Result<(), String> {
     const INSTEAD: &str = "or leave out scaled_decode";
     if !augment.scaled {

@@ -607,8 +607,8 @@ fn fill(select: &Select, dtype: RowDType) -> (u32, u64) {
 
 impl Launch {
     /// Which bytes the launch may read and write, for checks that launches and copies wait for each
-    /// other. The pixels of pictures are left out: where they lie stands in memory that is not there
-    /// yet when the launch is made.
+    /// other. The pixels of pictures are left out: their addresses are copied to the device, and may
+    /// not be there yet when the launch is made.
     pub fn uses(&self) -> Vec<Use> {
         uses(self.kernel, &self.args, self.grid)
     }

@@ -53,8 +53,8 @@ pub(crate) enum Output<'a> {
 /// A delivered row of one element type.
 #[derive(Debug)]
 pub(crate) struct Delivered<'a, T> {
-    pub(super) pieces: Pieces<'a, T>,
-    pub(super) interleaved: bool,
+    pieces: Pieces<'a, T>,
+    interleaved: bool,
 }
 
 impl<'a> Output<'a> {

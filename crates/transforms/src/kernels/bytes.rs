@@ -5,7 +5,7 @@ use super::Simd;
 #[cfg(target_arch = "x86_64")]
 mod v3;
 
-/// What becomes of every level of a byte.
+/// A new value for each of the 256 values of a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Table {
     levels: [u8; 256],

@@ -159,8 +159,9 @@ fn narrow(row: i32) -> u8 {
 /// Eight numbers that go through the transform side by side: one of each column, then of each row.
 type Lane = [i32; 8];
 
+/// The numbers of a block in [`PAIRS`], a lane for each, with a number of every column.
 #[inline(always)]
-fn portable(coefficients: &Block, quantisers: &Block) -> [Eight; 8] {
+fn dequantised(coefficients: &Block, quantisers: &Block) -> [[Lane; 2]; 4] {
     let mut pairs = [[[0; 8]; 2]; 4];
     for (k, pair) in pairs.iter_mut().enumerate() {
         for rank in 0..8 {
@@ -170,16 +171,29 @@ fn portable(coefficients: &Block, quantisers: &Block) -> [Eight; 8] {
             }
         }
     }
-    let columns = transform(pairs, COLUMN_ROUNDING);
-    // Lanes were columns in the order of `COLUMNS`, which is that of the pairs; they become rows.
+    pairs
+}
+
+/// The sums of the columns, shifted, as numbers of `N` rows. Lanes were columns in the order of
+/// `COLUMNS`, which is that of the pairs; they become rows.
+#[inline(always)]
+fn turned<const N: usize, const SHIFT: u32>(columns: &[Lane; N]) -> [[Lane; 2]; 4] {
     let mut pairs = [[[0; 8]; 2]; 4];
     for (row, sums) in columns.iter().enumerate() {
         for (rank, sum) in sums.iter().enumerate() {
-            pairs[rank / 2][rank % 2][row] = saturate(sum >> COLUMN_SHIFT).into();
+            pairs[rank / 2][rank % 2][row] = saturate(sum >> SHIFT).into();
         }
     }
+    pairs
+}
+
+#[inline(always)]
+fn portable(coefficients: &Block, quantisers: &Block) -> [Eight; 8] {
+    let columns = transform(dequantised(coefficients, quantisers), COLUMN_ROUNDING);
     let mut rows = [[0; 8]; 8];
-    for (column, sums) in transform(pairs, ROW_ROUNDING).iter().enumerate() {
+    for (column, sums) in
+        transform(turned::<8, COLUMN_SHIFT>(&columns), ROW_ROUNDING).iter().enumerate()
+    {
         for (row, &sum) in rows.iter_mut().zip(sums) {
             row[column] = narrow(sum);
         }

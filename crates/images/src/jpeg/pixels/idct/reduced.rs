@@ -5,7 +5,8 @@
 //! of each row and column, and for 2x2 also numbers 2 and 6.
 
 use super::{
-    BITS, Block, C0_765, C0_899, C1_847, C2_562, KEPT, Lane, PLACES, add, dot, flat, saturate, sub,
+    BITS, Block, C0_765, C0_899, C1_847, C2_562, KEPT, Lane, PLACES, add, dequantised, dot, flat,
+    saturate, sub, turned,
 };
 use crate::Simd;
 
@@ -99,25 +100,11 @@ fn store<const N: usize>(rows: [[u8; N]; N], samples: &mut [u8], stride: usize) 
 
 #[inline(always)]
 fn four(coefficients: &Block, quantisers: &Block) -> [[u8; 4]; 4] {
-    let mut pairs = [[[0; 8]; 2]; 4];
-    for (k, pair) in pairs.iter_mut().enumerate() {
-        for rank in 0..8 {
-            for (slot, lane) in pair.iter_mut().enumerate() {
-                let place = 16 * k + 2 * rank + slot;
-                lane[rank] = coefficients[place].wrapping_mul(quantisers[place]).into();
-            }
-        }
-    }
-    let columns = transform_to_4(pairs, COLUMN_ROUNDING);
-    // As in the transform to 8: lanes were columns in the order of the pairs, and become rows.
-    let mut pairs = [[[0; 8]; 2]; 4];
-    for (row, sums) in columns.iter().enumerate() {
-        for (rank, sum) in sums.iter().enumerate() {
-            pairs[rank / 2][rank % 2][row] = saturate(sum >> COLUMN_SHIFT).into();
-        }
-    }
+    let columns = transform_to_4(dequantised(coefficients, quantisers), COLUMN_ROUNDING);
     let mut rows = [[0; 4]; 4];
-    for (column, sums) in transform_to_4(pairs, ROW_ROUNDING).iter().enumerate() {
+    for (column, sums) in
+        transform_to_4(turned::<4, COLUMN_SHIFT>(&columns), ROW_ROUNDING).iter().enumerate()
+    {
         for (row, &sum) in rows.iter_mut().zip(sums) {
             row[column] = (sum >> ROW_SHIFT).clamp(0, 255) as u8;
         }
