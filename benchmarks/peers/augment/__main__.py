@@ -1,12 +1,13 @@
 """Times other libraries on the cases of the benchmark `augment`, on one thread.
 
-`python -m augment`, in the folder above, reads lines `<library> <case> <height> <width> <seconds>` and
-answers each with a line of JSON: images, seconds and CPU seconds of the fastest way to do what the
-case names, or nothing where the library has no such step. `quit` or the end of the input ends it. The
-first line that it writes says that it is ready, and with which versions.
+`python -m augment`, in the folder above, reads lines `<library> <case> <height> <width> <layout> <to>
+<seconds>` and answers each with a line of JSON: images, seconds and CPU seconds of the fastest way to
+do what the case names, or nothing where the library has no such step. `quit` or the end of the input
+ends it. The first line that it writes says that it is ready, and with which versions.
 
-Images are bytes of three colours in memory. Results are bytes, or, for whole chains, rows of
-normalised `f32` with colours first. Not measured: reading, decoding, more than one thread.
+Images are bytes of three colours in memory, `hwc` or `chw`. Results are bytes that lie alike, or, for
+whole chains, rows of type `to` with colours first, normalised unless they are bytes. Not measured:
+reading, decoding, more than one thread.
 """
 
 import os
@@ -21,6 +22,8 @@ import json
 import platform
 import sys
 import time
+
+from .images import Task
 
 # A library that is not installed takes no part.
 LIBRARIES = {
@@ -46,14 +49,14 @@ def measure(epoch, seconds):
 
 # Forms hold their inputs: those of few cases are kept.
 @functools.lru_cache(maxsize=8)
-def fastest(library, case, height, width):
+def fastest(library, task):
     """Warms up all ways to do a case and chooses the one with the most images per CPU second.
 
     CPU time, because a busy machine affects it less than wall time, and the best of the rounds,
     because a disturbance can only slow a round.
     """
     module = importlib.import_module(f".with_{library}", __package__)
-    forms = module.forms(case, height, width)
+    forms = module.forms(task)
     for epoch in forms.values():
         epoch(TRIAL_SECONDS)
     rates = dict.fromkeys(forms, 0.0)
@@ -65,9 +68,9 @@ def fastest(library, case, height, width):
     return name, forms.get(name)
 
 
-def answer(library, case, height, width, seconds):
+def answer(library, task, seconds):
     try:
-        form, epoch = fastest(library, case, height, width)
+        form, epoch = fastest(library, task)
         if epoch is None:
             return {"images": 0}
         count, elapsed, cpu_seconds = measure(epoch, seconds)
@@ -102,12 +105,14 @@ def main():
         if line.strip() == "quit":
             return
         try:
-            library, case, height, width, seconds = line.split()
-            height, width, seconds = int(height), int(width), float(seconds)
+            library, case, height, width, layout, to, seconds = line.split()
+            task = Task(case, int(height), int(width), layout == "chw", to)
+            seconds = float(seconds)
         except ValueError:
-            tell({"error": f"expected LIBRARY CASE HEIGHT WIDTH SECONDS, found {line.strip()!r}"})
+            expected = "LIBRARY CASE HEIGHT WIDTH LAYOUT TO SECONDS"
+            tell({"error": f"expected {expected}, found {line.strip()!r}"})
             continue
-        tell(answer(library, case, height, width, seconds))
+        tell(answer(library, task, seconds))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import albumentations as A
 import cv2
 import numpy
 
-from .images import images, one_by_one
+from .images import BOXES, boxes, images, mask, one_by_one
 from .with_torchvision import MEAN, STD
 
 STEPS = {
@@ -45,12 +45,18 @@ WIDE_JITTER = A.ColorJitter((0.2, 1.8), (0.2, 1.8), (0.2, 1.8), (-0.2, 0.2), p=0
 RESIZED_CROP = A.RandomResizedCrop((224, 224), interpolation=cv2.INTER_AREA)
 
 RECIPES = {
-    "to_f32": [],
+    "to_row": [],
     "crop_train": [A.RandomCrop(192, 192), A.HorizontalFlip()],
+    "cifar": [A.Pad(4), A.RandomCrop(32, 32), A.HorizontalFlip()],
     "imagenet_train": [RESIZED_CROP, A.HorizontalFlip()],
     "imagenet_eval": [
         A.SmallestMaxSize(256, interpolation=cv2.INTER_AREA),
         A.CenterCrop(224, 224),
+    ],
+    "detection": [A.HorizontalFlip(), A.SmallestMaxSize(800, interpolation=cv2.INTER_LINEAR)],
+    "segmentation": [
+        A.RandomResizedCrop((320, 320), (0.25, 1.0), interpolation=cv2.INTER_AREA),
+        A.HorizontalFlip(),
     ],
     "jitter_train": [RESIZED_CROP, A.HorizontalFlip(), JITTER],
     "affine_train": [
@@ -67,23 +73,38 @@ RECIPES = {
 }
 
 
-def forms(case, height, width):
+def forms(task):
     """The ways to do what a case names, or none."""
-    inputs = images(height, width)
-    if case in RECIPES:
-        chain = A.Compose([*RECIPES[case], A.Normalize(MEAN, STD)])
-        row = None
-
-        def step(image):
-            nonlocal row
-            image = chain(image=image)["image"].transpose(2, 0, 1)
-            if row is None or row.shape != image.shape:
-                row = numpy.empty(image.shape, numpy.float32)
-            numpy.copyto(row, image)
-            return row
-
-        return {"as documented": one_by_one(inputs, step)}
-    if case not in STEPS:
+    inputs = images(*task.size())
+    if task.planes:
         return {}
-    chain = A.Compose(STEPS[case])
+    if task.case in RECIPES:
+        return {"as documented": one_by_one(inputs, recipe(task))}
+    if task.case not in STEPS:
+        return {}
+    chain = A.Compose(STEPS[task.case])
     return {"as documented": one_by_one(inputs, lambda image: chain(image=image)["image"])}
+
+
+def recipe(task):
+    """A chain to rows, colours first, in memory that is reused."""
+    dtype = {"u8": numpy.uint8, "f16": numpy.float16, "f32": numpy.float32}[task.to]
+    last = [] if task.to == "u8" else [A.Normalize(MEAN, STD)]
+    targets, options = {}, {}
+    if task.case == "detection":
+        targets = {"bboxes": boxes(*task.size()), "labels": numpy.zeros(BOXES, numpy.int64)}
+        options = {"bbox_params": A.BboxParams("pascal_voc", label_fields=["labels"])}
+    if task.case == "segmentation":
+        targets = {"mask": mask(*task.size())}
+    chain = A.Compose([*RECIPES[task.case], *last], **options)
+    row = None
+
+    def step(image):
+        nonlocal row
+        image = chain(image=image, **targets)["image"].transpose(2, 0, 1)
+        if row is None or row.shape != image.shape:
+            row = numpy.empty(image.shape, dtype)
+        numpy.copyto(row, image, casting="unsafe")
+        return row
+
+    return step

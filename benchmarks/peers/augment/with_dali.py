@@ -40,19 +40,21 @@ def uniform(low, high):
     return fn.random.uniform(range=(low, high))
 
 
-def normalised(image, **crop):
+def ending(to, image, **options):
     """Flip, normalise, cast and transposition are one fused operator, last."""
-    options = {"mean": MEAN_255, "std": STD_255, "dtype": types.FLOAT, "output_layout": "CHW"}
-    return fn.crop_mirror_normalize(image, **options, **crop)
+    dtype = {"u8": types.UINT8, "f16": types.FLOAT16, "f32": types.FLOAT}[to]
+    if to != "u8":
+        options |= {"mean": MEAN_255, "std": STD_255}
+    return fn.crop_mirror_normalize(image, dtype=dtype, output_layout="CHW", **options)
 
 
-def flipped(image, **crop):
-    return normalised(image, mirror=fn.random.coin_flip(), **crop)
+def flip():
+    return {"mirror": fn.random.coin_flip()}
 
 
-def random_crop(image, last):
+def crop(side):
     places = {"crop_pos_x": uniform(0.0, 1.0), "crop_pos_y": uniform(0.0, 1.0)}
-    return last(image, crop=(192, 192), **places)
+    return {"crop": (side, side), **places}
 
 
 def jittered(image, strength=0.4, hue=36.0, dtype=types.UINT8):
@@ -68,11 +70,6 @@ def jittered(image, strength=0.4, hue=36.0, dtype=types.UINT8):
         hue=uniform(-hue, hue),
         dtype=dtype,
     )
-
-
-def eval_chain(image):
-    image = fn.resize(image, resize_shorter=256.0)
-    return normalised(image, crop=(224, 224))
 
 
 def rotated(image, angle):
@@ -120,44 +117,64 @@ STEPS = {
         image, size=(320, 320), interp_type=types.INTERP_CUBIC
     ),
     "resized_crop": lambda image: fn.random_resized_crop(image, size=(224, 224)),
-    "crop_flip": lambda image: random_crop(
-        image,
-        lambda image, **crop: fn.crop_mirror_normalize(
-            image, mirror=fn.random.coin_flip(), dtype=types.UINT8, output_layout="HWC", **crop
-        ),
+    "crop_flip": lambda image: fn.crop_mirror_normalize(
+        image, dtype=types.UINT8, output_layout="HWC", **flip(), **crop(192)
     ),
-    "to_f32": normalised,
-    "crop_train": lambda image: random_crop(image, flipped),
-    "imagenet_train": lambda image: flipped(fn.random_resized_crop(image, size=(224, 224))),
-    "imagenet_eval": eval_chain,
-    "jitter_train": lambda image: flipped(
-        jittered(fn.random_resized_crop(image, size=(224, 224)))
+}
+
+
+def padded(image):
+    return fn.paste(image, ratio=1.25, fill_value=0)
+
+
+def resized_crop(side, **options):
+    return lambda image: fn.random_resized_crop(image, size=(side, side), **options)
+
+
+# What comes before the ending, and what the ending does.
+RECIPES = {
+    "to_row": (lambda image: image, dict),
+    "crop_train": (lambda image: image, lambda: {**flip(), **crop(192)}),
+    "cifar": (padded, lambda: {**flip(), **crop(32)}),
+    "imagenet_train": (resized_crop(224), flip),
+    "imagenet_eval": (
+        lambda image: fn.resize(image, resize_shorter=256.0),
+        lambda: {"crop": (224, 224)},
     ),
-    "affine_train": lambda image: normalised(jittered(rotated(image, uniform(-15.0, 15.0)))),
+    "jitter_train": (lambda image: jittered(resized_crop(224)(image)), flip),
+    "affine_train": (lambda image: jittered(rotated(image, uniform(-15.0, 15.0))), dict),
 }
 
 # Where a jitter may go to `f32` without its clamp.
 UNCLAMPED = {
-    "jitter_train": lambda image: flipped(
-        jittered(fn.random_resized_crop(image, size=(224, 224)), dtype=types.FLOAT)
-    ),
-    "affine_train": lambda image: normalised(
-        jittered(rotated(image, uniform(-15.0, 15.0)), dtype=types.FLOAT)
+    "jitter_train": lambda image: jittered(resized_crop(224)(image), dtype=types.FLOAT),
+    "affine_train": lambda image: jittered(
+        rotated(image, uniform(-15.0, 15.0)), dtype=types.FLOAT
     ),
 }
 
 
-def forms(case, height, width):
+def forms(task):
     """The ways to do what a case names, or none."""
-    if case not in STEPS:
+    if task.planes:
         return {}
-    ways = {"": STEPS[case], ", unclamped f32 jitter": UNCLAMPED.get(case)}
+    ways = {"": STEPS.get(task.case)}
+    if task.case in RECIPES:
+        first, last = RECIPES[task.case]
+        firsts = {"": first}
+        if task.case in UNCLAMPED and task.to != "u8":
+            firsts[", unclamped f32 jitter"] = UNCLAMPED[task.case]
+        ways = {way: chained(task.to, first, last) for way, first in firsts.items()}
     return {
-        f"{executor} executor{way}": pipelined(step, height, width, executor == "dynamic")
+        f"{executor} executor{way}": pipelined(step, *task.size(), executor == "dynamic")
         for executor in ("static", "dynamic")
         for way, step in ways.items()
         if step is not None
     }
+
+
+def chained(to, first, last):
+    return lambda image: ending(to, first(image), **last())
 
 
 def pipelined(step, height, width, exec_dynamic):

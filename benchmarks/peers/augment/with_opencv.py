@@ -115,11 +115,13 @@ def resized(height, width, flags):
     return lambda image, to: cv2.resize(image, (width, height), to, interpolation=flags)
 
 
-def normalised():
-    """A table of floats for each colour, then colours apart."""
+def to_rows(to):
+    """Colours apart, each through a table of floats, or as they are."""
+    if to == "u8":
+        return lambda image: cv2.split(image)
     levels = numpy.arange(256, dtype=numpy.float32)
     tables = [(levels - mean) / std for mean, std in zip(MEAN_255, STD_255)]
-    tables = [table.astype(numpy.float32) for table in tables]
+    tables = [table.astype({"f16": numpy.float16, "f32": numpy.float32}[to]) for table in tables]
 
     def planes(image):
         return [cv2.LUT(plane, table) for plane, table in zip(cv2.split(image), tables)]
@@ -166,8 +168,7 @@ STEPS = {
 }
 
 
-def crop_train():
-    to_row = normalised()
+def crop_train(to_row):
     random = numpy.random.default_rng(1)
 
     def step(image, to):
@@ -179,9 +180,19 @@ def crop_train():
     return step
 
 
-def imagenet_eval():
-    to_row = normalised()
+def cifar(to_row):
+    random = numpy.random.default_rng(1)
 
+    def step(image, to):
+        image = cv2.copyMakeBorder(image, 4, 4, 4, 4, cv2.BORDER_CONSTANT)
+        top, left = random.integers(9, size=2)
+        part = image[top : top + 32, left : left + 32]
+        return to_row(cv2.flip(part, 1) if random.integers(2) else part)
+
+    return step
+
+
+def imagenet_eval(to_row):
     def step(image, to):
         scale = 256 / min(image.shape[:2])
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
@@ -192,20 +203,26 @@ def imagenet_eval():
     return step
 
 
-def to_f32():
-    to_row = normalised()
+def to_row(to_row):
     return lambda image, to: to_row(image)
 
 
-RECIPES = {"to_f32": to_f32, "crop_train": crop_train, "imagenet_eval": imagenet_eval}
+RECIPES = {
+    "to_row": to_row,
+    "crop_train": crop_train,
+    "cifar": cifar,
+    "imagenet_eval": imagenet_eval,
+}
 
 
-def forms(case, height, width):
+def forms(task):
     """The ways to do what a case names, or none."""
-    step = RECIPES[case]() if case in RECIPES else STEPS.get(case)
-    if step is None:
+    step = STEPS.get(task.case)
+    if task.case in RECIPES:
+        step = RECIPES[task.case](to_rows(task.to))
+    if step is None or task.planes:
         return {}
-    inputs = images(height, width)
+    inputs = images(*task.size())
     result = step(inputs[0], None)
     reused = result if isinstance(result, numpy.ndarray) else None
     return {

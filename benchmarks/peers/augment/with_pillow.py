@@ -69,10 +69,10 @@ STEPS = {
 }
 
 
-def forms(case, height, width):
+def forms(task):
     """The ways to do what a case names, or none."""
-    step = STEPS.get(case)
-    if step is None:
+    step = STEPS.get(task.case)
+    if step is None or task.planes:
         return {}
-    inputs = [Image.fromarray(image) for image in images(height, width)]
+    inputs = [Image.fromarray(image) for image in images(*task.size())]
     return {"as documented": one_by_one(inputs, step)}

@@ -7,8 +7,9 @@ import functools
 import torch
 from torchvision.transforms import InterpolationMode as Mode
 from torchvision.transforms import v2
+from torchvision.tv_tensors import BoundingBoxes, Mask
 
-from .images import images, one_by_one
+from .images import boxes, images, mask, one_by_one
 
 F = v2.functional
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -77,10 +78,14 @@ STEPS = {
 }
 
 RECIPES = {
-    "to_f32": [],
+    "to_row": [],
     "crop_train": [v2.RandomCrop(192), v2.RandomHorizontalFlip()],
+    "cifar": [v2.RandomCrop(32, 4), v2.RandomHorizontalFlip()],
     "imagenet_train": [v2.RandomResizedCrop(224), v2.RandomHorizontalFlip()],
     "imagenet_eval": [v2.Resize(256), v2.CenterCrop(224)],
+    "detection": [v2.RandomHorizontalFlip(), v2.Resize(800, max_size=1333)],
+    "segmentation": [v2.RandomResizedCrop(320, (0.25, 1.0)), v2.RandomHorizontalFlip()],
+    "aug_mix_train": [v2.RandomResizedCrop(224), v2.RandomHorizontalFlip(), v2.AugMix()],
     "jitter_train": [
         v2.RandomResizedCrop(224),
         v2.RandomHorizontalFlip(),
@@ -100,21 +105,23 @@ RECIPES = {
 }
 
 
-def forms(case, height, width):
+def forms(task):
     """The ways to do what a case names, or none."""
-    last = torch.from_numpy(images(height, width)).permute(0, 3, 1, 2)
-    inputs = {"colours last": last, "colours first": last.contiguous()}
-    if case in RECIPES:
-        ways = recipe(RECIPES[case])
-        return {
-            f"{way}, {layout}": one_by_one(tensors, inference(step))
-            for way, step in ways.items()
-            for layout, tensors in inputs.items()
-        }
-    step = STEPS.get(case)
-    if step is None:
+    last = torch.from_numpy(images(*task.size())).permute(0, 3, 1, 2)
+    inputs = {"colours first": last.contiguous()}
+    if not task.planes:
+        inputs["colours last"] = last
+    if task.case in RECIPES:
+        ways = recipe(task)
+    elif task.case in STEPS:
+        ways = {"": STEPS[task.case]}
+    else:
         return {}
-    return {layout: one_by_one(tensors, inference(step)) for layout, tensors in inputs.items()}
+    return {
+        f"{way} {layout}".strip(): one_by_one(tensors, inference(step))
+        for way, step in ways.items()
+        for layout, tensors in inputs.items()
+    }
 
 
 def inference(step):
@@ -126,28 +133,44 @@ def inference(step):
     return run
 
 
-def recipe(steps):
-    """The ways to write a chain to normalised `f32`, colours first, in a row of a batch that is reused.
+def recipe(task):
+    """The ways to write a chain to rows, colours first, in memory that is reused.
 
     Also tried, and slower: `f32` from the start (the resize has fast code for bytes).
     """
-    bytes_to_row = v2.Compose(steps) if steps else lambda image: image
-    to_end = v2.Compose([*steps, torch.Tensor.contiguous, scaled])
+    dtype = {"u8": torch.uint8, "f16": torch.float16, "f32": torch.float32}[task.to]
+    steps = v2.Compose(RECIPES[task.case]) if RECIPES[task.case] else lambda *sample: sample
+    targets = ()
+    if task.case == "detection":
+        boxes_of = torch.from_numpy(boxes(*task.size()))
+        targets = (BoundingBoxes(boxes_of, format="XYXY", canvas_size=task.size()),)
+    if task.case == "segmentation":
+        targets = (Mask(torch.from_numpy(mask(*task.size()))),)
     row = None
 
     def room(image):
         nonlocal row
         if row is None or row.shape != image.shape:
-            row = torch.empty(image.shape)
+            row = torch.empty(image.shape, dtype=dtype)
         return row
 
+    def bytes_of(image):
+        result = steps(image, *targets) if targets else steps(image)
+        return result[0] if isinstance(result, tuple) else result
+
+    def as_they_are(image):
+        image = bytes_of(image)
+        return room(image).copy_(image)
+
     def as_documented(image):
-        image = F.normalize(to_end(image), MEAN, STD, inplace=True)
+        image = F.normalize(scaled(bytes_of(image).contiguous()), MEAN, STD, inplace=True)
         return room(image).copy_(image)
 
     def in_row(image):
         """Converts while copying to the row, and normalises there."""
-        image = bytes_to_row(image)
+        image = bytes_of(image)
         return F.normalize(room(image).copy_(image), MEAN_255, STD_255, inplace=True)
 
+    if task.to == "u8":
+        return {"as they are": as_they_are}
     return {"as documented": as_documented, "normalised in the row": in_row}

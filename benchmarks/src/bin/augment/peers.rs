@@ -17,6 +17,18 @@ pub(crate) struct Peers {
     pub(crate) libraries: Vec<(String, String)>,
 }
 
+/// What a library is asked to do, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) case: &'a str,
+    pub(crate) size: [usize; 2],
+    /// Whether the colours of the image lie first.
+    pub(crate) planes: bool,
+    /// The type of the rows that whole chains end in.
+    pub(crate) to: &'a str,
+    pub(crate) seconds: f64,
+}
+
 impl Peers {
     pub(crate) fn start(python: &str) -> Result<Self> {
         let mut child = Command::new(python)
@@ -45,14 +57,10 @@ impl Peers {
     }
 
     /// Images per CPU second; `None` where the library has no such step.
-    pub(crate) fn rate(
-        &mut self,
-        library: &str,
-        case: &str,
-        [height, width]: [usize; 2],
-        seconds: f64,
-    ) -> Result<Option<f64>> {
-        writeln!(self.to, "{library} {case} {height} {width} {seconds}")?;
+    pub(crate) fn rate(&mut self, library: &str, asked: &Question<'_>) -> Result<Option<f64>> {
+        let Question { case, size: [height, width], planes, to, seconds } = asked;
+        let layout = if *planes { "chw" } else { "hwc" };
+        writeln!(self.to, "{library} {case} {height} {width} {layout} {to} {seconds}")?;
         let answer = self.answer()?;
         if let Some(error) = answer["error"].as_str() {
             return Err(format!("{library} {case}: {error}").into());

@@ -43,16 +43,13 @@ fn cpu_time() -> Duration {
 }
 
 /// Images per second.
-pub(crate) fn through_loader(
-    raw: &Arc<Vec<Vec<u8>>>,
-    images: &Images,
-    chain: &str,
-    workers: usize,
-) -> Result<f64> {
-    let (schema, raw) = (images.schema.clone(), Arc::clone(raw));
-    let count = raw.len();
+pub(crate) fn through_loader(images: &Arc<Images>, chain: &str, workers: usize) -> Result<f64> {
+    let (schema, images) = (images.schema.clone(), Arc::clone(images));
+    let count = images.rows.len();
+    let fields = schema.fields().len();
     let source = from_fn(schema, 4 * ROWS * count.div_ceil(ROWS), move |index, row| {
-        row.field(0).copy_from_slice(&raw[index % count])
+        let sample = images.rows[index % count].view();
+        (0..fields).try_for_each(|field| row.field(field).copy_from_view(&sample.field(field)))
     });
     let augment: Augment = chain.parse()?;
     let loader = Loader::builder(source).batch_size(ROWS).sampler(Shuffle).transform(augment);
