@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! Start with the [`guide`]: eleven questions in the order in which they come up, and a table for
+//! Start with the [`guide`]: twelve questions in the order in which they come up, and a table for
 //! people who come from PyTorch. Then:
 //!
 //! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],

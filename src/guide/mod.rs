@@ -1,4 +1,4 @@
-//! The guide: eleven questions in the order in which they come up, each with code that is compiled and
+//! The guide: twelve questions in the order in which they come up, each with code that is compiled and
 //! run as a test.
 //!
 //! 1. [My data is a folder](my_folder)
@@ -6,12 +6,13 @@
 //! 3. [My samples have labels](my_labels)
 //! 4. [My data has a format of its own](my_format)
 //! 5. [Augmentation, with masks and boxes](augmentation)
-//! 6. [A validation split](validation)
-//! 7. [Stopping and resuming](resuming)
-//! 8. [Several processes or machines](ranks)
-//! 9. [Training on CUDA](cuda)
-//! 10. [Is my training waiting for data?](waiting)
-//! 11. [What went wrong?](errors)
+//! 6. [Seven classic recipes](recipes)
+//! 7. [A validation split](validation)
+//! 8. [Stopping and resuming](resuming)
+//! 9. [Several processes or machines](ranks)
+//! 10. [Training on CUDA](cuda)
+//! 11. [Is my training waiting for data?](waiting)
+//! 12. [What went wrong?](errors)
 //!
 //! [Coming from PyTorch](pytorch) puts the word of torch or torchvision beside Tallow's.
 //!
@@ -34,6 +35,9 @@ pub mod my_format {}
 
 #[doc = include_str!("augmentation.md")]
 pub mod augmentation {}
+
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
 
 #[doc = include_str!("validation.md")]
 pub mod validation {}
