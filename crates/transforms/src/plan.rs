@@ -18,7 +18,9 @@
 //!   is computed in integers: along the height first, in weights of 14 fractional bits (15 where a
 //!   widened filter is 1.5 pixels per pixel or more, 16 from 3 on), to values of 6 fractional bits,
 //!   rounded half up; then along the width, in such weights again, to sums that become `f32` times
-//!   2^-(6 + the bits). Weights are the differences of their sums, each rounded half up.
+//!   2^-(6 + the bits). Weights are the differences of their sums, each rounded half up. A blur is
+//!   computed in the same way; its weights have 14 bits, are rounded from the outside of the kernel
+//!   inwards and alike on both sides, and the middle is what is left of 1.
 //! - Then the `ops` run in order, and the store multiplies by `scale`, adds `bias` and rounds to
 //!   the output's type, half to even. No product is ever fused with a sum.
 
@@ -28,7 +30,7 @@ use std::str::FromStr;
 use bytemuck::{Pod, Zeroable};
 
 /// The layout of [`StagePlan`] and what engines make of it; it changes with every change of either.
-pub const PLAN_VERSION: u32 = 3;
+pub const PLAN_VERSION: u32 = 4;
 
 /// The most pixel operations of one stage.
 pub const OPS_MAX: usize = 16;

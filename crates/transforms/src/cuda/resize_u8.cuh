@@ -1,4 +1,4 @@
-// Resizes of bytes in integers (`engine/resize_u8.rs`), of a tile: the columns that it needs are
+// Resizes and blurs of bytes in integers (`engine/resize_u8.rs`, `engine/blur_u8.rs`), of a tile: the columns that it needs are
 // resampled along the height into shared memory, as many at a time as it holds, and added up along
 // the width.
 #pragma once
@@ -9,9 +9,10 @@
 // Fractional bits of the values between the passes.
 constexpr int BETWEEN = 6;
 
-// Whether a plan that reads bytes resizes them in integers.
+// Whether a plan that reads bytes resizes or blurs them in integers.
 __device__ inline bool is_integer(const StagePlan &plan) {
-    if (plan.head != Head::Resize || plan.interpolation == Interpolation::Nearest) return false;
+    bool is_resize = plan.head == Head::Resize && plan.interpolation != Interpolation::Nearest;
+    if (!is_resize && plan.head != Head::Blur) return false;
     if (plan.border != Border::Constant) return true;
     for (float fill : plan.fill) {
         if (!(fill >= 0.0f && fill <= 255.0f && float(int(fill)) == fill)) return false;

@@ -139,12 +139,15 @@ struct Filter {
         return rest > 0.0 ? rest : 0.0;
     }
 
+    __device__ int reflected(int pixel) const {
+        return pixel >= 0 && pixel < len ? pixel : beyond(Border::Reflect, pixel, len);
+    }
+
     // A blur's, those outside reflected.
     template <class F> __device__ void kernel(int at, F tap) const {
         int half = int(plan.weights_len);
         for (int pixel = at - half + 1; pixel < at + half; ++pixel) {
-            int inside = pixel >= 0 && pixel < len ? pixel : beyond(Border::Reflect, pixel, len);
-            tap(inside, double(plan.weights[pixel < at ? at - pixel : pixel - at]));
+            tap(reflected(pixel), double(plan.weights[pixel < at ? at - pixel : pixel - at]));
         }
     }
 
@@ -163,12 +166,25 @@ struct Filter {
         int start = clamp(first(place(at)), 0, len - count), before = BIAS;
         double sum = 0.0, unit = double(1 << bits());
         for (int t = 0; t < count; ++t) weights[t] = 0;
-        each(at, [&](int pixel, double weight) {
+        auto next = [&](double weight) {
             sum += weight;
-            int rounded = int(sum * unit + (double(BIAS) + 0.5));
-            weights[pixel - start] += rounded - before;
+            int rounded = int(sum * unit + (double(BIAS) + 0.5)), next = rounded - before;
             before = rounded;
-        });
+            return next;
+        };
+        if (kind != Kernel) {
+            each(at, [&](int pixel, double weight) { weights[pixel - start] += next(weight); });
+            return start;
+        }
+        // From the outside inwards, alike on both sides; the middle is what is left of 1.
+        int rest = 1 << bits();
+        for (int k = int(plan.weights_len) - 1; k > 0; --k) {
+            int weight = next(double(plan.weights[k]));
+            weights[reflected(at - k) - start] += weight;
+            weights[reflected(at + k) - start] += weight;
+            rest -= 2 * weight;
+        }
+        weights[at - start] += rest;
         return start;
     }
 

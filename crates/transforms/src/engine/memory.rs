@@ -3,7 +3,7 @@
 use crate::compose::{Mixing, Sketch};
 use crate::kernels::resize_u8::OUTPUTS;
 use crate::kernels::warp::Places;
-use crate::plan::canvas;
+use crate::plan::{BLUR_WEIGHTS_MAX, canvas};
 
 /// One row of an image, one plane per channel.
 #[derive(Debug)]
@@ -110,8 +110,9 @@ impl Extents {
         Parts {
             tile: self.row(),
             store: 2 * self.row(),
-            // A resize of bytes reads a little past the end.
-            row: self.row().max(4 * self.stride) + LINE,
+            // A resize of bytes reads a little past the end, and a blur goes on by its reach on both
+            // sides, in numbers of 16 bits.
+            row: self.row().max(4 * self.stride) + self.channels * BLUR_WEIGHTS_MAX + LINE,
             ring: self.taps * self.row(),
             weights: WEIGHTS * self.weights(),
             starts: 2 * self.outputs(),

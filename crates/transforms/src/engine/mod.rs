@@ -1,6 +1,8 @@
 //! The engine that runs plans on the CPU, inside a loader's workers: from the raw row in the
 //! worker's scratch straight into the row of the batch.
 
+mod band;
+mod blur_u8;
 mod byte_rows;
 mod byte_stage;
 mod byte_tables;

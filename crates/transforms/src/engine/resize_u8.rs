@@ -1,11 +1,9 @@
 //! Resizes of bytes, in integers: first along the height, straight from the bytes of the image, then
 //! along the width. All engines and levels therefore make the same bits, in whatever order they add.
-//!
-//! Rows that lie in the image as they are, forwards or backwards, are read there; others are copied
-//! into a ring while the height needs them.
 
 use std::ops::Range;
 
+use super::band::Band;
 use super::memory::{HeadMemory, Tile};
 use super::stage::rows_of;
 use super::store::Delivered;
@@ -17,9 +15,6 @@ use crate::kernels::resize_u8::{
 };
 use crate::plan::{Border, D, H, Head, Interpolation, StagePlan, W};
 
-/// No row of any image.
-const NO_ROW: i32 = i32::MIN;
-
 /// A resize under way.
 #[derive(Debug)]
 pub(crate) struct ResizeU8<'a> {
@@ -27,23 +22,21 @@ pub(crate) struct ResizeU8<'a> {
     down: IntegerTaps<'a>,
     /// The columns of the middle image that have a tap; taps of `across` count from the first.
     columns: Range<u32>,
-    /// Rows are copied into it unless they are straight: row r of slice `slice` of the middle image
-    /// lies at r modulo the taps of `down`.
-    ring: Option<&'a mut [u8]>,
-    held: &'a mut [i32],
-    slice: i32,
+    band: Band<'a>,
     /// A row between the passes, and the same as planes where pixels have other than three or four
     /// channels.
     between: &'a mut [i16],
     stride: usize,
 }
 
-/// Whether `plan` resizes bytes in integers, if it reads bytes. All but the nearest pixel, unless the
-/// border shows numbers that no byte is.
+/// Whether `plan` resizes or blurs bytes in integers, if it reads bytes. All but the nearest pixel,
+/// unless the border shows numbers that no byte is.
 pub(crate) fn is_integer(plan: &StagePlan) -> bool {
-    plan.head() == Head::Resize
-        && plan.interpolation() != Interpolation::Nearest
-        && has_byte_border(plan)
+    let is_sum = match plan.head() {
+        Head::Resize => plan.interpolation() != Interpolation::Nearest,
+        head => head == Head::Blur,
+    };
+    is_sum && has_byte_border(plan)
 }
 
 /// Whether what a border shows is a byte.
@@ -70,11 +63,10 @@ impl<'a> ResizeU8<'a> {
         let is_straight = view.is_straight(&taps_of(plan, H));
         let across = across(&x, &view, is_straight, x_starts, bytemuck::cast_slice_mut(x_weights));
         let down = IntegerTaps::of(plan, H, y_starts, y_weights);
-        let held = &mut held[..down.count];
-        held.fill(NO_ROW);
         let ring = if is_straight { None } else { Some(bytemuck::cast_slice_mut(ring)) };
+        let band = Band::new(ring, &mut held[..down.count], *stride);
         let between = bytemuck::cast_slice_mut(row);
-        Self { across, down, columns, ring, held, slice: NO_ROW, between, stride: *stride }
+        Self { across, down, columns, band, between, stride: *stride }
     }
 
     /// Output row (z, y) into `tile`, whose planes have room for whole blocks of outputs.
@@ -133,13 +125,9 @@ impl<'a> ResizeU8<'a> {
     fn between(&mut self, simd: Simd, view: &View<'_, u8>, [z, y]: [i32; 2]) -> Range<usize> {
         let view = view.columns(&self.columns);
         let (first, weights) = self.down.output(y as usize);
-        self.copy(&view, z, first..first + weights.len());
         let (bits, channels, width) = (self.down.bits, view.channels(), view.width());
-        let Self { across, ring, between, stride, .. } = self;
-        let (rows, apart) = match ring {
-            Some(ring) => (ring_rows(ring, self.held.len(), channels * *stride, first), *stride),
-            None => (view.straight(z, first as i32), view.raster.channel_stride),
-        };
+        let Self { across, band, between, stride, .. } = self;
+        let (rows, apart) = band.rows(&view, z, first..first + weights.len());
         if !view.is_interleaved() {
             for c in 0..channels {
                 let rows = Rows { first: rows.first + c * apart, ..rows };
@@ -156,30 +144,6 @@ impl<'a> ResizeU8<'a> {
         }
         0..len + SLACK
     }
-
-    /// Copies what of `rows` is not in the ring.
-    fn copy(&mut self, view: &View<'_, u8>, z: i32, rows: Range<usize>) {
-        let Some(ring) = &mut self.ring else { return };
-        if self.slice != z {
-            self.held.fill(NO_ROW);
-            self.slice = z;
-        }
-        let len = view.channels() * self.stride;
-        for r in rows {
-            let slot = r % self.held.len();
-            if self.held[slot] != r as i32 {
-                view.copy(z, r as i32, &mut ring[slot * len..][..len], self.stride);
-                self.held[slot] = r as i32;
-            }
-        }
-    }
-}
-
-/// Rows from `first` on in a ring of `count` rows that are `len` long.
-fn ring_rows(ring: &[u8], count: usize, len: usize, first: usize) -> Rows<'_> {
-    let slot = first % count;
-    let (step, wrap, back) = (len as isize, count - slot, count * len);
-    Rows { bytes: ring, first: slot * len, step, wrap, back }
 }
 
 /// The taps `x` along the width, as those of rows of `view`.

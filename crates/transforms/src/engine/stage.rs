@@ -1,5 +1,6 @@
 //! One stage of a plan: pixels are found, go through the program, and are stored, a row at a time.
 
+use super::blur_u8::BlurU8;
 use super::memory::{HeadMemory, Memory, Tile};
 use super::program::{self, Place};
 use super::resize_u8::{self, ResizeU8};
@@ -19,6 +20,7 @@ enum Rows<'a> {
     Move,
     Separable(Separable<'a>),
     ResizeU8(ResizeU8<'a>),
+    BlurU8(BlurU8<'a>),
     Sharpen(Sharpen<'a>),
     Warp { places: Places<'a>, fields: Option<&'a [f32]> },
 }
@@ -26,13 +28,16 @@ enum Rows<'a> {
 impl<'a> Rows<'a> {
     fn prepare<T: Pixel>(
         simd: Simd,
-        plan: &StagePlan,
+        plan: &'a StagePlan,
         view: &View<'_, T>,
         memory: &'a mut HeadMemory<'_>,
         fields: &'a mut [f32],
     ) -> Self {
         if let Some(bytes) = view.bytes().filter(|_| resize_u8::is_integer(plan)) {
-            return Self::ResizeU8(ResizeU8::prepare(plan, &bytes, memory));
+            return match plan.head() {
+                Head::Blur => Self::BlurU8(BlurU8::prepare(plan, &bytes, memory)),
+                _ => Self::ResizeU8(ResizeU8::prepare(plan, &bytes, memory)),
+            };
         }
         match plan.head() {
             Head::Skip | Head::Move => Self::Move,
@@ -70,6 +75,11 @@ impl<'a> Rows<'a> {
                     resize.row(simd, &bytes, [z, y], tile);
                 }
             }
+            Self::BlurU8(blur) => {
+                if let Some(bytes) = view.bytes() {
+                    blur.row(simd, &bytes, [z, y], tile);
+                }
+            }
             Self::Sharpen(sharpen) => sharpen.row(simd, plan, view, [z, y], tile),
             Self::Warp { places, fields } => {
                 match fields {
@@ -97,11 +107,15 @@ pub(crate) fn run<T: Pixel>(
     let view = View::new(raster, plan);
     let Memory { tile, stride, store, head, canvases, seen, fields, .. } = memory;
     let mut rows = Rows::prepare(simd, plan, &view, head, fields);
-    if let (Rows::ResizeU8(resize), Some(Output::U8(to))) = (&mut rows, &mut output)
-        && let Some(view) = view.bytes()
-        && resize.deliver(simd, plan, &view, store, to)
-    {
-        return;
+    if let (Some(Output::U8(to)), Some(view)) = (&mut output, view.bytes()) {
+        let is_delivered = match &mut rows {
+            Rows::ResizeU8(resize) => resize.deliver(simd, plan, &view, store, to),
+            Rows::BlurU8(blur) => blur.deliver(simd, &view, store, to),
+            _ => false,
+        };
+        if is_delivered {
+            return;
+        }
     }
     let width = plan.size[W] as usize;
     let mut tile = Tile { values: tile, stride: *stride, width, channels: raster.channels };

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::view::beyond;
+use crate::kernels::blur_u8;
 use crate::kernels::taps::Taps;
 use crate::plan::{Border, Head, Interpolation, StagePlan};
 
@@ -211,6 +212,19 @@ fn kernel_taps(plan: &StagePlan, half: i32, at: i32, len: i32, mut tap: impl FnM
     }
 }
 
+/// One half of the kernel of a blur in whole numbers of 2^-[`BITS`](blur_u8::BITS), its middle first:
+/// rounded from the outside inwards, the middle being what is left of 1.
+pub(super) fn kernel_weights<'a>(plan: &StagePlan, weights: &'a mut [i16]) -> &'a [i16] {
+    let weights = &mut weights[..plan.weights_len as usize];
+    let mut rounding = Rounding::new(blur_u8::BITS);
+    for (weight, exact) in weights.iter_mut().zip(&plan.weights).skip(1).rev() {
+        *weight = rounding.next(f64::from(*exact));
+    }
+    let outer: i16 = weights[1..].iter().sum();
+    weights[0] = (1 << blur_u8::BITS) - 2 * outer;
+    weights
+}
+
 /// Weights as whole numbers of 2^-bits. Their sums are rounded, and a weight is what lies between
 /// two of them: whatever rounding does to one weight its neighbour gets back, and the sum of all is
 /// exactly 1, so that what is flat stays flat.
@@ -387,6 +401,29 @@ mod tests {
                         let apart = f64::from(weight.copied().unwrap_or(0)) - exact * unit;
                         assert!(apart.abs() <= 2.0, "{len} to {out}: {apart} at {pixel}");
                     }
+                }
+            }
+        }
+    }
+    #[test]
+    fn the_integers_of_a_kernel_sum_to_one_and_are_near_its_weights() {
+        for half in 1..=32 {
+            for sigma in [1e-9, 0.1, 0.4, 0.8, 1.0, 2.0, 3.3, 9.0, 1e9] {
+                let bell = |x: usize| (-0.5 * (x as f64 / sigma).powi(2)).exp();
+                let total = 1.0 + 2.0 * (1..half).map(bell).sum::<f64>();
+                let exact: Vec<f64> = (0..half).map(|x| bell(x) / total).collect();
+                let mut plan = resize(9, 9, Interpolation::Nearest, 0);
+                plan.weights_len = half as u32;
+                for (weight, exact) in plan.weights.iter_mut().zip(&exact) {
+                    *weight = *exact as f32;
+                }
+                let mut memory = [7; 40];
+                let weights = kernel_weights(&plan, &mut memory);
+                let sum: i32 = weights[1..].iter().map(|weight| i32::from(*weight)).sum();
+                assert_eq!(i32::from(weights[0]) + 2 * sum, 1 << 14, "{half}, {sigma}");
+                for (weight, exact) in weights.iter().zip(&exact) {
+                    let apart = f64::from(*weight) - exact * f64::from(1 << 14);
+                    assert!(*weight >= 0 && apart.abs() <= 1.1, "{half}, {sigma}: {apart}");
                 }
             }
         }

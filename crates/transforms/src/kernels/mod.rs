@@ -6,6 +6,7 @@
 //! [`bytes`] also have instructions that no compiler finds; they compute with integers alone.
 
 pub(crate) mod arithmetic;
+pub(crate) mod blur_u8;
 pub(crate) mod bytes;
 pub(crate) mod color;
 pub(crate) mod convert;

@@ -42,7 +42,7 @@ pub(crate) struct Rows<'a> {
 impl Rows<'_> {
     /// The place of row `number`.
     #[inline(always)]
-    fn place(&self, number: usize) -> usize {
+    pub(crate) fn place(&self, number: usize) -> usize {
         let place = self.first.wrapping_add_signed(number as isize * self.step);
         if number < self.wrap { place } else { place.wrapping_sub(self.back) }
     }
@@ -72,7 +72,7 @@ pub(crate) fn vertical(simd: Simd, rows: &Rows<'_>, weights: &[i16], bits: u32, 
 
 /// What is added before the shift of a sum, and the shift.
 #[inline(always)]
-fn rounding(bits: u32) -> (i32, u32) {
+pub(super) fn rounding(bits: u32) -> (i32, u32) {
     let shift = bits - BETWEEN;
     (1 << (shift - 1), shift)
 }
