@@ -1,5 +1,7 @@
 use std::marker::PhantomData;
+use std::ops::Range;
 
+use super::run::{Marks, Run};
 use super::slot::Slot;
 use crate::Element;
 
@@ -52,23 +54,26 @@ impl<'a, T: Element> Pieces<'a, T> {
             let memory = self.slot.memory.add(piece * bytes);
             memory.copy_from_nonoverlapping(elements.as_ptr().cast(), bytes);
         }
-        self.mark(piece, bytes);
+        let (slot, missing) = (&mut *self.slot, &mut self.missing);
+        Marks { slot, missing, piece_bytes: bytes, first: piece }.set(0..1);
     }
 
-    #[inline]
-    fn mark(&mut self, piece: usize, bytes: usize) {
-        let bits = u64::BITS as usize;
-        let (word, bit) = (&mut self.slot.pieces[piece / bits], 1 << (piece % bits));
-        if *word & bit != 0 {
-            return;
-        }
-        *word |= bit;
-        self.missing -= 1;
-        self.slot.pieced += bytes;
-        if self.missing == 0 {
-            // Every bit is set now, and a bit is set only once its piece is initialised.
-            self.slot.filled = self.slot.pieced;
-        }
+    /// The elements of pieces `pieces`, which follow each other in memory, to be written from the
+    /// first on without a copy elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// When there are no such pieces.
+    pub fn run(&mut self, pieces: Range<usize>) -> Run<'_, T> {
+        let is_inside = pieces.start <= pieces.end && pieces.end <= self.len;
+        assert!(is_inside, "pieces {pieces:?} of a field of {}", self.len);
+        let piece_bytes = self.piece_len * size_of::<T>();
+        let (first, len) = (pieces.start, pieces.len() * self.piece_len);
+        let memory = self.slot.memory.wrapping_add(first * piece_bytes);
+        let marks = Marks { slot: self.slot, missing: &mut self.missing, piece_bytes, first };
+        // SAFETY: `pieces.end * piece_bytes <= expected <= capacity`, for which `memory` is valid,
+        // aligned and no one else's while the slot is borrowed.
+        unsafe { Run::new(memory.cast(), len, marks) }
     }
 }
 
