@@ -32,6 +32,8 @@ pub use self::head::{Depth, Head};
 pub use self::limits::Limits;
 pub use self::orientation::Orientation;
 pub use self::scale::Scale;
+#[cfg(target_arch = "x86_64")]
+pub use self::simd::Vbmi;
 pub use self::simd::{Simd, simd_level};
 pub use self::window::Window;
 

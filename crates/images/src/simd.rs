@@ -7,6 +7,12 @@ use std::sync::OnceLock;
 
 use pulp::Arch;
 
+#[cfg(target_arch = "x86_64")]
+mod vbmi;
+
+#[cfg(target_arch = "x86_64")]
+pub use self::vbmi::Vbmi;
+
 /// The SIMD level that kernels run at; results do not depend on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Simd(Arch);
@@ -68,6 +74,17 @@ impl Simd {
         match self.0 {
             Arch::V3(v3) => Some(v3),
             Arch::V4(v4) => Some(*v4),
+            _ => None,
+        }
+    }
+
+    /// Proof that the instructions of AVX-512 VBMI may be used: with V4, where the processor has them
+    /// besides.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn vbmi(self) -> Option<Vbmi> {
+        match self.0 {
+            Arch::V4(_) => Vbmi::try_new(),
             _ => None,
         }
     }
