@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::view::View;
 use crate::kernels::math::to_u8;
 use crate::kernels::resize_u8::Rows;
-use crate::plan::D;
+use crate::plan::{D, H, W};
 
 impl<'a> View<'a, u8> {
     /// Whether the elements of a pixel lie side by side.
@@ -13,11 +13,24 @@ impl<'a> View<'a, u8> {
         self.raster.channel_stride == 1 && self.raster.channels > 1
     }
 
+    /// Elements of a pixel that lie side by side.
+    pub(super) fn beside(&self) -> usize {
+        if self.is_interleaved() { self.raster.channels } else { 1 }
+    }
+
+    /// Whether columns lie beside each other in the raster, forwards or backwards.
+    pub(super) fn has_rows(&self) -> bool {
+        self.raster.strides[self.plan.before.axis[2] as usize] == self.beside()
+    }
+
     /// Whether the rows `rows` of every slice lie in the raster as they are, but for running
     /// backwards: one element beside the other, and nothing of the border.
     pub(super) fn is_straight(&self, rows: &Range<i32>) -> bool {
-        let step = self.raster.strides[self.plan.before.axis[2] as usize];
-        let beside = if self.is_interleaved() { self.raster.channels } else { 1 };
+        self.has_rows() && self.is_inside(rows)
+    }
+
+    /// Whether the rows `rows` of every slice have nothing of the border.
+    pub(super) fn is_inside(&self, rows: &Range<i32>) -> bool {
         let [first, width] = self.columns;
         let (top, bottom) = (rows.start, rows.end - 1);
         let corners = [[0, top, first], [self.plan.middle[D] - 1, bottom, first + width - 1]];
@@ -25,7 +38,7 @@ impl<'a> View<'a, u8> {
             let at = self.plan.before.at(at);
             (0..3).all(|k| (self.plan.window_start[k]..self.plan.window_end[k]).contains(&at[k]))
         };
-        step == beside && width > 0 && top <= bottom && corners.into_iter().all(inside)
+        width > 0 && top <= bottom && corners.into_iter().all(inside)
     }
 
     /// Whether columns run backwards in the raster.
@@ -35,13 +48,23 @@ impl<'a> View<'a, u8> {
 
     /// The straight rows of slice `z` from row `y` on.
     pub(super) fn straight(&self, z: i32, y: i32) -> Rows<'a> {
-        let map = &self.plan.before;
         let [first, width] = self.columns;
         let low = if self.is_mirrored() { first + width - 1 } else { first };
-        let at = map.at([z, y, low]);
-        let place = (0..3).map(|k| self.raster.offset(k, at[k])).sum::<isize>();
-        let step = self.raster.strides[map.axis[1] as usize] as isize * map.sign[1] as isize;
+        let place = self.place([z, y, low]);
+        let step = self.step(H);
         Rows { bytes: self.raster.pixels, first: place as usize, step, wrap: usize::MAX, back: 0 }
+    }
+
+    /// Where a pixel of the middle image that is no border lies in the raster.
+    pub(super) fn place(&self, at: [i32; 3]) -> isize {
+        let at = self.plan.before.at(at);
+        (0..3).map(|k| self.raster.offset(k, at[k])).sum()
+    }
+
+    /// Elements of the raster from a pixel of the middle image to the next along axis `k`.
+    pub(super) fn step(&self, k: usize) -> isize {
+        let map = &self.plan.before;
+        self.raster.strides[map.axis[k] as usize] as isize * map.sign[k] as isize
     }
 
     /// Copies row (z, y): whole pixels where they lie as such, otherwise a plane per channel, `stride`
@@ -93,15 +116,9 @@ impl<'a> View<'a, u8> {
         }
     }
 
-    /// Elements of the raster from a column to the next.
-    fn column_step(&self) -> isize {
-        let axis = self.plan.before.axis[2] as usize;
-        self.raster.strides[axis] as isize * self.plan.before.sign[2] as isize
-    }
-
     /// Pixels of `N` channels side by side.
     fn copy_whole<const N: usize>(&self, from: Option<isize>, to: &mut [u8]) {
-        let (pixels, step) = (self.raster.pixels, self.column_step());
+        let (pixels, step) = (self.raster.pixels, self.step(W));
         match from {
             None => {
                 let fill = std::array::from_fn(|c| to_u8(self.fill_of(c)));
@@ -121,7 +138,7 @@ impl<'a> View<'a, u8> {
 
     /// Channel `c`, into every `beside`th element of `to`.
     fn copy_plane(&self, from: Option<isize>, c: usize, to: &mut [u8], beside: usize) {
-        let step = self.column_step();
+        let step = self.step(W);
         let columns = to.len().div_ceil(beside) as isize;
         let to = to.iter_mut().step_by(beside);
         let Some(from) = from else {

@@ -2,23 +2,26 @@
 //! looked up in a table per channel, with no number in between.
 //!
 //! A flip, a crop or a quarter turn is then a move of bytes; a chain of operations on single values is
-//! one table, however long it is.
+//! one table, however long it is. Rows are written where they are delivered, without a copy in
+//! between. What does not differ from row to row is decided before the first: a row of 224 pixels
+//! takes no longer than a few such decisions.
 
-use tallow_core::RowDType;
+use std::ops::Range;
 
+use tallow_core::{RowDType, Run};
+
+use super::byte_source::Source;
 use super::byte_tables::{LEVELS, Tables, are_tables, needs_counts};
 use super::displacements;
 use super::memory::Memory;
 use super::raw::Raw;
 use super::resize_u8::has_byte_border;
-use super::select::{Chosen, Finding, Taken};
+use super::select::Finding;
 use super::stage::rows_of;
-use super::store::{Delivered, RowPlace};
-use super::view::View;
+use super::store::Delivered;
 use crate::kernels::Simd;
-use crate::kernels::bytes::{Table, Turn, count, look_up, look_up_pixels, plane, turn};
-use crate::kernels::math::to_u8;
-use crate::plan::{CHANNELS_MAX, H, Head, Interpolation, StagePlan, W};
+use crate::kernels::bytes::{Lies, Table, Turn, count, look_up, look_up_pixels, plane, turn};
+use crate::plan::{CHANNELS_MAX, D, H, Head, Interpolation, StagePlan, W};
 
 /// Runs `plan` on `raw` if it is such a stage, and otherwise does nothing and returns `false`.
 pub(super) fn run(
@@ -35,20 +38,16 @@ pub(super) fn run(
     if !(reads_bytes && fits && moves_pixels(plan) && are_tables(plan, channels)) {
         return false;
     }
-    let Memory { store, head, fields, .. } = memory;
+    let Memory { tile, store, head, fields, .. } = memory;
     let displacements = displacements(simd, plan, head, fields);
     let finding = Finding { displacements, places: &mut head.places };
-    let store = bytemuck::cast_slice_mut(store);
-    let (line, room) = store.split_at_mut(store.len() / 4);
-    let mut rows = Rows::new(plan, raw, finding, line);
-    let mut counts = [[0; LEVELS]; CHANNELS_MAX];
-    if needs_counts(plan.ops()) {
-        rows_of(plan).for_each(|(_, place)| rows.count(simd, place, &mut counts));
-    }
-    let tables = Tables::new(simd, plan, channels, &counts);
-    for (at, place) in rows_of(plan) {
-        rows.deliver(simd, &tables, at, place, room, to);
-    }
+    let tile: &mut [u8] = bytemuck::cast_slice_mut(tile);
+    // A row each: of four bytes per element.
+    let (line, scratch) = tile.split_at_mut(tile.len() / 4);
+    let source = Source::new(plan, raw, finding, line, bytemuck::cast_slice_mut(store));
+    let mut stage = Stage { simd, plan, channels, source, scratch };
+    let tables = stage.tables();
+    stage.deliver(&tables, to);
     true
 }
 
@@ -64,145 +63,218 @@ fn moves_pixels(plan: &StagePlan) -> bool {
     moves && (has_byte_border(plan) || plan.keeps_values())
 }
 
-/// How a row comes about.
-enum Way<'a, 'm> {
-    /// It lies in the image, if need be backwards.
-    Straight,
-    /// It is copied through a map that moves pixels.
-    Copied,
-    /// Its pixels are the nearest ones to places between them.
-    Chosen(Chosen<'a, 'm, u8>),
+/// A stage under way.
+struct Stage<'a, 'm> {
+    simd: Simd,
+    plan: &'a StagePlan,
+    channels: usize,
+    source: Source<'a, 'm>,
+    /// Room for three rows.
+    scratch: &'a mut [u8],
 }
 
-/// The rows of a stage before its operations.
-struct Rows<'a, 'm> {
-    view: View<'a, u8>,
-    way: Way<'a, 'm>,
-    /// A row that does not lie in the image.
-    line: &'a mut [u8],
-    /// Channels of a piece: of pixels whose channels lie side by side all, otherwise one.
-    beside: usize,
-}
-
-/// A row: one piece, or one for each channel.
-struct Line<'a> {
-    bytes: &'a [u8],
-    /// Bytes from a piece to the next.
-    apart: usize,
-    mirrored: bool,
-}
-
-impl<'a, 'm> Rows<'a, 'm> {
-    fn new(
-        plan: &'a StagePlan,
-        raw: &Raw<'a>,
-        finding: Finding<'a, 'm>,
-        line: &'a mut [u8],
-    ) -> Self {
-        let (pixels, channels) = (raw.pixels::<u8>(), raw.elements.channels);
-        let view = View::new(raw.raster(pixels), plan);
-        let beside = if raw.elements.interleaved { channels } else { 1 };
-        let way = match plan.head() {
-            Head::Move if view.is_straight(&(0..plan.middle[H])) => Way::Straight,
-            Head::Move => Way::Copied,
-            _ => {
-                let part = raw.part.unwrap_or_default();
-                let taken = Taken { pixels, elements: raw.elements, part };
-                let apart = if beside == channels { 1 } else { plan.size[W] as usize };
-                let fill = plan.fill.map(to_u8);
-                Way::Chosen(Chosen::new(plan, taken, (beside, apart), fill, finding))
-            }
-        };
-        Self { view, way, line, beside }
-    }
-
-    /// Bytes of a piece.
+impl Stage<'_, '_> {
+    /// Bytes of a row: of all channels where they lie side by side, otherwise of one.
     fn len(&self) -> usize {
-        self.view.plan.size[W] as usize * self.beside
+        self.plan.size[W] as usize * self.source.beside()
     }
 
-    fn row(&mut self, simd: Simd, [z, y]: [i32; 2]) -> Line<'_> {
-        let apart = self.len();
-        match &mut self.way {
-            Way::Straight => {
-                let rows = self.view.straight(z, y);
-                let (bytes, apart) = (&rows.bytes[rows.first..], self.view.raster.channel_stride);
-                return Line { bytes, apart, mirrored: self.view.is_mirrored() };
+    fn tables(&mut self) -> Tables {
+        let mut counts = [[0; LEVELS]; CHANNELS_MAX];
+        if needs_counts(self.plan.ops()) {
+            self.count(&mut counts);
+        }
+        Tables::new(self.simd, self.plan, self.channels, &counts)
+    }
+
+    /// Adds the levels of all pixels to `counts`.
+    fn count(&mut self, counts: &mut [[u32; LEVELS]; CHANNELS_MAX]) {
+        let beside = self.source.beside();
+        for first in (0..self.channels).step_by(beside) {
+            let counts = &mut counts[first..first + beside];
+            if let Some(all) = self.source.contiguous(first) {
+                count(all.row(), counts);
+                continue;
             }
-            Way::Copied => self.view.copy(z, y, self.line, apart),
-            Way::Chosen(chosen) => chosen.row(simd, [z, y], self.line),
-        }
-        Line { bytes: self.line, apart, mirrored: false }
-    }
-
-    /// Adds the levels of a row to `counts`.
-    fn count(&mut self, simd: Simd, place: [i32; 2], counts: &mut [[u32; LEVELS]; CHANNELS_MAX]) {
-        let (len, beside, channels) = (self.len(), self.beside, self.view.channels());
-        let line = self.row(simd, place);
-        for (piece, counts) in counts[..channels].chunks_mut(beside).enumerate() {
-            count(&line.bytes[piece * line.apart..][..len], counts);
+            for (_, at) in rows_of(self.plan) {
+                count(self.source.row(self.simd, at, first).row(), counts);
+            }
         }
     }
 
-    /// Writes the row `at` of the output, (z, y).
-    fn deliver(
-        &mut self,
-        simd: Simd,
-        tables: &Tables,
-        at: RowPlace,
-        [z, y]: [i32; 2],
-        room: &mut [u8],
-        to: &mut Delivered<'_, u8>,
-    ) {
-        let (plan, len, beside) = (self.view.plan, self.len(), self.beside);
-        let channels = self.view.channels();
-        let line = self.row(simd, [z, y]);
-        for first in (0..channels).step_by(beside) {
+    fn deliver(&mut self, tables: &Tables, to: &mut Delivered<'_, u8>) {
+        let beside = self.source.beside();
+        let rows = (self.plan.size[D] * self.plan.size[H]) as usize;
+        if beside > 1 && !to.is_interleaved() {
+            return self.deliver_apart(tables, to);
+        }
+        if beside < self.channels && self.source.finds_all_channels() {
+            return self.deliver_together(tables, to);
+        }
+        for first in (0..self.channels).step_by(beside) {
             let own = first..first + beside;
-            let (order, looked) = (&tables.order[own.clone()], &tables.tables[own.clone()]);
-            let piece = if beside == 1 { usize::from(order[0]) } else { 0 };
-            let mut bytes = &line.bytes[piece * line.apart..][..len];
-            let (turned, room) = room.split_at_mut(len);
-            let (written, room) = room.split_at_mut(len);
-            if line.mirrored || beside > 1 && !order.iter().copied().eq(0..beside as u8) {
-                turn_pixels(simd, bytes, line.mirrored, order, turned);
-                bytes = turned;
+            let piece = first / beside * rows;
+            let mut to = to.run(piece..piece + rows);
+            self.write(&Finish::new(tables, own.clone()), &mut to);
+            let slice = self.plan.size[H] as usize * self.len();
+            if tables.paints() {
+                let slices = to.written().chunks_exact_mut(slice.max(1));
+                slices.for_each(|slice| paint(tables, self.plan, 0, &own, slice));
             }
-            let is_painted = tables.painted(plan, y).next().is_some();
-            if is_painted || !looked.iter().all(Table::is_identity) {
-                match looked {
-                    [table, rest @ ..] if rest.iter().all(|other| other == table) => {
-                        look_up(simd, bytes, table, written);
-                    }
-                    _ => look_up_pixels(bytes, looked, written),
-                }
-                for (columns, paint) in tables.painted(plan, y) {
-                    let written = &mut written[columns.start * beside..columns.end * beside];
-                    let paint = paint[own.clone()].iter().cycle();
-                    written.iter_mut().zip(paint).for_each(|(to, byte)| *to = *byte);
-                }
-                bytes = written;
-            }
-            if beside > 1 && !to.is_interleaved() {
-                let values = &mut room[..len / channels];
-                for c in 0..channels {
-                    plane(simd, bytes, channels, c, values);
-                    to.put(c * at.rows + at.row, values);
-                }
+        }
+    }
+
+    /// Writes the rows of the channels of `finish` one behind the other.
+    fn write(&mut self, finish: &Finish<'_>, to: &mut Run<'_, u8>) {
+        let (simd, channel) = (self.simd, finish.channel);
+        if finish.passes() <= 1
+            && let Some(all) = self.source.contiguous(channel)
+        {
+            return finish.write(simd, all, false, self.scratch, to);
+        }
+        let is_mirrored = self.source.is_mirrored();
+        for (_, at) in rows_of(self.plan) {
+            if finish.passes() == 0 && !is_mirrored {
+                self.source.append(simd, at, channel, to);
             } else {
-                to.put(first / beside * at.rows + at.row, bytes);
+                let row = self.source.row(simd, at, channel);
+                finish.write(simd, row, is_mirrored, self.scratch, to);
+            }
+        }
+    }
+
+    /// Delivers planes whose rows are found for all channels at once.
+    fn deliver_together(&mut self, tables: &Tables, to: &mut Delivered<'_, u8>) {
+        for (at, [z, y]) in rows_of(self.plan) {
+            for c in 0..self.channels {
+                let finish = Finish::new(tables, c..c + 1);
+                let row = self.source.row(self.simd, [z, y], finish.channel);
+                let piece = c * at.rows + at.row;
+                let mut to = to.run(piece..piece + 1);
+                finish.write(self.simd, row, false, self.scratch, &mut to);
+                paint(tables, self.plan, y, &(c..c + 1), to.written());
+            }
+        }
+    }
+
+    /// Delivers the planes of an image whose channels lie side by side.
+    fn deliver_apart(&mut self, tables: &Tables, to: &mut Delivered<'_, u8>) {
+        let (simd, len, all) = (self.simd, self.len(), 0..self.channels);
+        let finish = Finish::new(tables, all.clone());
+        let is_mirrored = self.source.is_mirrored();
+        let is_kept = finish.passes() == 0 && !is_mirrored && !tables.paints();
+        let third = self.scratch.len() / 3;
+        for (at, [z, y]) in rows_of(self.plan) {
+            let row = self.source.row(simd, [z, y], 0);
+            let (finished, rest) = self.scratch.split_at_mut(third);
+            let (channel, scratch) = rest.split_at_mut(third);
+            let pixels = match is_kept {
+                true => row.row(),
+                false => {
+                    let finished = &mut finished[..len];
+                    finish.write(simd, row, is_mirrored, scratch, &mut Run::over(finished));
+                    paint(tables, self.plan, y, &all, finished);
+                    finished
+                }
+            };
+            let channel = &mut channel[..len / self.channels];
+            for c in all.clone() {
+                plane(simd, pixels, self.channels, c, channel);
+                to.put(c * at.rows + at.row, channel);
             }
         }
     }
 }
 
-/// Copies pixels of as many channels as `order` has.
-fn turn_pixels(simd: Simd, from: &[u8], mirrored: bool, order: &[u8], to: &mut [u8]) {
-    match *order {
-        [a, b] => turn(simd, from, Turn { mirrored, channels: [a, b] }, to),
-        [a, b, c] => turn(simd, from, Turn { mirrored, channels: [a, b, c] }, to),
-        [a, b, c, d] => turn(simd, from, Turn { mirrored, channels: [a, b, c, d] }, to),
-        // A plane is no more than mirrored.
-        _ => turn(simd, from, Turn { mirrored, channels: [0] }, to),
+/// Paints the boxes of the channels `channels` over `rows`, which begin with row `y` of a slice.
+fn paint(tables: &Tables, plan: &StagePlan, y: i32, channels: &Range<usize>, rows: &mut [u8]) {
+    let (width, beside) = (plan.size[W] as usize, channels.len());
+    for (y, row) in (y..).zip(rows.chunks_exact_mut((width * beside).max(1))) {
+        for (columns, bytes) in tables.painted(plan, y) {
+            let pixels = &mut row[columns.start * beside..columns.end * beside];
+            match &bytes[channels.clone()] {
+                [a, others @ ..] if others.iter().all(|b| b == a) => pixels.fill(*a),
+                pixel => pixels.chunks_exact_mut(beside).for_each(|to| to.copy_from_slice(pixel)),
+            }
+        }
+    }
+}
+
+/// What becomes of the pixels of rows, but for what is painted over.
+struct Finish<'t> {
+    /// Where channels are planes, the one that is read.
+    channel: usize,
+    /// How many bytes of a pixel lie side by side.
+    beside: usize,
+    /// The channel that each takes, where they change places.
+    order: Option<&'t [u8]>,
+    look: Look<'t>,
+}
+
+/// The tables of a row.
+enum Look<'t> {
+    Kept,
+    /// One for all channels.
+    One(&'t Table),
+    Each(&'t [Table]),
+}
+
+impl<'t> Finish<'t> {
+    /// Of the channels `channels`, which lie side by side.
+    fn new(tables: &'t Tables, channels: Range<usize>) -> Self {
+        let order = &tables.order[channels.clone()];
+        let own = &tables.tables[channels.clone()];
+        let look = match own {
+            _ if own.iter().all(Table::is_identity) => Look::Kept,
+            [table, rest @ ..] if rest.iter().all(|other| other == table) => Look::One(table),
+            _ => Look::Each(own),
+        };
+        let beside = channels.len();
+        let changes = beside > 1 && !order.iter().copied().eq(0..beside as u8);
+        let channel = if beside > 1 { 0 } else { usize::from(order[0]) };
+        Self { channel, beside, order: changes.then_some(order), look }
+    }
+
+    /// Passes over a row that is not mirrored, but for a copy.
+    fn passes(&self) -> usize {
+        let looks = !matches!(self.look, Look::Kept);
+        usize::from(looks) + usize::from(self.order.is_some())
+    }
+
+    /// Writes the row `from`; with two passes by way of `scratch`, which holds one.
+    fn write(
+        &self,
+        simd: Simd,
+        from: Lies<'_>,
+        is_mirrored: bool,
+        scratch: &mut [u8],
+        to: &mut Run<'_, u8>,
+    ) {
+        let turns = is_mirrored || self.order.is_some();
+        let mut from = from;
+        let len = from.row().len();
+        if turns && matches!(self.look, Look::Kept) {
+            return self.turn(simd, from, is_mirrored, to);
+        }
+        if turns {
+            self.turn(simd, from, is_mirrored, &mut Run::over(&mut scratch[..len]));
+            from = Lies::alone(&scratch[..len]);
+        }
+        match self.look {
+            Look::Kept => to.copy(from.row()),
+            Look::One(table) => look_up(simd, from.row(), table, to),
+            Look::Each(tables) => look_up_pixels(simd, from.row(), tables, to),
+        }
+    }
+
+    fn turn(&self, simd: Simd, from: Lies<'_>, mirrored: bool, to: &mut Run<'_, u8>) {
+        let order = self.order.unwrap_or(&[0, 1, 2, 3][..self.beside]);
+        match *order {
+            [a, b] => turn(simd, from, Turn { mirrored, channels: [a, b] }, to),
+            [a, b, c] => turn(simd, from, Turn { mirrored, channels: [a, b, c] }, to),
+            [a, b, c, d] => turn(simd, from, Turn { mirrored, channels: [a, b, c, d] }, to),
+            // A plane is no more than mirrored.
+            _ => turn(simd, from, Turn { mirrored, channels: [0] }, to),
+        }
     }
 }

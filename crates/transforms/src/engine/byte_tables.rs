@@ -11,7 +11,7 @@ use super::statistics::Statistic;
 use super::store::Stored as _;
 use crate::kernels::Simd;
 use crate::kernels::bytes::Table;
-use crate::plan::{CHANNELS_MAX, OPS_MAX, Op, OpCode, StagePlan, canvas};
+use crate::plan::{CHANNELS_MAX, Channels, OPS_MAX, Op, OpCode, StagePlan, canvas};
 
 /// Levels of a byte.
 pub(super) const LEVELS: usize = 256;
@@ -59,6 +59,17 @@ pub(super) fn needs_counts(ops: &[Op]) -> bool {
     ops.iter().any(|op| op.code().is_some_and(|code| code.needs_statistic()))
 }
 
+/// Whether all channels have one table: none is alpha, and no operation has numbers of its own for
+/// each. That table is then made once, in a third of the time.
+fn are_alike(plan: &StagePlan, channels: usize) -> bool {
+    let is_alike = |op: &Op| {
+        !matches!(op.code(), Some(OpCode::Affine | OpCode::Autocontrast | OpCode::Equalize) | None)
+    };
+    let is_one = |numbers: &Channels| numbers.iter().all(|number| *number == numbers[0]);
+    let stores_alike = is_one(&plan.scale) && is_one(&plan.bias);
+    channels % 2 == 1 && stores_alike && plan.ops().iter().all(is_alike)
+}
+
 /// A few values of each channel, which go through the operations side by side.
 struct Values<const N: usize>([f32; N], usize);
 
@@ -99,7 +110,8 @@ impl Tables {
         if plan.keeps_values() {
             return made;
         }
-        let mut levels = Values::<{ LEVELS * CHANNELS_MAX }>([0.0; _], channels);
+        let computed = if are_alike(plan, channels) { 1 } else { channels };
+        let mut levels = Values::<{ LEVELS * CHANNELS_MAX }>([0.0; _], computed);
         let mut painted = Values::<{ OPS_MAX * CHANNELS_MAX }>([0.0; _], channels);
         for (x, value) in levels.0.iter_mut().enumerate() {
             *value = (x % LEVELS) as f32;
@@ -121,10 +133,16 @@ impl Tables {
                 statistic.settle(op)
             });
             program::run(simd, op, statistic.as_ref(), &place, &mut levels.tile());
-            program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
+            if made.paints() {
+                program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
+            }
         }
-        for c in 0..channels {
+        for c in 0..computed {
             made.tables[c] = Table::new(levels.stored(simd, plan, c));
+        }
+        let (first, others) = made.tables[..channels].split_at_mut(computed);
+        others.fill(first[0]);
+        for c in 0..if made.paints() { channels } else { 0 } {
             let stored: [u8; OPS_MAX] = painted.stored(simd, plan, c);
             made.boxes.iter_mut().zip(stored).for_each(|(painted, byte)| painted.1[c] = byte);
         }
@@ -147,6 +165,11 @@ impl Tables {
         for (c, order) in self.order.iter_mut().enumerate().take(channels) {
             *order = before[op.args[c] as usize];
         }
+    }
+
+    /// Whether anything is painted over.
+    pub(super) fn paints(&self) -> bool {
+        self.boxes_len > 0
     }
 
     /// What is painted over in row `y` of an image: columns, and the bytes of each channel.

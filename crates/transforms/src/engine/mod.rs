@@ -4,6 +4,7 @@
 mod band;
 mod blur_u8;
 mod byte_rows;
+mod byte_source;
 mod byte_stage;
 mod byte_tables;
 pub(crate) mod elastic;
@@ -12,6 +13,7 @@ mod program;
 pub(crate) mod raw;
 pub(crate) mod reach;
 mod resize_u8;
+mod segments;
 pub(crate) mod select;
 mod separable;
 mod sharpen;

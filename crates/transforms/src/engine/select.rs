@@ -2,6 +2,7 @@
 //! are, whatever their type, and never interpolated.
 
 use bytemuck::Pod;
+use tallow_core::Run;
 
 use super::raw::Elements;
 use super::reach::Reach;
@@ -55,6 +56,14 @@ pub(crate) fn run<T: Pod>(
 ) {
     let (strides, channel) = elements.strides(plan.size);
     let mut chosen = Chosen::new(plan, from, (strides[W], channel), fill, finding);
+    if chosen.last.is_some() {
+        // Rows then lie one behind the other.
+        let mut to = Run::over(to);
+        let rows = (0..plan.size[D]).flat_map(|z| (0..plan.size[H]).map(move |y| [z, y]));
+        return rows.for_each(|at| {
+            chosen.append(at, &mut to);
+        });
+    }
     for z in 0..plan.size[D] {
         for y in 0..plan.size[H] {
             let first = z as usize * strides[D] + y as usize * strides[H];
@@ -69,6 +78,10 @@ pub(crate) struct Chosen<'a, 'b, T> {
     from: &'a [T],
     fill: [T; CHANNELS_MAX],
     finding: Finding<'a, 'b>,
+    /// The base of the row that was appended last.
+    appended: Option<usize>,
+    /// Where columns are whole pixels of the image, the same in each row: the greatest of them.
+    last: Option<u32>,
 }
 
 impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
@@ -82,6 +95,7 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
         finding: Finding<'a, 'b>,
     ) -> Self {
         let grid = Grid::new(plan, &from, write);
+        let mut last = None;
         if grid.is_lattice() {
             // Each source axis depends on one output axis: columns are the same in every row.
             let width = plan.size[W] as usize;
@@ -89,13 +103,56 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
             for (x, column) in columns[..width].iter_mut().enumerate() {
                 *column = grid.column(grid.middle([0, 0, x as i32])[W]);
             }
+            // The fill is greater than any column.
+            let greatest = columns[..width].iter().copied().max();
+            last = greatest.filter(|last| grid.has_whole_pixels() && *last != FILL);
         }
-        Self { grid, from: from.pixels, fill, finding }
+        Self { grid, from: from.pixels, fill, finding, appended: None, last }
+    }
+
+    /// Writes row (z, y) behind those before it, if columns are whole pixels; otherwise does nothing
+    /// and returns `false`, as for every row.
+    pub(crate) fn append(&mut self, at: [i32; 2], to: &mut Run<'_, T>) -> bool {
+        let Some(last) = self.last else { return false };
+        match self.grid.channels {
+            1 => self.append_row(at, to, append_pixels::<T, 1>),
+            2 => self.append_row(at, to, append_pixels::<T, 2>),
+            3 => self.append_row(at, to, |from, columns, to| {
+                append_pixels_of_three(from, columns, last as usize, to);
+            }),
+            _ => self.append_row(at, to, append_pixels::<T, 4>),
+        }
+        true
+    }
+
+    /// Writes row (z, y), of which `pixels` appends whole pixels.
+    fn append_row(
+        &mut self,
+        at: [i32; 2],
+        to: &mut Run<'_, T>,
+        pixels: impl FnOnce(&[T], &[u32], &mut Run<'_, T>),
+    ) {
+        let Self { grid, from, fill, finding, appended, .. } = self;
+        let width = grid.plan.size[W] as usize;
+        let base = grid.base(at);
+        if base.is_some() && base == *appended {
+            // Where an image grows, rows come again.
+            let end = to.written().len();
+            return to.repeat(end - width * grid.channels..end);
+        }
+        *appended = base;
+        match base {
+            Some(base) => {
+                let columns = bytemuck::cast_slice(&finding.places.whole[0][..width]);
+                pixels(&from[base..], columns, to);
+            }
+            None => (0..width).for_each(|_| to.copy(&fill[..grid.channels])),
+        }
     }
 
     /// Writes row (z, y).
     pub(crate) fn row(&mut self, simd: Simd, [z, y]: [i32; 2], line: &mut [T]) {
-        let Self { grid, from, fill, finding } = self;
+        let Self { grid, from, fill, finding, .. } = self;
         let (plan, places) = (grid.plan, &mut *finding.places);
         let width = plan.size[W] as usize;
         if grid.is_lattice() {
@@ -110,6 +167,22 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
         let z = plan.after.offset[D] + plan.after.sign[D] * z;
         grid.sampled_row(z, places, from, line, *fill);
     }
+}
+
+/// Writes the pixels of `from` that begin at `columns`.
+fn append_pixels<T: Pod, const N: usize>(from: &[T], columns: &[u32], to: &mut Run<'_, T>) {
+    let pixel = |column: &u32| *from[*column as usize..].first_chunk::<N>().expect("a pixel");
+    to.extend(columns.iter().map(pixel));
+}
+
+/// The same of three elements, with one more at a time that the next pixel is written over: one load
+/// and one store, where three elements take two of each. No column is greater than `last`.
+fn append_pixels_of_three<T: Pod>(from: &[T], columns: &[u32], last: usize, to: &mut Run<'_, T>) {
+    let is_inside = last + 4 <= from.len();
+    let (most, rest) = columns.split_at(if is_inside { columns.len() - 1 } else { 0 });
+    let pixel = |column: &u32| *from[*column as usize..].first_chunk::<4>().expect("a pixel");
+    to.extend_overlapping::<4, 3>(most.iter().map(pixel));
+    append_pixels::<T, 3>(from, rest, to);
 }
 
 /// Copies the box of `op` from `from` into `to`, images of one size that lie alike.
@@ -162,6 +235,14 @@ impl<'a> Grid<'a> {
     /// Whether each source axis depends on one output axis.
     fn is_lattice(&self) -> bool {
         !matches!(self.plan.head(), Head::Affine | Head::Perspective | Head::Elastic)
+    }
+
+    /// Whether the channels of a pixel lie side by side where they are read and where they are
+    /// written, up to four.
+    fn has_whole_pixels(&self) -> bool {
+        let reads = self.channels == 1 || self.read.1 == 1;
+        let writes = self.channels == 1 || self.write.1 == 1;
+        reads && writes && self.write.0 == self.channels && (1..=4).contains(&self.channels)
     }
 
     /// The middle pixel of an output pixel, of a head whose axes do not meet.

@@ -1,7 +1,9 @@
 //! The delivered row: a finished row of the image in its element type and layout.
 
+use std::ops::Range;
+
 use half::{bf16, f16};
-use tallow_core::{Element, FieldMut, Pieces, Result, RowDType};
+use tallow_core::{Element, FieldMut, Pieces, Result, RowDType, Run};
 
 use super::memory::Tile;
 use crate::kernels::Simd;
@@ -111,6 +113,11 @@ impl<T: Stored> Delivered<'_, T> {
     /// before it.
     pub(super) fn put(&mut self, row: usize, elements: &[T]) {
         self.pieces.write(row, elements);
+    }
+
+    /// The rows `rows`, counted as [`put`](Self::put) does, to be written where they are delivered.
+    pub(super) fn run(&mut self, rows: Range<usize>) -> Run<'_, T> {
+        self.pieces.run(rows)
     }
 
     fn write(

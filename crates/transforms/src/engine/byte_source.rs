@@ -1,0 +1,207 @@
+//! Where the rows of a stage from bytes to bytes come from.
+
+use tallow_core::Run;
+
+use super::raw::Raw;
+use super::segments::Segments;
+use super::select::{Chosen, Finding, Taken};
+use super::view::View;
+use crate::kernels::Simd;
+use crate::kernels::bytes::{Columns, Lies, SLACK, rows_at_once, transpose};
+use crate::kernels::math::to_u8;
+use crate::plan::{D, H, Head, StagePlan, W};
+
+/// How rows come about.
+enum Way<'a, 'm> {
+    /// They are runs of the image, perhaps mirrored, and of its border.
+    Segments(Segments<'a>),
+    /// They are columns of the image, and none of its border.
+    Columns(Turning<'a>),
+    /// They are copied pixel by pixel.
+    Copied,
+    /// Their pixels are the nearest ones to places between them.
+    Chosen(Chosen<'a, 'm, u8>),
+}
+
+/// The rows of a stage before its operations.
+pub(super) struct Source<'a, 'm> {
+    view: View<'a, u8>,
+    way: Way<'a, 'm>,
+    /// A row that does not lie in the image.
+    line: &'a mut [u8],
+    /// The row that is there with all its channels.
+    held: Option<[i32; 2]>,
+}
+
+impl<'a, 'm> Source<'a, 'm> {
+    /// The rows of `plan`, which moves pixels of `raw`; `line` has room for one, and `store` for
+    /// eight.
+    pub(super) fn new(
+        plan: &'a StagePlan,
+        raw: &Raw<'a>,
+        finding: Finding<'a, 'm>,
+        line: &'a mut [u8],
+        store: &'a mut [u8],
+    ) -> Self {
+        let pixels = raw.pixels::<u8>();
+        let view = View::new(raw.raster(pixels), plan);
+        let way = match plan.head() {
+            Head::Move if view.has_rows() => {
+                let words =
+                    finding.places.whole.each_mut().map(|whole| bytemuck::cast_slice_mut(whole));
+                Way::Segments(Segments::of(&view, words))
+            }
+            Head::Move => Turning::of(&view, store).map_or(Way::Copied, Way::Columns),
+            _ => {
+                let part = raw.part.unwrap_or_default();
+                let taken = Taken { pixels, elements: raw.elements, part };
+                let apart = if view.is_interleaved() { 1 } else { plan.size[W] as usize };
+                let write = (view.beside(), apart);
+                Way::Chosen(Chosen::new(plan, taken, write, plan.fill.map(to_u8), finding))
+            }
+        };
+        Self { view, way, line, held: None }
+    }
+
+    /// Elements of a pixel that lie side by side: all its channels, or one.
+    pub(super) fn beside(&self) -> usize {
+        self.view.beside()
+    }
+
+    /// Whether a row is found for all its channels at once, and anew for another row.
+    pub(super) fn finds_all_channels(&self) -> bool {
+        matches!(self.way, Way::Copied | Way::Chosen(_))
+    }
+
+    /// Whether [`row`](Self::row) gives rows from their last pixel to the first.
+    pub(super) fn is_mirrored(&self) -> bool {
+        matches!(&self.way, Way::Segments(segments) if segments.is_mirrored())
+    }
+
+    /// Bytes of a row, of one channel where channels are planes.
+    fn len(&self) -> usize {
+        self.view.plan.size[W] as usize * self.beside()
+    }
+
+    /// All rows, of channel `c` where channels are planes, if they lie in the image one behind the
+    /// other.
+    pub(super) fn contiguous(&self, c: usize) -> Option<Lies<'a>> {
+        let Way::Segments(segments) = &self.way else { return None };
+        let [depth, height, _] = self.view.plan.size.map(|len| len as usize);
+        let follows = self.view.step(H) == self.len() as isize || height == 1;
+        let slices = self.view.step(D) == (height * self.len()) as isize || depth == 1;
+        let lies = follows && slices && !segments.is_mirrored();
+        if !lies || !self.view.is_inside(&(0..height as i32)) {
+            return None;
+        }
+        let mut all = self.view.lies(segments, [0, 0], c)?;
+        all.range.end = all.range.start + depth * height * self.len();
+        Some(all)
+    }
+
+    /// Row `at`, (z, y), of channel `c` where channels are planes.
+    pub(super) fn row(&mut self, simd: Simd, at: [i32; 2], c: usize) -> Lies<'_> {
+        let len = self.len();
+        match &mut self.way {
+            Way::Segments(segments) => {
+                if let Some(lies) = self.view.lies(segments, at, c) {
+                    return lies;
+                }
+                let line = &mut self.line[..len];
+                self.view.append(simd, segments, at, c, &mut Run::over(line));
+                return Lies::alone(line);
+            }
+            Way::Columns(turning) => return turning.row(simd, &self.view, at, c),
+            _ if self.held == Some(at) => {}
+            Way::Copied => self.view.copy(at[0], at[1], self.line, len),
+            Way::Chosen(chosen) => chosen.row(simd, at, self.line),
+        }
+        self.held = Some(at);
+        Lies { bytes: self.line, range: c * len..(c + 1) * len }
+    }
+
+    /// Writes row `at`, (z, y), of channel `c` where channels are planes; not
+    /// [mirrored](Self::is_mirrored).
+    pub(super) fn append(&mut self, simd: Simd, at: [i32; 2], c: usize, to: &mut Run<'_, u8>) {
+        match &mut self.way {
+            Way::Segments(segments) => return self.view.append(simd, segments, at, c, to),
+            Way::Chosen(chosen) => {
+                if chosen.append(at, to) {
+                    return;
+                }
+            }
+            Way::Columns(_) | Way::Copied => {}
+        }
+        to.copy(self.row(simd, at, c).row());
+    }
+}
+
+/// Columns on their way to be rows, a few at a time.
+struct Turning<'a> {
+    rows: &'a mut [u8],
+    /// Bytes from a row to the next.
+    stride: usize,
+    /// Slice, channel and first row of those that are there, and how many they are.
+    held: Option<([i32; 2], usize, usize)>,
+}
+
+impl<'a> Turning<'a> {
+    /// Those of `view`, if its rows are columns of the raster; `rows` has room for eight.
+    fn of(view: &View<'_, u8>, rows: &'a mut [u8]) -> Option<Self> {
+        let len = view.width() * view.beside();
+        let stride = if view.beside() == 1 { len } else { len + SLACK };
+        let is_turned = view.step(H).unsigned_abs() == view.beside() && view.beside() <= 4;
+        let height = view.plan.middle[H];
+        let fits = rows_at_once(view.beside()) * stride <= rows.len();
+        (is_turned && fits && view.is_inside(&(0..height))).then_some(Self {
+            rows,
+            stride,
+            held: None,
+        })
+    }
+
+    fn row(&mut self, simd: Simd, view: &View<'_, u8>, at: [i32; 2], c: usize) -> Lies<'_> {
+        let [z, y] = at;
+        let held = self.held.filter(|([slice, first], channel, count)| {
+            (*slice, *channel) == (z, c) && (*first..*first + *count as i32).contains(&y)
+        });
+        let ([_, first], ..) = match held {
+            Some(held) => held,
+            None => self.turn(simd, view, at, c),
+        };
+        let start = (y - first) as usize * self.stride;
+        Lies { bytes: self.rows, range: start..start + view.width() * view.beside() }
+    }
+
+    /// Turns the rows from `at` on.
+    fn turn(
+        &mut self,
+        simd: Simd,
+        view: &View<'_, u8>,
+        [z, y]: [i32; 2],
+        c: usize,
+    ) -> ([i32; 2], usize, usize) {
+        let (height, beside) = (view.plan.middle[H], view.beside());
+        let count = rows_at_once(beside).min((height - y) as usize);
+        let mirrored = view.step(H) < 0;
+        let leftmost = if mirrored { y + count as i32 - 1 } else { y };
+        let channel = if view.is_interleaved() { 0 } else { c * view.raster.channel_stride };
+        let columns = Columns {
+            bytes: view.raster.pixels,
+            first: view.place([z, leftmost, 0]) as usize + channel,
+            step: view.step(W),
+            len: view.width(),
+            count,
+            mirrored,
+        };
+        match beside {
+            1 => transpose::<1>(simd, columns, self.rows, self.stride),
+            2 => transpose::<2>(simd, columns, self.rows, self.stride),
+            3 => transpose::<3>(simd, columns, self.rows, self.stride),
+            _ => transpose::<4>(simd, columns, self.rows, self.stride),
+        }
+        let held = ([z, y], c, count);
+        self.held = Some(held);
+        held
+    }
+}
