@@ -8,7 +8,7 @@ use tallow_core::{Element, FieldMut, Pieces, Result, RowDType, Run};
 use super::memory::Tile;
 use crate::kernels::Simd;
 use crate::kernels::convert::{
-    affine_store_bf16, affine_store_f16, affine_store_f32, affine_store_u8, interleave,
+    affine_store_bf16, affine_store_f16, affine_store_f32, affine_store_u8, interleave, join_u8,
 };
 use crate::plan::{CHANNELS_MAX, StagePlan};
 
@@ -16,6 +16,17 @@ use crate::plan::{CHANNELS_MAX, StagePlan};
 pub(crate) trait Stored: Element {
     /// `x * scale + bias`, rounded to the type.
     fn store(simd: Simd, to: &mut [Self], x: &[f32], scale: f32, bias: f32);
+
+    /// The same of three planes, each with its own numbers, to pixels whose channels lie side by side;
+    /// `false` if the type has no such way.
+    fn store_colors(
+        _simd: Simd,
+        _to: &mut [Self],
+        _planes: [&[f32]; 3],
+        _plan: &StagePlan,
+    ) -> bool {
+        false
+    }
 }
 
 macro_rules! stored {
@@ -29,11 +40,22 @@ macro_rules! stored {
 }
 
 stored!(
-    u8 => affine_store_u8,
     f16 => affine_store_f16,
     bf16 => affine_store_bf16,
     f32 => store_f32,
 );
+
+impl Stored for u8 {
+    fn store(simd: Simd, to: &mut [Self], x: &[f32], scale: f32, bias: f32) {
+        affine_store_u8(simd, to, x, scale, bias);
+    }
+
+    fn store_colors(simd: Simd, to: &mut [Self], planes: [&[f32]; 3], plan: &StagePlan) -> bool {
+        let [scale, bias] = [plan.scale, plan.bias].map(|[r, g, b, _]| [r, g, b]);
+        join_u8(simd, planes, scale, bias, to.as_chunks_mut().0);
+        true
+    }
+}
 
 /// Also what is neither scaled nor moved, bit for bit: -0 + 0 would be 0.
 fn store_f32(simd: Simd, to: &mut [f32], x: &[f32], scale: f32, bias: f32) {
@@ -129,6 +151,13 @@ impl<T: Stored> Delivered<'_, T> {
         memory: &mut [f32],
     ) {
         let memory: &mut [T] = bytemuck::cast_slice_mut(memory);
+        if self.interleaved && tile.channels == 3 {
+            let pixels = &mut memory[..3 * tile.width];
+            let planes = [0, 1, 2].map(|c| tile.plane_ref(c));
+            if T::store_colors(simd, pixels, planes, plan) {
+                return self.pieces.write(at.row, pixels);
+            }
+        }
         let (planes, pixels) = memory.split_at_mut(tile.channels * tile.stride);
         for c in 0..tile.channels {
             let of = if c < CHANNELS_MAX { c } else { 0 };

@@ -5,6 +5,9 @@ use half::{bf16, f16};
 use super::Simd;
 use super::math::to_u8;
 
+#[cfg(target_arch = "x86_64")]
+mod v3;
+
 /// An element of a stored image.
 pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
     /// The value, rounded half to even where an `f32` does not hold it.
@@ -128,7 +131,7 @@ pub(crate) fn deinterleave<T: Pixel>(
 ) {
     match channels {
         1 => load(simd, src, planes),
-        3 => split::<T, 3>(simd, src, planes_of(planes, stride)),
+        3 => split_colors(simd, src, planes_of(planes, stride)),
         4 => split::<T, 4>(simd, src, planes_of(planes, stride)),
         _ => split_any(src.chunks_exact(channels), planes, stride),
     }
@@ -144,7 +147,7 @@ pub(crate) fn deinterleave_reversed<T: Pixel>(
 ) {
     match channels {
         1 => load_reversed(simd, src, planes),
-        3 => split_reversed::<T, 3>(simd, src, planes_of(planes, stride)),
+        3 => split_colors_reversed(simd, src, planes_of(planes, stride)),
         4 => split_reversed::<T, 4>(simd, src, planes_of(planes, stride)),
         _ => split_any(src.chunks_exact(channels).rev(), planes, stride),
     }
@@ -154,6 +157,24 @@ pub(crate) fn deinterleave_reversed<T: Pixel>(
 fn planes_of<const C: usize>(planes: &mut [f32], stride: usize) -> [&mut [f32]; C] {
     let mut planes = planes.chunks_mut(stride.max(1));
     std::array::from_fn(|_| planes.next().unwrap_or_default())
+}
+
+/// Pixels of three channels to planes.
+fn split_colors<T: Pixel>(simd: Simd, src: &[T], planes: [&mut [f32]; 3]) {
+    #[cfg(target_arch = "x86_64")]
+    if let (Some(v3), Some(bytes)) = (simd.v3(), T::bytes(src)) {
+        return v3::split(v3, bytes.as_chunks().0, planes);
+    }
+    split::<T, 3>(simd, src, planes);
+}
+
+/// The same, the last pixel first.
+fn split_colors_reversed<T: Pixel>(simd: Simd, src: &[T], planes: [&mut [f32]; 3]) {
+    #[cfg(target_arch = "x86_64")]
+    if let (Some(v3), Some(bytes)) = (simd.v3(), T::bytes(src)) {
+        return v3::split_reversed(v3, bytes.as_chunks().0, planes);
+    }
+    split_reversed::<T, 3>(simd, src, planes);
 }
 
 /// Pixels taken at once: whole vectors of every element type, few enough to stay in registers.
@@ -294,6 +315,34 @@ fn store<T>(simd: Simd, dst: &mut [T], x: &[f32], op: impl Fn(f32) -> T) {
     );
 }
 
+/// `pixels[i][c] = planes[c][i] * scale[c] + bias[c]`, rounded half to even and saturated, NaN as 0:
+/// what [`affine_store_u8`] of each plane and [`interleave`] give, in a fifth of the time.
+pub(crate) fn join_u8(
+    simd: Simd,
+    planes: [&[f32]; 3],
+    scale: [f32; 3],
+    bias: [f32; 3],
+    pixels: &mut [[u8; 3]],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = simd.v3() {
+        return v3::join(v3, planes, scale, bias, pixels);
+    }
+    let [r, g, b] = planes.map(|plane| &plane[..pixels.len()]);
+    simd.run(
+        #[inline(always)]
+        move || {
+            for (i, pixel) in pixels.iter_mut().enumerate() {
+                *pixel = [
+                    to_u8(r[i] * scale[0] + bias[0]),
+                    to_u8(g[i] * scale[1] + bias[1]),
+                    to_u8(b[i] * scale[2] + bias[2]),
+                ];
+            }
+        },
+    );
+}
+
 /// `dst[i * channels + c] = planes[c * stride + i]`: planes back to whole pixels, for any element.
 pub(crate) fn interleave<T: Copy>(
     simd: Simd,
@@ -425,6 +474,32 @@ mod tests {
         check_split(|x| u16::from(x) * 257);
         check_split(|x| f16::from_f32(f32::from(x) / 255.0));
         check_split(|x| f32::from(x) * 0.3);
+    }
+
+    #[test]
+    fn joined_colours_are_the_stored_planes_side_by_side() {
+        let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e30, -1e30, 255.5, 254.5];
+        for n in [0, 1, 7, 8, 9, 10, 16, 23, 224, 225] {
+            let value = |x: u8, i: usize| match i % 5 {
+                0 => odd[i / 5 % odd.len()],
+                _ => f32::from(x) * 1.37 - 40.0,
+            };
+            let bytes = random(3 * n);
+            let planes: Vec<f32> = bytes.iter().enumerate().map(|(i, x)| value(*x, i)).collect();
+            let planes: [&[f32]; 3] = std::array::from_fn(|c| &planes[c * n..][..n]);
+            for (scale, bias) in [([1.0; 3], [0.0; 3]), ([1.1, -0.5, 2.0], [3.0, 200.5, -7.0])] {
+                for simd in Simd::levels() {
+                    let mut pixels = vec![[9; 3]; n];
+                    join_u8(simd, planes, scale, bias, &mut pixels);
+                    for (c, plane) in planes.iter().enumerate() {
+                        let mut stored = vec![0; n];
+                        affine_store_u8(simd, &mut stored, plane, scale[c], bias[c]);
+                        let found: Vec<u8> = pixels.iter().map(|pixel| pixel[c]).collect();
+                        assert_eq!(found, stored, "channel {c} of {n} pixels, {simd:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
