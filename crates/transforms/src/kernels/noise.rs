@@ -2,10 +2,15 @@
 //! can be made alone, in any order, on any device.
 //!
 //! Numbers are made for [`BLOCKS`] Philox blocks at once, lane by lane, which the compiler turns
-//! into vectors; normals come from them by Box and Muller with the polynomials of `math`.
+//! into vectors, or instructions that it does not find; normals come from them by Box and Muller with the polynomials of `math`.
+
+use pulp::NullaryFnOnce;
 
 use super::Simd;
 use super::math::{clamp, ln, sin_cos_turns};
+
+#[cfg(target_arch = "x86_64")]
+mod v3;
 
 /// Which noise: the counter of a block is `[block, stream, index low, index high]`, as in
 /// `tallow_core::Draws`.
@@ -19,35 +24,106 @@ pub(crate) struct NoiseCounter {
     pub(crate) index: u64,
 }
 
+impl NoiseCounter {
+    /// The low and the high word of the index.
+    #[inline(always)]
+    fn index_words(&self) -> [u32; 2] {
+        [self.index as u32, (self.index >> 32) as u32]
+    }
+
+    /// The keys of all rounds.
+    #[inline(always)]
+    fn schedule(&self) -> Schedule {
+        let mut keys = [self.key; ROUNDS];
+        for round in 1..ROUNDS {
+            for k in 0..2 {
+                keys[round][k] = keys[round - 1][k].wrapping_add(KEY_STEPS[k]);
+            }
+        }
+        keys
+    }
+}
+
 /// Philox blocks made at once.
 const BLOCKS: usize = 8;
 /// Numbers made at once: four per block.
 const NUMBERS: usize = 4 * BLOCKS;
 
-/// The four words of [`BLOCKS`] consecutive Philox blocks: `words[w][i]` is word w of block `first
-/// + i`. A loop over lanes of a function without branches, which the compiler turns into vectors.
-#[inline(always)]
-fn philox(key: &NoiseCounter, first: u32) -> [[u32; BLOCKS]; 4] {
-    let rest = [key.stream, key.index as u32, (key.index >> 32) as u32];
-    let mut words = [[0; BLOCKS]; 4];
-    let [w0, w1, w2, w3] = &mut words;
-    for i in 0..BLOCKS {
-        [w0[i], w1[i], w2[i], w3[i]] = philox_lane(key.key, first.wrapping_add(i as u32), rest);
-    }
-    words
+/// What Philox multiplies by, and what it adds to its key in each of its rounds.
+const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+const ROUNDS: usize = 10;
+
+/// The key of each round.
+type Schedule = [[u32; 2]; ROUNDS];
+
+/// How the numbers of several blocks are made side by side.
+trait Lanes: Copy {
+    /// The keys of all rounds as the lanes take them.
+    type Keys;
+
+    /// Runs `f` compiled for the instructions of these lanes.
+    fn run<F: NullaryFnOnce>(self, f: F) -> F::Output;
+
+    fn keys(self, schedule: &Schedule) -> Self::Keys;
+
+    /// The four words of [`BLOCKS`] consecutive Philox blocks from `first` on, one block per lane.
+    fn philox(self, key: &NoiseCounter, keys: &Self::Keys, first: u32) -> [[u32; BLOCKS]; 4];
+
+    /// Lanes to the order of elements: the four numbers of the first block, of the second, and so on.
+    fn in_order(self, lanes: &[[f32; BLOCKS]; 4]) -> [f32; NUMBERS];
 }
 
-/// `philox4x32_10(key, [block, rest..])`, inlined into the lanes' loop.
+/// Lanes as loops.
+#[derive(Clone, Copy)]
+struct Loops(Simd);
+
+impl Lanes for Loops {
+    type Keys = Schedule;
+
+    #[inline(always)]
+    fn run<F: NullaryFnOnce>(self, f: F) -> F::Output {
+        self.0.run(
+            #[inline(always)]
+            move || f.call(),
+        )
+    }
+
+    #[inline(always)]
+    fn keys(self, schedule: &Schedule) -> Schedule {
+        *schedule
+    }
+
+    #[inline(always)]
+    fn philox(self, key: &NoiseCounter, keys: &Schedule, first: u32) -> [[u32; BLOCKS]; 4] {
+        let mut words = [[0; BLOCKS]; 4];
+        let [w0, w1, w2, w3] = &mut words;
+        for i in 0..BLOCKS {
+            [w0[i], w1[i], w2[i], w3[i]] = philox_lane(key, keys, first.wrapping_add(i as u32));
+        }
+        words
+    }
+
+    #[inline(always)]
+    fn in_order(self, lanes: &[[f32; BLOCKS]; 4]) -> [f32; NUMBERS] {
+        let mut out = [0.0; NUMBERS];
+        for (i, block) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            *block = [lanes[0][i], lanes[1][i], lanes[2][i], lanes[3][i]];
+        }
+        out
+    }
+}
+
+/// `philox4x32_10(key, [block, stream, index..])`, inlined into the lanes' loop.
 #[inline(always)]
-fn philox_lane([mut k0, mut k1]: [u32; 2], block: u32, rest: [u32; 3]) -> [u32; 4] {
-    let (mut c0, [mut c1, mut c2, mut c3]) = (block, rest);
-    for _ in 0..10 {
-        let p0 = u64::from(c0) * 0xD251_1F53;
-        let p1 = u64::from(c2) * 0xCD9E_8D57;
+fn philox_lane(key: &NoiseCounter, keys: &Schedule, block: u32) -> [u32; 4] {
+    let (mut c0, mut c1, [mut c2, mut c3]) = (block, key.stream, key.index_words());
+    for [k0, k1] in keys {
+        let p0 = u64::from(c0) * u64::from(MULTIPLIERS[0]);
+        let p1 = u64::from(c2) * u64::from(MULTIPLIERS[1]);
         c0 = (p1 >> 32) as u32 ^ c1 ^ k0;
         c2 = (p0 >> 32) as u32 ^ c3 ^ k1;
         (c1, c3) = (p1 as u32, p0 as u32);
-        (k0, k1) = (k0.wrapping_add(0x9E37_79B9), k1.wrapping_add(0xBB67_AE85));
     }
     [c0, c1, c2, c3]
 }
@@ -62,16 +138,39 @@ pub(crate) fn unit(u: u32) -> f32 {
     (u >> 8) as i32 as f32 * STEP
 }
 
-/// The normals of a block's numbers, in order: words (0, 1) give the normals 0 and 1, words (2, 3)
-/// the normals 2 and 3.
-#[inline(always)]
-fn normals(words: &[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4] {
-    let mut out = [[0.0; BLOCKS]; 4];
-    for i in 0..BLOCKS {
-        (out[0][i], out[1][i]) = box_muller(words[0][i], words[1][i]);
-        (out[2][i], out[3][i]) = box_muller(words[2][i], words[3][i]);
+/// What becomes of the words of blocks. A trait, because a function that is handed over is not always
+/// compiled for the level of its caller.
+trait Numbers {
+    fn of(&self, words: &[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4];
+}
+
+/// Normal numbers: words (0, 1) give the normals 0 and 1, words (2, 3) the normals 2 and 3.
+struct Normals;
+
+impl Numbers for Normals {
+    #[inline(always)]
+    fn of(&self, words: &[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4] {
+        let mut out = [[0.0; BLOCKS]; 4];
+        for i in 0..BLOCKS {
+            (out[0][i], out[1][i]) = box_muller(words[0][i], words[1][i]);
+            (out[2][i], out[3][i]) = box_muller(words[2][i], words[3][i]);
+        }
+        out
     }
-    out
+}
+
+/// Uniform numbers, as [`unit`].
+struct Units;
+
+impl Numbers for Units {
+    #[inline(always)]
+    fn of(&self, words: &[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4] {
+        let mut out = [[0.0; BLOCKS]; 4];
+        for (out, words) in out.iter_mut().zip(words) {
+            out.iter_mut().zip(words).for_each(|(out, word)| *out = unit(*word));
+        }
+        out
+    }
 }
 
 /// Two independent normals: `r cos(2 pi v), r sin(2 pi v)`, `r = sqrt(-2 ln u)`, with u in (0, 1]
@@ -83,22 +182,6 @@ fn box_muller(a: u32, b: u32) -> (f32, f32) {
     (r * cos, r * sin)
 }
 
-/// Uniform numbers of a block, as [`unit`].
-#[inline(always)]
-fn units(words: &[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4] {
-    words.map(|word| word.map(unit))
-}
-
-/// Lanes to the order of elements: `out[4 * i + w] = lanes[w][i]`.
-#[inline(always)]
-fn in_order(lanes: &[[f32; BLOCKS]; 4]) -> [f32; NUMBERS] {
-    let mut out = [0.0; NUMBERS];
-    for (i, block) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        *block = std::array::from_fn(|w| lanes[w][i]);
-    }
-    out
-}
-
 /// `x[i] = apply(x[i], number of element first + i)` over a row.
 #[inline(always)]
 fn with_numbers(
@@ -106,25 +189,65 @@ fn with_numbers(
     x: &mut [f32],
     key: NoiseCounter,
     first: u64,
-    numbers: impl Fn(&[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4],
+    numbers: impl Numbers,
     apply: impl Fn(f32, f32) -> f32,
 ) {
-    simd.run(
-        #[inline(always)]
-        move || {
-            let mut block = (first / 4) as u32;
-            // The numbers before `first` in its block are made and passed over.
-            let (head, rest) = x.split_at_mut(x.len().min(NUMBERS - first as usize % 4));
-            let made = in_order(&numbers(&philox(&key, block)));
-            let wanted = made[first as usize % 4..].iter();
-            head.iter_mut().zip(wanted).for_each(|(x, n)| *x = apply(*x, *n));
-            for part in rest.chunks_mut(NUMBERS) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = simd.v3() {
+        let lanes = v3::Vectors(simd, v3);
+        return lanes.run(Row { lanes, x, key, first, numbers, apply });
+    }
+    let lanes = Loops(simd);
+    lanes.run(Row { lanes, x, key, first, numbers, apply });
+}
+
+/// A row and what becomes of it.
+struct Row<'a, L, N, A> {
+    lanes: L,
+    x: &'a mut [f32],
+    key: NoiseCounter,
+    first: u64,
+    numbers: N,
+    apply: A,
+}
+
+/// Groups of [`BLOCKS`] that go through each step of the work before any goes through the next. The
+/// formulas are long chains, and in one group after the other each would wait for the one before:
+/// a processor does not see far enough ahead. Twice as fast as a group at once.
+const GROUPS: usize = 8;
+
+impl<L, N, A> NullaryFnOnce for Row<'_, L, N, A>
+where
+    L: Lanes,
+    N: Numbers,
+    A: Fn(f32, f32) -> f32,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { lanes, mut x, key, first, numbers, apply } = self;
+        let keys = lanes.keys(&key.schedule());
+        let mut block = (first / 4) as u32;
+        // The numbers before `first` in its block are made and passed over.
+        let mut passed = first as usize % 4;
+        while !x.is_empty() {
+            let (part, rest) = x.split_at_mut(x.len().min(GROUPS * NUMBERS - passed));
+            let groups = (passed + part.len()).div_ceil(NUMBERS);
+            let mut words = [[[0; BLOCKS]; 4]; GROUPS];
+            for words in &mut words[..groups] {
+                *words = lanes.philox(&key, &keys, block);
                 block = block.wrapping_add(BLOCKS as u32);
-                let made = in_order(&numbers(&philox(&key, block)));
-                part.iter_mut().zip(&made).for_each(|(x, n)| *x = apply(*x, *n));
             }
-        },
-    );
+            let mut made = [[0.0; NUMBERS]; GROUPS];
+            for (made, words) in made.iter_mut().zip(&words[..groups]) {
+                *made = lanes.in_order(&numbers.of(words));
+            }
+            let made = &made.as_flattened()[passed..];
+            part.iter_mut().zip(made).for_each(|(x, n)| *x = apply(*x, *n));
+            (x, passed) = (rest, 0);
+        }
+    }
 }
 
 /// `x + (mean + sigma * normal)`, clamped to `[0, max]` where `clip` is `Some(max)`; all in the
@@ -144,7 +267,7 @@ pub(crate) fn gaussian(
         x,
         key,
         first_element,
-        normals,
+        Normals,
         #[inline(always)]
         move |x, normal| clamp(x + (mean + sigma * normal), low, high),
     );
@@ -157,7 +280,7 @@ pub(crate) fn fill_gaussian(simd: Simd, x: &mut [f32], key: NoiseCounter, first_
         x,
         key,
         first_element,
-        normals,
+        Normals,
         #[inline(always)]
         |_, normal| normal,
     );
@@ -170,7 +293,7 @@ pub(crate) fn uniform(simd: Simd, x: &mut [f32], key: NoiseCounter, first_elemen
         x,
         key,
         first_element,
-        units,
+        Units,
         #[inline(always)]
         |_, unit| unit,
     );
