@@ -3,8 +3,11 @@
 
 #include "math.cuh"
 
+// The weights of red, green and blue in the luma.
+constexpr float LUMA_R = 0.2989f, LUMA_G = 0.587f, LUMA_B = 0.114f;
+
 __device__ __forceinline__ float luma_of(float r, float g, float b) {
-    return 0.2989f * r + 0.587f * g + 0.114f * b;
+    return LUMA_R * r + LUMA_G * g + LUMA_B * b;
 }
 
 __device__ __forceinline__ void saturate(float (&rgb)[4], float f, float max) {
@@ -17,38 +20,30 @@ __device__ __forceinline__ void gray(float (&rgb)[4]) {
     rgb[0] = rgb[1] = rgb[2] = luma_of(rgb[0], rgb[1], rgb[2]);
 }
 
-// `of` of the sector, without a branch.
-__device__ __forceinline__ float pick(float sector, float a, float b, float c, float d, float e, float f) {
-    float low = sector < 1.0f ? a : sector < 2.0f ? b : c;
-    float high = sector < 4.0f ? d : sector < 5.0f ? e : f;
-    return sector < 3.0f ? low : high;
+// `v` less a share of `range`, of 0 to 1, and no less than `beyond` if there is a share.
+__device__ __forceinline__ float lowered(float v, float share, float range, float beyond) {
+    float by = larger(smaller(range * share, range), beyond);
+    return v - (share > 0.0f ? by : 0.0f);
 }
 
 // Turns the hue by `shift` turns.
 __device__ __forceinline__ void turn_hue(float (&rgb)[4], float shift, float max) {
+    float turn = shift * 6.0f - 1.0f;
+    turn = turn < 0.0f ? turn + 6.0f : turn;
     float r = rgb[0], g = rgb[1], b = rgb[2];
     // 0, or NaN where one of them is no finite number, which comparisons pass over.
     float odd = (r + g + b) * 0.0f;
     float v = larger(larger(r, g), b) + odd;
     float range = v - smaller(smaller(r, g), b);
-    bool gray = range == 0.0f;
-    float s = range / (gray ? 1.0f : v);
-    float from = v == r ? 0.0f : v == g ? 2.0f : 4.0f;
+    float from = v == r ? 1.0f : v == g ? 3.0f : 5.0f;
     float difference = v == r ? g - b : v == g ? b - r : r - g;
-    float sixth = from + difference / (gray ? 1.0f : range);
-    float h = sixth * (1.0f / 6.0f) + 1.0f;
-    h = h - floor_of(h);
-    float turned = h + shift;
-    float h6 = (turned - floor_of(turned)) * 6.0f;
-    float sector = floor_of(h6);
-    float sf = s * (h6 - sector);
-    float p = clamp((1.0f - s) * v, 0.0f, max);
-    float q = clamp((1.0f - sf) * v, 0.0f, max);
-    float t = clamp((sf + (1.0f - s)) * v, 0.0f, max);
-    sector = sector == 6.0f ? 0.0f : sector;
-    rgb[0] = pick(sector, v, q, p, p, t, v);
-    rgb[1] = pick(sector, t, v, v, q, p, p);
-    rgb[2] = pick(sector, p, p, t, v, v, q);
+    // Of gray there is nothing to divide: 2^-126 is the least normal number.
+    float h = (from + difference / larger(range, bits_as<float>(0x00800000u))) + turn;
+    h = h < 6.0f ? h : h - 6.0f;
+    float beyond = v - max;
+    rgb[0] = lowered(v, 2.0f - fabsf(h - 3.0f), range, beyond);
+    rgb[1] = lowered(v, fabsf(h - 2.0f) - 1.0f, range, beyond);
+    rgb[2] = lowered(v, fabsf(h - 4.0f) - 1.0f, range, beyond);
 }
 
 // `top` (x `unit`)^`power`, limited to [0, max].
