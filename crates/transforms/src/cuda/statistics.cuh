@@ -2,8 +2,8 @@
 // (`engine/statistics.rs`, `kernels/stats.rs`).
 //
 // A pass over the image leaves partial results, one per block, which `settle` joins in their order:
-// no sum depends on timing. They are not the sums of the CPU, whose order is another; in `f64`, of
-// `f32` values, the difference does not show.
+// no sum depends on timing. The sums of a luma are exact; those of moments are not the sums of the
+// CPU, whose order is another; in `f64`, of `f32` values, the difference does not show.
 #pragma once
 
 #include "color.cuh"
@@ -34,6 +34,15 @@ union Partial {
 __device__ __forceinline__ float least(float a, float b) { return a < b || a != a ? a : b; }
 
 __device__ __forceinline__ float greatest(float a, float b) { return a > b || a != a ? a : b; }
+
+// Channels of colour.
+__device__ __forceinline__ int colors_of(int channels) { return channels >= 3 ? 3 : 1; }
+
+// What rounds values up to `max` to steps of 2^-20 of the power of two at or above it, added and
+// subtracted.
+__device__ __forceinline__ float rounds_to_steps(float max) {
+    return 12.0f * bits_as<float>((bits_as<uint32_t>(max) + 0x007fffffu) & 0xff800000u);
+}
 
 // The slot of channel `channel` in a standardisation.
 __device__ __forceinline__ int moments_of(const Op &op, int channel) {
@@ -80,7 +89,7 @@ struct Tally {
     }
 
     __device__ __forceinline__ void add(const Pixels &pixels, const Tile &tile) {
-        if (op->code == OpCode::Contrast) return add_luma(pixels, tile);
+        if (op->code == OpCode::Contrast) return add_colors(pixels, tile);
 #pragma unroll
         for (int c = 0; c < CHANNELS; ++c) {
             if (c >= tile.count) continue;
@@ -91,13 +100,19 @@ struct Tally {
         }
     }
 
-    __device__ __forceinline__ void add_luma(const Pixels &pixels, const Tile &tile) {
+    // Sums of the channels of colour, in steps of 2^-20 of the range.
+    __device__ __forceinline__ void add_colors(const Pixels &pixels, const Tile &tile) {
         if (tile.first > 0) return;
+        float rounds = rounds_to_steps(op->args[1]);
 #pragma unroll
         for (int i = 0; i < PIXELS; ++i) {
+            if (pixels.at[i] < 0) continue;
             const float(&pixel)[CHANNELS] = pixels.pixels[i].values;
-            float luma = channels >= 3 ? luma_of(pixel[0], pixel[1], pixel[2]) : pixel[0];
-            if (pixels.at[i] >= 0) mine(sums, 0, 0) += double(luma);
+#pragma unroll
+            for (int c = 0; c < 3; ++c) {
+                float step = (pixel[c] + rounds) - rounds;
+                if (c < colors_of(channels)) mine(sums, c, 0) += double(step);
+            }
         }
     }
 
@@ -152,6 +167,21 @@ struct Tally {
     }
 };
 
+// The sum of one kind of a channel over all blocks.
+__device__ inline double joined_sums(const Partial *parts, int count, int c, int which) {
+    double sum = 0.0;
+    for (int p = 0; p < count; ++p) sum += parts[p].sums[c][which];
+    return sum;
+}
+
+// The sum of the luma.
+__device__ inline double joined_luma(const Partial *parts, int count, int channels) {
+    double r = joined_sums(parts, count, 0, 0);
+    if (colors_of(channels) < 3) return r;
+    double g = joined_sums(parts, count, 1, 0), b = joined_sums(parts, count, 2, 0);
+    return double(LUMA_R) * r + double(LUMA_G) * g + double(LUMA_B) * b;
+}
+
 // The numbers of an operation that needs no table, from the parts of all blocks.
 __device__ inline void settle_numbers(const StagePlan &plan, const Op &op, int channels,
                                       const Partial *parts, int count, int c, float (&numbers)[2]) {
@@ -164,16 +194,12 @@ __device__ inline void settle_numbers(const StagePlan &plan, const Op &op, int c
         numbers[0] = low, numbers[1] = high;
         return;
     }
-    double sum = 0.0, squares = 0.0;
-    for (int p = 0; p < count; ++p) {
-        sum += parts[p].sums[c][0];
-        squares += parts[p].sums[c][1];
-    }
     double pixels = double(pixels_of(plan));
     if (op.code == OpCode::Contrast) {
-        numbers[0] = float(sum / pixels);
+        numbers[0] = float(joined_luma(parts, count, channels) / pixels);
         return;
     }
+    double sum = joined_sums(parts, count, c, 0), squares = joined_sums(parts, count, c, 1);
     int shared = op.slot == 1 ? (c < CHANNELS - 1 ? 1 : channels - (CHANNELS - 1)) : channels;
     double values = shared > 0 ? pixels * double(shared) : 1.0;
     double mean = sum / values, variance = squares / values - mean * mean;

@@ -25,7 +25,7 @@ impl Statistic {
     /// What `op` needs, if anything.
     pub(crate) fn of(op: &Op) -> Option<Self> {
         Some(match op.code()? {
-            OpCode::Contrast => Self::Gray(GraySum::default()),
+            OpCode::Contrast => Self::Gray(GraySum::new(op.args[1])),
             OpCode::Autocontrast => Self::Extremes([MinMax::default(); CHANNELS_MAX]),
             OpCode::Equalize => Self::Histograms(Default::default()),
             OpCode::Standardize => Self::Moments([Moments::default(); CHANNELS_MAX]),
@@ -62,7 +62,7 @@ impl Statistic {
     }
 
     /// Adds an image of which `tile` has the values that occur, each as often as its channel's `counts`
-    /// say. Only for what needs no sum of values.
+    /// say. Not for moments, whose sums depend on the order of values.
     pub(crate) fn add_counted(
         &mut self,
         simd: Simd,
@@ -80,7 +80,12 @@ impl Statistic {
                 Self::Histograms(histograms) => {
                     histograms[c].add_counted(simd, values, *counts, op.args[0]);
                 }
-                Self::Gray(_) | Self::Moments(_) | Self::Tables(_) => {}
+                Self::Gray(sum) => {
+                    if c < if tile.channels >= 3 { 3 } else { 1 } {
+                        sum.add_counted(c, values, *counts);
+                    }
+                }
+                Self::Moments(_) | Self::Tables(_) => {}
             }
         }
     }

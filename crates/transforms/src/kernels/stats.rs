@@ -1,11 +1,11 @@
 //! Statistics gathered row by row: what contrast, autocontrast, equalize and standardize need to
 //! know about the whole image before its first pixel is changed.
 //!
-//! Sums run in a fixed number of lanes (element i of a row goes to lane i mod 8), joined in a fixed
-//! order, so that every SIMD level gives the same bits.
+//! Sums that are rounded run in a fixed number of lanes (element i of a row goes to lane i mod 8),
+//! joined in a fixed order, so that every SIMD level gives the same bits.
 
 use super::Simd;
-use super::color::{BLOCK, bins_of, luma_of};
+use super::color::{BLOCK, LUMA, bins_of};
 use super::math::{larger, smaller};
 
 /// Partial sums that a row is spread over.
@@ -52,61 +52,101 @@ fn has_nan(x: &[f32]) -> bool {
     x.iter().fold(0, |odd, x| odd | u32::from(x.is_nan())) != 0
 }
 
-/// The mean of the luma, the pivot of contrast. Luma in `f32`, sums in `f64`.
-#[derive(Clone, Copy, Debug, Default)]
+/// The mean of the luma, the pivot of contrast: the luma of the channels' means.
+///
+/// Values are rounded to steps of 2^-20 of the range first. Sums of steps are exact, so that the mean
+/// is the same whichever way an image is gone through: by rows, by blocks of a device, or by
+/// the levels that occur in it.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct GraySum {
-    lanes: [[f64; LANES]; 1],
-    count: u64,
+    /// Of red, green and blue; of an image without colours only the first.
+    sums: [[f64; LANES]; 3],
+    has_colors: bool,
+    pixels: u64,
+    /// Added and subtracted, it rounds to a step.
+    rounds: f32,
 }
 
 impl GraySum {
+    /// Nothing of an image with values up to `max`, but for what lies beyond by mistake.
+    pub(crate) fn new(max: f32) -> Self {
+        // The power of two at or above `max`. Of 12 times that an `f32` has units of 2^-20.
+        let range = f32::from_bits((max.to_bits() + 0x007f_ffff) & 0xff80_0000);
+        Self { sums: [[0.0; LANES]; 3], has_colors: false, pixels: 0, rounds: 12.0 * range }
+    }
+
     /// Adds a row of three planes.
     pub(crate) fn add(&mut self, simd: Simd, r: &[f32], g: &[f32], b: &[f32]) {
         let n = r.len().min(g.len()).min(b.len());
-        let (r, g, b, lanes) = (&r[..n], &g[..n], &b[..n], &mut self.lanes);
-        self.count += n as u64;
+        self.has_colors = true;
+        self.pixels += n as u64;
+        self.add_planes(simd, [&r[..n], &g[..n], &b[..n]]);
+    }
+
+    /// Adds a row of an image of one channel.
+    pub(crate) fn add_gray(&mut self, simd: Simd, x: &[f32]) {
+        self.pixels += x.len() as u64;
+        self.add_planes(simd, [x, &[], &[]]);
+    }
+
+    fn add_planes(&mut self, simd: Simd, planes: [&[f32]; 3]) {
+        let Self { sums, rounds, .. } = self;
         simd.run(
             #[inline(always)]
             move || {
-                let planes = r.chunks(BLOCK).zip(g.chunks(BLOCK)).zip(b.chunks(BLOCK));
-                for ((r, g), b) in planes {
-                    // BLOCK is a multiple of LANES: a lane stays a lane from block to block.
-                    let mut luma = [0.0; BLOCK];
-                    let pixels = r.iter().zip(g).zip(b);
-                    luma.iter_mut().zip(pixels).for_each(|(y, ((r, g), b))| {
-                        *y = luma_of(*r, *g, *b);
-                    });
-                    accumulate(
-                        lanes,
-                        &luma[..r.len()],
-                        #[inline(always)]
-                        |x| [x],
-                    );
+                for (sums, plane) in sums.iter_mut().zip(planes) {
+                    add_steps(sums, plane, *rounds);
                 }
             },
         );
     }
 
-    /// Adds a row of an image of one channel.
-    pub(crate) fn add_gray(&mut self, simd: Simd, x: &[f32]) {
-        let lanes = &mut self.lanes;
-        self.count += x.len() as u64;
-        simd.run(
-            #[inline(always)]
-            move || {
-                accumulate(
-                    lanes,
-                    x,
-                    #[inline(always)]
-                    |x| [x],
-                )
-            },
-        );
+    /// Adds pixels of which each channel has `values`, as often as its counts say.
+    pub(crate) fn add_counted(&mut self, channel: usize, values: &[f32], counts: &[u32]) {
+        self.has_colors |= channel > 0;
+        if channel == 0 {
+            self.pixels += counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        }
+        let steps = values.iter().map(|x| f64::from((x + self.rounds) - self.rounds));
+        let seen = steps.zip(counts).filter(|(_, count)| **count > 0);
+        self.sums[channel][0] += seen.map(|(x, count)| x * f64::from(*count)).sum::<f64>();
     }
 
     /// The mean in native units, rounded to `f32` once; 0 of nothing.
     pub(crate) fn mean(&self) -> f32 {
-        (join(&self.lanes[0]) / self.count.max(1) as f64) as f32
+        let [r, g, b] = [0, 1, 2].map(|c| join(&self.sums[c]));
+        let [of_r, of_g, of_b] = LUMA.map(f64::from);
+        let sum = if self.has_colors { of_r * r + of_g * g + of_b * b } else { r };
+        (sum / self.pixels.max(1) as f64) as f32
+    }
+}
+
+/// Values that are added as `f32`, in which sums of four steps are exact.
+const STEPS: usize = 4 * LANES;
+
+/// Adds values, each rounded to a step, to sums that are exact and need no order.
+#[inline(always)]
+fn add_steps(sums: &mut [f64; LANES], x: &[f32], rounds: f32) {
+    let (blocks, rest) = x.as_chunks::<STEPS>();
+    let mut lanes = *sums;
+    for block in blocks {
+        add_block(&mut lanes, block, rounds);
+    }
+    if !rest.is_empty() {
+        let mut block = [0.0; STEPS];
+        block[..rest.len()].copy_from_slice(rest);
+        add_block(&mut lanes, &block, rounds);
+    }
+    *sums = lanes;
+}
+
+#[inline(always)]
+fn add_block(sums: &mut [f64; LANES], x: &[f32; STEPS], rounds: f32) {
+    let mut steps = *x;
+    steps.iter_mut().for_each(|x| *x = (*x + rounds) - rounds);
+    for i in 0..LANES {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|k| steps[k * LANES + i]);
+        sums[i] += f64::from((a + b) + (c + d));
     }
 }
 
@@ -272,6 +312,7 @@ impl Moments {
 
 #[cfg(test)]
 mod tests {
+    use super::super::color::luma_of;
     use super::*;
 
     fn random(n: usize, seed: u32) -> Vec<f32> {
@@ -289,8 +330,8 @@ mod tests {
     fn levels_agree_on_every_sum() {
         let mut found = Vec::new();
         for simd in Simd::levels() {
-            let (mut gray, mut moments) = (GraySum::default(), Moments::default());
-            let mut single = GraySum::default();
+            let (mut gray, mut moments) = (GraySum::new(255.0), Moments::default());
+            let mut single = GraySum::new(255.0);
             for n in LENGTHS {
                 let [r, g, b] = [1, 2, 3].map(|seed| random(n, seed));
                 gray.add(simd, &r, &g, &b);
@@ -305,16 +346,52 @@ mod tests {
 
     #[test]
     fn the_gray_mean_is_the_mean_of_the_luma() {
-        let [r, g, b] = [1, 2, 3].map(|seed| random(1001, seed));
-        let mut gray = GraySum::default();
-        for from in [0, 500] {
-            let part = from..from + 500 + from / 500;
-            gray.add(Simd::detect(), &r[part.clone()], &g[part.clone()], &b[part]);
+        for max in [1.0f32, 255.0, 65535.0] {
+            let [r, g, b] =
+                [1, 2, 3].map(|seed| random(1001, seed).iter().map(|x| x / 255.0 * max).collect());
+            let [r, g, b]: [Vec<f32>; 3] = [r, g, b];
+            let mut gray = GraySum::new(max);
+            for from in [0, 500] {
+                let part = from..from + 500 + from / 500;
+                gray.add(Simd::detect(), &r[part.clone()], &g[part.clone()], &b[part]);
+            }
+            let luma = |i: usize| f64::from(luma_of(r[i], g[i], b[i]));
+            let exact = (0..1001).map(luma).sum::<f64>() / 1001.0;
+            assert!((f64::from(gray.mean()) - exact).abs() < 1e-7 * f64::from(max));
         }
-        let luma = |i: usize| f64::from(luma_of(r[i], g[i], b[i]));
-        let exact = (0..1001).map(luma).sum::<f64>() / 1001.0;
-        assert!((f64::from(gray.mean()) - exact).abs() < 1e-5);
-        assert_eq!(GraySum::default().mean(), 0.0);
+        assert_eq!(GraySum::new(1.0).mean(), 0.0);
+    }
+
+    #[test]
+    fn the_gray_mean_does_not_depend_on_the_way_through_an_image() {
+        // Values with fractions below the step, each of which occurs several times.
+        let values = random(256, 4);
+        let counts: [Vec<u32>; 3] = [3, 5, 7].map(|k| (0..256).map(|i| (i * k) % 11).collect());
+        let expanded = counts.each_ref().map(|counts| {
+            let each = values.iter().zip(counts);
+            let mut all: Vec<f32> = each.flat_map(|(x, n)| vec![*x; *n as usize]).collect();
+            all.truncate(1200);
+            all
+        });
+        let counted = |plane: &Vec<f32>| -> Vec<u32> {
+            values.iter().map(|x| plane.iter().filter(|y| *y == x).count() as u32).collect()
+        };
+        let [r, g, b] = &expanded;
+        let (mut by_rows, mut by_levels) = (GraySum::new(255.0), GraySum::new(255.0));
+        let mut backwards = GraySum::new(255.0);
+        for row in 0..12 {
+            let [r, g, b] = [r, g, b].map(|plane| &plane[row * 100..][..100]);
+            by_rows.add(Simd::detect(), r, g, b);
+        }
+        for at in (0..1200).rev() {
+            backwards.add(Simd::detect(), &r[at..=at], &g[at..=at], &b[at..=at]);
+        }
+        for (c, plane) in expanded.iter().enumerate() {
+            by_levels.add_counted(c, &values, &counted(plane));
+        }
+        let [by_rows, by_levels, backwards] = [by_rows, by_levels, backwards].map(|sum| sum.mean());
+        assert_eq!(by_rows.to_bits(), by_levels.to_bits());
+        assert_eq!(by_rows.to_bits(), backwards.to_bits());
     }
 
     #[test]
@@ -361,7 +438,7 @@ mod tests {
                     let mut x = random(n, 6);
                     x[at] = f32::NAN;
                     let (mut extremes, mut moments) = (MinMax::default(), Moments::default());
-                    let (mut gray, mut histogram) = (GraySum::default(), Histogram::default());
+                    let (mut gray, mut histogram) = (GraySum::new(255.0), Histogram::default());
                     for row in [&random(n, 7), &x, &random(n, 8)] {
                         extremes.add(simd, row);
                         moments.add(simd, row);
