@@ -2,20 +2,21 @@
 
     python loader.py PEER WORK.json [FORM]
 
-PEER is torch, dali, spdl or grain, and for pictures torch_pil, torch_decode, opencv, dali or spdl, which
-are in `pictures.py`. WORK.json names the files of each field, sample by sample, the batch size, and
+PEER is torch, dali, spdl or grain. Those that augment arrays are in `arrays.py`, and those that decode
+pictures in `pictures.py`. WORK.json names the files of each field, sample by sample, the batch size, and
 the number of threads or worker processes. A peer can be used in several ways, called
 forms. The line `choose` tries them, and a second process, given the fastest FORM, is the one that is
 measured. So neither the memory nor the start of the other forms counts.
 
-The first line written is {"ready": versions, "version": its own, "notes": where it differs} or
-{"absent": why}. Then each line read is answered with one line of JSON:
+The first line written is {"ready": versions, "version": its own, "notes": where it differs}, {"absent":
+why}, or {"left_out": why} if the peer has no counterpart of a step. Then each line read is answered with
+one line of JSON:
 
     choose    runs epochs of every form in turns: {"form": the fastest, "tried": {form: samples/s}}
     warm      runs an epoch that is not timed, and often looks at the memory of worker processes
     epoch E   {"seconds", "first_batch_seconds", "samples", "bytes", "cpu_seconds", "peak_bytes"}
-    verify    runs an epoch and counts {"samples", "checksum"}, of pictures {"samples", "labels",
-              "means"}
+    verify    runs an epoch and counts {"samples", "checksum"}, without the augmented field, of which
+              there are {"dtype", "shape", "means"} instead: a mean for each channel
     quit      ends the process, like the end of the input
 
 An epoch is every sample once, in its own order, in batches of one array per field, of which the last
@@ -30,7 +31,6 @@ import json
 import multiprocessing
 import os
 import platform
-import re
 import resource
 import sys
 import time
@@ -41,8 +41,10 @@ os.dup2(2, 1)
 
 try:
     import numpy as np  # noqa: E402
+    import arrays  # noqa: E402
     import pictures  # noqa: E402
-    from torch_peer import data_loaders, size_of, torchvision_steps  # noqa: E402
+    from chains import Chain, NoCounterpart  # noqa: E402
+    from torch_peer import data_loaders  # noqa: E402
 except ImportError as missing:
     ANSWERS.write(json.dumps({"absent": str(missing)}) + "\n")
     sys.exit()
@@ -87,68 +89,15 @@ def load(path):
         return np.load(path)
 
 
-class Chain:
-    """Augmentation steps, each a name and its arguments: numbers, (low, high), lists, or words."""
-
-    def __init__(self, augment, fields):
-        self.field = [field["name"] for field in fields].index(augment["field"])
-        self.planes = augment["layout"] == "chw"
-        steps = re.findall(r"(\w+)(?:\(([^()]*)\))?", augment["chain"])
-        self.steps = [(name, *self.arguments(text)) for name, text in steps]
-
-    def arguments(self, text):
-        positional, named = [], {}
-        for part in re.findall(r"(?:\[[^]]*\]|[^,\[])+", text):
-            key, _, value = part.strip().rpartition("=")
-            if key:
-                named[key] = self.value(value)
-            else:
-                positional.append(self.value(value))
-        return positional, named
-
-    def value(self, text):
-        if text.startswith("["):
-            return [float(number) for number in text[1:-1].split(",")]
-        if ".." in text:
-            return tuple(float(number) for number in text.split(".."))
-        try:
-            return int(text)
-        except ValueError:
-            pass
-        try:
-            return float(text)
-        except ValueError:
-            return text
-
-
 # --- torch ---------------------------------------------------------------------------------------
-
-
-def torchvision_chain(chain):
-    """As documented: all steps of `transforms.v2` per image, in u8 as long as possible."""
-    import torch
-    from torchvision.transforms import v2
-
-    scaled = v2.ToDtype(torch.float32, scale=True)
-    steps = [step for step in chain.steps if step[0] not in ("normalize", "to_dtype")]
-    last = [step for step in chain.steps if step[0] == "normalize"]
-    return v2.Compose([*torchvision_steps(steps), scaled, *torchvision_steps(last)])
 
 
 def torch_forms(work):
     """A map-style dataset that reads the files of a sample with numpy."""
     import torch
 
-    chain = work.augment
-    transform = torchvision_chain(chain) if chain else None
-
     def item(index):
-        tensors = [torch.from_numpy(np.load(files[index])) for files in work.fields]
-        if chain:
-            image = tensors[chain.field]
-            image = image if chain.planes else image.permute(2, 0, 1)
-            tensors[chain.field] = transform(image).contiguous()
-        return tuple(tensors)
+        return tuple(torch.from_numpy(np.load(files[index])) for files in work.fields)
 
     return data_loaders(work, item)
 
@@ -156,131 +105,40 @@ def torch_forms(work):
 # --- DALI ----------------------------------------------------------------------------------------
 
 
-def dali_chain(chain, image):
-    """Horizontal flips, a crop that comes last, the normalisation and the cast are one fused operator at
-    the end. That changes nothing, because the steps in between treat all pixels alike."""
-    from nvidia.dali import fn, types
-
-    def uniform(low, high):
-        return fn.random.uniform(range=(low, high))
-
-    layout = "CHW" if chain.planes else "HWC"
-    image = fn.reshape(image, layout=layout)
-    names = [name for name, _, _ in chain.steps]
-    if chain.planes and ("color_jitter" in names or "random_resized_crop" in names):
-        image = fn.transpose(image, perm=[1, 2, 0], transpose_layout=True)
-    last = {"mean": [0.0], "std": [255.0]}
-    for at, (name, positional, named) in enumerate(chain.steps):
-        following = set(names[at + 1 :])
-        match name:
-            case "random_resized_crop":
-                image = fn.random_resized_crop(
-                    image,
-                    size=size_of(positional),
-                    random_area=named["scale"],
-                    random_aspect_ratio=named["ratio"],
-                )
-            case "random_crop" | "center_crop":
-                crop = {"crop": size_of(positional)}
-                if name == "random_crop":
-                    crop |= {"crop_pos_x": uniform(0.0, 1.0), "crop_pos_y": uniform(0.0, 1.0)}
-                if following <= {"random_hflip", "normalize", "to_dtype"}:
-                    last |= crop
-                else:
-                    image = fn.crop(image, **crop)
-            case "resize":
-                size = {"resize_shorter": positional[0]}
-                if len(positional) == 2:
-                    size = {"resize_y": positional[0], "resize_x": positional[1]}
-                image = fn.resize(image, **size)
-            case "random_hflip":
-                last["mirror"] = fn.random.coin_flip(probability=positional[0])
-            case "random_vflip":
-                flipped = fn.random.coin_flip(probability=positional[0])
-                image = fn.flip(image, horizontal=0, vertical=flipped)
-            case "color_jitter":
-                brightness, contrast, saturation, hue = [*positional, 0, 0, 0][:4]
-                image = fn.color_twist(
-                    image,
-                    brightness=uniform(1 - brightness, 1 + brightness),
-                    contrast=uniform(1 - contrast, 1 + contrast),
-                    saturation=uniform(1 - saturation, 1 + saturation),
-                    hue=uniform(-360 * hue, 360 * hue),
-                )
-            case "normalize":
-                mean, std = positional
-                last |= {"mean": [255 * x for x in mean], "std": [255 * x for x in std]}
-    return fn.crop_mirror_normalize(image, dtype=types.FLOAT, output_layout=layout, **last)
-
-
 def dali_forms(work):
-    """One numpy reader per field, with the same shuffle, on the CPU.
-
-    Exactly the batches of an epoch are scheduled, two ahead as is DALI's default, so that it does not
-    begin the next epoch while another loader has its turn. Its readers still have one batch ready.
-    DALI fills up the last batch with the last sample, which is cut off here.
-    """
-    from nvidia import dali
+    """One numpy reader per field, with the same shuffle, on the CPU."""
     from nvidia.dali import fn
 
-    def form(executor, maps):
-        def make():
-            ahead = min(2, work.batches)
-            pipeline = dali.Pipeline(
-                batch_size=work.batch_size,
-                num_threads=work.workers,
-                device_id=None,
-                seed=work.seed,
-                prefetch_queue_depth=ahead,
-                exec_dynamic=executor == "dynamic",
-            )
-            with pipeline:
-                readers = [
-                    fn.readers.numpy(
-                        name=f"field{number}",
-                        files=files,
-                        shuffle_after_epoch=True,
-                        shuffle_after_epoch_seed=work.seed,
-                        pad_last_batch=True,
-                        cache_header_information=True,
-                        dont_use_mmap=not maps,
-                    )
-                    for number, files in enumerate(work.fields)
-                ]
-                if work.augment:
-                    at = work.augment.field
-                    readers[at] = dali_chain(work.augment, readers[at])
-                pipeline.set_outputs(*readers)
-            pipeline.build()
-            last_rows = work.samples - (work.batches - 1) * work.batch_size
-            # The very first call schedules all batches ahead, and each later one a single batch.
-            begun = False
+    from dali_peer import pipelines
 
-            def epoch(_):
-                nonlocal begun
-                for _ in range(ahead if begun else 1):
-                    pipeline.schedule_run()
-                begun = True
-                for number in range(work.batches):
-                    outputs = pipeline.share_outputs()
-                    batch = [np.asarray(output.as_tensor()) for output in outputs]
-                    if number + 1 == work.batches:
-                        batch = [array[:last_rows] for array in batch]
-                    yield batch
-                    del outputs, batch
-                    pipeline.release_outputs()
-                    if number + ahead < work.batches:
-                        pipeline.schedule_run()
+    chain = work.augment
+    if chain:
+        import dali_chain
 
-            return epoch
+        augmented = dali_chain.of_graph(chain, given_planes=chain.planes)
+        layout = "CHW" if chain.planes else "HWC"
 
-        return make
+    def graph(maps):
+        def outputs():
+            readers = [
+                fn.readers.numpy(
+                    name=f"field{number}",
+                    files=files,
+                    shuffle_after_epoch=True,
+                    shuffle_after_epoch_seed=work.seed,
+                    pad_last_batch=True,
+                    cache_header_information=True,
+                    dont_use_mmap=not maps,
+                )
+                for number, files in enumerate(work.fields)
+            ]
+            if chain:
+                readers[chain.field] = augmented(fn.reshape(readers[chain.field], layout=layout))
+            return tuple(readers)
 
-    return {
-        f"{executor} executor, {'mapped' if maps else 'read'} files": form(executor, maps)
-        for executor in ("static", "dynamic")
-        for maps in (True, False)
-    }
+        return outputs
+
+    return pipelines(work, {"mapped files": graph(True), "read files": graph(False)})
 
 
 # --- SPDL ----------------------------------------------------------------------------------------
@@ -410,12 +268,17 @@ PEERS = {
 }
 
 
-NOTES_AUGMENTED = {
-    "torch": ["the chain is torchvision's transforms.v2, image by image"],
-    "dali": [
-        "planes are transposed for a random resized crop or a colour jitter, which need colours last",
-        "its colour jitter is one matrix, in a fixed order",
-    ],
+# The same with an augmented field of arrays.
+ARRAY_PEERS = {
+    **arrays.PEERS,
+    "dali": (
+        *PEERS["dali"][:2],
+        [
+            *PEERS["dali"][2],
+            "planes are transposed for steps that need colours last; its colour jitter is one matrix, in a "
+            "fixed order",
+        ],
+    ),
 }
 
 
@@ -521,6 +384,27 @@ class Meter:
         }
 
 
+# Types of numpy, by the names that they have in `bench-loader`.
+DTYPES = {"uint8": "u8", "float16": "f16", "float32": "f32"}
+
+
+def kind_of(array):
+    """What a batch holds: the type and the shape of a row."""
+    return {"dtype": DTYPES.get(str(array.dtype), str(array.dtype)), "shape": list(array.shape[1:])}
+
+
+def checked(work, batches):
+    """The batches of an epoch, if the first one has what is to be delivered."""
+    for number, batch in enumerate(batches):
+        if number == 0 and work.augment:
+            found = kind_of(np.asarray(batch[work.augment.field]))
+            expected = {"dtype": work.augment.dtype, "shape": work.augment.shape}
+            if found != expected:
+                raise RuntimeError(f"delivers {found}, expected {expected}")
+        yield batch
+        batch = None
+
+
 def choose(forms, work):
     """The form with the fastest epoch. A form that fails does not compete."""
     made, failures, rates = {}, {}, {}
@@ -536,7 +420,8 @@ def choose(forms, work):
             try:
                 if name not in made:
                     made[name] = make()
-                figures = Meter().epoch(made[name], number)
+                epoch = made[name]
+                figures = Meter().epoch(lambda n, epoch=epoch: checked(work, epoch(n)), number)
                 if figures["samples"] != work.samples:
                     raise RuntimeError(f"{figures['samples']} samples of {work.samples}")
                 spent[name] += figures["seconds"]
@@ -562,20 +447,28 @@ def rows_hashed(array):
     return data.view("<u8").sum(axis=1, dtype=np.uint64)
 
 
-def verify(epoch):
+def verify(work, epoch):
     """A sum over samples of a hash of all their fields. It does not depend on the order of the samples,
-    but on which row of one field comes with which of another."""
-    samples, total = 0, np.uint64(0)
+    but on which row of one field comes with which of another. An augmented field does not count, but
+    its means do."""
+    samples, total, means = 0, np.uint64(0), 0.0
+    augmented = work.augment.field if work.augment else None
     with np.errstate(over="ignore"):
         for batch in epoch(1):
             hashes = np.zeros(len(batch[0]), np.uint64)
-            for array in batch:
+            for field, array in enumerate(map(np.asarray, batch)):
+                if field == augmented:
+                    axes = (2, 3) if work.augment.to_planes else (1, 2)
+                    means = means + array.mean(axis=axes, dtype=np.float64).sum(axis=0)
+                    kind = kind_of(array)
+                    continue
                 hashes = (hashes ^ (hashes >> np.uint64(29))) * MULTIPLIER
-                hashes += rows_hashed(np.asarray(array))
+                hashes += rows_hashed(array)
             hashes ^= hashes >> np.uint64(32)
             total += hashes.sum(dtype=np.uint64)
             samples += len(hashes)
-    return {"samples": samples, "checksum": f"{int(total):016x}"}
+    answer = {"samples": samples, "checksum": f"{int(total):016x}"}
+    return {**answer, **kind, "means": (means / samples).tolist()} if work.augment else answer
 
 
 def versions(packages):
@@ -604,21 +497,22 @@ def answer(line, work, forms, chosen, meter):
             gc.collect()
             return meter.epoch(chosen, int(number))
         case ["verify"]:
-            return pictures.verify(work, chosen) if work.pictures else verify(chosen)
+            return verify(work, chosen)
     return {"error": f"expected choose, warm, epoch E, verify or quit, found {line.strip()!r}"}
 
 
 def main():
     peer, work, *form = sys.argv[1:]
     work = Work(work)
-    make_forms, packages, notes = (pictures.PEERS if work.pictures else PEERS)[peer]
-    if work.augment and not work.pictures:
-        notes = [*notes, *NOTES_AUGMENTED.get(peer, [])]
-        packages = [*packages, "torchvision"] if peer == "torch" else packages
+    peers = pictures.PEERS if work.pictures else ARRAY_PEERS if work.augment else PEERS
+    make_forms, packages, notes = peers[peer]
     try:
         forms = make_forms(work)
     except ImportError as error:
         tell({"absent": str(error)})
+        return
+    except NoCounterpart as missing:
+        tell({"left_out": f"no counterpart of {missing}"})
         return
     chosen = forms[form[0]]() if form else None
     meter = Meter()

@@ -1,230 +1,109 @@
-"""What the other loaders do with pictures: decode, augment, and deliver batches of planes of floats.
+"""What the other loaders do with pictures: decode, augment, and deliver batches.
 
 `loader.py` imports this if its work is pictures. Each peer does the chain as its users would write
 it. The random numbers differ, so the batches do; what must agree are their shapes, the labels, and
 the means of the channels over an epoch.
 """
 
+import copy
+
 import numpy as np
-from torch_peer import data_loaders, size_of, torchvision_steps
 
-
-def split(chain):
-    """The steps on pixels, and the mean and the standard deviation of a normalisation."""
-    steps = [step for step in chain.steps if step[0] not in ("normalize", "to_dtype")]
-    last = [positional for name, positional, _ in chain.steps if name == "normalize"]
-    return steps, (last[0] if last else None)
+from chains import NoCounterpart
+from torch_peer import augmenting, with_opencv
 
 
 # --- torch ---------------------------------------------------------------------------------------
 
 
-def readers(work, read):
-    """Forms of torch's DataLoader on images that `read` makes of their paths."""
-
-    def item(index):
-        image = read(work.fields[0][index])
-        return (image, work.labels[index]) if work.labels else (image,)
-
-    return data_loaders(work, item)
-
-
-def torch_chain(work, to_tensor):
-    """All steps of `transforms.v2` per image; `to_tensor` comes after those on pixels."""
-    import torch
-    from torchvision.transforms import v2
-
-    torch.set_num_threads(1)
-    steps, normalization = split(work.augment)
-    last = [*to_tensor, v2.ToDtype(torch.float32, scale=True)]
-    if normalization:
-        last.append(v2.Normalize(*normalization, inplace=True))
-    return v2.Compose([*torchvision_steps(steps), *last])
-
-
 def torch_pil_forms(work):
-    """PIL decodes, crops and resizes; then the image becomes a tensor."""
+    """PIL decodes and augments; then the image becomes a tensor."""
     from PIL import Image
-    from torchvision.transforms import v2
 
-    chain = torch_chain(work, [v2.PILToTensor()])
+    import torch_chain
+
+    run = torch_chain.of_pil(work.augment)
 
     def read(path):
         with Image.open(path) as image:
-            return chain(image.convert("RGB"))
+            return run(image.convert("RGB"))
 
-    return readers(work, read)
+    return augmenting(work, {"": read})
 
 
 def torch_decode_forms(work):
     """`torchvision.io` decodes into a tensor, which stays bytes as long as possible."""
     from torchvision.io import ImageReadMode, decode_image, read_file
 
-    chain = torch_chain(work, [])
+    import torch_chain
+
+    run = torch_chain.of_tensors(work.augment)
 
     def read(path):
-        return chain(decode_image(read_file(path), mode=ImageReadMode.RGB))
+        return run(decode_image(read_file(path), mode=ImageReadMode.RGB))
 
-    return readers(work, read)
+    return augmenting(work, {"": read})
 
 
 # --- OpenCV --------------------------------------------------------------------------------------
 
 
 def opencv_forms(work):
-    """OpenCV decodes, albumentations augments, torch's DataLoader makes batches. Areas are averaged
-    where an image becomes smaller, which is OpenCV's way not to alias."""
-    import albumentations as A
+    """OpenCV decodes and augments, by albumentations or by hand. Areas are averaged where an image
+    becomes smaller, which is OpenCV's way not to alias."""
     import cv2
-    import torch
-    from albumentations.pytorch import ToTensorV2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    steps, normalization = split(work.augment)
-    area = {"interpolation": cv2.INTER_AREA}
-
-    def made(name, positional, named):
-        height, width = size_of(positional)
-        match name:
-            case "random_resized_crop":
-                options = {"scale": named["scale"], "ratio": named["ratio"], **area}
-                return A.RandomResizedCrop((height, width), **options)
-            case "random_crop":
-                return A.RandomCrop(height, width)
-            case "center_crop":
-                return A.CenterCrop(height, width)
-            case "resize" if len(positional) == 1:
-                return A.SmallestMaxSize(height, **area)
-            case "resize":
-                return A.Resize(height, width, **area)
-            case "random_hflip":
-                return A.HorizontalFlip(p=positional[0])
-            case "random_vflip":
-                return A.VerticalFlip(p=positional[0])
-            case "color_jitter":
-                return A.ColorJitter(*positional, p=1)
-
-    mean, std = normalization or ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
-    chain = A.Compose([*[made(*step) for step in steps], A.Normalize(mean, std), ToTensorV2()])
 
     def read(path):
-        return chain(image=cv2.imread(path, cv2.IMREAD_COLOR_RGB))["image"]
+        return cv2.imread(path, cv2.IMREAD_COLOR_RGB)
 
-    return readers(work, read)
+    return augmenting(work, with_opencv(work.augment, read))
 
 
 # --- DALI ----------------------------------------------------------------------------------------
 
 
 def dali_forms(work):
-    """A file reader and the CPU decoder, which decodes only the part of a random resized crop if it is
-    the first step and `fused`. Batches are scheduled as in `loader.py`."""
-    from nvidia import dali
+    """A file reader and the CPU decoder, which may decode only the part of a random resized crop that is
+    the first step."""
     from nvidia.dali import fn, types
 
-    steps, normalization = split(work.augment)
-    names = [name for name, _, _ in steps]
-    can_fuse = names[:1] == ["random_resized_crop"]
+    import dali_chain
+    from dali_peer import pipelines
 
-    def uniform(low, high):
-        return fn.random.uniform(range=(low, high))
+    chain = work.augment
+    whole = dali_chain.of_graph(chain, given_planes=False)
+    first, rest = chain.steps[:1], None
+    if first and first[0].name == "random_resized_crop":
+        after = copy.copy(chain)
+        after.steps = chain.steps[1:]
+        rest = dali_chain.of_graph(after, given_planes=False)
 
-    def decoded(files, fused):
-        if not fused:
-            return fn.decoders.image(files, output_type=types.RGB), steps
-        _, positional, named = steps[0]
-        options = {"random_area": named["scale"], "random_aspect_ratio": named["ratio"]}
+    def decoded(files, parts):
+        if not parts:
+            return whole(fn.decoders.image(files, output_type=types.RGB))
+        step = first[0]
+        options = {"random_area": step.options["scale"], "random_aspect_ratio": step.options["ratio"]}
         image = fn.decoders.image_random_crop(files, output_type=types.RGB, **options)
-        height, width = size_of(positional)
-        return fn.resize(image, resize_y=height, resize_x=width, antialias=True), steps[1:]
+        return rest(fn.resize(image, size=step.size(), **dali_chain.resizing(step)))
 
-    def augmented(image, rest):
-        mean, std = normalization or ([0.0], [1.0])
-        last = {"mean": [255 * x for x in mean], "std": [255 * x for x in std]}
-        for name, positional, named in rest:
-            match name:
-                case "random_resized_crop":
-                    options = {"random_area": named["scale"], "random_aspect_ratio": named["ratio"]}
-                    image = fn.random_resized_crop(image, size=size_of(positional), **options)
-                case "random_crop":
-                    place = {"crop_pos_x": uniform(0.0, 1.0), "crop_pos_y": uniform(0.0, 1.0)}
-                    image = fn.crop(image, crop=size_of(positional), **place)
-                case "center_crop":
-                    image = fn.crop(image, crop=size_of(positional))
-                case "resize" if len(positional) == 1:
-                    image = fn.resize(image, resize_shorter=positional[0], antialias=True)
-                case "resize":
-                    height, width = positional
-                    image = fn.resize(image, resize_y=height, resize_x=width, antialias=True)
-                case "random_hflip":
-                    last["mirror"] = fn.random.coin_flip(probability=positional[0])
-                case "random_vflip":
-                    flipped = fn.random.coin_flip(probability=positional[0])
-                    image = fn.flip(image, horizontal=0, vertical=flipped)
-                case "color_jitter":
-                    brightness, contrast, saturation, hue = [*positional, 0, 0, 0][:4]
-                    image = fn.color_twist(
-                        image,
-                        brightness=uniform(1 - brightness, 1 + brightness),
-                        contrast=uniform(1 - contrast, 1 + contrast),
-                        saturation=uniform(1 - saturation, 1 + saturation),
-                        hue=uniform(-360 * hue, 360 * hue),
-                    )
-        return fn.crop_mirror_normalize(image, dtype=types.FLOAT, output_layout="CHW", **last)
-
-    def form(executor, fused):
-        def make():
-            ahead = min(2, work.batches)
-            pipeline = dali.Pipeline(
-                batch_size=work.batch_size,
-                num_threads=work.workers,
-                device_id=None,
-                seed=work.seed,
-                prefetch_queue_depth=ahead,
-                exec_dynamic=executor == "dynamic",
+    def graph(parts):
+        def outputs():
+            files, labels = fn.readers.file(
+                files=work.fields[0],
+                labels=work.labels or None,
+                shuffle_after_epoch=True,
+                shuffle_after_epoch_seed=work.seed,
+                pad_last_batch=True,
             )
-            with pipeline:
-                files, labels = fn.readers.file(
-                    files=work.fields[0],
-                    labels=work.labels or None,
-                    shuffle_after_epoch=True,
-                    shuffle_after_epoch_seed=work.seed,
-                    pad_last_batch=True,
-                )
-                image, rest = decoded(files, fused)
-                labels = fn.cast(labels, dtype=types.INT64)
-                pipeline.set_outputs(augmented(image, rest), labels)
-            pipeline.build()
-            last_rows = work.samples - (work.batches - 1) * work.batch_size
-            # The very first call schedules all batches ahead, and each later one a single batch.
-            begun = False
+            image = decoded(files, parts)
+            if not work.labels:
+                return image
+            return image, fn.squeeze(fn.cast(labels, dtype=types.INT64), axes=[0])
 
-            def epoch(_):
-                nonlocal begun
-                for _ in range(ahead if begun else 1):
-                    pipeline.schedule_run()
-                begun = True
-                for number in range(work.batches):
-                    outputs = pipeline.share_outputs()
-                    rows = last_rows if number + 1 == work.batches else work.batch_size
-                    images, labels = [np.asarray(output.as_tensor())[:rows] for output in outputs]
-                    batch = [images, labels.reshape(-1)] if work.labels else [images]
-                    yield batch
-                    del outputs, batch, images, labels
-                    pipeline.release_outputs()
-                    if number + ahead < work.batches:
-                        pipeline.schedule_run()
+        return outputs
 
-            return epoch
-
-        return make
-
-    return {
-        f"{executor} executor, {'parts' if fused else 'whole pictures'} decoded": form(executor, fused)
-        for executor in ("static", "dynamic")
-        for fused in ([True, False] if can_fuse else [False])
-    }
+    graphs = {"parts decoded": graph(True)} if rest else {}
+    return pipelines(work, {**graphs, "whole pictures decoded": graph(False)})
 
 
 # --- SPDL ----------------------------------------------------------------------------------------
@@ -245,6 +124,56 @@ def random_part(height, width, scale, ratio, draw):
     return (height - down) // 2, (width - across) // 2, down, across
 
 
+# How FFmpeg scales; its filters widen where a picture shrinks.
+SCALED = {"nearest": "neighbor", "bilinear": "bilinear", "bicubic": "bicubic"}
+
+WITH_FFMPEG = {
+    *("random_resized_crop", "random_crop", "center_crop", "resize"),
+    *("hflip", "vflip", "random_hflip", "random_vflip"),
+}
+
+
+def filters(steps, height, width, draw):
+    """The filters of FFmpeg for one picture."""
+    for step in steps:
+        down, across = step.size() if step.args else (0, 0)
+        flags = SCALED[step.options.get("interpolation", "bilinear")]
+        match step.name:
+            case "random_resized_crop":
+                part = random_part(height, width, step.options["scale"], step.options["ratio"], draw)
+                yield "crop={3}:{2}:{1}:{0}:exact=1".format(*part)
+                yield f"scale={across}:{down}:flags={flags}"
+                height, width = down, across
+            case "random_crop" | "center_crop":
+                free = height - down, width - across
+                top, left = (n // 2 for n in free)
+                if step.name == "random_crop":
+                    top, left = (draw.integers(n + 1) for n in free)
+                yield f"crop={across}:{down}:{left}:{top}:exact=1"
+                height, width = down, across
+            case "resize":
+                if len(step.args) == 1:
+                    short = min(height, width)
+                    down, across = (n * step.args[0] // short for n in (height, width))
+                yield f"scale={across}:{down}:flags={flags}"
+                height, width = down, across
+            case "hflip" | "vflip":
+                yield step.name
+            case "random_hflip" | "random_vflip":
+                if draw.random() < step.args[0]:
+                    yield step.name[-5:]
+    yield "format=pix_fmts=rgb24"
+
+
+def with_ffmpeg(steps):
+    """Refuses steps that FFmpeg's filters here do not do."""
+    for step in steps:
+        aliased = step.options.get("antialias") == "false"
+        smooth = step.options.get("interpolation") != "nearest"
+        if step.name not in WITH_FFMPEG or "max" in step.options or (aliased and smooth):
+            raise NoCounterpart(step.name)
+
+
 def spdl_forms(work):
     """FFmpeg decodes, and crops, resizes and flips in the filter of each picture; numpy normalises. A
     pipeline per epoch, with its stages on threads."""
@@ -257,51 +186,29 @@ def spdl_forms(work):
         # The package comes without the libraries of FFmpeg.
         raise ImportError(str(error).split(". ")[0]) from error
 
-    steps, normalization = split(work.augment)
-    mean, std = normalization or ([0.0] * 3, [1.0] * 3)
-    factor = (1 / (255 * np.array(std, np.float32))).reshape(3, 1, 1)
-    offset = (-np.array(mean, np.float32) / np.array(std, np.float32)).reshape(3, 1, 1)
+    chain = work.augment
+    with_ffmpeg(chain.steps)
+    scale, offset = (np.array(x, np.float32) for x in chain.scale_and_offset())
+    if chain.to_planes:
+        scale, offset = (x.reshape(3, 1, 1) for x in (scale, offset))
 
-    def filters(height, width, draw):
-        for name, positional, named in steps:
-            down, across = size_of(positional) if positional else (0, 0)
-            match name:
-                case "random_resized_crop":
-                    part = random_part(height, width, named["scale"], named["ratio"], draw)
-                    yield "crop={3}:{2}:{1}:{0}:exact=1".format(*part)
-                    yield f"scale={across}:{down}:flags=bilinear"
-                    height, width = down, across
-                case "random_crop" | "center_crop":
-                    free = height - down, width - across
-                    top, left = (n // 2 for n in free)
-                    if name == "random_crop":
-                        top, left = (draw.integers(n + 1) for n in free)
-                    yield f"crop={across}:{down}:{left}:{top}:exact=1"
-                    height, width = down, across
-                case "resize":
-                    if len(positional) == 1:
-                        short = min(height, width)
-                        down, across = (round(n * positional[0] / short) for n in (height, width))
-                    yield f"scale={across}:{down}:flags=bilinear"
-                    height, width = down, across
-                case "random_hflip" | "random_vflip":
-                    if draw.random() < positional[0]:
-                        yield name[-5:]
-                case _:
-                    raise ValueError(f"{name} is not done with SPDL here")
-        yield "format=pix_fmts=rgb24"
+    def delivered(image):
+        image = image.transpose(2, 0, 1) if chain.to_planes else image
+        if chain.dtype == "u8":
+            return image
+        image = image.astype(np.float32)
+        image *= scale
+        image += offset
+        return image.astype(np.float16) if chain.dtype == "f16" else image
 
     def sample(task):
         index, seed = task
         draw = np.random.default_rng([seed, int(index)])
         packets = spdl.io.demux_image(work.fields[0][index])
-        description = ",".join(filters(packets.height, packets.width, draw))
+        description = ",".join(filters(chain.steps, packets.height, packets.width, draw))
         frames = spdl.io.decode_packets(packets, filter_desc=description)
         image = spdl.io.to_numpy(spdl.io.convert_frames(frames))
-        image = image.transpose(2, 0, 1).astype(np.float32)
-        image *= factor
-        image += offset
-        return image, work.labels[index] if work.labels else 0
+        return delivered(image), work.labels[index] if work.labels else 0
 
     def stacked(samples):
         images = np.stack([image for image, _ in samples])
@@ -353,13 +260,3 @@ PEERS = {
     ),
 }
 
-
-def verify(work, epoch):
-    """The sum of the labels and the mean of each channel: the same for all, but for the random numbers."""
-    samples, labels, means = 0, 0, 0.0
-    for batch in epoch(1):
-        images = np.asarray(batch[0])
-        samples += len(images)
-        means = means + images.mean(axis=(2, 3), dtype=np.float64).sum(axis=0)
-        labels += int(np.asarray(batch[1]).sum()) if work.labels else 0
-    return {"samples": samples, "labels": labels, "means": (means / samples).tolist()}

@@ -1,38 +1,4 @@
-"""torch and torchvision as a peer: the steps of a chain, and forms of the DataLoader, for arrays and
-for pictures alike.
-"""
-
-
-def size_of(positional):
-    """Height and width from one number or two."""
-    return [positional[0], positional[-1]]
-
-
-def torchvision_steps(steps):
-    """The steps of `transforms.v2` that do what `steps` say, all of them on one image."""
-    from torchvision.transforms import v2
-
-    def made(name, positional, named):
-        match name:
-            case "random_resized_crop":
-                options = {"scale": named["scale"], "ratio": named["ratio"]}
-                return v2.RandomResizedCrop(size_of(positional), **options)
-            case "random_crop":
-                return v2.RandomCrop(size_of(positional))
-            case "center_crop":
-                return v2.CenterCrop(size_of(positional))
-            case "resize":
-                return v2.Resize(positional)
-            case "random_hflip":
-                return v2.RandomHorizontalFlip(*positional)
-            case "random_vflip":
-                return v2.RandomVerticalFlip(*positional)
-            case "color_jitter":
-                return v2.ColorJitter(*positional)
-            case "normalize":
-                return v2.Normalize(*positional, inplace=True)
-
-    return [made(*step) for step in steps]
+"""torch's DataLoader as a peer: its forms on a map-style dataset."""
 
 
 def data_loaders(work, item):
@@ -73,3 +39,54 @@ def data_loaders(work, item):
         "no worker process": form(0),
         f"{work.workers} worker processes": form(work.workers),
     }
+
+
+def augmenting(work, ways):
+    """The same with an augmented field: `ways` to make its tensor of the path of its file. Other fields
+    are arrays, and a picture may have a label."""
+    import numpy as np
+    import torch
+
+    torch.set_num_threads(work.workers)
+    at = work.augment.field
+
+    def loading(way):
+        def item(index):
+            label = [work.labels[index]] if work.labels else []
+            return tuple(
+                way(files[index]) if field == at else torch.from_numpy(np.load(files[index]))
+                for field, files in enumerate(work.fields)
+            ) + tuple(label)
+
+        return item
+
+    return {
+        f"{form}, {name}" if name else form: make
+        for name, way in ways.items()
+        for form, make in data_loaders(work, loading(way)).items()
+    }
+
+
+def with_opencv(chain, read):
+    """Ways to augment what `read` makes of a path, an array of bytes with colours last: albumentations
+    and OpenCV alone, unless one of them lacks a step."""
+    import cv2
+    import torch
+
+    import albumentations_chain
+    import opencv_chain
+    from chains import NoCounterpart
+
+    cv2.setNumThreads(0)
+    chain.needs_colours()
+    ways, missing = {}, []
+    for name, library in [("albumentations", albumentations_chain), ("OpenCV alone", opencv_chain)]:
+        try:
+            run = library.of_arrays(chain)
+        except NoCounterpart as error:
+            missing.append(error)
+            continue
+        ways[name] = lambda path, run=run: torch.from_numpy(run(read(path)))
+    if not ways:
+        raise missing[-1]
+    return ways

@@ -224,7 +224,7 @@ pub(crate) struct CompareArgs {
     /// Seed of the orders
     #[arg(long, default_value_t = 0, help_heading = "Loading")]
     pub(crate) seed: u32,
-    /// Also augment, with a chain of steps that torchvision and DALI have too
+    /// Also augment, with a chain of steps that torchvision, OpenCV, albumentations or DALI have too
     #[arg(long, value_name = "SPEC", help_heading = "Augmentation")]
     pub(crate) augment: Option<Augment>,
     /// Field to augment: images of bytes

@@ -70,14 +70,21 @@ Examples:
       --augment 'random_resized_crop(224)' --points joints";
 
 pub(super) const COMPARE_EXAMPLES: &str = "\
-Also exits with 1 if other loaders are installed and all of them fail, since nothing was compared.
+With --augment, images of bytes are also cropped, warped and coloured: by torchvision on tensors and on
+images of PIL, by OpenCV with albumentations, and by DALI; of pictures also by SPDL and a plain loop. A
+library without a counterpart of a step is left out, and the report says so. A step that none of them
+has is an error that lists those that can be compared. All deliver the same: bytes as they came, or
+planes of floats if the chain ends in normalize, to_dtype(f32) or to_dtype(f16).
+
+Also exits with 1 if other loaders are installed and none of them could be compared.
 
 Examples:
   pip install torch numpy nvidia-dali-cuda130 spdl grain
   bench-loader compare DIR --batch-size 256
   bench-loader compare DIR --batch-size 256 --html compare.html
   bench-loader compare --field input=IMAGES --field mask=MASKS --python venv/bin/python --rounds 11
-  bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'";
+  bench-loader compare DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet) to_dtype(f32)'
+  bench-loader compare DIR --augment 'rotate(30,interpolation=bilinear)' --layout hwc";
 
 pub(super) const CATALOGUE_EXAMPLES: &str = "\
 Examples:

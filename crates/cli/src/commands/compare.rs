@@ -18,8 +18,9 @@ use tempfile::TempDir;
 
 use super::doctor;
 use crate::args::{CompareArgs, Workers};
+use crate::compare::augment::WorkAugment;
 use crate::compare::contender::Contender;
-use crate::compare::work::{Work, WorkAugment};
+use crate::compare::work::Work;
 use crate::data::extents;
 use crate::data::place::{self, Opened};
 use crate::loading::{plan, settings};
@@ -31,21 +32,36 @@ use crate::terminal::interrupt::{self, Undone};
 use crate::terminal::output::Outputs;
 
 /// The scripts of the peers, by name; the first is the program.
-const PEERS_SCRIPTS: [(&str, &str); 3] = [
+const PEERS_SCRIPTS: [(&str, &str); 10] = [
     ("loader.py", include_str!("../../peers/loader.py")),
+    ("arrays.py", include_str!("../../peers/arrays.py")),
     ("pictures.py", include_str!("../../peers/pictures.py")),
     ("torch_peer.py", include_str!("../../peers/torch_peer.py")),
+    ("dali_peer.py", include_str!("../../peers/dali_peer.py")),
+    ("chains.py", include_str!("../../peers/chains.py")),
+    ("torch_chain.py", include_str!("../../peers/torch_chain.py")),
+    ("opencv_chain.py", include_str!("../../peers/opencv_chain.py")),
+    ("albumentations_chain.py", include_str!("../../peers/albumentations_chain.py")),
+    ("dali_chain.py", include_str!("../../peers/dali_chain.py")),
 ];
 
 /// Subcommand and name.
 const BUILT_IN: [(&str, &str); 2] = [("tallow", "Tallow"), ("candle", "candle loop")];
 
 /// Name in the script, and name.
-const PEERS: [(&str, &str); 4] =
-    [("torch", "torch DataLoader"), ("dali", "DALI"), ("spdl", "SPDL"), ("grain", "Grain")];
+const PEERS: &[(&str, &str)] =
+    &[("torch", "torch DataLoader"), ("dali", "DALI"), ("spdl", "SPDL"), ("grain", "Grain")];
+
+/// The same for arrays that are augmented.
+const ARRAY_PEERS: &[(&str, &str)] = &[
+    ("torch", "torch, tensors"),
+    ("torch_pil", "torch, PIL"),
+    ("opencv", "OpenCV, albumentations"),
+    ("dali", "DALI"),
+];
 
 /// The same for pictures.
-const PICTURE_PEERS: [(&str, &str); 5] = [
+const PICTURE_PEERS: &[(&str, &str)] = &[
     ("torch_pil", "torch, PIL"),
     ("torch_decode", "torch, decode_image"),
     ("opencv", "OpenCV, albumentations"),
@@ -54,7 +70,16 @@ const PICTURE_PEERS: [(&str, &str); 5] = [
 ];
 
 fn peers(work: &Work) -> &'static [(&'static str, &'static str)] {
-    if work.pictures { &PICTURE_PEERS } else { &PEERS }
+    match (work.pictures, &work.augment) {
+        (true, _) => PICTURE_PEERS,
+        (false, Some(_)) => ARRAY_PEERS,
+        (false, None) => PEERS,
+    }
+}
+
+/// The plain loop does not augment arrays.
+fn built_in(work: &Work) -> &'static [(&'static str, &'static str)] {
+    if work.augment.is_some() && !work.pictures { &BUILT_IN[..1] } else { &BUILT_IN }
 }
 
 pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
@@ -93,14 +118,9 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     conclude(&report, args.output.json, &booth.python, console)
 }
 
-/// Whether a contender takes part; with augmentation of arrays, only those that can augment do.
-fn takes_part(name: &str, work: &Work) -> bool {
-    work.augment.is_none() || work.pictures || ["tallow", "torch", "dali"].contains(&name)
-}
-
 /// Steps of progress: to start each contender, its rounds, and to verify it.
 fn steps(rounds: u64, work: &Work) -> u64 {
-    rounds.saturating_add(2).saturating_mul((BUILT_IN.len() + peers(work).len()) as u64)
+    rounds.saturating_add(2).saturating_mul((built_in(work).len() + peers(work).len()) as u64)
 }
 
 /// The Python in which the peers are installed.
@@ -219,7 +239,7 @@ impl Booth {
     fn entrants(&self, work: &Work, progress: &ProgressBar) -> Result<Vec<Entrant>> {
         let program = env::current_exe().map_err(|error| cannot("find this program", &error))?;
         let mut entrants = Vec::new();
-        for (subcommand, name) in BUILT_IN.into_iter().filter(|(name, _)| takes_part(name, work)) {
+        for &(subcommand, name) in built_in(work) {
             let mut entrant = self.built_in(&program, subcommand, name);
             entrant.ask("warm");
             if let ("tallow", Outcome::Failed(why)) = (subcommand, &entrant.entry.outcome) {
@@ -229,7 +249,7 @@ impl Booth {
             entrants.push(entrant);
             progress.inc(1);
         }
-        for &(peer, name) in peers(work).iter().filter(|(name, _)| takes_part(name, work)) {
+        for &(peer, name) in peers(work) {
             let mut entrant = self.peer(peer, name);
             entrant.ask("warm");
             entrants.push(entrant);
@@ -243,7 +263,10 @@ impl Booth {
         let mut command = Command::new(program);
         command.args(["contend", subcommand]).arg(self.path("work.json"));
         match Contender::start(command, &self.path(subcommand), self.timeout) {
-            Ok(contender) => entrant.ready(contender),
+            Ok(contender) => match contender.ready["left_out"].as_str() {
+                Some(why) => entrant.entry.outcome = Outcome::LeftOut(why.to_owned()),
+                None => entrant.ready(contender),
+            },
             Err(why) => entrant.fail(why),
         }
         if subcommand == "tallow" {
@@ -267,6 +290,10 @@ impl Booth {
         let mut first = self.started(peer, None)?;
         if let Some(why) = first.ready["absent"].as_str() {
             entrant.entry.outcome = Outcome::Absent(why.to_owned());
+            return Ok(());
+        }
+        if let Some(why) = first.ready["left_out"].as_str() {
+            entrant.entry.outcome = Outcome::LeftOut(why.to_owned());
             return Ok(());
         }
         let choice = first.ask("choose")?;
@@ -323,27 +350,25 @@ fn lap(answer: &Value) -> Option<Lap> {
 /// Compares what each has delivered with the plain loop, which shares no code with Tallow's reader,
 /// or with Tallow if the plain loop could not read the files.
 fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
-    if work.pictures {
-        verify_pictures(entrants, work.samples(), progress);
-    }
-    let mut checksums = Vec::new();
+    let mut answers = Vec::new();
     for entrant in entrants.iter_mut() {
-        // Random augmentation has no common checksum, so only samples and bytes are compared.
-        let answer = if work.augment.is_some() { None } else { entrant.ask("verify") };
-        checksums.push(answer.and_then(|answer| answer["checksum"].as_str().map(str::to_owned)));
+        answers.push(entrant.ask("verify").unwrap_or(Value::Null));
         progress.inc(1);
     }
-    let expected = checksums.iter().take(BUILT_IN.len()).rev().flatten().next().cloned();
+    let checksum = |answer: &Value| answer["checksum"].as_str().map(str::to_owned);
+    let expected = answers[..built_in(work).len()].iter().rev().find_map(checksum);
     let bytes = entrants.first().and_then(|tallow| Some(tallow.laps.first()?.bytes));
-    for (entrant, checksum) in entrants.iter_mut().zip(checksums) {
+    for (entrant, answer) in entrants.iter_mut().zip(&answers) {
         let (Some(contender), laps) = (&entrant.contender, &entrant.laps) else { continue };
         let starting = contender.starting;
         let samples = work.samples() as u64;
         if let Some(lap) = laps.iter().find(|lap| lap.samples != samples) {
             entrant.fail(format!("delivered {} samples of {samples}", lap.samples));
+        } else if let Some(why) = augmented_otherwise(answer, &answers[0], work) {
+            entrant.fail(why);
         } else if let Some(lap) = laps.iter().find(|lap| Some(lap.bytes) != bytes) {
             entrant.fail(format!("delivered {} bytes, other than Tallow", lap.bytes));
-        } else if checksum != expected {
+        } else if checksum(answer) != expected {
             entrant.fail("delivered other data than the files hold: checksums differ".into());
         } else {
             let laps = std::mem::take(&mut entrant.laps);
@@ -352,27 +377,21 @@ fn verify(entrants: &mut [Entrant], work: &Work, progress: &ProgressBar) {
     }
 }
 
-/// Compares labels and the means of the channels with Tallow's. Each contender draws its own random
-/// parts, so the means agree only about: their error falls with the square root of the samples.
-fn verify_pictures(entrants: &mut [Entrant], samples: usize, progress: &ProgressBar) {
-    let apart_max = 0.02 + 2.0 / (samples as f64).sqrt();
-    let mut expected = None;
-    for entrant in entrants {
-        let Some(answer) = entrant.ask("verify") else { continue };
-        let means = answer["means"].as_array().into_iter().flatten();
-        let means: Vec<f64> = means.filter_map(Value::as_f64).collect();
-        let labels = answer["labels"].as_i64();
-        let (own, own_labels) = expected.get_or_insert((means.clone(), labels));
-        let apart = means.iter().zip(own.iter()).map(|(a, b)| (a - b).abs());
-        if labels != *own_labels {
-            entrant.fail("delivered other labels than Tallow".to_owned());
-        } else if means.len() != own.len() || apart.fold(0.0, f64::max) > apart_max {
-            entrant.fail(format!(
-                "delivered other pictures: channel means {means:.3?}, of Tallow {own:.3?}"
-            ));
-        }
-        progress.tick();
+/// How augmented images differ from Tallow's: in type or shape, or in the means of their channels.
+fn augmented_otherwise(answer: &Value, own: &Value, work: &Work) -> Option<String> {
+    let augment = work.augment.as_ref()?;
+    let kind = |of: &Value| format!("{}{}", of["dtype"].as_str().unwrap_or("?"), of["shape"]);
+    if kind(answer) != kind(own) {
+        return Some(format!("delivered {}, of Tallow {}", kind(answer), kind(own)));
     }
+    let means = |of: &Value| -> Vec<f64> {
+        of["means"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
+    };
+    let (means, own) = (means(answer), means(own));
+    let apart = means.iter().zip(&own).map(|(a, b)| (a - b).abs());
+    let is_far = apart.fold(0.0, f64::max) > augment.apart_max(work.samples());
+    (is_far || means.len() != own.len())
+        .then(|| format!("delivered other images: channel means {means:.3?}, of Tallow {own:.3?}"))
 }
 
 fn report(
@@ -399,7 +418,7 @@ fn report(
         rounds: args.rounds,
         seed: work.seed,
         is_pictures: work.pictures,
-        augment: work.augment.as_ref().map(|augment| augment.chain.clone()),
+        augment: work.augment.clone(),
         machine: system::described(),
         memory_bytes: system::memory_bytes(),
         command: settings::command_line(),
@@ -421,11 +440,14 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
              Python that has them with --python",
             absent.join(", "),
             python.program.display(),
-            match report.is_pictures {
-                true =>
-                    "torch torchvision numpy opencv-python-headless albumentations \
-                         nvidia-dali-cuda130 spdl",
-                false => "torch numpy nvidia-dali-cuda130 spdl grain",
+            match (report.is_pictures, &report.augment) {
+                (true, _) =>
+                    "torch torchvision pillow numpy opencv-python-headless albumentations \
+                     nvidia-dali-cuda130 spdl",
+                (false, Some(_)) =>
+                    "torch torchvision pillow numpy opencv-python-headless albumentations \
+                     nvidia-dali-cuda130",
+                (false, None) => "torch numpy nvidia-dali-cuda130 spdl grain",
             },
         ));
     }
@@ -436,16 +458,20 @@ fn conclude(report: &Compare, as_json: bool, python: &Python, console: &mut Cons
     }
 }
 
-/// Only Tallow was measured. That is fine if no other loader is installed. If some are and all of
-/// them failed, there is no comparison.
+/// Only Tallow was measured. That is fine if other loaders are not installed. If those that are have
+/// failed, or no loader has the steps, there is no comparison.
 fn nothing_compared(report: &Compare) -> Result {
-    let failed = report.entries.iter().filter_map(|entry| match &entry.outcome {
-        Outcome::Failed(why) => Some(format!("{}: {why}", entry.name)),
+    let told = |entry: &Entry| match &entry.outcome {
+        Outcome::Failed(why) | Outcome::LeftOut(why) => Some(format!("{}: {why}", entry.name)),
         Outcome::Measured(_) | Outcome::Absent(_) => None,
-    });
-    match failed.reduce(|all, one| format!("{all}; {one}")) {
+    };
+    let has_failed = |entry: &Entry| matches!(entry.outcome, Outcome::Failed(_));
+    if report.absent().next().is_some() && !report.entries.iter().any(has_failed) {
+        return Ok(());
+    }
+    match report.entries.iter().filter_map(told).reduce(|all, one| format!("{all}; {one}")) {
         None => Ok(()),
-        Some(failed) => Err(Failure::failed(format_args!("nothing to compare with: {failed}"))),
+        Some(why) => Err(Failure::failed(format_args!("nothing to compare with: {why}"))),
     }
 }
 

@@ -30,7 +30,13 @@ pub(crate) fn run(args: &ContendArgs, console: &mut Console) -> Result {
     let work = Work::read(&args.work)?;
     let contender: Box<dyn Epochs> = match args.who {
         BuiltIn::Tallow => Box::new(Tallow::new(&work)?),
-        BuiltIn::Candle => Box::new(PlainLoop::new(&work)?),
+        BuiltIn::Candle => {
+            let chain = work.augment.as_ref().map(|augment| PlainChain::parse(&augment.chain));
+            match chain.transpose() {
+                Ok(chain) => Box::new(PlainLoop::new(&work, chain)?),
+                Err(why) => return tell(console, &json!({ "left_out": why })),
+            }
+        }
     };
     tell(console, &json!({ "ready": {}, "notes": contender.notes() }))?;
     for line in io::stdin().lock().lines() {
@@ -52,8 +58,7 @@ fn tell(console: &mut Console, value: &Value) -> Result {
 fn answer(line: &str, work: &Work, contender: &dyn Epochs) -> Result<Value, String> {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("warm", "") => timed(contender, 0).map(|_| json!({})),
-        ("verify", "") if work.pictures => pictures_verified(contender),
-        ("verify", "") => verified(contender),
+        ("verify", "") => verified(contender, work),
         ("epoch", number) => timed(contender, number.parse().map_err(|_| "no epoch".to_owned())?),
         _ => Err(format!("expected warm, epoch E, verify or quit, found {line:?}")),
     }
@@ -111,11 +116,9 @@ struct PlainLoop {
 }
 
 impl PlainLoop {
-    fn new(work: &Work) -> Result<Self> {
+    fn new(work: &Work, chain: Option<PlainChain>) -> Result<Self> {
         let builder = rayon::ThreadPoolBuilder::new().num_threads(work.workers);
         let threads = Arc::new(builder.build().map_err(Failure::failed)?);
-        let chain = work.augment.as_ref().map(|augment| PlainChain::parse(&augment.chain));
-        let chain = chain.transpose().map_err(Failure::Failed)?;
         Ok(Self { work: work.clone(), threads, chain })
     }
 
@@ -147,8 +150,17 @@ impl PlainLoop {
         let image = image::load_from_memory(&std::fs::read(file)?).map_err(candle::Error::wrap)?;
         let stream = Stream::new("plain loop", 0, Purpose::Transform);
         let mut draws = Key::new(self.work.seed, epoch).draws(stream, index as u64);
-        let ([channels, height, width], planes) = chain.apply(image.into_rgb8(), &mut draws);
-        Tensor::from_vec(planes, (channels, height, width), &Device::Cpu)
+        let image = chain.apply(image.into_rgb8(), &mut draws);
+        let [height, width] = [image.height(), image.width()].map(|len| len as usize);
+        let delivers = self.work.augment.as_ref().map(|augment| &augment.delivers);
+        let (dtype, planes) = delivers.map_or(("f32", true), |it| (&it.dtype, it.planes));
+        if dtype == "u8" {
+            let image = Tensor::from_vec(image.into_raw(), (height, width, 3), &Device::Cpu)?;
+            return if planes { image.permute((2, 0, 1))?.contiguous() } else { Ok(image) };
+        }
+        let image = Tensor::from_vec(chain.planes(&image), (3, height, width), &Device::Cpu)?;
+        let image = if planes { image } else { image.permute((1, 2, 0))?.contiguous()? };
+        image.to_dtype(if dtype == "f16" { DType::F16 } else { DType::F32 })
     }
 }
 
@@ -204,41 +216,42 @@ fn in_a_line(error: candle::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// The same sum as `verify` in `loader.py`. It does not depend on the order of the samples, but on
-/// which row of one field comes with which of another.
-fn verified(contender: &dyn Epochs) -> Result<Value, String> {
-    let (mut samples, mut sum) = (0, 0u64);
+/// The same as `verify` in `loader.py`: a sum that does not depend on the order of the samples, but on
+/// which row of one field comes with which of another, and what the augmented field is like.
+fn verified(contender: &dyn Epochs, work: &Work) -> Result<Value, String> {
+    let (mut samples, mut sum, mut augmented) = (0, 0u64, json!({}));
+    let mut sums: Vec<f64> = Vec::new();
+    let at = work.augmented();
     contender
         .epoch(VERIFIED, &mut |batch| {
             let rows = batch.first().map_or(Ok(0), |tensor| tensor.dim(0))?;
+            let fields = batch.iter().enumerate().filter(|(field, _)| Some(*field) != at);
             let fields: Vec<Rows<'_>> =
-                batch.iter().map(|tensor| Rows::of(tensor)).collect::<candle::Result<_>>()?;
+                fields.map(|(_, tensor)| Rows::of(tensor)).collect::<candle::Result<_>>()?;
             sum = (0..rows).fold(sum, |sum, row| sum.wrapping_add(hash(&fields, row)));
             samples += rows;
+            if let (Some(at), Some(augment)) = (at, &work.augment) {
+                let image = batch[at];
+                augmented = json!({ "dtype": image.dtype().as_str(), "shape": image.dims()[1..] });
+                let of_batch = channel_sums(image, augment.delivers.planes)?;
+                sums.resize(of_batch.len(), 0.0);
+                sums.iter_mut().zip(of_batch).for_each(|(sum, of)| *sum += of);
+            }
             Ok(())
         })
         .map_err(in_a_line)?;
-    Ok(json!({ "samples": samples, "checksum": format!("{sum:016x}") }))
+    augmented["samples"] = samples.into();
+    augmented["checksum"] = format!("{sum:016x}").into();
+    augmented["means"] = sums.iter().map(|sum| sum / samples.max(1) as f64).collect();
+    Ok(augmented)
 }
 
-/// The sum of the labels and the mean of each channel, as `verify` in `pictures.py`.
-fn pictures_verified(contender: &dyn Epochs) -> Result<Value, String> {
-    let (mut samples, mut labels, mut sums) = (0, 0i64, vec![0.0; 3]);
-    contender
-        .epoch(VERIFIED, &mut |batch| {
-            let (rows, _, height, width) = batch[0].dims4()?;
-            let of_batch = batch[0].to_dtype(DType::F64)?.sum((2, 3))?.sum(0)?.to_vec1::<f64>()?;
-            let pixels = (height * width) as f64;
-            sums.iter_mut().zip(of_batch).for_each(|(sum, of)| *sum += of / pixels);
-            if let Some(of_batch) = batch.get(1) {
-                labels += of_batch.sum_all()?.to_scalar::<i64>()?;
-            }
-            samples += rows;
-            Ok(())
-        })
-        .map_err(in_a_line)?;
-    let means: Vec<f64> = sums.iter().map(|sum| sum / samples.max(1) as f64).collect();
-    Ok(json!({ "samples": samples, "labels": labels, "means": means }))
+/// For each channel, the sum over the images of a batch of their means.
+fn channel_sums(images: &Tensor, planes: bool) -> candle::Result<Vec<f64>> {
+    let images = if planes { images.clone() } else { images.permute((0, 3, 1, 2))? };
+    let (_, _, height, width) = images.dims4()?;
+    let sums = images.to_dtype(DType::F64)?.sum((2, 3))?.sum(0)?.to_vec1::<f64>()?;
+    Ok(sums.into_iter().map(|sum| sum / (height * width) as f64).collect())
 }
 
 /// The hash of all fields of a row.

@@ -14,13 +14,14 @@ pub(crate) struct PlainChain {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Step {
-    RandomResizedCrop { size: [u32; 2], scale: [f64; 2], ratio: [f64; 2] },
+    RandomResizedCrop { size: [u32; 2], scale: [f64; 2], ratio: [f64; 2], filter: FilterType },
     RandomCrop([u32; 2]),
     CenterCrop([u32; 2]),
-    ResizeShort(u32),
-    Resize([u32; 2]),
+    ResizeShort(u32, FilterType),
+    Resize([u32; 2], FilterType),
     FlipWidth(f64),
     FlipHeight(f64),
+    Invert,
 }
 
 impl PlainChain {
@@ -39,9 +40,8 @@ impl PlainChain {
                 Some(inside) => inside.split_once(')').ok_or("a parenthesis is not closed")?,
                 None => ("", after),
             };
-            this.push(name, &Arguments(text)).ok_or_else(|| {
-                format!("{name}({text}) has no counterpart in a plain loop with the crate image")
-            })?;
+            this.push(name, &Arguments(text))
+                .ok_or_else(|| format!("no counterpart of {name}({text}) in the crate image"))?;
             rest = after.trim_start();
         }
         Ok(this)
@@ -53,11 +53,17 @@ impl PlainChain {
                 size: arguments.size()?,
                 scale: arguments.range("scale")?,
                 ratio: arguments.range("ratio")?,
+                filter: arguments.filter()?,
             },
             "random_crop" => Step::RandomCrop(arguments.size()?),
             "center_crop" => Step::CenterCrop(arguments.size()?),
-            "resize" if arguments.numbers().len() == 1 => Step::ResizeShort(arguments.size()?[0]),
-            "resize" => Step::Resize(arguments.size()?),
+            "resize" if arguments.0.contains("max=") => return None,
+            "resize" if arguments.numbers().len() == 1 => {
+                Step::ResizeShort(arguments.size()?[0], arguments.filter()?)
+            }
+            "resize" => Step::Resize(arguments.size()?, arguments.filter()?),
+            "hflip" => Step::FlipWidth(1.0),
+            "vflip" => Step::FlipHeight(1.0),
             "random_hflip" => Step::FlipWidth(*arguments.numbers().first()?),
             "random_vflip" => Step::FlipHeight(*arguments.numbers().first()?),
             "normalize" => {
@@ -65,39 +71,41 @@ impl PlainChain {
                 (self.mean, self.deviation) = (lists[0], lists[1]);
                 return Some(());
             }
-            "to_dtype" => return Some(()),
+            "invert" => Step::Invert,
+            "to_dtype" | "to_layout" => return Some(()),
             _ => return None,
         });
         Some(())
     }
 
-    /// What the chain makes of a picture: its shape, and planes of floats.
-    pub(crate) fn apply(&self, mut image: RgbImage, draws: &mut Draws) -> ([usize; 3], Vec<f32>) {
-        for step in &self.steps {
-            image = step.apply(image, draws);
-        }
-        let (width, height) = image.dimensions();
-        let mut planes = Vec::with_capacity(3 * width as usize * height as usize);
+    /// What the steps make of a picture.
+    pub(crate) fn apply(&self, image: RgbImage, draws: &mut Draws) -> RgbImage {
+        self.steps.iter().fold(image, |image, step| step.apply(image, draws))
+    }
+
+    /// A picture as planes of floats, normalised.
+    pub(crate) fn planes(&self, image: &RgbImage) -> Vec<f32> {
+        let mut planes = Vec::with_capacity(image.as_raw().len());
         for channel in 0..3 {
             let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
             let value =
                 |pixel: &image::Rgb<u8>| (f32::from(pixel[channel]) / 255.0 - mean) / deviation;
             planes.extend(image.pixels().map(value));
         }
-        ([3, height as usize, width as usize], planes)
+        planes
     }
 }
 
 impl Step {
-    fn apply(&self, image: RgbImage, draws: &mut Draws) -> RgbImage {
+    fn apply(&self, mut image: RgbImage, draws: &mut Draws) -> RgbImage {
         let (width, height) = image.dimensions();
         let part = |[top, left, height, width]: [u32; 4]| {
             imageops::crop_imm(&image, left, top, width, height).to_image()
         };
         match *self {
-            Self::RandomResizedCrop { size, scale, ratio } => {
+            Self::RandomResizedCrop { size, scale, ratio, filter } => {
                 let part = part(random_part([height, width], scale, ratio, draws));
-                imageops::resize(&part, size[1], size[0], FilterType::Triangle)
+                imageops::resize(&part, size[1], size[0], filter)
             }
             Self::RandomCrop([h, w]) => {
                 let mut free = |len: u32| draws.below(u64::from(len) + 1) as u32;
@@ -108,18 +116,22 @@ impl Step {
                 let [top, left] = [height.saturating_sub(h) / 2, width.saturating_sub(w) / 2];
                 part([top, left, h.min(height), w.min(width)])
             }
-            Self::ResizeShort(short) => {
+            Self::ResizeShort(short, filter) => {
                 let scaled = |len: u32| {
                     let scaled =
                         u64::from(len) * u64::from(short) / u64::from(height.min(width).max(1));
                     scaled as u32
                 };
-                imageops::resize(&image, scaled(width), scaled(height), FilterType::Triangle)
+                imageops::resize(&image, scaled(width), scaled(height), filter)
             }
-            Self::Resize([h, w]) => imageops::resize(&image, w, h, FilterType::Triangle),
+            Self::Resize([h, w], filter) => imageops::resize(&image, w, h, filter),
             Self::FlipWidth(share) if draws.unit_f64() < share => imageops::flip_horizontal(&image),
             Self::FlipHeight(share) if draws.unit_f64() < share => imageops::flip_vertical(&image),
             Self::FlipWidth(_) | Self::FlipHeight(_) => image,
+            Self::Invert => {
+                imageops::invert(&mut image);
+                image
+            }
         }
     }
 }
@@ -170,6 +182,19 @@ impl Arguments<'_> {
         Some([low.parse().ok()?, high.parse().ok()?])
     }
 
+    /// How pixels are found; filters of `image` widen where a picture shrinks.
+    fn filter(&self) -> Option<FilterType> {
+        let is = |text: &str| self.0.split(',').any(|part| part.trim() == text);
+        if is("interpolation=nearest") {
+            return Some(FilterType::Nearest);
+        }
+        let filter = match is("interpolation=bicubic") {
+            true => FilterType::CatmullRom,
+            false => FilterType::Triangle,
+        };
+        is("antialias=true").then_some(filter)
+    }
+
     /// Two lists of three numbers.
     fn lists(&self) -> Option<[[f32; 3]; 2]> {
         let mut lists = self.0.split('[').skip(1).map(|list| {
@@ -203,7 +228,11 @@ mod tests {
             panic!("{chain:?}")
         };
         assert_eq!((*size, *scale, *share), ([32, 24], [0.08, 1.0], 0.5));
-        assert_eq!(parse("resize(9)").unwrap().steps, [Step::ResizeShort(9)]);
+        let steps = |chain: &str| parse(chain).unwrap().steps;
+        assert_eq!(steps("resize(9)"), [Step::ResizeShort(9, FilterType::Triangle)]);
+        let cubic = steps("resize(9,8,interpolation=bicubic)");
+        assert_eq!(cubic, [Step::Resize([9, 8], FilterType::CatmullRom)]);
+        assert!(parse("resize(9,antialias=false)").is_err());
         assert!(parse("color_jitter(0.4)").unwrap_err().contains("color_jitter"));
     }
 
@@ -215,13 +244,16 @@ mod tests {
             ("resize(8) center_crop(8)", [3, 8, 8]),
             ("random_crop(5, 7) random_vflip", [3, 5, 7]),
             ("resize(4, 9)", [3, 4, 9]),
+            ("invert resize(4, 9) hflip vflip invert", [3, 4, 9]),
         ] {
             let chain = parse(chain).unwrap();
             for index in 0..20 {
                 let image = RgbImage::from_pixel(30 - index, 10, image::Rgb([255, 0, 51]));
                 let mut draws = Key::new(0, 0).draws(stream, index.into());
-                let (found, planes) = chain.apply(image, &mut draws);
-                assert_eq!((found, planes.len()), (shape, shape.iter().product()));
+                let image = chain.apply(image, &mut draws);
+                let planes = chain.planes(&image);
+                let [height, width] = [image.height(), image.width()].map(|len| len as usize);
+                assert_eq!(([3, height, width], planes.len()), (shape, shape.iter().product()));
                 assert_eq!([planes[0], *planes.last().unwrap()], [1.0, 0.2]);
             }
         }

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tallow::{
-    Augment, FieldFolder, Found, Layout, OpenOptions, RowDType, Schema, Source, SourceExt as _,
-};
+use tallow::{FieldFolder, Found, OpenOptions, Source, SourceExt as _};
 
+use crate::compare::augment::WorkAugment;
 use crate::data::extents;
 use crate::terminal::exit::{Failure, Result};
 
@@ -26,16 +25,6 @@ pub(crate) struct Work {
     pub(crate) workers: usize,
     pub(crate) seed: u64,
     pub(crate) augment: Option<WorkAugment>,
-}
-
-/// A chain of steps that the peers have too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WorkAugment {
-    /// In its canonical form.
-    pub(crate) chain: String,
-    pub(crate) field: String,
-    /// `chw` or `hwc`.
-    pub(crate) layout: String,
 }
 
 #[derive(Debug, Clone)]
@@ -140,6 +129,12 @@ impl Work {
         self.fields.first().map_or(0, |field| field.files.len())
     }
 
+    /// The number of the augmented field.
+    pub(crate) fn augmented(&self) -> Option<usize> {
+        let augment = self.augment.as_ref()?;
+        self.fields.iter().position(|field| field.name == augment.field)
+    }
+
     /// The folders as a source.
     ///
     /// # Errors
@@ -171,11 +166,7 @@ impl Work {
             "batch_size": self.batch_size,
             "workers": self.workers,
             "seed": self.seed,
-            "augment": self.augment.as_ref().map(|augment| json!({
-                "chain": augment.chain,
-                "field": augment.field,
-                "layout": augment.layout,
-            })),
+            "augment": self.augment.as_ref().map(WorkAugment::to_json),
         });
         fs::write(path, work.to_string()).map_err(|error| cannot("write", path, &error))
     }
@@ -201,7 +192,7 @@ impl Work {
                 batch_size: number("batch_size")?,
                 workers: number("workers")?,
                 seed: value["seed"].as_u64()?,
-                augment: augment_from_json(&value["augment"]),
+                augment: WorkAugment::from_json(&value["augment"]),
             })
         };
         work()
@@ -249,88 +240,6 @@ fn field_from_json(value: &Value) -> Option<WorkField> {
     })
 }
 
-fn augment_from_json(value: &Value) -> Option<WorkAugment> {
-    let text = |key: &str| value[key].as_str().map(str::to_owned);
-    Some(WorkAugment { chain: text("chain")?, field: text("field")?, layout: text("layout")? })
-}
-
-impl WorkAugment {
-    /// The chain, if the peers have a counterpart for each of its steps.
-    ///
-    /// # Errors
-    ///
-    /// A usage error that names the first step or field without one.
-    pub(crate) fn new(
-        chain: &Augment,
-        field: &str,
-        layout: Option<Layout>,
-        schema: &Schema,
-    ) -> Result<Self> {
-        let chain = chain.to_string();
-        for step in steps(&chain) {
-            if ["field", "layout"].contains(&step) {
-                let message = "compare takes the field and the layout of --augment from \
-                               --augment-field and --layout";
-                return Err(Failure::usage(message));
-            }
-            if !COUNTERPARTS.contains(&step) {
-                return Err(Failure::usage(format_args!(
-                    "{step} has no counterpart in torchvision and DALI; compare --augment \
-                     accepts {}",
-                    COUNTERPARTS.join(", ")
-                )));
-            }
-        }
-        if !chain.ends_with("to_dtype(f32)") {
-            let message = "compare --augment needs a chain that ends in to_dtype(f32), which is \
-                           what the peers deliver";
-            return Err(Failure::usage(message));
-        }
-        let found = schema.fields().iter().find(|known| known.name() == field);
-        let found = found.ok_or_else(|| {
-            Failure::usage(format_args!("--augment-field {field:?} is not a field"))
-        })?;
-        let found = found.decoded();
-        let shape = found.max_shape();
-        if found.dtype() != RowDType::U8 || shape.len() != 3 {
-            return Err(Failure::usage(format_args!(
-                "compare --augment needs images of bytes with three axes, found {found}"
-            )));
-        }
-        // As torchvision has it: planes if the first axis can be that of the channels.
-        let planes = layout.map_or(shape[0] <= 4, |layout| layout == Layout::Chw);
-        let layout = if planes { "chw" } else { "hwc" }.to_owned();
-        Ok(Self { chain, field: field.to_owned(), layout })
-    }
-}
-
-/// Steps that torchvision and DALI have too.
-const COUNTERPARTS: [&str; 9] = [
-    "random_resized_crop",
-    "random_crop",
-    "center_crop",
-    "resize",
-    "random_hflip",
-    "random_vflip",
-    "color_jitter",
-    "normalize",
-    "to_dtype",
-];
-
-/// The names of the steps of a chain, but not of steps inside others.
-fn steps(chain: &str) -> impl Iterator<Item = &str> {
-    let mut depth = 0;
-    let is_name = move |c: char| {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        depth > 0 || !(c.is_alphanumeric() || c == '_')
-    };
-    chain.split(is_name).filter(|name| !name.is_empty())
-}
-
 fn utf8(path: &Path) -> Result<&str> {
     let message = || Failure::usage(format_args!("compare needs names in UTF-8, found {path:?}"));
     path.to_str().ok_or_else(message)
@@ -343,14 +252,7 @@ fn cannot(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_steps_of_a_chain_are_named() {
-        let chain =
-            "resize(8, 9, antialias=true) random_apply(hflip, 0.5) hflip normalize([1, 2], [3, 4])";
-        let names: Vec<&str> = steps(chain).collect();
-        assert_eq!(names, ["resize", "random_apply", "hflip", "normalize"]);
-    }
+    use crate::compare::augment::Delivered;
 
     #[test]
     fn what_is_written_is_read() {
@@ -361,7 +263,14 @@ mod tests {
             folder: "a b".into(),
             files: vec!["a b/0.npy".into(), "a b/1.npy".into()],
         };
-        let augment = WorkAugment { chain: "a".into(), field: "x".into(), layout: "chw".into() };
+        let delivers = Delivered { dtype: "u8".into(), shape: vec![3, 4, 5], planes: true };
+        let augment = WorkAugment {
+            chain: "a".into(),
+            field: "x".into(),
+            layout: "chw".into(),
+            channels: 3,
+            delivers,
+        };
         let work = Work {
             fields: vec![field],
             pictures: false,

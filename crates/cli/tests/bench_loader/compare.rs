@@ -100,7 +100,7 @@ fn a_comparison_in_which_all_others_fail_is_an_error_and_one_without_others_is_n
         stub(dir.path(), script);
         let ended = compare(dir.path(), augment).expect(code);
         assert!(ended.stdout.contains("Tallow 0."), "the report comes all the same: {ended:#?}");
-        let said = ended.stderr.contains("nothing to compare with: torch DataLoader: ");
+        let said = ended.stderr.contains("nothing to compare with: torch, tensors: ");
         assert_eq!(said, code == 1, "{ended:#?}");
     }
 }
@@ -130,14 +130,92 @@ fn samples_that_not_all_deliver_alike_are_refused() {
 fn augmentation_is_compared_with_those_who_have_it() {
     let dir = images(20);
     stub(dir.path(), "echo '{\"absent\": \"no such module\"}'");
-    let chain = "--augment 'random_crop(8) random_hflip normalize(imagenet) to_dtype(f32)'";
-    let ended = compare(dir.path(), &format!("{chain} --python DIR/stub --json")).expect(0);
-    let report = ended.json();
-    let names = report["contenders"].as_array().unwrap().iter().map(|one| &one["name"]);
-    assert_eq!(names.collect::<Vec<_>>(), ["Tallow", "torch DataLoader", "DALI"]);
-    let lap = &contender(&report, "Tallow")["laps"][0];
-    assert_eq!(lap["bytes"], 20 * (3 * 8 * 8 * 4 + 8));
-    assert!(report["augment"].as_str().unwrap().starts_with("random_crop(8)"));
+    for (end, dtype, size) in
+        [("", "u8", 1), ("to_dtype(f16)", "f16", 2), ("normalize(imagenet)", "f32", 4)]
+    {
+        let line = format!("--augment 'random_crop(8) rotate(9) {end}' --python DIR/stub");
+        let report = compare(dir.path(), &format!("{line} --json")).expect(0).json();
+        let names = report["contenders"].as_array().unwrap().iter().map(|one| &one["name"]);
+        let expected = ["Tallow", "torch, tensors", "torch, PIL", "OpenCV, albumentations", "DALI"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+        let lap = &contender(&report, "Tallow")["laps"][0];
+        assert_eq!(lap["bytes"], 20 * (3 * 8 * 8 * size + 8));
+        assert!(report["augment"].as_str().unwrap().starts_with("random_crop(8)"));
+        let delivers = serde_json::json!({ "field": "input", "dtype": dtype, "shape": [3, 8, 8] });
+        assert_eq!(report["delivers"], delivers);
+        let ended = compare(dir.path(), &line).expect(0);
+        let line = format!("delivers  {dtype}[3, 8, 8]");
+        assert!(ended.lines().contains(&line.as_str()), "{ended:#?}");
+    }
+}
+
+#[test]
+fn a_library_without_a_step_is_left_out_and_says_so() {
+    let dir = images(12);
+    let augment = "--augment aug_mix --python DIR/stub";
+    // The others are not installed; or none of them has the step.
+    let some = "[ $2 = dali ] && echo '{\"left_out\": \"no counterpart of aug_mix\"}' || \
+                echo '{\"absent\": \"no module\"}'";
+    let all = "echo '{\"left_out\": \"no counterpart of aug_mix\"}'";
+    for (script, code) in [(some, 0), (all, 1)] {
+        stub(dir.path(), script);
+        let ended = compare(dir.path(), augment).expect(code);
+        let line = "DALI: left out, no counterpart of aug_mix";
+        assert!(ended.lines().contains(&line), "{ended:#?}");
+        let said = ended.stderr.contains("nothing to compare with: torch, tensors: no counterpart");
+        assert_eq!(said, code == 1, "{ended:#?}");
+        let page = dir.path().join("page.html");
+        let line = format!("{augment} --json --html {}", page.display());
+        let report = compare(dir.path(), &line).expect(code).json();
+        assert_eq!(contender(&report, "DALI")["left_out"], "no counterpart of aug_mix");
+        let page = fs::read_to_string(page).unwrap();
+        assert!(page.contains("left out, no counterpart of aug_mix"), "{page}");
+        assert!(page.contains("u8[3, 12, 12]"), "{page}");
+    }
+}
+
+#[test]
+fn a_peer_that_augments_otherwise_is_a_row_with_its_reason() {
+    let dir = images(20);
+    let row = 3 * 12 * 12 + 8;
+    let script = |kind: &str, means: &str, bytes: usize| {
+        let lap = format!(
+            r#"{{"seconds": 1, "first_batch_seconds": 1, "samples": 20, "bytes": {bytes}, "cpu_seconds": 1, "peak_bytes": 1}}"#
+        );
+        format!(
+            "echo '{{\"ready\": {{}}}}'\nwhile read line; do case $line in\n\
+             choose) echo '{{\"form\": \"x\", \"tried\": {{\"x\": 1}}}}';;\n\
+             warm) echo '{{}}';;\nepoch*) echo '{lap}';;\n\
+             verify) echo '{{\"samples\": 20, \"checksum\": \"0\", {kind}, \"means\": {means}}}';;\n\
+             quit) exit;; esac; done"
+        )
+    };
+    let right = "\"dtype\": \"u8\", \"shape\": [3, 12, 12]";
+    for (kind, means, bytes, words) in [
+        (
+            "\"dtype\": \"f32\", \"shape\": [3, 12, 12]",
+            "[]",
+            20 * row,
+            "delivered f32[3,12,12], of Tallow u8[",
+        ),
+        (
+            "\"dtype\": \"u8\", \"shape\": [12, 12, 3]",
+            "[]",
+            20 * row,
+            "delivered u8[12,12,3], of Tallow u8[",
+        ),
+        (right, "[127, 127]", 20 * row, "channel means"),
+        (right, "[127, 127, 210]", 20 * row, "channel means"),
+        (right, "[127, 127, 127]", 20 * row + 1, "bytes, other than Tallow"),
+        (right, "[127, 127, 127]", 20 * row, "checksums differ"),
+    ] {
+        stub(dir.path(), &script(kind, means, bytes));
+        let line = "--augment random_hflip --python DIR/stub --json";
+        let ended = compare(dir.path(), line).expect(1);
+        let report = ended.json();
+        let why = contender(&report, "torch, PIL")["failed"].as_str().unwrap();
+        assert!(why.contains(words), "{kind}: {why}");
+    }
 }
 
 #[test]

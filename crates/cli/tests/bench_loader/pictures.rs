@@ -148,6 +148,27 @@ fn pictures_are_compared_with_a_plain_loop() {
         assert_eq!(contenders[at]["laps"][0]["samples"], 24, "{:#}", contenders[at]);
     }
     assert_eq!(contenders[2]["name"], "torch, PIL");
+    // The plain loop agrees with Tallow about type, shape, labels and means, whatever is delivered.
+    for (end, delivers) in [
+        ("", "u8[16, 20, 3]"),
+        ("to_layout(chw)", "u8[3, 16, 20]"),
+        ("to_dtype(f16)", "f16[3, 16, 20]"),
+        ("normalize(imagenet) to_layout(hwc)", "f32[16, 20, 3]"),
+    ] {
+        let chain = format!("random_vflip resize(16,20) invert {end}");
+        let report = compare(dir.path(), &format!("--augment '{chain}'"));
+        let contenders = report["contenders"].as_array().unwrap();
+        assert_eq!(contenders[1]["laps"][0]["samples"], 24, "{chain}: {:#}", contenders[1]);
+        let found = &report["delivers"];
+        let shape = found["shape"].to_string().replace(',', ", ");
+        assert_eq!(format!("{}{shape}", found["dtype"].as_str().unwrap()), delivers);
+    }
+    let report = compare(dir.path(), "--augment 'resize(16,16) color_jitter(0.4)'");
+    let why = report["contenders"][1]["left_out"].as_str().unwrap();
+    assert!(why.contains("no counterpart of color_jitter"), "{why}");
+    let line = "compare DIR/a --augment resize(16) --python DIR/stub";
+    let ended = bench(dir.path(), line).expect(2);
+    assert!(ended.stderr.contains("gives all images one size"), "{ended:#?}");
     let line = format!("compare DIR/b --augment '{chain}' --python DIR/stub");
     let ended = bench(dir.path(), &line).expect(2);
     assert!(ended.stderr.contains("a mask must be cut like its picture"), "{ended:#?}");

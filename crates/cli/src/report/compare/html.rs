@@ -56,7 +56,9 @@ fn verdict(report: &Compare) -> Verdict {
     if left_out > 0 {
         let are = if left_out == 1 { "is" } else { "are" };
         let contenders = counted(left_out as u64, "contender");
-        more.push(format!("{contenders} {are} absent or failed, and {are} not compared."));
+        more.push(format!(
+            "{contenders} {are} absent, left out or failed, and {are} not compared."
+        ));
     }
     Verdict { mood, sentence, more: more.join(" ") }
 }
@@ -251,6 +253,7 @@ fn missing(report: &Compare) -> Option<Section> {
     let missing = report.entries.iter().filter_map(|entry| match &entry.outcome {
         Outcome::Measured(_) => None,
         Outcome::Absent(why) => Some(fact(entry.name, format!("absent, {}", one_line(why)))),
+        Outcome::LeftOut(why) => Some(fact(entry.name, format!("left out, {}", one_line(why)))),
         Outcome::Failed(why) => Some(fact(entry.name, format!("failed, {}", one_line(why)))),
     });
     let missing: Vec<Fact> = missing.collect();
@@ -285,7 +288,10 @@ fn setup(report: &Compare) -> Section {
         fact("cache", text(cache(report))),
         fact("seed", report.seed.to_string()),
     ];
-    list.extend(report.augment.as_ref().map(|chain| fact("augment", one_line(chain))));
+    if let Some(augment) = &report.augment {
+        list.push(fact("augment", one_line(&augment.chain)));
+        list.push(fact("delivers", augment.delivers.to_string()));
+    }
     Section { title: text("Setup"), lead: String::new(), body: facts(&list) }
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn write(out: &mut dyn Write, report: &Compare) -> io::Result<()> {
     )?;
     write_schema(out, &report.schema)?;
     if let Some(augment) = &report.augment {
-        writeln!(out, "augment   {augment}")?;
+        writeln!(out, "augment   {}", augment.chain)?;
+        writeln!(out, "delivers  {}", augment.delivers)?;
     }
     writeln!(out, "machine   {}", one_line(&report.machine))?;
     writeln!(out, "cache     {}", cache(report))?;
@@ -117,6 +118,9 @@ fn write_notes(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
     match &entry.outcome {
         Outcome::Measured(_) => {}
         Outcome::Absent(why) => return writeln!(out, "{}: absent, {}", entry.name, one_line(why)),
+        Outcome::LeftOut(why) => {
+            return writeln!(out, "{}: left out, {}", entry.name, one_line(why));
+        }
         Outcome::Failed(why) => return writeln!(out, "{}: failed, {}", entry.name, one_line(why)),
     }
     if let Some(form) = form(entry) {

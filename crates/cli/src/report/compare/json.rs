@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Compare, Entry, Lap, Measured, Outcome};
+use crate::compare::augment::WorkAugment;
 use crate::report::json::fields;
 
 pub(crate) fn value(report: &Compare) -> Value {
@@ -15,7 +16,12 @@ pub(crate) fn value(report: &Compare) -> Value {
         "workers": report.workers,
         "rounds": report.rounds,
         "seed": report.seed,
-        "augment": report.augment,
+        "augment": report.augment.as_ref().map(|augment| &augment.chain),
+        "delivers": report.augment.as_ref().map(|WorkAugment { field, delivers, .. }| json!({
+            "field": field,
+            "dtype": delivers.dtype,
+            "shape": delivers.shape,
+        })),
         "memory_bytes": report.memory_bytes,
         "fits_page_cache": report.fits_page_cache(),
         "command_line": report.command,
@@ -39,6 +45,7 @@ fn entry(report: &Compare, entry: &Entry) -> Value {
     match &entry.outcome {
         Outcome::Measured(measured) => add_measured(report, measured, &mut value),
         Outcome::Absent(why) => value["absent"] = json!(why),
+        Outcome::LeftOut(why) => value["left_out"] = json!(why),
         Outcome::Failed(why) => value["failed"] = json!(why),
     }
     value

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tallow::Schema;
 
+use crate::compare::augment::WorkAugment;
 use crate::measure::rate::{median, rate, ratio};
 
 /// A comparison: what was loaded, where, and how each contender did.
@@ -23,10 +24,10 @@ pub(crate) struct Compare {
     pub(crate) workers: usize,
     pub(crate) rounds: u64,
     pub(crate) seed: u64,
-    /// With `--augment`, the chain in its canonical form.
     /// Whether the files are pictures.
     pub(crate) is_pictures: bool,
-    pub(crate) augment: Option<String>,
+    /// With `--augment`, the chain and what all deliver of it.
+    pub(crate) augment: Option<WorkAugment>,
     /// Model, cores and memory, as text.
     pub(crate) machine: String,
     /// If known.
@@ -59,6 +60,8 @@ pub(crate) enum Outcome {
     Measured(Measured),
     /// It is not installed; the message says what is missing.
     Absent(String),
+    /// It has no counterpart of a step; the message says of which.
+    LeftOut(String),
     /// It did not do the work; the message says why.
     Failed(String),
 }
@@ -131,7 +134,7 @@ impl Entry {
     pub(crate) fn measured(&self) -> Option<&Measured> {
         match &self.outcome {
             Outcome::Measured(measured) => Some(measured),
-            Outcome::Absent(_) | Outcome::Failed(_) => None,
+            Outcome::Absent(_) | Outcome::LeftOut(_) | Outcome::Failed(_) => None,
         }
     }
 }

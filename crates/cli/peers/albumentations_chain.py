@@ -1,0 +1,1 @@
+../../../benchmarks/peers/albumentations_chain.py

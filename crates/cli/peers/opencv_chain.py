@@ -1,0 +1,1 @@
+../../../benchmarks/peers/opencv_chain.py

@@ -1,0 +1,1 @@
+../../../benchmarks/peers/torch_chain.py
