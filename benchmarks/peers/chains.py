@@ -8,7 +8,9 @@ import copy
 import re
 
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(?P<word>[A-Za-z_]\w*)|(?P<mark>\.\.|[()\[\],=]))"
+    r"\s*(?:(?P<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+    r"|(?P<word>[A-Za-z_]\w*)"
+    r"|(?P<mark>\.\.|[()\[\],=]))"
 )
 
 

@@ -449,7 +449,11 @@ EVERYWHERE = {
 }
 
 # Steps that work on planes too; for any other, planes are transposed.
-ON_PLANES = {"crop", "resize", "vflip", "random_vflip", "invert", "posterize", "solarize"} | FLIPS | CROPS
+ON_PLANES = {
+    *("crop", "resize", "vflip", "random_vflip", "invert", "posterize", "solarize"),
+    *FLIPS,
+    *CROPS,
+}
 
 
 def at_end(steps, kinds, beside):
@@ -481,7 +485,8 @@ def of_graph(chain, given_planes):
     end = {"dtype": DTYPES[chain.dtype], "output_layout": "CHW" if chain.to_planes else "HWC"}
     if chain.dtype != "u8":
         end |= {"mean": [255 * x for x in mean], "std": [255 * x for x in deviation]}
-    nothing = chain.dtype == "u8" and from_planes == chain.to_planes and not the_flip and not the_crop
+    moves = the_flip or the_crop or from_planes != chain.to_planes
+    nothing = chain.dtype == "u8" and not moves
 
     def run(image):
         if transposed:

@@ -1,4 +1,4 @@
-"""A chain with OpenCV alone, as one would write each step by hand, on arrays of bytes with colours last.
+"""A chain with OpenCV alone, as one would write each step by hand, on bytes with colours last.
 
 Tables are used where a table does. Numbers are drawn from `random`, which torch's worker processes
 seed differently each.
@@ -10,7 +10,7 @@ import random
 import cv2
 import numpy as np
 
-from chains import counterparts, NoCounterpart
+from chains import NoCounterpart, counterparts
 
 LEVELS = np.arange(256.0)
 

@@ -1,10 +1,9 @@
 """A chain with torchvision's `transforms.v2`, on tensors of bytes or on images of PIL."""
 
 import torch
+from chains import NoCounterpart, counterparts
 from torchvision.transforms import InterpolationMode as Mode
 from torchvision.transforms import v2
-
-from chains import NoCounterpart, counterparts
 
 F = v2.functional
 DTYPES = {"u8": torch.uint8, "f16": torch.float16, "f32": torch.float32}
