@@ -72,9 +72,19 @@ Examples:
 pub(super) const COMPARE_EXAMPLES: &str = "\
 With --augment, images of bytes are also cropped, warped and coloured: by torchvision on tensors and on
 images of PIL, by OpenCV with albumentations, and by DALI; of pictures also by SPDL and a plain loop. A
-library without a counterpart of a step is left out, and the report says so. A step that none of them
-has is an error that lists those that can be compared. All deliver the same: bytes as they came, or
-planes of floats if the chain ends in normalize, to_dtype(f32) or to_dtype(f16).
+library without a counterpart of a step is left out, and the report says so. All deliver the same: bytes
+as they came, or planes of floats if the chain ends in normalize, to_dtype(f32) or to_dtype(f16). The
+steps are
+  random_resized_crop, random_crop, center_crop, crop, resize, resized_crop, hflip, vflip,
+  random_hflip, random_vflip, rot90, pad, rotate, random_rotation, affine, random_affine,
+  perspective, random_perspective, elastic, grayscale, random_grayscale, invert, random_invert,
+  posterize, random_posterize, solarize, random_solarize, autocontrast, random_autocontrast,
+  equalize, random_equalize, adjust_sharpness, random_sharpness, adjust_gamma, random_gamma,
+  adjust_brightness, random_brightness, adjust_contrast, random_contrast, adjust_saturation,
+  random_saturation, adjust_hue, random_hue, color_jitter, gaussian_blur, gaussian_noise,
+  salt_and_pepper, erase, random_erasing, permute_channels, random_channel_permutation,
+  random_apply, random_order, one_of, rand_augment, trivial_augment_wide, aug_mix, normalize,
+  to_dtype, to_layout.
 
 Also exits with 1 if other loaders are installed and none of them could be compared.
 

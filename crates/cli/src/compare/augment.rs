@@ -160,10 +160,11 @@ fn comparable(names: &[&str]) -> Result {
         }
         if !COUNTERPARTS.contains(&name) && !ENDING.contains(&name) {
             return Err(Failure::usage(format_args!(
-                "{name} has no counterpart in torchvision, OpenCV, albumentations and DALI; compare \
-                 --augment accepts {}, {}",
-                COUNTERPARTS.join(", "),
-                ENDING.join(", ")
+                "{name} has no counterpart in the other libraries; compare --augment takes crops, \
+                 resizes, flips, rot90, pad, rotations, affine, perspective, elastic, erasures, \
+                 changes of values and colours, blur, noise, rand_augment, trivial_augment_wide, \
+                 aug_mix, steps with steps inside, normalize, to_dtype and to_layout; compare --help \
+                 names them all"
             )));
         }
     }
@@ -338,6 +339,15 @@ mod tests {
         let apart = |chain: &str| augment(chain, [9, 10, 3]).unwrap().apart_max(100);
         assert_eq!(apart("hflip"), 255.0 * apart("to_dtype(f32)"));
         assert!((apart("normalize(imagenet)") - 0.055 / 0.224).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_help_names_every_step() {
+        let help = include_str!("../args/examples.rs");
+        let words: BTreeSet<&str> = help.split([' ', ',', '\n']).collect();
+        let missing = |name: &&&str| !words.contains(**name);
+        let missing: Vec<&&str> = COUNTERPARTS.iter().chain(&ENDING).filter(missing).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     /// The names in the tables `STEPS` of the scripts.

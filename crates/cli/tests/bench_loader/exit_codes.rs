@@ -102,10 +102,7 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("compare DIR --workers 0", "at least one worker"),
         ("compare DIR --ragged input:0:3", "files of one shape"),
         ("compare DIR --layout chw", "--augment"),
-        (
-            "compare DIR --augment 'hflip standardize'",
-            "compare --augment accepts random_resized_crop",
-        ),
+        ("compare DIR --augment 'hflip standardize'", "compare --augment takes crops"),
         ("compare DIR --augment to_dtype(bf16)", "images of bytes with three axes"),
         ("compare DIR --augment 'normalize(0.5,0.5) hflip'", "takes hflip before normalize"),
         ("compare DIR --augment to_dtype(f32)", "images of bytes with three axes"),

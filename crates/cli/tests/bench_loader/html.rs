@@ -352,7 +352,7 @@ fn a_page_of_compare_without_anyone_to_compare_with_says_so() {
                 --augment 'random_crop(8) to_dtype(f32)' --html DIR/report.html";
     let (page, _) = read_page(dir.path(), line, 0);
     assert!(page.contains("<h1>There is nothing to compare Tallow with.</h1>"), "{page}");
-    assert!(page.contains("2 contenders are absent or failed"), "{page}");
+    assert!(page.contains("4 contenders are absent, left out or failed"), "{page}");
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn pictures_are_compared_with_a_plain_loop() {
     let report = compare(dir.path(), "--augment 'resize(16,16) color_jitter(0.4)'");
     let why = report["contenders"][1]["left_out"].as_str().unwrap();
     assert!(why.contains("no counterpart of color_jitter"), "{why}");
-    let line = "compare DIR/a --augment resize(16) --python DIR/stub";
+    let line = "compare DIR/a --augment resize(16,max=20) --python DIR/stub";
     let ended = bench(dir.path(), line).expect(2);
     assert!(ended.stderr.contains("gives all images one size"), "{ended:#?}");
     let line = format!("compare DIR/b --augment '{chain}' --python DIR/stub");
