@@ -1,14 +1,12 @@
 //! The displacements of an elastic map: noise that is made smooth.
 
 use super::memory::HeadMemory;
-use super::separable::Separable;
-use super::view::{Raster, View};
+use super::taps::axis_taps;
 use crate::kernels::Simd;
 use crate::kernels::arithmetic::affine;
 use crate::kernels::noise::{NoiseCounter, uniform};
-use crate::plan::{D, H, Head, IntegerMap, StagePlan, W};
-
-use super::memory::Tile;
+use crate::kernels::taps::{Taps, convolve, vertical};
+use crate::plan::{BLUR_WEIGHTS_MAX, D, H, Head, IntegerMap, StagePlan, W};
 
 /// The part of `fields` that holds the displacements: all of x, then all of y, of one slice.
 pub(crate) fn used<'a>(plan: &StagePlan, fields: &'a [f32]) -> &'a [f32] {
@@ -21,31 +19,113 @@ fn pixels(plan: &StagePlan) -> usize {
 
 /// Draws the displacements of `plan` into `fields`: uniform in [-1, 1), convolved with the plan's
 /// kernel, times its amount. Every slice of a volume moves alike.
+///
+/// The convolution is the one of [`Separable`](super::separable::Separable), bit for bit, in half
+/// the time: all rows are there at once, and so are those whose columns lie at a border.
 pub(crate) fn fields(
     simd: Simd,
     plan: &StagePlan,
     memory: &mut HeadMemory<'_>,
     fields: &mut [f32],
 ) {
-    let pixels = pixels(plan);
-    let (smooth, raw) = fields.split_at_mut(2 * pixels);
-    let raw = &mut raw[..pixels];
+    let (pixels, width) = (pixels(plan), plan.size[W] as usize);
+    if pixels == 0 {
+        return;
+    }
+    let (smooth, across) = fields.split_at_mut(2 * pixels);
+    let across = &mut across[..pixels];
     let [low, high] = plan.noise.index;
     let index = u64::from(high) << 32 | u64::from(low);
     let key = NoiseCounter { key: plan.noise.key, stream: plan.field_stream, index };
+    let HeadMemory { row, weights: [x_weights, y_weights], starts: [x_starts, y_starts], .. } =
+        memory;
     let blur = blur_of(plan);
-    for (axis, smooth) in smooth.chunks_mut(pixels.max(1)).enumerate() {
-        uniform(simd, raw, key, (axis * pixels) as u64);
-        affine(simd, raw, 2.0, -1.0);
-        let view = View::new(Raster::new(&*raw, blur.size, 1, false), &blur);
-        let width = plan.size[W] as usize;
-        let stride = memory.stride;
-        // The widest row of the scratch serves as the row in flight.
-        let mut separable = Separable::prepare(&blur, memory);
-        for (y, row) in smooth.chunks_mut(width.max(1)).enumerate() {
-            let mut tile = Tile { values: row, stride, width, channels: 1 };
-            separable.row(simd, &view, [0, y as i32], &mut tile);
-            affine(simd, tile.plane(0), plan.amount, 0.0);
+    let x = axis_taps(&blur, W, x_starts, x_weights);
+    let y = axis_taps(&blur, H, y_starts, y_weights);
+    let mut rows = Rows::new(x, &mut row[..width]);
+    for (axis, smooth) in smooth.chunks_mut(pixels).enumerate() {
+        for (block, to) in across.chunks_mut(ROWS * width).enumerate() {
+            let first = axis * pixels + block * ROWS * width;
+            rows.blur(simd, to, |row, to| {
+                uniform(simd, to, key, (first + row * width) as u64);
+                affine(simd, to, 2.0, -1.0);
+            });
+        }
+        for (to, (rows, weights)) in smooth.chunks_mut(width).zip(down(&y, across, width)) {
+            vertical(simd, &rows[..weights.len()], weights, to);
+            affine(simd, to, plan.amount, 0.0);
+        }
+    }
+}
+
+/// The taps of a kernel.
+const TAPS: usize = 2 * BLUR_WEIGHTS_MAX - 1;
+
+/// The rows of `image` that each output of a column is a sum of, and their weights.
+fn down<'a>(
+    taps: &'a Taps<'_>,
+    image: &'a [f32],
+    width: usize,
+) -> impl Iterator<Item = ([&'a [f32]; TAPS], &'a [f32])> {
+    let weights = taps.weights.chunks(taps.count);
+    taps.start.iter().zip(weights).map(move |(start, weights)| {
+        let mut rows: [&[f32]; TAPS] = [&[]; TAPS];
+        let first = *start as usize * width;
+        for (to, row) in rows.iter_mut().zip(image[first..].chunks(width).take(taps.count)) {
+            *to = row;
+        }
+        (rows, weights)
+    })
+}
+
+/// Rows that are blurred at once: their border is, column by column, a sum of whole vectors.
+const ROWS: usize = 32;
+
+/// A blur along the width.
+struct Rows<'a> {
+    taps: Taps<'a>,
+    /// Outputs whose kernel does not meet the border: all have the same weights.
+    inner: std::ops::Range<usize>,
+    /// A row before it is blurred.
+    row: &'a mut [f32],
+    /// The columns of all rows that border outputs are sums of, at the left and at the right.
+    columns: [[[f32; ROWS]; TAPS]; 2],
+}
+
+impl<'a> Rows<'a> {
+    fn new(taps: Taps<'a>, row: &'a mut [f32]) -> Self {
+        let (reach, width) = (taps.count / 2, row.len());
+        // A kernel that is wider than the image has other weights everywhere.
+        let inner = if width > 2 * reach { reach..width - reach } else { width..width };
+        Self { taps, inner, row, columns: [[[0.0; ROWS]; TAPS]; 2] }
+    }
+
+    /// Makes up to [`ROWS`] rows of what `fill` fills, given the number of a row.
+    fn blur(&mut self, simd: Simd, to: &mut [f32], fill: impl Fn(usize, &mut [f32])) {
+        let Taps { start, weights, count } = self.taps;
+        let (width, inner) = (self.row.len(), self.inner.clone());
+        let borders = [0..inner.start, inner.end..width];
+        for (k, to) in to.chunks_mut(width).enumerate() {
+            fill(k, self.row);
+            for (columns, border) in self.columns.iter_mut().zip(&borders) {
+                let Some(first) = start.get(border.start) else { continue };
+                let from = &self.row[*first as usize..][..count];
+                columns.iter_mut().zip(from).for_each(|(column, x)| column[k] = *x);
+            }
+            if !inner.is_empty() {
+                let weights = &weights[inner.start * count..][..count];
+                convolve(simd, self.row, weights, &mut to[inner.clone()]);
+            }
+        }
+        for (columns, border) in self.columns.iter().zip(borders) {
+            for x in border {
+                // All of a border begin with the same column.
+                let mut sums = [0.0; ROWS];
+                let columns: [&[f32]; TAPS] = columns.each_ref().map(|column| &column[..]);
+                let weights = &weights[x * count..][..count];
+                vertical(simd, &columns[..count], weights, &mut sums);
+                to.chunks_mut(width).zip(sums).for_each(|(row, sum)| row[x] = sum);
+            }
         }
     }
 }

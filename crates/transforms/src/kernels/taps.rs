@@ -222,63 +222,77 @@ fn blended(simd: Simd, a: &[f32], b: &[f32], v: f32, w: f32, dst: &mut [f32]) {
 /// `dst[i] = w0 * src[i] + w1 * src[i + 1] + ..`, added in that order: one kernel for all outputs,
 /// which are therefore made side by side. `src` is `dst.len() + weights.len() - 1` long.
 pub(crate) fn convolve(simd: Simd, src: &[f32], weights: &[f32], dst: &mut [f32]) {
+    let shifted = |tap: usize| &src[tap..];
     simd.run(
         #[inline(always)]
-        move || {
-            let (blocks, rest) = dst.as_chunks_mut::<COLUMNS>();
-            let tail = blocks.len() * COLUMNS;
-            for (i, block) in blocks.iter_mut().enumerate() {
-                let inputs = &src[i * COLUMNS..][..COLUMNS + weights.len() - 1];
-                let shifted = inputs.windows(COLUMNS).map(|w| w.first_chunk().expect("a window"));
-                *block = weighted_sum(weights.iter().copied(), shifted);
-            }
-            for (i, x) in rest.iter_mut().enumerate() {
-                *x = narrow(src, weights, tail + i);
-            }
-        },
+        move || summed_in_blocks(shifted, weights, dst),
     );
 }
 
-/// Columns summed at once: four vectors of AVX2, which hide the latency of an addition.
-const COLUMNS: usize = 32;
-
-/// Any number of rows, block of columns by block of columns, so that sums stay in registers.
+/// Any number of rows.
 fn summed(simd: Simd, rows: &[&[f32]], weights: &[f32], dst: &mut [f32]) {
     simd.run(
         #[inline(always)]
-        move || {
-            let (blocks, rest) = dst.as_chunks_mut::<COLUMNS>();
-            let tail = blocks.len() * COLUMNS;
-            for (i, block) in blocks.iter_mut().enumerate() {
-                let columns = rows.iter().map(|row| {
-                    row[i * COLUMNS..].first_chunk().expect("a row is as long as the output")
-                });
-                *block = weighted_sum(weights.iter().copied(), columns);
-            }
-            for (i, x) in rest.iter_mut().enumerate() {
-                let at = |t: usize| rows[t][tail + i];
-                let first = weights[0] * at(0);
-                *x = (1..rows.len()).fold(first, |sum, t| sum + weights[t] * at(t));
-            }
-        },
+        move || summed_in_blocks(|tap| rows[tap], weights, dst),
     );
 }
 
-/// The sum of `w * columns`, in order; 0 of nothing.
+/// Columns summed at once: eight vectors of AVX2, which hide the latency of an addition. With four
+/// a kernel of 41 taps takes 1.1 times as long, and 1.3 times in AVX-512.
+const COLUMNS: usize = 64;
+
+/// Columns of a row that has fewer.
+const FEW: usize = 16;
+
+/// The sum of `weights[t] * row(t)`, block of columns by block of columns, so that sums stay in
+/// registers.
 #[inline(always)]
-fn weighted_sum<'a>(
-    weights: impl Iterator<Item = f32>,
-    columns: impl Iterator<Item = &'a [f32; COLUMNS]>,
-) -> [f32; COLUMNS] {
-    let mut terms = weights.zip(columns);
-    let Some((w, first)) = terms.next() else { return [0.0; COLUMNS] };
-    let mut sums = first.map(|x| w * x);
-    for (w, column) in terms {
-        for j in 0..COLUMNS {
+fn summed_in_blocks<'a>(row: impl Fn(usize) -> &'a [f32] + Copy, weights: &[f32], dst: &mut [f32]) {
+    match dst.len() {
+        0 => {}
+        1..FEW => blocks::<1>(row, weights, dst),
+        FEW..COLUMNS => blocks::<FEW>(row, weights, dst),
+        _ => blocks::<COLUMNS>(row, weights, dst),
+    }
+}
+
+/// The sum of `weights[t] * column(t)`, in order; 0 of nothing.
+#[inline(always)]
+fn weighted_sum<'a, const N: usize>(
+    weights: &[f32],
+    column: impl Fn(usize) -> &'a [f32; N],
+) -> [f32; N] {
+    let Some((w, rest)) = weights.split_first() else { return [0.0; N] };
+    // One loop with a condition is not turned into vectors.
+    let mut sums = column(0).map(|x| w * x);
+    for (tap, w) in rest.iter().enumerate() {
+        let column = column(tap + 1);
+        for j in 0..N {
             sums[j] += w * column[j];
         }
     }
     sums
+}
+
+/// In blocks of `N` columns, of which there are at least so many. The last are made twice where
+/// they are not as many.
+#[inline(always)]
+fn blocks<'a, const N: usize>(
+    row: impl Fn(usize) -> &'a [f32] + Copy,
+    weights: &[f32],
+    dst: &mut [f32],
+) {
+    let last = dst.len() - N;
+    let mut at = 0;
+    loop {
+        let column = |tap: usize| row(tap)[at..].first_chunk::<N>().expect("as long as the output");
+        let sums = weighted_sum(weights, column);
+        dst[at..][..N].copy_from_slice(&sums);
+        if at == last {
+            return;
+        }
+        at = (at + N).min(last);
+    }
 }
 
 #[cfg(test)]
@@ -333,7 +347,7 @@ mod tests {
     #[test]
     fn a_vertical_pass_is_the_plain_sum_at_every_level() {
         for simd in Simd::levels() {
-            for n in [0, 1, 31, 32, 33, 224] {
+            for n in [0, 1, 15, 16, 17, 63, 64, 65, 224] {
                 for count in 1..6 {
                     let rows: Vec<Vec<f32>> = (0..count).map(|k| random(n, k as u32)).collect();
                     let rows: Vec<&[f32]> = rows.iter().map(|row| &row[..]).collect();
@@ -353,7 +367,7 @@ mod tests {
     #[test]
     fn a_convolution_is_the_plain_sum_at_every_level() {
         for simd in Simd::levels() {
-            for n in [1, 31, 32, 33, 224] {
+            for n in [1, 15, 16, 17, 63, 64, 65, 224] {
                 for count in [1, 3, 23] {
                     let (src, weights) = (random(n + count - 1, 1), random(count, 2));
                     let mut dst = vec![0.0; n];
