@@ -1,10 +1,11 @@
-//! Chains from bytes to bytes that move pixels and look levels up: the same bits as by way of floats.
+//! Chains from bytes to bytes that move and blend pixels and look levels up: the same bits as by
+//! way of floats.
 
 use candle_core::{Device, Tensor};
 use tallow_core::{Key, RowKey};
 use tallow_transforms::{Augment, Fields, Layout};
 
-const MOVES: [&str; 14] = [
+const MOVES: [&str; 18] = [
     "",
     "hflip",
     "vflip",
@@ -19,6 +20,10 @@ const MOVES: [&str; 14] = [
     "rotate(33)",
     "affine(20,3,2,1.2,8,fill=1) vflip",
     "elastic(30,sigma=4,interpolation=nearest)",
+    "hflip affine(20,3,2,1.2,8,interpolation=bilinear,fill=0.3) rot90(1)",
+    "rot90(3) rotate(33,interpolation=bilinear)",
+    "perspective(0,3,40,0,38,30,5,35)",
+    "vflip elastic(30,sigma=4,fill=1)",
 ];
 
 const OPERATIONS: [&str; 15] = [

@@ -82,15 +82,24 @@ template <class T> struct Source {
         return pixel;
     }
 
+    // What output pixel (y, x) is blended of, in slice `z`.
+    __device__ __forceinline__ Around around(int z, int y, int x) const {
+        if (std::is_same<T, uint8_t>::value && blends_bytes(plan)) {
+            Place place = place_of<BYTE_BITS>(plan, fields, y, x);
+            return Around(plan, view, z, place, byte_weights_at(place));
+        }
+        Place place = place_of(plan, fields, y, x);
+        return Around(plan, view, z, place, weights_at(place));
+    }
+
     // Output pixel (y, x), sampled at a place of its own.
     __device__ OUTLINED Pixel sampled(const Source &source, Tile tile, int y, int x) {
         const StagePlan &plan = source.plan;
         int z = after(plan, D, tile.z);
-        Place place = place_of(plan, source.fields, y, x);
         if (plan.interpolation == Interpolation::Nearest) {
-            return source.pixel(tile, nearest_pixel(plan, source.view, z, place));
+            return source.pixel(tile, nearest_pixel(plan, source.view, z, place_of(plan, source.fields, y, x)));
         }
-        Around around(plan, source.view, z, place);
+        Around around = source.around(z, y, x);
         Pixel pixel = {};
 #pragma unroll
         for (int c = 0; c < CHANNELS; ++c) {

@@ -441,6 +441,11 @@ const EXACT: &[&str] = &[
     "random_solarize(0.4)",
     "hflip rotate(20, interpolation=bilinear) gaussian_blur(3) rotate(-20) adjust_sharpness(2) to_dtype(f32)",
     "elastic(20, sigma=1) rotate(20) elastic(10, sigma=2, fill=0.3) to_dtype(f32)",
+    // A kernel that is wider than some of the images.
+    "elastic(60, sigma=5) elastic(90, sigma=7.7) to_dtype(f32)",
+    "hflip affine(15, 3, 2, 1.2, 8, interpolation=bilinear, fill=0.3) rot90(1) to_dtype(f32)",
+    "rot90(3) random_perspective(0.6, p=1, fill=0.2) vflip to_dtype(f32)",
+    "affine(40, 30000, 9, 0.001, interpolation=bilinear)",
     "random_apply(0.5, gaussian_blur(3)) elastic(20, sigma=1)",
 ];
 

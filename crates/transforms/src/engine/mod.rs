@@ -24,6 +24,7 @@ mod taps;
 pub(crate) mod turn;
 pub(crate) mod view;
 pub(crate) mod warp;
+mod warp_u8;
 pub(crate) mod widen;
 
 use half::f16;

@@ -8,9 +8,10 @@ use super::raw::Elements;
 use super::reach::Reach;
 use super::taps::nearest;
 use super::view::beyond;
-use super::warp;
+use super::warp::Map;
 use crate::kernels::Simd;
-use crate::kernels::warp::Places;
+use crate::kernels::nearest::{Copied, FILL, copy};
+use crate::kernels::warp::{Lattice, Places};
 use crate::plan::{CHANNELS_MAX, D, H, Head, Op, StagePlan, W};
 
 impl Elements {
@@ -31,9 +32,6 @@ pub(crate) struct Taken<'a, T> {
     /// What of the image `pixels` are.
     pub(crate) part: Reach,
 }
-
-/// No column: the fill.
-const FILL: u32 = u32::MAX;
 
 /// What finding places between pixels takes.
 pub(crate) struct Finding<'a, 'b> {
@@ -159,13 +157,13 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
             let columns = bytemuck::cast_slice(&places.whole[0][..width]);
             return grid.lattice_row(columns, grid.base([z, y]), from, line, *fill);
         }
-        match plan.head() {
-            Head::Elastic => warp::displaced(simd, finding.displacements, y, places, width),
-            _ => warp::places(simd, plan, y, places, width),
-        }
         // A crop after the map chose among its slices.
         let z = plan.after.offset[D] + plan.after.sign[D] * z;
-        grid.sampled_row(z, places, from, line, *fill);
+        let elements = places.elements(width);
+        let map = Map::new(plan, finding.displacements);
+        map.elements(simd, y, &grid.lattice(z, from), elements);
+        let how = Copied { channels: grid.channels, read: grid.read.1, write: grid.write };
+        copy(from, elements, how, |c| of_channel(*fill, c), line);
     }
 }
 
@@ -301,24 +299,19 @@ impl<'a> Grid<'a> {
         }
     }
 
-    fn sampled_row<T: Pod>(
-        &self,
-        z: i32,
-        places: &Places<'_>,
-        from: &[T],
-        line: &mut [T],
-        fill: [T; CHANNELS_MAX],
-    ) {
-        let middle = [self.plan.middle[H], self.plan.middle[W]];
-        for (at, corner) in places.corners(self.plan.size[W] as usize) {
-            let source = corner.nearest(middle).map(|[y, x]| {
-                let source = self.plan.before.at([z, y, x]);
-                (0..3).map(|k| self.offset(k, source[k])).sum::<usize>()
-            });
-            for c in 0..self.channels {
-                line[at * self.write.0 + c * self.write.1] =
-                    source.map_or(of_channel(fill, c), |source| from[source + c * self.read.1]);
-            }
+    /// Slice `z` of a middle image without a border.
+    fn lattice<'p, T>(&self, z: i32, pixels: &'p [T]) -> Lattice<'p, T> {
+        let map = &self.plan.before;
+        let offset = |k: usize, at: i32| (at - self.origin[k]) as isize * self.read.0[k] as isize;
+        let first = map.at([z, 0, 0]);
+        let step = |k: usize| map.sign[k] as isize * self.read.0[map.axis[k] as usize] as isize;
+        Lattice {
+            pixels,
+            base: (0..3).map(|k| offset(k, first[k])).sum(),
+            step: [step(H), step(W)],
+            channels: self.channels,
+            channel_stride: self.read.1,
+            size: [self.plan.middle[H], self.plan.middle[W]],
         }
     }
 }

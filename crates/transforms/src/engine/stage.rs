@@ -1,6 +1,7 @@
 //! One stage of a plan: pixels are found, go through the program, and are stored, a row at a time.
 
 use super::blur_u8::BlurU8;
+use super::displacements;
 use super::memory::{HeadMemory, Memory, Tile};
 use super::program::{self, Place};
 use super::resize_u8::{self, ResizeU8};
@@ -9,7 +10,8 @@ use super::sharpen::Sharpen;
 use super::statistics::Statistic;
 use super::store::{Output, RowPlace};
 use super::view::{Raster, View};
-use super::{displacements, warp};
+use super::warp::{self, Map};
+use super::warp_u8::{self, WarpU8};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
 use crate::kernels::warp::Places;
@@ -22,7 +24,8 @@ enum Rows<'a> {
     ResizeU8(ResizeU8<'a>),
     BlurU8(BlurU8<'a>),
     Sharpen(Sharpen<'a>),
-    Warp { places: Places<'a>, fields: Option<&'a [f32]> },
+    Warp { map: Map<'a>, places: Places<'a> },
+    WarpU8(WarpU8<'a>),
 }
 
 impl<'a> Rows<'a> {
@@ -43,12 +46,13 @@ impl<'a> Rows<'a> {
             Head::Skip | Head::Move => Self::Move,
             Head::Resize | Head::Blur => Self::Separable(Separable::prepare(plan, memory)),
             Head::Sharpen => Self::Sharpen(Sharpen::prepare(memory)),
-            Head::Elastic => {
-                let fields = displacements(simd, plan, memory, fields);
-                Self::Warp { places: memory.places.lend(), fields: Some(fields) }
-            }
-            Head::Affine | Head::Perspective => {
-                Self::Warp { places: memory.places.lend(), fields: None }
+            Head::Affine | Head::Perspective | Head::Elastic => {
+                let map = Map::new(plan, displacements(simd, plan, memory, fields));
+                let places = memory.places.lend();
+                match view.bytes().is_some() && warp_u8::is_integer(plan) {
+                    true => Self::WarpU8(WarpU8::new(map, places)),
+                    false => Self::Warp { map, places },
+                }
             }
         }
     }
@@ -81,13 +85,14 @@ impl<'a> Rows<'a> {
                 }
             }
             Self::Sharpen(sharpen) => sharpen.row(simd, plan, view, [z, y], tile),
-            Self::Warp { places, fields } => {
-                match fields {
-                    Some(fields) => warp::displaced(simd, fields, y, places, tile.width),
-                    None => warp::places(simd, plan, y, places, tile.width),
-                }
+            Self::Warp { map, places } => {
                 let z = plan.after.offset[D] + plan.after.sign[D] * z;
-                warp::sample(simd, plan, view, z, places, tile);
+                warp::sample(simd, *map, view, [z, y], places, tile);
+            }
+            Self::WarpU8(warp) => {
+                if let Some(bytes) = view.bytes() {
+                    warp.row(simd, plan, &bytes, [z, y], tile);
+                }
             }
         }
     }
@@ -111,6 +116,7 @@ pub(crate) fn run<T: Pixel>(
         let is_delivered = match &mut rows {
             Rows::ResizeU8(resize) => resize.deliver(simd, plan, &view, store, to),
             Rows::BlurU8(blur) => blur.deliver(simd, &view, store, to),
+            Rows::WarpU8(warp) => warp.deliver(simd, plan, &view, store, to),
             _ => false,
         };
         if is_delivered {

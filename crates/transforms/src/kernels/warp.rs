@@ -22,13 +22,14 @@ pub(crate) struct Lattice<'a, T> {
 impl<T: Pixel> Lattice<'_, T> {
     /// The first element of a pixel inside.
     #[inline(always)]
-    fn element(&self, y: i32, x: i32) -> usize {
+    pub(super) fn element(&self, y: i32, x: i32) -> usize {
         (self.base + y as isize * self.step[0] + x as isize * self.step[1]) as usize
     }
 
+    /// A channel of a pixel inside.
     #[inline(always)]
-    fn at(&self, y: i32, x: i32, channel: usize) -> f32 {
-        self.pixels[self.element(y, x) + channel * self.channel_stride].to_f32()
+    pub(super) fn pixel(&self, y: i32, x: i32, channel: usize) -> T {
+        self.pixels[self.element(y, x) + channel * self.channel_stride]
     }
 
     /// Whether a pixel is one load: its channels lie side by side, and there are as many as a
@@ -78,7 +79,7 @@ impl<T: Pixel> Lattice<'_, T> {
         for ((down, right), weight) in places.into_iter().zip(corner.weights()) {
             let (y, x) = (corner.top + down, corner.left + right);
             if (0..width).contains(&x) && (0..height).contains(&y) {
-                sum += weight * self.at(y, x, channel);
+                sum += weight * self.pixel(y, x, channel).to_f32();
             } else {
                 outside += weight;
             }
@@ -130,11 +131,14 @@ impl Places<'_> {
         }
     }
 
-    /// Puts the `at`-th of a row at x and y, which are within [`FAR`].
-    #[inline(always)]
-    pub(crate) fn put(&mut self, at: usize, [x, y]: [f64; 2]) {
-        (self.whole[0][at], self.share[0][at]) = parts(x);
-        (self.whole[1][at], self.share[1][at]) = parts(y);
+    /// The same memory, for as many places as multiples of some part of a pixel: x and y.
+    pub(crate) fn fixed(&mut self, width: usize) -> [&mut [i32]; 2] {
+        self.whole.each_mut().map(|whole| &mut whole[..width])
+    }
+
+    /// The same memory, for as many elements.
+    pub(crate) fn elements(&mut self, width: usize) -> &mut [u32] {
+        bytemuck::cast_slice_mut(&mut self.whole[0][..width])
     }
 
     /// The first `width` of them, numbered.
@@ -159,14 +163,6 @@ pub(crate) struct Corner {
 }
 
 impl Corner {
-    /// The row and column of the pixel of an image of `size` (height, width) that is nearest to the
-    /// place, half to even; `None` outside.
-    #[inline(always)]
-    pub(crate) fn nearest(&self, [height, width]: [i32; 2]) -> Option<[i32; 2]> {
-        let (y, x) = (rounded(self.top, self.down), rounded(self.left, self.right));
-        ((0..width).contains(&x) && (0..height).contains(&y)).then_some([y, x])
-    }
-
     /// Top left, top right, bottom left, bottom right.
     #[inline(always)]
     fn weights(&self) -> [f32; 4] {
@@ -224,38 +220,6 @@ pub(crate) fn bilinear<T: Pixel>(
             }
         }
     }
-}
-
-/// Samples a row of `width` at `places`, each from the pixel nearest to it.
-pub(crate) fn nearest<T: Pixel>(
-    simd: Simd,
-    lattice: &Lattice<'_, T>,
-    places: &Places<'_>,
-    width: usize,
-    to: &mut Samples<'_>,
-) {
-    let (stride, size) = (to.stride, lattice.size);
-    simd.run(
-        #[inline(always)]
-        || {
-            for (i, corner) in places.corners(width) {
-                let element = corner.nearest(size).map(|[y, x]| lattice.element(y, x));
-                for c in 0..lattice.channels {
-                    to.planes[c * stride + i] = match element {
-                        Some(at) => lattice.pixels[at + c * lattice.channel_stride].to_f32(),
-                        None => (to.fill)(c),
-                    };
-                }
-            }
-        },
-    );
-}
-
-/// `whole` + `share`, rounded half to even.
-#[inline(always)]
-fn rounded(whole: i32, share: f32) -> i32 {
-    let up = if whole & 1 == 1 { share >= 0.5 } else { share > 0.5 };
-    whole + i32::from(up)
 }
 
 #[cfg(test)]
@@ -322,21 +286,17 @@ mod tests {
     fn layouts_and_levels_give_the_same_bits() {
         let places = places();
         let mut owned = Owned::new(&places);
-        let mut found: Vec<[Vec<u32>; 2]> = Vec::new();
+        let mut found: Vec<Vec<u32>> = Vec::new();
         for (pixels, step, channel_stride) in images() {
             let size = [5, 7];
             let lattice =
                 Lattice { pixels: &pixels, base: 0, step, channels: 3, channel_stride, size };
             for simd in Simd::levels() {
-                type Sample = fn(Simd, &Lattice<'_, u8>, &Places<'_>, usize, &mut Samples<'_>);
-                let mut run = |sample: Sample| {
-                    let mut planes = vec![9.0; 3 * places.len()];
-                    let fill = |c: usize| c as f32 + 0.5;
-                    let mut to = Samples { planes: &mut planes, stride: places.len(), fill: &fill };
-                    sample(simd, &lattice, &owned.lent(), places.len(), &mut to);
-                    planes.iter().map(|x| x.to_bits()).collect()
-                };
-                found.push([run(bilinear), run(nearest)]);
+                let mut planes = vec![9.0; 3 * places.len()];
+                let fill = |c: usize| c as f32 + 0.5;
+                let mut to = Samples { planes: &mut planes, stride: places.len(), fill: &fill };
+                bilinear(simd, &lattice, &owned.lent(), places.len(), &mut to);
+                found.push(planes.iter().map(|x| x.to_bits()).collect());
             }
         }
         assert!(found.iter().all(|bits| *bits == found[0]));
@@ -358,19 +318,5 @@ mod tests {
         let mut places = Owned::new(&[[0.0, 0.0], [0.5, 0.5]]);
         bilinear(Simd::detect(), &lattice, &places.lent(), 2, &mut to);
         assert_eq!(planes, [34.0, 30.0]);
-    }
-
-    #[test]
-    fn the_nearest_pixel_is_half_to_even_and_inside() {
-        let of = |x, y| {
-            let mut places = Owned::new(&[[x, y]]);
-            places.lent().corners(1).find_map(|(_, corner)| corner.nearest([5, 7]))
-        };
-        assert_eq!((of(0.5, 1.5), of(2.5, 0.0)), (Some([2, 0]), Some([0, 2])));
-        assert_eq!(
-            (of(-0.5, 4.5), of(-0.6, 0.0), of(6.5, 0.0)),
-            (Some([4, 0]), None, Some([0, 6]))
-        );
-        assert_eq!((of(f64::NAN, 0.0), of(1e30, 0.0), of(-1e30, 0.0)), (None, None, None));
     }
 }
