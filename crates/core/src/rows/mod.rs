@@ -5,7 +5,8 @@
 //! keeps count of the bytes written from its beginning (`filled`), everything that hands out a
 //! reference zeroes what is missing first, and a field that is not completely written when
 //! [`crate::Source::read`] returns is an error. A field written out of order ([`Pieces`]) keeps a bit
-//! per piece instead, and counts as written from its beginning once no bit is missing.
+//! per piece instead, and counts as written from its beginning once no bit is missing; runs of pieces
+//! are written in place, by way of a [`Run`] that counts what it has.
 
 mod buffer;
 mod field_mut;

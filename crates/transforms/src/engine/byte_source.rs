@@ -7,7 +7,7 @@ use super::segments::Segments;
 use super::select::{Chosen, Finding, Taken};
 use super::view::View;
 use crate::kernels::Simd;
-use crate::kernels::bytes::{Columns, Lies, SLACK, rows_at_once, transpose};
+use crate::kernels::bytes::{Columns, Lies, SLACK, gather, rows_at_once, transpose};
 use crate::kernels::math::to_u8;
 use crate::plan::{D, H, Head, StagePlan, W};
 
@@ -94,13 +94,13 @@ impl<'a, 'm> Source<'a, 'm> {
         if !lies || !self.view.is_inside(&(0..height as i32)) {
             return None;
         }
-        let mut all = self.view.lies(segments, [0, 0], c)?;
-        all.range.end = all.range.start + depth * height * self.len();
-        Some(all)
+        let Lies { bytes, first, .. } = self.view.lies(segments, [0, 0], c)?;
+        Some(Lies::one(bytes, first.start..first.start + depth * height * self.len()))
     }
 
-    /// Row `at`, (z, y), of channel `c` where channels are planes.
-    pub(super) fn row(&mut self, simd: Simd, at: [i32; 2], c: usize) -> Lies<'_> {
+    /// Row `at`, (z, y), of channel `c` where channels are planes, and those behind it that are there
+    /// with it.
+    pub(super) fn rows(&mut self, simd: Simd, at: [i32; 2], c: usize) -> Lies<'_> {
         let len = self.len();
         match &mut self.way {
             Way::Segments(segments) => {
@@ -111,29 +111,46 @@ impl<'a, 'm> Source<'a, 'm> {
                 self.view.append(simd, segments, at, c, &mut Run::over(line));
                 return Lies::alone(line);
             }
-            Way::Columns(turning) => return turning.row(simd, &self.view, at, c),
+            Way::Columns(turning) => return turning.rows(simd, &self.view, at, c),
             _ if self.held == Some(at) => {}
             Way::Copied => self.view.copy(at[0], at[1], self.line, len),
             Way::Chosen(chosen) => chosen.row(simd, at, self.line),
         }
         self.held = Some(at);
-        Lies { bytes: self.line, range: c * len..(c + 1) * len }
+        Lies::one(self.line, c * len..(c + 1) * len)
     }
 
-    /// Writes row `at`, (z, y), of channel `c` where channels are planes; not
-    /// [mirrored](Self::is_mirrored).
-    pub(super) fn append(&mut self, simd: Simd, at: [i32; 2], c: usize, to: &mut Run<'_, u8>) {
+    /// Writes all rows of slice `z`, of channel `c` where channels are planes, unless they are
+    /// [mirrored](Self::is_mirrored) or [`rows`](Self::rows) gives several of them. Otherwise does
+    /// nothing and returns `false`.
+    pub(super) fn append_slice(
+        &mut self,
+        simd: Simd,
+        z: i32,
+        c: usize,
+        to: &mut Run<'_, u8>,
+    ) -> bool {
         match &mut self.way {
-            Way::Segments(segments) => return self.view.append(simd, segments, at, c, to),
-            Way::Chosen(chosen) => {
-                if chosen.append(at, to) {
-                    return;
+            Way::Segments(segments) if !segments.is_mirrored() => {
+                let lies = self.view.lies(segments, [z, 0], c).is_some_and(|lies| lies.count > 1);
+                if !lies {
+                    self.view.append_slice(simd, segments, z, c, to);
                 }
+                !lies
             }
-            Way::Columns(_) | Way::Copied => {}
+            Way::Chosen(chosen) => {
+                (0..self.view.plan.size[H]).all(|y| append_chosen(chosen, [z, y], to))
+            }
+            _ => false,
         }
-        to.copy(self.row(simd, at, c).row());
     }
+}
+
+/// As [`Chosen::append`].
+fn append_chosen(chosen: &mut Chosen<'_, '_, u8>, at: [i32; 2], to: &mut Run<'_, u8>) -> bool {
+    let Some((3, last)) = chosen.whole() else { return chosen.append(at, to) };
+    chosen.append_row(at, to, |from, columns, to| gather(from, columns, last, to));
+    true
 }
 
 /// Columns on their way to be rows, a few at a time.
@@ -160,17 +177,19 @@ impl<'a> Turning<'a> {
         })
     }
 
-    fn row(&mut self, simd: Simd, view: &View<'_, u8>, at: [i32; 2], c: usize) -> Lies<'_> {
+    fn rows(&mut self, simd: Simd, view: &View<'_, u8>, at: [i32; 2], c: usize) -> Lies<'_> {
         let [z, y] = at;
         let held = self.held.filter(|([slice, first], channel, count)| {
             (*slice, *channel) == (z, c) && (*first..*first + *count as i32).contains(&y)
         });
-        let ([_, first], ..) = match held {
+        let ([_, first], _, count) = match held {
             Some(held) => held,
             None => self.turn(simd, view, at, c),
         };
-        let start = (y - first) as usize * self.stride;
-        Lies { bytes: self.rows, range: start..start + view.width() * view.beside() }
+        let row = (y - first) as usize;
+        let start = row * self.stride;
+        let first = start..start + view.width() * view.beside();
+        Lies { bytes: self.rows, first, step: self.stride as isize, count: count - row }
     }
 
     /// Turns the rows from `at` on.

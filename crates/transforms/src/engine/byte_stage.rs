@@ -20,7 +20,7 @@ use super::select::Finding;
 use super::stage::rows_of;
 use super::store::Delivered;
 use crate::kernels::Simd;
-use crate::kernels::bytes::{Lies, Table, Turn, count, look_up, look_up_pixels, plane, turn};
+use crate::kernels::bytes::{Lies, Table, Turn, copy, count, look_up, look_up_pixels, plane, turn};
 use crate::plan::{CHANNELS_MAX, D, H, Head, Interpolation, StagePlan, W};
 
 /// Runs `plan` on `raw` if it is such a stage, and otherwise does nothing and returns `false`.
@@ -93,11 +93,16 @@ impl Stage<'_, '_> {
         for first in (0..self.channels).step_by(beside) {
             let counts = &mut counts[first..first + beside];
             if let Some(all) = self.source.contiguous(first) {
-                count(all.row(), counts);
+                all.rows().for_each(|all| count(all, counts));
                 continue;
             }
-            for (_, at) in rows_of(self.plan) {
-                count(self.source.row(self.simd, at, first).row(), counts);
+            for z in 0..self.plan.size[D] {
+                let mut y = 0;
+                while y < self.plan.size[H] {
+                    let rows = self.source.rows(self.simd, [z, y], first);
+                    y += rows.count as i32;
+                    rows.rows().for_each(|row| count(row, counts));
+                }
             }
         }
     }
@@ -115,7 +120,7 @@ impl Stage<'_, '_> {
             let own = first..first + beside;
             let piece = first / beside * rows;
             let mut to = to.run(piece..piece + rows);
-            self.write(&Finish::new(tables, own.clone()), &mut to);
+            self.write(&Finish::new(tables, own.clone(), self.source.is_mirrored()), &mut to);
             let slice = self.plan.size[H] as usize * self.len();
             if tables.paints() {
                 let slices = to.written().chunks_exact_mut(slice.max(1));
@@ -130,15 +135,17 @@ impl Stage<'_, '_> {
         if finish.passes() <= 1
             && let Some(all) = self.source.contiguous(channel)
         {
-            return finish.write(simd, all, false, self.scratch, to);
+            return finish.write(simd, &all, self.scratch, to);
         }
-        let is_mirrored = self.source.is_mirrored();
-        for (_, at) in rows_of(self.plan) {
-            if finish.passes() == 0 && !is_mirrored {
-                self.source.append(simd, at, channel, to);
-            } else {
-                let row = self.source.row(simd, at, channel);
-                finish.write(simd, row, is_mirrored, self.scratch, to);
+        for z in 0..self.plan.size[D] {
+            if finish.passes() == 0 && self.source.append_slice(simd, z, channel, to) {
+                continue;
+            }
+            let mut y = 0;
+            while y < self.plan.size[H] {
+                let rows = self.source.rows(simd, [z, y], channel);
+                y += rows.count as i32;
+                finish.write(simd, &rows, self.scratch, to);
             }
         }
     }
@@ -147,11 +154,11 @@ impl Stage<'_, '_> {
     fn deliver_together(&mut self, tables: &Tables, to: &mut Delivered<'_, u8>) {
         for (at, [z, y]) in rows_of(self.plan) {
             for c in 0..self.channels {
-                let finish = Finish::new(tables, c..c + 1);
-                let row = self.source.row(self.simd, [z, y], finish.channel);
+                let finish = Finish::new(tables, c..c + 1, false);
+                let row = self.source.rows(self.simd, [z, y], finish.channel);
                 let piece = c * at.rows + at.row;
                 let mut to = to.run(piece..piece + 1);
-                finish.write(self.simd, row, false, self.scratch, &mut to);
+                finish.write(self.simd, &row, self.scratch, &mut to);
                 paint(tables, self.plan, y, &(c..c + 1), to.written());
             }
         }
@@ -160,24 +167,20 @@ impl Stage<'_, '_> {
     /// Delivers the planes of an image whose channels lie side by side.
     fn deliver_apart(&mut self, tables: &Tables, to: &mut Delivered<'_, u8>) {
         let (simd, len, all) = (self.simd, self.len(), 0..self.channels);
-        let finish = Finish::new(tables, all.clone());
-        let is_mirrored = self.source.is_mirrored();
-        let is_kept = finish.passes() == 0 && !is_mirrored && !tables.paints();
+        let finish = Finish::new(tables, all.clone(), self.source.is_mirrored());
+        let is_kept = finish.passes() == 0 && !tables.paints();
         let third = self.scratch.len() / 3;
+        let (finished, rest) = self.scratch.split_at_mut(third);
+        let (channel, scratch) = rest.split_at_mut(third);
+        let (finished, channel) = (&mut finished[..len], &mut channel[..len / self.channels]);
         for (at, [z, y]) in rows_of(self.plan) {
-            let row = self.source.row(simd, [z, y], 0);
-            let (finished, rest) = self.scratch.split_at_mut(third);
-            let (channel, scratch) = rest.split_at_mut(third);
-            let pixels = match is_kept {
-                true => row.row(),
-                false => {
-                    let finished = &mut finished[..len];
-                    finish.write(simd, row, is_mirrored, scratch, &mut Run::over(finished));
-                    paint(tables, self.plan, y, &all, finished);
-                    finished
-                }
-            };
-            let channel = &mut channel[..len / self.channels];
+            let row = Lies { count: 1, ..self.source.rows(simd, [z, y], 0) };
+            let mut pixels = &row.bytes[row.first.clone()];
+            if !is_kept {
+                finish.write(simd, &row, scratch, &mut Run::over(finished));
+                paint(tables, self.plan, y, &all, finished);
+                pixels = finished;
+            }
             for c in all.clone() {
                 plane(simd, pixels, self.channels, c, channel);
                 to.put(c * at.rows + at.row, channel);
@@ -204,10 +207,8 @@ fn paint(tables: &Tables, plan: &StagePlan, y: i32, channels: &Range<usize>, row
 struct Finish<'t> {
     /// Where channels are planes, the one that is read.
     channel: usize,
-    /// How many bytes of a pixel lie side by side.
-    beside: usize,
-    /// The channel that each takes, where they change places.
-    order: Option<&'t [u8]>,
+    /// How pixels are turned, where they are mirrored or their channels change places.
+    turn: Option<Turn>,
     look: Look<'t>,
 }
 
@@ -220,8 +221,8 @@ enum Look<'t> {
 }
 
 impl<'t> Finish<'t> {
-    /// Of the channels `channels`, which lie side by side.
-    fn new(tables: &'t Tables, channels: Range<usize>) -> Self {
+    /// Of the channels `channels`, which lie side by side, in rows that may be mirrored.
+    fn new(tables: &'t Tables, channels: Range<usize>, is_mirrored: bool) -> Self {
         let order = &tables.order[channels.clone()];
         let own = &tables.tables[channels.clone()];
         let look = match own {
@@ -229,52 +230,43 @@ impl<'t> Finish<'t> {
             [table, rest @ ..] if rest.iter().all(|other| other == table) => Look::One(table),
             _ => Look::Each(own),
         };
-        let beside = channels.len();
-        let changes = beside > 1 && !order.iter().copied().eq(0..beside as u8);
-        let channel = if beside > 1 { 0 } else { usize::from(order[0]) };
-        Self { channel, beside, order: changes.then_some(order), look }
+        let (channel, order) = match channels.len() {
+            1 => (usize::from(order[0]), &[0][..]),
+            _ => (0, order),
+        };
+        let turns = is_mirrored || !order.iter().copied().eq(0..order.len() as u8);
+        Self { channel, turn: turns.then(|| Turn::new(is_mirrored, order)), look }
     }
 
-    /// Passes over a row that is not mirrored, but for a copy.
+    /// Passes over a row, but for a copy.
     fn passes(&self) -> usize {
-        let looks = !matches!(self.look, Look::Kept);
-        usize::from(looks) + usize::from(self.order.is_some())
+        usize::from(!matches!(self.look, Look::Kept)) + usize::from(self.turn.is_some())
     }
 
-    /// Writes the row `from`; with two passes by way of `scratch`, which holds one.
-    fn write(
-        &self,
-        simd: Simd,
-        from: Lies<'_>,
-        is_mirrored: bool,
-        scratch: &mut [u8],
-        to: &mut Run<'_, u8>,
-    ) {
-        let turns = is_mirrored || self.order.is_some();
-        let mut from = from;
-        let len = from.row().len();
-        if turns && matches!(self.look, Look::Kept) {
-            return self.turn(simd, from, is_mirrored, to);
-        }
-        if turns {
-            self.turn(simd, from, is_mirrored, &mut Run::over(&mut scratch[..len]));
-            from = Lies::alone(&scratch[..len]);
-        }
-        match self.look {
-            Look::Kept => to.copy(from.row()),
-            Look::One(table) => look_up(simd, from.row(), table, to),
-            Look::Each(tables) => look_up_pixels(simd, from.row(), tables, to),
+    /// Writes the rows `from`; with two passes by way of `scratch`, which holds one.
+    fn write(&self, simd: Simd, from: &Lies<'_>, scratch: &mut [u8], to: &mut Run<'_, u8>) {
+        match (&self.turn, &self.look) {
+            (None, Look::Kept) => copy(simd, from, to),
+            (Some(turning), Look::Kept) => turn(simd, from, turning, to),
+            (None, look) => from.rows().for_each(|row| look.up(simd, row, to)),
+            (Some(turning), look) => {
+                let scratch = &mut scratch[..from.first.len()];
+                for row in 0..from.count {
+                    turn(simd, &from.only(row), turning, &mut Run::over(scratch));
+                    look.up(simd, scratch, to);
+                }
+            }
         }
     }
+}
 
-    fn turn(&self, simd: Simd, from: Lies<'_>, mirrored: bool, to: &mut Run<'_, u8>) {
-        let order = self.order.unwrap_or(&[0, 1, 2, 3][..self.beside]);
-        match *order {
-            [a, b] => turn(simd, from, Turn { mirrored, channels: [a, b] }, to),
-            [a, b, c] => turn(simd, from, Turn { mirrored, channels: [a, b, c] }, to),
-            [a, b, c, d] => turn(simd, from, Turn { mirrored, channels: [a, b, c, d] }, to),
-            // A plane is no more than mirrored.
-            _ => turn(simd, from, Turn { mirrored, channels: [0] }, to),
+impl Look<'_> {
+    /// Writes the row `from`.
+    fn up(&self, simd: Simd, from: &[u8], to: &mut Run<'_, u8>) {
+        match self {
+            Look::Kept => to.copy(from),
+            Look::One(table) => look_up(simd, from, table, to),
+            Look::Each(tables) => look_up_pixels(simd, from, tables, to),
         }
     }
 }

@@ -132,7 +132,10 @@ impl Tables {
                 statistic.add_counted(simd, op, &levels.tile(), &counts);
                 statistic.settle(op)
             });
-            program::run(simd, op, statistic.as_ref(), &place, &mut levels.tile());
+            // Levels that are alike change no places.
+            if computed > 1 || op.code() != Some(OpCode::Permute) {
+                program::run(simd, op, statistic.as_ref(), &place, &mut levels.tile());
+            }
             if made.paints() {
                 program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
             }

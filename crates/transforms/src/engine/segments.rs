@@ -7,9 +7,9 @@ use tallow_core::Run;
 
 use super::view::View;
 use crate::kernels::Simd;
-use crate::kernels::bytes::{Lies, Turn, turn};
+use crate::kernels::bytes::{Lies, Turn, copy_row, turn};
 use crate::kernels::math::to_u8;
-use crate::plan::{D, H, W};
+use crate::plan::{CHANNELS_MAX, D, H, W};
 
 /// How the columns of a row that follow each other lie in the raster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub(super) struct Segments<'a> {
     /// Kind and length, and where the segment lies.
     words: [&'a mut [u32]; 2],
     len: usize,
+    mirror: Turn,
 }
 
 const KINDS: [Kind; 4] = [Kind::Fill, Kind::Still, Kind::Forwards, Kind::Backwards];
@@ -53,7 +54,8 @@ impl<'a> Segments<'a> {
         let at = view.plan.before.at([0, 0, view.columns[0]])[axis];
         let (width, inside) = (view.width(), view.inside(at));
         let first = Segment { kind: Kind::Fill, low: 0, len: 0 };
-        let mut made = Self { first, words, len: 0 };
+        let mirror = Turn::new(true, &[0, 1, 2, 3][..view.beside()]);
+        let mut made = Self { first, words, len: 0, mirror };
         let mut x = 0;
         while x < width {
             let place = |x: usize| view.bordered(axis, at + sign * x as i32);
@@ -83,6 +85,7 @@ impl<'a> Segments<'a> {
         self.len += 1;
     }
 
+    #[inline(always)]
     fn iter(&self) -> impl Iterator<Item = Segment> {
         let [kinds, lows] = &self.words;
         kinds[..self.len].iter().zip(lows.iter()).map(|(kind, low)| Segment {
@@ -133,6 +136,7 @@ fn segment_of(columns: Range<usize>, place: impl Fn(usize) -> Option<i32>) -> Se
 impl<'a> View<'a, u8> {
     /// How far the row (z, y) lies from where it would in the first row of the raster; `None` where
     /// all of it is the fill.
+    #[inline(always)]
     fn row_offset(&self, [z, y]: [i32; 2]) -> Option<isize> {
         let map = &self.plan.before;
         let offset = |k: usize, at: i32| {
@@ -144,18 +148,27 @@ impl<'a> View<'a, u8> {
     }
 
     /// Where column `low` of a row begins that is `offset` away, in channel `c` of planes.
+    #[inline(always)]
     fn begins(&self, offset: isize, low: i32, c: usize) -> usize {
         let axis = self.plan.before.axis[W] as usize;
         let channel = if self.is_interleaved() { 0 } else { c * self.raster.channel_stride };
         (offset + self.raster.offset(axis, low)) as usize + channel
     }
 
-    /// Row `at`, (z, y), of channel `c` where channels are planes, if it lies in the raster, perhaps
-    /// backwards.
-    pub(super) fn lies(&self, segments: &Segments<'_>, at: [i32; 2], c: usize) -> Option<Lies<'a>> {
+    /// The rows of slice `z` from row `y` on, of channel `c` where channels are planes, that lie alike
+    /// in the raster, perhaps mirrored. All of them do where nothing is of the border.
+    pub(super) fn lies(
+        &self,
+        segments: &Segments<'_>,
+        [z, y]: [i32; 2],
+        c: usize,
+    ) -> Option<Lies<'a>> {
         let Segment { low, len, .. } = segments.only()?;
-        let first = self.begins(self.row_offset(at)?, low, c);
-        Some(Lies { bytes: self.raster.pixels, range: first..first + len * self.beside() })
+        let first = self.begins(self.row_offset([z, y])?, low, c);
+        let height = self.plan.middle[H];
+        let count = if self.is_inside(&(0..height)) { (height - y) as usize } else { 1 };
+        let first = first..first + len * self.beside();
+        Some(Lies { bytes: self.raster.pixels, first, step: self.step(H), count })
     }
 
     /// Writes row `at`, (z, y): of whole pixels, or of channel `c` where channels are planes. Fills
@@ -168,57 +181,94 @@ impl<'a> View<'a, u8> {
         c: usize,
         to: &mut Run<'_, u8>,
     ) {
-        let offset = self.row_offset(at);
-        let Some(offset) = offset else { return self.append_fill(self.width(), c, to) };
+        self.append_row(simd, segments, &self.still_fill(c), at, c, to);
+    }
+
+    /// The same of all rows of slice `z`.
+    pub(super) fn append_slice(
+        &self,
+        simd: Simd,
+        segments: &Segments<'_>,
+        z: i32,
+        c: usize,
+        to: &mut Run<'_, u8>,
+    ) {
+        let fill = self.still_fill(c);
+        simd.run(
+            #[inline(always)]
+            || {
+                for y in 0..self.plan.middle[H] {
+                    self.append_row(simd, segments, &fill, [z, y], c, to);
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn append_row(
+        &self,
+        simd: Simd,
+        segments: &Segments<'_>,
+        fill: &Still,
+        at: [i32; 2],
+        c: usize,
+        to: &mut Run<'_, u8>,
+    ) {
+        let Some(offset) = self.row_offset(at) else { return fill.append(self.width(), to) };
+        let (pixels, beside) = (self.raster.pixels, self.beside());
         for Segment { kind, low, len } in segments.iter() {
-            let len_bytes = len * self.beside();
-            let first = || self.begins(offset, low, c);
-            let pixels = self.raster.pixels;
+            if kind == Kind::Fill {
+                fill.append(len, to);
+                continue;
+            }
+            let first = self.begins(offset, low, c);
+            let lies = Lies::one(pixels, first..first + len * beside);
             match kind {
-                Kind::Fill => self.append_fill(len, c, to),
-                Kind::Still => append_pixel(&pixels[first()..][..self.beside()], len, to),
-                Kind::Forwards => to.copy(&pixels[first()..][..len_bytes]),
-                Kind::Backwards => {
-                    let range = first()..first() + len_bytes;
-                    mirror(simd, Lies { bytes: pixels, range }, self.beside(), to);
+                Kind::Forwards => copy_row(&lies, to),
+                Kind::Backwards => turn(simd, &lies, &segments.mirror, to),
+                Kind::Still | Kind::Fill => {
+                    Still::new(&pixels[first..][..beside]).append(len, to);
                 }
             }
         }
     }
 
-    fn append_fill(&self, len: usize, c: usize, to: &mut Run<'_, u8>) {
-        if !self.is_interleaved() {
-            return to.fill(to_u8(self.fill_of(c)), len);
+    /// The fill of a pixel, or of channel `c` where channels are planes.
+    fn still_fill(&self, c: usize) -> Still {
+        let pixel: [u8; CHANNELS_MAX] = std::array::from_fn(|k| to_u8(self.fill_of(c + k)));
+        Still::new(&pixel[..self.beside()])
+    }
+}
+
+/// A pixel that comes again and again.
+struct Still {
+    block: [u8; 64],
+    /// Bytes of whole pixels in the block.
+    kept: usize,
+    /// Bytes of a pixel.
+    len: usize,
+}
+
+impl Still {
+    fn new(pixel: &[u8]) -> Self {
+        let mut block = [pixel[0]; 64];
+        if pixel.iter().any(|byte| *byte != pixel[0]) {
+            block.chunks_exact_mut(pixel.len()).for_each(|to| to.copy_from_slice(pixel));
         }
-        let fill = self.plan.fill.map(to_u8);
-        match fill.get(..self.raster.channels) {
-            Some(fill) => append_pixel(fill, len, to),
-            None => {
-                let pixel = (0..self.raster.channels).map(|c| to_u8(self.fill_of(c)));
-                (0..len).for_each(|_| to.extend(pixel.clone().map(|x| [x])));
+        Self { block, kept: block.len() / pixel.len() * pixel.len(), len: pixel.len() }
+    }
+
+    /// Writes it `count` times. Borders are narrow: calls would take as long as their bytes.
+    #[inline(always)]
+    fn append(&self, count: usize, to: &mut Run<'_, u8>) {
+        let mut left = count * self.len;
+        while left > 0 {
+            let len = left.min(self.kept);
+            match to.left() >= self.block.len() {
+                true => to.put(self.block, len),
+                false => to.copy(&self.block[..len]),
             }
+            left -= len;
         }
-    }
-}
-
-/// Writes `pixel` `len` times.
-fn append_pixel(pixel: &[u8], len: usize, to: &mut Run<'_, u8>) {
-    match *pixel {
-        [a, ref others @ ..] if others.iter().all(|b| *b == a) => to.fill(a, len * pixel.len()),
-        [a, b] => to.extend(std::iter::repeat_n([a, b], len)),
-        [a, b, c] => to.extend(std::iter::repeat_n([a, b, c], len)),
-        [a, b, c, d] => to.extend(std::iter::repeat_n([a, b, c, d], len)),
-        _ => (0..len).for_each(|_| to.copy(pixel)),
-    }
-}
-
-/// Writes pixels of `channels` bytes from the last to the first.
-pub(super) fn mirror(simd: Simd, from: Lies<'_>, channels: usize, to: &mut Run<'_, u8>) {
-    match channels {
-        1 => turn(simd, from, Turn { mirrored: true, channels: [0] }, to),
-        2 => turn(simd, from, Turn { mirrored: true, channels: [0, 1] }, to),
-        3 => turn(simd, from, Turn { mirrored: true, channels: [0, 1, 2] }, to),
-        4 => turn(simd, from, Turn { mirrored: true, channels: [0, 1, 2, 3] }, to),
-        _ => from.row().rchunks_exact(channels).for_each(|pixel| to.copy(pixel)),
     }
 }

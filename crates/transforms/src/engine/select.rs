@@ -54,7 +54,7 @@ pub(crate) fn run<T: Pod>(
 ) {
     let (strides, channel) = elements.strides(plan.size);
     let mut chosen = Chosen::new(plan, from, (strides[W], channel), fill, finding);
-    if chosen.last.is_some() {
+    if chosen.whole().is_some() {
         // Rows then lie one behind the other.
         let mut to = Run::over(to);
         let rows = (0..plan.size[D]).flat_map(|z| (0..plan.size[H]).map(move |y| [z, y]));
@@ -108,23 +108,27 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
         Self { grid, from: from.pixels, fill, finding, appended: None, last }
     }
 
+    /// Channels of whole pixels and the greatest place in a row that one begins at, where columns are
+    /// that, the same in each row.
+    pub(crate) fn whole(&self) -> Option<(usize, usize)> {
+        self.last.map(|last| (self.grid.channels, last as usize))
+    }
+
     /// Writes row (z, y) behind those before it, if columns are whole pixels; otherwise does nothing
     /// and returns `false`, as for every row.
     pub(crate) fn append(&mut self, at: [i32; 2], to: &mut Run<'_, T>) -> bool {
-        let Some(last) = self.last else { return false };
-        match self.grid.channels {
+        let Some((channels, _)) = self.whole() else { return false };
+        match channels {
             1 => self.append_row(at, to, append_pixels::<T, 1>),
             2 => self.append_row(at, to, append_pixels::<T, 2>),
-            3 => self.append_row(at, to, |from, columns, to| {
-                append_pixels_of_three(from, columns, last as usize, to);
-            }),
+            3 => self.append_row(at, to, append_pixels::<T, 3>),
             _ => self.append_row(at, to, append_pixels::<T, 4>),
         }
         true
     }
 
-    /// Writes row (z, y), of which `pixels` appends whole pixels.
-    fn append_row(
+    /// Writes row (z, y), of which `pixels` appends the whole pixels of a row that begin at columns.
+    pub(crate) fn append_row(
         &mut self,
         at: [i32; 2],
         to: &mut Run<'_, T>,
@@ -171,16 +175,6 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
 fn append_pixels<T: Pod, const N: usize>(from: &[T], columns: &[u32], to: &mut Run<'_, T>) {
     let pixel = |column: &u32| *from[*column as usize..].first_chunk::<N>().expect("a pixel");
     to.extend(columns.iter().map(pixel));
-}
-
-/// The same of three elements, with one more at a time that the next pixel is written over: one load
-/// and one store, where three elements take two of each. No column is greater than `last`.
-fn append_pixels_of_three<T: Pod>(from: &[T], columns: &[u32], last: usize, to: &mut Run<'_, T>) {
-    let is_inside = last + 4 <= from.len();
-    let (most, rest) = columns.split_at(if is_inside { columns.len() - 1 } else { 0 });
-    let pixel = |column: &u32| *from[*column as usize..].first_chunk::<4>().expect("a pixel");
-    to.extend_overlapping::<4, 3>(most.iter().map(pixel));
-    append_pixels::<T, 3>(from, rest, to);
 }
 
 /// Copies the box of `op` from `from` into `to`, images of one size that lie alike.

@@ -6,6 +6,7 @@
 //! AVX-512 VBMI is there.
 
 mod count;
+mod gather;
 mod plane;
 mod table;
 mod transpose;
@@ -16,10 +17,11 @@ mod v3;
 mod vbmi;
 
 pub(crate) use self::count::count;
+pub(crate) use self::gather::gather;
 pub(crate) use self::plane::plane;
 pub(crate) use self::table::{Table, look_up, look_up_pixels};
 pub(crate) use self::transpose::{Columns, SLACK, rows_at_once, transpose};
-pub(crate) use self::turn::{Lies, Turn, turn};
+pub(crate) use self::turn::{Lies, Turn, copy, copy_row, turn};
 
 /// Bytes that look like noise, for tests.
 #[cfg(test)]

@@ -3,12 +3,12 @@
 //! A row of a turned image takes a pixel of every row of the source, each on another line of the
 //! cache. A few rows are therefore made at once, so that what a line holds is used while it is near:
 //! 224 lines of 64 bytes are half of the first cache. Within them, blocks of 4x4 pixels (8x8 of one
-//! byte) are turned in registers: half a cycle per pixel, where one by one takes three.
+//! byte, 4x16 where vectors have 64 bytes) are turned in registers.
 
 use crate::kernels::Simd;
 
 #[cfg(target_arch = "x86_64")]
-use super::v3;
+use super::{v3, vbmi};
 
 /// The most rows that are made at once.
 pub(crate) const ROWS_MAX: usize = 8;
@@ -63,7 +63,10 @@ pub(crate) fn transpose<const N: usize>(
     if let Some(v3) = simd.v3()
         && columns.count == rows_at_once(N)
     {
-        done = v3::transpose::<N>(v3, &columns, to, stride);
+        if let Some(proof) = simd.vbmi() {
+            done = vbmi::transpose::<N>(proof, &columns, to, stride);
+        }
+        done = v3::transpose::<N>(v3, &columns, done, to, stride);
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = simd;
@@ -81,7 +84,7 @@ mod tests {
     use super::*;
 
     fn transposes<const N: usize>() {
-        for (height, width) in [(1, 1), (3, 9), (4, 4), (8, 8), (17, 9), (40, 11)] {
+        for (height, width) in [(1, 1), (3, 9), (4, 4), (8, 8), (17, 9), (40, 11), (53, 6)] {
             let all = bytes(height * width * N);
             for count in 1..=rows_at_once(N).min(width) {
                 for (mirrored, upwards) in [(false, false), (true, false), (false, true)] {

@@ -8,76 +8,185 @@ use tallow_core::Run;
 use super::{v3, vbmi};
 use crate::kernels::Simd;
 
-/// How the pixels of a row are copied.
+/// The most bytes of a pixel that is turned.
+const BYTES_MAX: usize = 4;
+
+/// How the pixels of rows are copied. What vectors need to know is worked out once: for a row it would
+/// take as long as all of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn<const N: usize> {
-    /// Whether the last pixel comes first.
-    pub(crate) mirrored: bool,
+pub(crate) struct Turn {
+    mirrored: bool,
     /// The channel that each channel takes.
-    pub(crate) channels: [u8; N],
+    channels: [u8; BYTES_MAX],
+    len: usize,
+    /// The byte that each byte of a block takes: of whole pixels, the first, or where it is mirrored
+    /// the last of what is read.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) narrow: [u8; 16],
+    #[cfg(target_arch = "x86_64")]
+    pub(super) wide: [u8; 64],
 }
 
-/// A row, and what lies around it, which may be read to no end.
+impl Turn {
+    /// Of pixels of as many channels as `channels`, each of which takes the one that is there;
+    /// `mirrored` ones from the last to the first.
+    pub(crate) fn new(mirrored: bool, channels: &[u8]) -> Self {
+        let mut all = [0; BYTES_MAX];
+        all[..channels.len()].copy_from_slice(channels);
+        Self {
+            mirrored,
+            channels: all,
+            len: channels.len(),
+            #[cfg(target_arch = "x86_64")]
+            narrow: order(mirrored, channels),
+            #[cfg(target_arch = "x86_64")]
+            wide: order(mirrored, channels),
+        }
+    }
+
+    pub(super) fn is_mirrored(&self) -> bool {
+        self.mirrored
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn order<const B: usize>(mirrored: bool, channels: &[u8]) -> [u8; B] {
+    let n = channels.len();
+    let mut order = [0; B];
+    for (pixel, order) in order.chunks_exact_mut(n).enumerate() {
+        let first = if mirrored { B - (pixel + 1) * n } else { pixel * n };
+        order.iter_mut().zip(channels).for_each(|(to, channel)| *to = first as u8 + channel);
+    }
+    order
+}
+
+/// Rows that lie alike, and what lies around them, which may be read to no end.
 #[derive(Debug, Clone)]
 pub(crate) struct Lies<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Where the row lies in them.
-    pub(crate) range: Range<usize>,
+    /// Where the first row lies in them.
+    pub(crate) first: Range<usize>,
+    /// Bytes from a row to the next.
+    pub(crate) step: isize,
+    /// How many rows there are.
+    pub(crate) count: usize,
 }
 
 impl<'a> Lies<'a> {
     /// A row with nothing around it.
     pub(crate) fn alone(bytes: &'a [u8]) -> Self {
-        Self { bytes, range: 0..bytes.len() }
+        Self::one(bytes, 0..bytes.len())
     }
 
-    /// The row.
-    pub(crate) fn row(&self) -> &'a [u8] {
-        &self.bytes[self.range.clone()]
+    /// A row.
+    pub(crate) fn one(bytes: &'a [u8], first: Range<usize>) -> Self {
+        Self { bytes, first, step: 0, count: 1 }
+    }
+
+    /// Where rows lie.
+    #[inline(always)]
+    fn ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (Range { start, end }, step) = (self.first.clone(), self.step);
+        let moved = move |at: usize, row: usize| (at as isize + row as isize * step) as usize;
+        (0..self.count).map(move |row| moved(start, row)..moved(end, row))
+    }
+
+    /// One of the rows.
+    pub(crate) fn only(&self, row: usize) -> Self {
+        let moved = |at: usize| (at as isize + row as isize * self.step) as usize;
+        Self::one(self.bytes, moved(self.first.start)..moved(self.first.end))
+    }
+
+    /// The rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        self.ranges().map(move |range| &bytes[range])
     }
 }
 
-/// Writes pixels of `N` bytes, up to 4.
-pub(crate) fn turn<const N: usize>(
-    simd: Simd,
-    from: Lies<'_>,
-    turn: Turn<N>,
-    to: &mut Run<'_, u8>,
-) {
+/// Writes rows of whole pixels.
+pub(crate) fn turn(simd: Simd, from: &Lies<'_>, turn: &Turn, to: &mut Run<'_, u8>) {
+    match turn.len {
+        1 => turn_pixels::<1>(simd, from, turn, to),
+        2 => turn_pixels::<2>(simd, from, turn, to),
+        3 => turn_pixels::<3>(simd, from, turn, to),
+        4 => turn_pixels::<4>(simd, from, turn, to),
+        len => unreachable!("found pixels of {len} bytes, expected 1 to 4"),
+    }
+}
+
+fn turn_pixels<const N: usize>(simd: Simd, from: &Lies<'_>, turn: &Turn, to: &mut Run<'_, u8>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = simd.v3() {
         return match simd.vbmi() {
-            Some(proof) => vbmi::turn(proof, from, turn, to),
-            None => v3::turn(v3, from, turn, to),
+            Some(proof) => vbmi::turn::<N>(proof, from, turn, to),
+            None => v3::turn::<N>(v3, from, turn, to),
         };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = simd;
-    turn_each(from.row(), turn, to);
+    from.rows().for_each(|row| turn_each::<N>(row, turn, to));
 }
 
 /// One pixel after the other.
-fn turn_each<const N: usize>(from: &[u8], turn: Turn<N>, to: &mut Run<'_, u8>) {
-    let taken = |pixel: &[u8; N]| turn.channels.map(|channel| pixel[usize::from(channel)]);
+fn turn_each<const N: usize>(from: &[u8], turn: &Turn, to: &mut Run<'_, u8>) {
+    let taken = |pixel: &[u8; N]| std::array::from_fn(|c| pixel[usize::from(turn.channels[c])]);
     let from = from.as_chunks::<N>().0.iter();
     match turn.mirrored {
-        false => to.extend(from.map(taken)),
-        true => to.extend(from.rev().map(taken)),
+        false => to.extend::<N>(from.map(taken)),
+        true => to.extend::<N>(from.rev().map(taken)),
     }
 }
 
-impl<const N: usize> Turn<N> {
-    /// The byte that each byte of a block takes, of which `kept` are whole pixels: the first, or
-    /// where it is mirrored the last of what is read.
-    pub(super) fn order<const B: usize>(&self, kept: usize) -> [u8; B] {
-        std::array::from_fn(|i| {
-            let (pixel, channel) = (i / N, i % N);
-            match self.mirrored {
-                _ if i >= kept => 0,
-                false => (pixel * N) as u8 + self.channels[channel],
-                true => (B - (pixel + 1) * N) as u8 + self.channels[channel],
-            }
-        })
+/// Bytes from which on a row is copied by the call of the platform, which aligns its stores; a call
+/// for fewer takes as long as their copy.
+const LONG: usize = 256;
+
+/// Copies rows.
+pub(crate) fn copy(simd: Simd, from: &Lies<'_>, to: &mut Run<'_, u8>) {
+    if from.first.len() >= LONG || from.count == 1 {
+        return from.rows().for_each(|row| to.copy(row));
+    }
+    simd.run(
+        #[inline(always)]
+        || {
+            in_blocks::<64, 64>(
+                from,
+                false,
+                to,
+                #[inline(always)]
+                |block| block,
+            );
+        },
+    );
+}
+
+/// Copies one row in such a way, inside of what is compiled for a level.
+#[inline(always)]
+pub(crate) fn copy_row(from: &Lies<'_>, to: &mut Run<'_, u8>) {
+    match from.first.len() >= LONG {
+        true => to.copy(&from.bytes[from.first.clone()]),
+        false => row_in_blocks::<64, 64>(
+            from.bytes,
+            from.first.clone(),
+            false,
+            to,
+            #[inline(always)]
+            |block| block,
+        ),
+    }
+}
+
+/// Writes rows in blocks of `B` bytes as `of` makes them; see [`row_in_blocks`].
+#[inline(always)]
+pub(super) fn in_blocks<const B: usize, const KEPT: usize>(
+    from: &Lies<'_>,
+    mirrored: bool,
+    to: &mut Run<'_, u8>,
+    of: impl Fn([u8; B]) -> [u8; B],
+) {
+    for row in from.ranges() {
+        row_in_blocks::<B, KEPT>(from.bytes, row, mirrored, to, &of);
     }
 }
 
@@ -86,13 +195,13 @@ impl<const N: usize> Turn<N> {
 /// What is read of a block beside those, and what is written, lies in the rows around: three channels
 /// do not fill a vector. Only at the ends of an image bytes are copied to make a block.
 #[inline(always)]
-pub(super) fn in_blocks<const B: usize, const KEPT: usize>(
-    from: &Lies<'_>,
+pub(super) fn row_in_blocks<const B: usize, const KEPT: usize>(
+    bytes: &[u8],
+    Range { start, end }: Range<usize>,
     mirrored: bool,
     to: &mut Run<'_, u8>,
     of: impl Fn([u8; B]) -> [u8; B],
 ) {
-    let Lies { bytes, range: Range { start, end } } = from.clone();
     let bytes = &bytes[..if mirrored { end } else { bytes.len() }];
     let fitting = |room: usize| room.checked_sub(B).map_or(0, |room| room / KEPT + 1);
     let read = if mirrored { end } else { bytes.len() - start };
@@ -138,30 +247,43 @@ mod tests {
         for channels in [kept, swapped, [0; N]] {
             for mirrored in [false, true] {
                 for n in [0, 1, 5, 6, 10, 11, 16, 17, 20, 21, 22, 42, 64, 100] {
-                    turns_everywhere(n, Turn { mirrored, channels });
+                    turns_everywhere(n, mirrored, channels);
                 }
             }
         }
     }
 
-    /// Of `n` pixels, with more and less around what is read, and behind what is written.
-    fn turns_everywhere<const N: usize>(n: usize, turning: Turn<N>) {
+    /// Rows of `n` pixels, with more and less around what is read, and behind what is written.
+    fn turns_everywhere<const N: usize>(n: usize, mirrored: bool, channels: [u8; N]) {
         for around in [[0, 0, 0], [3, 2, 1], [100, 0, 100], [0, 100, 100], [100, 100, 0]] {
             let [before, behind, room] = around;
-            let all = bytes(before + N * n + behind);
-            let lies = Lies { bytes: &all, range: before..before + N * n };
-            let from = lies.row();
-            let pixel = |i: usize| &from[N * if turning.mirrored { n - 1 - i } else { i }..];
-            let taken = |i| turning.channels.map(|c| pixel(i)[usize::from(c)]);
-            let expected: Vec<u8> = (0..n).flat_map(taken).collect();
-            let mut to = vec![0; N * n + room];
-            let mut check = |turn: &dyn Fn(&mut Run<'_, u8>)| {
-                let mut run = Run::over(&mut to);
-                turn(&mut run);
-                assert_eq!(run.written(), expected, "{n} of {N} in {around:?}, {turning:?}");
-            };
-            for simd in Simd::levels() {
-                check(&|to| turn(simd, lies.clone(), turning, to));
+            let (len, apart) = (N * n, N * n + 5);
+            let all = bytes(before + 2 * apart + len + behind);
+            let turning = Turn::new(mirrored, &channels);
+            for (first, step) in [(before, apart as isize), (before + 2 * apart, -(apart as isize))]
+            {
+                let lies = Lies { bytes: &all, first: first..first + len, step, count: 3 };
+                let mut expected = Vec::new();
+                for from in lies.rows() {
+                    let pixel = |i: usize| &from[N * if mirrored { n - 1 - i } else { i }..];
+                    let taken = |i| channels.map(|c| pixel(i)[usize::from(c)]);
+                    expected.extend((0..n).flat_map(taken));
+                }
+                for simd in Simd::levels() {
+                    let written = |write: &dyn Fn(&mut Run<'_, u8>)| {
+                        let mut to = vec![0; expected.len() + room];
+                        let mut run = Run::over(&mut to);
+                        write(&mut run);
+                        run.written().to_vec()
+                    };
+                    let turned = written(&|to| turn(simd, &lies, &turning, to));
+                    assert_eq!(turned, expected, "{n} of {N} in {around:?}, {turning:?}");
+                    let copied = lies.rows().flatten().copied().collect::<Vec<_>>();
+                    assert_eq!(written(&|to| copy(simd, &lies, to)), copied);
+                    let first = lies.only(0);
+                    let row = first.rows().flatten().copied().collect::<Vec<_>>();
+                    assert_eq!(written(&|to| copy_row(&first, to)), row);
+                }
             }
         }
     }

@@ -96,14 +96,14 @@ fn looked_up(v3: V3, mut at: [__m256i; 2], tables: &[__m256i; 16]) -> [__m256i; 
     sums
 }
 
-pub(super) fn turn<const N: usize>(v3: V3, from: Lies<'_>, turn: Turn<N>, to: &mut Run<'_, u8>) {
-    v3.vectorize(Turned { v3, from, turn, to });
+pub(super) fn turn<const N: usize>(v3: V3, from: &Lies<'_>, turn: &Turn, to: &mut Run<'_, u8>) {
+    v3.vectorize(Turned::<N> { v3, from, turn, to });
 }
 
 struct Turned<'a, 'r, const N: usize> {
     v3: V3,
-    from: Lies<'a>,
-    turn: Turn<N>,
+    from: &'a Lies<'a>,
+    turn: &'a Turn,
     to: &'a mut Run<'r, u8>,
 }
 
@@ -123,10 +123,10 @@ impl<const N: usize> Turned<'_, '_, N> {
     #[inline(always)]
     fn in_blocks<const KEPT: usize>(self) {
         let Self { v3, from, turn, to } = self;
-        let order = cast(turn.order::<16>(KEPT));
+        let order = cast(turn.narrow);
         turn::in_blocks::<16, KEPT>(
-            &from,
-            turn.mirrored,
+            from,
+            turn.is_mirrored(),
             to,
             #[inline(always)]
             |block| cast(v3.ssse3._mm_shuffle_epi8(cast(block), order)),
@@ -134,17 +134,18 @@ impl<const N: usize> Turned<'_, '_, N> {
     }
 }
 
-/// Transposes blocks of as many rows as are made at once, and returns how many pixels of each row
-/// are written.
+/// Transposes blocks of as many rows as are made at once, from pixel `done` of each row on, and
+/// returns how many pixels of each are written then.
 pub(super) fn transpose<const N: usize>(
     v3: V3,
     columns: &Columns<'_>,
+    done: usize,
     to: &mut [u8],
     stride: usize,
 ) -> usize {
     match N {
         1 => v3.vectorize(Bytes { v3, columns, to, stride }),
-        3 | 4 => v3.vectorize(Pixels::<N> { v3, columns, to, stride }),
+        3 | 4 => v3.vectorize(Pixels::<N> { v3, columns, done, to, stride }),
         _ => 0,
     }
 }
@@ -197,6 +198,7 @@ fn transposed_bytes(v3: V3, rows: [__m128i; 8]) -> [[u8; 8]; 8] {
 struct Pixels<'a, const N: usize> {
     v3: V3,
     columns: &'a Columns<'a>,
+    done: usize,
     to: &'a mut [u8],
     stride: usize,
 }
@@ -210,9 +212,9 @@ impl<const N: usize> NullaryFnOnce for Pixels<'_, N> {
 
     #[inline(always)]
     fn call(self) -> usize {
-        let Self { v3, columns, to, stride } = self;
+        let Self { v3, columns, done, to, stride } = self;
         let (spread, closed) = (cast(SPREAD), cast(CLOSED));
-        for x in (0..columns.len / 4 * 4).step_by(4) {
+        for x in (done..columns.len / 4 * 4).step_by(4) {
             let mut rows: [__m128i; 4] = std::array::from_fn(|_| cast([0u8; 16]));
             for (i, row) in rows.iter_mut().enumerate() {
                 // The last pixels of an image have no 16 bytes.
