@@ -26,7 +26,7 @@ const MOVES: [&str; 18] = [
     "vflip elastic(30,sigma=4,fill=1)",
 ];
 
-const OPERATIONS: [&str; 15] = [
+const OPERATIONS: [&str; 18] = [
     "",
     "invert",
     "posterize(3)",
@@ -40,7 +40,10 @@ const OPERATIONS: [&str; 15] = [
     "erase(2,3,9,11,value=0.3)",
     "invert erase(2,3,9,11) adjust_brightness(1.2) erase(8,8,4,10,value=0.7) solarize(0.5)",
     "adjust_saturation(1.4)",
+    "grayscale",
     "adjust_contrast(1.4)",
+    "adjust_brightness(1.3) adjust_contrast(0.6)",
+    "adjust_contrast(0.4) invert adjust_contrast(1.8) autocontrast",
     "erase(1,1,8,8) equalize",
 ];
 

@@ -1,5 +1,5 @@
 //! Stages from bytes to bytes whose pixels are pixels of the source: they are moved as they are and
-//! looked up in a table per channel, with no number in between.
+//! looked up in a table per channel, with no number in between, or given other colours one by one.
 //!
 //! A flip, a crop or a quarter turn is then a move of bytes; a chain of operations on single values is
 //! one table, however long it is. Rows are written where they are delivered, without a copy in
@@ -11,7 +11,7 @@ use std::ops::Range;
 use tallow_core::{RowDType, Run};
 
 use super::byte_source::Source;
-use super::byte_tables::{LEVELS, Tables, are_tables, needs_counts};
+use super::byte_tables::{LEVELS, Seen, Tables, are_tables, needs_counts, needs_sums, recolor_of};
 use super::displacements;
 use super::memory::Memory;
 use super::raw::Raw;
@@ -21,6 +21,8 @@ use super::stage::rows_of;
 use super::store::Delivered;
 use crate::kernels::Simd;
 use crate::kernels::bytes::{Lies, Table, Turn, copy, count, look_up, look_up_pixels, plane, turn};
+use crate::kernels::recolor::{Recolor, recolor};
+use crate::kernels::stats::add_bytes;
 use crate::plan::{CHANNELS_MAX, D, H, Head, Interpolation, StagePlan, W};
 
 /// Runs `plan` on `raw` if it is such a stage, and otherwise does nothing and returns `false`.
@@ -35,7 +37,10 @@ pub(super) fn run(
     // Planes are not put together here.
     let fits = raw.elements.interleaved || channels == 1 || !to.is_interleaved();
     let reads_bytes = raw.dtype == RowDType::U8 && raw.part.is_some();
-    if !(reads_bytes && fits && moves_pixels(plan) && are_tables(plan, channels)) {
+    let has_colors = raw.elements.interleaved && channels == 3;
+    let recolor = recolor_of(plan).filter(|_| has_colors);
+    let is_pointwise = recolor.is_some() || are_tables(plan, channels);
+    if !(reads_bytes && fits && moves_pixels(plan) && is_pointwise) {
         return false;
     }
     let Memory { tile, store, head, fields, .. } = memory;
@@ -46,7 +51,7 @@ pub(super) fn run(
     let (line, scratch) = tile.split_at_mut(tile.len() / 4);
     let source = Source::new(plan, raw, finding, line, bytemuck::cast_slice_mut(store));
     let mut stage = Stage { simd, plan, channels, source, scratch };
-    let tables = stage.tables();
+    let tables = recolor.map_or_else(|| stage.tables(), Tables::of_pixels);
     stage.deliver(&tables, to);
     true
 }
@@ -80,20 +85,35 @@ impl Stage<'_, '_> {
     }
 
     fn tables(&mut self) -> Tables {
-        let mut counts = [[0; LEVELS]; CHANNELS_MAX];
-        if needs_counts(self.plan.ops()) {
-            self.count(&mut counts);
-        }
-        Tables::new(self.simd, self.plan, self.channels, &counts)
+        let ops = self.plan.ops();
+        let seen = match needs_counts(ops) {
+            true if needs_sums(ops) => self.sum(),
+            true => self.count(),
+            false => Seen::Nothing,
+        };
+        Tables::new(self.simd, self.plan, self.channels, &seen)
     }
 
-    /// Adds the levels of all pixels to `counts`.
-    fn count(&mut self, counts: &mut [[u32; LEVELS]; CHANNELS_MAX]) {
+    fn sum(&mut self) -> Seen {
+        let mut sums = [0; CHANNELS_MAX];
+        let simd = self.simd;
+        self.look(|first, end, bytes| add_bytes(simd, bytes, &mut sums[first..end]));
+        let pixels = self.plan.size.iter().map(|&len| len as u64).product();
+        Seen::Sums(sums, pixels)
+    }
+
+    fn count(&mut self) -> Seen {
+        let mut counts = [[0; LEVELS]; CHANNELS_MAX];
+        self.look(|first, end, bytes| count(bytes, &mut counts[first..end]));
+        Seen::Counts(counts)
+    }
+
+    /// Shows `each` all bytes of the channels from one to another, where they lie side by side.
+    fn look(&mut self, mut each: impl FnMut(usize, usize, &[u8])) {
         let beside = self.source.beside();
         for first in (0..self.channels).step_by(beside) {
-            let counts = &mut counts[first..first + beside];
             if let Some(all) = self.source.contiguous(first) {
-                all.rows().for_each(|all| count(all, counts));
+                all.rows().for_each(|all| each(first, first + beside, all));
                 continue;
             }
             for z in 0..self.plan.size[D] {
@@ -101,7 +121,7 @@ impl Stage<'_, '_> {
                 while y < self.plan.size[H] {
                     let rows = self.source.rows(self.simd, [z, y], first);
                     y += rows.count as i32;
-                    rows.rows().for_each(|row| count(row, counts));
+                    rows.rows().for_each(|row| each(first, first + beside, row));
                 }
             }
         }
@@ -218,6 +238,8 @@ enum Look<'t> {
     /// One for all channels.
     One(&'t Table),
     Each(&'t [Table]),
+    /// None, but other colours.
+    Recolored(Recolor),
 }
 
 impl<'t> Finish<'t> {
@@ -226,7 +248,9 @@ impl<'t> Finish<'t> {
         let order = &tables.order[channels.clone()];
         let own = &tables.tables[channels.clone()];
         let look = match own {
-            _ if own.iter().all(Table::is_identity) => Look::Kept,
+            _ if own.iter().all(Table::is_identity) => {
+                tables.recolor.map_or(Look::Kept, Look::Recolored)
+            }
             [table, rest @ ..] if rest.iter().all(|other| other == table) => Look::One(table),
             _ => Look::Each(own),
         };
@@ -267,6 +291,7 @@ impl Look<'_> {
             Look::Kept => to.copy(from),
             Look::One(table) => look_up(simd, from, table, to),
             Look::Each(tables) => look_up_pixels(simd, from, tables, to),
+            Look::Recolored(how) => recolor(simd, from, *how, to),
         }
     }
 }

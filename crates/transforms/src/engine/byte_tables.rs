@@ -11,6 +11,8 @@ use super::statistics::Statistic;
 use super::store::Stored as _;
 use crate::kernels::Simd;
 use crate::kernels::bytes::Table;
+use crate::kernels::recolor::Recolor;
+use crate::kernels::stats::GraySum;
 use crate::plan::{CHANNELS_MAX, Channels, OPS_MAX, Op, OpCode, StagePlan, canvas};
 
 /// Levels of a byte.
@@ -26,6 +28,31 @@ pub(super) struct Tables {
     /// What is painted over, and the bytes of each channel there.
     boxes: [(Op, [u8; CHANNELS_MAX]); OPS_MAX],
     boxes_len: usize,
+    /// What becomes of whole pixels, where that is all that happens.
+    pub(super) recolor: Option<Recolor>,
+}
+
+/// What is known of all bytes of an image.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one on the stack of a stage; a box would allocate")]
+pub(super) enum Seen {
+    Nothing,
+    /// How often each level occurs in each channel.
+    Counts([[u32; LEVELS]; CHANNELS_MAX]),
+    /// The sum of each channel, and the pixels.
+    Sums([u64; CHANNELS_MAX], u64),
+}
+
+/// The one operation of `plan` if it is one on the colours of pixels of three channels.
+pub(super) fn recolor_of(plan: &StagePlan) -> Option<Recolor> {
+    let is_stored_as_it_is = plan.scale == [1.0; CHANNELS_MAX] && plan.bias == [0.0; CHANNELS_MAX];
+    let [op] = plan.ops() else { return None };
+    match op.code() {
+        _ if !is_stored_as_it_is => None,
+        Some(OpCode::Grayscale) => Some(Recolor::Grayscale),
+        Some(OpCode::Saturation) => Some(Recolor::Saturation(op.args[0])),
+        _ => None,
+    }
 }
 
 /// Whether the operations of `plan`, on so many channels, are tables.
@@ -43,6 +70,7 @@ pub(super) fn are_tables(plan: &StagePlan, channels: usize) -> bool {
             | OpCode::Affine
             | OpCode::Permute
             | OpCode::Erase
+            | OpCode::Contrast
             | OpCode::Autocontrast
             | OpCode::Equalize,
         ) => true,
@@ -59,11 +87,20 @@ pub(super) fn needs_counts(ops: &[Op]) -> bool {
     ops.iter().any(|op| op.code().is_some_and(|code| code.needs_statistic()))
 }
 
+/// Whether all that operations need of the whole image are the sums of its bytes.
+pub(super) fn needs_sums(ops: &[Op]) -> bool {
+    let is_contrast = |op: &Op| op.code() == Some(OpCode::Contrast);
+    ops.first().is_some_and(is_contrast) && !needs_counts(&ops[1..])
+}
+
 /// Whether all channels have one table: none is alpha, and no operation has numbers of its own for
 /// each. That table is then made once, in a third of the time.
 fn are_alike(plan: &StagePlan, channels: usize) -> bool {
-    let is_alike = |op: &Op| {
-        !matches!(op.code(), Some(OpCode::Affine | OpCode::Autocontrast | OpCode::Equalize) | None)
+    let is_alike = |op: &Op| match op.code() {
+        // Of one channel there is no luma; of sums there is.
+        Some(OpCode::Contrast) => needs_sums(plan.ops()),
+        Some(OpCode::Affine | OpCode::Autocontrast | OpCode::Equalize) | None => false,
+        Some(_) => true,
     };
     let is_one = |numbers: &Channels| numbers.iter().all(|number| *number == numbers[0]);
     let stores_alike = is_one(&plan.scale) && is_one(&plan.bias);
@@ -95,17 +132,17 @@ impl Tables {
             tables: [Table::IDENTITY; CHANNELS_MAX],
             boxes: [(Op::zeroed(), [0; CHANNELS_MAX]); OPS_MAX],
             boxes_len: 0,
+            recolor: None,
         }
     }
 
-    /// The tables of `plan` on so many channels; if they need it, `counts` says how often each level
-    /// occurs in each channel of the image.
-    pub(super) fn new(
-        simd: Simd,
-        plan: &StagePlan,
-        channels: usize,
-        counts: &[[u32; LEVELS]; CHANNELS_MAX],
-    ) -> Self {
+    /// No tables, but what becomes of pixels.
+    pub(super) fn of_pixels(recolor: Recolor) -> Self {
+        Self { recolor: Some(recolor), ..Self::nothing() }
+    }
+
+    /// The tables of `plan` on so many channels of an image of which they know what they need.
+    pub(super) fn new(simd: Simd, plan: &StagePlan, channels: usize, seen: &Seen) -> Self {
         let mut made = Self::nothing();
         if plan.keeps_values() {
             return made;
@@ -128,8 +165,16 @@ impl Tables {
                 _ => {}
             }
             let statistic = Statistic::of(op).map(|mut statistic| {
-                let counts = made.order.map(|c| &counts[usize::from(c)]);
-                statistic.add_counted(simd, op, &levels.tile(), &counts);
+                match seen {
+                    Seen::Nothing => {}
+                    Seen::Counts(counts) => {
+                        let counts = made.order.map(|c| &counts[usize::from(c)]);
+                        statistic.add_counted(simd, op, &levels.tile(), &counts);
+                    }
+                    Seen::Sums(sums, pixels) => {
+                        statistic = Statistic::Gray(GraySum::of_bytes(&sums[..channels], *pixels));
+                    }
+                }
                 statistic.settle(op)
             });
             // Levels that are alike change no places.

@@ -6,7 +6,7 @@ use super::Simd;
 use super::math::to_u8;
 
 #[cfg(target_arch = "x86_64")]
-mod v3;
+pub(super) mod v3;
 
 /// An element of a stored image.
 pub(crate) trait Pixel: Copy + Default + Send + Sync + 'static {
@@ -316,7 +316,7 @@ fn store<T>(simd: Simd, dst: &mut [T], x: &[f32], op: impl Fn(f32) -> T) {
 }
 
 /// `pixels[i][c] = planes[c][i] * scale[c] + bias[c]`, rounded half to even and saturated, NaN as 0:
-/// what [`affine_store_u8`] of each plane and [`interleave`] give, in a fifth of the time.
+/// what [`affine_store_u8`] of each plane and [`interleave`] give, in a quarter of the time.
 pub(crate) fn join_u8(
     simd: Simd,
     planes: [&[f32]; 3],

@@ -75,6 +75,13 @@ impl GraySum {
         Self { sums: [[0.0; LANES]; 3], has_colors: false, pixels: 0, rounds: 12.0 * range }
     }
 
+    /// The same of bytes, whose sums and number are known.
+    pub(crate) fn of_bytes(sums: &[u64], pixels: u64) -> Self {
+        let mut of = Self { has_colors: sums.len() >= 3, pixels, ..Self::new(255.0) };
+        of.sums.iter_mut().zip(sums).for_each(|(lanes, sum)| lanes[0] = *sum as f64);
+        of
+    }
+
     /// Adds a row of three planes.
     pub(crate) fn add(&mut self, simd: Simd, r: &[f32], g: &[f32], b: &[f32]) {
         let n = r.len().min(g.len()).min(b.len());
@@ -148,6 +155,50 @@ fn add_block(sums: &mut [f64; LANES], x: &[f32; STEPS], rounds: f32) {
         let [a, b, c, d] = [0, 1, 2, 3].map(|k| steps[k * LANES + i]);
         sums[i] += f64::from((a + b) + (c + d));
     }
+}
+
+/// Adds the bytes of each channel of pixels of one to four channels to its sum.
+pub(crate) fn add_bytes(simd: Simd, pixels: &[u8], sums: &mut [u64]) {
+    match sums {
+        [a] => add_channels(simd, pixels, [a]),
+        [a, b] => add_channels(simd, pixels, [a, b]),
+        [a, b, c] => add_channels(simd, pixels, [a, b, c]),
+        [a, b, c, d] => add_channels(simd, pixels, [a, b, c, d]),
+        _ => unreachable!("found {} channels, expected 1 to 4", sums.len()),
+    }
+}
+
+/// Pixels whose bytes are added to as many sums, of 16 bits each.
+const SUMMED: usize = 32;
+/// As often as such a sum holds a byte.
+const SUMMANDS: usize = 257;
+
+fn add_channels<const C: usize>(simd: Simd, pixels: &[u8], sums: [&mut u64; C]) {
+    simd.run(
+        #[inline(always)]
+        move || {
+            let (blocks, rest) = pixels.as_chunks::<C>().0.as_chunks::<SUMMED>();
+            for blocks in blocks.chunks(SUMMANDS) {
+                let mut lanes = [[0u16; C]; SUMMED];
+                for block in blocks {
+                    let bytes = block.as_flattened();
+                    lanes.as_flattened_mut().iter_mut().zip(bytes).for_each(|(sum, x)| {
+                        *sum += u16::from(*x);
+                    });
+                }
+                for lane in lanes {
+                    for c in 0..C {
+                        *sums[c] += u64::from(lane[c]);
+                    }
+                }
+            }
+            for pixel in rest {
+                for c in 0..C {
+                    *sums[c] += u64::from(pixel[c]);
+                }
+            }
+        },
+    );
 }
 
 /// The extremes of a plane; both are NaN once a value was.
@@ -392,6 +443,38 @@ mod tests {
         let [by_rows, by_levels, backwards] = [by_rows, by_levels, backwards].map(|sum| sum.mean());
         assert_eq!(by_rows.to_bits(), by_levels.to_bits());
         assert_eq!(by_rows.to_bits(), backwards.to_bits());
+    }
+
+    #[test]
+    fn the_gray_mean_of_bytes_is_that_of_their_sums() {
+        let bytes = |seed| -> Vec<f32> { random(777, seed).iter().map(|x| x.floor()).collect() };
+        let planes = [bytes(1), bytes(2), bytes(3)];
+        let sums = planes.each_ref().map(|plane| plane.iter().map(|x| *x as u64).sum());
+        let [r, g, b] = &planes;
+        let (mut colors, mut single) = (GraySum::new(255.0), GraySum::new(255.0));
+        colors.add(Simd::detect(), r, g, b);
+        single.add_gray(Simd::detect(), r);
+        assert_eq!(colors.mean(), GraySum::of_bytes(&sums, 777).mean());
+        assert_eq!(single.mean(), GraySum::of_bytes(&sums[..1], 777).mean());
+        assert_ne!(colors.mean(), single.mean());
+    }
+
+    #[test]
+    fn bytes_are_summed_by_channel() {
+        for n in [0, 1, 31, 32, 33, 300 * 32 + 5] {
+            let bytes: Vec<u8> = random(4 * n, 5).iter().map(|x| (*x * 1.0038) as u8).collect();
+            for channels in 1..=4 {
+                let pixels = &bytes[..channels * n];
+                let by = |c: usize| pixels.iter().skip(c).step_by(channels);
+                let expected: Vec<u64> =
+                    (0..channels).map(|c| by(c).map(|x| u64::from(*x)).sum()).collect();
+                for simd in Simd::levels() {
+                    let mut sums = vec![0; channels];
+                    add_bytes(simd, pixels, &mut sums);
+                    assert_eq!(sums, expected);
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,12 +7,12 @@ use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
 /// Pixels of a block, one per lane.
-pub(super) const PIXELS: usize = 8;
-const BYTES: usize = 3 * PIXELS;
+pub(in crate::kernels) const PIXELS: usize = 8;
+pub(in crate::kernels) const BYTES: usize = 3 * PIXELS;
 
 /// A block of pixels, and the values of one of its channels.
-pub(super) type Block = [[u8; 3]; PIXELS];
-pub(super) type Values = [f32; PIXELS];
+pub(in crate::kernels) type Block = [[u8; 3]; PIXELS];
+pub(in crate::kernels) type Values = [f32; PIXELS];
 
 /// Pixels to planes of as many values, or more.
 pub(super) fn split(v3: V3, pixels: &[[u8; 3]], planes: [&mut [f32]; 3]) {
@@ -69,7 +69,7 @@ impl<const REVERSED: bool> NullaryFnOnce for Split<'_, REVERSED> {
 
 /// Splits blocks of pixels.
 #[derive(Clone, Copy)]
-pub(super) struct Splitter {
+pub(in crate::kernels) struct Splitter {
     v3: V3,
     /// For each channel, where each value's byte lies in the half of the block that its lane holds.
     places: [__m256i; 3],
@@ -78,7 +78,7 @@ pub(super) struct Splitter {
 
 impl Splitter {
     #[inline(always)]
-    pub(super) fn new<const REVERSED: bool>(v3: V3) -> Self {
+    pub(in crate::kernels) fn new<const REVERSED: bool>(v3: V3) -> Self {
         let mut places = [[[0x80; 16]; 2]; 3];
         for (c, places) in places.iter_mut().enumerate() {
             for i in 0..PIXELS {
@@ -92,7 +92,7 @@ impl Splitter {
     }
 
     #[inline(always)]
-    pub(super) fn split(self, block: &Block) -> [Values; 3] {
+    pub(in crate::kernels) fn split(self, block: &Block) -> [Values; 3] {
         let [low, high] = halves(block);
         let bytes = cast(if self.reversed { [high, low] } else { [low, high] });
         let [r, g, b] = self.places;
@@ -194,7 +194,7 @@ impl<B: Before> NullaryFnOnce for Join<'_, B> {
 
 /// Joins values to the bytes of pixels.
 #[derive(Clone, Copy)]
-pub(super) struct Joiner {
+pub(in crate::kernels) struct Joiner {
     v3: V3,
     /// From four bytes of each channel to pixels.
     to_pixels: __m256i,
@@ -202,14 +202,14 @@ pub(super) struct Joiner {
 
 impl Joiner {
     #[inline(always)]
-    pub(super) fn new(v3: V3) -> Self {
-        let lane = [0u8, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 0x80, 0x80, 0x80, 0x80];
+    pub(in crate::kernels) fn new(v3: V3) -> Self {
+        let lane = [0u8, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 3, 7, 11, 3];
         Self { v3, to_pixels: cast([lane; 2]) }
     }
 
     /// The pixels of values that are rounded half to even and saturated, NaN as 0.
     #[inline(always)]
-    pub(super) fn join(self, [r, g, b]: [Values; 3]) -> [u8; 32] {
+    pub(in crate::kernels) fn join(self, [r, g, b]: [Values; 3]) -> [u8; 32] {
         let [r, g, b] = [self.rounded(cast(r)), self.rounded(cast(g)), self.rounded(cast(b))];
         let avx2 = self.v3.avx2;
         // In each half four of red, of green, of blue, of blue.
@@ -230,7 +230,7 @@ impl Joiner {
 
 /// The 12 first bytes of each half beside each other.
 #[inline(always)]
-fn together(v3: V3, halves: __m256i) -> [u8; 32] {
+pub(in crate::kernels) fn together(v3: V3, halves: __m256i) -> [u8; 32] {
     let order = cast([0u32, 1, 2, 4, 5, 6, 3, 7]);
     cast(v3.avx2._mm256_permutevar8x32_epi32(halves, order))
 }
