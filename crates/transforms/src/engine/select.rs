@@ -11,7 +11,7 @@ use super::view::beyond;
 use super::warp::Map;
 use crate::kernels::Simd;
 use crate::kernels::nearest::{Copied, FILL, copy};
-use crate::kernels::warp::{Lattice, Places};
+use crate::kernels::warp::{Lattice, Places, fetch};
 use crate::plan::{CHANNELS_MAX, D, H, Head, Op, StagePlan, W};
 
 impl Elements {
@@ -104,6 +104,8 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
             // The fill is greater than any column.
             let greatest = columns[..width].iter().copied().max();
             last = greatest.filter(|last| grid.has_whole_pixels() && *last != FILL);
+        } else {
+            fetch(from.pixels);
         }
         Self { grid, from: from.pixels, fill, finding, appended: None, last }
     }

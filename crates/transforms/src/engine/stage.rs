@@ -14,7 +14,7 @@ use super::warp::{self, Map};
 use super::warp_u8::{self, WarpU8};
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
-use crate::kernels::warp::Places;
+use crate::kernels::warp::{Places, fetch};
 use crate::plan::{D, H, Head, Op, StagePlan, W};
 
 /// How the rows of a stage come about.
@@ -48,6 +48,7 @@ impl<'a> Rows<'a> {
             Head::Sharpen => Self::Sharpen(Sharpen::prepare(memory)),
             Head::Affine | Head::Perspective | Head::Elastic => {
                 let map = Map::new(plan, displacements(simd, plan, memory, fields));
+                fetch(view.raster.pixels);
                 let places = memory.places.lend();
                 match view.bytes().is_some() && warp_u8::is_integer(plan) {
                     true => Self::WarpU8(WarpU8::new(map, places)),

@@ -171,6 +171,20 @@ impl Corner {
     }
 }
 
+/// Reads an image through, a line of the cache at a time, before it is sampled.
+///
+/// Samples of a turned row lie in as many lines as there are pixels, which no processor foresees: an
+/// image of 224 x 224 x 3 bytes that has left the nearer caches is turned in two thirds of the time
+/// after it was read in order. One that these do not hold is left alone.
+pub(crate) fn fetch<T: Copy>(pixels: &[T]) {
+    const MOST: usize = 768 << 10;
+    const LINE: usize = 64;
+    if size_of_val(pixels) <= MOST {
+        let lines = pixels.chunks((LINE / size_of::<T>().max(1)).max(1));
+        lines.for_each(|line| _ = std::hint::black_box(line[0]));
+    }
+}
+
 /// Where samples go, one plane per channel, and the value outside.
 pub(crate) struct Samples<'a> {
     pub(crate) planes: &'a mut [f32],
