@@ -138,13 +138,16 @@ impl<'a> View<'a, u8> {
     /// all of it is the fill.
     #[inline(always)]
     fn row_offset(&self, [z, y]: [i32; 2]) -> Option<isize> {
+        Some(self.axis_offset(D, z)? + self.axis_offset(H, y)?)
+    }
+
+    /// What coordinate `at` of axis `k` adds to that.
+    #[inline(always)]
+    fn axis_offset(&self, k: usize, at: i32) -> Option<isize> {
         let map = &self.plan.before;
-        let offset = |k: usize, at: i32| {
-            let axis = map.axis[k] as usize;
-            let at = self.bordered(axis, map.offset[axis] + map.sign[k] * at)?;
-            Some(self.raster.offset(axis, at))
-        };
-        Some(offset(D, z)? + offset(H, y)?)
+        let axis = map.axis[k] as usize;
+        let at = self.bordered(axis, map.offset[axis] + map.sign[k] * at)?;
+        Some(self.raster.offset(axis, at))
     }
 
     /// Where column `low` of a row begins that is `offset` away, in channel `c` of planes.

@@ -72,6 +72,7 @@ impl<'a, T: Pixel> View<'a, T> {
     }
 
     /// The source coordinate that is seen at `at` along source axis `axis`; `None` is the fill.
+    #[inline]
     pub(super) fn bordered(&self, axis: usize, at: i32) -> Option<i32> {
         let (start, end) = (self.plan.window_start[axis], self.plan.window_end[axis]);
         if (start..end).contains(&at) {

@@ -31,7 +31,9 @@ pub(crate) fn gather(from: &[u8], columns: &[u32], last: usize, to: &mut Run<'_,
 /// The pixel at `column`, which another byte follows.
 #[inline(always)]
 fn three_bytes(from: &[u8], column: u32) -> u64 {
-    let four = from[column as usize..].first_chunk().expect("four bytes");
+    let column = column as usize;
+    // One comparison, where a slice to the end and its beginning are two.
+    let four: &[u8; 4] = from[column..column + 4].try_into().expect("four bytes");
     u64::from(u32::from_le_bytes(*four)) & 0xff_ffff
 }
 

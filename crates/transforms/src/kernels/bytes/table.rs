@@ -17,7 +17,9 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(levels: [u8; 256]) -> Self {
         let (xor, and) = (levels[0], levels[0] ^ levels[255]);
-        let is_bits = (0..=255u8).zip(levels).all(|(x, level)| (x & and) ^ xor == level);
+        // All of them in vectors, instead of one by one up to the first that differs.
+        let differing = |x: usize| (x as u8 & and) ^ xor ^ levels[x];
+        let is_bits = (0..256).fold(0, |all, x| all | differing(x)) == 0;
         Self { levels, bits: is_bits.then_some([and, xor]) }
     }
 
