@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn the_help_names_every_step() {
         let help = include_str!("../args/examples.rs");
-        let words: BTreeSet<&str> = help.split([' ', ',', '\n']).collect();
+        let words: BTreeSet<&str> = help.split([' ', ',', '.', '\n']).collect();
         let missing = |name: &&&str| !words.contains(**name);
         let missing: Vec<&&str> = COUNTERPARTS.iter().chain(&ENDING).filter(missing).collect();
         assert!(missing.is_empty(), "{missing:?}");
