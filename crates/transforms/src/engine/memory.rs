@@ -1,7 +1,7 @@
 //! The scratch of one worker, divided into what a stage needs. All of it is planned at `build`.
 
 use crate::compose::{Mixing, Sketch};
-use crate::kernels::resize_u8::OUTPUTS;
+use crate::kernels::resize_u8::{OUTPUTS, SLACK};
 use crate::kernels::warp::Places;
 use crate::plan::{BLUR_WEIGHTS_MAX, canvas};
 
@@ -110,9 +110,10 @@ impl Extents {
         Parts {
             tile: self.row(),
             store: 2 * self.row(),
-            // A resize of bytes reads a little past the end, and a blur goes on by its reach on both
-            // sides, in numbers of 16 bits.
-            row: self.row().max(4 * self.stride) + self.channels * BLUR_WEIGHTS_MAX + LINE,
+            // A resize of bytes reads past the end, and a blur goes on by its reach on both sides, both
+            // in numbers of 16 bits.
+            row: self.row().max(4 * self.stride)
+                + (self.channels * BLUR_WEIGHTS_MAX).max(SLACK / 2).next_multiple_of(LINE),
             ring: self.taps * self.row(),
             weights: WEIGHTS * self.weights(),
             starts: 2 * self.outputs(),

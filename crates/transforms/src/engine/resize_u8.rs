@@ -48,6 +48,7 @@ pub(super) fn has_byte_border(plan: &StagePlan) -> bool {
 impl<'a> ResizeU8<'a> {
     /// Works out the taps of `plan`, which is an integer one of `view`.
     pub(crate) fn prepare(
+        simd: Simd,
         plan: &StagePlan,
         view: &View<'_, u8>,
         memory: &'a mut HeadMemory<'_>,
@@ -57,12 +58,12 @@ impl<'a> ResizeU8<'a> {
         let [x_starts, y_starts] = starts;
         let y_weights: &mut [i16] = bytemuck::cast_slice_mut(y_weights);
         // The memory of the taps along the height serves until those along the width are laid out.
-        let x = IntegerTaps::of(plan, W, y_starts, y_weights);
+        let x = IntegerTaps::of(simd, plan, W, y_starts, y_weights);
         let columns = x.reach();
         let view = view.columns(&columns);
         let is_straight = view.is_straight(&taps_of(plan, H));
         let across = across(&x, &view, is_straight, x_starts, bytemuck::cast_slice_mut(x_weights));
-        let down = IntegerTaps::of(plan, H, y_starts, y_weights);
+        let down = IntegerTaps::of(simd, plan, H, y_starts, y_weights);
         let ring = if is_straight { None } else { Some(bytemuck::cast_slice_mut(ring)) };
         let band = Band::new(ring, &mut held[..down.count], *stride);
         let between = bytemuck::cast_slice_mut(row);

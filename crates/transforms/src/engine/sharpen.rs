@@ -1,11 +1,13 @@
 //! Sharpness: a blend of each pixel with the mean of its neighbours, rows above and below in hand.
 
 use super::memory::{HeadMemory, Tile};
+use super::stage::rows_of;
+use super::store::Delivered;
 use super::view::View;
 use crate::kernels::Simd;
 use crate::kernels::convert::Pixel;
-use crate::kernels::filter::{clamp_row, sharpen_row};
-use crate::plan::{H, StagePlan};
+use crate::kernels::filter::{clamp_row, sharpen_bytes, sharpen_row};
+use crate::plan::{H, StagePlan, W};
 
 /// Rows that are looked at together.
 const ROWS: i32 = 3;
@@ -24,6 +26,45 @@ impl<'a> Sharpen<'a> {
     pub(crate) fn prepare(memory: &'a mut HeadMemory<'_>) -> Self {
         let stride = memory.stride;
         Self { ring: memory.ring, held: [i32::MIN; 3], slice: i32::MIN, stride }
+    }
+
+    /// Writes all rows from bytes as bytes, and returns whether it could: where pixels have operations
+    /// to go through, or change their layout, nothing is done. They come out as they would by way of
+    /// floats. Nothing moves pixels in a stage that looks at neighbours: rows are those of the image.
+    pub(crate) fn deliver(
+        &mut self,
+        simd: Simd,
+        plan: &StagePlan,
+        view: &View<'_, u8>,
+        memory: &mut [f32],
+        to: &mut Delivered<'_, u8>,
+    ) -> bool {
+        let channels = view.channels();
+        let lies_alike = channels == 1 || to.is_interleaved() == view.is_interleaved();
+        if !plan.keeps_values() || !lies_alike || plan.fill[0] != f32::from(u8::MAX) {
+            return false;
+        }
+        let beside = if view.is_interleaved() { channels } else { 1 };
+        let len = plan.middle[W] as usize * beside;
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(memory);
+        let (bytes, sums) = (&mut bytes[..len], bytemuck::cast_slice_mut(self.ring));
+        for (at, [z, y]) in rows_of(plan) {
+            let rows = view.straight(z, 0);
+            for plane in (0..channels).step_by(beside) {
+                let row = |y: i32| {
+                    let place = rows.place(y as usize) + plane * view.raster.channel_stride;
+                    &rows.bytes[place..][..len]
+                };
+                let mut made = row(y);
+                if y > 0 && y + 1 < plan.middle[H] && plan.middle[W] > 2 {
+                    let around = [row(y - 1), row(y), row(y + 1)];
+                    sharpen_bytes(simd, around, beside, plan.amount, sums, bytes);
+                    made = bytes;
+                }
+                to.put(plane * at.rows + at.row, made);
+            }
+        }
+        true
     }
 
     /// Output row (z, y) into `tile`. As in torchvision the outermost pixels are not blended, but

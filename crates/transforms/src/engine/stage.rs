@@ -39,7 +39,7 @@ impl<'a> Rows<'a> {
         if let Some(bytes) = view.bytes().filter(|_| resize_u8::is_integer(plan)) {
             return match plan.head() {
                 Head::Blur => Self::BlurU8(BlurU8::prepare(plan, &bytes, memory)),
-                _ => Self::ResizeU8(ResizeU8::prepare(plan, &bytes, memory)),
+                _ => Self::ResizeU8(ResizeU8::prepare(simd, plan, &bytes, memory)),
             };
         }
         match plan.head() {
@@ -118,6 +118,7 @@ pub(crate) fn run<T: Pixel>(
             Rows::ResizeU8(resize) => resize.deliver(simd, plan, &view, store, to),
             Rows::BlurU8(blur) => blur.deliver(simd, &view, store, to),
             Rows::WarpU8(warp) => warp.deliver(simd, plan, &view, store, to),
+            Rows::Sharpen(sharpen) => sharpen.deliver(simd, plan, &view, store, to),
             _ => false,
         };
         if is_delivered {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::view::beyond;
+use crate::kernels::Simd;
 use crate::kernels::blur_u8;
 use crate::kernels::taps::Taps;
 use crate::plan::{Border, Head, Interpolation, StagePlan};
@@ -171,6 +172,7 @@ fn cubic_taps(t: f64, a: f64) -> [f64; 4] {
     [cubic(t + 1.0, a), cubic(t, a), cubic(1.0 - t, a), cubic(2.0 - t, a)]
 }
 
+#[inline(always)]
 fn cubic(x: f64, a: f64) -> f64 {
     let x = x.abs();
     if x <= 1.0 {
@@ -251,6 +253,110 @@ impl Rounding {
     }
 }
 
+/// A widened filter, of several outputs at once: the operations of [`wide_taps`] and [`Rounding`], in
+/// their order. One output after the other they were a tenth of a resize.
+#[derive(Debug, Clone, Copy)]
+struct Wide {
+    scale: f64,
+    support: f64,
+    narrower: f64,
+    cubic: bool,
+    /// Pixels of the axis.
+    len: i32,
+    bits: u32,
+}
+
+/// Outputs whose taps are found at once: two vectors of AVX2.
+const LANES: usize = 8;
+
+impl Wide {
+    /// The weights of each output, resampled pixel `resampled(at)`, whose first tap is `starts[at]`:
+    /// `count` each, which are 0 before.
+    #[inline(always)]
+    fn weights(
+        &self,
+        resampled: impl Fn(usize) -> i32,
+        starts: &[u32],
+        count: usize,
+        weights: &mut [i16],
+    ) {
+        let blocks = starts.chunks(LANES).zip(weights.chunks_mut(LANES * count));
+        for (block, (starts, weights)) in blocks.enumerate() {
+            // What makes the last block a whole one is not stored.
+            let mut centre = [0.0; LANES];
+            let (mut first, mut end) = ([0.0; LANES], [0.0; LANES]);
+            for j in 0..starts.len() {
+                centre[j] = self.scale * (f64::from(resampled(block * LANES + j)) + 0.5);
+                let from = ((centre[j] - self.support + 0.5) as i32).max(0);
+                let to = ((centre[j] + self.support + 0.5) as i32).min(self.len);
+                (first[j], end[j]) = (f64::from(from), f64::from(to));
+            }
+            self.block(&centre, &first, &end, count, |j, tap, weight| {
+                let at = first[j] as usize + tap;
+                if at < end[j] as usize {
+                    weights[j * count + at - starts[j] as usize] = weight;
+                }
+            });
+        }
+    }
+
+    /// `store(j, tap, weight)` of the taps of all outputs, from their first pixels on; those behind the
+    /// end have no weight.
+    #[inline(always)]
+    fn block(
+        &self,
+        centre: &[f64; LANES],
+        first: &[f64; LANES],
+        end: &[f64; LANES],
+        count: usize,
+        mut store: impl FnMut(usize, usize, i16),
+    ) {
+        let mut share = [0.0; LANES];
+        for tap in 0..count {
+            let weights = self.tap(centre, first, end, tap);
+            for j in 0..LANES {
+                share[j] += weights[j];
+            }
+        }
+        for share in &mut share {
+            *share = 1.0 / *share;
+        }
+        let (mut sums, mut before) = ([0.0; LANES], [Rounding::BIAS; LANES]);
+        let unit = f64::from(1 << self.bits);
+        for tap in 0..count {
+            let weights = self.tap(centre, first, end, tap);
+            let mut rounded = [0; LANES];
+            for j in 0..LANES {
+                sums[j] += weights[j] * share[j];
+                rounded[j] = (sums[j] * unit + (f64::from(Rounding::BIAS) + 0.5)) as i32;
+            }
+            for j in 0..LANES {
+                store(j, tap, (rounded[j] - before[j]) as i16);
+            }
+            before = rounded;
+        }
+    }
+
+    /// The weights of tap number `tap`, before they are made to sum to 1.
+    #[inline(always)]
+    fn tap(
+        &self,
+        centre: &[f64; LANES],
+        first: &[f64; LANES],
+        end: &[f64; LANES],
+        tap: usize,
+    ) -> [f64; LANES] {
+        let mut weights = [0.0; LANES];
+        for j in 0..LANES {
+            let at = first[j] + tap as f64;
+            let x = (at - centre[j] + 0.5) * self.narrower;
+            let weight = if self.cubic { cubic(x, -0.5) } else { (1.0 - x.abs()).max(0.0) };
+            weights[j] = if at < end[j] { weight } else { 0.0 };
+        }
+        weights
+    }
+}
+
 /// Taps whose weights are integers.
 #[derive(Debug)]
 pub(super) struct IntegerTaps<'a> {
@@ -266,6 +372,7 @@ pub(super) struct IntegerTaps<'a> {
 impl<'a> IntegerTaps<'a> {
     /// Those along `axis` of every output of `plan`, as few as there are weights that are not 0.
     pub(super) fn of(
+        simd: Simd,
         plan: &StagePlan,
         axis: usize,
         starts: &'a mut [u32],
@@ -277,23 +384,32 @@ impl<'a> IntegerTaps<'a> {
         let start = &mut starts[..plan.size[axis] as usize];
         let weights = &mut weights[..start.len() * most];
         weights.fill(0);
-        let (sign, offset) = (plan.after.sign[axis], plan.after.offset[axis]);
-        let mut count = 0;
-        for (at, (start, weights)) in start.iter_mut().zip(weights.chunks_mut(most)).enumerate() {
-            let resampled = offset + sign * at as i32;
-            let first = filter.start(resampled, len, most as i32);
-            let mut rounding = Rounding::new(bits);
-            filter.each(plan, resampled, len, |pixel, weight| {
-                weights[(pixel - first) as usize] += rounding.next(weight);
-            });
-            *start = first as u32;
-            count = count.max(used(weights).len());
-        }
+        let resampled = |at: usize| plan.after.offset[axis] + plan.after.sign[axis] * at as i32;
         for (at, start) in start.iter_mut().enumerate() {
-            let from = at * most;
-            let skipped = used(&weights[from..from + most]).start.min(most - count);
-            *start += skipped as u32;
-            weights.copy_within(from + skipped..from + skipped + count, at * count);
+            *start = filter.start(resampled(at), len, most as i32) as u32;
+        }
+        if let Filter::Wide { scale, support, cubic } = filter {
+            let wide = Wide { scale, support, narrower: 1.0 / scale.max(1.0), cubic, len, bits };
+            simd.run(
+                #[inline(always)]
+                || wide.weights(resampled, start, most, weights),
+            );
+        } else {
+            for (at, (start, weights)) in start.iter().zip(weights.chunks_mut(most)).enumerate() {
+                let mut rounding = Rounding::new(bits);
+                filter.each(plan, resampled(at), len, |pixel, weight| {
+                    weights[pixel as usize - *start as usize] += rounding.next(weight);
+                });
+            }
+        }
+        let count = weights.chunks(most).map(|weights| used(weights).len()).max().unwrap_or(0);
+        if count < most {
+            for (at, start) in start.iter_mut().enumerate() {
+                let from = at * most;
+                let skipped = used(&weights[from..from + most]).start.min(most - count);
+                *start += skipped as u32;
+                weights.copy_within(from + skipped..from + skipped + count, at * count);
+            }
         }
         let weights = &weights[..start.len() * count];
         Self { start, weights, count, bits }
@@ -381,7 +497,8 @@ mod tests {
                 let count = Filter::of(&plan, W).count().min(len as usize);
                 let (mut starts, mut weights) =
                     (vec![0; out as usize], vec![0; out as usize * count]);
-                let taps = IntegerTaps::of(&plan, W, &mut starts, &mut weights);
+                let simd = Simd::detect();
+                let taps = IntegerTaps::of(simd, &plan, W, &mut starts, &mut weights);
                 let unit = f64::from(1 << taps.bits);
                 for at in 0..out {
                     let (start, weights) = taps.output(at as usize);
@@ -424,6 +541,32 @@ mod tests {
                 for (weight, exact) in weights.iter().zip(&exact) {
                     let apart = f64::from(*weight) - exact * f64::from(1 << 14);
                     assert!(*weight >= 0 && apart.abs() <= 1.1, "{half}, {sigma}: {apart}");
+                }
+            }
+        }
+    }
+    /// One output after the other, as the filter finds its taps.
+    #[test]
+    fn integer_weights_of_several_outputs_are_those_of_each() {
+        for simd in Simd::levels() {
+            for (len, out) in lengths() {
+                for (interpolation, antialias) in INTERPOLATIONS {
+                    let plan = resize(len, out, interpolation, antialias);
+                    let filter = Filter::of(&plan, W);
+                    let count = filter.count().min(len as usize);
+                    let (mut starts, mut weights) =
+                        (vec![0; out as usize], vec![7; out as usize * count]);
+                    let taps = IntegerTaps::of(simd, &plan, W, &mut starts, &mut weights);
+                    for at in 0..out {
+                        let (start, found) = taps.output(at as usize);
+                        let mut rounding = Rounding::new(taps.bits);
+                        let mut expected = vec![0; len as usize];
+                        filter.each(&plan, at, len, |pixel, weight| {
+                            expected[pixel as usize] += rounding.next(weight);
+                        });
+                        let used = used(&expected);
+                        assert_eq!((start, found), (used.start, &expected[used]), "{len} to {out}");
+                    }
                 }
             }
         }

@@ -17,8 +17,15 @@ pub(crate) const BETWEEN: u32 = 6;
 /// Outputs of a row that are made together.
 pub(crate) const OUTPUTS: usize = 8;
 
+/// Elements that a step along the width reads.
+const READ: usize = 8;
+
+/// Elements of a row in which the outputs of a block lie where taps are narrow: they begin within 256
+/// elements, and three steps follow.
+const SPAN: usize = 256 + 3 * READ;
+
 /// Elements behind the last pixel of a row that may be read; their weights are 0.
-pub(crate) const SLACK: usize = 8;
+pub(crate) const SLACK: usize = SPAN;
 
 /// Weights of one vector: those of two outputs.
 const VECTOR: usize = 16;
@@ -143,6 +150,8 @@ pub(crate) struct Across<'a> {
     pub(crate) count: usize,
     /// What sums are multiplied by.
     pub(crate) scale: f32,
+    /// Whether the outputs of each block begin within 256 elements from the first or the last of them.
+    pub(crate) is_narrow: bool,
 }
 
 impl<'a> Across<'a> {
@@ -161,10 +170,15 @@ impl<'a> Across<'a> {
         let blocks = outputs.div_ceil(OUTPUTS);
         let starts = &mut starts[..blocks * OUTPUTS];
         let weights = &mut weights[..blocks * steps * VECTORS * VECTOR];
-        starts.fill(0);
         weights.fill(0);
+        for (output, to) in starts.iter_mut().enumerate() {
+            *to = start(output.min(outputs - 1));
+        }
+        let is_narrow = starts.as_chunks::<OUTPUTS>().0.iter().all(|starts| {
+            let first = starts[0].min(starts[OUTPUTS - 1]);
+            starts.iter().all(|start| start.wrapping_sub(first) < 256)
+        });
         for output in 0..outputs {
-            starts[output] = start(output);
             for tap in 0..count {
                 let to = &mut weights[place(form, steps, output, tap)..];
                 let weight = weight(output, tap);
@@ -174,7 +188,7 @@ impl<'a> Across<'a> {
                 }
             }
         }
-        Self { form, starts, weights, count, scale }
+        Self { form, starts, weights, count, scale, is_narrow }
     }
 
     /// How often [`Form::taps`] are taken.

@@ -5,18 +5,88 @@ use std::arch::x86_64::{__m128i, __m256, __m256i};
 use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
-use super::{Across, Form, OUTPUTS, Rows, SLACK, To, VECTOR, VECTORS, rounding};
+use super::{Across, BETWEEN, Form, OUTPUTS, READ, Rows, SPAN, To, VECTOR, VECTORS, rounding};
+
+/// A number that the compiler does not know.
+const ANY: usize = 0;
 
 /// Columns that are summed at once: eight registers of sums.
 pub(super) const COLUMNS: usize = 64;
 
 /// `to` has at least [`COLUMNS`] columns.
 pub(super) fn vertical(v3: V3, rows: &Rows<'_>, weights: &[i16], bits: u32, to: &mut [i16]) {
-    v3.vectorize(Vertical { v3, rows, weights, bits, to });
+    // The usual numbers of rows are known to the compiler.
+    match *weights {
+        [a, b] if is_share(a, b, bits) => v3.vectorize(Blend { v3, rows, share: b, to }),
+        [_, _] => v3.vectorize(Vertical::<2> { v3, rows, weights, bits, to }),
+        [_, _, _] => v3.vectorize(Vertical::<3> { v3, rows, weights, bits, to }),
+        [_, _, _, _] => v3.vectorize(Vertical::<4> { v3, rows, weights, bits, to }),
+        [_, _, _, _, _] => v3.vectorize(Vertical::<5> { v3, rows, weights, bits, to }),
+        [_, _, _, _, _, _] => v3.vectorize(Vertical::<6> { v3, rows, weights, bits, to }),
+        _ => v3.vectorize(Vertical::<ANY> { v3, rows, weights, bits, to }),
+    }
 }
 
-/// What is compiled for AVX2. A closure would do, but for a call in between that is not inlined.
-struct Vertical<'a> {
+/// Whether two weights are shares of 1, in 14 bits.
+fn is_share(a: i16, b: i16, bits: u32) -> bool {
+    bits == SHARE_BITS && a >= 0 && b >= 0 && i32::from(a) + i32::from(b) == 1 << bits
+}
+
+/// Fractional bits of weights for which [`Blend`] is made.
+const SHARE_BITS: u32 = 14;
+
+/// Two rows whose weights are shares: a + (b - a) `share`, with [`BETWEEN`] fractional bits. One
+/// instruction multiplies the difference, rounds half up and shifts: since a is a whole number of
+/// steps, nothing else is to be rounded. It takes half the instructions of the sum of two products.
+struct Blend<'a> {
+    v3: V3,
+    rows: &'a Rows<'a>,
+    share: i16,
+    to: &'a mut [i16],
+}
+
+impl NullaryFnOnce for Blend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { v3, rows, share, to } = self;
+        let (avx2, len) = (v3.avx2, to.len());
+        let [a, b] = [0, 1].map(|number| &rows.bytes[rows.place(number)..][..len]);
+        let share = v3.avx._mm256_set1_epi16(share);
+        let last = len - COLUMNS;
+        let mut at = 0;
+        loop {
+            for part in 0..COLUMNS / 16 {
+                let at = at + 16 * part;
+                let words = [words(v3, a, at), words(v3, b, at)];
+                // 15 bits of the product are cut off, and with the weight's 14 that leaves 6.
+                let apart = avx2._mm256_sub_epi16(words[1], words[0]);
+                let apart = avx2._mm256_slli_epi16::<{ 15 + BETWEEN as i32 - 14 }>(apart);
+                let moved = avx2._mm256_mulhrs_epi16(apart, share);
+                let whole = avx2._mm256_slli_epi16::<{ BETWEEN as i32 }>(words[0]);
+                let values: [i16; 16] = cast(avx2._mm256_add_epi16(whole, moved));
+                to[at..][..16].copy_from_slice(&values);
+            }
+            if at == last {
+                return;
+            }
+            // The last columns are made twice where they are not as many.
+            at = (at + COLUMNS).min(last);
+        }
+    }
+}
+
+/// 16 bytes of a row, widened.
+#[inline(always)]
+fn words(v3: V3, row: &[u8], at: usize) -> __m256i {
+    let bytes: [u8; 16] = *row[at..].first_chunk().expect("a block");
+    v3.avx2._mm256_cvtepu8_epi16(cast(bytes))
+}
+
+/// What is compiled for AVX2, for so many rows. A closure would do, but for a call in between that is
+/// not inlined.
+struct Vertical<'a, const ROWS: usize> {
     v3: V3,
     rows: &'a Rows<'a>,
     weights: &'a [i16],
@@ -24,15 +94,21 @@ struct Vertical<'a> {
     to: &'a mut [i16],
 }
 
-impl NullaryFnOnce for Vertical<'_> {
+impl<const ROWS: usize> NullaryFnOnce for Vertical<'_, ROWS> {
     type Output = ();
 
     #[inline(always)]
     fn call(mut self) {
-        let last = self.to.len() - COLUMNS;
+        let (len, rows) = (self.to.len(), self.rows);
+        let known: [&[u8]; ROWS] =
+            std::array::from_fn(|number| &rows.bytes[rows.place(number)..][..len]);
+        if ROWS != ANY {
+            self.weights = &self.weights[..ROWS];
+        }
+        let last = len - COLUMNS;
         let mut at = 0;
         loop {
-            let sums = self.sums(at);
+            let sums = self.sums(&known, at);
             self.store(sums, at);
             if at == last {
                 return;
@@ -43,22 +119,30 @@ impl NullaryFnOnce for Vertical<'_> {
     }
 }
 
-impl Vertical<'_> {
+impl<const ROWS: usize> Vertical<'_, ROWS> {
     /// The sums of [`COLUMNS`] columns, before they are shifted.
     #[inline(always)]
-    fn sums(&self, at: usize) -> [__m256i; 8] {
+    fn sums(&self, known: &[&[u8]; ROWS], at: usize) -> [__m256i; 8] {
         let (half, _) = rounding(self.bits);
         let mut sums = [self.v3.avx._mm256_set1_epi32(half); 8];
         let (pairs, rest) = self.weights.as_chunks::<2>();
         for (pair, weights) in pairs.iter().enumerate() {
-            let (a, b) = (self.rows.block(2 * pair, at), self.rows.block(2 * pair + 1, at));
-            self.add(&mut sums, [*a, *b], *weights);
+            let rows = [self.block(known, 2 * pair, at), self.block(known, 2 * pair + 1, at)];
+            self.add(&mut sums, rows, *weights);
         }
         if let [weight] = rest {
-            let row = *self.rows.block(2 * pairs.len(), at);
+            let row = self.block(known, 2 * pairs.len(), at);
             self.add(&mut sums, [row, row], [*weight, 0]);
         }
         sums
+    }
+
+    #[inline(always)]
+    fn block(&self, known: &[&[u8]; ROWS], number: usize, at: usize) -> [u8; COLUMNS] {
+        if ROWS == ANY {
+            return *self.rows.block(number, at);
+        }
+        *known[number][at..].first_chunk().expect("a block")
     }
 
     /// Adds two rows. Bytes of both are put side by side and widened within each half of a
@@ -111,15 +195,13 @@ impl Vertical<'_> {
 pub(super) fn horizontal(v3: V3, row: &[i16], taps: &Across<'_>, to: To<'_>) {
     // The usual numbers of steps are known to the compiler.
     match taps.steps() {
+        _ if !taps.is_narrow => v3.vectorize(Horizontal::<ANY> { v3, row, taps, to }),
         1 => v3.vectorize(Horizontal::<1> { v3, row, taps, to }),
         2 => v3.vectorize(Horizontal::<2> { v3, row, taps, to }),
         3 => v3.vectorize(Horizontal::<3> { v3, row, taps, to }),
         _ => v3.vectorize(Horizontal::<ANY> { v3, row, taps, to }),
     }
 }
-
-/// Steps that the compiler does not know.
-const ANY: usize = 0;
 
 struct Horizontal<'a, const STEPS: usize> {
     v3: V3,
@@ -222,6 +304,26 @@ impl<const STEPS: usize> Horizontal<'_, STEPS> {
         }
     }
 
+    /// Where the outputs of a block begin, `len` elements each.
+    #[inline(always)]
+    fn rows(&self, starts: &[u32; OUTPUTS], len: usize) -> [&[i16]; OUTPUTS] {
+        let mut rows: [&[i16]; OUTPUTS] = [&[]; OUTPUTS];
+        if STEPS != ANY {
+            // One look at the bounds for all: places within a span of 256 are within them.
+            let first = starts[0].min(starts[OUTPUTS - 1]);
+            let span: &[i16; SPAN] = self.row[first as usize..].first_chunk().expect("a span");
+            for (row, start) in rows.iter_mut().zip(starts) {
+                let at = usize::from(start.wrapping_sub(first) as u8);
+                *row = &span[at..][..len];
+            }
+            return rows;
+        }
+        for (row, start) in rows.iter_mut().zip(starts) {
+            *row = &self.row[*start as usize..][..len];
+        }
+        rows
+    }
+
     /// The sums of [`OUTPUTS`] outputs; a step is `step` elements, which `order` puts in that of the
     /// weights.
     #[inline(always)]
@@ -234,13 +336,10 @@ impl<const STEPS: usize> Horizontal<'_, STEPS> {
     ) -> [__m256i; VECTORS] {
         let (avx, avx2) = (self.v3.avx, self.v3.avx2);
         let steps = if STEPS == ANY { self.taps.steps() } else { STEPS };
-        let len = (steps - 1) * step + SLACK;
+        let len = (steps - 1) * step + READ;
         let weights = &self.taps.weights[block * steps * VECTORS * VECTOR..];
         let weights = &weights.as_chunks::<{ VECTORS * VECTOR }>().0[..steps];
-        let mut rows: [&[i16]; OUTPUTS] = [&[]; OUTPUTS];
-        for (row, start) in rows.iter_mut().zip(starts) {
-            *row = &self.row[*start as usize..][..len];
-        }
+        let rows = self.rows(starts, len);
         let mut sums = [avx._mm256_setzero_si256(); VECTORS];
         for (at, weights) in weights.iter().enumerate() {
             let weights: [__m256i; VECTORS] = cast(*weights);
