@@ -1,10 +1,11 @@
 //! Blurs of bytes, in integers: along the height, straight from the bytes of the image, then along the
 //! width. All engines and levels therefore make the same bits, in whatever order they add.
 //!
-//! A blur begins its stage and nothing moves pixels behind it: rows are those of the image. Between
-//! the passes a row goes on beyond the image as its reflection, so that all outputs have the same
-//! weights.
+//! A blur begins its stage and nothing moves pixels behind it: rows are those of the image, or of a
+//! picture that has to be turned upright. Between the passes a row goes on beyond the image as its
+//! reflection, so that all outputs have the same weights.
 
+use super::band::Band;
 use super::memory::{HeadMemory, Tile};
 use super::stage::rows_of;
 use super::store::Delivered;
@@ -21,6 +22,7 @@ pub(crate) struct BlurU8<'a> {
     plan: &'a StagePlan,
     /// One half of the kernel, its middle first.
     weights: &'a [i16],
+    band: Band<'a>,
     /// A row between the passes, of whole pixels or of a plane, with what is reflected.
     between: &'a mut [i16],
     /// Elements from a pixel to the next.
@@ -36,13 +38,18 @@ impl<'a> BlurU8<'a> {
         view: &View<'_, u8>,
         memory: &'a mut HeadMemory<'_>,
     ) -> Self {
-        let HeadMemory { row, ring, weights: [weights, _], .. } = memory;
+        let HeadMemory { row, ring, weights: [weights, _], held, stride, .. } = memory;
         let weights = kernel_weights(plan, bytemuck::cast_slice_mut(weights));
         let beside = if view.is_interleaved() { view.channels() } else { 1 };
         let (width, reach) = (plan.middle[W] as usize, weights.len() - 1);
         let between = bytemuck::cast_slice_mut(row);
         let between = &mut between[..(width + 2 * reach) * beside];
-        Self { plan, weights, between, beside, pixels: &mut ring[..width * beside] }
+        let (pixels, ring) = ring.split_at_mut(view.channels() * *stride);
+        let is_straight = view.is_straight(&(0..plan.middle[H])) && !view.is_mirrored();
+        let ring = if is_straight { None } else { Some(bytemuck::cast_slice_mut(ring)) };
+        let count = (2 * reach + 1).min(plan.middle[H] as usize);
+        let band = Band::new(ring, &mut held[..count], *stride);
+        Self { plan, weights, band, between, beside, pixels: &mut pixels[..width * beside] }
     }
 
     /// Output row (z, y) into `tile`.
@@ -97,12 +104,15 @@ impl<'a> BlurU8<'a> {
     /// Sums up row (z, y) along the height, of whole pixels or of the channel `plane`, and reflects its
     /// ends.
     fn down(&mut self, simd: Simd, view: &View<'_, u8>, [z, y]: [i32; 2], plane: usize) {
-        let Self { plan, weights, between, beside, pixels } = self;
-        let (height, reach) = (plan.middle[H], weights.len() - 1);
-        let rows = view.straight(z, 0);
+        let Self { plan, weights, band, between, beside, pixels } = self;
+        let (height, reach) = (plan.middle[H] as usize, weights.len() - 1);
+        // Rows that are reflected lie among those inside.
+        let count = (2 * reach + 1).min(height);
+        let first = (y as usize).saturating_sub(reach).min(height - count);
+        let (rows, apart) = band.rows(view, z, first..first + count);
         let row = |at: i32| {
-            let number = reflected(at, height);
-            &rows.bytes[rows.place(number) + plane * view.raster.channel_stride..][..pixels.len()]
+            let number = reflected(at, height as i32) - first;
+            &rows.bytes[rows.place(number) + plane * apart..][..pixels.len()]
         };
         let mut pairs: [[&[u8]; 2]; BLUR_WEIGHTS_MAX] = [[&[]; 2]; BLUR_WEIGHTS_MAX];
         let pairs = &mut pairs[..reach];

@@ -29,8 +29,8 @@ impl<'a> Sharpen<'a> {
     }
 
     /// Writes all rows from bytes as bytes, and returns whether it could: where pixels have operations
-    /// to go through, or change their layout, nothing is done. They come out as they would by way of
-    /// floats. Nothing moves pixels in a stage that looks at neighbours: rows are those of the image.
+    /// to go through, change their layout, or belong to a picture that has to be turned upright, nothing
+    /// is done. They come out as they would by way of floats.
     pub(crate) fn deliver(
         &mut self,
         simd: Simd,
@@ -41,7 +41,8 @@ impl<'a> Sharpen<'a> {
     ) -> bool {
         let channels = view.channels();
         let lies_alike = channels == 1 || to.is_interleaved() == view.is_interleaved();
-        if !plan.keeps_values() || !lies_alike || plan.fill[0] != f32::from(u8::MAX) {
+        let is_straight = view.is_straight(&(0..plan.middle[H])) && !view.is_mirrored();
+        if !plan.keeps_values() || !lies_alike || !is_straight {
             return false;
         }
         let beside = if view.is_interleaved() { channels } else { 1 };
