@@ -24,6 +24,24 @@ fn host_kernels() {
         .flag("-Wno-unknown-pragmas")
         .opt_level(2)
         .compile("tallow_host_kernels");
+    watched_kernels();
+}
+
+/// The same kernels once more, each access of which calls a function of our own.
+#[cfg(feature = "host-kernels")]
+fn watched_kernels() {
+    let build = |file: &str| {
+        let mut build = cc::Build::new();
+        build.cpp(true).std("c++17").file(file);
+        build
+    };
+    build("src/cuda/watched.cc")
+        .flag("-ffp-contract=off")
+        .flag("-fsanitize=thread")
+        .flag("-Wno-unknown-pragmas")
+        .opt_level(1)
+        .compile("tallow_watched_kernels");
+    build("src/cuda/whole_blocks.cc").opt_level(2).compile("tallow_whole_blocks");
 }
 
 /// The kernels as text that any later device compiles for itself.

@@ -9,6 +9,14 @@ use std::ffi::c_void;
 use super::args::{ElasticArgs, SelectArgs, StageArgs, WidenArgs};
 use super::launches::{Launch, Use, uses};
 
+/// A kernel as a function whose accesses are watched ([`whole_blocks`](super::whole_blocks)).
+pub(super) type Watched = unsafe extern "C" fn(
+    params: *const *const c_void,
+    launch: *const super::whole_blocks::Watched,
+    report: *mut u8,
+    room: u64,
+) -> u64;
+
 /// A kernel as a function: `params` points at one pointer, to the struct that it takes; `grid` and
 /// `block` at three numbers each.
 pub type Function = unsafe extern "C" fn(
@@ -27,6 +35,7 @@ pub struct HostKernel {
     pub function: Function,
     /// Bytes of the struct that it takes.
     pub param_bytes: usize,
+    pub(super) watched: Watched,
 }
 
 impl HostKernel {
@@ -37,35 +46,47 @@ impl HostKernel {
 }
 
 macro_rules! kernels {
-    ($($name:literal $symbol:ident($args:ty),)*) => {
+    ($($name:literal $symbol:ident $watched:ident($args:ty),)*) => {
         unsafe extern "C" {
             $(fn $symbol(
                 params: *const *const c_void,
                 grid: *const u32,
                 block: *const u32,
                 shared_bytes: u32,
-            );)*
+            );
+            fn $watched(
+                params: *const *const c_void,
+                launch: *const super::whole_blocks::Watched,
+                report: *mut u8,
+                room: u64,
+            ) -> u64;)*
         }
 
         /// Every kernel.
         pub fn kernels() -> impl Iterator<Item = HostKernel> {
-            [$(HostKernel { name: $name, function: $symbol, param_bytes: size_of::<$args>() }),*].into_iter()
+            [$(HostKernel {
+                name: $name,
+                function: $symbol,
+                param_bytes: size_of::<$args>(),
+                watched: $watched,
+            }),*]
+            .into_iter()
         }
     };
 }
 
 kernels! {
-    "stage_u8" tallow_host_stage_u8(StageArgs),
-    "stage_u16" tallow_host_stage_u16(StageArgs),
-    "stage_f16" tallow_host_stage_f16(StageArgs),
-    "stage_f32" tallow_host_stage_f32(StageArgs),
-    "settle_statistic" tallow_host_settle_statistic(StageArgs),
-    "widen" tallow_host_widen(WidenArgs),
-    "draw_displacements" tallow_host_draw_displacements(ElasticArgs),
-    "select_1" tallow_host_select_1(SelectArgs),
-    "select_2" tallow_host_select_2(SelectArgs),
-    "select_4" tallow_host_select_4(SelectArgs),
-    "select_8" tallow_host_select_8(SelectArgs),
+    "stage_u8" tallow_host_stage_u8 tallow_watched_stage_u8(StageArgs),
+    "stage_u16" tallow_host_stage_u16 tallow_watched_stage_u16(StageArgs),
+    "stage_f16" tallow_host_stage_f16 tallow_watched_stage_f16(StageArgs),
+    "stage_f32" tallow_host_stage_f32 tallow_watched_stage_f32(StageArgs),
+    "settle_statistic" tallow_host_settle_statistic tallow_watched_settle_statistic(StageArgs),
+    "widen" tallow_host_widen tallow_watched_widen(WidenArgs),
+    "draw_displacements" tallow_host_draw_displacements tallow_watched_draw_displacements(ElasticArgs),
+    "select_1" tallow_host_select_1 tallow_watched_select_1(SelectArgs),
+    "select_2" tallow_host_select_2 tallow_watched_select_2(SelectArgs),
+    "select_4" tallow_host_select_4 tallow_watched_select_4(SelectArgs),
+    "select_8" tallow_host_select_8 tallow_watched_select_8(SelectArgs),
 }
 
 /// Runs `launch` on memory of the host, in blocks of `threads` threads.
@@ -79,11 +100,7 @@ kernels! {
 ///
 /// When there is no such kernel.
 pub unsafe fn run(launch: &Launch, threads: u32) {
-    let kernel = kernels().find(|kernel| kernel.name == launch.kernel);
-    let kernel = kernel.unwrap_or_else(|| panic!("no kernel {:?}", launch.kernel));
-    assert_eq!(launch.args.len(), kernel.param_bytes, "the struct of {}", kernel.name);
-    // Bytes lie anywhere, structs of addresses do not.
-    let args: Vec<u64> = launch.args.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
+    let (kernel, args) = found(launch);
     let params = [args.as_ptr().cast::<c_void>()];
     let block = [threads, 1, 1];
     // SAFETY: `params` points at the struct that the kernel takes, as many bytes and aligned, and
@@ -97,4 +114,14 @@ pub unsafe fn run(launch: &Launch, threads: u32) {
             launch.shared_bytes,
         )
     }
+}
+
+/// The kernel of `launch`, and its struct where a struct may lie: bytes lie anywhere, structs of addresses
+/// do not.
+pub(super) fn found(launch: &Launch) -> (HostKernel, Vec<u64>) {
+    let kernel = kernels().find(|kernel| kernel.name == launch.kernel);
+    let kernel = kernel.unwrap_or_else(|| panic!("no kernel {:?}", launch.kernel));
+    assert_eq!(launch.args.len(), kernel.param_bytes, "the struct of {}", kernel.name);
+    let args = launch.args.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
+    (kernel, args)
 }

@@ -13,6 +13,8 @@ pub mod host;
 mod launches;
 #[cfg(all(test, feature = "host-kernels"))]
 mod tests;
+#[cfg(feature = "host-kernels")]
+pub mod whole_blocks;
 
 #[cfg(feature = "cuda")]
 pub(crate) use device::apply;

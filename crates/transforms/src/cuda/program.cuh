@@ -103,7 +103,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
         case OpCode::Erase:
             return pixels.each(count, [&](float x, int c, int i) {
                 int of = number_of(op, tile.first + c);
-                return of != NO_NUMBER && in_box(op, tile, pixels, i) ? op.args[CHANNELS + of] : x;
+                return of != NO_NUMBER && is_boxed(op, tile, pixels, i) ? op.args[CHANNELS + of] : x;
             });
         case OpCode::EraseNoise:
             return erase_noise(op, tile, pixels);
@@ -115,7 +115,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
             });
         case OpCode::Paste:
             return pixels.each(count, [&](float x, int c, int i) {
-                return in_box(op, tile, pixels, i) ? other(op, tile, pixels, c, i) : x;
+                return is_boxed(op, tile, pixels, i) ? other(op, tile, pixels, c, i) : x;
             });
         }
     }
@@ -163,16 +163,16 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
     }
 
     // Whether a pixel lies in the box of an operation.
-    __device__ __forceinline__ static bool in_box(const Op &op, const Tile &tile, const Pixels &pixels, int i) {
+    __device__ __forceinline__ static bool is_boxed(const Op &op, const Tile &tile, const Pixels &pixels, int i) {
         int y = tile.y + tile.row(pixels.number(i)), x = tile.x + tile.column(pixels.number(i));
-        return pixels.at[i] >= 0 && ::in_box(op, y, x);
+        return pixels.at[i] >= 0 && in_box(op, y, x);
     }
 
     __device__ __forceinline__ void erase_noise(const Op &op, const Tile &tile, Pixels &pixels) const {
         float mean = op.args[4], sigma = op.args[5];
         Noise noise = {plan.noise, op.slot};
         pixels.each(tile.count, [&](float x, int c, int i) {
-            if (!in_box(op, tile, pixels, i)) return x;
+            if (!is_boxed(op, tile, pixels, i)) return x;
             return normal(noise, element(tile, pixels, c, i)) * sigma + mean;
         });
     }

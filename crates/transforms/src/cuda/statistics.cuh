@@ -133,9 +133,8 @@ struct Tally {
         }
     }
 
-    // Leaves what the block knows in `partial`.
+    // Leaves what the block knows in `partial`, after a barrier.
     __device__ void finish(Partial &partial) {
-        __syncthreads();
         if (is_counted) {
             for (int i = threadIdx.x; i < CHANNELS * BINS; i += blockDim.x) {
                 partial.counts[i / BINS][i % BINS] = counts[i];

@@ -5,6 +5,7 @@
 
 mod pictures;
 mod values;
+mod whole_blocks;
 
 use half::{bf16, f16};
 use proptest::prelude::*;
@@ -13,8 +14,7 @@ use tallow_core::{
     Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
 };
 
-use super::Launches;
-use super::host;
+use super::{Launch, Launches, Use, host};
 use crate::augment::Augment;
 use crate::catalogue::catalogue;
 use crate::layout::Layout;
@@ -218,11 +218,13 @@ impl Batch {
         (words, windows)
     }
 
-    /// What the kernels make of rows `first..`, by field and then by row. Blocks of `threads`.
-    fn on_device(&self, first: usize, threads: u32) -> Vec<Vec<Vec<u8>>> {
+    /// What the kernels make of rows `first..`, by field and then by row, where `run` runs a launch that
+    /// also reads some windows of pictures.
+    fn on_device(&self, first: usize, run: &dyn Fn(&Launch, &[Use])) -> Vec<Vec<Vec<u8>>> {
         let layout = self.layout();
         // The windows live until the launches are done.
-        let (slab, _windows) = self.slab(&layout);
+        let (slab, windows) = self.slab(&layout);
+        let windows: Vec<Use> = windows.iter().map(pictures::used).collect();
         let fields = self.engine().schema().fields();
         let rows = self.rows.len() - first;
         let row_bytes = |field: &usize| {
@@ -243,9 +245,7 @@ impl Batch {
         );
         for launch in &list {
             assert!(launch.shared_bytes <= 48 << 10, "{launch:?}");
-            // SAFETY: the launches come from the engine that planned the rows, and their memory,
-            // the slab and the outputs, lives here and is touched by nothing else meanwhile.
-            unsafe { host::run(launch, threads) };
+            run(launch, &windows);
         }
         let rows_of = |(output, size): (&Vec<u64>, &usize)| {
             let bytes: &[u8] = bytemuck::cast_slice(output);
@@ -311,13 +311,25 @@ fn compare(augment: &Augment, schema: &Schema, rows: usize, same: Same, threads:
     Batch::new(augment, schema, rows).compare(&augment.to_string(), same, threads);
 }
 
+/// Runs launches in blocks of `threads` threads.
+fn in_blocks(threads: u32) -> impl Fn(&Launch, &[Use]) {
+    // SAFETY: the launches come from the engine that planned the rows, and their memory, a slab and its
+    // outputs, lives in `on_device` and is touched by nothing else meanwhile.
+    move |launch, _| unsafe { host::run(launch, threads) }
+}
+
 impl Batch {
     /// Compares the engines.
     fn compare(&self, augment: &str, same: Same, threads: u32) {
+        self.compare_run(augment, same, &in_blocks(threads));
+    }
+
+    /// The same, where `run` runs a launch.
+    fn compare_run(&self, augment: &str, same: Same, run: &dyn Fn(&Launch, &[Use])) {
         let batch = self;
         let (rows, schema) = (batch.rows.len(), &batch.launches.engine.raw);
         let first = usize::from(rows > 2);
-        let made = batch.on_device(first, threads);
+        let made = batch.on_device(first, run);
         for at in first..rows {
             let wanted = batch.on_cpu(at);
             for (i, field) in batch.engine().schema().fields().iter().enumerate() {

@@ -6,8 +6,17 @@ use tallow_core::{
     Decoders, Depth, Error, Field, FieldView, Picture, Result, RowBuffer, RowDType, Schema, Shapes,
 };
 
-use super::{Batch, Launches, Same, elements, parsed};
+use super::{Batch, Launches, Same, Use, elements, parsed};
 use crate::augment::Augment;
+
+/// Bytes around a window that no kernel may see.
+const AROUND: usize = 64;
+
+/// The pixels of a window in its memory.
+pub(super) fn used(window: &Vec<u64>) -> Use {
+    let bytes = size_of_val(&window[..]) - 2 * AROUND;
+    Use { address: window.as_ptr() as u64 + AROUND as u64, bytes: bytes as u64, is_write: false }
+}
 
 /// The window of a picture that kernels read, and where it lies in memory whose other bytes no kernel
 /// may see.
@@ -18,7 +27,6 @@ pub(super) fn window(
     whose: Whose,
     plan: &[u8],
 ) -> Result<(Raster, Option<Vec<u64>>)> {
-    const AROUND: usize = 64;
     let picture = raw.declared().as_picture().expect("a field of pictures");
     let head = picture.head(raw.bytes())?;
     let Some(window) = launches.window(field, whose, plan, &head)? else {

@@ -203,7 +203,7 @@ fn batch(chain: &str, dtype: RowDType, max: f64, odd: &[(usize, f64)]) -> Batch 
 /// The images that both engines make, which are the same.
 fn images(chain: &str, batch: &Batch) -> Vec<Vec<f32>> {
     let dtype = batch.engine().schema().fields()[0].dtype();
-    let made = batch.on_device(0, 1);
+    let made = batch.on_device(0, &in_blocks(1));
     let is_summed = SUMMED.iter().any(|summed| name_of(summed) == name_of(chain));
     let same = if is_summed || chain.contains("jitter") { Same::Sums } else { Same::Bits };
     let image = |row: usize| {
