@@ -224,7 +224,7 @@ impl Batch {
         let layout = self.layout();
         // The windows live until the launches are done.
         let (slab, windows) = self.slab(&layout);
-        let windows: Vec<Use> = windows.iter().map(pictures::used).collect();
+        let windows: Vec<Use> = windows.iter().map(|window| pictures::used(window)).collect();
         let fields = self.engine().schema().fields();
         let rows = self.rows.len() - first;
         let row_bytes = |field: &usize| {

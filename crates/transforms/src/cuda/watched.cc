@@ -30,10 +30,10 @@ __attribute__((no_sanitize_thread)) void call(const void *args) {
 
 } // namespace whole_blocks
 
+// Not watched themselves: they run while another launch may be.
 #define WATCHED(name, Args)                                                                                  \
-    extern "C" uint64_t tallow_watched_##name(const void *const *params,                                    \
-                                              const whole_blocks::Watched *launch, char *report,            \
-                                              uint64_t room) {                                               \
+    extern "C" __attribute__((no_sanitize_thread)) uint64_t tallow_watched_##name(                          \
+        const void *const *params, const whole_blocks::Watched *launch, char *report, uint64_t room) {      \
         using namespace whole_blocks;                                                                        \
         return watch(call<const Args, name>, params[0], *launch, report, room);                              \
     }

@@ -13,8 +13,8 @@ use crate::augment::Augment;
 const AROUND: usize = 64;
 
 /// The pixels of a window in its memory.
-pub(super) fn used(window: &Vec<u64>) -> Use {
-    let bytes = size_of_val(&window[..]) - 2 * AROUND;
+pub(super) fn used(window: &[u64]) -> Use {
+    let bytes = size_of_val(window) - 2 * AROUND;
     Use { address: window.as_ptr() as u64 + AROUND as u64, bytes: bytes as u64, is_write: false }
 }
 
