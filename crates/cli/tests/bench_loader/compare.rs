@@ -53,21 +53,27 @@ fn a_report_for_people_is_a_table_and_what_to_say_of_it() {
     assert!(ended.stdout.contains("DALI: absent, no such module"), "{ended:#?}");
 }
 
+/// A shell script that answers as a peer does: first `ready`, then epochs of so many samples and bytes,
+/// and `verified`.
+fn peer(ready: &str, [samples, bytes]: [u32; 2], verified: &str) -> String {
+    let lap = format!(
+        r#"{{"seconds": 1, "first_batch_seconds": 1, "samples": {samples}, "bytes": {bytes}, "cpu_seconds": 1, "peak_bytes": 1}}"#
+    );
+    format!(
+        "echo '{ready}'\nwhile read line; do case $line in\n\
+         choose) echo '{{\"form\": \"x\", \"tried\": {{\"x\": 1}}}}';;\n\
+         warm) echo '{{}}';;\nepoch*) echo '{lap}';;\n\
+         verify) echo '{verified}';;\n\
+         quit) exit;; esac; done"
+    )
+}
+
 #[test]
 fn a_peer_that_does_not_do_the_work_is_a_row_with_its_reason() {
     let dir = pairs(20);
     let answers = |samples: u32, bytes: u32, checksum: &str| {
-        let ready = r#"{"ready": {}, "version": "1"}"#;
-        let lap = format!(
-            r#"{{"seconds": 1, "first_batch_seconds": 1, "samples": {samples}, "bytes": {bytes}, "cpu_seconds": 1, "peak_bytes": 1}}"#
-        );
-        format!(
-            "echo '{ready}'\nwhile read line; do case $line in\n\
-             choose) echo '{{\"form\": \"x\", \"tried\": {{\"x\": 1}}}}';;\n\
-             warm) echo '{{}}';;\nepoch*) echo '{lap}';;\n\
-             verify) echo '{{\"samples\": {samples}, \"checksum\": \"{checksum}\"}}';;\n\
-             quit) exit;; esac; done"
-        )
+        let verified = format!(r#"{{"samples": {samples}, "checksum": "{checksum}"}}"#);
+        peer(r#"{"ready": {}, "version": "1"}"#, [samples, bytes], &verified)
     };
     for (script, words) in [
         ("echo boom >&2; exit 3".to_owned(), "exit status: 3: boom"),
@@ -178,17 +184,9 @@ fn a_library_without_a_step_is_left_out_and_says_so() {
 fn a_peer_that_augments_otherwise_is_a_row_with_its_reason() {
     let dir = images(20);
     let row = 3 * 12 * 12 + 8;
-    let script = |kind: &str, means: &str, bytes: usize| {
-        let lap = format!(
-            r#"{{"seconds": 1, "first_batch_seconds": 1, "samples": 20, "bytes": {bytes}, "cpu_seconds": 1, "peak_bytes": 1}}"#
-        );
-        format!(
-            "echo '{{\"ready\": {{}}}}'\nwhile read line; do case $line in\n\
-             choose) echo '{{\"form\": \"x\", \"tried\": {{\"x\": 1}}}}';;\n\
-             warm) echo '{{}}';;\nepoch*) echo '{lap}';;\n\
-             verify) echo '{{\"samples\": 20, \"checksum\": \"0\", {kind}, \"means\": {means}}}';;\n\
-             quit) exit;; esac; done"
-        )
+    let script = |kind: &str, means: &str, bytes: u32| {
+        let verified = format!(r#"{{"samples": 20, "checksum": "0", {kind}, "means": {means}}}"#);
+        peer(r#"{"ready": {}}"#, [20, bytes], &verified)
     };
     let right = "\"dtype\": \"u8\", \"shape\": [3, 12, 12]";
     for (kind, means, bytes, words) in [
