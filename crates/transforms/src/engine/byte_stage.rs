@@ -223,7 +223,7 @@ fn paint(tables: &Tables, plan: &StagePlan, y: i32, channels: &Range<usize>, row
     }
 }
 
-/// What becomes of the pixels of rows, but for what is painted over.
+/// How the pixels of rows are finished, before boxes are painted over them.
 struct Finish<'t> {
     /// Where channels are planes, the one that is read.
     channel: usize,

@@ -28,7 +28,7 @@ pub(super) struct Tables {
     /// What is painted over, and the bytes of each channel there.
     boxes: [(Op, [u8; CHANNELS_MAX]); OPS_MAX],
     boxes_len: usize,
-    /// What becomes of whole pixels, where that is all that happens.
+    /// How whole pixels change, where nothing else is done to them.
     pub(super) recolor: Option<Recolor>,
 }
 
@@ -136,7 +136,7 @@ impl Tables {
         }
     }
 
-    /// No tables, but what becomes of pixels.
+    /// No tables, but a change of whole pixels.
     pub(super) fn of_pixels(recolor: Recolor) -> Self {
         Self { recolor: Some(recolor), ..Self::nothing() }
     }

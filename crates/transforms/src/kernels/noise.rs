@@ -138,7 +138,7 @@ pub(crate) fn unit(u: u32) -> f32 {
     (u >> 8) as i32 as f32 * STEP
 }
 
-/// What becomes of the words of blocks. A trait, because a function that is handed over is not always
+/// How the words of blocks are used. A trait, because a function that is handed over is not always
 /// compiled for the level of its caller.
 trait Numbers {
     fn of(&self, words: &[[u32; BLOCKS]; 4]) -> [[f32; BLOCKS]; 4];
@@ -201,7 +201,7 @@ fn with_numbers(
     lanes.run(Row { lanes, x, key, first, numbers, apply });
 }
 
-/// A row and what becomes of it.
+/// A row, and how it changes.
 struct Row<'a, L, N, A> {
     lanes: L,
     x: &'a mut [f32],

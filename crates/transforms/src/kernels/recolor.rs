@@ -11,7 +11,7 @@ use super::math::to_u8;
 #[cfg(target_arch = "x86_64")]
 mod v3;
 
-/// What becomes of the colours of a pixel.
+/// How the colours of a pixel change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Recolor {
     /// The luma in every channel.

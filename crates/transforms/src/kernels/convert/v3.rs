@@ -130,7 +130,7 @@ pub(super) fn join(
     }
 }
 
-/// What becomes of values before they are rounded.
+/// How values change before they are rounded.
 trait Before: Copy {
     fn of(self, channel: usize, values: Values) -> Values;
 }

@@ -20,12 +20,12 @@ pub(super) fn recolor(v3: V3, pixels: &[[u8; 3]], how: Recolor, to: &mut Run<'_,
     }
 }
 
-/// What becomes of a block: its bytes, and eight of no meaning.
+/// The result of a block: its bytes, and eight more that mean nothing.
 trait OfBlock: Copy {
     fn of(self, block: &Block) -> [u8; 32];
 }
 
-/// What becomes of blocks. As a closure of `map` it would not be compiled for the level: the adapter
+/// The results of blocks. As a closure of `map` it would not be compiled for the level: the adapter
 /// in between is a call where the closure is long.
 struct Made<'a, O> {
     blocks: std::slice::Iter<'a, Block>,
@@ -55,7 +55,7 @@ impl<O: OfBlock> NullaryFnOnce for Blocks<'_, '_, O> {
     fn call(self) {
         let Self { pixels, op, to } = self;
         let (blocks, rest) = pixels.as_chunks::<PIXELS>();
-        // Those after which there is room for the bytes of no meaning.
+        // Those after which there is room for the eight bytes that mean nothing.
         let roomy = (to.left() + BYTES).saturating_sub(32) / BYTES;
         let (most, last) = blocks.split_at(blocks.len().min(roomy));
         to.extend_overlapping::<32, BYTES>(Made { blocks: most.iter(), op });
