@@ -42,6 +42,7 @@ fn main() -> Result<()> {
     let mut optimizer = AdamW::new_lr(variables.all_vars(), 3e-3)?;
     let mut accuracy = 0.0;
     for epoch in 0..12 {
+        optimizer.set_learning_rate(3e-3 * (1.0 - epoch as f64 / 12.0));
         for batch in train.epoch(epoch) {
             let batch = batch?;
             optimizer
