@@ -39,7 +39,7 @@ def crop(step):
 
 
 def random_resized_crop(step):
-    options = {key: step.options[key] for key in ("scale", "ratio")}
+    options = {key: step.range(key) for key in ("scale", "ratio")}
     return A.RandomResizedCrop(step.size(), **options, **resizing(step))
 
 

@@ -62,8 +62,8 @@ def random_resized_crop(step):
     return operator(
         fn.random_resized_crop,
         size=step.size(),
-        random_area=step.options["scale"],
-        random_aspect_ratio=step.options["ratio"],
+        random_area=step.range("scale"),
+        random_aspect_ratio=step.range("ratio"),
         **resizing(step),
     )
 
@@ -328,8 +328,8 @@ def erase(step):
 def random_erasing(step):
     """One try: a rectangle that is too long is cut to the image."""
     fill = colour(step.levels("value"))
-    low, high = step.options["scale"]
-    ratios = [math.log(x) for x in step.options["ratio"]]
+    low, high = step.range("scale")
+    ratios = [math.log(x) for x in step.range("ratio")]
 
     def erased(image):
         size = height_and_width(image)

@@ -428,7 +428,7 @@ def choose(forms, work):
                 rate = figures["samples"] / figures["seconds"]
                 rates[name] = max(rate, rates.get(name, 0.0))
             except Exception as error:  # noqa: BLE001
-                failures[name] = f"{type(error).__name__}: {error}"
+                failures[name] = described(error)
     rates = {name: rate for name, rate in rates.items() if name not in failures}
     if not rates:
         raise RuntimeError(next(iter(failures.values())))
@@ -483,6 +483,15 @@ def versions(packages):
     return {"ready": {"python": platform.python_version(), **found}, "version": own}
 
 
+def described(error):
+    """An error in a line. What a worker process raised has the traceback as its text, and ends in the
+    error itself."""
+    text = str(error).strip()
+    if "Original Traceback" in text:
+        return text.splitlines()[-1]
+    return f"{type(error).__name__}: {text}"
+
+
 def tell(message):
     ANSWERS.write(json.dumps(message) + "\n")
 
@@ -514,6 +523,9 @@ def main():
     except NoCounterpart as missing:
         tell({"left_out": f"no counterpart of {missing}"})
         return
+    except Exception as error:  # noqa: BLE001
+        tell({"error": described(error)})
+        return
     chosen = forms[form[0]]() if form else None
     meter = Meter()
     tell({**versions(packages), "notes": notes})
@@ -523,7 +535,7 @@ def main():
         try:
             tell(answer(line, work, forms, chosen, meter))
         except Exception as error:  # noqa: BLE001
-            tell({"error": f"{type(error).__name__}: {error}"})
+            tell({"error": described(error)})
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def random_part(height, width, scale, ratio):
 
 def random_resized_crop(step):
     resized, size = resizing(step), step.size()
-    scale, ratio = step.options["scale"], step.options["ratio"]
+    scale, ratio = step.range("scale"), step.range("ratio")
     return lambda image: resized(
         part(image, *random_part(*image.shape[:2], scale, ratio)), *size
     )
@@ -208,7 +208,7 @@ def affine(step):
 
 def random_affine(step):
     warped, degrees = warping(step), step.range(0)
-    share, scale, shear = (step.options[key] for key in ("translate", "scale", "shear"))
+    share, scale, shear = step.options["translate"], step.range("scale"), step.options["shear"]
 
     def stretched(image):
         sizes = image.shape[1::-1]
@@ -391,7 +391,7 @@ def erase(step):
 
 def random_erasing(step):
     value = np.uint8(step.levels("value"))
-    scale, (low, high) = step.options["scale"], map(math.log, step.options["ratio"])
+    scale, (low, high) = step.range("scale"), map(math.log, step.range("ratio"))
 
     def erased(image):
         rows, columns = image.shape[:2]

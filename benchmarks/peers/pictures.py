@@ -82,7 +82,7 @@ def dali_forms(work):
         if not parts:
             return whole(fn.decoders.image(files, output_type=types.RGB))
         step = first[0]
-        options = {"random_area": step.options["scale"], "random_aspect_ratio": step.options["ratio"]}
+        options = {"random_area": step.range("scale"), "random_aspect_ratio": step.range("ratio")}
         image = fn.decoders.image_random_crop(files, output_type=types.RGB, **options)
         return rest(fn.resize(image, size=step.size(), **dali_chain.resizing(step)))
 
@@ -140,7 +140,7 @@ def filters(steps, height, width, draw):
         flags = SCALED[step.options.get("interpolation", "bilinear")]
         match step.name:
             case "random_resized_crop":
-                part = random_part(height, width, step.options["scale"], step.options["ratio"], draw)
+                part = random_part(height, width, step.range("scale"), step.range("ratio"), draw)
                 yield "crop={3}:{2}:{1}:{0}:exact=1".format(*part)
                 yield f"scale={across}:{down}:flags={flags}"
                 height, width = down, across

@@ -70,8 +70,8 @@ def affine(step):
 
 
 def random_affine(step):
-    options = {key: step.options[key] for key in ("translate", "scale", "shear")}
-    return v2.RandomAffine(step.range(0), **options, **warping(step))
+    options = {key: step.options[key] for key in ("translate", "shear")}
+    return v2.RandomAffine(step.range(0), scale=step.range("scale"), **options, **warping(step))
 
 
 def perspective(step):
@@ -117,7 +117,7 @@ def erase(step):
 
 
 def random_erasing(step):
-    options = {key: step.options[key] for key in ("scale", "ratio")}
+    options = {key: step.range(key) for key in ("scale", "ratio")}
     return v2.RandomErasing(step.args[0], **options, value=step.levels("value"))
 
 
@@ -144,7 +144,7 @@ def aug_mix(step):
 
 STEPS = {
     "random_resized_crop": lambda step: v2.RandomResizedCrop(
-        step.size(), step.options["scale"], step.options["ratio"], **resizing(step)
+        step.size(), step.range("scale"), step.range("ratio"), **resizing(step)
     ),
     "random_crop": lambda step: v2.RandomCrop(step.size()),
     "center_crop": lambda step: v2.CenterCrop(step.size()),

@@ -105,6 +105,9 @@ fn pictures_of_many_sizes_need_a_chain_that_gives_them_one() {
         let words = "--augment 'resize(256) center_crop(224)'";
         assert!(ended.stderr.contains(words), "{ended:#?}");
     }
+    // By its shorter side alone, a flat picture could become a huge one.
+    let ended = bench(dir.path(), "run DIR/a --augment 'resize(256)'").expect(2);
+    assert!(ended.stderr.contains("as with resize(224, 224)"), "{ended:#?}");
     bench(dir.path(), &format!("run DIR/a {CHAIN} --epochs 1 --ceiling")).expect(0);
     let line = "run DIR/a --augment 'resize(20) center_crop(16)' --epochs 1 --html DIR/page.html";
     bench(dir.path(), line).expect(0);

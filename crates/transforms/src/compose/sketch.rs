@@ -429,14 +429,18 @@ impl Sketch {
         let raw =
             self.raw_size.into_iter().fold(1, |size: usize, dim| size.saturating_mul(dim.max()));
         let largest = self.stages.iter().map(|stage| stage.elements).fold(raw, usize::max);
-        match largest.saturating_mul(self.channels) > VALUES_MAX {
-            true => Err(format!(
-                "found images of up to {largest} pixels in {} channels, expected at most \
-                 {VALUES_MAX} values",
-                self.channels
-            )),
-            false => Ok(()),
+        if largest.saturating_mul(self.channels) <= VALUES_MAX {
+            return Ok(());
         }
+        let channels = self.channels;
+        let found = format!(
+            "found images of up to {largest} pixels in {channels} channels, expected at most \
+             {VALUES_MAX} values"
+        );
+        // A long, flat image, resized by its shorter side alone.
+        let hint = "resize to a height and a width, as with resize(224, 224), or set an upper bound, as \
+                    with resize(256, max=1024)";
+        Err(if largest > raw { format!("{found}: {hint}") } else { found })
     }
 
     /// Asks for a height: an image or a volume, not a signal.
