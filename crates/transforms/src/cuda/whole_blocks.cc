@@ -1,10 +1,15 @@
+// The checked form of longjmp takes a jump to another stack for a mistake.
+#undef _FORTIFY_SOURCE
+
 #include "whole_blocks.h"
 
 #include <link.h>
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -29,16 +34,40 @@ using Site = std::pair<std::string, int>;
 // All that were reached, in the order in which they were; numbered from 1 on.
 std::vector<Site> sites;
 
-// A thread of a block.
+// A thread of a block. It goes from kernel to kernel, and is started anew after one that it left
+// midway. Contexts only start it: their switches ask the system for signals, which takes ten times
+// as long as a jump.
 struct Fiber {
-    ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
+    ucontext_t start;
+    jmp_buf here;
+    bool is_started = false;
     bool is_done;
     // The barrier that it waits at.
     uint32_t at;
 };
 
-// What was done to a byte. Threads and blocks are numbered from 1 on; phases lie between barriers.
+// As many as any launch needed; none of them ever moves.
+std::deque<Fiber> fibers;
+
+// Who runs the fibers.
+jmp_buf scheduler;
+
+// Goes on with a fiber until it waits or is done.
+void enter(Fiber &fiber) {
+    if (_setjmp(scheduler) != 0) return;
+    if (fiber.is_started) _longjmp(fiber.here, 1);
+    fiber.is_started = true;
+    setcontext(&fiber.start);
+}
+
+// Back to the scheduler, until the fiber is entered again.
+void leave(Fiber &fiber) {
+    if (_setjmp(fiber.here) == 0) _longjmp(scheduler, 1);
+}
+
+// What was done to a byte. Threads, blocks and phases are numbered from 1 on; phases lie between barriers,
+// and no two blocks have one in common.
 struct Cell {
     uint32_t written_by, written_in, read_by, read_in;
     // The blocks that read it, the first and the last, and the one that wrote it.
@@ -48,17 +77,20 @@ struct Cell {
 // More threads than one.
 constexpr uint32_t SEVERAL = UINT32_MAX;
 
-// Bytes that are watched together.
-struct Range {
+// Bytes that are used alike, from an address on.
+struct Segment {
     uintptr_t begin, end;
-    // From calloc: what is not touched costs nothing.
+    bool is_read, is_written, is_shared;
+    // One a byte, from calloc: what is not touched costs nothing. None where nothing is written: what is
+    // only read races with nobody.
     std::unique_ptr<Cell, decltype(&std::free)> cells{nullptr, std::free};
 
-    Range(uintptr_t begin, uintptr_t end) : begin(begin), end(end) {}
+    Segment(uintptr_t begin, uintptr_t end, bool is_read, bool is_written, bool is_shared)
+        : begin(begin), end(end), is_read(is_read), is_written(is_written), is_shared(is_shared) {
+        if (is_written) cells.reset(static_cast<Cell *>(std::calloc(end - begin, sizeof(Cell))));
+    }
 
-    bool contains(uintptr_t at, size_t bytes) const { return at >= begin && at + bytes <= end; }
-
-    void forget() { cells.reset(static_cast<Cell *>(std::calloc(end - begin, sizeof(Cell)))); }
+    bool contains(uintptr_t at) const { return at >= begin && at < end; }
 };
 
 class Block;
@@ -69,28 +101,19 @@ class Block {
   public:
     Block(void (*kernel)(const void *), const void *args, const Watched &launch)
         : kernel(kernel), args(args), launch(launch), random(launch.seed * 2 + 1),
-          memory(launch.shared_bytes / 16 + 2), shared(0, 0), fibers(launch.threads) {
-        shared.begin = reinterpret_cast<uintptr_t>(shared_base());
-        shared.end = shared.begin + launch.shared_bytes;
-        std::vector<std::pair<uintptr_t, uintptr_t>> spans;
-        for (uint64_t i = 0; i < launch.uses_len; ++i) {
-            spans.push_back({launch.uses[i].address, launch.uses[i].address + launch.uses[i].bytes});
-        }
-        std::sort(spans.begin(), spans.end());
-        for (auto [begin, end] : spans) {
-            if (!ranges.empty() && begin <= ranges.back().end) {
-                ranges.back().end = std::max(ranges.back().end, end);
-            } else {
-                ranges.emplace_back(begin, end);
-            }
-        }
-        for (Range &range : ranges) range.forget();
+          memory(launch.shared_bytes / 16 + 2) {
+        while (fibers.size() < launch.threads) fibers.emplace_back();
+        uintptr_t shared = reinterpret_cast<uintptr_t>(shared_base());
+        segments.emplace_back(shared, shared + launch.shared_bytes, true, true, true);
+        add_uses();
+        last = segments.data();
         auto add = [](dl_phdr_info *info, size_t, void *statics) {
+            auto &[begin, end] = *static_cast<decltype(Block::statics) *>(statics);
             for (int i = 0; i < info->dlpi_phnum; ++i) {
                 const auto &part = info->dlpi_phdr[i];
-                uintptr_t begin = info->dlpi_addr + part.p_vaddr;
                 if (part.p_type != PT_LOAD) continue;
-                static_cast<decltype(Block::statics) *>(statics)->push_back({begin, begin + part.p_memsz});
+                begin = std::min<uintptr_t>(begin, info->dlpi_addr + part.p_vaddr);
+                end = std::max<uintptr_t>(end, info->dlpi_addr + part.p_vaddr + part.p_memsz);
             }
             // The program is the first; the libraries after it are no kernel's.
             return 1;
@@ -127,28 +150,32 @@ class Block {
         if (number == launch.left_out) return;
         Fiber &fiber = fibers[threadIdx.x];
         fiber.at = number;
-        swapcontext(&fiber.context, &scheduler);
+        leave(fiber);
     }
 
     void touch(uintptr_t at, size_t bytes, bool is_write, bool is_atomic) {
         Fiber &fiber = fibers[threadIdx.x];
         uintptr_t stack = reinterpret_cast<uintptr_t>(fiber.stack.get());
         if (at >= stack && at < stack + STACK_BYTES) return;
-        if (shared.contains(at, bytes)) return touch_cells(shared, at, bytes, is_write, is_atomic);
-        for (Range &range : ranges) {
-            if (!range.contains(at, bytes)) continue;
-            if (!is_used(at, bytes, is_write)) break;
-            return touch_cells(range, at, bytes, is_write, is_atomic);
-        }
-        if (!is_static(at)) {
-            find(std::string(is_write ? "writes " : "reads ") + std::to_string(bytes) +
-                 " bytes that the launch does not use");
+        if (at >= statics.first && at < statics.second) return;
+        for (uintptr_t end = at + bytes; at < end;) {
+            Segment *segment = find_segment(at);
+            if (!segment || !(is_write ? segment->is_written : segment->is_read)) {
+                return find(std::string(is_write ? "writes " : "reads ") + std::to_string(end - at) +
+                            " bytes that the launch does not use");
+            }
+            uintptr_t next = std::min(end, segment->end);
+            if (segment->is_written) touch_cells(*segment, at, next - at, is_write, is_atomic);
+            at = next;
         }
     }
 
+    // What a fiber does in every block.
     void call() {
+        Fiber &fiber = fibers[threadIdx.x];
         kernel(args);
-        fibers[threadIdx.x].is_done = true;
+        fiber.is_done = true;
+        leave(fiber);
     }
 
   private:
@@ -160,12 +187,11 @@ class Block {
         uint64_t words[2] = {0x7ff4deadbeef7fa1, 0x7ff4deadbeef7fa1};
     };
     std::vector<Quad> memory;
-    Range shared;
-    std::vector<Range> ranges;
-    std::vector<Fiber> fibers;
+    std::vector<Segment> segments;
+    // Where the last access was.
+    Segment *last = nullptr;
     // Constants, and the numbers of threads and blocks.
-    std::vector<std::pair<uintptr_t, uintptr_t>> statics;
-    ucontext_t scheduler;
+    std::pair<uintptr_t, uintptr_t> statics{UINTPTR_MAX, 0};
     uint32_t block = 0, phase = 0, last_barrier = 0;
 
     uint64_t next() {
@@ -178,18 +204,12 @@ class Block {
     void run_block() {
         ++block;
         last_barrier = 0;
-        shared.forget();
-        for (Fiber &fiber : fibers) {
-            getcontext(&fiber.context);
-            fiber.context.uc_stack.ss_sp = fiber.stack.get();
-            fiber.context.uc_stack.ss_size = STACK_BYTES;
-            fiber.context.uc_link = &scheduler;
-            fiber.is_done = false;
-            makecontext(&fiber.context, [] { running->call(); }, 0);
+        std::vector<uint32_t> order(launch.threads);
+        for (uint32_t i = 0; i < order.size(); ++i) {
+            order[i] = i;
+            prepare(fibers[i]);
         }
-        std::vector<uint32_t> order(fibers.size());
-        for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-        for (size_t left = fibers.size(); left > 0;) {
+        for (size_t left = order.size(); left > 0;) {
             ++phase;
             for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[next() % i]);
             uint32_t ended = 0;
@@ -198,7 +218,7 @@ class Block {
                 Fiber &fiber = fibers[thread];
                 if (fiber.is_done) continue;
                 threadIdx = {thread, 0, 0};
-                swapcontext(&scheduler, &fiber.context);
+                enter(fiber);
                 if (!finding.empty()) return;
                 if (fiber.is_done) {
                     ++ended;
@@ -215,6 +235,18 @@ class Block {
         }
     }
 
+    static void prepare(Fiber &fiber) {
+        fiber.is_done = false;
+        if (fiber.is_started) return;
+        getcontext(&fiber.start);
+        fiber.start.uc_stack.ss_sp = fiber.stack.get();
+        fiber.start.uc_stack.ss_size = STACK_BYTES;
+        auto entry = [] {
+            for (;;) running->call();
+        };
+        makecontext(&fiber.start, entry, 0);
+    }
+
     std::string named(uint32_t barrier) const {
         if (barrier == 0) return "the beginning";
         const Site &site = sites[barrier - 1];
@@ -225,34 +257,46 @@ class Block {
     // would end the process.
     void find(const std::string &what) {
         finding = what + ", after " + named(last_barrier);
-        swapcontext(&fibers[threadIdx.x].context, &scheduler);
+        _longjmp(scheduler, 1);
     }
 
-    bool is_used(uintptr_t at, size_t bytes, bool is_write) const {
-        for (uint64_t i = 0; i < launch.uses_len; ++i) {
-            const Use &use = launch.uses[i];
-            bool covers = at >= use.address && at + bytes <= use.address + use.bytes;
-            if (covers && bool(use.is_write) == is_write) return true;
+    // Cuts what the launch uses where uses begin and end.
+    void add_uses() {
+        std::vector<Use> uses(launch.uses, launch.uses + launch.uses_len);
+        std::set<uintptr_t> cuts;
+        for (const Use &use : uses) cuts.insert({use.address, use.address + use.bytes});
+        for (auto cut = cuts.begin(); cut != cuts.end() && std::next(cut) != cuts.end(); ++cut) {
+            uintptr_t begin = *cut, end = *std::next(cut);
+            auto covers = [&](bool is_write) {
+                return std::any_of(uses.begin(), uses.end(), [&](const Use &use) {
+                    bool covers = use.address <= begin && use.address + use.bytes >= end;
+                    return covers && bool(use.is_write) == is_write;
+                });
+            };
+            if (covers(false) || covers(true)) {
+                segments.emplace_back(begin, end, covers(false), covers(true), false);
+            }
         }
-        return false;
     }
 
-    bool is_static(uintptr_t at) const {
-        auto holds = [&](auto part) { return at >= part.first && at < part.second; };
-        return std::any_of(statics.begin(), statics.end(), holds);
+    Segment *find_segment(uintptr_t at) {
+        if (last->contains(at)) return last;
+        for (Segment &segment : segments) {
+            if (segment.contains(at)) return last = &segment;
+        }
+        return nullptr;
     }
 
-    void touch_cells(Range &range, uintptr_t at, size_t bytes, bool is_write, bool is_atomic) {
-        bool is_shared = &range == &shared;
+    void touch_cells(Segment &segment, uintptr_t at, size_t bytes, bool is_write, bool is_atomic) {
+        bool is_shared = segment.is_shared;
         uint32_t thread = threadIdx.x + 1;
         for (size_t i = 0; i < bytes; ++i) {
-            Cell &cell = range.cells.get()[at + i - range.begin];
-            if (is_shared && !is_write && cell.written_by == 0) find("reads shared memory that nothing wrote");
+            Cell &cell = segment.cells.get()[at + i - segment.begin];
+            // What another block wrote there is gone.
+            if (is_shared && !is_write && cell.writer != block) find("reads shared memory that nothing wrote");
             if (!is_atomic) {
-                bool meets_write = cell.written_by != 0 && cell.writer == block && cell.written_in == phase &&
-                                   cell.written_by != thread;
-                bool meets_read = is_write && cell.read_by != 0 && cell.last_reader == block &&
-                                  cell.read_in == phase && cell.read_by != thread;
+                bool meets_write = cell.written_in == phase && cell.written_by != thread;
+                bool meets_read = is_write && cell.read_in == phase && cell.read_by != thread;
                 if (meets_write || meets_read) {
                     find(std::string("races: a thread ") + (is_write ? "writes" : "reads") +
                          (is_shared ? " shared" : " global") + " memory that another one " +
@@ -271,8 +315,8 @@ class Block {
                 cell.written_in = phase;
                 cell.writer = block;
             } else {
-                bool again = cell.read_in == phase && cell.last_reader == block && cell.read_by != 0;
-                cell.read_by = again && cell.read_by != thread ? SEVERAL : thread;
+                bool is_another = cell.read_in == phase && cell.read_by != thread;
+                cell.read_by = is_another ? SEVERAL : thread;
                 cell.read_in = phase;
                 cell.first_reader = cell.first_reader == 0 ? block : cell.first_reader;
                 cell.last_reader = block;
@@ -302,6 +346,8 @@ uint64_t watch(void (*kernel)(const void *), const void *args, const Watched &la
     running = &block;
     block.run();
     running = nullptr;
+    // Where something is found, threads stand in the midst of the kernel.
+    if (!block.finding.empty()) fibers.clear();
     uint64_t len = std::min<uint64_t>(block.finding.size(), room);
     std::memcpy(report, block.finding.data(), len);
     return len;
