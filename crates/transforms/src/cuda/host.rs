@@ -8,14 +8,7 @@ use std::ffi::c_void;
 
 use super::args::{ElasticArgs, SelectArgs, StageArgs, WidenArgs};
 use super::launches::{Launch, Use, uses};
-
-/// A kernel as a function whose accesses are watched ([`whole_blocks`](super::whole_blocks)).
-pub(super) type Watched = unsafe extern "C" fn(
-    params: *const *const c_void,
-    launch: *const super::whole_blocks::Watched,
-    report: *mut u8,
-    room: u64,
-) -> u64;
+use super::whole_blocks;
 
 /// A kernel as a function: `params` points at one pointer, to the struct that it takes; `grid` and
 /// `block` at three numbers each.
@@ -35,7 +28,8 @@ pub struct HostKernel {
     pub function: Function,
     /// Bytes of the struct that it takes.
     pub param_bytes: usize,
-    pub(super) watched: Watched,
+    /// The same, whose accesses are watched.
+    pub(super) watched: whole_blocks::Function,
 }
 
 impl HostKernel {
@@ -56,7 +50,7 @@ macro_rules! kernels {
             );
             fn $watched(
                 params: *const *const c_void,
-                launch: *const super::whole_blocks::Watched,
+                launch: *const whole_blocks::Watched,
                 report: *mut u8,
                 room: u64,
             ) -> u64;)*

@@ -8,6 +8,15 @@ use std::ffi::c_void;
 use super::host;
 use super::launches::{Launch, Use};
 
+/// A kernel as a function whose accesses are watched: `params` points at a pointer to each of its parameters,
+/// and what is found is written into `report`, in which there is `room`.
+pub type Function = unsafe extern "C" fn(
+    params: *const *const c_void,
+    launch: *const Watched,
+    report: *mut u8,
+    room: u64,
+) -> u64;
+
 /// How a launch is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Watch<'a> {
@@ -21,10 +30,10 @@ pub struct Watch<'a> {
     pub left_out: Option<usize>,
 }
 
-/// The struct of the same name in `whole_blocks.h`.
+/// A launch as a kernel that is watched takes it: the struct of the same name in `whole_blocks.h`.
 #[repr(C)]
 #[derive(Debug)]
-pub(super) struct Watched {
+pub struct Watched {
     grid: *const u32,
     threads: u32,
     shared_bytes: u32,
@@ -59,36 +68,61 @@ unsafe extern "C" {
 ///
 /// When there is no such kernel.
 pub unsafe fn run(launch: &Launch, watch: &Watch<'_>) -> Option<String> {
-    const ROOM: usize = 4096;
     let (kernel, args) = host::found(launch);
-    let uses = launch.uses().into_iter().chain(watch.more.iter().cloned());
-    let uses: Vec<WatchedUse> = uses
-        .map(|used| WatchedUse {
-            address: used.address,
-            bytes: used.bytes,
-            is_write: used.is_write.into(),
-        })
-        .collect();
+    let uses: Vec<Use> = launch.uses().into_iter().chain(watch.more.iter().copied()).collect();
+    let watch = Watch { more: &uses, ..*watch };
+    // SAFETY: the kernel takes one parameter, a struct of as many bytes, which are aligned. The memory
+    // behind its addresses is the caller's to grant.
+    let found = unsafe {
+        run_kernel(
+            kernel.watched,
+            &[args.as_ptr().cast()],
+            launch.grid,
+            launch.shared_bytes,
+            &watch,
+        )
+    };
+    found.map(|found| format!("{} {found}", launch.kernel))
+}
+
+/// The same of any kernel, which uses no bytes but those of [`Watch::more`]. `params` are pointers to its
+/// parameters, as the driver takes them.
+///
+/// # Safety
+///
+/// `kernel` is what [`Function`] says, and `params` are those that it takes. The bytes of [`Watch::more`] are
+/// memory that this thread may read and write, and that nothing else writes.
+pub unsafe fn run_kernel(
+    kernel: Function,
+    params: &[*const c_void],
+    grid: [u32; 3],
+    shared_bytes: u32,
+    watch: &Watch<'_>,
+) -> Option<String> {
+    const ROOM: usize = 4096;
+    let used = |used: &Use| WatchedUse {
+        address: used.address,
+        bytes: used.bytes,
+        is_write: used.is_write.into(),
+    };
+    let uses: Vec<WatchedUse> = watch.more.iter().map(used).collect();
     let watched = Watched {
-        grid: launch.grid.as_ptr(),
+        grid: grid.as_ptr(),
         threads: watch.threads,
-        shared_bytes: launch.shared_bytes,
+        shared_bytes,
         uses: uses.as_ptr(),
         uses_len: uses.len() as u64,
         seed: watch.seed,
         left_out: watch.left_out.map_or(0, |number| number as u32 + 1),
     };
-    let params = [args.as_ptr().cast::<c_void>()];
     let mut report = vec![0; ROOM];
-    // SAFETY: `params` points at the struct that the kernel takes, as many bytes and aligned; `watched`
-    // and what it points at, and the room of the report, outlive the call. The memory behind the
-    // struct's addresses is the caller's to grant.
-    let len = unsafe {
-        (kernel.watched)(params.as_ptr(), &raw const watched, report.as_mut_ptr(), ROOM as u64)
-    };
+    // SAFETY: `watched` and what it points at, the parameters and the room of the report outlive the call.
+    // The rest is the caller's to grant.
+    let len =
+        unsafe { kernel(params.as_ptr(), &raw const watched, report.as_mut_ptr(), ROOM as u64) };
     report.truncate(len as usize);
-    let found = String::from_utf8_lossy(&report);
-    (!found.is_empty()).then(|| format!("{} {found}", launch.kernel))
+    let found = String::from_utf8_lossy(&report).into_owned();
+    (!found.is_empty()).then_some(found)
 }
 
 /// The barriers that a kernel has reached so far in this process: file and line.
