@@ -4,11 +4,11 @@
 #![expect(unsafe_code, reason = "runs the kernels on the memory of a test")]
 
 mod pictures;
+mod random;
 mod values;
 mod whole_blocks;
 
 use half::{bf16, f16};
-use proptest::prelude::*;
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Raster, Run, Whose};
 use tallow_core::{
     Dim, Engine, Field, Key, Mixer, RowBuffer, RowDType, RowKey, RowView, Schema, Shapes,
@@ -319,35 +319,54 @@ fn in_blocks(threads: u32) -> impl Fn(&Launch, &[Use]) {
 }
 
 impl Batch {
-    /// Compares the engines.
+    /// Compares the engines: the kernels in blocks of `threads` threads, and in whole blocks in which
+    /// nothing may be found.
     fn compare(&self, augment: &str, same: Same, threads: u32) {
-        self.compare_run(augment, same, &in_blocks(threads));
+        let schema = &self.launches.engine.raw;
+        let first = usize::from(self.rows.len() > 2);
+        let wanted: Vec<Vec<Vec<u8>>> =
+            (first..self.rows.len()).map(|at| self.on_cpu(at)).collect();
+        let check = |made: &[Vec<Vec<u8>>], how: &str| {
+            let difference = self.difference(made, &wanted, same);
+            assert!(difference.is_none(), "{augment} of {schema}, {how}, {}", difference.unwrap());
+        };
+        check(&self.on_device(first, &in_blocks(threads)), "blocks of threads");
+        for threads in whole_blocks::THREADS {
+            let how = format!("whole blocks of {threads}");
+            let watched = whole_blocks::watched(self, threads, |found| {
+                panic!("{augment} of {schema}, {how}: {found}")
+            });
+            check(&self.on_device(first, &watched), &how);
+        }
     }
 
-    /// The same, where `run` runs a launch.
-    fn compare_run(&self, augment: &str, same: Same, run: &dyn Fn(&Launch, &[Use])) {
-        let batch = self;
-        let (rows, schema) = (batch.rows.len(), &batch.launches.engine.raw);
-        let first = usize::from(rows > 2);
-        let made = batch.on_device(first, run);
-        for at in first..rows {
-            let wanted = batch.on_cpu(at);
-            for (i, field) in batch.engine().schema().fields().iter().enumerate() {
-                let device = batch.launches.device_fields().iter().position(|made| *made == i);
-                assert_eq!(device.is_some(), batch.launches.made(i) == Made::OnDevice);
+    /// What differs between what kernels `made` of the last rows, by field and then by row, and what is
+    /// `wanted` of them, by row and then by field.
+    fn difference(
+        &self,
+        made: &[Vec<Vec<u8>>],
+        wanted: &[Vec<Vec<u8>>],
+        same: Same,
+    ) -> Option<String> {
+        let first = self.rows.len() - wanted.len();
+        for (row, wanted) in wanted.iter().enumerate() {
+            for (i, field) in self.engine().schema().fields().iter().enumerate() {
+                let device = self.launches.device_fields().iter().position(|made| *made == i);
+                assert_eq!(device.is_some(), self.launches.made(i) == Made::OnDevice);
                 let found = match device {
-                    Some(device) => made[device][at - first].clone(),
-                    None => batch.made_on_host(i, at),
+                    Some(device) => made[device][row].clone(),
+                    None => self.made_on_host(i, first + row),
                 };
                 let (found, dtype) = match field.dtype() {
                     RowDType::U16 if device.is_some() => (narrow(&found), RowDType::U16),
                     other => (found, other),
                 };
                 if let Some(difference) = difference(dtype, &found, &wanted[i], same) {
-                    panic!("{augment} of {schema}, row {at}, field {field}: {difference}");
+                    return Some(format!("row {}, field {field}: {difference}", first + row));
                 }
             }
         }
+        None
     }
 }
 
@@ -869,82 +888,4 @@ fn blocks_of_several_threads_make_the_same() {
     ]);
     let augment = parsed("random_resized_crop(40, 37) rotate(9)").mask("mask");
     compare(&augment, &masked.unwrap(), 2, Same::Bits, 3);
-}
-
-// ---- random chains
-
-fn side() -> impl Strategy<Value = usize> {
-    1usize..50
-}
-
-fn any_step() -> impl Strategy<Value = String> {
-    let how = || prop_oneof![Just("nearest"), Just("bilinear")];
-    let mode = prop_oneof![
-        Just("constant"),
-        Just("edge"),
-        Just("reflect"),
-        Just("symmetric"),
-        Just("wrap")
-    ];
-    let taps = prop_oneof![Just("nearest"), Just("bilinear"), Just("bicubic")];
-    let plain = prop_oneof![
-        Just("random_hflip random_vflip"),
-        Just("invert solarize(0.4)"),
-        Just("color_jitter(0.4, 0, 0.4, 0.2)"),
-        Just("random_gamma(0.5..2)"),
-        Just("posterize(4)"),
-        Just("gaussian_blur(3)"),
-        Just("random_sharpness(0.5)"),
-        Just("gaussian_noise(0.1)"),
-        Just("salt_and_pepper"),
-        Just("random_erasing(1, value=noise)"),
-        Just("elastic(20, sigma=1, fill=0.3)"),
-        Just("random_channel_permutation"),
-        Just("normalize([0.4], [0.3])"),
-    ];
-    prop_oneof![
-        2 => plain.prop_map(str::to_owned),
-        1 => (-3..5).prop_map(|k| format!("rot90({k})")),
-        1 => ([0usize..9, 0usize..9, 0usize..9, 0usize..9], mode).prop_map(|([a, b, c, d], mode)| {
-            format!("pad({a}, {b}, {c}, {d}, mode={mode}, fill=0.3)")
-        }),
-        1 => ([side(), side()], taps, any::<bool>()).prop_map(|([h, w], how, antialias)| {
-            format!("resize({h}, {w}, interpolation={how}, antialias={antialias})")
-        }),
-        1 => (-360..360, how())
-            .prop_map(|(angle, how)| format!("rotate({angle}, interpolation={how}, fill=0.2)")),
-        1 => how().prop_map(|how| format!("random_perspective(0.5, p=1, interpolation={how})")),
-        1 => [side(), side()].prop_map(|[h, w]| format!("random_resized_crop({h}, {w})")),
-        1 => [side(), side()].prop_map(|[h, w]| format!("center_crop({h}, {w})")),
-        1 => [side(), side()].prop_map(|[h, w]| format!("pad_if_needed({h}, {w}, place=random, fill=0.2)")),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_chain_is_equal_bit_for_bit(
-        steps in prop::collection::vec(any_step(), 1..6), size in [side(), side()], channels in 1usize..5,
-        dtype in prop_oneof![Just(RowDType::U8), Just(RowDType::U16), Just(RowDType::F16), Just(RowDType::F32)],
-        to in prop_oneof![Just(""), Just("to_dtype(f16)"), Just("to_dtype(bf16)"), Just("to_dtype(f32)")],
-        interleaved: bool, masked: bool, once: bool,
-    ) {
-        let [h, w] = size;
-        let (layout, shape) = match interleaved {
-            true => (Layout::Hwc, [h, w, channels]),
-            false => (Layout::Chw, [channels, h, w]),
-        };
-        let mut fields = vec![Field::new("input", dtype, &shape)];
-        if masked {
-            fields.push(Field::new("mask", RowDType::I32, &[h, w]));
-        }
-        let schema = Schema::new(fields).unwrap();
-        let augment = parsed(&format!("{} {to}", steps.join(" "))).layout(layout);
-        let augment = if masked { augment.mask_filled("mask", 7.0) } else { augment };
-        let augment = if once { augment.resample_once() } else { augment };
-        // Some chains are refused by either engine: colours after a normalisation, say.
-        prop_assume!(Launches::bind(&augment, &schema).is_ok());
-        compare(&augment, &schema, 2, Same::Bits, 1);
-    }
 }
