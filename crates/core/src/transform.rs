@@ -1,3 +1,4 @@
+use bytemuck::allocation::try_zeroed_vec;
 use candle_core::Device;
 
 use crate::device::DeviceEngine;
@@ -239,13 +240,12 @@ fn _assert_trait_objects(_: &dyn Transform, _: &dyn Engine, _: &dyn Mixer) {}
 ///
 /// [`ErrorKind::TooLarge`] when there is not that much memory.
 pub fn zeroed_words(bytes: usize) -> Result<Vec<u64>> {
-    let len = bytes.div_ceil(size_of::<u64>());
-    // Without memory `vec!` ends the process, so this asks first; but only `vec!` gets zeros from the
-    // system for free, page by page as they are touched.
-    Vec::<u64>::new().try_reserve_exact(len).map_err(|_| {
+    // Zeros from the system are free, page by page as they are touched. Asking first by reserving as
+    // much would spoil that: where freed memory is kept, the zeros would be written over it, gigabytes
+    // where a chain has canvases for the largest picture.
+    try_zeroed_vec(bytes.div_ceil(size_of::<u64>())).map_err(|()| {
         Error::new(ErrorKind::TooLarge, format!("no memory for {bytes} bytes of a transform"))
-    })?;
-    Ok(vec![0; len])
+    })
 }
 
 #[cfg(test)]

@@ -113,6 +113,17 @@ fn pictures_of_many_sizes_need_a_chain_that_gives_them_one() {
     bench(dir.path(), line).expect(0);
 }
 
+/// What the canvases between two interpolations may need is planned for the largest picture, but only
+/// what the pictures at hand need is touched.
+#[test]
+fn room_for_the_largest_picture_is_not_touched() {
+    let dir = folders();
+    let line = "run DIR/a --augment 'random_affine(10) resize(16,16)' --epochs 1 --json";
+    let json = bench(dir.path(), line).expect(0).json();
+    assert!(json["memory_bytes"].as_u64() > Some(1 << 30), "{json:#}");
+    assert!(json["peak_rss_bytes"].as_u64() < Some(256 << 20), "{json:#}");
+}
+
 #[test]
 fn every_broken_picture_is_named_with_its_reason() {
     let dir = folders();
