@@ -19,7 +19,9 @@ use crate::{Engine, FieldMut, FieldView, Result};
 /// Of a picture that the device makes something of, the worker decodes the [`window`](Self::window)
 /// that the plan reaches, into memory beside the slab; the slab has a [`Raster`] per row instead of
 /// the raw field, which says where the pixels lie. The delivered rows must not depend on how much
-/// more than the window is decoded. Any other engine is given decoded rows.
+/// more than the window is decoded. Any other engine is given decoded rows. Of a field of numbers that
+/// is read in [parts](Self::reads_parts), the worker copies the [`part`](Self::part) that the plan
+/// reaches in the same way. [`DeviceSlab::rasters`] says of which fields the slab has rasters.
 ///
 /// # Contract
 ///
@@ -65,6 +67,26 @@ pub trait DeviceEngine: Send + Sync {
         plan: &[u8],
         head: &PictureHead,
     ) -> Result<Option<Window>>;
+
+    /// Whether the device reads parts of raw field `field`, whose rows are numbers, and so much less
+    /// than all of it that copying them apart pays. Always `false` of a field that it does not read, or
+    /// cannot read by a [`Raster`].
+    fn reads_parts(&self, field: usize) -> bool;
+
+    /// Which part of raw field `field`, of which [`reads_parts`](Self::reads_parts) is true and whose
+    /// row has the shape `shape`, the device reads under `plan`; `None` if it reads nothing. `whose` is
+    /// that of [`window`](Self::window).
+    ///
+    /// # Errors
+    ///
+    /// As `window`.
+    fn part(
+        &self,
+        field: usize,
+        whose: Whose,
+        plan: &[u8],
+        shape: &[usize],
+    ) -> Result<Option<Part>>;
 
     /// Bytes of device memory that a launch over a slab of `rows` rows uses for itself.
     fn scratch_bytes(&self, rows: usize) -> usize;
@@ -125,21 +147,25 @@ pub enum Whose {
     Partner,
 }
 
-/// Where the pixels of a picture lie on the device, of one row and field, as kernels read it.
+/// Where the pixels of an image lie on the device, of one row and field, as kernels read it.
 ///
-/// Element 0 of the pixel in row y and column x of the upright picture is number
-/// `first[0] + y strides[0] + first[1] + x strides[1]` from `address` on; other channels follow it.
-/// For all pixels that are there both sums are at least 0.
+/// Element c of the pixel in slice z, row y and column x of the upright image is number
+/// `first[0] + z strides[0] + first[1] + y strides[1] + first[2] + x strides[2] + c channel_stride` from
+/// `address` on. For all pixels that are there each of the three sums is at least 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Raster {
     /// Of the first pixel that is there.
     pub address: u64,
-    /// What is added for the rows and for the columns.
-    pub first: [i32; 2],
-    /// Elements from one row, and one column, to the next; negative where the stored picture has them
-    /// the other way round.
-    pub strides: [i32; 2],
+    /// What is added for the slices, the rows and the columns.
+    pub first: [i32; 3],
+    /// Elements from one slice, one row and one column to the next; negative where the stored picture
+    /// has them the other way round.
+    pub strides: [i32; 3],
+    /// Elements from one channel to the next.
+    pub channel_stride: i32,
+    /// 0: what the struct is long for its alignment.
+    pub unused: i32,
 }
 
 impl Raster {
@@ -160,7 +186,89 @@ impl Raster {
             (first, if next[axis] > origin[axis] { unit } else { -unit })
         };
         let (rows, columns) = (along([1, 0]), along([0, 1]));
-        Self { address, first: [rows.0, columns.0], strides: [rows.1, columns.1] }
+        Self {
+            address,
+            first: [0, rows.0, columns.0],
+            strides: [0, rows.1, columns.1],
+            channel_stride: 1,
+            unused: 0,
+        }
+    }
+}
+
+/// A part of an image or volume whose elements lie in a row as numbers: a box along depth, height and
+/// width, with all its channels. Axes that the image lacks have the length 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// Depth, height and width of the whole image.
+    pub size: [usize; 3],
+    /// Elements of a pixel.
+    pub channels: usize,
+    /// Whether the channels of a pixel lie side by side, instead of one image behind the other.
+    pub interleaved: bool,
+    /// The first slice, row and column of the part.
+    pub start: [usize; 3],
+    /// The ends, beyond the starts and within the size.
+    pub end: [usize; 3],
+}
+
+impl Part {
+    /// Slices, rows and columns of the part.
+    pub fn lens(&self) -> [usize; 3] {
+        std::array::from_fn(|k| self.end[k] - self.start[k])
+    }
+
+    /// Elements of the part.
+    pub fn elements(&self) -> usize {
+        self.lens().iter().product::<usize>() * self.channels
+    }
+
+    /// Elements of a pixel that lie side by side, and images that lie one behind the other.
+    fn pixel_and_planes(&self) -> (usize, usize) {
+        if self.interleaved { (self.channels, 1) } else { (1, self.channels) }
+    }
+
+    /// Copies the part out of `row`, which has the whole image in elements of `element` bytes, to `to`,
+    /// which becomes an image of the part alone in the same order.
+    ///
+    /// # Panics
+    ///
+    /// When `row` and `to` are not as long as that.
+    pub fn copy(&self, row: &[u8], to: &mut [u8], element: usize) {
+        let (pixel, planes) = self.pixel_and_planes();
+        let [depth, height, width] = self.size;
+        let [slices, rows, columns] = self.lens();
+        assert_eq!(row.len(), depth * height * width * self.channels * element, "a whole image");
+        assert_eq!(to.len(), self.elements() * element, "an image of the part");
+        // Whole rows lie one behind the other.
+        let (runs, run) = if columns == width { (1, rows * columns) } else { (rows, columns) };
+        let run = run * pixel * element;
+        if run == 0 {
+            return;
+        }
+        let mut pieces = to.chunks_exact_mut(run);
+        for (plane, slice) in (0..planes).flat_map(|plane| (0..slices).map(move |z| (plane, z))) {
+            let first = (plane * depth + self.start[0] + slice) * height + self.start[1];
+            for (y, piece) in (0..runs).zip(&mut pieces) {
+                let at = ((first + y) * width + self.start[2]) * pixel * element;
+                piece.copy_from_slice(&row[at..][..run]);
+            }
+        }
+    }
+
+    /// Where its pixels lie, in the coordinates of the whole image, if it was copied to `address`.
+    pub fn raster(&self, address: u64) -> Raster {
+        let [slices, rows, columns] = self.lens();
+        let (pixel, _) = self.pixel_and_planes();
+        let strides = [rows * columns * pixel, columns * pixel, pixel];
+        let channel = if self.interleaved { 1 } else { slices * rows * columns };
+        Raster {
+            address,
+            first: std::array::from_fn(|k| -((self.start[k] * strides[k]) as i32)),
+            strides: strides.map(|stride| stride as i32),
+            channel_stride: channel as i32,
+            unused: 0,
+        }
     }
 }
 
@@ -193,8 +301,11 @@ pub struct DeviceSlab {
     /// Rows of a full batch.
     pub rows: usize,
     /// The raw fields, in the order of the schema that the engine is bound to: rows of numbers, or a
-    /// [`Raster`] per row of a field of pictures.
+    /// [`Raster`] per row.
     pub fields: Vec<Run>,
+    /// Of which raw fields the slab has rasters: always of pictures that the device reads. A field that
+    /// is not listed has none.
+    pub rasters: Vec<bool>,
     /// The same of the rows that are mixed with them, for an engine that mixes.
     pub partners: Vec<Run>,
     /// Plans, [`Engine::plan_bytes`] each.
@@ -214,6 +325,11 @@ impl DeviceSlab {
     /// A slab for batches of `rows` rows, without any runs yet.
     pub fn new(rows: usize) -> Self {
         Self { rows, ..Self::default() }
+    }
+
+    /// Whether the rows of raw field `field` are rasters.
+    pub fn is_raster(&self, field: usize) -> bool {
+        self.rasters.get(field).copied().unwrap_or(false)
     }
 
     /// The runs after the raw fields, in the order in which they lie: plans, partners, and what
@@ -271,10 +387,45 @@ mod tests {
                 if !window.rows.contains(&row) || !window.columns.contains(&column) {
                     continue;
                 }
-                let along = |k: usize| raster.first[k] + raster.strides[k] * at[k] as i32;
+                let along = |k: usize| raster.first[k + 1] + raster.strides[k + 1] * at[k] as i32;
                 let expected = ((row - 2) * 5 + column - 3) * 3;
                 assert!(along(0) >= 0 && along(1) >= 0, "{orientation:?} at {at:?}");
                 assert_eq!(along(0) + along(1), expected as i32, "{orientation:?} at {at:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_is_found_where_its_raster_says_in_every_order() {
+        let (size, channels, element) = ([3, 4, 5], 2, 2);
+        let ends = [([0, 0, 0], size), ([1, 1, 0], [3, 3, 5]), ([0, 2, 1], [2, 4, 4])];
+        for (interleaved, (start, end)) in
+            [true, false].into_iter().flat_map(|order| ends.map(|ends| (order, ends)))
+        {
+            let part = Part { size, channels, interleaved, start, end };
+            let place = |at: [usize; 3], c: usize| {
+                let pixel = (at[0] * size[1] + at[1]) * size[2] + at[2];
+                if interleaved { pixel * channels + c } else { c * 60 + pixel }
+            };
+            // Element i has the bytes i and 200.
+            let row: Vec<u8> = (0..120).flat_map(|i| [i, 200]).collect();
+            let mut to = vec![0; part.elements() * element];
+            part.copy(&row, &mut to, element);
+            let raster = part.raster(0);
+            for z in start[0]..end[0] {
+                for (y, x) in
+                    (start[1]..end[1]).flat_map(|y| (start[2]..end[2]).map(move |x| (y, x)))
+                {
+                    let sums: [i32; 3] = std::array::from_fn(|k| {
+                        raster.first[k] + raster.strides[k] * [z, y, x][k] as i32
+                    });
+                    assert!(sums.iter().all(|sum| *sum >= 0), "{part:?}");
+                    for c in 0..channels {
+                        let at = sums.iter().sum::<i32>() + c as i32 * raster.channel_stride;
+                        let found = &to[at as usize * element..][..element];
+                        assert_eq!(found, [place([z, y, x], c) as u8, 200], "{part:?}");
+                    }
+                }
             }
         }
     }

@@ -1,12 +1,13 @@
-//! Pictures whose windows are decoded for the device: what is delivered is what the CPU delivers.
+//! Pictures whose windows are decoded for the device, and images of which parts are uploaded: what is
+//! delivered is what the CPU delivers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tallow::{
-    Augment, Depth, ErrorKind, Field, Loader, LoaderBuilder, OnError, Picture, RowDType, Schema,
-    Source, SourceExt, from_fn,
+    Augment, Depth, Dim, ErrorKind, Field, Layout, Loader, LoaderBuilder, OnError, Picture,
+    RowDType, Schema, Source, SourceExt, from_fn,
 };
 use tallow_cuda_tests::{DEVICES, Delivered, delivered, on_every_device, simulation};
 
@@ -177,7 +178,7 @@ fn later_epochs_copy_plans_and_no_pixels() {
         let second = loader.report().copies.bytes - first;
         assert!(first as usize > resident_bytes(), "{first}");
         // Plans, rasters, the second photo and the label as they are delivered, and two places.
-        let row = 8 + 1096 + 2 * 24 + 9 * 11 * 3 + SAMPLES * 4 + 16;
+        let row = 8 + 1096 + 2 * 40 + 9 * 11 * 3 + SAMPLES * 4 + 16;
         assert!(second as usize <= SAMPLES * row + 6 * 256, "{second}");
     });
 }
@@ -264,6 +265,121 @@ fn a_damaged_picture_costs_its_sample_and_no_slot() {
             assert_eq!(delivered(&loader, 0..4).unwrap(), skipped, "{chain}, seed {seed}");
         });
     }
+}
+
+/// How the pixels of images lie.
+const ORDERS: [Layout; 2] = [Layout::Hwc, Layout::Chw];
+
+/// Height and width of the images of [`arrays`].
+const SIDES: [usize; 2] = [96, 112];
+
+/// Bytes as they lie in `.npy` files, safetensors and shards: images in `order`, classes and labels.
+fn arrays(order: Layout) -> impl Source {
+    let [height, width] = SIDES;
+    let image = match order {
+        Layout::Hwc => vec![height, width, 3],
+        _ => vec![3, height, width],
+    };
+    let fields = vec![
+        Field::new("input", RowDType::U8, &image),
+        Field::new("mask", RowDType::U8, &SIDES),
+        Field::new("target", RowDType::I64, &[]),
+    ];
+    from_fn(Schema::new(fields).unwrap(), SAMPLES, move |index, row| {
+        row.field(0).copy_from_slice(&noise(height * width * 3, index))?;
+        row.field(1).copy_from_slice(&noise(height * width, 100 + index))?;
+        row.field(2).copy_from_slice(&[index as i64])
+    })
+}
+
+/// Bytes of a row of [`arrays`] that the device makes something of.
+const ARRAY_BYTES: usize = 4 * SIDES[0] * SIDES[1];
+
+/// A loader of what `chain` makes of arrays.
+fn of_arrays(chain: &str, order: Layout) -> LoaderBuilder {
+    let augment: Augment = chain.parse().unwrap_or_else(|error| panic!("{error}"));
+    let augment = augment.layout(order).one_hot("target", SAMPLES, 0.1);
+    if chain.contains("mixup") {
+        let source = arrays(order).select(["input", "target"]).unwrap();
+        return loader(source).transform(augment);
+    }
+    loader(arrays(order)).transform(augment.mask("mask"))
+}
+
+#[test]
+fn parts_of_arrays_make_the_batches_of_the_cpu() {
+    for (chain, order) in CHAINS.into_iter().flat_map(|chain| ORDERS.map(|order| (chain, order))) {
+        let cpu = delivered(&of_arrays(chain, order).build().unwrap(), 0..2).unwrap();
+        on_every_device(SAMPLES, 0..4, |seed, device| {
+            let with = || of_arrays(chain, order).workers(seed as usize % 4).device(device.clone());
+            let loader = with().prefetch(1 + seed as usize % 3).build().unwrap();
+            assert!(loader.plan().on_device(), "{chain}");
+            assert_eq!(delivered(&loader, 0..2).unwrap(), cpu, "{chain}, seed {seed}");
+            let batch = seed as usize % 3;
+            loader.resume(&loader.state_at(1, batch).unwrap()).unwrap();
+            assert_eq!(delivered(&loader, 1..2).unwrap(), cpu[3 + batch..], "{chain}, seed {seed}");
+            // Of what stays there all is needed.
+            let loader = with().resident(ENOUGH).build().unwrap();
+            assert_eq!(delivered(&loader, 0..2).unwrap(), cpu, "{chain}, seed {seed}, resident");
+        });
+    }
+}
+
+#[test]
+fn no_more_is_uploaded_than_plans_reach() {
+    const EPOCHS: u64 = 10;
+    let images = ARRAY_BYTES * SAMPLES * EPOCHS as usize;
+    for order in ORDERS {
+        let uploaded = |chain: &str| {
+            let simulation = simulation(0, SAMPLES);
+            let loader = of_arrays(chain, order).device(DEVICES[0](0).unwrap()).build().unwrap();
+            let planned = loader.plan().slab_bytes();
+            let before = simulation.counts().bytes_to_device;
+            delivered(&loader, 0..EPOCHS).unwrap();
+            let bytes = loader.report().copies.bytes;
+            assert_eq!(bytes, simulation.counts().bytes_to_device - before, "{chain}");
+            // The worst case is that a part is all of its image.
+            assert!(planned >= 4 * ARRAY_BYTES, "{planned}");
+            bytes as usize
+        };
+        let random = uploaded("random_resized_crop(64, 64) random_hflip(0.5) normalize(imagenet)");
+        assert!(random * 10 <= images * 6, "{random} of {images}");
+        let crop = uploaded("random_crop(32, 32) to_dtype(f16)");
+        assert!(crop * 4 <= images, "{crop} of {images}");
+        // Where all of an image is shown, it is copied to where it was read.
+        let all = uploaded("resize(32, 32)");
+        assert!((images..images + images / 8).contains(&all), "{all} of {images}");
+    }
+}
+
+#[test]
+fn a_mask_of_another_size_costs_its_row() {
+    let dims = |channels: &[usize]| {
+        let sides = [Dim::Ragged { max: 40 }, Dim::Ragged { max: 40 }];
+        sides.into_iter().chain(channels.iter().map(|&len| Dim::Fixed(len))).collect::<Vec<_>>()
+    };
+    let ragged = || {
+        let fields = vec![
+            Field::with_dims("input", RowDType::U8, dims(&[3])),
+            Field::with_dims("mask", RowDType::U8, dims(&[])),
+        ];
+        from_fn(Schema::new(fields).unwrap(), SAMPLES, |index, row| {
+            let [height, width] = [20 + index, 40 - index];
+            row.field(0).set_shape(&[height, width, 3])?;
+            row.field(0).copy_from_slice(&noise(height * width * 3, index))?;
+            let width = if index == 4 { width - 1 } else { width };
+            row.field(1).set_shape(&[height, width])?;
+            row.field(1).copy_from_slice(&noise(height * width, index + 9))
+        })
+    };
+    let chain = || "random_crop(13, 10)".parse::<Augment>().unwrap().mask("mask");
+    let with = || loader(ragged()).transform(chain()).on_error(OnError::Skip { budget: 1 });
+    let cpu = delivered(&with().build().unwrap(), 0..2).unwrap();
+    assert_eq!(cpu.iter().map(|batch| batch.indices.len()).sum::<usize>(), 2 * (SAMPLES - 1));
+    on_every_device(SAMPLES, 0..4, |seed, device| {
+        let loader = with().workers(seed as usize % 3).device(device).build().unwrap();
+        assert_eq!(delivered(&loader, 0..2).unwrap(), cpu, "seed {seed}");
+    });
 }
 
 /// Photos of which some are larger than a slot has room for four.

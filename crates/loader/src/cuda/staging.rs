@@ -178,13 +178,18 @@ impl StagedLayout {
             slab.made = fields.map(made).collect();
             partner_index = runs.next();
         }
+        slab.rasters = (0..fields.len()).map(|at| pipeline.is_raster(at)).collect();
         let part = pipeline.resident().map(|_| {
             let places = slab.push(PLACES_BYTES);
             HostPart { begin, places, partners: partner_index }
         });
         let scratch = pipeline.finisher().map_or(0, |finisher| finisher.scratch_bytes(rows));
         slab.bytes = slab.scratch + scratch;
-        let windows = pipeline.windows().map(|largest| largest.min(Self::WINDOW_BYTES));
+        let windows = pipeline.windows().map(|field| match field.as_picture() {
+            Some(_) => field.decoded().max_bytes().min(Self::WINDOW_BYTES),
+            // A part may be all of its row.
+            None => field.max_bytes(),
+        });
         let windows = windows.map(|bytes| bytes.next_multiple_of(DeviceSlab::ALIGN)).sum::<usize>();
         Self { slab, windows: windows.saturating_mul(members).saturating_mul(rows), part }
     }

@@ -1,5 +1,5 @@
 //! What a worker writes into the slab for an engine of a device: the plan of a row, the windows of its
-//! pictures, and the fields that are made here.
+//! pictures, the parts of its images that the plan reaches, and the fields that are made here.
 
 use tallow_core::device::{Raster, Whose};
 use tallow_core::{
@@ -15,8 +15,8 @@ use crate::slabs;
 use crate::stages::Stage;
 
 impl Chain<'_, '_> {
-    /// Writes what a device engine needs in addition to the raw row into the slab, and if there are
-    /// pictures the raw row itself. Of `rows` the last one is then what was read.
+    /// Writes what a device engine needs in addition to the raw row into the slab, and if that has not
+    /// all of the raw row, what it has. Of `rows` the last one is then what was read.
     pub(super) fn plan_for_device(
         &mut self,
         key: RowKey,
@@ -30,7 +30,7 @@ impl Chain<'_, '_> {
         let Tools { slots, extras, plan, engine: own } = &mut *self.tools;
         let Some(extras) = extras else { return Ok(()) };
         self.clock.enter(Stage::Transform);
-        let (raw, slots) = match rows.last().filter(|_| finisher.has_pictures()) {
+        let (raw, slots) = match rows.last().filter(|_| finisher.reads_aside()) {
             Some(row) => (row.view(), Some(slots)),
             None => (slots.view(self.pipeline.raw()), None),
         };
@@ -172,6 +172,10 @@ impl Placing<'_> {
                     };
                     row.field(first + field).copy_from_bytes(bytemuck::bytes_of(&raster))?;
                 }
+                Placed::Part => {
+                    let raster = self.cut(member, field, whose)?;
+                    row.field(first + field).copy_from_bytes(bytemuck::bytes_of(&raster))?;
+                }
                 Placed::Row | Placed::Nothing => {}
             }
         }
@@ -191,12 +195,25 @@ impl Placing<'_> {
         let window = if stays { Some(head.stored().whole()) } else { window };
         let Some(window) = window else { return Ok(Raster::default()) };
         let bytes = window.pixels() * head.stored().pixel_bytes(picture.color());
-        let (pixels, address) = self
-            .memory
-            .lend(bytes)
-            .map_err(|error| Error::new(ErrorKind::TooLarge, error.to_string()))?;
+        let (pixels, address) = self.lend(bytes)?;
         let file = member.view.field(field);
         self.finisher.decoders.decode_into(&file, picture, head, &window, pixels, self.mark)?;
         Ok(Raster::new(picture, head, &window, address))
+    }
+
+    /// Copies the part of a row of numbers that the plan reaches.
+    fn cut(&self, member: &Member<'_>, field: usize, whose: Whose) -> Result<Raster> {
+        let row = member.view.field(field);
+        let part = self.finisher.engine.part(field, whose, self.plan, row.shape())?;
+        let Some(part) = part else { return Ok(Raster::default()) };
+        let element = row.dtype().size();
+        let (pixels, address) = self.lend(part.elements() * element)?;
+        part.copy(row.bytes(), pixels, element);
+        Ok(part.raster(address))
+    }
+
+    fn lend(&self, bytes: usize) -> Result<(&mut [u8], u64)> {
+        let lent = self.memory.lend(bytes);
+        lent.map_err(|error| Error::new(ErrorKind::TooLarge, error.to_string()))
     }
 }

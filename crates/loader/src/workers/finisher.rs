@@ -36,13 +36,18 @@ pub(super) enum Placed {
     Row,
     /// Where the pixels of a picture lie: a [`Raster`], and the pixels beside the rows.
     Raster(Picture),
+    /// The same of the part of a row that the plan reaches.
+    Part,
     /// Nothing: of this picture workers make what is delivered.
     Nothing,
 }
 
 impl Placed {
-    fn of(field: &Field, made: Made) -> Self {
+    /// That of `field`, which is raw field `at` of `engine`. What is `resident` is there wholly.
+    fn of(field: &Field, at: usize, engine: &dyn DeviceEngine, resident: bool) -> Self {
+        let made = engine.made(at);
         match field.as_picture() {
+            None if made == Made::OnDevice && !resident && engine.reads_parts(at) => Self::Part,
             None => Self::Row,
             Some(picture) if made == Made::OnDevice => Self::Raster(picture.clone()),
             Some(_) => Self::Nothing,
@@ -53,7 +58,9 @@ impl Placed {
     fn field(&self, field: &Field) -> Field {
         match self {
             Self::Row => field.clone(),
-            Self::Raster(_) => Field::new(field.name(), RowDType::U8, &[size_of::<Raster>()]),
+            Self::Raster(_) | Self::Part => {
+                Field::new(field.name(), RowDType::U8, &[size_of::<Raster>()])
+            }
             Self::Nothing => Field::new(field.name(), RowDType::U8, &[0]),
         }
     }
@@ -72,7 +79,7 @@ impl Finisher {
             .fields()
             .iter()
             .enumerate()
-            .map(|(at, field)| Placed::of(field, engine.made(at)))
+            .map(|(at, field)| Placed::of(field, at, &*engine, resident))
             .collect();
         let in_slab = raw.fields().iter().zip(&placed).map(|(field, placed)| placed.field(field));
         let slab = Schema::new(in_slab.collect())?;
@@ -101,9 +108,14 @@ impl Finisher {
         })
     }
 
-    /// Whether any field has pictures: workers then read rows into memory of their own.
-    pub(super) fn has_pictures(&self) -> bool {
+    /// Whether workers read rows into memory of their own: where the slab has not all of them.
+    pub(super) fn reads_aside(&self) -> bool {
         self.placed.iter().any(|placed| !matches!(placed, Placed::Row))
+    }
+
+    /// Whether any field has pictures.
+    pub(super) fn has_pictures(&self) -> bool {
+        self.placed.iter().any(|placed| matches!(placed, Placed::Raster(_) | Placed::Nothing))
     }
 
     /// Where the fields that workers make are among the extras.

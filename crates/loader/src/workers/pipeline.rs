@@ -162,15 +162,14 @@ impl Pipeline {
     /// Whether the slab has of raw field `field` where its pixels lie.
     pub(crate) fn is_raster(&self, field: usize) -> bool {
         let placed = self.finisher.as_ref().map(|finisher| &finisher.placed[field]);
-        matches!(placed, Some(Placed::Raster(_)))
+        matches!(placed, Some(Placed::Raster(_) | Placed::Part))
     }
 
-    /// What a row may have decoded for a device, picture by picture: the most bytes of each.
+    /// The raw fields of which a row has only what its plan reaches, beside the slab.
     #[cfg(feature = "cuda")]
-    pub(crate) fn windows(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn windows(&self) -> impl Iterator<Item = &Field> {
         let fields = self.raw().fields().iter().enumerate();
-        let windows = fields.filter(|(at, _)| self.is_raster(*at));
-        windows.map(|(_, field)| field.decoded().max_bytes())
+        fields.filter(|(at, _)| self.is_raster(*at)).map(|(_, field)| field)
     }
 
     /// Delivers fields as long as the longest row of their batch.
@@ -221,10 +220,10 @@ impl Pipeline {
         self.engines.iter().map(|engine| &**engine).chain(last)
     }
 
-    /// What the engines read, of those for a device one that decodes pictures.
+    /// What the engines read, of those for a device one that is given not all of it.
     fn inputs(&self) -> &[Schema] {
-        let decodes = self.finisher.as_ref().is_some_and(Finisher::has_pictures);
-        &self.schemas[..self.engines.len() + usize::from(decodes)]
+        let aside = self.finisher.as_ref().is_some_and(Finisher::reads_aside);
+        &self.schemas[..self.engines.len() + usize::from(aside)]
     }
 
     /// What the engines read of a partner, the one that mixes being the last.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
-use tallow_core::device::Whose;
+use tallow_core::device::{Part, Whose};
 use tallow_core::{
     Decoders, Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Mixer, PictureHead,
     Purpose, Result, Row, RowKey, RowMark, RowView, Schema, Shapes, Stream, Window,
@@ -375,6 +375,30 @@ impl AugmentEngine {
             Some(select) => Shown::of(name, head, select.stages(stages.iter().copied())),
         };
         Ok(shown?.window())
+    }
+
+    /// Which part of raw field `field`, whose row has the shape `shape`, kernels read.
+    ///
+    /// # Errors
+    ///
+    /// As [`window`](Self::window).
+    pub(crate) fn part(
+        &self,
+        field: usize,
+        whose: Whose,
+        plan: &[u8],
+        shape: &[usize],
+    ) -> Result<Option<Part>> {
+        let (own, theirs) = read(plan).1.split_at(self.stages);
+        let stages = if whose == Whose::Own { own } else { theirs };
+        let name = self.raw.fields()[field].name();
+        match self.select_of(field) {
+            Some(select) if field != self.image => {
+                let stages = select.stages(stages.iter().copied());
+                pixels::part_of(name, shape, select.from, stages)
+            }
+            _ => pixels::part_of(name, shape, self.layout, stages.iter().copied()),
+        }
     }
 
     /// How the elements of a field are moved, where they are not computed.

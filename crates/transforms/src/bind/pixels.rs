@@ -1,5 +1,6 @@
 //! The pixels of raw fields: as they lie in a row, or decoded, as far as the plans of the row reach.
 
+use tallow_core::device::Part;
 use tallow_core::{
     Decoders, Dim, Error, ErrorKind, FieldView, Picture, PictureHead, Result, RowMark, Window,
 };
@@ -106,6 +107,31 @@ impl Shown {
         let along = |k: usize| part.start[k] as usize..part.end[k] as usize;
         Some(Window { rows: along(H), columns: along(W) })
     }
+}
+
+/// What `stages` show of an image that lies as numbers in a row of field `field`, in the shape `shape`
+/// and in `layout`.
+///
+/// # Errors
+///
+/// When it is not of the size that the stages begin with.
+pub(super) fn part_of(
+    field: &str,
+    shape: &[usize],
+    layout: Layout,
+    stages: impl Iterator<Item = StagePlan>,
+) -> Result<Option<Part>> {
+    let (size, channels) = layout.split(shape, 1);
+    let mut stages = stages.peekable();
+    check_size(field, size.map(|len| len as i32), stages.peek().copied())?;
+    let part = |Reach { start, end }: Reach| Part {
+        size,
+        channels,
+        interleaved: layout.is_interleaved(),
+        start: start.map(|at| at as usize),
+        end: end.map(|at| at as usize),
+    };
+    Ok(Reach::of(stages).map(part))
 }
 
 /// Whether an image of `size` is what `first`, the first stage, begins with. Each field of a row tells

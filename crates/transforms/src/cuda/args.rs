@@ -6,7 +6,7 @@ use tallow_core::device::Raster;
 use crate::plan::{StagePlan, canvas};
 
 /// `Picture` of `view.cuh` has this size, too.
-const _: () = assert!(size_of::<Raster>() == 24);
+const _: () = assert!(size_of::<Raster>() == 40);
 
 /// The plan of `plan.cuh` has this size, too.
 const _: () = assert!(size_of::<StagePlan>() == 1096);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 #[cfg(feature = "cuda")]
 use tallow_core::device::DeviceSlab;
-use tallow_core::device::{DeviceEngine, Made, Whose};
+use tallow_core::device::{DeviceEngine, Made, Part, Whose};
 use tallow_core::{Engine, FieldMut, FieldView, PictureHead, Result, Window};
 
 use super::launches::{Launches, made_by};
@@ -40,6 +40,21 @@ impl DeviceEngine for Launches {
     ) -> Result<Option<Window>> {
         let window = self.engine.window(field, whose, plan, head);
         window.map_err(|error| if whose == Whose::Partner { error.of_partner() } else { error })
+    }
+
+    fn reads_parts(&self, field: usize) -> bool {
+        Launches::reads_parts(self, field)
+    }
+
+    fn part(
+        &self,
+        field: usize,
+        whose: Whose,
+        plan: &[u8],
+        shape: &[usize],
+    ) -> Result<Option<Part>> {
+        let part = self.engine.part(field, whose, plan, shape);
+        part.map_err(|error| if whose == Whose::Partner { error.of_partner() } else { error })
     }
 
     fn scratch_bytes(&self, rows: usize) -> usize {

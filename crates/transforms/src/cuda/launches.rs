@@ -4,8 +4,11 @@
 use std::ops::Range;
 
 use bytemuck::{Pod, bytes_of};
-use tallow_core::device::{DeviceSlab, Made, Run};
-use tallow_core::{Error, ErrorKind, Picture, Result, RowDType, Schema};
+use tallow_core::device::{DeviceSlab, Made, Run, Whose};
+use tallow_core::{
+    Engine as _, Error, ErrorKind, Key, Picture, Result, RowBuffer, RowDType, RowKey, Schema,
+    Shapes, zeroed_words,
+};
 
 use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs, WidenArgs};
 use crate::augment::Augment;
@@ -97,6 +100,13 @@ const _: () = assert!(
 
 /// Elements that a thread widens, one after the other.
 const WIDENED: usize = 8;
+
+/// Plans that tell how much of their images kernels read.
+const PLANS_ASKED: u64 = 64;
+
+/// Parts of at most this share are copied apart. To read 150 KB aside and to copy half of them takes a
+/// core as long as to read them into a slab, 18 us, since what is read aside stays in its cache.
+const PARTS_SHARE_MAX: f64 = 0.75;
 
 /// Parts of the scratch begin on these boundaries.
 const ALIGN: usize = 256;
@@ -222,6 +232,46 @@ impl Launches {
         &self.made
     }
 
+    /// Whether kernels can read raw field `field`, whose rows are numbers, by rasters.
+    pub(super) fn takes_rasters(&self, field: usize) -> bool {
+        let engine = &self.engine;
+        // Images of other types are widened wholly.
+        let is_widened = field == engine.image && engine.extents.widened > 0;
+        self.made.contains(&field)
+            && !is_widened
+            && engine.raw.fields()[field].as_picture().is_none()
+    }
+
+    /// Whether it pays to copy the part of it apart that kernels read. A few plans say so: what else
+    /// is known of a chain is its worst case, in which a random crop is the whole image.
+    pub(super) fn reads_parts(&self, field: usize) -> bool {
+        self.takes_rasters(field)
+            && self.share_read(field).is_ok_and(|share| share <= PARTS_SHARE_MAX)
+    }
+
+    /// The share of the elements of `field` that kernels read, in images of the largest size.
+    fn share_read(&self, field: usize) -> Result<f64> {
+        let engine = &self.engine;
+        let mut row = RowBuffer::new(&engine.raw)?;
+        for (at, field) in engine.raw.fields().iter().enumerate() {
+            if field.is_ragged() && field.as_picture().is_none() {
+                row.row(None).field(at).set_shape(&field.max_shape())?;
+            }
+        }
+        let shape = engine.raw.fields()[field].max_shape();
+        let mut words = zeroed_words(engine.plan_bytes())?;
+        let plan = &mut bytemuck::cast_slice_mut(&mut words)[..engine.plan_bytes()];
+        let mut read = 0;
+        for index in 0..PLANS_ASKED {
+            plan.fill(0);
+            engine.plan(RowKey { key: Key::new(0, 0), index }, Shapes::of(row.view()), plan)?;
+            let part = engine.part(field, Whose::Own, plan, &shape)?;
+            read += part.map_or(0, |part| part.elements());
+        }
+        let all = PLANS_ASKED as f64 * shape.iter().product::<usize>().max(1) as f64;
+        Ok(read as f64 / all)
+    }
+
     /// Bytes of device memory that one row needs besides what it is made of and what is made.
     pub(super) fn scratch_stride(&self) -> usize {
         self.scratch.stride
@@ -268,7 +318,7 @@ impl Launches {
             args.mixed_only = 1;
             if stage == 0 {
                 args.image = batch.rows_of(batch.layout.partners[engine.image]);
-                args.is_picture = self.is_picture(engine.image);
+                args.is_picture = u32::from(batch.layout.is_raster(engine.image));
                 self.widen(&mut args, batch.rows, launches);
             }
             self.image(args, engine.needs[stage], batch.rows, launches);
@@ -323,14 +373,9 @@ impl Launches {
             tile_log2: self.tile_log2,
             shared_bytes: 0,
             parts: PARTS.min(self.blocks),
-            is_picture: if stage == 0 { self.is_picture(engine.image) } else { 0 },
+            is_picture: u32::from(stage == 0 && batch.layout.is_raster(engine.image)),
             unused: 0,
         }
-    }
-
-    /// Whether the rows of a raw field are rasters of pictures.
-    fn is_picture(&self, field: usize) -> u32 {
-        u32::from(self.engine.raw.fields()[field].as_picture().is_some())
     }
 
     fn scratch_rows(&self, batch: &Batch<'_>) -> Rows {
@@ -457,7 +502,7 @@ impl Launches {
             fill_as,
             widens: u32::from(dtype == RowDType::U16),
             shared_bytes: SELECT_SHARED_BYTES as u32,
-            is_picture: self.is_picture(field),
+            is_picture: u32::from(batch.layout.is_raster(field)),
             unused: 0,
         };
         let kernel = match dtype.size() {
@@ -607,7 +652,7 @@ fn fill(select: &Select, dtype: RowDType) -> (u32, u64) {
 
 impl Launch {
     /// Which bytes the launch may read and write, for checks that launches and copies wait for each
-    /// other. The pixels of pictures are left out: their addresses are copied to the device, and may
+    /// other. The pixels of rasters are left out: their addresses are copied to the device, and may
     /// not be there yet when the launch is made.
     pub fn uses(&self) -> Vec<Use> {
         uses(self.kernel, &self.args, self.grid)

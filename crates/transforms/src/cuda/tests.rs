@@ -74,6 +74,8 @@ struct Batch {
     launches: Launches,
     rows: Vec<RowBuffer>,
     plans: Vec<Vec<u64>>,
+    /// Whether kernels are given the parts of rows that they read, wherever they can be.
+    in_parts: bool,
 }
 
 fn key(index: u64) -> RowKey {
@@ -108,7 +110,11 @@ impl Batch {
             }
             plans.push(words);
         }
-        Self { launches, rows, plans }
+        Self { launches, rows, plans, in_parts: false }
+    }
+
+    fn in_parts(self) -> Self {
+        Self { in_parts: true, ..self }
     }
 
     fn engine(&self) -> &dyn Engine {
@@ -157,6 +163,11 @@ impl Batch {
         made.view().field(field).bytes().to_vec()
     }
 
+    fn is_raster(&self, field: usize) -> bool {
+        let is_picture = self.launches.engine.raw.fields()[field].as_picture().is_some();
+        is_picture || (self.in_parts && self.launches.takes_rasters(field))
+    }
+
     fn layout(&self) -> DeviceSlab {
         let rows = self.rows.len();
         let mut bytes = 0;
@@ -167,20 +178,21 @@ impl Batch {
         };
         let plans = run(self.engine().plan_bytes());
         let raw = &self.launches.engine.raw;
-        let stride = |field: &Field| match field.as_picture() {
-            Some(_) => size_of::<Raster>(),
-            None => field.max_bytes(),
-        };
-        let fields: Vec<Run> = raw.fields().iter().map(|field| run(stride(field))).collect();
+        let rasters: Vec<bool> = (0..raw.fields().len()).map(|at| self.is_raster(at)).collect();
+        let strides = raw.fields().iter().zip(&rasters).map(|(field, is_raster)| match is_raster {
+            true => size_of::<Raster>(),
+            false => field.max_bytes(),
+        });
+        let fields: Vec<Run> = strides.clone().map(&mut run).collect();
         let partners = match self.engine().mixer().is_some() {
-            true => raw.fields().iter().map(|field| run(stride(field))).collect(),
+            true => strides.map(&mut run).collect(),
             false => Vec::new(),
         };
         let scratch = run(0).offset;
         let bytes = scratch + self.launches.scratch_bytes(rows);
         let mut slab = DeviceSlab::new(rows);
         (slab.plans, slab.fields, slab.partners) = (plans, fields, partners);
-        (slab.scratch, slab.bytes) = (scratch, bytes);
+        (slab.scratch, slab.bytes, slab.rasters) = (scratch, bytes, rasters);
         slab
     }
 
@@ -203,11 +215,14 @@ impl Batch {
             for (whose, runs, row) in runs {
                 for (field, run) in runs.iter().enumerate() {
                     let raw = row.field(field);
-                    if raw.declared().as_picture().is_none() {
+                    if !self.is_raster(field) {
                         put(run, at, raw.bytes());
                     } else if whose == Whose::Own || is_mixed {
-                        let made =
-                            pictures::window(&self.launches, &raw, field, whose, self.plan(at));
+                        let of = match raw.declared().as_picture() {
+                            Some(_) => pictures::window,
+                            None => pictures::part,
+                        };
+                        let made = of(&self.launches, &raw, field, whose, self.plan(at));
                         let (raster, window) = made.unwrap();
                         windows.extend(window);
                         put(run, at, bytemuck::bytes_of(&raster));
@@ -309,6 +324,12 @@ fn difference(dtype: RowDType, found: &[u8], wanted: &[u8], same: Same) -> Optio
 /// Compares the engines over some rows.
 fn compare(augment: &Augment, schema: &Schema, rows: usize, same: Same, threads: u32) {
     Batch::new(augment, schema, rows).compare(&augment.to_string(), same, threads);
+}
+
+/// The same where kernels are given parts of rows.
+fn compare_parts(augment: &Augment, schema: &Schema, rows: usize) {
+    let batch = Batch::new(augment, schema, rows).in_parts();
+    batch.compare(&format!("{augment} in parts"), Same::Bits, 1);
 }
 
 /// Runs launches in blocks of `threads` threads.
@@ -537,6 +558,43 @@ fn chains_of_images_are_equal_bit_for_bit() {
 }
 
 #[test]
+fn parts_of_rows_are_read_in_every_order() {
+    for (at, chain) in EXACT.iter().enumerate() {
+        let (dtype, layout, shape) = COLORS[at % COLORS.len()];
+        compare_parts(&parsed(chain).layout(layout), &image(dtype, shape), 3);
+    }
+    let volumes: [(Layout, &[usize]); 3] = [
+        (Layout::Dhw, &[6, 13, 17]),
+        (Layout::Cdhw, &[2, 6, 13, 17]),
+        (Layout::Dhwc, &[6, 13, 17, 2]),
+    ];
+    for (layout, shape) in volumes {
+        for chain in [
+            "random_crop(3, 9, 11)",
+            "rotate(20) random_crop(2, 9, 9) to_dtype(f32)",
+            "random_dflip",
+        ] {
+            compare_parts(&parsed(chain).layout(layout), &image(RowDType::U8, shape), 4);
+        }
+    }
+}
+
+#[test]
+fn parts_are_copied_apart_where_that_is_much_less() {
+    let pays = |chain: &str, dtype, shape: &[usize]| {
+        let launches = Launches::bind(&parsed(chain), &image(dtype, shape)).unwrap();
+        launches.reads_parts(0)
+    };
+    let shape = [60, 80, 3];
+    assert!(pays("random_resized_crop(24, 29) hflip", RowDType::U8, &shape));
+    assert!(pays("random_crop(24) normalize(imagenet)", RowDType::F32, &shape));
+    assert!(!pays("resize(24, 29)", RowDType::U8, &shape));
+    assert!(!pays("random_crop(58, 79)", RowDType::U8, &shape));
+    // Widened wholly, whatever is read of it then.
+    assert!(!pays("random_crop(24) rotate(9) to_dtype(f32)", RowDType::I16, &shape));
+}
+
+#[test]
 fn chains_with_sums_over_the_image_are_equal_but_for_their_order() {
     for chain in SUMMED {
         for (dtype, layout, shape) in COLORS {
@@ -729,6 +787,7 @@ fn masks_are_pasted_with_the_images() {
                 let augment = parsed(&format!("{before} {mix} {after}"));
                 let augment = augment.mask_filled("mask", 9.0).mask("planes");
                 compare(&augment, &schema, 6, Same::Bits, 1);
+                compare_parts(&augment, &schema, 6);
                 compare(&augment.one_hot("label", 5, 0.1), &schema, 6, Same::Bits, 3);
             }
         }
@@ -782,6 +841,7 @@ fn elements_of_every_type_are_moved() {
             let has_levels = dtype == RowDType::U16;
             let augment = if has_levels { augment } else { augment.range(-9.0, 9.0) };
             compare(&augment, &image(dtype, &[3, 19, 23]), 3, Same::Bits, 1);
+            compare_parts(&augment, &image(dtype, &[3, 19, 23]), 3);
         }
     }
 }
@@ -807,6 +867,7 @@ fn fields_that_follow_the_image_follow_it() {
     {
         let augment = parsed(chain).layout(Layout::Dhw).mask("mask");
         compare(&augment, volume.as_ref().unwrap(), 4, Same::Bits, 1);
+        compare_parts(&augment, volume.as_ref().unwrap(), 4);
     }
     for dtype in [RowDType::U8, RowDType::U16, RowDType::F32, RowDType::I64] {
         let schema = fields(dtype).unwrap();
@@ -820,6 +881,7 @@ fn fields_that_follow_the_image_follow_it() {
             let augment = parsed(chain).mask_filled("mask", 9.0).one_hot("label", 5, 0.0);
             let augment = augment.boxes("boxes", BoxFormat::Xywh).keypoints("points");
             compare(&augment, &schema, 4, Same::Bits, 1);
+            compare_parts(&augment, &schema, 4);
         }
     }
 }

@@ -59,15 +59,17 @@ struct Axis {
     }
 };
 
-// Where the pixels of a picture lie that are there, of one row: `Raster` of `core/src/device.rs`, along
-// height and width.
+// Where the pixels of a picture, or of a part of an image, lie that are there, of one row: `Raster` of
+// `core/src/device.rs`.
 struct Picture {
     uint64_t address;
-    int32_t first[2];
-    int32_t strides[2];
+    int32_t first[3];
+    int32_t strides[3];
+    int32_t channel_stride;
+    int32_t unused;
 };
 
-static_assert(sizeof(Picture) == 24, "a raster of another layout");
+static_assert(sizeof(Picture) == 40, "a raster of another layout");
 
 // How the elements of an image lie: coordinate k of a pixel contributes `first` and `strides` times k.
 struct Raster {
@@ -75,14 +77,12 @@ struct Raster {
     int strides[3];
     int channel_stride;
 
-    // Of a picture, whose channels lie side by side.
-    __device__ __forceinline__ explicit Raster(const Picture &picture) : channel_stride(1) {
-        first[D] = 0;
-        strides[D] = 0;
+    __device__ __forceinline__ explicit Raster(const Picture &picture)
+        : channel_stride(picture.channel_stride) {
 #pragma unroll
-        for (int k = 0; k < 2; ++k) {
-            first[H + k] = picture.first[k];
-            strides[H + k] = picture.strides[k];
+        for (int k = 0; k < 3; ++k) {
+            first[k] = picture.first[k];
+            strides[k] = picture.strides[k];
         }
     }
 

@@ -1,7 +1,7 @@
 //! Pictures: kernels read the window that a plan reaches, turned on the way, and make of it what the
 //! CPU makes.
 
-use tallow_core::device::{DeviceEngine as _, Raster, Whose};
+use tallow_core::device::{DeviceEngine, Raster, Whose};
 use tallow_core::{
     Decoders, Depth, Error, Field, FieldView, Picture, Result, RowBuffer, RowDType, Schema, Shapes,
 };
@@ -39,6 +39,26 @@ pub(super) fn window(
     let address = pixels.as_ptr() as u64;
     Decoders::default().decode_into(raw, picture, &head, &window, pixels, None)?;
     Ok((Raster::new(picture, &head, &window, address), Some(words)))
+}
+
+/// The same of the part of a row of numbers that kernels read.
+pub(super) fn part(
+    launches: &Launches,
+    raw: &FieldView<'_>,
+    field: usize,
+    whose: Whose,
+    plan: &[u8],
+) -> Result<(Raster, Option<Vec<u64>>)> {
+    let Some(part) = DeviceEngine::part(launches, field, whose, plan, raw.shape())? else {
+        return Ok((Raster::default(), None));
+    };
+    let size = raw.dtype().size();
+    let bytes = part.elements() * size;
+    let mut words = vec![0xAAAA_AAAA_AAAA_AAAAu64; (bytes + 2 * AROUND).div_ceil(8)];
+    let pixels = &mut bytemuck::cast_slice_mut(&mut words)[AROUND..][..bytes];
+    let address = pixels.as_ptr() as u64;
+    part.copy(raw.bytes(), pixels, size);
+    Ok((part.raster(address), Some(words)))
 }
 
 /// A PNG of noise that has to be turned as EXIF says.
