@@ -100,9 +100,9 @@ pub trait DeviceEngine: Send + Sync {
     #[cfg(feature = "cuda")]
     fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()>;
 
-    /// Issues, on the stream of `device`, the work that makes rows `rows` of the slab at address
-    /// `slab`: they become rows `first` and following of the tensors at `outputs`, one for each
-    /// field that is [`Made::OnDevice`], contiguous and of the type and shape of the engine's
+    /// Issues, on a stream of `device` that need not be its own, the work that makes rows `rows` of the
+    /// slab at address `slab`: they become rows `first` and following of the tensors at `outputs`, one
+    /// for each field that is [`Made::OnDevice`], contiguous and of the type and shape of the engine's
     /// schema. Plans, raw rows and outputs are there when earlier work of the stream is done.
     ///
     /// # Safety
@@ -115,9 +115,11 @@ pub trait DeviceEngine: Send + Sync {
     ///
     /// When the device reports an error.
     #[cfg(feature = "cuda")]
+    #[expect(clippy::too_many_arguments, reason = "where the work goes, and what it is")]
     unsafe fn launch(
         &self,
         device: &candle_core::CudaDevice,
+        stream: &std::sync::Arc<candle_core::cuda_backend::cudarc::driver::CudaStream>,
         slab: u64,
         layout: &DeviceSlab,
         outputs: &[u64],

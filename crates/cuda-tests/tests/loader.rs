@@ -1,14 +1,16 @@
 //! Batches in CUDA memory are those of the CPU, whatever the driver does meanwhile.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use tallow::candle::Device;
 use tallow::{
-    ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, RowDType, Schema, from_fn,
+    Augment, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, RowDType, Schema, Source,
+    from_fn,
 };
 use tallow_cuda_sim::Simulation;
 use tallow_cuda_tests::{
-    DEVICES, Delivered, NewDevice, SAMPLES, builder, delivered, on_every_device,
+    DEVICES, Delivered, NewDevice, SAMPLES, builder, delivered, on_every_device, simulation,
 };
 
 /// What the CPU delivers in two epochs.
@@ -178,6 +180,111 @@ fn every_copy_is_counted_and_timed() {
         assert_eq!((copies.count, copies.bytes), (6, 6 * loader.plan().slab_bytes() as u64));
         assert!(copies.time > std::time::Duration::ZERO);
         assert_eq!(loader.report().copies, copies, "none is counted twice");
+    });
+}
+
+/// How often work was put on any stream, waits and events left out.
+fn enqueued(simulation: &Simulation) -> u64 {
+    let counts = simulation.counts();
+    let calls =
+        ["cuMemAllocAsync", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoDAsync_v2", "cuMemsetD8Async"];
+    let calls: u64 = calls.map(|name| counts.calls_of(name)).iter().sum();
+    calls + counts.launches.values().sum::<u64>()
+}
+
+/// Lets a source read so many samples, and then no more.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<usize>, Condvar)>);
+
+impl Gate {
+    fn open(&self, samples: usize) {
+        *self.0.0.lock().unwrap() += samples;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let left = self.0.0.lock().unwrap();
+        *self.0.1.wait_while(left, |left| *left == 0).unwrap() -= 1;
+    }
+}
+
+/// Waits until `is_so`, which takes no longer than a few batches.
+fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "workers do not get on");
+        std::thread::yield_now();
+    }
+}
+
+/// Images, of which no more are read than `gate` lets through.
+fn gated(gate: &Gate) -> impl Source + use<> {
+    let fields = vec![
+        Field::new("input", RowDType::U8, &[20, 20, 3]),
+        Field::new("target", RowDType::I64, &[]),
+    ];
+    let gate = gate.clone();
+    from_fn(Schema::new(fields).unwrap(), 20, move |index, row| {
+        gate.pass();
+        row.field(0).copy_from_slice(&[index as u8; 1200])?;
+        row.field(1).copy_from_slice(&[index as i64])
+    })
+}
+
+#[test]
+fn next_puts_no_work_on_any_stream() {
+    const AHEAD: usize = 2;
+    let chains =
+        ["", "random_crop(13, 11) gaussian_blur(3) to_dtype(f16)", "autocontrast random_hflip"];
+    for (new, chain) in DEVICES.into_iter().flat_map(|new| chains.map(|chain| (new, chain))) {
+        let simulation = simulation(1, SAMPLES);
+        {
+            let gate = Gate::default();
+            let loader = Loader::builder(gated(&gate)).batch_size(4).workers(1).prefetch(AHEAD);
+            let loader = match chain {
+                "" => loader,
+                _ => loader.transform(chain.parse::<Augment>().unwrap().one_hot("target", 20, 0.1)),
+            };
+            let loader = loader.device(new(0).unwrap()).build().unwrap();
+            // Whether `batches` batches were made: two events around a copy, and two around kernels.
+            let records = || simulation.counts().calls_of("cuEventRecord");
+            let begun = records();
+            let are_made = |batches: u64| records() == begun + 4 * batches;
+            let mut epoch = loader.epoch(0);
+            gate.open(AHEAD * 4);
+            for batch in 0..5 {
+                if batch >= AHEAD {
+                    gate.open(4);
+                }
+                wait_until(|| are_made((batch + 1).max(AHEAD) as u64));
+                let before = enqueued(&simulation);
+                let tensors = epoch.next().unwrap().unwrap();
+                assert_eq!(enqueued(&simulation), before, "{chain}, batch {batch}");
+                drop(tensors);
+            }
+            gate.open(1000);
+            assert!(epoch.next().is_none());
+            assert!(enqueued(&simulation) > 0);
+        }
+        simulation.drain();
+        assert_eq!(simulation.violations(), []);
+        assert_eq!(simulation.live_allocations(), []);
+    }
+}
+
+#[test]
+fn batches_that_are_made_and_never_asked_for_leave_nothing_behind() {
+    on_every_device(SAMPLES, 0..40, |_, device| {
+        let gate = Gate::default();
+        gate.open(1000);
+        let chain: Augment = "random_crop(13, 11) to_dtype(f16)".parse().unwrap();
+        let loader = Loader::builder(gated(&gate)).batch_size(4).transform(chain).workers(2);
+        let loader = loader.prefetch(3).device(device).build().unwrap();
+        assert!(loader.plan().on_device());
+        for epoch in 0..3 {
+            let mut batches = loader.epoch(epoch);
+            drop(batches.next().unwrap().unwrap());
+        }
     });
 }
 

@@ -149,9 +149,9 @@ impl Plan {
         self.resident
     }
 
-    /// Bytes that the loader keeps in the memory of a CUDA device, including resident samples: of
-    /// pictures whose sizes are not declared the most that they may take. Delivered batches are not
-    /// counted, nor is what slabs grow by, as in [`memory_bytes`](Self::memory_bytes).
+    /// The most bytes that the loader keeps in the memory of a CUDA device: slabs, the tensors of
+    /// batches that are made ahead, and resident samples, of pictures whose sizes are not declared the
+    /// most that they may take. Delivered batches are not counted, nor is what slabs grow by, as in [`memory_bytes`](Self::memory_bytes).
     pub fn device_bytes(&self) -> usize {
         self.device_bytes
     }
@@ -213,7 +213,8 @@ impl fmt::Display for Plan {
         writeln!(f, "errors    {}", self.on_error)?;
         write!(f, "device    {:?}", self.device.location())?;
         if self.device_bytes > 0 {
-            let what = if self.resident { "slabs and all samples" } else { "slabs" };
+            let what =
+                if self.resident { "slabs, tensors and all samples" } else { "slabs and tensors" };
             write!(f, ", {} of it for {what}", Bytes(self.device_bytes))?;
         }
         writeln!(f, "{}", if self.on_device { ", where the last transform runs" } else { "" })?;

@@ -46,7 +46,7 @@ pub struct Report {
     /// Copies of slabs into the memory of a CUDA device, before they are delivered. If samples are
     /// resident there, gathering them is part of the time.
     pub copies: DeviceWork,
-    /// The work that makes tensors of slabs there, on the stream of the consumer: kernels, or copies
+    /// The work that makes tensors of slabs there, on a stream of the loader: kernels, or copies
     /// within the device. The bytes are those of raw rows, plans and tensors, each once.
     pub kernels: DeviceWork,
 }

@@ -90,7 +90,7 @@ fn write_device(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         write!(out, " ({})", one_line(model))?;
     }
     if device.bytes > 0 {
-        write!(out, ", {} of its memory for slabs", bytes(device.bytes as u64))?;
+        write!(out, ", {} of its memory for slabs and tensors", bytes(device.bytes as u64))?;
     }
     let runs = match (device.on_device, &report.augmented) {
         (true, _) => ", which runs the last transform",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use candle_core::Device;
 use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
-    Batching, Engine, Field, Fingerprint, FingerprintBuilder, Population, Purpose, RowDType,
-    Schema, Stream, Transform,
+    Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Population, Purpose,
+    RowDType, Schema, Stream, Transform,
 };
 
 use super::LoaderBuilder;
@@ -139,7 +139,7 @@ impl LoaderBuilder {
         ));
         let (mut plan, governor) = self.plan(&pipeline, &layout, batching, samples, positions)?;
         let slabs = plan.prefetch.max(1);
-        let (store, device_bytes) = self.store(&pipeline, &layout, slabs)?;
+        let (store, device_bytes) = self.store(&pipeline, &layout, slabs, batching.last())?;
         plan.device_bytes = device_bytes;
         let course = Course {
             sampler: self.sampler.clone(),
@@ -251,19 +251,23 @@ impl LoaderBuilder {
         pipeline: &Pipeline,
         layout: &Arc<SlabLayout>,
         slabs: usize,
+        last: LastBatch,
     ) -> Result<(Arc<dyn SlabStore>, usize)> {
         #[cfg(feature = "cuda")]
         if let Device::Cuda(device) = &self.device {
-            // One more is in the hands of the consumer.
+            // One more is being handed over.
             let slots = slabs.saturating_add(1);
             let staged = StagedLayout::new(layout.rows, pipeline);
             let resident = pipeline.resident().map(|r| r.device_bytes_max(pipeline.raw()));
             let device_bytes = staged.device_bytes().saturating_mul(slots);
             let device_bytes = device_bytes.saturating_add(resident.unwrap_or(0));
-            let staging = Staging::new(device, layout.clone(), staged, pipeline, slots)?;
+            // Tensors are made ahead.
+            let tensors = layout.slab_bytes().unwrap_or(usize::MAX).saturating_mul(slabs);
+            let device_bytes = device_bytes.saturating_add(tensors);
+            let staging = Staging::new(device, layout.clone(), staged, pipeline, slots, last)?;
             return Ok((Arc::new(staging), device_bytes));
         }
-        let _ = (pipeline, slabs);
+        let _ = (pipeline, slabs, last);
         let columns = Columns { layout: layout.clone(), device: self.device.clone() };
         Ok((Arc::new(columns), 0))
     }

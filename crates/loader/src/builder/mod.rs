@@ -278,13 +278,15 @@ impl LoaderBuilder {
 
     /// Where the tensors are delivered. The default is the CPU.
     ///
-    /// For a CUDA device (feature `cuda`) a batch is copied before it is asked for, from page-locked
-    /// memory. The last transform runs on the device if it can ([`Transform::bind_on`]) and nothing
+    /// For a CUDA device (feature `cuda`) a batch is copied from page-locked memory, and its tensors
+    /// are made, before it is asked for: `next` waits for that on the device's stream and does nothing
+    /// else there. The last transform runs on the device if it can ([`Transform::bind_on`]) and nothing
     /// is padded or widened after it; [`Plan::on_device`](crate::Plan::on_device) says whether it
     /// does. Workers then decode of each picture the window that its plan reaches, and the slabs, which
-    /// are as large as those windows, grow if a batch needs more than was planned. Iterate on one thread, and drop tensors there: a device of `Device::new_cuda` has one
-    /// stream per thread, on which candle also frees memory. For a device of another kind `next`
-    /// copies each batch.
+    /// are as large as those windows, grow if a batch needs more than was planned. Of other images only
+    /// the parts are copied that plans reach, where these are much less. Iterate on one thread, and drop
+    /// tensors there: a device of `Device::new_cuda` has one stream per thread, on which candle also
+    /// frees memory. For a device of another kind `next` copies each batch.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self

@@ -4,14 +4,45 @@
 //!
 //! | hazard | answer |
 //! |---|---|
-//! | `Device::new_cuda` has one stream per thread, and nothing orders them | whatever touches the consumer's stream runs inside `next`, on its thread; the events `copied` and `read` order it with the loader's stream |
+//! | `Device::new_cuda` has one stream per thread, and nothing orders them | nothing but a wait is put on the consumer's stream, inside `next`, on its thread; the events `copied` and `made` order it with the loader's streams |
 //! | cudarc's event tracking is off on such a device; where it is on, candle's kernels defeat it | nothing relies on it |
-//! | a second stream of a context turns the tracking on, for all of the training loop | the loader's stream belongs to a context object of its own |
+//! | a second stream of a context turns the tracking on, for all of the training loop | the loader's streams belong to a context object of their own |
 //! | a page-locked copy records no event, so its memory looks free while it is being read | workers wait for `copied` before they write a slot again |
-//! | memory that one stream allocated is used by another | a slot's memory belongs to the loader's stream, a tensor's to the consumer's; each is used only after a wait |
+//! | memory that one stream allocated is used by another | each stream uses it only after a wait: that of kernels a slot's, which belongs to the stream of copies; the consumer's a tensor's, which becomes its own when it is handed over |
+//! | a slice of cudarc is freed on the stream that allocated it | a tensor's memory is taken out of its slice and becomes one of the consumer's stream, which has waited for what made it; so it is freed after the consumer's last use |
 //! | a tensor that is dropped on another thread is freed on that thread's stream | documented at `LoaderBuilder::device`; `Device::new_cuda_with_stream` does not have it |
 //! | `cuMemHostAlloc` is slow, and write-combined by default | called at `build`, and when a slot grows for pictures; with flags 0 |
-//! | the loader is dropped while copies or kernels run | a slot waits for both its events before it is freed |
+//! | the loader is dropped while copies or kernels run | a slot waits for both its events before it is freed; tensors that nobody asked for are freed on the stream that makes them, behind that |
+//!
+//! # The way of a batch
+//!
+//! ```text
+//! stream of copies:    wait for `made` of the slot's last batch -> `begun` -> copies -> `copied`
+//! stream of kernels:   memory of the tensors -> wait for `copied` -> `taken` -> kernels -> `made`
+//! consumer's stream:   wait for `made` -> what the training loop does -> the tensors are freed
+//! ```
+//!
+//! The worker that finishes the last row of a batch enqueues the first two lines, and `next` the wait of
+//! the third: it launches nothing, copies nothing and allocates nothing. So a training loop that waits
+//! for its device does not hold up the batches after it, and launches of the loader do not come between
+//! its own. Not so where fields are cut to the longest row of a batch: candle copies them in `next`.
+//!
+//! | memory | made by | owned by | freed |
+//! |---|---|---|---|
+//! | a slot on the host | `build` | workers from `copied` on, until the slab is sealed; then the copy | with the slot, which waits for both events |
+//! | a slot on the device | `build` | the copy from `made` on; then kernels from `copied` on | with the slot |
+//! | a tensor | the worker that seals the slab, from the device's pool | the stream of kernels; from `next` on the consumer's | by whoever drops the tensor, on the consumer's stream; with the slab, if nobody asks for it |
+//!
+//! At most `prefetch` batches of tensors are made ahead, and `Plan::device_bytes` counts them. Rejected:
+//! tensors in a ring of their own, which would be faster to allocate: candle frees what a tensor holds,
+//! and a tensor that is kept would have to be copied.
+//!
+//! | what can go wrong | where it ends |
+//! |---|---|
+//! | no device memory for the tensors of a batch when it is sealed | they are made when the batch is asked for; an error instead of it, if there is none then |
+//! | the driver refuses a copy or a launch | an error instead of the batch |
+//! | the iteration ends before the batch is asked for | its tensors are freed behind what makes them |
+//! | rows were skipped | the rows that are left are made, and zeros where batches are padded |
 //!
 //! Resident samples are read and uploaded once. The last worker at a batch decides for each row, as
 //! it enqueues the copy, where its sample comes from: a sample that is on the device is brought into the
@@ -28,17 +59,24 @@
 //! ```text
 //! worker:  file of the picture -> head -> plan -> window -> `lend` -> pixels, raster
 //! seal:    rows, plans and rasters in one copy, and one per chunk of windows
-//! next():  kernels read plan, raster and window
+//! kernels: read plan, raster and window
 //! ```
+//!
+//! Images that are stored as numbers go the same way where plans reach much less than all of them: the
+//! worker reads the row into memory of its own, and copies the part that the plan reaches into the slot,
+//! in the order in which it lies, channels first or last. Under a random resized crop that is half of
+//! the bytes, for a copy within the cache of its core. Where plans reach most of an image, and where it
+//! stays on the device, it is read into the slab. A slot is planned for parts that are all of their
+//! images: it grows for them only where rows are tried again.
 //!
 //! | memory | made by | owned by | freed |
 //! |---|---|---|---|
 //! | the file of a picture | `build`, for the largest that is accepted; pages as they are touched | one worker | with the worker |
 //! | a window on the host | `lend`, in a chunk of the slot | the worker that claimed the row, then the copy | lent again once `copied` has passed |
-//! | the same on the device | with its chunk | the copy, then kernels up to `read` | with the slot, which waits for both events |
+//! | the same on the device | with its chunk | the copy, then kernels up to `made` | with the slot, which waits for both events |
 //! | a chunk | `build`; later the worker whose window fits none | the slot, for good | with the slot |
 //! | a raster | the worker | as the plan beside it | as the plan |
-//! | a resident picture | the worker that seals its first batch | the loader's stream until `copied`, then the streams that read it | with the loader, after its slots |
+//! | a resident picture | the worker that seals its first batch | the stream of copies until `copied`, then the stream of kernels that reads it | with the loader, after its slots |
 //!
 //! A slot is planned for windows of photos (`StagedLayout::WINDOW_BYTES` each, or the whole picture where
 //! none is larger) and grows by chunks when a batch needs more. Nobody ever waits for memory of a

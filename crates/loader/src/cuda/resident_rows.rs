@@ -1,6 +1,6 @@
 //! The memory of samples that remain on the device, and the kernel that moves their rows.
 //!
-//! All of it happens on the loader's stream. The copy of a batch brings the rows that were read; after
+//! All of it happens on the stream of copies. The copy of a batch brings the rows that were read; after
 //! it one launch per field stores new samples and brings those that are stored already into the slab.
 //! The order of that stream is all that the two need, and to the consumer a slab is a slab. What moves
 //! is listed in the *places* of the batch, two numbers per row, which are copied with the plans.

@@ -1,9 +1,11 @@
 //! The way of a batch into CUDA memory.
 //!
 //! A *slot* is page-locked memory for a slab, and as much memory on the device. Workers write the
-//! former. The worker that finishes the last row enqueues one copy to the latter, on a stream of the
-//! loader. `next`, on the consumer's thread and on the stream of its device, waits for the copy,
-//! allocates the tensors and fills them from the slot. Slots are made at `build` and used in turn.
+//! former. The worker that finishes the last row enqueues one copy to the latter on one stream of the
+//! loader, and on another one, of the lowest priority, what makes tensors of it: their memory, and
+//! kernels or copies. `next`, on the consumer's thread, lets the stream of its device wait for them,
+//! and hands them over. Slots are made at `build` and used in turn; tensors are memory of the device's
+//! pool, so that those that the consumer keeps remain his.
 //!
 //! candle orders nothing between threads: its devices use one stream per thread, record no events of
 //! their own on it, and free memory on the stream of the thread that drops it. So nothing here relies
@@ -11,17 +13,18 @@
 //!
 //! | event | recorded | waited for |
 //! |---|---|---|
-//! | `begun` | on the loader's stream, before the copy | never: from it to `copied` is the time of the copy |
-//! | `taken` | on the consumer's stream, after its wait for `copied` | never: from it to `read` is the time of the kernels |
-//! | `copied` | on the loader's stream, after the copy | by workers, before they write the slot's page-locked memory again; by the consumer's stream, before it reads the slot's device memory |
-//! | `read` | on the consumer's stream, after its last use of the slot | by the loader's stream, before it copies into the slot again |
+//! | `begun` | on the stream of copies, before the copy | never: from it to `copied` is the time of the copy |
+//! | `copied` | on the stream of copies, after the copy | by workers, before they write the slot's page-locked memory again; by the stream of kernels, before it reads the slot's device memory |
+//! | `taken` | on the stream of kernels, after its wait for `copied` | never: from it to `made` is the time of the kernels |
+//! | `made` | on the stream of kernels, after its last use of the slot | by the consumer's stream, before it is given the tensors; by the stream of copies, before it copies into the slot again |
 //!
-//! The loader's stream belongs to a context object of its own: a second stream of the user's context
-//! would turn on cudarc's event tracking for every operation of the training loop.
+//! The streams are two so that a copy and the kernels of the batch before it run at the same time. They
+//! belong to a context object of their own: a second stream of the user's context would turn on cudarc's
+//! event tracking for every operation of the training loop.
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,8 +36,8 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::{CudaStorage, CudaStorageSlice};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
-use tallow_core::Field;
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
+use tallow_core::{Field, LastBatch};
 
 use super::mirror::Mirror;
 use super::resident_rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
@@ -42,7 +45,7 @@ use super::windows::Windows;
 use crate::error::{no_memory, refused};
 use crate::lock::lock;
 use crate::report::DeviceWork;
-use crate::slabs::{FieldLayout, Finished, Lent, RowRun, SlabLayout, SlabMemory, SlabStore};
+use crate::slabs::{FieldLayout, Finished, Lent, RowRun, Slab, SlabLayout, SlabMemory, SlabStore};
 use crate::workers::Pipeline;
 use crate::{Error, ErrorKind, Result};
 
@@ -53,6 +56,8 @@ struct Ring {
     device: CudaDevice,
     /// The copies.
     stream: Arc<CudaStream>,
+    /// What makes tensors.
+    kernels: Arc<CudaStream>,
     layout: Arc<SlabLayout>,
     slab: DeviceSlab,
     /// Bytes that a slot has for windows of pictures at first.
@@ -64,8 +69,10 @@ struct Ring {
     free: Mutex<VecDeque<Slot>>,
     /// Dropped after the slots, which wait for the kernels that use it.
     resident: Option<ResidentRows>,
-    /// Held while a slot is filled, so that no other work comes between the events that time it.
-    filling: Mutex<()>,
+    /// Whether tensors have as many rows as slabs.
+    last: LastBatch,
+    /// Held while work is enqueued, so that none comes between the events that time other work.
+    enqueuing: Mutex<()>,
     /// Copies, then kernels.
     work: Mutex<[DeviceWork; 2]>,
 }
@@ -78,7 +85,7 @@ struct Slot {
     begun: CudaEvent,
     copied: CudaEvent,
     taken: CudaEvent,
-    read: CudaEvent,
+    made: CudaEvent,
     /// Bytes of a copy that was enqueued and whose time is not booked yet.
     copying: Option<usize>,
     /// The same of kernels.
@@ -87,7 +94,7 @@ struct Slot {
 
 impl Staging {
     /// `slots` slots for batches that `pipeline` writes, that lie in memory as `staged` says, and
-    /// that are delivered as `layout` does.
+    /// that are delivered as `layout` does, an incomplete one as `last`.
     ///
     /// # Errors
     ///
@@ -98,15 +105,18 @@ impl Staging {
         staged: StagedLayout,
         pipeline: &Pipeline,
         slots: usize,
+        last: LastBatch,
     ) -> Result<Self> {
         let ordinal = device.cuda_stream().context().ordinal();
-        let stream = own_stream(ordinal).map_err(|error| refused("a stream", &error))?;
+        let streams = own_streams(ordinal).map_err(|error| refused("a stream", &error))?;
+        let [stream, kernels] = streams;
         let resident = pipeline.resident().cloned().zip(staged.part);
         let resident = resident
             .map(|(resident, part)| ResidentRows::new(&stream, resident, pipeline.written(), part));
         let ring = Ring {
             device: device.clone(),
             stream: stream.clone(),
+            kernels,
             layout,
             slab: staged.slab,
             windows: staged.windows,
@@ -114,7 +124,8 @@ impl Staging {
             finisher: pipeline.finisher().cloned(),
             free: Mutex::default(),
             resident: resident.transpose()?,
-            filling: Mutex::default(),
+            last,
+            enqueuing: Mutex::default(),
             work: Mutex::default(),
         };
         if let Some(finisher) = &ring.finisher {
@@ -205,12 +216,16 @@ impl StagedLayout {
     }
 }
 
-/// A stream of a context object of its own, on which events are recorded by hand alone.
-fn own_stream(ordinal: usize) -> Result<Arc<CudaStream>, DriverError> {
+/// Streams for copies and for kernels, of a context object of their own, on which events are recorded by
+/// hand alone. Kernels of the training loop come before those of the loader, where it made its stream
+/// with a priority.
+fn own_streams(ordinal: usize) -> Result<[Arc<CudaStream>; 2], DriverError> {
     let context = CudaContext::new(ordinal)?;
     // SAFETY: what is allocated and copied in this context is ordered by the slots' two events.
     unsafe { context.disable_event_tracking() };
-    context.new_stream()
+    let copies = context.new_stream()?;
+    let (least, _) = result::stream::get_priority_range()?;
+    Ok([copies, context.new_stream_with_priority(least)?])
 }
 
 impl Ring {
@@ -222,17 +237,17 @@ impl Ring {
         let sleep = Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
         let event = |flags| context.new_event(flags).map_err(|error| refused("an event", &error));
         let (begun, copied) = (event(sleep)?, event(sleep)?);
-        let (taken, read) = (event(sleep)?, event(sleep)?);
+        let (taken, made) = (event(sleep)?, event(sleep)?);
         let (copying, making) = (None, None);
-        Ok(Slot { slab, windows, begun, copied, taken, read, copying, making })
+        Ok(Slot { slab, windows, begun, copied, taken, made, copying, making })
     }
 
     /// Enqueues what fills the device memory of a slot: the copy, and then the moves.
     fn fill(&self, slot: &mut Slot, moves: Option<&Moves>) -> Result<(), DriverError> {
         let stream = &self.stream;
         let from = moves.map_or(0, |moves| moves.begin);
-        let _filling = lock(&self.filling);
-        stream.wait(&slot.read)?;
+        let _enqueuing = lock(&self.enqueuing);
+        stream.wait(&slot.made)?;
         slot.begun.record(stream)?;
         let bytes = slot.slab.host_bytes();
         // SAFETY: neither is written again or freed before `copied`.
@@ -258,8 +273,8 @@ impl Ring {
     /// Books the time of the slot's last copy and last kernels, as far as they are over. What the
     /// driver cannot tell is left out.
     fn book(&self, slot: &mut Slot) {
-        let Slot { begun, copied, taken, read, copying, making, .. } = slot;
-        let kinds = [(copying, begun, copied), (making, taken, read)];
+        let Slot { begun, copied, taken, made, copying, making, .. } = slot;
+        let kinds = [(copying, begun, copied), (making, taken, made)];
         for ((unbooked, from, to), booked) in kinds.into_iter().zip(&mut *lock(&self.work)) {
             // SAFETY: both are events of this slot. (`elapsed_ms` would wait for them.)
             let elapsed = || unsafe { result::event::elapsed(from.cu_event(), to.cu_event()) };
@@ -282,11 +297,11 @@ impl Ring {
 }
 
 impl Drop for Slot {
-    /// Memory in use is not freed: the last copy and the last read are waited for. Errors have
+    /// Memory in use is not freed: the last copy and the last kernels are waited for. Errors have
     /// nowhere to go, and leave nothing in use.
     fn drop(&mut self) {
         let _ = self.copied.synchronize();
-        let _ = self.read.synchronize();
+        let _ = self.made.synchronize();
     }
 }
 
@@ -298,7 +313,7 @@ impl SlabStore for Staging {
         let mut slot = free.map_or_else(|| self.0.slot(), Ok)?;
         // Nobody writes before `prepare`.
         slot.windows.clear();
-        Ok(Box::new(Staged { ring: self.0.clone(), slot: Some(slot) }))
+        Ok(Box::new(Staged { ring: self.0.clone(), rows, outputs: None, slot: Some(slot) }))
     }
 
     fn work(&self) -> [DeviceWork; 2] {
@@ -311,6 +326,10 @@ impl SlabStore for Staging {
 /// The slab in a slot.
 struct Staged {
     ring: Arc<Ring>,
+    /// Rows of the slab.
+    rows: usize,
+    /// What the tensors will be, once work is enqueued that makes them.
+    outputs: Option<Vec<Output>>,
     /// Until the slot goes back into the ring.
     slot: Option<Slot>,
 }
@@ -369,39 +388,66 @@ impl SlabMemory for Staged {
         if let (Some(resident), Some(moves)) = (&ring.resident, &moves) {
             resident.settle(moves, copied.is_ok());
         }
-        copied.map_err(|error| refused("a copy to the device", &error))
+        copied.map_err(|error| refused("a copy to the device", &error))?;
+        let is_kept = |row: &usize| indices[*row].load(Ordering::Relaxed) != Slab::NO_INDEX;
+        let kept = ranges((0..indices.len()).filter(is_kept));
+        match self.make(&kept) {
+            // There may be memory when the batch is asked for.
+            Err(error) if error.kind() == ErrorKind::Memory => Ok(()),
+            made => made,
+        }
     }
 
     unsafe fn into_tensors(mut self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>> {
+        if self.outputs.is_none() {
+            // A slab without rows was never sealed.
+            match finished.kept {
+                Some(kept) => self.make(&ranges(kept.iter().copied()))?,
+                None => self.make(&ranges(0..finished.written))?,
+            }
+        }
         let ring = self.ring.clone();
-        let slot = self.slot();
+        let outputs = self.outputs.take().unwrap_or_default();
         let stream = ring.device.cuda_stream();
-        stream.wait(&slot.copied).map_err(|error| refused("to wait for a copy", &error))?;
-        ring.book(slot);
-        // Not between the events, which are to time the device and not how long this takes.
-        let outputs = ring.outputs(finished.rows)?;
-        slot.taken.record(&stream).map_err(|error| refused("an event", &error))?;
-        let tensors = ring.tensors(slot, outputs, &kept_ranges(&finished), finished.rows);
-        // Also after what was enqueued before an error.
-        slot.read.record(&stream).map_err(|error| refused("an event", &error))?;
-        slot.making = Some(finished.written * ring.made_row_bytes() + slot.windows.bytes());
-        tensors
+        let waited = stream.wait(&self.slot().made);
+        waited.map_err(|error| refused("to wait for a batch", &error))?;
+        Ok(ring.hand_over(outputs, finished.rows, &stream))
     }
 }
 
-/// The kept rows as few ranges: one, unless rows were skipped.
-fn kept_ranges(finished: &Finished<'_>) -> Vec<Range<usize>> {
-    let Some(kept) = finished.kept else {
-        return std::iter::once(0..finished.written).collect();
-    };
+/// `rows`, which ascend, as few ranges: one, unless rows were skipped.
+fn ranges(rows: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    for &row in kept {
+    for row in rows {
         match ranges.last_mut() {
             Some(last) if last.end == row => last.end += 1,
             _ => ranges.push(row..row + 1),
         }
     }
     ranges
+}
+
+impl Staged {
+    /// Enqueues what makes the tensors of the rows `kept`, after the copy of the slab.
+    fn make(&mut self, kept: &[Range<usize>]) -> Result<()> {
+        let ring = self.ring.clone();
+        let written: usize = kept.iter().map(ExactSizeIterator::len).sum();
+        let rows = if ring.last == LastBatch::Pad { self.rows } else { written };
+        let slot = self.slot();
+        let kernels = &ring.kernels;
+        let _enqueuing = lock(&ring.enqueuing);
+        ring.book(slot);
+        // Not between the events, which are to time the device and not how long this takes.
+        let outputs = ring.outputs(rows)?;
+        kernels.wait(&slot.copied).map_err(|error| refused("to wait for a copy", &error))?;
+        slot.taken.record(kernels).map_err(|error| refused("an event", &error))?;
+        let filled = ring.fill_outputs(slot, &outputs, kept, rows);
+        // Also after what was enqueued before an error.
+        slot.made.record(kernels).map_err(|error| refused("an event", &error))?;
+        slot.making = Some(written * ring.made_row_bytes() + slot.windows.bytes());
+        self.outputs = Some(outputs);
+        filled
+    }
 }
 
 impl Ring {
@@ -412,18 +458,18 @@ impl Ring {
         self.layout.fields.iter().map(output).collect()
     }
 
-    /// The delivered tensors, of `rows` rows, in `outputs`: those of `kept`, then zeros.
-    fn tensors(
+    /// Writes the delivered tensors, of `rows` rows, into `outputs`: those of `kept`, then zeros.
+    fn fill_outputs(
         &self,
         slot: &Slot,
-        outputs: Vec<Output>,
+        outputs: &[Output],
         kept: &[Range<usize>],
         rows: usize,
-    ) -> Result<Vec<Tensor>> {
+    ) -> Result<()> {
         let fields = &self.layout.fields;
         let written: usize = kept.iter().map(ExactSizeIterator::len).sum();
         let mut on_device = Vec::new();
-        for (i, (field, output)) in fields.iter().zip(&outputs).enumerate() {
+        for (i, (field, output)) in fields.iter().zip(outputs).enumerate() {
             self.zero(output, written * field.row_bytes..rows * field.row_bytes)?;
             match self.run_of(i) {
                 None => on_device.push(output.address),
@@ -433,12 +479,24 @@ impl Ring {
         if let Some(finisher) = &self.finisher {
             self.launch(finisher.as_ref(), slot, &on_device, kept)?;
         }
+        Ok(())
+    }
+
+    /// The tensors, of `rows` rows, in `outputs`, whose memory now belongs to `stream`: it is freed
+    /// there. That stream has waited for what makes them.
+    fn hand_over(
+        &self,
+        outputs: Vec<Output>,
+        rows: usize,
+        stream: &Arc<CudaStream>,
+    ) -> Vec<Tensor> {
         let tensor = |(output, field): (Output, &FieldLayout)| {
-            let storage = CudaStorage { slice: output.slice, device: self.device.clone() };
+            let slice = given(output.slice, stream);
+            let storage = CudaStorage { slice, device: self.device.clone() };
             let shape = Shape::from(field.batch_shape(rows));
             Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
         };
-        Ok(outputs.into_iter().zip(fields).map(tensor).collect())
+        outputs.into_iter().zip(&self.layout.fields).map(tensor).collect()
     }
 
     /// Where the slab holds delivered field `field`, unless kernels make it.
@@ -461,11 +519,12 @@ impl Ring {
         let slab = slot.slab.device_address();
         let mut first = 0;
         for rows in kept.iter().filter(|rows| !rows.is_empty()) {
+            let (device, stream) = (&self.device, &self.kernels);
             // SAFETY: the slot is as long as its layout says, and is written and freed after its
-            // `read` event, which comes after this work; the outputs were made for it, on this
+            // `made` event, which comes after this work; the outputs were made for it, on this
             // stream; the workers have written plans of this engine into all rows that are kept.
             let launched = unsafe {
-                finisher.launch(&self.device, slab, &self.slab, outputs, rows.clone(), first)
+                finisher.launch(device, stream, slab, &self.slab, outputs, rows.clone(), first)
             };
             launched.map_err(|error| refused("a kernel", &error.message()).with_source(error))?;
             first += rows.len();
@@ -490,8 +549,8 @@ impl Ring {
         if from.is_empty() {
             return Ok(());
         }
-        let stream = self.device.cuda_stream();
-        let (address, _guard) = from.device_ptr(&stream);
+        let stream = &self.kernels;
+        let (address, _guard) = from.device_ptr(stream);
         // SAFETY: both ranges lie inside of allocations of this device, of which `to` was made for
         // what is copied on this very stream, which has waited for what `from` holds.
         let copied = unsafe { memcpy_dtod_async(to, address, from.len(), stream.cu_stream()) };
@@ -502,14 +561,14 @@ impl Ring {
         if bytes.is_empty() {
             return Ok(());
         }
-        let stream = self.device.cuda_stream();
+        let stream = &self.kernels;
         let to = output.address + bytes.start as u64;
         // SAFETY: the range lies inside of the output, which was made on this stream.
         let zeroed = unsafe { result::memset_d8_async(to, 0, bytes.len(), stream.cu_stream()) };
         zeroed.map_err(|error| refused("to clear memory", &error))
     }
 
-    /// Memory for a delivered field, from the pool of the consumer's device.
+    /// Memory for a delivered field, from the pool of the consumer's device, which serves all streams.
     fn output(&self, dtype: DType, len: usize, name: &str) -> Result<Output> {
         match dtype {
             DType::U8 => self.typed(CudaStorageSlice::U8, len, name),
@@ -532,19 +591,42 @@ impl Ring {
         len: usize,
         name: &str,
     ) -> Result<Output> {
-        let stream = self.device.cuda_stream();
+        let stream = &self.kernels;
         // SAFETY: every element is written before the tensor is handed out. At least one is asked
         // for: CUDA allocates no less, and candle never looks at what a shape does not count.
         let slice = unsafe { stream.alloc::<T>(len.max(1)) };
         let what = format!("device memory for {name:?}");
         let slice = slice.map_err(|e| no_memory(&what, len * size_of::<T>(), &e))?;
-        let address = slice.device_ptr(&stream).0;
+        let address = slice.device_ptr(stream).0;
         Ok(Output { slice: storage(slice), address })
     }
 }
 
-/// A tensor's memory.
+/// A tensor's memory. Until it is handed over it belongs to the stream of kernels, and is freed there
+/// if nobody asks for it.
 struct Output {
     slice: CudaStorageSlice,
     address: u64,
+}
+
+macro_rules! given_in_any_type {
+    ($storage:expr, $stream:expr, $($dtype:ident),*) => {
+        match $storage {
+            $(CudaStorageSlice::$dtype(slice) => CudaStorageSlice::$dtype(slice_of($stream, slice)),)*
+            // `Ring::output` makes no other.
+            other => other,
+        }
+    };
+}
+
+/// Memory of another stream, as memory of `stream`.
+fn given(storage: CudaStorageSlice, stream: &Arc<CudaStream>) -> CudaStorageSlice {
+    given_in_any_type!(storage, stream, U8, U32, I16, I32, I64, BF16, F16, F32, F64, F8E4M3)
+}
+
+fn slice_of<T>(stream: &Arc<CudaStream>, slice: CudaSlice<T>) -> CudaSlice<T> {
+    let len = slice.len();
+    // SAFETY: the memory holds `len` elements, all of which are written for a stream that has waited
+    // for that, and its former owner forgets it.
+    unsafe { stream.upgrade_device_ptr(slice.leak(), len) }
 }

@@ -5,6 +5,8 @@
     reason = "allocates device memory without clearing it, and launches kernels"
 )]
 
+use std::sync::Arc;
+
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaStream, DevicePtr, DevicePtrMut, LaunchConfig, PushKernelArg, SyncOnDrop,
@@ -67,7 +69,8 @@ pub(super) fn load(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
 /// Words of the largest struct that a kernel takes. The driver reads as many as the kernel has.
 const PARAM_WORDS: usize = size_of::<StageArgs>() / size_of::<u64>();
 
-/// Puts launches on the stream of `device`, in their order, and returns without waiting for them.
+/// Puts launches on `stream`, which is one of `device`, in their order, and returns without waiting for
+/// them.
 ///
 /// # Safety
 ///
@@ -78,7 +81,11 @@ const PARAM_WORDS: usize = size_of::<StageArgs>() / size_of::<u64>();
 /// # Errors
 ///
 /// When the driver refuses.
-pub unsafe fn enqueue(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
+pub unsafe fn enqueue(
+    device: &CudaDevice,
+    stream: &Arc<CudaStream>,
+    launches: &[Launch],
+) -> Result<()> {
     for launch in launches {
         let Module { name, ptx } = module_of(launch.kernel);
         let kernel = device.get_or_load_custom_func(launch.kernel, name, ptx)?;
@@ -89,7 +96,7 @@ pub unsafe fn enqueue(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
             block_dim: (threads, 1, 1),
             shared_mem_bytes: launch.shared_bytes,
         };
-        let mut builder = kernel.builder();
+        let mut builder = stream.launch_builder(&kernel);
         builder.arg(&params);
         // SAFETY: the kernel takes one struct, with which `params` begins; the memory behind its
         // addresses is the caller's to grant.
@@ -190,7 +197,7 @@ fn on_device(
         // SAFETY: plans, fields, scratch and outputs are allocations of this device, as long as the
         // schema says for `rows` rows, which live until after this call; what is put on the stream
         // that they were allocated on, their release too, comes after the launches.
-        unsafe { enqueue(device, &list) }?;
+        unsafe { enqueue(device, &stream, &list) }?;
     }
     let made = launches.device_fields().iter().zip(outputs).map(|(&field, storage)| {
         let field = &launches.engine().schema().fields()[field];

@@ -2,7 +2,11 @@
 
 #[cfg(feature = "cuda")]
 use std::ops::Range;
+#[cfg(feature = "cuda")]
+use std::sync::Arc;
 
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::cudarc::driver::CudaStream;
 #[cfg(feature = "cuda")]
 use tallow_core::device::DeviceSlab;
 use tallow_core::device::{DeviceEngine, Made, Part, Whose};
@@ -73,13 +77,15 @@ impl DeviceEngine for Launches {
     unsafe fn launch(
         &self,
         device: &candle_core::CudaDevice,
+        stream: &Arc<CudaStream>,
         slab: u64,
         layout: &DeviceSlab,
         outputs: &[u64],
         rows: Range<usize>,
         first: usize,
     ) -> Result<()> {
+        let list = self.list(slab, layout, outputs, rows, first);
         // SAFETY: the caller's promise is that of `enqueue`, in other words.
-        unsafe { super::device::enqueue(device, &self.list(slab, layout, outputs, rows, first)) }
+        unsafe { super::device::enqueue(device, stream, &list) }
     }
 }
