@@ -55,7 +55,9 @@ pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
 pub use population::Population;
 pub use row_runner::RowRunner;
-pub use rows::{FieldMut, FieldView, Pieces, Row, RowBuffer, RowMark, RowSlots, RowView, Run};
+pub use rows::{
+    Blocks, FieldMut, FieldView, Pieces, Row, RowBuffer, RowMark, RowSlots, RowView, Rows, Run,
+};
 pub use sample::Sample;
 pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};

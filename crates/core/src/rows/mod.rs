@@ -24,6 +24,6 @@ pub(crate) use self::field_mut::PIECE_BYTES_MAX;
 pub use self::mark::RowMark;
 pub use self::pieces::Pieces;
 pub use self::row::Row;
-pub use self::run::Run;
+pub use self::run::{Blocks, Rows, Run};
 pub use self::slots::RowSlots;
 pub use self::view::{FieldView, RowView};

@@ -76,6 +76,13 @@ impl<'a, T: Copy> Run<'a, T> {
         self.len - self.written
     }
 
+    /// How many elements are written before the next one lies at a multiple of `bytes`, which must be a
+    /// power of two: from there on stores of as many bytes are each on a line of the cache.
+    #[inline]
+    pub fn until_aligned(&self, bytes: usize) -> usize {
+        self.memory.wrapping_add(self.written).align_offset(bytes)
+    }
+
     /// Writes `elements`.
     ///
     /// # Panics
@@ -153,16 +160,18 @@ impl<'a, T: Copy> Run<'a, T> {
         blocks: impl Iterator<Item = [T; N]>,
     ) {
         const { assert!(KEPT <= N, "more is kept than there is") };
-        // In variables of their own, since `memory` could be of `self` as far as a compiler knows.
-        let (memory, len, mut at) = (self.memory, self.len, self.written);
+        let mut to = self.blocks();
         for block in blocks {
-            check_room(N, len - at);
-            // SAFETY: `at + N <= len`, for which `memory` is valid; an array is aligned as its
-            // elements are.
-            unsafe { memory.add(at).cast::<[T; N]>().write(block) };
-            at += KEPT;
+            to.put(block, KEPT);
         }
-        self.written = at;
+    }
+
+    /// To be written in blocks, in a loop that keeps in registers where the run is: of the run
+    /// itself a compiler must note that after each block, since the next could panic.
+    #[inline(always)]
+    pub fn blocks(&mut self) -> Blocks<'_, T> {
+        let Self { memory, len, written, .. } = self;
+        Blocks { memory: *memory, len: *len, at: *written, written }
     }
 
     /// Writes `block`, of which the first `kept` elements stay, as of
@@ -173,17 +182,120 @@ impl<'a, T: Copy> Run<'a, T> {
     /// When there is no room for the block, or more is kept than it has.
     #[inline(always)]
     pub fn put<const N: usize>(&mut self, block: [T; N], kept: usize) {
-        assert!(kept <= N, "more is kept than there is");
-        check_room(N, self.left());
-        // SAFETY: `written + N <= len`, as above.
-        unsafe { self.memory.add(self.written).cast::<[T; N]>().write(block) };
-        self.written += kept;
+        self.blocks().put(block, kept);
+    }
+
+    /// The next `R` rows of `len` elements, to be written side by side, from the left to the right.
+    ///
+    /// They count once all of them are written; rows that are left before are not.
+    ///
+    /// # Panics
+    ///
+    /// When there is no room for them.
+    #[inline]
+    pub fn rows<const R: usize>(&mut self, len: usize) -> Rows<'_, T, R> {
+        let left = self.left();
+        check_room(len.saturating_mul(R), left);
+        Rows {
+            memory: self.memory.wrapping_add(self.written),
+            len,
+            at: 0,
+            written: &mut self.written,
+        }
     }
 
     /// What is written.
     pub fn written(&mut self) -> &mut [T] {
         // SAFETY: the first `written` elements are initialised, and `&mut self` is the only way to them.
         unsafe { std::slice::from_raw_parts_mut(self.memory, self.written) }
+    }
+}
+
+/// The rest of a run, as long as only blocks are written to it.
+#[derive(Debug)]
+pub struct Blocks<'r, T> {
+    /// Those of the run, which is borrowed.
+    memory: *mut T,
+    len: usize,
+    /// How many elements are written; the run learns of it when this is dropped.
+    at: usize,
+    written: &'r mut usize,
+}
+
+impl<T: Copy> Blocks<'_, T> {
+    /// As [`Run::put`].
+    ///
+    /// # Panics
+    ///
+    /// As that.
+    #[inline(always)]
+    pub fn put<const N: usize>(&mut self, block: [T; N], kept: usize) {
+        assert!(kept <= N, "more is kept than there is");
+        check_room(N, self.len - self.at);
+        // SAFETY: `at + N <= len`, for which `memory` is valid; an array is aligned as its elements
+        // are.
+        unsafe { self.memory.add(self.at).cast::<[T; N]>().write(block) };
+        self.at += kept;
+    }
+}
+
+impl<T> Drop for Blocks<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.written = self.at;
+    }
+}
+
+/// Rows of a run that are written side by side; see [`Run::rows`].
+#[derive(Debug)]
+pub struct Rows<'r, T, const R: usize> {
+    /// The first of the `R * len` elements of the rows, which are those of the run that is borrowed.
+    memory: *mut T,
+    len: usize,
+    /// How many elements of each row are written, at most `len`.
+    at: usize,
+    written: &'r mut usize,
+}
+
+impl<T: Copy, const R: usize> Rows<'_, T, R> {
+    /// Elements of each row that are not written yet.
+    #[inline(always)]
+    pub fn left(&self) -> usize {
+        self.len - self.at
+    }
+
+    /// Writes a block to each row, of which the first `kept` elements stay: the rest is written over
+    /// by what comes next, or is not written, where the row ends before.
+    ///
+    /// # Panics
+    ///
+    /// When a row has no room for what stays, or more is kept than a block has.
+    #[inline(always)]
+    pub fn put<const N: usize>(&mut self, blocks: [[T; N]; R], kept: usize) {
+        assert!(kept <= N, "more is kept than there is");
+        check_room(kept, self.left());
+        let is_whole = N <= self.left();
+        for (row, block) in blocks.iter().enumerate() {
+            // SAFETY: `row < R`, and `at + kept <= len` as well as, where a whole block is written,
+            // `at + N <= len`: all of it is of the row, which is of the `R * len` elements.
+            unsafe {
+                let to = self.memory.add(row * self.len + self.at);
+                match is_whole {
+                    true => to.cast::<[T; N]>().write(*block),
+                    false => to.copy_from_nonoverlapping(block.as_ptr(), kept),
+                }
+            }
+        }
+        self.at += kept;
+    }
+}
+
+impl<T, const R: usize> Drop for Rows<'_, T, R> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.at == self.len {
+            *self.written += R * self.len;
+        }
     }
 }
 
@@ -240,7 +352,12 @@ mod tests {
         run.extend([[6, 7]].into_iter());
         run.extend_overlapping::<2, 1>([[8, 0], [9, 0]].into_iter());
         assert_eq!(run.left(), 1);
-        run.put([10], 1);
+        assert_eq!(run.until_aligned(2), 0);
+        assert!(run.until_aligned(64) < 32);
+        let mut blocks = run.blocks();
+        blocks.put([12], 0);
+        blocks.put([10], 1);
+        drop(blocks);
         run.written()[0] = 11;
         drop(run);
         row.finish().unwrap();
@@ -287,6 +404,23 @@ mod tests {
         assert_eq!(slice, [1, 2, 3, 4]);
     }
 
+    #[test]
+    fn rows_are_written_side_by_side_and_count_when_they_are_whole() {
+        let mut slice = [0; 9];
+        let mut run = Run::over(&mut slice);
+        run.copy(&[1]);
+        let mut rows = run.rows::<2>(3);
+        rows.put([[2, 9, 9], [5, 9, 9]], 1);
+        assert_eq!(rows.left(), 2);
+        rows.put([[3, 4, 8], [6, 7, 8]], 2);
+        drop(rows);
+        run.rows::<2>(1).put([[9, 9], [9, 9]], 0);
+        assert_eq!(run.written(), [1, 2, 3, 4, 5, 6, 7]);
+        run.copy(&[8, 9]);
+        drop(run);
+        assert_eq!(slice, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
     fn panics(write: impl FnOnce(&mut Run<'_, u16>)) -> bool {
         let mut buffer = buffer(1);
         let mut row = buffer.row(None);
@@ -304,6 +438,11 @@ mod tests {
         assert!(panics(|run| run.extend_overlapping::<3, 1>([[1, 2, 3]].into_iter())));
         assert!(panics(|run| run.put([1, 2, 3], 1)));
         assert!(panics(|run| run.put([1], 2)));
+        assert!(panics(|run| run.blocks().put([1, 2, 3], 1)));
+        assert!(panics(|run| drop(run.rows::<2>(2))));
+        assert!(panics(|run| drop(run.rows::<2>(usize::MAX))));
+        assert!(panics(|run| run.rows::<2>(1).put([[1, 2], [1, 2]], 2)));
+        assert!(panics(|run| run.rows::<2>(1).put([[1], [1]], 2)));
         assert!(panics(|run| run.repeat(0..1)), "nothing is written");
         assert!(panics(|run| {
             run.fill(1, 2);
