@@ -7,7 +7,7 @@ use super::segments::Segments;
 use super::select::{Chosen, Finding, Taken};
 use super::view::View;
 use crate::kernels::Simd;
-use crate::kernels::bytes::{Columns, Lies, SLACK, gather, rows_at_once, transpose};
+use crate::kernels::bytes::{Columns, Lies, ROWS, copy, gather, transpose};
 use crate::kernels::math::to_u8;
 use crate::plan::{D, H, Head, StagePlan, W};
 
@@ -108,7 +108,8 @@ impl<'a, 'm> Source<'a, 'm> {
                     return lies;
                 }
                 let line = &mut self.line[..len];
-                self.view.append(simd, segments, at, c, &mut Run::over(line));
+                let rows = (at[0], at[1]..at[1] + 1);
+                self.view.append(simd, segments, rows, c, &mut Run::over(line));
                 return Lies::alone(line);
             }
             Way::Columns(turning) => return turning.rows(simd, &self.view, at, c),
@@ -121,8 +122,8 @@ impl<'a, 'm> Source<'a, 'm> {
     }
 
     /// Writes all rows of slice `z`, of channel `c` where channels are planes, unless they are
-    /// [mirrored](Self::is_mirrored) or [`rows`](Self::rows) gives several of them. Otherwise does
-    /// nothing and returns `false`.
+    /// [mirrored](Self::is_mirrored) or lie alike in the image, as [`rows`](Self::rows) gives them.
+    /// Otherwise does nothing and returns `false`.
     pub(super) fn append_slice(
         &mut self,
         simd: Simd,
@@ -134,12 +135,17 @@ impl<'a, 'm> Source<'a, 'm> {
             Way::Segments(segments) if !segments.is_mirrored() => {
                 let lies = self.view.lies(segments, [z, 0], c).is_some_and(|lies| lies.count > 1);
                 if !lies {
-                    self.view.append_slice(simd, segments, z, c, to);
+                    let rows = (z, 0..self.view.plan.middle[H]);
+                    self.view.append(simd, segments, rows, c, to);
                 }
                 !lies
             }
             Way::Chosen(chosen) => {
                 (0..self.view.plan.size[H]).all(|y| append_chosen(chosen, [z, y], to))
+            }
+            Way::Columns(turning) => {
+                turning.append(simd, &self.view, z, c, to);
+                true
             }
             _ => false,
         }
@@ -155,9 +161,8 @@ fn append_chosen(chosen: &mut Chosen<'_, '_, u8>, at: [i32; 2], to: &mut Run<'_,
 
 /// Columns on their way to be rows, a few at a time.
 struct Turning<'a> {
+    /// Room for as many rows as are made at once.
     rows: &'a mut [u8],
-    /// Bytes from a row to the next.
-    stride: usize,
     /// Slice, channel and first row of those that are there, and how many they are.
     held: Option<([i32; 2], usize, usize)>,
 }
@@ -165,16 +170,11 @@ struct Turning<'a> {
 impl<'a> Turning<'a> {
     /// Those of `view`, if its rows are columns of the raster; `rows` has room for eight.
     fn of(view: &View<'_, u8>, rows: &'a mut [u8]) -> Option<Self> {
-        let len = view.width() * view.beside();
-        let stride = if view.beside() == 1 { len } else { len + SLACK };
         let is_turned = view.step(H).unsigned_abs() == view.beside() && view.beside() <= 4;
         let height = view.plan.middle[H];
-        let fits = rows_at_once(view.beside()) * stride <= rows.len();
-        (is_turned && fits && view.is_inside(&(0..height))).then_some(Self {
-            rows,
-            stride,
-            held: None,
-        })
+        let fits = ROWS * view.width() * view.beside() <= rows.len();
+        let turns = is_turned && fits && view.is_inside(&(0..height));
+        turns.then_some(Self { rows, held: None })
     }
 
     fn rows(&mut self, simd: Simd, view: &View<'_, u8>, at: [i32; 2], c: usize) -> Lies<'_> {
@@ -182,45 +182,60 @@ impl<'a> Turning<'a> {
         let held = self.held.filter(|([slice, first], channel, count)| {
             (*slice, *channel) == (z, c) && (*first..*first + *count as i32).contains(&y)
         });
-        let ([_, first], _, count) = match held {
-            Some(held) => held,
-            None => self.turn(simd, view, at, c),
-        };
-        let row = (y - first) as usize;
-        let start = row * self.stride;
-        let first = start..start + view.width() * view.beside();
-        Lies { bytes: self.rows, first, step: self.stride as isize, count: count - row }
+        let ([_, first], _, count) = held.unwrap_or_else(|| {
+            // The last of an image with some that were made before, since fewer would be turned pixel
+            // by pixel.
+            let y = y.min(view.plan.middle[H] - ROWS as i32).max(0);
+            let count = turn(simd, view, [z, y], c, &mut Run::over(self.rows));
+            ([z, y], c, count)
+        });
+        self.held = Some(([z, first], c, count));
+        let (row, len) = ((y - first) as usize, view.width() * view.beside());
+        Lies {
+            bytes: self.rows,
+            first: row * len..(row + 1) * len,
+            step: len as isize,
+            count: count - row,
+        }
     }
 
-    /// Turns the rows from `at` on.
-    fn turn(
-        &mut self,
-        simd: Simd,
-        view: &View<'_, u8>,
-        [z, y]: [i32; 2],
-        c: usize,
-    ) -> ([i32; 2], usize, usize) {
-        let (height, beside) = (view.plan.middle[H], view.beside());
-        let count = rows_at_once(beside).min((height - y) as usize);
-        let mirrored = view.step(H) < 0;
-        let leftmost = if mirrored { y + count as i32 - 1 } else { y };
-        let channel = if view.is_interleaved() { 0 } else { c * view.raster.channel_stride };
-        let columns = Columns {
-            bytes: view.raster.pixels,
-            first: view.place([z, leftmost, 0]) as usize + channel,
-            step: view.step(W),
-            len: view.width(),
-            count,
-            mirrored,
-        };
-        match beside {
-            1 => transpose::<1>(simd, columns, self.rows, self.stride),
-            2 => transpose::<2>(simd, columns, self.rows, self.stride),
-            3 => transpose::<3>(simd, columns, self.rows, self.stride),
-            _ => transpose::<4>(simd, columns, self.rows, self.stride),
+    /// Writes all rows of slice `z`, where they belong.
+    fn append(&mut self, simd: Simd, view: &View<'_, u8>, z: i32, c: usize, to: &mut Run<'_, u8>) {
+        let (height, mut y) = (view.plan.middle[H], 0);
+        while y + ROWS as i32 <= height {
+            y += turn(simd, view, [z, y], c, to) as i32;
         }
-        let held = ([z, y], c, count);
-        self.held = Some(held);
-        held
+        if y < height {
+            copy(simd, &self.rows(simd, view, [z, y], c), to);
+        }
     }
+}
+
+/// Turns the rows from (z, y) on, as many as are made at once, and returns how many they are.
+fn turn(
+    simd: Simd,
+    view: &View<'_, u8>,
+    [z, y]: [i32; 2],
+    c: usize,
+    to: &mut Run<'_, u8>,
+) -> usize {
+    let count = ROWS.min((view.plan.middle[H] - y) as usize);
+    let mirrored = view.step(H) < 0;
+    let leftmost = if mirrored { y + count as i32 - 1 } else { y };
+    let channel = if view.is_interleaved() { 0 } else { c * view.raster.channel_stride };
+    let columns = Columns {
+        bytes: view.raster.pixels,
+        first: view.place([z, leftmost, 0]) as usize + channel,
+        step: view.step(W),
+        len: view.width(),
+        count,
+        mirrored,
+    };
+    match view.beside() {
+        1 => transpose::<1>(simd, &columns, to),
+        2 => transpose::<2>(simd, &columns, to),
+        3 => transpose::<3>(simd, &columns, to),
+        _ => transpose::<4>(simd, &columns, to),
+    }
+    count
 }

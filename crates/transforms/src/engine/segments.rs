@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use tallow_core::Run;
 
-use super::view::View;
+use super::view::{View, beyond};
 use crate::kernels::Simd;
 use crate::kernels::bytes::{Lies, Turn, copy_row, turn};
 use crate::kernels::math::to_u8;
-use crate::plan::{CHANNELS_MAX, D, H, W};
+use crate::plan::{Border, CHANNELS_MAX, D, H, W};
 
 /// How the columns of a row that follow each other lie in the raster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,6 @@ pub(super) struct Segments<'a> {
     /// Kind and length, and where the segment lies.
     words: [&'a mut [u32]; 2],
     len: usize,
-    mirror: Turn,
 }
 
 const KINDS: [Kind; 4] = [Kind::Fill, Kind::Still, Kind::Forwards, Kind::Backwards];
@@ -54,8 +53,7 @@ impl<'a> Segments<'a> {
         let at = view.plan.before.at([0, 0, view.columns[0]])[axis];
         let (width, inside) = (view.width(), view.inside(at));
         let first = Segment { kind: Kind::Fill, low: 0, len: 0 };
-        let mirror = Turn::new(true, &[0, 1, 2, 3][..view.beside()]);
-        let mut made = Self { first, words, len: 0, mirror };
+        let mut made = Self { first, words, len: 0 };
         let mut x = 0;
         while x < width {
             let place = |x: usize| view.bordered(axis, at + sign * x as i32);
@@ -101,6 +99,22 @@ impl<'a> Segments<'a> {
         (self.len == 1 && lies).then_some(self.first)
     }
 
+    /// The only segment that is not the fill, where it is of the raster and one column beside the other,
+    /// and how many columns before and behind it are the fill.
+    fn bordered(&self) -> Option<(Segment, [usize; 2])> {
+        let mut fills = [0; 2];
+        let mut inside = None;
+        for segment in self.iter() {
+            match (segment.kind, inside) {
+                (Kind::Fill, None) => fills[0] += segment.len,
+                (Kind::Fill, Some(_)) => fills[1] += segment.len,
+                (Kind::Forwards, None) => inside = Some(segment),
+                _ => return None,
+            }
+        }
+        Some((inside?, fills))
+    }
+
     /// Whether columns run backwards, where there is one segment.
     pub(super) fn is_mirrored(&self) -> bool {
         self.only().is_some_and(|only| only.kind == Kind::Backwards)
@@ -133,29 +147,77 @@ fn segment_of(columns: Range<usize>, place: impl Fn(usize) -> Option<i32>) -> Se
     Segment { kind, low, len }
 }
 
+/// Where coordinates of an axis lie in the raster, in variables of its own: a loop that writes pixels
+/// would read those of the plan again for every row.
+#[derive(Clone, Copy)]
+struct Along {
+    /// From coordinate 0 of the middle image, and from one to the next.
+    first: i32,
+    sign: i32,
+    /// What of the source axis a border surrounds.
+    window: [i32; 2],
+    border: Border,
+    origin: i32,
+    stride: isize,
+}
+
+impl Along {
+    /// Elements from where coordinate `at` of the middle image would lie in the first row, slice or
+    /// column of the raster; `None` where it is the fill.
+    #[inline(always)]
+    fn offset(&self, at: i32) -> Option<isize> {
+        let (at, [start, end]) = (self.source(at), self.window);
+        let at = match (start..end).contains(&at) {
+            true => at,
+            false => start + beyond(self.border, at - start, end - start)?,
+        };
+        Some(self.source_offset(at))
+    }
+
+    #[inline(always)]
+    fn source(&self, at: i32) -> i32 {
+        self.first + self.sign * at
+    }
+
+    /// Those of the coordinates `all` that are inside of the window, where there are some and the
+    /// others are the fill.
+    #[inline(always)]
+    fn inside(&self, all: &Range<i32>) -> Option<Range<i32>> {
+        let [start, end] = self.window;
+        let inside = match self.sign > 0 {
+            true => start - self.first..end - self.first,
+            false => self.first - end + 1..self.first - start + 1,
+        };
+        let inside = inside.start.max(all.start)..inside.end.min(all.end);
+        let is_filled = self.border == Border::Constant || inside == *all;
+        (is_filled && !inside.is_empty()).then_some(inside)
+    }
+
+    /// The same of coordinate `at` of the source, inside of the window.
+    #[inline(always)]
+    fn source_offset(&self, at: i32) -> isize {
+        (at - self.origin) as isize * self.stride
+    }
+}
+
 impl<'a> View<'a, u8> {
-    /// How far the row (z, y) lies from where it would in the first row of the raster; `None` where
-    /// all of it is the fill.
-    #[inline(always)]
-    fn row_offset(&self, [z, y]: [i32; 2]) -> Option<isize> {
-        Some(self.axis_offset(D, z)? + self.axis_offset(H, y)?)
-    }
-
-    /// What coordinate `at` of axis `k` adds to that.
-    #[inline(always)]
-    fn axis_offset(&self, k: usize, at: i32) -> Option<isize> {
-        let map = &self.plan.before;
+    /// Axis `k` of the middle image.
+    fn along(&self, k: usize) -> Along {
+        let (plan, map) = (self.plan, &self.plan.before);
         let axis = map.axis[k] as usize;
-        let at = self.bordered(axis, map.offset[axis] + map.sign[k] * at)?;
-        Some(self.raster.offset(axis, at))
+        Along {
+            first: map.offset[axis],
+            sign: map.sign[k],
+            window: [plan.window_start[axis], plan.window_end[axis]],
+            border: plan.border(),
+            origin: self.raster.origin[axis],
+            stride: self.raster.strides[axis] as isize,
+        }
     }
 
-    /// Where column `low` of a row begins that is `offset` away, in channel `c` of planes.
-    #[inline(always)]
-    fn begins(&self, offset: isize, low: i32, c: usize) -> usize {
-        let axis = self.plan.before.axis[W] as usize;
-        let channel = if self.is_interleaved() { 0 } else { c * self.raster.channel_stride };
-        (offset + self.raster.offset(axis, low)) as usize + channel
+    /// Elements from the first of the raster to channel `c`, where channels are planes.
+    fn channel(&self, c: usize) -> isize {
+        if self.is_interleaved() { 0 } else { (c * self.raster.channel_stride) as isize }
     }
 
     /// The rows of slice `z` from row `y` on, of channel `c` where channels are planes, that lie alike
@@ -167,71 +229,80 @@ impl<'a> View<'a, u8> {
         c: usize,
     ) -> Option<Lies<'a>> {
         let Segment { low, len, .. } = segments.only()?;
-        let first = self.begins(self.row_offset([z, y])?, low, c);
+        let row = self.along(D).offset(z)? + self.along(H).offset(y)?;
+        let first = (row + self.along(W).source_offset(low) + self.channel(c)) as usize;
         let height = self.plan.middle[H];
         let count = if self.is_inside(&(0..height)) { (height - y) as usize } else { 1 };
         let first = first..first + len * self.beside();
         Some(Lies { bytes: self.raster.pixels, first, step: self.step(H), count })
     }
 
-    /// Writes row `at`, (z, y): of whole pixels, or of channel `c` where channels are planes. Fills
-    /// are rounded.
+    /// Writes the rows `rows` of slice `z`: of whole pixels, or of channel `c` where channels are planes.
+    /// Fills are rounded.
+    ///
+    /// What is fill at the end of a row and at the beginning of the next is written at once, and so are
+    /// rows that are nothing else.
     pub(super) fn append(
         &self,
         simd: Simd,
         segments: &Segments<'_>,
-        at: [i32; 2],
-        c: usize,
-        to: &mut Run<'_, u8>,
-    ) {
-        self.append_row(simd, segments, &self.still_fill(c), at, c, to);
-    }
-
-    /// The same of all rows of slice `z`.
-    pub(super) fn append_slice(
-        &self,
-        simd: Simd,
-        segments: &Segments<'_>,
-        z: i32,
+        (z, rows): (i32, Range<i32>),
         c: usize,
         to: &mut Run<'_, u8>,
     ) {
         let fill = self.still_fill(c);
+        let (width, slice) = (self.width(), self.along(D).offset(z));
+        let [down, across] = [H, W].map(|k| self.along(k));
+        let channel = self.channel(c);
         simd.run(
             #[inline(always)]
             || {
-                for y in 0..self.plan.middle[H] {
-                    self.append_row(simd, segments, &fill, [z, y], c, to);
+                if let (Some(slice), Some((segment, fills))) = (slice, segments.bordered())
+                    && let Some(inside) = down.inside(&rows)
+                {
+                    let first = slice + across.source_offset(segment.low) + channel;
+                    let first = (first + down.source_offset(down.source(inside.start))) as usize;
+                    let len = segment.len * self.beside();
+                    let (bytes, count) = (self.raster.pixels, inside.len());
+                    let lies = Lies { bytes, first: first..first + len, step: self.step(H), count };
+                    let outside = [inside.start - rows.start, rows.end - inside.end];
+                    let [above, below] = outside.map(|rows| rows as usize * width);
+                    let around = [above + fills[0], fills[1] + fills[0], fills[1] + below];
+                    return fill.append_between(&lies, around, to);
                 }
+                let mut filled = 0;
+                for y in rows {
+                    let (Some(slice), Some(row)) = (slice, down.offset(y)) else {
+                        filled += width;
+                        continue;
+                    };
+                    for segment in segments.iter() {
+                        if segment.kind == Kind::Fill {
+                            filled += segment.len;
+                            continue;
+                        }
+                        fill.append(std::mem::take(&mut filled), to);
+                        let first = slice + row + across.source_offset(segment.low) + channel;
+                        self.append_segment(simd, segment, first as usize, to);
+                    }
+                }
+                fill.append(filled, to);
             },
         );
     }
 
+    /// Writes a segment of the raster that begins at `first`.
     #[inline(always)]
-    fn append_row(
-        &self,
-        simd: Simd,
-        segments: &Segments<'_>,
-        fill: &Still,
-        at: [i32; 2],
-        c: usize,
-        to: &mut Run<'_, u8>,
-    ) {
-        let Some(offset) = self.row_offset(at) else { return fill.append(self.width(), to) };
+    fn append_segment(&self, simd: Simd, segment: Segment, first: usize, to: &mut Run<'_, u8>) {
         let (pixels, beside) = (self.raster.pixels, self.beside());
-        for Segment { kind, low, len } in segments.iter() {
-            if kind == Kind::Fill {
-                fill.append(len, to);
-                continue;
+        let lies = Lies::one(pixels, first..first + segment.len * beside);
+        match segment.kind {
+            Kind::Forwards => copy_row(&lies, to),
+            Kind::Backwards => {
+                turn(simd, &lies, &Turn::new(true, &[0, 1, 2, 3][..beside]), to);
             }
-            let first = self.begins(offset, low, c);
-            let lies = Lies::one(pixels, first..first + len * beside);
-            match kind {
-                Kind::Forwards => copy_row(&lies, to),
-                Kind::Backwards => turn(simd, &lies, &segments.mirror, to),
-                Kind::Still | Kind::Fill => {
-                    Still::new(&pixels[first..][..beside]).append(len, to);
-                }
+            Kind::Still | Kind::Fill => {
+                Still::new(&pixels[first..][..beside]).append(segment.len, to);
             }
         }
     }
@@ -245,26 +316,76 @@ impl<'a> View<'a, u8> {
 
 /// A pixel that comes again and again.
 struct Still {
-    block: [u8; 64],
+    block: [u8; BLOCK],
     /// Bytes of whole pixels in the block.
     kept: usize,
     /// Bytes of a pixel.
     len: usize,
 }
 
+/// Bytes from which on equal ones are written by the call of the platform: the borders on both sides
+/// of a row are mostly fewer.
+const LONG: usize = 256;
+
+/// Bytes that are written at once.
+const BLOCK: usize = 64;
+
+/// Bytes of a row up to which it is copied in such blocks.
+const NEAR: usize = 2048;
+
 impl Still {
     fn new(pixel: &[u8]) -> Self {
-        let mut block = [pixel[0]; 64];
+        let mut block = [pixel[0]; BLOCK];
+        let mut kept = block.len();
         if pixel.iter().any(|byte| *byte != pixel[0]) {
             block.chunks_exact_mut(pixel.len()).for_each(|to| to.copy_from_slice(pixel));
+            kept = kept / pixel.len() * pixel.len();
         }
-        Self { block, kept: block.len() / pixel.len() * pixel.len(), len: pixel.len() }
+        Self { block, kept, len: pixel.len() }
+    }
+
+    /// Writes the rows `lies`, and it so many times before, between and behind them.
+    ///
+    /// Rows that are not long are copied here, since a call would have to be made for each, after which
+    /// nothing is in registers: an image of 224x224 with borders of 16 takes two thirds of the time.
+    #[inline(always)]
+    fn append_between(
+        &self,
+        lies: &Lies<'_>,
+        [before, between, behind]: [usize; 3],
+        to: &mut Run<'_, u8>,
+    ) {
+        self.append(before, to);
+        let (lies, len) = (lies.clone(), lies.first.len());
+        let blocks = len.saturating_sub(1) / BLOCK;
+        let fills = (between * self.len).saturating_sub(1) / self.kept;
+        let last = [len - blocks * BLOCK, between * self.len - fills * self.kept];
+        let room = (blocks + fills + 2) * BLOCK;
+        for row in 0..lies.count {
+            let range = lies.range(row);
+            let is_last = row + 1 == lies.count;
+            let is_near = range.start + (blocks + 1) * BLOCK <= lies.bytes.len();
+            if is_last || !is_near || len > NEAR || to.left() < room {
+                to.copy(&lies.bytes[range]);
+                self.append(if is_last { behind } else { between }, to);
+                continue;
+            }
+            let (from, mut to) = (&lies.bytes[range.start..], to.blocks());
+            let (whole, _) = from.as_chunks::<BLOCK>();
+            whole[..blocks].iter().for_each(|block| to.put(*block, BLOCK));
+            to.put(whole[blocks], last[0]);
+            (0..fills).for_each(|_| to.put(self.block, self.kept));
+            to.put(self.block, last[1]);
+        }
     }
 
     /// Writes it `count` times. Borders are narrow: calls would take as long as their bytes.
     #[inline(always)]
     fn append(&self, count: usize, to: &mut Run<'_, u8>) {
         let mut left = count * self.len;
+        if left >= LONG && self.kept == self.block.len() {
+            return to.fill(self.block[0], left);
+        }
         while left > 0 {
             let len = left.min(self.kept);
             match to.left() >= self.block.len() {

@@ -20,7 +20,7 @@ pub(crate) use self::count::count;
 pub(crate) use self::gather::gather;
 pub(crate) use self::plane::plane;
 pub(crate) use self::table::{Table, look_up, look_up_pixels};
-pub(crate) use self::transpose::{Columns, SLACK, rows_at_once, transpose};
+pub(crate) use self::transpose::{Columns, ROWS, transpose};
 pub(crate) use self::turn::{Lies, Turn, copy, copy_row, turn};
 
 /// Bytes that look like noise, for tests.

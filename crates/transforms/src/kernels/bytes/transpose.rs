@@ -1,20 +1,18 @@
 //! Columns that become rows.
 //!
 //! A row of a turned image takes a pixel of every row of the source, each on another line of the
-//! cache. A few rows are therefore made at once, so that what a line holds is used while it is near:
-//! 224 lines of 64 bytes are half of the first cache. Within them, blocks of 4x4 pixels (8x8 of one
-//! byte, 4x16 where vectors have 64 bytes) are turned in registers.
+//! cache. Eight rows are therefore made at once, so that what a line holds is used while it is near:
+//! 375 lines of 64 bytes and eight rows of the image are what the first cache has. Within them,
+//! blocks of 8x8 pixels are turned in registers.
 
-use crate::kernels::Simd;
+use tallow_core::Run;
 
 #[cfg(target_arch = "x86_64")]
-use super::{v3, vbmi};
+use super::v3;
+use crate::kernels::Simd;
 
-/// The most rows that are made at once.
-pub(crate) const ROWS_MAX: usize = 8;
-
-/// Bytes behind a row of more than one byte per pixel that may be written, to no end.
-pub(crate) const SLACK: usize = 16;
+/// Rows that are made at once.
+pub(crate) const ROWS: usize = 8;
 
 /// Columns of the source, beside each other, each of which becomes a row.
 #[derive(Debug, Clone, Copy)]
@@ -45,36 +43,27 @@ impl Columns<'_> {
     }
 }
 
-/// Columns that [`transpose`] makes rows of at once, of pixels of `N` bytes.
-pub(crate) const fn rows_at_once(bytes_per_pixel: usize) -> usize {
-    if bytes_per_pixel == 1 { ROWS_MAX } else { ROWS_MAX / 2 }
-}
-
-/// Writes `columns` of pixels of `N` bytes as rows, `stride` bytes apart: at least a row, and
-/// [`SLACK`] more where `N` is not 1.
-pub(crate) fn transpose<const N: usize>(
-    simd: Simd,
-    columns: Columns<'_>,
-    to: &mut [u8],
-    stride: usize,
-) {
-    let mut done = 0;
+/// Writes `columns` of pixels of `N` bytes as rows, one behind the other.
+pub(crate) fn transpose<const N: usize>(simd: Simd, columns: &Columns<'_>, to: &mut Run<'_, u8>) {
+    let pixel = |row: usize, x: usize| -> [u8; N] {
+        *columns.bytes[columns.place::<N>(row, x)..].first_chunk().expect("a pixel")
+    };
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = simd.v3()
-        && columns.count == rows_at_once(N)
+        && columns.count == ROWS
     {
-        if let Some(proof) = simd.vbmi() {
-            done = vbmi::transpose::<N>(proof, &columns, to, stride);
+        let mut rows = to.rows::<ROWS>(columns.len * N);
+        v3::transpose::<N>(v3, columns, &mut rows);
+        while rows.left() > 0 {
+            let x = columns.len - rows.left() / N;
+            rows.put::<N>(std::array::from_fn(|row| pixel(row, x)), N);
         }
-        done = v3::transpose::<N>(v3, &columns, done, to, stride);
+        return;
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = simd;
     for row in 0..columns.count {
-        let to = &mut to[row * stride..][..columns.len * N];
-        for (x, to) in to.as_chunks_mut::<N>().0.iter_mut().enumerate().skip(done) {
-            to.copy_from_slice(&columns.bytes[columns.place::<N>(row, x)..][..N]);
-        }
+        to.extend::<N>((0..columns.len).map(|x| pixel(row, x)));
     }
 }
 
@@ -84,9 +73,10 @@ mod tests {
     use super::*;
 
     fn transposes<const N: usize>() {
-        for (height, width) in [(1, 1), (3, 9), (4, 4), (8, 8), (17, 9), (40, 11), (53, 6)] {
+        for (height, width) in [(1, 1), (3, 9), (4, 4), (8, 8), (17, 9), (40, 11), (53, 6), (64, 8)]
+        {
             let all = bytes(height * width * N);
-            for count in 1..=rows_at_once(N).min(width) {
+            for count in 1..=ROWS.min(width) {
                 for (mirrored, upwards) in [(false, false), (true, false), (false, true)] {
                     let step = (width * N) as isize;
                     let left = width - count;
@@ -96,15 +86,17 @@ mod tests {
                     };
                     let columns =
                         Columns { bytes: &all, first, step, len: height, count, mirrored };
-                    let stride = height * N + if N == 1 { 0 } else { SLACK };
                     for simd in Simd::levels() {
-                        let mut to = vec![0; stride * count];
-                        transpose::<N>(simd, columns, &mut to, stride);
+                        let mut to = vec![0; height * N * count];
+                        let mut run = Run::over(&mut to);
+                        transpose::<N>(simd, &columns, &mut run);
+                        assert_eq!(run.left(), 0);
+                        drop(run);
                         for (row, x) in (0..count).flat_map(|r| (0..height).map(move |x| (r, x))) {
                             let y = if upwards { height - 1 - x } else { x };
                             let column = left + if mirrored { count - 1 - row } else { row };
                             let expected = &all[(y * width + column) * N..][..N];
-                            assert_eq!(&to[row * stride + x * N..][..N], expected);
+                            assert_eq!(&to[(row * height + x) * N..][..N], expected);
                         }
                     }
                 }

@@ -11,20 +11,13 @@ use crate::kernels::Simd;
 /// The most bytes of a pixel that is turned.
 const BYTES_MAX: usize = 4;
 
-/// How the pixels of rows are copied. What vectors need to know is worked out once: for a row it would
-/// take as long as all of its bytes.
+/// How the pixels of rows are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn {
     mirrored: bool,
     /// The channel that each channel takes.
     channels: [u8; BYTES_MAX],
     len: usize,
-    /// The byte that each byte of a block takes: of whole pixels, the first, or where it is mirrored
-    /// the last of what is read.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) narrow: [u8; 16],
-    #[cfg(target_arch = "x86_64")]
-    pub(super) wide: [u8; 64],
 }
 
 impl Turn {
@@ -33,31 +26,65 @@ impl Turn {
     pub(crate) fn new(mirrored: bool, channels: &[u8]) -> Self {
         let mut all = [0; BYTES_MAX];
         all[..channels.len()].copy_from_slice(channels);
-        Self {
-            mirrored,
-            channels: all,
-            len: channels.len(),
-            #[cfg(target_arch = "x86_64")]
-            narrow: order(mirrored, channels),
-            #[cfg(target_arch = "x86_64")]
-            wide: order(mirrored, channels),
-        }
+        Self { mirrored, channels: all, len: channels.len() }
     }
 
     pub(super) fn is_mirrored(&self) -> bool {
         self.mirrored
     }
+
+    /// The byte that each byte of a block of pixels of `N` channels takes, inside of what is compiled
+    /// for a level: sums that vectors make, where a byte at a time would take as long as a row.
+    #[inline(always)]
+    pub(super) fn order<const N: usize, const B: usize>(&self, places: &Places<B>) -> [u8; B] {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| {
+                let taken = |c: usize| places.of_channel[c][i] & self.channels[c];
+                places.pixel[i] + (0..N).map(taken).sum::<u8>()
+            },
+        )
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn order<const B: usize>(mirrored: bool, channels: &[u8]) -> [u8; B] {
-    let n = channels.len();
-    let mut order = [0; B];
-    for (pixel, order) in order.chunks_exact_mut(n).enumerate() {
-        let first = if mirrored { B - (pixel + 1) * n } else { pixel * n };
-        order.iter_mut().zip(channels).for_each(|(to, channel)| *to = first as u8 + channel);
+/// Where the pixels of a block lie whose bytes are written, and of which channel each byte is.
+pub(super) struct Places<const B: usize> {
+    /// Where the pixel of each byte begins.
+    pixel: [u8; B],
+    /// All bits of the bytes that are of each channel.
+    of_channel: [[u8; B]; BYTES_MAX],
+}
+
+impl<const B: usize> Places<B> {
+    /// Of a block whose pixels of `N` channels are whole, the first or, where it is mirrored, the last
+    /// of what is read.
+    pub(super) const fn of<const N: usize>(mirrored: bool) -> Self {
+        let mut made = Self::behind::<N>(0, 0);
+        let mut i = 0;
+        while i < B {
+            let pixel = i / N;
+            made.pixel[i] = match (mirrored, pixel < B / N) {
+                (true, true) => (B - (pixel + 1) * N) as u8,
+                (true, false) => 0,
+                (false, _) => (pixel * N) as u8,
+            };
+            i += 1;
+        }
+        made
     }
-    order
+
+    /// Of a block that begins with byte `first` of those that are written, and reads from byte `from`
+    /// of those that they are of.
+    pub(super) const fn behind<const N: usize>(first: usize, from: usize) -> Self {
+        let mut made = Self { pixel: [0; B], of_channel: [[0; B]; BYTES_MAX] };
+        let mut i = 0;
+        while i < B {
+            made.pixel[i] = ((first + i) / N * N).wrapping_sub(from) as u8;
+            made.of_channel[(first + i) % N][i] = 0xff;
+            i += 1;
+        }
+        made
+    }
 }
 
 /// Rows that lie alike, and what lies around them, which may be read to no end.
@@ -83,24 +110,21 @@ impl<'a> Lies<'a> {
         Self { bytes, first, step: 0, count: 1 }
     }
 
-    /// Where rows lie.
+    /// Where a row lies.
     #[inline(always)]
-    fn ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (Range { start, end }, step) = (self.first.clone(), self.step);
-        let moved = move |at: usize, row: usize| (at as isize + row as isize * step) as usize;
-        (0..self.count).map(move |row| moved(start, row)..moved(end, row))
+    pub(crate) fn range(&self, row: usize) -> Range<usize> {
+        let start = (self.first.start as isize + row as isize * self.step) as usize;
+        start..start + self.first.len()
     }
 
     /// One of the rows.
     pub(crate) fn only(&self, row: usize) -> Self {
-        let moved = |at: usize| (at as isize + row as isize * self.step) as usize;
-        Self::one(self.bytes, moved(self.first.start)..moved(self.first.end))
+        Self::one(self.bytes, self.range(row))
     }
 
     /// The rows.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let bytes = self.bytes;
-        self.ranges().map(move |range| &bytes[range])
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+        (0..self.count).map(|row| &self.bytes[self.range(row)])
     }
 }
 
@@ -178,6 +202,10 @@ pub(crate) fn copy_row(from: &Lies<'_>, to: &mut Run<'_, u8>) {
 }
 
 /// Writes rows in blocks of `B` bytes as `of` makes them; see [`row_in_blocks`].
+///
+/// A row of 224 pixels is eleven blocks: what each row asks before them is asked once for all those
+/// around which there is enough to be read and written. A mirrored image takes 3.9 us so instead of
+/// 5.3, where its bytes alone take 3.
 #[inline(always)]
 pub(super) fn in_blocks<const B: usize, const KEPT: usize>(
     from: &Lies<'_>,
@@ -185,9 +213,63 @@ pub(super) fn in_blocks<const B: usize, const KEPT: usize>(
     to: &mut Run<'_, u8>,
     of: impl Fn([u8; B]) -> [u8; B],
 ) {
-    for row in from.ranges() {
-        row_in_blocks::<B, KEPT>(from.bytes, row, mirrored, to, &of);
+    // In variables of its own, since what is written could be of `from` as far as a compiler knows.
+    let from = from.clone();
+    let Range { start: first, end } = whole_rows::<B, KEPT>(&from, mirrored, to.left());
+    for row in 0..first {
+        row_in_blocks::<B, KEPT>(from.bytes, from.range(row), mirrored, to, &of);
     }
+    let blocks = from.first.len().saturating_sub(1) / KEPT;
+    let last = from.first.len() - blocks * KEPT;
+    let step = if mirrored { KEPT.wrapping_neg() } else { KEPT };
+    let mut put = to.blocks();
+    for row in first..end {
+        let range = from.range(row);
+        let mut at = if mirrored { range.end - B } else { range.start };
+        for _ in 0..blocks {
+            put.put(of(block(from.bytes, at)), KEPT);
+            at = at.wrapping_add(step);
+        }
+        put.put(of(block(from.bytes, at)), last);
+    }
+    drop(put);
+    for row in end..from.count {
+        row_in_blocks::<B, KEPT>(from.bytes, from.range(row), mirrored, to, &of);
+    }
+}
+
+/// The rows that [`in_blocks`] can make of nothing but blocks, if so many bytes can be written: those
+/// at an end of the image may lack what the first or the last block of a row reads or writes beside
+/// it.
+fn whole_rows<const B: usize, const KEPT: usize>(
+    from: &Lies<'_>,
+    mirrored: bool,
+    left: usize,
+) -> Range<usize> {
+    let len = from.first.len();
+    if len == 0 {
+        return 0..0;
+    }
+    // What the blocks of a row cover.
+    let span = (len - 1) / KEPT * KEPT + B;
+    let reads = |row: usize| match mirrored {
+        true => from.range(row).end >= span,
+        false => from.range(row).start + span <= from.bytes.len(),
+    };
+    let written = left.checked_sub(span).map_or(0, |left| left / len + 1);
+    let (mut first, mut end) = (0, from.count.min(written));
+    while first < end && !reads(first) {
+        first += 1;
+    }
+    while first < end && !reads(end - 1) {
+        end -= 1;
+    }
+    first..end
+}
+
+#[inline(always)]
+fn block<const B: usize>(bytes: &[u8], first: usize) -> [u8; B] {
+    *bytes[first..].first_chunk().expect("a block")
 }
 
 /// Writes a row in blocks of `B` bytes as `of` shuffles them, of each of which `KEPT` are whole pixels.
@@ -206,10 +288,9 @@ pub(super) fn row_in_blocks<const B: usize, const KEPT: usize>(
     let fitting = |room: usize| room.checked_sub(B).map_or(0, |room| room / KEPT + 1);
     let read = if mirrored { end } else { bytes.len() - start };
     let blocks = ((end - start) / KEPT).min(fitting(read)).min(fitting(to.left()));
-    let load = |first: usize| -> [u8; B] { *bytes[first..].first_chunk().expect("a block") };
     to.extend_overlapping::<B, KEPT>((0..blocks).map(
         #[inline(always)]
-        |block| of(load(if mirrored { end - block * KEPT - B } else { start + block * KEPT })),
+        |at| of(block(bytes, if mirrored { end - at * KEPT - B } else { start + at * KEPT })),
     ));
     let (mut start, mut end) = match mirrored {
         false => (start + blocks * KEPT, end),
@@ -218,8 +299,8 @@ pub(super) fn row_in_blocks<const B: usize, const KEPT: usize>(
     while start < end {
         let len = KEPT.min(end - start);
         let lies = if mirrored { end.checked_sub(B) } else { Some(start) };
-        let block = match lies.filter(|first| first + B <= bytes.len()) {
-            Some(first) => load(first),
+        let made = of(match lies.filter(|first| first + B <= bytes.len()) {
+            Some(first) => block(bytes, first),
             None => {
                 let mut block = [0; B];
                 let part = if mirrored { B - len..B } else { 0..len };
@@ -227,10 +308,10 @@ pub(super) fn row_in_blocks<const B: usize, const KEPT: usize>(
                 block[part].copy_from_slice(&bytes[first..][..len]);
                 block
             }
-        };
+        });
         match to.left() >= B {
-            true => to.put(of(block), len),
-            false => to.copy(&of(block)[..len]),
+            true => to.put(made, len),
+            false => to.copy(&made[..len]),
         }
         (start, end) = if mirrored { (start, end - len) } else { (start + len, end) };
     }
@@ -246,7 +327,7 @@ mod tests {
         let kept = std::array::from_fn(|c| c as u8);
         for channels in [kept, swapped, [0; N]] {
             for mirrored in [false, true] {
-                for n in [0, 1, 5, 6, 10, 11, 16, 17, 20, 21, 22, 42, 64, 100] {
+                for n in [0, 1, 5, 6, 10, 11, 16, 17, 20, 21, 22, 42, 64, 100, 1100] {
                     turns_everywhere(n, mirrored, channels);
                 }
             }

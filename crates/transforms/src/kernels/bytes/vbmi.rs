@@ -1,4 +1,4 @@
-//! Moves and tables in AVX-512 VBMI, which shuffles 64 bytes at once and looks 128 levels up.
+//! Moves of rows and tables in AVX-512 VBMI, which shuffles 64 bytes at once and looks 128 levels up.
 
 use std::arch::x86_64::__m512i;
 
@@ -7,8 +7,7 @@ use tallow_core::Run;
 use tallow_images::Vbmi;
 
 use super::table::{self, Table};
-use super::transpose::Columns;
-use super::turn::{self, Lies, Turn};
+use super::turn::{self, Lies, Places, Turn};
 
 /// Bytes of a vector.
 const LANES: usize = 64;
@@ -65,6 +64,14 @@ impl<const N: usize> NullaryFnOnce for LookUp<'_, '_, N> {
     fn call(self) {
         let Self { vbmi, from, tables, to } = self;
         let tables = tables.map(|table| -> [__m512i; 4] { cast(table.levels) });
+        if N == 1 {
+            return table::in_aligned_blocks::<LANES>(
+                from,
+                to,
+                #[inline(always)]
+                |block| cast(looked_up(vbmi, cast(block), tables[0])),
+            );
+        }
         let masks = const { masks::<N>() };
         let mut first = 0;
         table::in_blocks::<LANES>(
@@ -98,18 +105,26 @@ impl<const N: usize> NullaryFnOnce for Turned<'_, '_, N> {
 
     #[inline(always)]
     fn call(self) {
-        match N {
-            3 => self.in_blocks::<63>(),
-            _ => self.in_blocks::<64>(),
+        match (N, self.turn.is_mirrored()) {
+            (3, true) => self.in_blocks::<63>(&const { Places::of::<N>(true) }),
+            (3, false) => self.in_groups(),
+            (_, true) => self.in_blocks::<64>(&const { Places::of::<N>(true) }),
+            (_, false) => self.in_blocks::<64>(&const { Places::of::<N>(false) }),
         }
     }
 }
 
+/// Bytes of the fewest vectors that hold whole pixels of three bytes.
+const GROUP: usize = 3 * LANES;
+
+/// Bytes from which on it takes less time to begin where lines do.
+const LONG: usize = 16 * GROUP;
+
 impl<const N: usize> Turned<'_, '_, N> {
     #[inline(always)]
-    fn in_blocks<const KEPT: usize>(self) {
+    fn in_blocks<const KEPT: usize>(self, places: &Places<LANES>) {
         let Self { vbmi, from, turn, to } = self;
-        let order = cast(turn.wide);
+        let order = cast(turn.order::<N, LANES>(places));
         turn::in_blocks::<LANES, KEPT>(
             from,
             turn.is_mirrored(),
@@ -118,76 +133,65 @@ impl<const N: usize> Turned<'_, '_, N> {
             |block| cast(vbmi.shuffled(cast(block), order)),
         );
     }
-}
 
-/// Pixels of a row that are transposed at once.
-const ACROSS: usize = 16;
-
-/// Columns that become rows at once.
-const COLUMNS: usize = 4;
-
-/// Transposes blocks of four columns of 16 pixels, of three bytes or four, and returns how many pixels
-/// of each row are written.
-pub(super) fn transpose<const N: usize>(
-    vbmi: Vbmi,
-    columns: &Columns<'_>,
-    to: &mut [u8],
-    stride: usize,
-) -> usize {
-    match N {
-        3 | 4 => vbmi.vectorize(Transposed::<N> { vbmi, columns, to, stride }),
-        _ => 0,
-    }
-}
-
-/// Where the bytes of a row are, of each column, in 16 rows of 16 bytes: its first half in the first
-/// two vectors of 64, and the second in the others. Each half is at the same numbers of its own.
-const fn places<const N: usize>() -> [[u8; LANES]; COLUMNS] {
-    let (mut places, mut column) = ([[0; LANES]; COLUMNS], 0);
-    while column < COLUMNS {
-        let mut i = 0;
-        while i < ACROSS * N {
-            let row = i / N % (ACROSS / 2);
-            places[column][i] = (row * 16 + column * N + i % N) as u8;
-            i += 1;
-        }
-        column += 1;
-    }
-    places
-}
-
-struct Transposed<'a, const N: usize> {
-    vbmi: Vbmi,
-    columns: &'a Columns<'a>,
-    to: &'a mut [u8],
-    stride: usize,
-}
-
-impl<const N: usize> NullaryFnOnce for Transposed<'_, N> {
-    type Output = usize;
-
+    /// Three vectors at once, none of which is written twice, and of long rows each on one line of the
+    /// cache: stores of 64 bytes that follow each other at 63 lie on two, and take a fifth longer.
     #[inline(always)]
-    fn call(self) -> usize {
-        let Self { vbmi, columns, to, stride } = self;
-        let places = const { places::<N>() }.map(|places| -> __m512i { cast(places) });
-        let second_half = !0 << (ACROSS / 2 * N);
-        let whole = columns.len / ACROSS * ACROSS;
-        for x in (0..whole).step_by(ACROSS) {
-            let mut rows = [[0; 16]; ACROSS];
-            for (i, row) in rows.iter_mut().enumerate() {
-                // The last pixels of an image have no 16 bytes.
-                let read = columns.bytes[columns.at(x + i)..].first_chunk::<16>();
-                let Some(read) = read else { return x };
-                *row = *read;
-            }
-            let [a, b, c, d]: [__m512i; 4] = cast(rows);
-            for (column, places) in places.into_iter().enumerate() {
-                let halves = [[a, b], [c, d]].map(|half| vbmi.shuffled_of_two(half, places));
-                let made: [u8; LANES] = cast(vbmi.chosen(halves, second_half));
-                let row = if columns.mirrored { COLUMNS - 1 - column } else { column };
-                to[row * stride + x * N..][..LANES].copy_from_slice(&made);
+    fn in_groups(self) {
+        let Self { vbmi, from, turn, to } = self;
+        let [first, second, third] = const {
+            [
+                Places::behind::<N>(0, 0),
+                Places::behind::<N>(LANES, 0),
+                Places::behind::<N>(2 * LANES, LANES),
+            ]
+        }
+        .each_ref()
+        .map(|places| cast(turn.order::<N, LANES>(places)));
+        let is_third = vbmi.top_bits(second);
+        let order = cast(turn.order::<N, LANES>(&const { Places::of::<N>(false) }));
+        for row in 0..from.count {
+            let range = from.range(row);
+            let aligned = range.start + until_aligned(to, range.len());
+            let whole = aligned + (range.end - aligned) / GROUP * GROUP;
+            for (part, is_grouped) in
+                [(range.start..aligned, false), (aligned..whole, true), (whole..range.end, false)]
+            {
+                if !is_grouped {
+                    turn::row_in_blocks::<LANES, 63>(
+                        from.bytes,
+                        part,
+                        false,
+                        to,
+                        #[inline(always)]
+                        |block| cast(vbmi.shuffled(cast(block), order)),
+                    );
+                    continue;
+                }
+                let mut put = to.blocks();
+                for group in from.bytes[part].as_chunks::<GROUP>().0 {
+                    let [a, b, c]: [__m512i; 3] = std::array::from_fn(|k| {
+                        let block: &[u8; LANES] =
+                            group[k * LANES..].first_chunk().expect("a third");
+                        cast(*block)
+                    });
+                    let middle = [vbmi.shuffled_of_two([a, b], second), vbmi.shuffled(c, second)];
+                    put.put::<LANES>(cast(vbmi.shuffled_of_two([a, b], first)), LANES);
+                    put.put::<LANES>(cast(vbmi.chosen(middle, is_third)), LANES);
+                    put.put::<LANES>(cast(vbmi.shuffled_of_two([b, c], third)), LANES);
+                }
             }
         }
-        whole
     }
+}
+
+/// Bytes of whole pixels of three after which stores lie on one line of the cache each, of a row of
+/// `len` bytes; none where the row is short.
+fn until_aligned(to: &Run<'_, u8>, len: usize) -> usize {
+    if len < LONG {
+        return 0;
+    }
+    let first = to.until_aligned(LANES);
+    // 64 is 1 more than whole pixels.
+    first + (3 - first % 3) % 3 * LANES
 }
