@@ -51,8 +51,13 @@ pub(super) fn run(
     let (line, scratch) = tile.split_at_mut(tile.len() / 4);
     let source = Source::new(plan, raw, finding, line, bytemuck::cast_slice_mut(store));
     let mut stage = Stage { simd, plan, channels, source, scratch };
-    let tables = recolor.map_or_else(|| stage.tables(), Tables::of_pixels);
-    stage.deliver(&tables, to);
+    match recolor {
+        Some(recolor) => stage.deliver(&Tables::of_pixels(recolor), to),
+        None => {
+            let tables = stage.tables();
+            stage.deliver(&tables, to);
+        }
+    }
     true
 }
 
@@ -211,9 +216,17 @@ impl Stage<'_, '_> {
 
 /// Paints the boxes of the channels `channels` over `rows`, which begin with row `y` of a slice.
 fn paint(tables: &Tables, plan: &StagePlan, y: i32, channels: &Range<usize>, rows: &mut [u8]) {
-    let (width, beside) = (plan.size[W] as usize, channels.len());
-    for (y, row) in (y..).zip(rows.chunks_exact_mut((width * beside).max(1))) {
-        for (columns, bytes) in tables.painted(plan, y) {
+    let beside = channels.len();
+    let len = (plan.size[W] as usize * beside).max(1);
+    let first = y as usize;
+    let there = first..first + rows.len() / len;
+    for ([own, columns], bytes) in tables.painted(plan) {
+        let own = own.start.max(there.start)..own.end.min(there.end);
+        if own.is_empty() || columns.is_empty() {
+            continue;
+        }
+        let own = &mut rows[(own.start - first) * len..(own.end - first) * len];
+        for row in own.chunks_exact_mut(len) {
             let pixels = &mut row[columns.start * beside..columns.end * beside];
             match &bytes[channels.clone()] {
                 [a, others @ ..] if others.iter().all(|b| b == a) => pixels.fill(*a),
@@ -246,13 +259,10 @@ impl<'t> Finish<'t> {
     /// Of the channels `channels`, which lie side by side, in rows that may be mirrored.
     fn new(tables: &'t Tables, channels: Range<usize>, is_mirrored: bool) -> Self {
         let order = &tables.order[channels.clone()];
-        let own = &tables.tables[channels.clone()];
-        let look = match own {
-            _ if own.iter().all(Table::is_identity) => {
-                tables.recolor.map_or(Look::Kept, Look::Recolored)
-            }
-            [table, rest @ ..] if rest.iter().all(|other| other == table) => Look::One(table),
-            _ => Look::Each(own),
+        let look = match tables.of(channels.clone()) {
+            None => tables.recolor.map_or(Look::Kept, Look::Recolored),
+            Some([table, rest @ ..]) if rest.iter().all(|other| other == table) => Look::One(table),
+            Some(own) => Look::Each(own),
         };
         let (channel, order) = match channels.len() {
             1 => (usize::from(order[0]), &[0][..]),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytemuck::Zeroable as _;
 
 use super::memory::Tile;
-use super::program::{self, Place, columns_of, number_of};
+use super::program::{self, Place, box_of, number_of};
 use super::statistics::Statistic;
 use super::store::Stored as _;
 use crate::kernels::Simd;
@@ -18,18 +18,25 @@ use crate::plan::{CHANNELS_MAX, Channels, OPS_MAX, Op, OpCode, StagePlan, canvas
 /// Levels of a byte.
 pub(super) const LEVELS: usize = 256;
 
-/// What a stage makes of the bytes that reach its operations.
+/// What a stage makes of the bytes that reach its operations. A flip has neither tables nor boxes, and
+/// its rows would take no longer than to write some that do nothing.
 #[derive(Debug)]
 pub(super) struct Tables {
     /// The channel that each channel takes.
     pub(super) order: [u8; CHANNELS_MAX],
-    /// One per channel, after that.
-    pub(super) tables: [Table; CHANNELS_MAX],
-    /// What is painted over, and the bytes of each channel there.
-    boxes: [(Op, [u8; CHANNELS_MAX]); OPS_MAX],
-    boxes_len: usize,
+    /// One per channel, after that; without, bytes stay what they are.
+    tables: Option<[Table; CHANNELS_MAX]>,
+    /// What is painted over.
+    boxes: Option<Boxes>,
     /// How whole pixels change, where nothing else is done to them.
     pub(super) recolor: Option<Recolor>,
+}
+
+/// Boxes, and the bytes of each channel in them, the last on top.
+#[derive(Debug)]
+struct Boxes {
+    all: [(Op, [u8; CHANNELS_MAX]); OPS_MAX],
+    len: usize,
 }
 
 /// What is known of all bytes of an image.
@@ -45,10 +52,9 @@ pub(super) enum Seen {
 
 /// The one operation of `plan` if it is one on the colours of pixels of three channels.
 pub(super) fn recolor_of(plan: &StagePlan) -> Option<Recolor> {
-    let is_stored_as_it_is = plan.scale == [1.0; CHANNELS_MAX] && plan.bias == [0.0; CHANNELS_MAX];
     let [op] = plan.ops() else { return None };
     match op.code() {
-        _ if !is_stored_as_it_is => None,
+        _ if !is_stored_as_it_is(plan) => None,
         Some(OpCode::Grayscale) => Some(Recolor::Grayscale),
         Some(OpCode::Saturation) => Some(Recolor::Saturation(op.args[0])),
         _ => None,
@@ -93,6 +99,18 @@ pub(super) fn needs_sums(ops: &[Op]) -> bool {
     ops.first().is_some_and(is_contrast) && !needs_counts(&ops[1..])
 }
 
+/// Whether bytes stay what they are wherever they go, and where nothing is painted over them.
+fn are_kept(plan: &StagePlan) -> bool {
+    let mut ops = plan.ops().iter().map(Op::code);
+    is_stored_as_it_is(plan)
+        && ops.all(|code| matches!(code, Some(OpCode::Permute | OpCode::Erase)))
+}
+
+/// Whether the store changes nothing.
+fn is_stored_as_it_is(plan: &StagePlan) -> bool {
+    plan.scale == [1.0; CHANNELS_MAX] && plan.bias == [0.0; CHANNELS_MAX]
+}
+
 /// Whether all channels have one table: none is alpha, and no operation has numbers of its own for
 /// each. That table is then made once, in a third of the time.
 fn are_alike(plan: &StagePlan, channels: usize) -> bool {
@@ -127,13 +145,7 @@ impl<const N: usize> Values<N> {
 impl Tables {
     /// What leaves every byte as it is.
     fn nothing() -> Self {
-        Self {
-            order: std::array::from_fn(|c| c as u8),
-            tables: [Table::IDENTITY; CHANNELS_MAX],
-            boxes: [(Op::zeroed(), [0; CHANNELS_MAX]); OPS_MAX],
-            boxes_len: 0,
-            recolor: None,
-        }
+        Self { order: std::array::from_fn(|c| c as u8), tables: None, boxes: None, recolor: None }
     }
 
     /// No tables, but a change of whole pixels.
@@ -147,11 +159,15 @@ impl Tables {
         if plan.keeps_values() {
             return made;
         }
-        let computed = if are_alike(plan, channels) { 1 } else { channels };
+        let computed = match (are_kept(plan), are_alike(plan, channels)) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => channels,
+        };
         let mut levels = Values::<{ LEVELS * CHANNELS_MAX }>([0.0; _], computed);
         let mut painted = Values::<{ OPS_MAX * CHANNELS_MAX }>([0.0; _], channels);
-        for (x, value) in levels.0.iter_mut().enumerate() {
-            *value = (x % LEVELS) as f32;
+        for plane in levels.0.chunks_exact_mut(LEVELS).take(computed) {
+            plane.iter_mut().enumerate().for_each(|(x, value)| *value = x as f32);
         }
         let canvases: [&mut [f32]; canvas::COUNT] = Default::default();
         let place = Place { plan, z: 0, y: 0, canvases: &canvases };
@@ -178,34 +194,41 @@ impl Tables {
                 statistic.settle(op)
             });
             // Levels that are alike change no places.
-            if computed > 1 || op.code() != Some(OpCode::Permute) {
+            if computed > 1 || computed == 1 && op.code() != Some(OpCode::Permute) {
                 program::run(simd, op, statistic.as_ref(), &place, &mut levels.tile());
             }
             if made.paints() {
                 program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
             }
         }
-        for c in 0..computed {
-            made.tables[c] = Table::new(levels.stored(simd, plan, c));
+        if computed > 0 {
+            let tables = made.tables.insert([Table::IDENTITY; CHANNELS_MAX]);
+            for (c, table) in tables.iter_mut().enumerate().take(computed) {
+                *table = Table::new(levels.stored(simd, plan, c));
+            }
+            let (first, others) = tables[..channels].split_at_mut(computed);
+            others.fill(first[0]);
         }
-        let (first, others) = made.tables[..channels].split_at_mut(computed);
-        others.fill(first[0]);
-        for c in 0..if made.paints() { channels } else { 0 } {
-            let stored: [u8; OPS_MAX] = painted.stored(simd, plan, c);
-            made.boxes.iter_mut().zip(stored).for_each(|(painted, byte)| painted.1[c] = byte);
+        if let Some(boxes) = &mut made.boxes {
+            for c in 0..channels {
+                let stored: [u8; OPS_MAX] = painted.stored(simd, plan, c);
+                boxes.all.iter_mut().zip(stored).for_each(|(painted, byte)| painted.1[c] = byte);
+            }
         }
         made
     }
 
     /// Notes the box of `op`, and its values in the next column of `painted`.
     fn paint(&mut self, op: &Op, painted: &mut Tile<'_>) {
+        let nothing = (Op::zeroed(), [0; CHANNELS_MAX]);
+        let boxes = self.boxes.get_or_insert(Boxes { all: [nothing; OPS_MAX], len: 0 });
         for c in 0..painted.channels {
             if let Some(number) = number_of(op, c) {
-                painted.plane(c)[self.boxes_len] = op.args[CHANNELS_MAX + number];
+                painted.plane(c)[boxes.len] = op.args[CHANNELS_MAX + number];
             }
         }
-        self.boxes[self.boxes_len].0 = *op;
-        self.boxes_len += 1;
+        boxes.all[boxes.len].0 = *op;
+        boxes.len += 1;
     }
 
     fn permute(&mut self, op: &Op, channels: usize) {
@@ -215,18 +238,24 @@ impl Tables {
         }
     }
 
-    /// Whether anything is painted over.
-    pub(super) fn paints(&self) -> bool {
-        self.boxes_len > 0
+    /// The tables of the channels `channels`, if bytes do not stay what they are.
+    pub(super) fn of(&self, channels: Range<usize>) -> Option<&[Table]> {
+        let tables = &self.tables.as_ref()?[channels];
+        (!tables.iter().all(Table::is_identity)).then_some(tables)
     }
 
-    /// What is painted over in row `y` of an image: columns, and the bytes of each channel.
+    /// Whether anything is painted over.
+    pub(super) fn paints(&self) -> bool {
+        self.boxes.is_some()
+    }
+
+    /// What is painted over, the last on top: rows and columns of an image, and the bytes of each
+    /// channel.
     pub(super) fn painted(
         &self,
         plan: &StagePlan,
-        y: i32,
-    ) -> impl Iterator<Item = (Range<usize>, [u8; CHANNELS_MAX])> {
-        let boxes = self.boxes[..self.boxes_len].iter();
-        boxes.filter_map(move |(op, bytes)| Some((columns_of(plan, op, y)?, *bytes)))
+    ) -> impl Iterator<Item = ([Range<usize>; 2], [u8; CHANNELS_MAX])> {
+        let boxes = self.boxes.iter().flat_map(|boxes| &boxes.all[..boxes.len]);
+        boxes.map(|(op, bytes)| (box_of(plan, op), *bytes))
     }
 }

@@ -43,7 +43,8 @@ impl Place<'_> {
 
     /// The columns of the box of `op` in this row.
     fn columns(&self, op: &Op) -> Option<Range<usize>> {
-        columns_of(self.plan, op, self.y)
+        let [rows, columns] = box_of(self.plan, op);
+        (rows.contains(&(self.y as usize)) && !columns.is_empty()).then_some(columns)
     }
 
     /// The row of another canvas at the same place.
@@ -53,13 +54,13 @@ impl Place<'_> {
     }
 }
 
-/// The columns of the box of `op` in row `y`.
-pub(super) fn columns_of(plan: &StagePlan, op: &Op, y: i32) -> Option<Range<usize>> {
+/// The rows and columns of the box of `op`, as far as it lies in the image.
+pub(super) fn box_of(plan: &StagePlan, op: &Op) -> [Range<usize>; 2] {
     let [top, bottom, left, right] = [0, 1, 2, 3].map(|i| op.args[i] as i32);
-    let width = plan.size[W];
-    let inside = (top..bottom).contains(&y) && y < plan.size[H];
-    let (left, right) = (left.clamp(0, width), right.clamp(0, width));
-    (inside && left < right).then_some(left as usize..right as usize)
+    let inside = |start: i32, end: i32, k: usize| {
+        start.clamp(0, plan.size[k]) as usize..end.clamp(0, plan.size[k]) as usize
+    };
+    [inside(top, bottom, H), inside(left, right, W)]
 }
 
 /// Runs `op` on the row `tile`, with the statistic that it needs.
