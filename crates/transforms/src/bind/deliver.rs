@@ -1,5 +1,7 @@
 //! How an image is delivered: its type, its layout, and the scale of its values.
 
+use std::borrow::Borrow;
+
 use tallow_core::{Dim, Field, FieldMut, Result, RowDType};
 
 use crate::compose::Sketch;
@@ -81,14 +83,19 @@ pub(super) fn is_moved(sketch: &Sketch, raw: RowDType, dtype: RowDType) -> bool 
 /// Makes the image `to`, which is delivered in `layout`, of `raw`.
 pub(super) fn make(
     simd: Simd,
-    stages: impl Iterator<Item = StagePlan> + Clone,
+    stages: impl Iterator<Item = impl Borrow<StagePlan>> + Clone,
     raw: &Raw<'_>,
     layout: Layout,
     memory: &mut Memory<'_>,
     to: &mut FieldMut<'_>,
 ) -> Result<()> {
-    let last = stages.clone().filter(|plan| plan.head() != Head::Skip).last();
-    let size = last.map_or([0; 3], |plan| plan.size).map(|len| len as usize);
+    let mut size = [0; 3];
+    for plan in stages.clone() {
+        let plan = plan.borrow();
+        if plan.head() != Head::Skip {
+            size = plan.size.map(|len| len as usize);
+        }
+    }
     let channels = raw.elements.channels;
     to.set_shape(&layout.join(size, channels))?;
     if size.contains(&0) {

@@ -327,7 +327,7 @@ impl AugmentEngine {
         }
         let (scratch, _) = scratch.split_at_mut(self.extents.bytes());
         let mut memory = Memory::divide(&self.extents, scratch);
-        let (stages, mut field) = (plans.iter().copied(), row.field(self.image));
+        let (stages, mut field) = (plans.iter(), row.field(self.image));
         deliver::make(self.simd, stages, raw, self.delivered, &mut memory, &mut field)
     }
 

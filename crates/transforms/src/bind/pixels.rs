@@ -39,7 +39,7 @@ impl Pixels<'_> {
         match field.declared().as_picture() {
             None => {
                 let (raw, mut stages) = (Raw::of(field, layout), stages);
-                check_size(field.name(), raw.size, stages.next())?;
+                check_size(field.name(), raw.size, stages.next().map(|plan| plan.source))?;
                 Ok(then(&raw))
             }
             Some(picture) => self.decoded(field, picture, stages, then),
@@ -95,7 +95,7 @@ impl Shown {
         let [height, width] = head.size().map(|len| len as i32);
         let size = [1, height, width];
         let mut stages = stages.peekable();
-        check_size(field, size, stages.peek().copied())?;
+        check_size(field, size, stages.peek().map(|plan| plan.source))?;
         let turn = Turn::new(head.orientation(), head.stored_size());
         let stages = stages.map(|plan| turn.map_or(plan, |turn| turn.stage(&plan)));
         Ok(Self { size, turn, part: Reach::of(stages) })
@@ -123,7 +123,8 @@ pub(super) fn part_of(
 ) -> Result<Option<Part>> {
     let (size, channels) = layout.split(shape, 1);
     let mut stages = stages.peekable();
-    check_size(field, size.map(|len| len as i32), stages.peek().copied())?;
+    let first = stages.peek().map(|plan| plan.source);
+    check_size(field, size.map(|len| len as i32), first)?;
     let part = |Reach { start, end }: Reach| Part {
         size,
         channels,
@@ -134,10 +135,10 @@ pub(super) fn part_of(
     Ok(Reach::of(stages).map(part))
 }
 
-/// Whether an image of `size` is what `first`, the first stage, begins with. Each field of a row tells
-/// its own size where it is ragged, or of pictures.
-fn check_size(field: &str, size: [i32; 3], first: Option<StagePlan>) -> Result<()> {
-    let expected = first.map_or(size, |plan| plan.source);
+/// Whether an image of `size` is of the size `first`, which the first stage begins with. Each field of
+/// a row tells its own size where it is ragged, or of pictures.
+fn check_size(field: &str, size: [i32; 3], first: Option<[i32; 3]>) -> Result<()> {
+    let expected = first.unwrap_or(size);
     if size == expected {
         return Ok(());
     }

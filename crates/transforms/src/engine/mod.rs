@@ -27,6 +27,8 @@ pub(crate) mod warp;
 mod warp_u8;
 pub(crate) mod widen;
 
+use std::borrow::Borrow;
+
 use half::f16;
 use tallow_core::{Error, ErrorKind, Result, RowDType};
 
@@ -61,12 +63,16 @@ pub(crate) fn displacements<'a>(
 /// When the plans are of another version.
 pub(crate) fn run(
     simd: Simd,
-    stages: impl IntoIterator<Item = StagePlan>,
+    stages: impl IntoIterator<Item = impl Borrow<StagePlan>>,
     raw: &Raw<'_>,
     memory: &mut Memory<'_>,
     mut output: Option<&mut Output<'_>>,
 ) -> Result<()> {
-    for plan in stages.into_iter().filter(|plan| plan.head() != Head::Skip) {
+    for plan in stages {
+        let plan = plan.borrow();
+        if plan.head() == Head::Skip {
+            continue;
+        }
         if plan.version != PLAN_VERSION {
             let found = plan.version;
             let message = format!("found a plan of version {found}, expected {PLAN_VERSION}");
@@ -74,18 +80,18 @@ pub(crate) fn run(
         }
         let mut output = if plan.to == canvas::ROW { output.as_deref_mut() } else { None };
         if plan.from == canvas::ROW {
-            let plan = raw.stage(&plan);
+            let plan = &*raw.stage(plan);
             if let Some(Output::U8(to)) = &mut output
-                && byte_stage::run(simd, &plan, raw, memory, to)
+                && byte_stage::run(simd, plan, raw, memory, to)
             {
                 continue;
             }
-            run_raw(simd, &plan, raw, memory, output);
+            run_raw(simd, plan, raw, memory, output);
         } else {
             let from = plan.from as usize;
             let image = std::mem::take(&mut memory.canvases[from]);
             let raster = Raster::new(&*image, plan.source, raw.elements.channels, false);
-            stage::run(simd, &plan, raster, memory, output);
+            stage::run(simd, plan, raster, memory, output);
             memory.canvases[from] = image;
         }
     }

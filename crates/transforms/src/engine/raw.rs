@@ -1,5 +1,7 @@
 //! The raw image of a row: all of it, or the part that the plans of the row reach.
 
+use std::borrow::Cow;
+
 use bytemuck::Pod;
 use tallow_core::{FieldView, RowDType};
 
@@ -66,7 +68,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The stage `plan`, whose source is the upright image, as one whose source is the stored one.
-    pub(crate) fn stage(&self, plan: &StagePlan) -> StagePlan {
-        self.turn.map_or(*plan, |turn| turn.stage(plan))
+    pub(crate) fn stage<'p>(&self, plan: &'p StagePlan) -> Cow<'p, StagePlan> {
+        self.turn.map_or(Cow::Borrowed(plan), |turn| Cow::Owned(turn.stage(plan)))
     }
 }
