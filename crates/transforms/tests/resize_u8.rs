@@ -26,9 +26,13 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 
 /// An image of 40 x 57 with so many channels, the channels last.
 fn image(channels: usize) -> Tensor {
+    image_of([40, 57], channels)
+}
+
+fn image_of([height, width]: [usize; 2], channels: usize) -> Tensor {
     let levels = |i: usize| (i as u32).wrapping_mul(2_654_435_761).to_le_bytes()[3];
-    let levels: Vec<u8> = (0..40 * 57 * channels).map(levels).collect();
-    Tensor::from_vec(levels, (40, 57, channels), &Device::Cpu).unwrap()
+    let levels: Vec<u8> = (0..height * width * channels).map(levels).collect();
+    Tensor::from_vec(levels, (height, width, channels), &Device::Cpu).unwrap()
 }
 
 fn channels_first(image: &Tensor) -> Tensor {
@@ -118,6 +122,43 @@ fn bytes_come_out_as_they_would_by_way_of_floats() {
                     let what = format!("{chain} of {channels} channels, {layout} to {to}");
                     assert_eq!(values(&bytes), values(&floats), "{what}");
                 }
+            }
+        }
+    }
+}
+
+/// Half and double have kernels of their own, along both axes or one, but not for floats.
+#[test]
+fn half_and_double_come_out_as_they_would_by_way_of_floats() {
+    let chains = [
+        "resize(38,68)",
+        "resize(152,272)",
+        "resize(38,272)",
+        "resize(152,68)",
+        "resize(19,34)",
+        "resize(76,68)",
+        "resize(38,136)",
+        "resize(20,68)",
+        "hflip resize(38,68)",
+        "resize(38,68) hflip",
+        "vflip resize(152,272) crop(1,5,90,150)",
+        "resize(38,68) crop(1,3,30,60)",
+        "resize(152,272) hflip",
+        "crop(3,5,60,100) resize(30,50)",
+        "crop(3,5,60,100) hflip resize(120,200)",
+        "rot90(1) resize(68,38)",
+        "pad(4,mode=reflect) resize(42,72)",
+        "pad(2,fill=1) resize(160,280)",
+    ];
+    for channels in 1..=4 {
+        let last = image_of([76, 136], channels);
+        for (layout, image) in [(Layout::Hwc, last.clone()), (Layout::Chw, channels_first(&last))] {
+            for (chain, to) in chains.into_iter().flat_map(|c| [(c, "hwc"), (c, "chw")]) {
+                let bytes = made(&format!("{chain} to_layout({to})"), layout, &image);
+                let floats = format!("{chain} adjust_brightness(1) to_layout({to})");
+                let floats = made(&floats, layout, &image);
+                let what = format!("{chain} of {channels} channels, {layout} to {to}");
+                assert_eq!(values(&bytes), values(&floats), "{what}");
             }
         }
     }

@@ -3,6 +3,8 @@
 
 use std::arch::x86_64::{__m512i, _mm512_permutex2var_epi8, _mm512_permutexvar_epi8};
 
+use pulp::core_arch::x86::{Avx512bw, Avx512f};
+
 pulp::simd_type! {
     /// Proof that the processor has AVX-512 VBMI. Its methods are meant for what runs in
     /// [`vectorize`](Self::vectorize): elsewhere each is a call.
@@ -14,6 +16,18 @@ pulp::simd_type! {
 }
 
 impl Vbmi {
+    /// Proof of AVX-512F, without which no processor has the rest.
+    #[inline(always)]
+    pub fn avx512f(self) -> Avx512f {
+        self.avx512f
+    }
+
+    /// Proof of AVX-512BW, with which it comes.
+    #[inline(always)]
+    pub fn avx512bw(self) -> Avx512bw {
+        self.avx512bw
+    }
+
     /// The bytes of `from` at the lower six bits of each byte of `at`.
     #[inline(always)]
     pub fn shuffled(self, from: __m512i, at: __m512i) -> __m512i {

@@ -6,12 +6,13 @@ use std::ops::Range;
 use super::band::Band;
 use super::memory::{HeadMemory, Tile};
 use super::stage::rows_of;
-use super::store::Delivered;
+use super::store::{Delivered, RowPlace};
 use super::taps::{IntegerTaps, taps_of};
 use super::view::View;
 use crate::kernels::Simd;
+use crate::kernels::resize_u8::octave::Run;
 use crate::kernels::resize_u8::{
-    Across, BETWEEN, Form, Rows, SLACK, To, horizontal, split, vertical,
+    Across, BETWEEN, Form, Rows, SLACK, To, Whole, few, horizontal, split, vertical, vertical_whole,
 };
 use crate::plan::{Border, D, H, Head, Interpolation, StagePlan, W};
 
@@ -19,9 +20,13 @@ use crate::plan::{Border, D, H, Head, Interpolation, StagePlan, W};
 #[derive(Debug)]
 pub(crate) struct ResizeU8<'a> {
     across: Across<'a>,
+    /// The outputs along the width that are exactly half or double.
+    octave: Option<Run>,
     down: IntegerTaps<'a>,
     /// The columns of the middle image that have a tap; taps of `across` count from the first.
     columns: Range<u32>,
+    /// Outputs along the width.
+    outputs: usize,
     band: Band<'a>,
     /// A row between the passes, and the same as planes where pixels have other than three or four
     /// channels.
@@ -59,15 +64,17 @@ impl<'a> ResizeU8<'a> {
         let y_weights: &mut [i16] = bytemuck::cast_slice_mut(y_weights);
         // The memory of the taps along the height serves until those along the width are laid out.
         let x = IntegerTaps::of(simd, plan, W, y_starts, y_weights);
-        let columns = x.reach();
+        let (columns, bits) = (x.reach(), x.bits);
         let view = view.columns(&columns);
         let is_straight = view.is_straight(&taps_of(plan, H));
         let across = across(&x, &view, is_straight, x_starts, bytemuck::cast_slice_mut(x_weights));
+        let outputs = plan.size[W] as usize;
+        let octave = Run::of(&across, bits, outputs);
         let down = IntegerTaps::of(simd, plan, H, y_starts, y_weights);
         let ring = if is_straight { None } else { Some(bytemuck::cast_slice_mut(ring)) };
         let band = Band::new(ring, &mut held[..down.count], *stride);
         let between = bytemuck::cast_slice_mut(row);
-        Self { across, down, columns, band, between, stride: *stride }
+        Self { across, octave, down, columns, outputs, band, between, stride: *stride }
     }
 
     /// Output row (z, y) into `tile`, whose planes have room for whole blocks of outputs.
@@ -108,9 +115,14 @@ impl<'a> ResizeU8<'a> {
             return false;
         }
         let (planes, pixel) = if has_planes { (channels, 1) } else { (1, channels) };
-        let (memory, len) = (bytemuck::cast_slice_mut(memory), plan.size[W] as usize * pixel);
+        let (memory, len) = (bytemuck::cast_slice_mut(memory), self.outputs * pixel);
+        let memory: &mut [u8] = memory;
+        let (memory, scratch) = memory.split_at_mut(memory.len() / 2);
         for (at, [z, y]) in rows_of(plan) {
             let z = plan.after.offset[D] + plan.after.sign[D] * z;
+            if self.deliver_octave(simd, view, (at, [z, y]), [&mut *memory, &mut *scratch], to) {
+                continue;
+            }
             let between = self.between(simd, view, [z, y]);
             for c in 0..planes {
                 let row = &self.between[between.start + c * self.stride..];
@@ -145,6 +157,61 @@ impl<'a> ResizeU8<'a> {
         }
         0..len + SLACK
     }
+
+    /// Writes row (z, y), row `at` of what is delivered, if the width is an octave there, the weights along
+    /// the height leave no more bits than that takes, and planes lie apart. Otherwise does nothing and
+    /// returns `false`.
+    fn deliver_octave(
+        &mut self,
+        simd: Simd,
+        view: &View<'_, u8>,
+        (at, [z, y]): (RowPlace, [i32; 2]),
+        [memory, scratch]: [&mut [u8]; 2],
+        to: &mut Delivered<'_, u8>,
+    ) -> bool {
+        let Self { across, octave, down, band, columns, between, outputs, .. } = self;
+        let Some(run) = octave else { return false };
+        let (view, elements) = (view.columns(columns), across.form.elements());
+        let (first, weights) = down.output(y as usize);
+        let whole = Whole::of(weights, down.bits, run.octave.fraction());
+        let lies_apart = view.channels() == elements || !view.is_interleaved();
+        let Some(whole) = whole.filter(|_| lies_apart) else { return false };
+        let (rows, apart) = band.rows(&view, z, first..first + weights.len());
+        let between = &mut between[..view.width() * elements];
+        for plane in 0..view.channels() / elements {
+            let rows = Rows { first: rows.first + plane * apart, ..rows };
+            let row = &mut memory[..*outputs * elements];
+            octave_row(simd, run, (&rows, &whole, across), (between, scratch), row);
+            to.put(plane * at.rows + at.row, row);
+        }
+        true
+    }
+}
+
+/// A row of bytes, most of which are an octave: of rows that are summed up in `between` where they are not
+/// read straight.
+fn octave_row(
+    simd: Simd,
+    run: &Run,
+    (rows, whole, across): (&Rows<'_>, &Whole, &Across<'_>),
+    (between, scratch): (&mut [i16], &mut [u8]),
+    to: &mut [u8],
+) {
+    let (elements, fraction) = (across.form.elements(), run.octave.fraction());
+    let (start, end, outputs) = (run.outputs.start, run.outputs.end, to.len() / elements);
+    let inner = &mut to[start * elements..end * elements];
+    if run.straight(simd, rows, whole, inner) {
+        // The few others are near the ends.
+        for end in run.ends(between.len()) {
+            let rows = Rows { first: rows.first + end.start, ..*rows };
+            vertical_whole(simd, &rows, whole, &mut between[end]);
+        }
+    } else {
+        vertical_whole(simd, rows, whole, between);
+        run.horizontal(simd, between, scratch, &mut to[start * elements..]);
+    }
+    few(between, fraction, across, 0..start, to);
+    few(between, fraction, across, end..outputs, &mut to[end * elements..]);
 }
 
 /// The taps `x` along the width, as those of rows of `view`.

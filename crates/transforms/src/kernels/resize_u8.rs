@@ -4,11 +4,19 @@
 //! order in which terms are added, the sum is the same. Between the passes values are rounded to
 //! 16 bits, of which [`BETWEEN`] are a fraction.
 
+use std::ops::Range;
+
 use super::Simd;
 use super::math::to_u8;
 
+pub(crate) mod octave;
 #[cfg(target_arch = "x86_64")]
 mod v3;
+#[cfg(target_arch = "x86_64")]
+mod vbmi;
+mod whole;
+
+pub(crate) use self::whole::{Whole, vertical_whole};
 
 /// Fractional bits of the values between the passes. With seven, the overshoot of a cubic filter
 /// would not fit.
@@ -195,14 +203,39 @@ impl<'a> Across<'a> {
     fn steps(&self) -> usize {
         self.count.div_ceil(self.form.taps())
     }
+
+    /// The weight of a tap of an output.
+    #[inline(always)]
+    fn weight(&self, output: usize, tap: usize) -> i16 {
+        self.weights[place(self.form, self.steps(), output, tap)]
+    }
+
+    /// `put(c, value)` of each channel of an output, of a row that has `short` fractional bits fewer than
+    /// [`BETWEEN`].
+    #[inline(always)]
+    fn each(&self, row: &[i16], short: u32, output: usize, mut put: impl FnMut(usize, f32)) {
+        let (elements, mut sums) = (self.form.elements(), [0; 4]);
+        let row = &row[self.starts[output] as usize..];
+        for tap in 0..self.count {
+            let weight = i32::from(self.weight(output, tap));
+            for (sum, x) in sums.iter_mut().zip(&row[tap * elements..][..elements]) {
+                *sum += weight * i32::from(*x);
+            }
+        }
+        for (c, sum) in sums[..elements].iter().enumerate() {
+            put(c, (sum << short) as f32 * self.scale);
+        }
+    }
 }
 
 /// Where the weight of a tap of an output lies among the weights of all.
 #[inline(always)]
 fn place(form: Form, steps: usize, output: usize, tap: usize) -> usize {
     let (block, k) = (output / OUTPUTS, output % OUTPUTS);
-    let vector = (block * steps + tap / form.taps()) * VECTORS + k % VECTORS;
-    vector * VECTOR + k / VECTORS * (VECTOR / 2) + tap % form.taps()
+    // No division by a number that the compiler does not know.
+    let (step, tap) = if form == Form::Plane { (tap / 8, tap % 8) } else { (tap / 2, tap % 2) };
+    let vector = (block * steps + step) * VECTORS + k % VECTORS;
+    vector * VECTOR + k / VECTORS * (VECTOR / 2) + tap
 }
 
 /// Where outputs go: [`OUTPUTS`] at a time.
@@ -234,20 +267,26 @@ pub(crate) fn horizontal(simd: Simd, row: &[i16], taps: &Across<'_>, to: To<'_>)
 
 #[inline(always)]
 fn horizontal_plain(row: &[i16], taps: &Across<'_>, mut to: To<'_>) {
-    let (elements, steps) = (taps.form.elements(), taps.steps());
-    for (output, &start) in taps.starts.iter().enumerate() {
-        for c in 0..elements {
-            let term = |tap: usize| {
-                let weight = taps.weights[place(taps.form, steps, output, tap)];
-                i32::from(weight) * i32::from(row[start as usize + tap * elements + c])
-            };
-            let sum: i32 = (0..taps.count).map(term).sum();
-            let value = sum as f32 * taps.scale;
-            match &mut to {
-                To::Planes { planes, stride } => planes[c * *stride + output] = value,
-                To::Bytes(bytes) => bytes[output * elements + c] = to_u8(value),
-            }
-        }
+    let elements = taps.form.elements();
+    for output in 0..taps.starts.len() {
+        taps.each(row, 0, output, |c, value| match &mut to {
+            To::Planes { planes, stride } => planes[c * *stride + output] = value,
+            To::Bytes(bytes) => bytes[output * elements + c] = to_u8(value),
+        });
+    }
+}
+
+/// `outputs` as bytes, a few that are made one by one: `row` has `fraction` fractional bits.
+pub(crate) fn few(
+    row: &[i16],
+    fraction: u32,
+    taps: &Across<'_>,
+    outputs: Range<usize>,
+    to: &mut [u8],
+) {
+    let pixels = to.chunks_exact_mut(taps.form.elements());
+    for (output, pixel) in outputs.zip(pixels) {
+        taps.each(row, BETWEEN - fraction, output, |c, value| pixel[c] = to_u8(value));
     }
 }
 

@@ -5,7 +5,12 @@ use std::arch::x86_64::{__m128i, __m256, __m256i};
 use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
-use super::{Across, BETWEEN, Form, OUTPUTS, READ, Rows, SPAN, To, VECTOR, VECTORS, rounding};
+use super::{
+    Across, BETWEEN, Form, OUTPUTS, READ, Rows, SPAN, To, VECTOR, VECTORS, Whole, rounding,
+};
+
+pub(super) mod octave;
+pub(super) mod whole;
 
 /// A number that the compiler does not know.
 const ANY: usize = 0;
@@ -15,6 +20,9 @@ pub(super) const COLUMNS: usize = 64;
 
 /// `to` has at least [`COLUMNS`] columns.
 pub(super) fn vertical(v3: V3, rows: &Rows<'_>, weights: &[i16], bits: u32, to: &mut [i16]) {
+    if let Some(exact) = Whole::of(weights, bits, BETWEEN) {
+        return whole::vertical(v3, rows, &exact, to);
+    }
     // The usual numbers of rows are known to the compiler.
     match *weights {
         [a, b] if is_share(a, b, bits) => v3.vectorize(Blend { v3, rows, share: b, to }),
