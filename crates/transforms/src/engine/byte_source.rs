@@ -7,8 +7,9 @@ use super::segments::Segments;
 use super::select::{Chosen, Finding, Taken};
 use super::view::View;
 use crate::kernels::Simd;
-use crate::kernels::bytes::{Columns, Lies, ROWS, copy, gather, transpose};
+use crate::kernels::bytes::{Columns, Lies, ROWS, copy, transpose};
 use crate::kernels::math::to_u8;
+use crate::kernels::nearest::{copy_colors, take_colors};
 use crate::plan::{D, H, Head, StagePlan, W};
 
 /// How rows come about.
@@ -57,7 +58,9 @@ impl<'a, 'm> Source<'a, 'm> {
                 let taken = Taken { pixels, elements: raw.elements, part };
                 let apart = if view.is_interleaved() { 1 } else { plan.size[W] as usize };
                 let write = (view.beside(), apart);
-                Way::Chosen(Chosen::new(plan, taken, write, plan.fill.map(to_u8), finding))
+                let mut chosen = Chosen::new(plan, taken, write, plan.fill.map(to_u8), finding);
+                chosen.pair();
+                Way::Chosen(chosen)
             }
         };
         Self { view, way, line, held: None }
@@ -141,7 +144,7 @@ impl<'a, 'm> Source<'a, 'm> {
                 !lies
             }
             Way::Chosen(chosen) => {
-                (0..self.view.plan.size[H]).all(|y| append_chosen(chosen, [z, y], to))
+                (0..self.view.plan.size[H]).all(|y| append_chosen(simd, chosen, [z, y], to))
             }
             Way::Columns(turning) => {
                 turning.append(simd, &self.view, z, c, to);
@@ -152,10 +155,21 @@ impl<'a, 'm> Source<'a, 'm> {
     }
 }
 
-/// As [`Chosen::append`].
-fn append_chosen(chosen: &mut Chosen<'_, '_, u8>, at: [i32; 2], to: &mut Run<'_, u8>) -> bool {
-    let Some((3, last)) = chosen.whole() else { return chosen.append(at, to) };
-    chosen.append_row(at, to, |from, columns, to| gather(from, columns, last, to));
+/// As [`Chosen::append`], and of maps as well where pixels have three channels side by side.
+fn append_chosen(
+    simd: Simd,
+    chosen: &mut Chosen<'_, '_, u8>,
+    at: [i32; 2],
+    to: &mut Run<'_, u8>,
+) -> bool {
+    if let Some((from, elements, fill)) = chosen.colors(simd, at) {
+        copy_colors(simd, from, elements, fill, to);
+        return true;
+    }
+    if chosen.whole() != Some(3) {
+        return chosen.append(at, to);
+    }
+    chosen.append_row(at, to, |from, columns, to| take_colors(simd, from, columns, to));
     true
 }
 

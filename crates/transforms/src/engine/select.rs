@@ -10,7 +10,7 @@ use super::taps::nearest;
 use super::view::beyond;
 use super::warp::Map;
 use crate::kernels::Simd;
-use crate::kernels::nearest::{Copied, FILL, copy};
+use crate::kernels::nearest::{Columns, Copied, FILL, Pairs, copy, take};
 use crate::kernels::warp::{Lattice, Places, fetch};
 use crate::plan::{CHANNELS_MAX, D, H, Head, Op, StagePlan, W};
 
@@ -80,6 +80,8 @@ pub(crate) struct Chosen<'a, 'b, T> {
     appended: Option<usize>,
     /// Where columns are whole pixels of the image, the same in each row: the greatest of them.
     last: Option<u32>,
+    /// Whether the memory of places has [`Pairs`] of them besides.
+    has_pairs: bool,
 }
 
 impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
@@ -107,24 +109,45 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
         } else {
             fetch(from.pixels);
         }
-        Self { grid, from: from.pixels, fill, finding, appended: None, last }
+        Self { grid, from: from.pixels, fill, finding, appended: None, last, has_pairs: false }
     }
 
-    /// Channels of whole pixels and the greatest place in a row that one begins at, where columns are
-    /// that, the same in each row.
-    pub(crate) fn whole(&self) -> Option<(usize, usize)> {
-        self.last.map(|last| (self.grid.channels, last as usize))
+    /// Channels of whole pixels, where columns are that, the same in each row.
+    pub(crate) fn whole(&self) -> Option<usize> {
+        self.last.map(|_| self.grid.channels)
+    }
+
+    /// Sees to it that pixels of three bytes come with [`Pairs`], if they can.
+    pub(crate) fn pair(&mut self) {
+        if self.whole() == Some(3) {
+            let width = self.grid.plan.size[W] as usize;
+            let Places { whole: [columns, starts], share } = &mut *self.finding.places;
+            let columns = bytemuck::cast_slice(&columns[..width]);
+            let orders = share.each_mut().map(|share| bytemuck::cast_slice_mut(share));
+            self.has_pairs = Pairs::lay(columns, bytemuck::cast_slice_mut(starts), orders);
+        }
+    }
+
+    /// The elements of the pixels of row (z, y), if the plan is a map and they have three channels side
+    /// by side before and after it; [`FILL`] is `fill`, which comes last.
+    pub(crate) fn colors(&mut self, simd: Simd, at: [i32; 2]) -> Option<(&'a [T], &[u32], [T; 3])> {
+        let has_colors = self.grid.channels == 3 && self.grid.has_whole_pixels();
+        if self.grid.is_lattice() || !has_colors {
+            return None;
+        }
+        let (from, [a, b, c, ..]) = (self.from, self.fill);
+        Some((from, self.elements(simd, at), [a, b, c]))
     }
 
     /// Writes row (z, y) behind those before it, if columns are whole pixels; otherwise does nothing
     /// and returns `false`, as for every row.
     pub(crate) fn append(&mut self, at: [i32; 2], to: &mut Run<'_, T>) -> bool {
-        let Some((channels, _)) = self.whole() else { return false };
+        let Some(channels) = self.whole() else { return false };
         match channels {
-            1 => self.append_row(at, to, append_pixels::<T, 1>),
-            2 => self.append_row(at, to, append_pixels::<T, 2>),
-            3 => self.append_row(at, to, append_pixels::<T, 3>),
-            _ => self.append_row(at, to, append_pixels::<T, 4>),
+            1 => self.append_row(at, to, take::<T, 1>),
+            2 => self.append_row(at, to, take::<T, 2>),
+            3 => self.append_row(at, to, take::<T, 3>),
+            _ => self.append_row(at, to, take::<T, 4>),
         }
         true
     }
@@ -134,9 +157,9 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
         &mut self,
         at: [i32; 2],
         to: &mut Run<'_, T>,
-        pixels: impl FnOnce(&[T], &[u32], &mut Run<'_, T>),
+        pixels: impl FnOnce(&[T], &Columns<'_>, &mut Run<'_, T>),
     ) {
-        let Self { grid, from, fill, finding, appended, .. } = self;
+        let Self { grid, from, fill, finding, appended, last, has_pairs } = self;
         let width = grid.plan.size[W] as usize;
         let base = grid.base(at);
         if base.is_some() && base == *appended {
@@ -147,8 +170,13 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
         *appended = base;
         match base {
             Some(base) => {
-                let columns = bytemuck::cast_slice(&finding.places.whole[0][..width]);
-                pixels(&from[base..], columns, to);
+                let Places { whole: [columns, starts], share } = &*finding.places;
+                let first = bytemuck::cast_slice(&columns[..width]);
+                let orders = share.each_ref().map(|share| bytemuck::cast_slice(share));
+                let starts = bytemuck::cast_slice(starts);
+                let pairs = has_pairs.then(|| Pairs::of(width, starts, orders));
+                let columns = Columns { first, last: last.unwrap_or(FILL) as usize, pairs };
+                pixels(&from[base..], &columns, to);
             }
             None => (0..width).for_each(|_| to.copy(&fill[..grid.channels])),
         }
@@ -157,26 +185,27 @@ impl<'a, 'b, T: Pod> Chosen<'a, 'b, T> {
     /// Writes row (z, y).
     pub(crate) fn row(&mut self, simd: Simd, [z, y]: [i32; 2], line: &mut [T]) {
         let Self { grid, from, fill, finding, .. } = self;
-        let (plan, places) = (grid.plan, &mut *finding.places);
-        let width = plan.size[W] as usize;
         if grid.is_lattice() {
-            let columns = bytemuck::cast_slice(&places.whole[0][..width]);
+            let width = grid.plan.size[W] as usize;
+            let columns = bytemuck::cast_slice(&finding.places.whole[0][..width]);
             return grid.lattice_row(columns, grid.base([z, y]), from, line, *fill);
         }
-        // A crop after the map chose among its slices.
-        let z = plan.after.offset[D] + plan.after.sign[D] * z;
-        let elements = places.elements(width);
-        let map = Map::new(plan, finding.displacements);
-        map.elements(simd, y, &grid.lattice(z, from), elements);
+        let (from, fill) = (*from, *fill);
         let how = Copied { channels: grid.channels, read: grid.read.1, write: grid.write };
-        copy(from, elements, how, |c| of_channel(*fill, c), line);
+        let elements = self.elements(simd, [z, y]);
+        copy(simd, from, elements, how, |c| of_channel(fill, c), line);
     }
-}
 
-/// Writes the pixels of `from` that begin at `columns`.
-fn append_pixels<T: Pod, const N: usize>(from: &[T], columns: &[u32], to: &mut Run<'_, T>) {
-    let pixel = |column: &u32| *from[*column as usize..].first_chunk::<N>().expect("a pixel");
-    to.extend(columns.iter().map(pixel));
+    /// The elements of row (z, y) of a map.
+    fn elements(&mut self, simd: Simd, [z, y]: [i32; 2]) -> &[u32] {
+        let Self { grid, from, finding, .. } = self;
+        // A crop after the map chose among its slices.
+        let z = grid.plan.after.offset[D] + grid.plan.after.sign[D] * z;
+        let elements = finding.places.elements(grid.plan.size[W] as usize);
+        let map = Map::new(grid.plan, finding.displacements);
+        map.elements(simd, y, &grid.lattice(z, from), elements);
+        elements
+    }
 }
 
 /// Copies the box of `op` from `from` into `to`, images of one size that lie alike.

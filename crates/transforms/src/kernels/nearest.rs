@@ -2,10 +2,17 @@
 //! type. First the element of each place is found, and then all of them are copied.
 
 use bytemuck::Pod;
+use tallow_core::Run;
 
 use super::Simd;
 use super::convert::Pixel;
 use super::warp::{FAR, Lattice};
+
+mod columns;
+#[cfg(target_arch = "x86_64")]
+mod v3;
+
+pub(crate) use self::columns::{Columns, Pairs, take, take_colors};
 
 /// No element: the fill.
 pub(crate) const FILL: u32 = u32::MAX;
@@ -76,6 +83,7 @@ pub(crate) struct Copied {
 
 /// Copies all channels of the pixels at `elements`; outside of the image is `fill(c)`.
 pub(crate) fn copy<T: Pod>(
+    simd: Simd,
     from: &[T],
     elements: &[u32],
     how: Copied,
@@ -86,9 +94,9 @@ pub(crate) fn copy<T: Pod>(
     if channels > 1 && channels <= 4 && read == 1 && (pixel, plane) == (channels, 1) {
         let fill: [T; 4] = std::array::from_fn(|c| fill(c.min(channels - 1)));
         return match channels {
-            2 => copy_whole::<T, 2>(from, elements, fill, to),
-            3 => copy_whole::<T, 3>(from, elements, fill, to),
-            _ => copy_whole::<T, 4>(from, elements, fill, to),
+            2 => copy_whole::<T, 2>(simd, from, elements, fill, to),
+            3 => copy_whole::<T, 3>(simd, from, elements, fill, to),
+            _ => copy_whole::<T, 4>(simd, from, elements, fill, to),
         };
     }
     for c in 0..channels {
@@ -101,12 +109,19 @@ pub(crate) fn copy<T: Pod>(
 }
 
 /// Pixels whose `N` channels lie side by side, before and after.
-fn copy_whole<T: Pod, const N: usize>(from: &[T], elements: &[u32], fill: [T; 4], to: &mut [T]) {
+fn copy_whole<T: Pod, const N: usize>(
+    simd: Simd,
+    from: &[T],
+    elements: &[u32],
+    fill: [T; 4],
+    to: &mut [T],
+) {
     let fill: [T; N] = std::array::from_fn(|c| fill[c]);
     if N == 3 && size_of::<T>() == 1 {
         let fill = bytemuck::cast_slice(&fill).first_chunk().copied().unwrap_or_default();
         let (from, to) = (bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
-        return copy_bytes(from, elements, fill, to);
+        let to = &mut to[..3 * elements.len()];
+        return copy_colors(simd, from, elements, fill, &mut Run::over(to));
     }
     for (to, &at) in to.as_chunks_mut::<N>().0.iter_mut().zip(elements) {
         *to = match at {
@@ -116,28 +131,46 @@ fn copy_whole<T: Pod, const N: usize>(from: &[T], elements: &[u32], fill: [T; 4]
     }
 }
 
-/// Pixels of three bytes. Four are read and written of each, in one load and one store instead of
-/// two and two; the fourth byte is the next pixel's, which is written later. A pixel takes six
-/// instructions, of which two see to it that it is there.
-fn copy_bytes(from: &[u8], elements: &[u32], fill: [u8; 3], to: &mut [u8]) {
-    let outside = u32::from_ne_bytes([fill[0], fill[1], fill[2], 0]);
-    // A number, not an array, which would be moved byte by byte.
-    let pixel = |at: u32| match from.get(at as usize..(at as usize).wrapping_add(4)) {
-        Some(pixel) => u32::from_ne_bytes(*pixel.first_chunk().expect("four")),
-        None if at == FILL => outside,
-        None => last_pixel(from),
-    };
-    // The last pixel is written alone.
-    let blocks = (3 * elements.len()).saturating_sub(4) / 12;
-    let (most, rest) = elements.split_at(4 * blocks);
-    for (block, elements) in most.as_chunks::<4>().0.iter().enumerate() {
-        let to: &mut [u8; 16] = to[12 * block..][..16].first_chunk_mut().expect("sixteen");
-        for (k, &at) in elements.iter().enumerate() {
-            to[3 * k..][..4].copy_from_slice(&pixel(at).to_ne_bytes());
-        }
+/// Writes pixels of three bytes; outside of the image is `fill`.
+///
+/// Four bytes are read of each, in one load instead of two, and four pixels are put together before they
+/// are stored: a store that the next one overlaps takes three cycles.
+pub(crate) fn copy_colors(
+    simd: Simd,
+    from: &[u8],
+    elements: &[u32],
+    fill: [u8; 3],
+    to: &mut Run<'_, u8>,
+) {
+    let outside = u32::from_le_bytes([fill[0], fill[1], fill[2], 0]);
+    let colors = Colors { from, outside };
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = simd.v3() {
+        done = v3::copy_blocks(v3, &colors, elements, to);
     }
-    for (to, &at) in to[12 * blocks..].as_chunks_mut::<3>().0.iter_mut().zip(rest) {
-        to.copy_from_slice(&pixel(at).to_ne_bytes()[..3]);
+    to.extend(elements[done..].iter().map(|at| {
+        let [a, b, c, _] = colors.pixel(*at).to_le_bytes();
+        [a, b, c]
+    }));
+}
+
+/// Pixels of three bytes, and what is outside.
+struct Colors<'a> {
+    from: &'a [u8],
+    outside: u32,
+}
+
+impl Colors<'_> {
+    /// The pixel at an element, as the lower three bytes of a number: an array would be moved byte by
+    /// byte.
+    #[inline(always)]
+    fn pixel(&self, at: u32) -> u32 {
+        match self.from.get(at as usize..(at as usize).wrapping_add(4)) {
+            Some(pixel) => u32::from_le_bytes(*pixel.first_chunk().expect("four")),
+            None if at == FILL => self.outside,
+            None => last_pixel(self.from),
+        }
     }
 }
 
@@ -145,7 +178,7 @@ fn copy_bytes(from: &[u8], elements: &[u32], fill: [u8; 3], to: &mut [u8]) {
 #[cold]
 fn last_pixel(from: &[u8]) -> u32 {
     let [a, b, c] = *from.last_chunk().expect("a pixel was chosen");
-    u32::from_ne_bytes([a, b, c, 0])
+    u32::from_le_bytes([a, b, c, 0])
 }
 
 #[cfg(test)]
@@ -190,7 +223,11 @@ mod tests {
     }
 
     /// Copies pixels of `channels` in all the ways that they can lie, and compares.
-    fn check<T: Pod + PartialEq + std::fmt::Debug>(channels: usize, of: impl Fn(usize) -> T) {
+    fn check<T: Pod + PartialEq + std::fmt::Debug>(
+        simd: Simd,
+        channels: usize,
+        of: impl Fn(usize) -> T,
+    ) {
         let pixels = 29;
         let from: Vec<T> = (0..pixels * channels).map(of).collect();
         let fill = |c: usize| from[7 * c % from.len()];
@@ -206,7 +243,7 @@ mod tests {
                 for write in [(channels, 1), (1, len)] {
                     let how = Copied { channels, read, write };
                     let mut to = vec![fill(channels); len * channels];
-                    copy(&from, &elements, how, fill, &mut to);
+                    copy(simd, &from, &elements, how, fill, &mut to);
                     for (i, c) in (0..len).flat_map(|i| (0..channels).map(move |c| (i, c))) {
                         let wanted = match elements[i] {
                             FILL => fill(c),
@@ -221,10 +258,12 @@ mod tests {
 
     #[test]
     fn elements_of_any_size_are_copied_however_they_lie() {
-        for channels in 1..=5 {
-            check(channels, |i| (i * 37) as u8);
-            check(channels, |i| (i * 3700) as u16);
-            check(channels, |i| (i as u64) << 40 | 3);
+        for (channels, simd) in
+            (1..=5).flat_map(|n| Simd::levels().into_iter().map(move |l| (n, l)))
+        {
+            check(simd, channels, |i| (i * 37) as u8);
+            check(simd, channels, |i| (i * 3700) as u16);
+            check(simd, channels, |i| (i as u64) << 40 | 3);
         }
     }
 
