@@ -78,6 +78,17 @@ impl Simd {
         }
     }
 
+    /// This level with vectors of 32 bytes at most: for loops that read a row at places which are no
+    /// whole vectors apart. Every load of 64 bytes then crosses a line of the cache, and takes twice
+    /// the time.
+    pub fn without_v4(self) -> Self {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Arch::V4(v4) => Self(Arch::V3(*v4)),
+            other => Self(other),
+        }
+    }
+
     /// Proof that the instructions of AVX-512 VBMI may be used: with V4, where the processor has them
     /// besides.
     #[cfg(target_arch = "x86_64")]
@@ -131,6 +142,14 @@ mod tests {
     fn unknown_levels_have_no_name() {
         assert!(Simd::named("v9").is_none());
         assert!(Simd::named("scalar").is_some());
+    }
+
+    #[test]
+    fn no_level_is_wider_than_v3_without_v4() {
+        for simd in Simd::levels() {
+            let expected = if simd.name() == "v4" { "v3" } else { simd.name() };
+            assert_eq!(simd.without_v4().name(), expected);
+        }
     }
 
     #[test]
