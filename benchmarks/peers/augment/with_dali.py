@@ -116,6 +116,9 @@ STEPS = {
     "bicubic_320": lambda image: fn.resize(
         image, size=(320, 320), interp_type=types.INTERP_CUBIC
     ),
+    "bicubic_no_antialias_320": lambda image: fn.resize(
+        image, size=(320, 320), interp_type=types.INTERP_CUBIC, antialias=False
+    ),
     "resized_crop": lambda image: fn.random_resized_crop(image, size=(224, 224)),
     "crop_flip": lambda image: fn.crop_mirror_normalize(
         image, dtype=types.UINT8, output_layout="HWC", **flip(), **crop(192)

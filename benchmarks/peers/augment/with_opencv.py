@@ -164,7 +164,9 @@ STEPS = {
     "resize_224": resized(224, 224, cv2.INTER_AREA),
     "resize_256": resized(256, 256, cv2.INTER_AREA),
     "resize_no_antialias_224": resized(224, 224, cv2.INTER_LINEAR),
+    # Four taps, also where the image shrinks.
     "bicubic_320": resized(320, 320, cv2.INTER_CUBIC),
+    "bicubic_no_antialias_320": resized(320, 320, cv2.INTER_CUBIC),
 }
 
 

@@ -70,6 +70,9 @@ STEPS = {
     "resize_no_antialias_224": lambda image: F.resize(image, [224, 224], antialias=False),
     "bicubic_224": lambda image: F.resize(image, [224, 224], Mode.BICUBIC),
     "bicubic_320": lambda image: F.resize(image, [320, 320], Mode.BICUBIC),
+    "bicubic_no_antialias_320": lambda image: F.resize(
+        image, [320, 320], Mode.BICUBIC, antialias=False
+    ),
     "resized_crop": v2.RandomResizedCrop(224),
     "crop_flip": v2.Compose([v2.RandomCrop(192), v2.RandomHorizontalFlip(), torch.clone]),
     "rand_augment": v2.RandAugment(),

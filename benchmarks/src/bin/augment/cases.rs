@@ -59,6 +59,7 @@ const STEPS: &[(&str, &str)] = &[
     ("resize_no_antialias_224", "resize(224,224,antialias=false)"),
     ("bicubic_224", "resize(224,224,interpolation=bicubic)"),
     ("bicubic_320", "resize(320,320,interpolation=bicubic)"),
+    ("bicubic_no_antialias_320", "resize(320,320,interpolation=bicubic,antialias=false)"),
     ("resized_crop", "random_resized_crop(224)"),
     ("crop_flip", "random_crop(192) random_hflip(0.5)"),
     ("rand_augment", "rand_augment"),
