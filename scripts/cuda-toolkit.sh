@@ -7,8 +7,9 @@
 #
 # Source it: it sets CUDA_HOME and similar variables, PATH and LIBRARY_PATH. The first time it
 # installs about 2 GB into $TALLOW_CUDA (default ~/.cache/tallow-cuda-13.0), which needs python3
-# with venv and a C compiler. PTX is for compute capability 8.0, which every later device accepts
-# too, unless CUDA_COMPUTE_CAP names another.
+# with venv and a C compiler. candle's kernels are PTX for compute capability 8.0, which every later
+# device accepts too, unless CUDA_COMPUTE_CAP names another; so are Tallow's, and machine code for it,
+# unless the build is for release or TALLOW_CUDA_ARCHS says otherwise (crates/fatbin).
 #
 # A program linked against the driver of `stubs/` starts on machines with a real driver (580 or
 # later, with the CUDA 13 libraries), or with the simulated one of crates/cuda-sim.

@@ -5,7 +5,8 @@
 #     FOLDER/gpu.sh run OUT [PART...]  with a GPU: runs everything, or PARTs, and writes OUT/table.txt
 #
 # `build` uses a CUDA toolkit, or installs the one of cuda-toolkit.sh. CUDA_COMPUTE_CAP names the
-# device's compute capability without the point (default 90), or an earlier one.
+# device's compute capability without the point (default 90), or an earlier one. TALLOW_CUDA_ARCHS=all
+# builds Tallow's kernels for every device, which takes minutes.
 #
 # `run` needs a driver of CUDA 13 and its libraries, from the system or from PyTorch. If PyTorch and
 # torchvision are installed, it also prints their figures (PYTHON names another python3), and if
@@ -28,6 +29,7 @@ usage() {
 build() {
     local out target size
     export CUDA_COMPUTE_CAP="${CUDA_COMPUTE_CAP:-90}"
+    export TALLOW_CUDA_ARCHS="${TALLOW_CUDA_ARCHS:-$CUDA_COMPUTE_CAP}"
     mkdir -p "${1:-$here/../target/gpu}"
     out=$(cd "${1:-$here/../target/gpu}" && pwd)
     cd "$here/.."

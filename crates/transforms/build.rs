@@ -7,7 +7,7 @@ fn main() {
     #[cfg(feature = "host-kernels")]
     host_kernels();
     #[cfg(feature = "cuda")]
-    ptx();
+    fat_binaries();
 }
 
 /// A static library of the kernels for the host.
@@ -44,40 +44,17 @@ fn watched_kernels() {
     build("src/cuda/whole_blocks.cc").opt_level(2).compile("tallow_whole_blocks");
 }
 
-/// The kernels as text that any later device compiles for itself.
+/// Fat binaries, in parts that become modules of the driver.
 #[cfg(feature = "cuda")]
-fn ptx() {
-    use std::path::PathBuf;
-    use std::process::Command;
-
-    println!("cargo::rerun-if-env-changed=CUDA_COMPUTE_CAP");
-    println!("cargo::rerun-if-env-changed=CUDA_HOME");
-    println!("cargo::rerun-if-env-changed=NVCC");
-    let capability = std::env::var("CUDA_COMPUTE_CAP").unwrap_or_else(|_| "80".to_owned());
-    let home = std::env::var_os("CUDA_HOME").map(|home| PathBuf::from(home).join("bin/nvcc"));
-    let given = std::env::var_os("NVCC").map(PathBuf::from);
-    let nvcc = given.or(home).unwrap_or_else(|| "nvcc".into());
-    let out = std::env::var_os("OUT_DIR").expect("cargo says where built files go");
-    let out = PathBuf::from(out);
-    let start = |part: &str| {
-        Command::new(&nvcc)
-            .arg("-ptx")
-            .arg(format!("-arch=compute_{capability}"))
-            // A fused product has other bits.
-            .args(["--fmad=false", "-std=c++17", "-O3", "-o"])
-            .arg(out.join(part).with_extension("ptx"))
-            .arg(format!("-DPART_{}", part.to_uppercase()))
-            .arg("src/cuda/engine.cu")
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run {}: {error}", nvcc.display()))
-    };
-    // All at once, on as many cores.
-    let parts = ["stage_u8", "stage_u16", "stage_f16", "stage_f32", "others"];
-    for (part, mut compiling) in parts.map(|part| (part, start(part))) {
-        match compiling.wait() {
-            Ok(status) if status.success() => {}
-            Ok(status) => panic!("{} failed on {part}: {status}", nvcc.display()),
-            Err(error) => panic!("lost {}: {error}", nvcc.display()),
-        }
-    }
+fn fat_binaries() {
+    let parts: [(&str, &[&str]); 5] = [
+        ("stage_u8", &["-DPART_STAGE_U8"]),
+        ("stage_u16", &["-DPART_STAGE_U16"]),
+        ("stage_f16", &["-DPART_STAGE_F16"]),
+        ("stage_f32", &["-DPART_STAGE_F32"]),
+        ("others", &["-DPART_OTHERS"]),
+    ];
+    // A fused product has other bits.
+    let flags = ["--fmad=false", "-std=c++17", "-O3"];
+    tallow_fatbin::compile("src/cuda/engine.cu", &flags, &parts);
 }

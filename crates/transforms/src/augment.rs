@@ -107,6 +107,9 @@ pub struct Augment {
     pub(crate) draws: Option<String>,
     pub(crate) once: bool,
     pub(crate) scaled: bool,
+    /// Shared by clones, so that loaders and `apply` load each once.
+    #[cfg(feature = "cuda")]
+    pub(crate) kernels: crate::cuda::Kernels,
 }
 
 /// The name of a chain's streams when none is set.

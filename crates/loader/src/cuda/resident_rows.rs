@@ -8,14 +8,16 @@
 //! Pictures are not brought: kernels read them where they stay, since a raster says where that is. A new
 //! one is copied there from the slab, besides being read there.
 
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig, PushKernelArg,
+    CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig,
 };
 use tallow_core::Schema;
 use tallow_core::device::{DeviceSlab, Raster, Run};
+use tallow_fatbin::{Fatbin, Function, fatbin};
 
 use super::resident_pictures::{Put, ResidentPictures};
 use crate::Result;
@@ -24,8 +26,8 @@ use crate::lock::lock;
 use crate::resident::Resident;
 use crate::slabs::Slab;
 
-/// The kernel as text, which the driver compiles for the device at hand.
-static PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/move_rows.ptx"));
+/// The kernel.
+static CODE: Fatbin = fatbin!("move_rows");
 
 /// The places of a row: of its own sample, and of its partner.
 type Places = [i64; 2];
@@ -62,7 +64,7 @@ pub(crate) struct ResidentRows {
     part: HostPart,
     fields: Vec<FieldSamples>,
     pictures: Mutex<ResidentPictures>,
-    kernel: CudaFunction,
+    kernel: Function,
 }
 
 /// All samples of one field.
@@ -116,8 +118,9 @@ impl ResidentRows {
             let memory = memory.map_err(|error| no_memory(&what, bytes, &error))?;
             fields.push(FieldSamples { field, memory, row_bytes });
         }
-        let kernel = || stream.context().load_module(PTX.into())?.load_function("move_rows");
-        let kernel = kernel().map_err(|error: DriverError| refused("the kernel", &error))?;
+        let module = CODE.load(stream.context()).map_err(|error| refused("the kernel", &error))?;
+        let kernel = Arc::new(module).function("move_rows");
+        let kernel = kernel.map_err(|error| refused("the kernel", &error))?;
         let pictures = Mutex::new(ResidentPictures::new(resident.clone()));
         Ok(Self { resident, part, fields, pictures, kernel })
     }
@@ -235,12 +238,18 @@ impl ResidentRows {
         let at = |offset: usize| slab + offset as u64;
         let (batch, places, row_bytes) =
             (at(run.offset), at(self.part.places.offset), row_bytes as u64);
-        let mut launch = stream.launch_builder(&self.kernel);
-        launch.arg(&batch).arg(&samples).arg(&places).arg(&row_bytes).arg(&rows).arg(&which);
-        // SAFETY: the kernel takes these arguments; the slab is as long as its layout says, and the
+        let mut parameters = [
+            (&raw const batch).cast::<c_void>().cast_mut(),
+            (&raw const samples).cast_mut().cast(),
+            (&raw const places).cast_mut().cast(),
+            (&raw const row_bytes).cast_mut().cast(),
+            (&raw const rows).cast_mut().cast(),
+            (&raw const which).cast_mut().cast(),
+        ];
+        // SAFETY: the kernel takes these parameters; the slab is as long as its layout says, and the
         // places in it name samples that exist, of which those that are brought were put there by
         // earlier work of this stream.
-        unsafe { launch.launch(config) }.map(drop)
+        unsafe { self.kernel.launch(stream, config, &mut parameters) }
     }
 
     /// What was decided is enqueued, or could not be.

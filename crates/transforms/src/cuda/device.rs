@@ -5,11 +5,12 @@
     reason = "allocates device memory without clearing it, and launches kernels"
 )]
 
-use std::sync::Arc;
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaStream, DevicePtr, DevicePtrMut, LaunchConfig, PushKernelArg, SyncOnDrop,
+    CudaContext, CudaStream, DevicePtr, DevicePtrMut, LaunchConfig, SyncOnDrop,
 };
 use candle_core::cuda_backend::{CudaDType, CudaStorageSlice, WrapErr};
 use candle_core::op::BackpropOp;
@@ -17,93 +18,112 @@ use candle_core::{CudaDevice, CudaStorage, DType, Device, Storage, Tensor};
 use half::{bf16, f16};
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
 use tallow_core::{Engine, Error, ErrorKind, Field, Result, RowBuffer, RowKey, Schema, Shapes};
+use tallow_fatbin::{Fatbin, Function, fatbin};
 
 use super::args::StageArgs;
 use super::launches::{Launch, Launches};
 use crate::augment::Augment;
 use crate::fields::Fields;
 
-/// Kernels as text, which the driver compiles for the device at hand: in modules, because that takes
-/// it a second for each of the stage kernels, of which a loader needs one.
-struct Module {
-    /// What candle keeps it under.
-    name: &'static str,
-    ptx: &'static str,
+/// The kernels in parts, because a driver without machine code for the device compiles for a second for
+/// each of the stage kernels, of which a loader needs one.
+static PARTS: [(&str, Fatbin); 5] = [
+    ("stage_u8", fatbin!("stage_u8")),
+    ("stage_u16", fatbin!("stage_u16")),
+    ("stage_f16", fatbin!("stage_f16")),
+    ("stage_f32", fatbin!("stage_f32")),
+    ("others", fatbin!("others")),
+];
+
+/// The part with `kernel`: its own, or that of the others.
+fn part_of(kernel: &str) -> &'static (&'static str, Fatbin) {
+    let others = &PARTS[PARTS.len() - 1];
+    PARTS.iter().find(|(name, _)| *name == kernel).unwrap_or(others)
 }
 
-macro_rules! module {
-    ($part:literal) => {
-        Module {
-            name: concat!("tallow-transforms-", env!("CARGO_PKG_VERSION"), "-", $part),
-            ptx: include_str!(concat!(env!("OUT_DIR"), "/", $part, ".ptx")),
+/// The kernels that a chain and its clones have loaded, of every device that they were used on: at most
+/// as many as there are kernels and devices that live.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kernels(Arc<Mutex<Vec<Loaded>>>);
+
+#[derive(Debug)]
+struct Loaded {
+    part: &'static str,
+    kernel: &'static str,
+    function: Function,
+}
+
+impl Kernels {
+    /// A kernel in the context of a device, loaded if it is not there yet.
+    fn function(&self, context: &Arc<CudaContext>, kernel: &'static str) -> Result<Function> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = |loaded: &&Loaded| loaded.function.module().is_in(context);
+        if let Some(found) = all.iter().filter(here).find(|loaded| loaded.kernel == kernel) {
+            return Ok(found.function.clone());
         }
-    };
-}
-
-static STAGE_U8: Module = module!("stage_u8");
-static STAGE_U16: Module = module!("stage_u16");
-static STAGE_F16: Module = module!("stage_f16");
-static STAGE_F32: Module = module!("stage_f32");
-static OTHERS: Module = module!("others");
-
-/// Where a kernel is.
-fn module_of(kernel: &str) -> &'static Module {
-    match kernel {
-        "stage_u8" => &STAGE_U8,
-        "stage_u16" => &STAGE_U16,
-        "stage_f16" => &STAGE_F16,
-        "stage_f32" => &STAGE_F32,
-        _ => &OTHERS,
+        all.retain(|loaded| !loaded.function.module().is_stale());
+        let (part, code) = part_of(kernel);
+        let module = all.iter().filter(here).find(|loaded| loaded.part == *part);
+        let module = match module.map(|loaded| loaded.function.module().clone()) {
+            Some(module) => module,
+            None => Arc::new(
+                code.load(context)
+                    .map_err(|refused| Error::new(ErrorKind::Config, refused.to_string()))?,
+            ),
+        };
+        let function = module.function(kernel).w()?;
+        all.push(Loaded { part, kernel, function: function.clone() });
+        Ok(function)
     }
 }
 
-/// Loads the modules of `launches` that `device` does not have yet.
-pub(super) fn load(device: &CudaDevice, launches: &[Launch]) -> Result<()> {
-    for launch in launches {
-        let Module { name, ptx } = module_of(launch.kernel);
-        device.get_or_load_custom_func(launch.kernel, name, ptx)?;
+impl Launches {
+    /// Loads the kernels of `launches` that `device` does not have yet.
+    pub(super) fn load_kernels(&self, device: &CudaDevice, launches: &[Launch]) -> Result<()> {
+        let stream = device.cuda_stream();
+        let load = |launch: &Launch| self.kernels.function(stream.context(), launch.kernel);
+        launches.iter().try_for_each(|launch| load(launch).map(drop))
     }
-    Ok(())
+
+    /// Puts launches on `stream`, which is one of `device`, in their order, and returns without waiting
+    /// for them.
+    ///
+    /// # Safety
+    ///
+    /// The bytes of [`Launch::uses`] are memory of `device`, whatever was put there before comes first
+    /// on that stream, and it is neither freed nor otherwise written before the launches are done. The
+    /// plans in it are those of the engine that the launches come from.
+    ///
+    /// # Errors
+    ///
+    /// When the driver refuses.
+    pub unsafe fn enqueue(
+        &self,
+        device: &CudaDevice,
+        stream: &Arc<CudaStream>,
+        launches: &[Launch],
+    ) -> Result<()> {
+        let own = device.cuda_stream();
+        for launch in launches {
+            let kernel = self.kernels.function(own.context(), launch.kernel)?;
+            let mut params = params(launch);
+            let ([x, y, z], [threads, ..]) = (launch.grid, launch.block);
+            let config = LaunchConfig {
+                grid_dim: (x, y, z),
+                block_dim: (threads, 1, 1),
+                shared_mem_bytes: launch.shared_bytes,
+            };
+            let parameters = &mut [params.as_mut_ptr().cast::<c_void>()];
+            // SAFETY: the kernel takes one struct, with which `params` begins; the memory behind its
+            // addresses is the caller's to grant.
+            unsafe { kernel.launch(stream, config, parameters) }.w()?;
+        }
+        Ok(())
+    }
 }
 
 /// Words of the largest struct that a kernel takes. The driver reads as many as the kernel has.
 const PARAM_WORDS: usize = size_of::<StageArgs>() / size_of::<u64>();
-
-/// Puts launches on `stream`, which is one of `device`, in their order, and returns without waiting for
-/// them.
-///
-/// # Safety
-///
-/// The bytes of [`Launch::uses`] are memory of `device`, whatever was put there before comes first
-/// on that stream, and it is neither freed nor otherwise written before the launches are done. The
-/// plans in it are those of the engine that the launches come from.
-///
-/// # Errors
-///
-/// When the driver refuses.
-pub unsafe fn enqueue(
-    device: &CudaDevice,
-    stream: &Arc<CudaStream>,
-    launches: &[Launch],
-) -> Result<()> {
-    for launch in launches {
-        let Module { name, ptx } = module_of(launch.kernel);
-        let kernel = device.get_or_load_custom_func(launch.kernel, name, ptx)?;
-        let params = params(launch);
-        let ([x, y, z], [threads, ..]) = (launch.grid, launch.block);
-        let config = LaunchConfig {
-            grid_dim: (x, y, z),
-            block_dim: (threads, 1, 1),
-            shared_mem_bytes: launch.shared_bytes,
-        };
-        let mut builder = stream.launch_builder(&kernel);
-        builder.arg(&params);
-        // SAFETY: the kernel takes one struct, with which `params` begins; the memory behind its
-        // addresses is the caller's to grant.
-        unsafe { builder.launch(config) }.w()?;
-    }
-    Ok(())
-}
 
 /// The struct of a launch, where a struct of addresses can lie.
 fn params(launch: &Launch) -> [u64; PARAM_WORDS] {
@@ -197,7 +217,7 @@ fn on_device(
         // SAFETY: plans, fields, scratch and outputs are allocations of this device, as long as the
         // schema says for `rows` rows, which live until after this call; what is put on the stream
         // that they were allocated on, their release too, comes after the launches.
-        unsafe { enqueue(device, &stream, &list) }?;
+        unsafe { launches.enqueue(device, &stream, &list) }?;
     }
     let made = launches.device_fields().iter().zip(outputs).map(|(&field, storage)| {
         let field = &launches.engine().schema().fields()[field];

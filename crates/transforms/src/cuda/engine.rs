@@ -69,7 +69,7 @@ impl DeviceEngine for Launches {
     fn load(&self, device: &candle_core::CudaDevice, layout: &DeviceSlab) -> Result<()> {
         // Those of a batch, at addresses that are never followed.
         let outputs = vec![0; self.device_fields().len()];
-        super::device::load(device, &self.list(0, layout, &outputs, 0..layout.rows.min(1), 0))
+        self.load_kernels(device, &self.list(0, layout, &outputs, 0..layout.rows.min(1), 0))
     }
 
     #[cfg(feature = "cuda")]
@@ -86,6 +86,6 @@ impl DeviceEngine for Launches {
     ) -> Result<()> {
         let list = self.list(slab, layout, outputs, rows, first);
         // SAFETY: the caller's promise is that of `enqueue`, in other words.
-        unsafe { super::device::enqueue(device, stream, &list) }
+        unsafe { self.enqueue(device, stream, &list) }
     }
 }

@@ -53,6 +53,8 @@ pub struct Launches {
     /// Blocks of a row.
     blocks: u32,
     scratch: Scratch,
+    #[cfg(feature = "cuda")]
+    pub(super) kernels: super::Kernels,
 }
 
 /// Threads of a block.
@@ -205,7 +207,10 @@ impl Launches {
     /// that are delivered ragged, of 2^31 elements and more, or resized by filters of more than 1,278
     /// taps.
     pub fn bind(augment: &Augment, schema: &Schema) -> Result<Self> {
-        Self::of(AugmentEngine::bind(augment, schema)?)
+        let launches = Self::of(AugmentEngine::bind(augment, schema)?)?;
+        #[cfg(feature = "cuda")]
+        let launches = Self { kernels: augment.kernels.clone(), ..launches };
+        Ok(launches)
     }
 
     /// The launches of a bound engine.
@@ -224,7 +229,15 @@ impl Launches {
         })?;
         let scratch = Scratch::of(&engine, &made);
         let blocks = blocks(&engine, tile_log2);
-        Ok(Self { engine, made, tile_log2, blocks, scratch })
+        Ok(Self {
+            engine,
+            made,
+            tile_log2,
+            blocks,
+            scratch,
+            #[cfg(feature = "cuda")]
+            kernels: super::Kernels::default(),
+        })
     }
 
     /// The fields that are [`Made::OnDevice`], in their order.

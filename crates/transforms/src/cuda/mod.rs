@@ -17,7 +17,5 @@ mod tests;
 pub mod whole_blocks;
 
 #[cfg(feature = "cuda")]
-pub(crate) use device::apply;
-#[cfg(feature = "cuda")]
-pub use device::enqueue;
+pub(crate) use device::{Kernels, apply};
 pub use launches::{Launch, Launches, Use, uses};

@@ -11,7 +11,18 @@ use crate::compose::{Mixing, Sketch};
 ///
 /// When it has settings, which only the whole can have.
 pub(crate) fn check(chain: &Augment) -> Result<(), String> {
-    let Augment { field, layout, range, chain: _, targets, draws, once, scaled } = chain;
+    let Augment {
+        field,
+        layout,
+        range,
+        chain: _,
+        targets,
+        draws,
+        once,
+        scaled,
+        #[cfg(feature = "cuda")]
+            kernels: _,
+    } = chain;
     let settings =
         [field.is_some(), layout.is_some(), range.is_some(), draws.is_some(), *once, *scaled];
     if settings.contains(&true) || !targets.is_empty() {
