@@ -1,4 +1,5 @@
 // Driver functions about the driver, the device, its primary context and its memory pool.
+#include <algorithm>
 #include <cstring>
 
 #include "simulator.h"
@@ -8,9 +9,9 @@ using namespace sim;
 namespace {
 
 constexpr int DRIVER_VERSION = 13000;
-constexpr CUdevice THE_DEVICE = 0;
+// The handle of the default pool of device 0; the others follow.
 constexpr CUmemoryPool DEFAULT_POOL = 0x200;
-constexpr char DEVICE_NAME[] = "Simulated CUDA device";
+constexpr const char *DEVICE_NAMES[DEVICES] = {"Simulated CUDA device", "Second simulated CUDA device"};
 
 int attribute(int which) {
     switch (which) {
@@ -45,6 +46,20 @@ constexpr ErrorText ERRORS[] = {
     {CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
     {CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {CUDA_ERROR_NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU",
+     "no kernel image is available for execution on the device"},
+    {CUDA_ERROR_UNSUPPORTED_PTX_VERSION, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+     "the provided PTX was compiled with an unsupported toolchain."},
+    {CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+     "operation not permitted when stream is capturing"},
+    {CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
+     "operation failed due to a previous error during capture"},
+    {CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "CUDA_ERROR_STREAM_CAPTURE_UNMATCHED",
+     "the capture was not initiated in this stream"},
+    {CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION",
+     "dependency created on uncaptured work in another stream"},
+    {CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
+     "attempt to terminate a thread-local capture sequence from another thread"},
     {CUDA_ERROR_FILE_NOT_FOUND, "CUDA_ERROR_FILE_NOT_FOUND", "file not found"},
     {CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
@@ -64,7 +79,16 @@ CUresult error_text(int code, const char *ErrorText::*field, const char **text) 
 }
 
 CUresult check(CUdevice device) {
-    return device == THE_DEVICE ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+    return device >= 0 && device < DEVICES ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+}
+
+Device &at(const Call &call, CUdevice device) {
+    return call->devices[static_cast<std::size_t>(device)];
+}
+
+CUresult device_of(CUmemoryPool pool, CUdevice &device) {
+    device = static_cast<CUdevice>(pool - DEFAULT_POOL);
+    return pool < DEFAULT_POOL ? CUDA_ERROR_INVALID_VALUE : check(device);
 }
 
 } // namespace
@@ -89,27 +113,27 @@ DRIVER_API cuDriverGetVersion(int *version) {
 }
 
 DRIVER_API cuDeviceGetCount(int *count) {
-    *count = 1;
+    *count = DEVICES;
     return CUDA_SUCCESS;
 }
 
 DRIVER_API cuDeviceGet(CUdevice *device, int ordinal) {
     RETURN_IF_ERROR(check(ordinal));
-    *device = THE_DEVICE;
+    *device = ordinal;
     return CUDA_SUCCESS;
 }
 
 DRIVER_API cuDeviceGetName(char *name, int bytes, CUdevice device) {
     RETURN_IF_ERROR(check(device));
     if (bytes <= 0) return CUDA_ERROR_INVALID_VALUE;
-    std::strncpy(name, DEVICE_NAME, static_cast<std::size_t>(bytes) - 1);
+    std::strncpy(name, DEVICE_NAMES[device], static_cast<std::size_t>(bytes) - 1);
     name[bytes - 1] = 0;
     return CUDA_SUCCESS;
 }
 
 DRIVER_API cuDeviceGetUuid_v2(unsigned char uuid[16], CUdevice device) {
     RETURN_IF_ERROR(check(device));
-    std::memset(uuid, 0x51, 16);
+    std::memset(uuid, 0x51 + device, 16);
     return CUDA_SUCCESS;
 }
 
@@ -128,8 +152,8 @@ DRIVER_API cuDeviceGetAttribute(int *value, int which, CUdevice device) {
 DRIVER_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
     Call call(__func__);
     RETURN_IF_ERROR(check(device));
-    call->context_users += 1;
-    *context = PRIMARY_CONTEXT;
+    at(call, device).context_users += 1;
+    *context = at(call, device).context;
     return CUDA_SUCCESS;
 }
 
@@ -137,9 +161,10 @@ DRIVER_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     Call call(__func__);
     RETURN_IF_ERROR(check(device));
     // An object of an earlier simulation lets go of a context that is no more.
-    if (call->context_users == 0) return CUDA_ERROR_INVALID_CONTEXT;
-    call->context_users -= 1;
-    if (call->context_users == 0) call->scheduler.drain();
+    unsigned &users = at(call, device).context_users;
+    if (users == 0) return CUDA_ERROR_INVALID_CONTEXT;
+    users -= 1;
+    if (users == 0) call->scheduler.finish_device(device);
     return CUDA_SUCCESS;
 }
 
@@ -151,16 +176,17 @@ DRIVER_API cuCtxGetCurrent(CUcontext *context) {
 
 DRIVER_API cuCtxSetCurrent(CUcontext context) {
     Call call(__func__);
-    if (context != 0 && context != PRIMARY_CONTEXT) return call.invalid("context", context);
+    const auto is_it = [=](const Device &device) { return device.context == context; };
+    const auto &devices = call->devices;
+    if (context != 0 && std::none_of(devices.begin(), devices.end(), is_it))
+        return call.invalid("context", context);
     call.current_context() = context;
     return CUDA_SUCCESS;
 }
 
 DRIVER_API cuCtxGetDevice(CUdevice *device) {
     Call call(__func__);
-    RETURN_IF_ERROR(call.need_context("it asks for the device of that context"));
-    *device = THE_DEVICE;
-    return CUDA_SUCCESS;
+    return call.need_context("it asks for the device of that context", *device);
 }
 
 DRIVER_API cuCtxSetFlags(unsigned) {
@@ -176,16 +202,18 @@ DRIVER_API cuCtxGetStreamPriorityRange(int *least, int *greatest) {
 
 DRIVER_API cuCtxSynchronize() {
     Call call(__func__);
-    RETURN_IF_ERROR(call.need_context("it waits for the work of that context"));
+    int device = 0;
+    RETURN_IF_ERROR(call.need_context("it waits for the work of that context", device));
+    RETURN_IF_ERROR(call.spare_captures());
     if (call.ignored()) return CUDA_SUCCESS;
-    call->scheduler.drain();
-    call->scheduler.host_learns_everything();
+    call->scheduler.finish_device(device);
+    call->trim(device);
     return CUDA_SUCCESS;
 }
 
 DRIVER_API cuDeviceGetDefaultMemPool(CUmemoryPool *pool, CUdevice device) {
     RETURN_IF_ERROR(check(device));
-    *pool = DEFAULT_POOL;
+    *pool = DEFAULT_POOL + static_cast<CUmemoryPool>(device);
     return CUDA_SUCCESS;
 }
 
@@ -193,28 +221,30 @@ DRIVER_API cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice device) {
     return cuDeviceGetDefaultMemPool(pool, device);
 }
 
-// Changes nothing: what is freed is always kept, as with the highest release threshold, and always
-// reused as early as all the rules for reuse together allow.
-DRIVER_API cuMemPoolSetAttribute(CUmemoryPool, int which, void *value) {
+// Only the release threshold changes anything: what is freed is always reused as early as all the
+// rules for reuse together allow.
+DRIVER_API cuMemPoolSetAttribute(CUmemoryPool pool, int which, void *value) {
     Call call(__func__);
+    CUdevice device = 0;
+    RETURN_IF_ERROR(device_of(pool, device));
     if (which == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD)
-        call->release_threshold = *static_cast<std::uint64_t *>(value);
+        at(call, device).release_threshold = *static_cast<std::uint64_t *>(value);
     return CUDA_SUCCESS;
 }
 
-DRIVER_API cuMemPoolGetAttribute(CUmemoryPool, int which, void *value) {
+DRIVER_API cuMemPoolGetAttribute(CUmemoryPool pool, int which, void *value) {
     Call call(__func__);
+    CUdevice device = 0;
+    RETURN_IF_ERROR(device_of(pool, device));
     const Memory &memory = call->memory;
     auto &number = *static_cast<std::uint64_t *>(value);
     switch (which) {
     case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
     case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
     case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES: *static_cast<int *>(value) = 1; break;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: number = call->release_threshold; break;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
-    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
-        number = memory.live_bytes(Allocation::Kind::device);
-        break;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: number = at(call, device).release_threshold; break;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: number = memory.pool_bytes(device); break;
+    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: number = memory.device_bytes(device); break;
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
     case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
         number = memory.peak_bytes(Allocation::Kind::device);
@@ -224,16 +254,20 @@ DRIVER_API cuMemPoolGetAttribute(CUmemoryPool, int which, void *value) {
     return CUDA_SUCCESS;
 }
 
-DRIVER_API cuMemPoolTrimTo(CUmemoryPool, std::size_t) {
+DRIVER_API cuMemPoolTrimTo(CUmemoryPool pool, std::size_t keep) {
     Call call(__func__);
+    CUdevice device = 0;
+    RETURN_IF_ERROR(device_of(pool, device));
+    call->memory.trim(device, keep, call->scheduler);
     return CUDA_SUCCESS;
 }
 
 DRIVER_API cuMemGetInfo_v2(std::size_t *free, std::size_t *total) {
     Call call(__func__);
-    RETURN_IF_ERROR(call.need_context("it asks for the memory of that context's device"));
+    int device = 0;
+    RETURN_IF_ERROR(call.need_context("it asks for the memory of that context's device", device));
     *total = Memory::DEVICE_BYTES;
     *free = call->memory.limit(Allocation::Kind::device) -
-            call->memory.live_bytes(Allocation::Kind::device);
+            call->memory.device_bytes(device);
     return CUDA_SUCCESS;
 }

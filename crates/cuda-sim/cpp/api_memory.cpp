@@ -31,9 +31,11 @@ Allocation *freeable(const Call &call, Address base) {
 }
 
 CUresult allocate_now(const Call &call, Allocation::Kind kind, std::size_t bytes, Address *base) {
-    RETURN_IF_ERROR(call.need_context("the memory belongs to that context"));
+    int device = 0;
+    RETURN_IF_ERROR(call.need_context("the memory belongs to that context", device));
+    RETURN_IF_ERROR(call.spare_captures());
     if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-    Allocation *allocation = call->memory.allocate(kind, bytes, nullptr, call->scheduler);
+    Allocation *allocation = call->memory.allocate(kind, device, bytes, nullptr, call->scheduler);
     if (!allocation) return CUDA_ERROR_OUT_OF_MEMORY;
     poison(allocation->base, bytes, POISON_FRESH);
     *base = allocation->base;
@@ -43,6 +45,7 @@ CUresult allocate_now(const Call &call, Allocation::Kind kind, std::size_t bytes
 // Real drivers often wait for all work here. None says that it does, so the host must have waited.
 CUresult free_now(const Call &call, Address base) {
     RETURN_IF_ERROR(call.need_context("the memory belongs to that context"));
+    RETURN_IF_ERROR(call.spare_captures());
     if (base == 0) return CUDA_SUCCESS;
     Allocation *allocation = freeable(call, base);
     if (!allocation) return CUDA_ERROR_INVALID_VALUE;
@@ -158,6 +161,7 @@ DRIVER_API cuMemHostGetDevicePointer_v2(CUdeviceptr *device, void *host, unsigne
 DRIVER_API cuMemHostRegister_v2(void *memory, std::size_t bytes, unsigned) {
     Call call(__func__);
     RETURN_IF_ERROR(call.need_context("the memory is registered with that context"));
+    RETURN_IF_ERROR(call.spare_captures());
     if (bytes == 0 || tracked(call, address(memory))) return CUDA_ERROR_INVALID_VALUE;
     call->memory.adopt(address(memory), bytes);
     return CUDA_SUCCESS;
@@ -165,6 +169,7 @@ DRIVER_API cuMemHostRegister_v2(void *memory, std::size_t bytes, unsigned) {
 
 DRIVER_API cuMemHostUnregister(void *memory) {
     Call call(__func__);
+    RETURN_IF_ERROR(call.spare_captures());
     Allocation *allocation = freeable(call, address(memory));
     if (!allocation || allocation->kind != Allocation::Kind::registered)
         return CUDA_ERROR_INVALID_VALUE;
@@ -181,7 +186,8 @@ DRIVER_API cuMemAllocAsync(CUdeviceptr *memory, std::size_t bytes, CUstream hand
     *memory = 0;
     if (bytes == 0) return CUDA_SUCCESS;
     const Allocation *allocation =
-        call->memory.allocate(Allocation::Kind::device, bytes, stream, call->scheduler);
+        call->memory.allocate(Allocation::Kind::device, stream->device, bytes, stream,
+                              call->scheduler);
     if (!allocation) return CUDA_ERROR_OUT_OF_MEMORY;
     const Address base = allocation->base;
     call->submit(*stream, __func__, {whole(*allocation, Use::allocate)},

@@ -59,6 +59,7 @@ CUresult launch(const Call &call, CUfunction handle, const Shape &shape, CUstrea
     RETURN_IF_ERROR(call.stream(stream_handle, stream));
     const Function *function = call->kernels.find(handle);
     if (!function) return call.invalid("function", handle);
+    RETURN_IF_ERROR(call.need_device("a kernel", function->device, *stream));
     for (int axis = 0; axis < 3; ++axis)
         if (shape.grid[axis] == 0 || shape.block[axis] == 0) return CUDA_ERROR_INVALID_VALUE;
     call->report.counters[std::string("launch:") + function->name] += 1;
@@ -75,8 +76,15 @@ CUresult launch(const Call &call, CUfunction handle, const Shape &shape, CUstrea
 
 DRIVER_API cuModuleLoadData(CUmodule *module, const void *image) {
     Call call(__func__);
-    RETURN_IF_ERROR(call.need_context("the module belongs to that context"));
-    *module = call->kernels.load(ptx_text(image));
+    int device = 0;
+    RETURN_IF_ERROR(call.need_context("the module belongs to that context", device));
+    RETURN_IF_ERROR(call.spare_captures());
+    if (!call->refused_modules.empty()) {
+        const CUresult refused = call->refused_modules.front();
+        call->refused_modules.pop_front();
+        return refused;
+    }
+    *module = call->kernels.load(ptx_text(image), device);
     return CUDA_SUCCESS;
 }
 

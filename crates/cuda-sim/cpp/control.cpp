@@ -98,6 +98,11 @@ void cuda_sim_refuse_launch(std::uint64_t nth) {
     call->refused_launches.insert(call->report.counters["cuLaunchKernel"] + nth);
 }
 
+void cuda_sim_refuse_module(int error) {
+    Call call;
+    call->refused_modules.push_back(static_cast<CUresult>(error));
+}
+
 void cuda_sim_limit_memory(int page_locked, std::uint64_t bytes) {
     Call call;
     call->memory.limit(page_locked ? Allocation::Kind::page_locked : Allocation::Kind::device,
@@ -115,6 +120,8 @@ void cuda_sim_each_counter(void *user, void (*visit)(void *, const char *, std::
     auto &counters = call->report.counters;
     counters["device_bytes"] = call->memory.live_bytes(Allocation::Kind::device);
     counters["device_peak_bytes"] = call->memory.peak_bytes(Allocation::Kind::device);
+    counters["pool_taken_bytes"] = call->memory.pool_taken();
+    counters["pool_released_bytes"] = call->memory.pool_released();
     counters["page_locked_bytes"] = call->memory.live_bytes(Allocation::Kind::page_locked);
     for (auto &[name, value] : counters) visit(user, name.c_str(), value);
 }

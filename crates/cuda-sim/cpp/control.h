@@ -52,6 +52,8 @@ SIM_EXPORT void cuda_sim_close_window(std::uint64_t window);
 SIM_EXPORT void cuda_sim_ignore(const char *function, std::int64_t nth);
 // The `nth` launch (from 0) from now on is refused.
 SIM_EXPORT void cuda_sim_refuse_launch(std::uint64_t nth);
+// The load of a module after those that are refused already returns this error.
+SIM_EXPORT void cuda_sim_refuse_module(int error);
 SIM_EXPORT void cuda_sim_limit_memory(int page_locked, std::uint64_t bytes);
 
 SIM_EXPORT void cuda_sim_each_violation(void *user,

@@ -70,9 +70,9 @@ Launch::Launch(const Sizes &sizes, void **values, const std::uint32_t grid[3],
              {block[0], block[1], block[2]},  shared_bytes};
 }
 
-CUmodule Kernels::load(std::string text) {
+CUmodule Kernels::load(std::string text, int device) {
     const CUmodule handle = new_handle();
-    modules_[handle].text = std::move(text);
+    modules_[handle] = {std::move(text), device, {}};
     return handle;
 }
 
@@ -92,7 +92,7 @@ CUfunction Kernels::function(CUmodule handle, const std::string &name) {
     if (!module.text.empty() && !sizes && !registered(name)) return 0;
     const CUfunction function = new_handle();
     module.functions[name] = function;
-    functions_[function] = {interned(name), std::move(sizes)};
+    functions_[function] = {module.device, interned(name), std::move(sizes)};
     return function;
 }
 

@@ -30,6 +30,7 @@ struct Kernel {
 };
 
 struct Function {
+    int device;
     // Interned: it outlives every access that carries it.
     const char *name;
     // Known when the module is PTX text that declares the entry.
@@ -61,7 +62,7 @@ private:
 
 class Kernels {
 public:
-    CUmodule load(std::string text);
+    CUmodule load(std::string text, int device);
     bool unload(CUmodule module);
     // 0 when PTX text declares no such entry and the test registered none.
     CUfunction function(CUmodule module, const std::string &name);
@@ -74,6 +75,7 @@ public:
 private:
     struct Module {
         std::string text;
+        int device = 0;
         std::map<std::string, CUfunction> functions;
     };
 

@@ -23,8 +23,9 @@ void poison(Address base, std::size_t bytes, unsigned char pattern) {
 
 std::string Allocation::name() const {
     const char *kinds[] = {"device", "page-locked", "registered"};
+    const std::string where = host_visible() ? "" : " on device " + std::to_string(device);
     return text::join(kinds[static_cast<int>(kind)], " allocation ", text::hex(base), " of ", bytes,
-                      " bytes");
+                      " bytes", where);
 }
 
 Memory::~Memory() {
@@ -32,32 +33,61 @@ Memory::~Memory() {
         if (block.kind != Allocation::Kind::registered) std::free(reinterpret_cast<void *>(base));
 }
 
-Allocation *Memory::allocate(Allocation::Kind kind, std::size_t bytes, const Stream *stream,
-                             const Scheduler &scheduler) {
-    if (bytes > limit(kind) || live_bytes(kind) > limit(kind) - bytes) return nullptr;
-    Allocation *block = recycled(kind, bytes, stream, scheduler);
-    if (!block) block = &fresh(bytes);
+// Device memory that a stream asks for comes from the pool of its device.
+Allocation *Memory::allocate(Allocation::Kind kind, int device, std::size_t bytes,
+                             const Stream *stream, const Scheduler &scheduler) {
+    const bool on_device = kind == Allocation::Kind::device;
+    const std::uint64_t used = on_device ? device_bytes(device) : live_bytes(kind);
+    if (bytes > limit(kind) || used > limit(kind) - bytes) return nullptr;
+    Allocation *block = recycled(kind, device, bytes, stream, scheduler);
+    if (!block) {
+        block = &fresh(bytes);
+        block->pooled = on_device && stream;
+        if (block->pooled) {
+            pool_bytes_[device] += block->capacity;
+            pool_taken_ += block->capacity;
+        }
+    }
     block->kind = kind;
+    block->device = device;
     block->bytes = bytes;
     block->freed = false;
     block->history.clear();
     live_bytes_[index(kind)] += bytes;
+    if (on_device) device_bytes_[device] += bytes;
     peak_bytes_[index(kind)] = std::max(peak_bytes(kind), live_bytes(kind));
     return block;
 }
 
-Allocation *Memory::recycled(Allocation::Kind kind, std::size_t bytes, const Stream *stream,
-                             const Scheduler &scheduler) {
+Allocation *Memory::recycled(Allocation::Kind kind, int device, std::size_t bytes,
+                             const Stream *stream, const Scheduler &scheduler) {
+    const bool pooled = kind == Allocation::Kind::device && stream;
     for (auto at = free_list_.rbegin(); at != free_list_.rend(); ++at) {
         Allocation &block = blocks_.at(*at);
         const bool safe = scheduler.done(block.freed_at) ||
                           (stream && (stream->lane == block.freed_at.lane ||
                                       stream->clock.includes(block.freed_at)));
-        if (block.kind != kind || block.capacity < bytes || !safe) continue;
+        if (block.kind != kind || block.pooled != pooled || block.capacity < bytes || !safe) continue;
+        if (kind == Allocation::Kind::device && block.device != device) continue;
         free_list_.erase(std::next(at).base());
         return &block;
     }
     return nullptr;
+}
+
+// The block stays known and poisoned, so that who uses it all the same is found out; but nobody gets
+// it again.
+void Memory::trim(int device, std::uint64_t keep, const Scheduler &scheduler) {
+    for (auto at = free_list_.begin(); at != free_list_.end() && pool_bytes_[device] > keep;) {
+        const Allocation &block = blocks_.at(*at);
+        if (!block.pooled || block.device != device || !scheduler.done(block.freed_at)) {
+            ++at;
+            continue;
+        }
+        pool_bytes_[device] -= block.capacity;
+        pool_released_ += block.capacity;
+        at = free_list_.erase(at);
+    }
 }
 
 Allocation &Memory::fresh(std::size_t bytes) {
@@ -86,7 +116,12 @@ void Memory::release(Allocation &allocation, Moment freed_at) {
     allocation.freed = true;
     allocation.freed_at = freed_at;
     allocation.history.clear();
-    if (!allocation.from_earlier) live_bytes_[index(allocation.kind)] -= allocation.bytes;
+    if (!allocation.from_earlier) {
+        live_bytes_[index(allocation.kind)] -= allocation.bytes;
+        if (!allocation.host_visible()) device_bytes_[allocation.device] -= allocation.bytes;
+    }
+    // This pool never held it.
+    if (allocation.from_earlier) allocation.pooled = false;
     allocation.from_earlier = false;
     free_list_.push_back(allocation.base);
 }

@@ -33,6 +33,7 @@ bool Ordering::use(const Stream &stream, const Span &span, const char *what) {
     const Actor actor{&stream, stream.clock, what};
     Allocation *allocation = allocation_of(actor, span);
     if (!allocation) return false;
+    check_device(*allocation, actor, span);
     check(*allocation, actor, span);
     check_windows(*allocation, actor, span);
     forget_settled(*allocation, actor, span);
@@ -65,6 +66,13 @@ Allocation *Ordering::allocation_of(const Actor &actor, const Span &span) {
                           text::join(describe(actor), " ", verb(span.use), " ",
                                      range(span, *allocation), ", which was freed before"));
     return allocation;
+}
+
+// There is no peer access.
+void Ordering::check_device(const Allocation &allocation, const Actor &actor, const Span &span) {
+    if (allocation.host_visible() || allocation.device == actor.stream->device) return;
+    report_.violation(Fault::wrong_device, text::join(describe(actor), " ", verb(span.use), " ",
+                                                      range(span, allocation)));
 }
 
 void Ordering::check(const Allocation &allocation, const Actor &actor, const Span &span) {

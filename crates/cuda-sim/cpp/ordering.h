@@ -38,6 +38,7 @@ private:
 
     Allocation *allocation_of(const Actor &actor, const Span &span);
     void check_windows(const Allocation &allocation, const Actor &actor, const Span &span);
+    void check_device(const Allocation &allocation, const Actor &actor, const Span &span);
     void check(const Allocation &allocation, const Actor &actor, const Span &span);
     void forget_settled(Allocation &allocation, const Actor &actor, const Span &span);
     Fault fault(const Actor &actor, Use earlier, Use now) const;

@@ -22,6 +22,8 @@ enum class Fault : int {
     invalid_handle,
     undeclared_access,
     kernel_failed,
+    wrong_device,
+    capture_broken,
     unsupported,
 };
 

@@ -22,25 +22,24 @@ constexpr std::uint64_t GOLDEN = 0x9e3779b97f4a7c15ull;
 } // namespace
 
 std::string Stream::name() const {
-    switch (kind) {
-    case Kind::legacy: return "the legacy stream";
-    case Kind::per_thread: return "per-thread stream " + std::to_string(lane);
-    case Kind::created: return "created stream " + std::to_string(lane);
-    }
-    return {};
+    const char *kinds[] = {"the legacy stream", "per-thread stream ", "created stream "};
+    std::string name = kinds[static_cast<int>(kind)];
+    if (kind != Kind::legacy) name += std::to_string(lane);
+    return name + " of device " + std::to_string(device);
 }
 
 // The mood is the seed modulo four, so that any four seeds in a row see all of them.
 Scheduler::Scheduler(std::uint64_t seed)
     : seed_(seed), random_state_(seed), mood_(static_cast<Mood>(seed % MOODS)) {
-    open(Stream::Kind::legacy, true);
+    for (int device = 0; device < DEVICES; ++device) open(Stream::Kind::legacy, true, device);
 }
 
 std::uint64_t Scheduler::random() { return mix(random_state_ += GOLDEN); }
 
-Stream &Scheduler::open(Stream::Kind kind, bool blocking) {
+Stream &Scheduler::open(Stream::Kind kind, bool blocking, int device) {
     auto stream = std::make_unique<Stream>();
     stream->lane = static_cast<Lane>(streams_.size());
+    stream->device = device;
     stream->kind = kind;
     stream->blocking = blocking;
     streams_.push_back(std::move(stream));
@@ -51,13 +50,14 @@ Moment Scheduler::issue(Stream &stream) {
     legacy_after_.clear();
     if (stream.kind == Stream::Kind::legacy) {
         for (auto &other : streams_) {
-            if (other.get() == &stream || !other->blocking) continue;
+            if (other->device != stream.device || other.get() == &stream || !other->blocking)
+                continue;
             stream.clock.join(other->clock);
             legacy_after_.push_back(other->last());
         }
     } else if (stream.blocking) {
-        stream.clock.join(legacy().clock);
-        legacy_after_.push_back(legacy().last());
+        stream.clock.join(legacy(stream.device).clock);
+        legacy_after_.push_back(legacy(stream.device).last());
     }
     stream.clock.join(host_);
     stream.issued += 1;
@@ -144,8 +144,25 @@ void Scheduler::drain() {
     }
 }
 
-void Scheduler::host_learns_everything() {
-    for (auto &stream : streams_) host_.advance(stream->last());
+std::vector<Stream *> Scheduler::of_device(int device) {
+    std::vector<Stream *> found;
+    for (auto &stream : streams_)
+        if (stream->device == device) found.push_back(stream.get());
+    return found;
+}
+
+std::vector<Stream *> Scheduler::capturing() {
+    std::vector<Stream *> found;
+    for (auto &stream : streams_)
+        if (stream->capture) found.push_back(stream.get());
+    return found;
+}
+
+void Scheduler::finish_device(int device) {
+    for (Stream *stream : of_device(device)) {
+        finish(stream->last());
+        host_learns(stream->clock);
+    }
 }
 
 } // namespace sim

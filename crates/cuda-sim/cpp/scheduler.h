@@ -10,7 +10,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "clock.h"
@@ -24,10 +26,22 @@ struct Operation {
     std::function<void()> run;
 };
 
+// The simulated devices, each with its memory, its context and its streams.
+constexpr int DEVICES = 2;
+
+// A graph that is being captured from a stream. What is issued there meanwhile is not run.
+struct Capture {
+    CUstreamCaptureMode mode;
+    std::thread::id thread;
+    // Something made it fail, which its end reports.
+    bool invalidated = false;
+};
+
 struct Stream {
     enum class Kind { legacy, per_thread, created };
 
     Lane lane = 0;
+    int device = 0;
     Kind kind = Kind::created;
     // Blocking streams and the legacy stream wait for each other; non-blocking ones do not.
     bool blocking = true;
@@ -36,6 +50,7 @@ struct Stream {
     std::uint64_t issued = 0;
     std::uint64_t completed = 0;
     std::deque<Operation> queue;
+    std::optional<Capture> capture;
 
     std::string name() const;
     Moment last() const { return {lane, issued}; }
@@ -45,9 +60,12 @@ class Scheduler {
 public:
     explicit Scheduler(std::uint64_t seed);
 
-    Stream &open(Stream::Kind kind, bool blocking);
+    Stream &open(Stream::Kind kind, bool blocking, int device);
     Stream &at(Lane lane) { return *streams_[lane]; }
-    Stream &legacy() { return *streams_.front(); }
+    // The first streams, by device.
+    Stream &legacy(int device) { return *streams_[static_cast<std::size_t>(device)]; }
+    std::vector<Stream *> of_device(int device);
+    std::vector<Stream *> capturing();
 
     // Orders the operation that comes next in `stream`; `enqueue` then gives it something to run.
     // Two steps, because what it touches is checked between them.
@@ -62,9 +80,10 @@ public:
     // A poll may see progress or not, but polling for ever ends.
     void poll(Moment goal);
     void drain();
+    // Runs what was issued to a device, and lets the host know.
+    void finish_device(int device);
     // The host has learnt that the work in `clock` is done.
     void host_learns(const Clock &clock) { host_.join(clock); }
-    void host_learns_everything();
     // One clock for all host threads: how they hand over to each other (locks, channels) cannot be
     // seen here, and is taken to be ordered.
     const Clock &host() const { return host_; }

@@ -1,6 +1,7 @@
 // The simulated driver as a whole, and the frame around each of its functions.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -28,14 +29,22 @@ struct Record {
 };
 
 struct Event {
+    int device = 0;
     bool timed = true;
     std::optional<Record> record;
+};
+
+// What a device has besides memory and streams: its primary context and the default pool.
+struct Device {
+    CUcontext context = new_handle();
+    unsigned context_users = 0;
+    std::uint64_t release_threshold = 0;
 };
 
 // Everything that begins anew with a simulation.
 struct Simulator {
     explicit Simulator(std::uint64_t seed)
-        : scheduler(seed), ordering(memory, scheduler, report), first_handle(new_handle()) {}
+        : first_handle(new_handle()), scheduler(seed), ordering(memory, scheduler, report) {}
 
     // Issues an operation: checks what it uses against what it is ordered after, then queues it.
     // An operation that would leave its memory is queued as one that does nothing; false then.
@@ -43,6 +52,12 @@ struct Simulator {
                 std::function<void()> run, std::vector<Moment> after = {});
     void finish(Stream &stream);
 
+    // Gives a pool back what it holds too much, as each synchronisation does.
+    void trim(int device);
+
+    // Handles below it are of an earlier simulation.
+    std::uintptr_t first_handle;
+    std::array<Device, DEVICES> devices;
     Report report;
     Memory memory;
     Scheduler scheduler;
@@ -55,14 +70,9 @@ struct Simulator {
     std::set<std::string> ignored_always;
     // Launches to refuse, by their number likewise.
     std::set<std::uint64_t> refused_launches;
-    unsigned context_users = 0;
-    std::uint64_t release_threshold = 0;
-    // Handles below it are of an earlier simulation.
-    std::uintptr_t first_handle;
+    // What the loads of modules that come next return instead of loading.
+    std::deque<CUresult> refused_modules;
 };
-
-// The one context of the one device: its primary context.
-constexpr CUcontext PRIMARY_CONTEXT = 0x100;
 
 // One call of a driver function: holds the lock, counts, and lets the adversary run before it.
 class Call {
@@ -81,8 +91,16 @@ public:
 
     // The current context of this host thread, 0 for none.
     CUcontext &current_context() const;
-    // CUDA_SUCCESS, or the error of a thread without a context, which is a violation.
+    CUstreamCaptureMode &capture_mode() const;
+    // CUDA_SUCCESS and the device of the current context; or the error of a thread without a context,
+    // which is a violation.
+    CUresult need_context(const char *why, int &device) const;
     CUresult need_context(const char *why) const;
+    // CUDA_SUCCESS, or the error of a call that may not be made while a graph is captured, which makes
+    // the capture fail and is a violation. The rules are those of cuThreadExchangeStreamCaptureMode.
+    CUresult spare_captures() const;
+    // CUDA_SUCCESS, or the error of using what belongs to one device with another; a violation.
+    CUresult need_device(const char *what, int found, const Stream &stream) const;
     // The stream of a handle. Special handles mean the context of the calling thread, and need one.
     CUresult stream(CUstream handle, Stream *&stream) const;
     CUresult event(CUevent handle, Event *&event) const;

@@ -60,6 +60,7 @@ unsafe extern "C" {
     safe fn cuda_sim_close_window(window: u64);
     fn cuda_sim_ignore(function: *const c_char, nth: i64);
     safe fn cuda_sim_refuse_launch(nth: u64);
+    safe fn cuda_sim_refuse_module(error: c_int);
     safe fn cuda_sim_limit_memory(page_locked: c_int, bytes: u64);
     fn cuda_sim_each_violation(user: *mut c_void, visit: VisitViolation);
     fn cuda_sim_each_counter(user: *mut c_void, visit: VisitCounter);
@@ -76,6 +77,10 @@ pub(crate) fn drain() {
 
 pub(crate) fn limit_memory(page_locked: bool, bytes: u64) {
     cuda_sim_limit_memory(c_int::from(page_locked), bytes);
+}
+
+pub(crate) fn refuse_module(error: i32) {
+    cuda_sim_refuse_module(error);
 }
 
 pub(crate) fn refuse_launch(nth: u32) {

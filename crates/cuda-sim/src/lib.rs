@@ -39,8 +39,11 @@
 //!
 //! # What is simplified
 //!
-//! - One device with its primary context; no graphs, no managed memory, no peer access, no
-//!   two-dimensional copies. A function outside the simulated set fails with
+//! - Two devices, each with its primary context, memory, streams and default pool. There is no peer
+//!   access: what belongs to one and is used with the other is a violation.
+//! - Captures begin and end, and calls that they forbid break them and are violations; but what is
+//!   issued to a stream that is captured from is forgotten, and the graph is null.
+//! - No managed memory, no two-dimensional copies. A function outside the simulated set fails with
 //!   `CUDA_ERROR_NOT_SUPPORTED` and is a violation.
 //! - A kernel nobody registered does nothing when it runs. If its module is PTX text, it is taken
 //!   to read and write the whole of every allocation whose address is a parameter; in a binary
@@ -64,7 +67,7 @@ mod simulation;
 
 pub use kernel::{Kernel, KernelMemory, Launch, Number, Undeclared, Use};
 pub use report::{Allocation, Counts, Violation, ViolationKind};
-pub use simulation::{Call, HostWindow, Simulation};
+pub use simulation::{Call, HostWindow, ModuleFault, Simulation};
 
 /// The bytes that memory holds before anything is written to it.
 pub const POISON_FRESH: u8 = 0xac;

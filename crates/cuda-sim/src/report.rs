@@ -31,13 +31,17 @@ pub enum ViolationKind {
     UndeclaredAccess,
     /// A registered kernel panicked, or could not run.
     KernelFailed,
+    /// Memory, an event or a kernel of one device, used on a stream of another.
+    WrongDevice,
+    /// A call that may not be made while a graph is captured, and that makes the capture fail.
+    CaptureBroken,
     /// A function of the driver that is not simulated.
     Unsupported,
 }
 
 impl ViolationKind {
     /// In the order of `Fault` in `cpp/report.h`.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::UnorderedRead,
         Self::UnorderedWrite,
         Self::UnorderedFree,
@@ -50,6 +54,8 @@ impl ViolationKind {
         Self::InvalidHandle,
         Self::UndeclaredAccess,
         Self::KernelFailed,
+        Self::WrongDevice,
+        Self::CaptureBroken,
         Self::Unsupported,
     ];
 
@@ -107,6 +113,11 @@ pub struct Counts {
     pub device_bytes: u64,
     /// The most device memory that was allocated at a time.
     pub device_peak_bytes: u64,
+    /// What the memory pools of devices took from the system so far.
+    pub pool_taken_bytes: u64,
+    /// What they gave back to it, because they held more than their release threshold when something
+    /// was waited for.
+    pub pool_released_bytes: u64,
     /// Page-locked memory allocated now.
     pub page_locked_bytes: u64,
     /// Violations, those too many to be kept included.
@@ -143,6 +154,8 @@ impl Counts {
             "bytes_on_device" => self.bytes_on_device = value,
             "device_bytes" => self.device_bytes = value,
             "device_peak_bytes" => self.device_peak_bytes = value,
+            "pool_taken_bytes" => self.pool_taken_bytes = value,
+            "pool_released_bytes" => self.pool_released_bytes = value,
             "page_locked_bytes" => self.page_locked_bytes = value,
             "violations" => self.violations = value,
             function => {

@@ -27,6 +27,8 @@ pub enum Call {
     StreamQuery,
     /// `cuCtxSynchronize`: the host does not wait.
     ContextSynchronize,
+    /// `cuThreadExchangeStreamCaptureMode`: the mode of the thread stays as it is.
+    ExchangeCaptureMode,
 }
 
 impl Call {
@@ -40,8 +42,19 @@ impl Call {
             Self::StreamSynchronize => "cuStreamSynchronize",
             Self::StreamQuery => "cuStreamQuery",
             Self::ContextSynchronize => "cuCtxSynchronize",
+            Self::ExchangeCaptureMode => "cuThreadExchangeStreamCaptureMode",
         }
     }
+}
+
+/// Why a driver does not load a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ModuleFault {
+    /// `CUDA_ERROR_NO_BINARY_FOR_GPU`: nothing in it runs on the device.
+    NoBinaryForGpu,
+    /// `CUDA_ERROR_UNSUPPORTED_PTX_VERSION`: its PTX is of a toolkit that is newer than the driver.
+    UnsupportedPtxVersion,
 }
 
 /// Exclusive use of the simulated driver, from [`begin`](Self::begin) until it is dropped.
@@ -94,7 +107,7 @@ impl Simulation {
         ffi::drain();
     }
 
-    /// Refuses device memory beyond `bytes` bytes at a time, with an out-of-memory error. What was
+    /// Refuses memory of a device beyond `bytes` bytes at a time, with an out-of-memory error. What was
     /// freed is available as soon as its free is issued. Default: 80 GiB.
     pub fn fail_allocations_after(&self, bytes: u64) {
         ffi::limit_memory(false, bytes);
@@ -109,6 +122,14 @@ impl Simulation {
     /// client gets `CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES`.
     pub fn fail_launch(&self, nth: u32) {
         ffi::refuse_launch(nth);
+    }
+
+    /// Refuses the next module that is loaded.
+    pub fn fail_module(&self, fault: ModuleFault) {
+        ffi::refuse_module(match fault {
+            ModuleFault::NoBinaryForGpu => 209,
+            ModuleFault::UnsupportedPtxVersion => 222,
+        });
     }
 
     /// Says that the host reads `bytes` bytes of page-locked memory now. Returns whether it may; if

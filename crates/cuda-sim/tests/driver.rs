@@ -96,3 +96,63 @@ fn a_destroyed_stream_still_does_its_work() {
         assert_eq!(simulation.violations(), []);
     }
 }
+
+/// Begins to capture from a stream on another thread, in that thread's and this thread's mode, calls what
+/// may not be called then, and ends the capture: whether the capture and the call succeed.
+fn capture_beside(
+    mode: sys::CUstreamCaptureMode,
+    mut own: sys::CUstreamCaptureMode,
+) -> (bool, bool) {
+    let context = context();
+    let stream = context.new_stream().unwrap();
+    let turn = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        let capturing = scope.spawn(|| {
+            stream.begin_capture(mode).unwrap();
+            turn.wait();
+            turn.wait();
+            // SAFETY: the stream is alive.
+            unsafe { result::stream::end_capture(stream.cu_stream()) }.is_ok()
+        });
+        turn.wait();
+        // SAFETY: the driver swaps two modes.
+        unsafe { sys::cuThreadExchangeStreamCaptureMode(&mut own).result() }.unwrap();
+        let called = client::try_page_locked(&context, BYTES).is_ok();
+        // SAFETY: as above.
+        unsafe { sys::cuThreadExchangeStreamCaptureMode(&mut own).result() }.unwrap();
+        turn.wait();
+        (capturing.join().unwrap(), called)
+    })
+}
+
+#[test]
+fn what_a_capture_forbids_breaks_it_unless_the_thread_says_that_it_knows() {
+    use sys::CUstreamCaptureMode::{
+        CU_STREAM_CAPTURE_MODE_GLOBAL as GLOBAL, CU_STREAM_CAPTURE_MODE_RELAXED as RELAXED,
+        CU_STREAM_CAPTURE_MODE_THREAD_LOCAL as THREAD_LOCAL,
+    };
+    for mode in [GLOBAL, THREAD_LOCAL, RELAXED] {
+        for own in [GLOBAL, THREAD_LOCAL, RELAXED] {
+            let simulation = Simulation::begin(0);
+            let fine = mode != GLOBAL || own != GLOBAL;
+            assert_eq!(capture_beside(mode, own), (fine, fine), "{mode:?} beside {own:?}");
+            let broken = vec![ViolationKind::CaptureBroken; usize::from(!fine)];
+            assert_eq!(client::kinds(&simulation), broken);
+        }
+    }
+}
+
+#[test]
+fn a_captured_stream_cannot_wait_for_what_is_outside() {
+    let simulation = Simulation::begin(0);
+    let context = context();
+    let (inside, outside) = (context.new_stream().unwrap(), context.new_stream().unwrap());
+    let event = outside.record_event(None).unwrap();
+    inside.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED).unwrap();
+    assert!(inside.wait(&event).is_err());
+    let instantiated =
+        sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+    assert!(inside.end_capture(instantiated).is_err());
+    inside.wait(&event).unwrap();
+    assert_eq!(simulation.violations(), []);
+}

@@ -2,6 +2,7 @@
 
 mod client;
 
+use candle_core::cuda_backend::cudarc::driver::{result, sys};
 use client::{SEEDS, address, alloc, bare_launch, context, free_in, kinds, page_locked};
 use tallow_cuda_sim::{POISON_FRESH, Simulation, ViolationKind};
 
@@ -123,4 +124,39 @@ fn what_outlives_its_simulation_harms_no_later_one() {
     assert_eq!(source.len(), BYTES);
     drop((source, memory, stream, context));
     assert_eq!(later.live_allocations(), []);
+}
+
+/// Allocates, frees and waits some times; what the pool took and gave back.
+fn pool_traffic(simulation: &Simulation, threshold: Option<u64>) -> [u64; 2] {
+    let context = context();
+    if let Some(mut threshold) = threshold {
+        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        // SAFETY: the device is there, the pool is its own, and the attribute is a number of 64 bits.
+        unsafe {
+            let pool = result::device::get_mem_pool(context.cu_device()).unwrap();
+            result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast()).unwrap();
+        }
+    }
+    let stream = context.new_stream().unwrap();
+    for _ in 0..4 {
+        let held = (alloc(&stream, 2 * BYTES), alloc(&stream, 2 * BYTES));
+        drop(held);
+        stream.synchronize().unwrap();
+    }
+    let counts = simulation.counts();
+    [counts.pool_taken_bytes, counts.pool_released_bytes]
+}
+
+#[test]
+fn a_pool_keeps_nothing_beyond_its_threshold_when_something_is_waited_for() {
+    let round = 2 * 2 * BYTES as u64;
+    for (threshold, expected) in [
+        (None, [4 * round, 4 * round]),
+        (Some(round / 2), [5 * round / 2, 4 * round / 2]),
+        (Some(u64::MAX), [round, 0]),
+    ] {
+        let simulation = Simulation::begin(0);
+        assert_eq!(pool_traffic(&simulation, threshold), expected, "{threshold:?}");
+        assert_eq!(simulation.violations(), []);
+    }
 }
