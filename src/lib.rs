@@ -56,9 +56,9 @@ pub use tallow_core::{
     open, testing,
 };
 pub use tallow_loader::{
-    Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, Loader, LoaderBuilder,
-    OnError, Plan, Report, Result, Search, Settings, Stage, State, Step, Waits, Workers,
-    keep_freed_memory,
+    Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, FreedMemory, Loader,
+    LoaderBuilder, OnError, Plan, Report, Result, Search, Settings, Stage, State, Step, Waits,
+    Workers, keep_freed_memory,
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, Border, BoxFormat, CutMix, Described, Elastic, EraseValue, Fields,

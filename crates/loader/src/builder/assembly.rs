@@ -11,6 +11,8 @@ use tallow_core::{
 };
 
 use super::LoaderBuilder;
+#[cfg(feature = "cuda")]
+use crate::FreedMemory;
 use crate::consumer::Consumer;
 #[cfg(feature = "cuda")]
 use crate::cuda::{StagedLayout, Staging};
@@ -265,6 +267,9 @@ impl LoaderBuilder {
             let tensors = layout.slab_bytes().unwrap_or(usize::MAX).saturating_mul(slabs);
             let device_bytes = device_bytes.saturating_add(tensors);
             let staging = Staging::new(device, layout.clone(), staged, pipeline, slots, last)?;
+            if self.freed_memory == FreedMemory::Keep {
+                staging.keep_freed();
+            }
             return Ok((Arc::new(staging), device_bytes));
         }
         let _ = (pipeline, slabs, last);

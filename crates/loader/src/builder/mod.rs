@@ -16,6 +16,7 @@ use self::assembly::{ragged_fields, without_bytes};
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
 use crate::engines::{PadTo, Padding};
+use crate::freed_memory::FreedMemory;
 use crate::loader::Loader;
 use crate::policy::OnError;
 use crate::tuning::Workers;
@@ -43,6 +44,7 @@ pub struct LoaderBuilder {
     stall_timeout: Option<Duration>,
     device: Device,
     resident: Option<usize>,
+    freed_memory: FreedMemory,
 }
 
 impl Loader {
@@ -106,6 +108,7 @@ impl LoaderBuilder {
             stall_timeout: Some(Self::STALL_TIMEOUT),
             device: Device::Cpu,
             resident: None,
+            freed_memory: FreedMemory::default(),
         }
     }
 
@@ -287,6 +290,14 @@ impl LoaderBuilder {
     /// the parts are copied that plans reach, where these are much less. Iterate on one thread, and drop
     /// tensors there: a device of `Device::new_cuda` has one stream per thread, on which candle also
     /// frees memory. For a device of another kind `next` copies each batch.
+    ///
+    /// The program may capture graphs meanwhile, in any mode and on any thread: the loader's calls do not
+    /// break a capture. But no batch can be part of a graph. Call `next` and drop batches outside of
+    /// captures from the device's stream, and copy each batch into a tensor that the graph reads; `next`
+    /// returns an error instead of a batch while its stream is captured from.
+    ///
+    /// Several devices of one process have a loader each. Devices of `Device::new_cuda` need a thread
+    /// each as well, because candle frees memory on a stream of whichever context is current.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
@@ -305,6 +316,13 @@ impl LoaderBuilder {
     /// epoch.
     pub fn resident(mut self, bytes: usize) -> Self {
         self.resident = Some(bytes);
+        self
+    }
+
+    /// What the memory pool of a CUDA device does with what tensors give back. The default is
+    /// [`FreedMemory::Keep`], which sets the pool of the whole process.
+    pub fn freed_memory(mut self, freed_memory: FreedMemory) -> Self {
+        self.freed_memory = freed_memory;
         self
     }
 

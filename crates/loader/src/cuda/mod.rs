@@ -13,6 +13,10 @@
 //! | a tensor that is dropped on another thread is freed on that thread's stream | documented at `LoaderBuilder::device`; `Device::new_cuda_with_stream` does not have it |
 //! | `cuMemHostAlloc` is slow, and write-combined by default | called at `build`, and when a slot grows for pictures; with flags 0 |
 //! | the loader is dropped while copies or kernels run | a slot waits for both its events before it is freed; tensors that nobody asked for are freed on the stream that makes them, behind that |
+//! | to wait for an event trims the pool that candle allocates from | `build` raises the pool's release threshold, unless told not to (`FreedMemory`) |
+//! | to wait for an event, or to allocate, breaks a graph that another thread captures | every entry of the loader is `Relaxed` (`capture`); `next` refuses to run on a captured stream |
+//! | calls of the driver mean the current context, of which a thread of the program may have none, or that of another device | cudarc's calls bind theirs; where we call the driver itself, one of them comes before |
+//! | candle loads kernels as PTX alone | ours are fat binaries (`tallow-fatbin`) |
 //!
 //! # The way of a batch
 //!
@@ -103,7 +107,9 @@
 //! would be 0.15 MB, at the cost of kernels for upsampling and colours: not worth it before a
 //! measurement shows a machine that waits for its link.
 
+mod capture;
 mod mirror;
+mod pool;
 mod resident_pictures;
 mod resident_rows;
 mod staging;

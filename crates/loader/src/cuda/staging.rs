@@ -39,7 +39,9 @@ use candle_core::{CudaDevice, DType, Shape, Storage, Tensor};
 use tallow_core::device::{DeviceEngine, DeviceSlab, Made, Run};
 use tallow_core::{Field, LastBatch};
 
+use super::capture::{self, Relaxed};
 use super::mirror::Mirror;
+use super::pool;
 use super::resident_rows::{HostPart, Moves, PLACES_BYTES, ResidentRows};
 use super::windows::Windows;
 use crate::error::{no_memory, refused};
@@ -107,6 +109,7 @@ impl Staging {
         slots: usize,
         last: LastBatch,
     ) -> Result<Self> {
+        let _relaxed = Relaxed::new();
         let ordinal = device.cuda_stream().context().ordinal();
         let streams = own_streams(ordinal).map_err(|error| refused("a stream", &error))?;
         let [stream, kernels] = streams;
@@ -137,6 +140,11 @@ impl Staging {
             lock(&ring.free).push_back(slot);
         }
         Ok(Self(Arc::new(ring)))
+    }
+
+    /// Lets the pool that tensors are allocated from keep what they give back.
+    pub(crate) fn keep_freed(&self) {
+        pool::keep_freed(self.0.stream.context());
     }
 }
 
@@ -296,6 +304,15 @@ impl Ring {
     }
 }
 
+impl Drop for Ring {
+    /// Frees slots and samples while captures are spared, and while the context of the streams is there.
+    fn drop(&mut self) {
+        let _relaxed = Relaxed::new();
+        lock(&self.free).clear();
+        self.resident = None;
+    }
+}
+
 impl Drop for Slot {
     /// Memory in use is not freed: the last copy and the last kernels are waited for. Errors have
     /// nowhere to go, and leave nothing in use.
@@ -307,6 +324,7 @@ impl Drop for Slot {
 
 impl SlabStore for Staging {
     fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>> {
+        let _relaxed = Relaxed::new();
         debug_assert!(rows <= self.0.slab.rows, "more rows than a slab has");
         let free = lock(&self.0.free).pop_front();
         // None is free only while a worker that is stuck keeps one of an iteration that has ended.
@@ -318,7 +336,11 @@ impl SlabStore for Staging {
 
     fn work(&self) -> [DeviceWork; 2] {
         let ring = &self.0;
-        lock(&ring.free).iter_mut().for_each(|slot| ring.book(slot));
+        let _relaxed = Relaxed::new();
+        // On whatever thread asks for a report. Without a context nothing can be told.
+        if ring.stream.context().bind_to_thread().is_ok() {
+            lock(&ring.free).iter_mut().for_each(|slot| ring.book(slot));
+        }
         *lock(&ring.work)
     }
 }
@@ -363,6 +385,7 @@ impl SlabMemory for Staged {
     }
 
     fn prepare(&mut self) -> Result<()> {
+        let _relaxed = Relaxed::new();
         let ring = self.ring.clone();
         let slot = self.slot();
         slot.copied.synchronize().map_err(|error| refused("to wait for a copy", &error))?;
@@ -371,11 +394,13 @@ impl SlabMemory for Staged {
     }
 
     fn lend(&mut self, bytes: usize) -> Result<Lent> {
+        let _relaxed = Relaxed::new();
         let ring = self.ring.clone();
         self.slot().windows.lend(&ring.stream, bytes)
     }
 
     fn seal(&mut self, indices: &[AtomicUsize]) -> Result<()> {
+        let _relaxed = Relaxed::new();
         let ring = self.ring.clone();
         let slot = self.slot();
         // SAFETY: all rows are written, so the memory is the slot's alone, and it is as long as
@@ -399,6 +424,9 @@ impl SlabMemory for Staged {
     }
 
     unsafe fn into_tensors(mut self: Box<Self>, finished: Finished<'_>) -> Result<Vec<Tensor>> {
+        let _relaxed = Relaxed::new();
+        let stream = self.ring.device.cuda_stream();
+        capture::check(&stream)?;
         if self.outputs.is_none() {
             // A slab without rows was never sealed.
             match finished.kept {
@@ -408,7 +436,6 @@ impl SlabMemory for Staged {
         }
         let ring = self.ring.clone();
         let outputs = self.outputs.take().unwrap_or_default();
-        let stream = ring.device.cuda_stream();
         let waited = stream.wait(&self.slot().made);
         waited.map_err(|error| refused("to wait for a batch", &error))?;
         Ok(ring.hand_over(outputs, finished.rows, &stream))
