@@ -9,7 +9,7 @@
 //! 128 plus the number of the signal that ended the program. A reader that closes the pipe early is
 //! no error.
 
-// With CUDA, one function of `copies` has unsafe code, and says so.
+// With CUDA, a function of `copies` and one of `doctor` have unsafe code, and say so.
 #![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
 

@@ -248,7 +248,9 @@ mod cuda {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use tallow::candle::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
+    use tallow::candle::cuda_backend::cudarc::driver::sys::{
+        CUdevice_attribute, cuDriverGetVersion,
+    };
     use tallow::candle::cuda_backend::cudarc::driver::{CudaContext, DriverError};
 
     use super::*;
@@ -288,7 +290,19 @@ mod cuda {
             line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
         });
         let found = words.map_or_else(|| "unknown version".to_owned(), str::to_owned);
-        finding("driver", found, json!({ "version": words }))
+        let cuda = latest_cuda();
+        let knows = cuda.as_ref().map(|cuda| format!(", knows CUDA {cuda}"));
+        let found = found + &knows.unwrap_or_default();
+        finding("driver", found, json!({ "version": words, "cuda": cuda }))
+    }
+
+    /// The latest CUDA that the driver knows: it compiles no PTX of a later one.
+    #[expect(unsafe_code, reason = "cudarc has no safe function for it")]
+    fn latest_cuda() -> Option<String> {
+        let mut version = 0;
+        // SAFETY: the driver writes one number, at any time.
+        unsafe { cuDriverGetVersion(&mut version) }.result().ok()?;
+        Some(format!("{}.{}", version / 1000, version % 1000 / 10))
     }
 
     fn of_device(ordinal: usize) -> Result<Vec<Finding>, DriverError> {

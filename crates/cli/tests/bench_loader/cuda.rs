@@ -73,7 +73,14 @@ fn the_doctor_measures_the_copies_of_each_device() {
     let json = bench(dir.path(), "doctor --json").expect(0).json();
     let findings = json["findings"].as_array().unwrap();
     let of = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap();
-    assert!(of("cuda:0")["values"]["memory"].as_u64().unwrap() > 0, "{json}");
+    let devices = findings.iter().filter(|f| f["what"].as_str().unwrap().starts_with("cuda:"));
+    for (ordinal, device) in devices.enumerate() {
+        assert_eq!(device["what"], format!("cuda:{ordinal}"), "{json}");
+        assert!(device["values"]["memory"].as_u64().unwrap() > 0, "{json}");
+        assert!(device["values"]["compute_capability"][0].as_u64().unwrap() >= 5, "{json}");
+        assert!(!device["values"]["name"].as_str().unwrap().is_empty(), "{json}");
+    }
+    assert!(of("cuda:0").is_object(), "{json}");
     assert!(of("  copies")["values"]["page_locked"].as_f64().unwrap() > 0.0, "{json}");
-    assert!(of("driver")["found"].is_string());
+    assert!(of("driver")["values"]["cuda"].as_str().unwrap().contains('.'), "{json}");
 }
