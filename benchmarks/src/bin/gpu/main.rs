@@ -244,13 +244,11 @@ fn race(device: &Device, scale: Scale) -> Result {
     });
     let loader = Loader::builder(source).batch_size(4).shuffle().workers(2).prefetch(1);
     let loader = loader.device(device.clone()).build()?;
-    let busy = Tensor::zeros(scale.busy_bytes, DType::U8, device)?;
+    let busy = Busy::new(scale.busy_bytes, device)?;
     let mut read: Vec<(Vec<usize>, Tensor)> = Vec::new();
     for (number, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
-        for _ in 0..BUSY_COPIES {
-            drop(busy.copy()?);
-        }
+        busy.copy(BUSY_COPIES)?;
         read.push((batch.indices().to_vec(), batch["input"].copy()?));
         drop(batch);
         if number % LOOKED_AT == LOOKED_AT - 1 || number + 1 == RACES {
@@ -596,11 +594,25 @@ fn measure(device: &Device, loader: &Loader, what: &str, resident: bool) -> Resu
     Ok(())
 }
 
-/// Keeps the stream of `device` busy for a while, so that what is enqueued meanwhile follows
-/// without gaps: the host issues work more slowly than the device does it.
-fn occupy(device: &Device) -> Result<Vec<Tensor>> {
-    let large = Tensor::zeros(512 << 20, DType::U8, device)?;
-    (0..16).map(|_| Ok(large.copy()?)).collect()
+/// Keeps the stream of a device busy for a while, so that what is enqueued meanwhile follows without
+/// gaps: the host issues work more slowly than the device does it. Its memory is allocated once, since
+/// allocating disturbs what is measured.
+struct Busy {
+    from: Tensor,
+    to: Tensor,
+}
+
+impl Busy {
+    /// Copies of `bytes` bytes.
+    fn new(bytes: usize, device: &Device) -> Result<Self> {
+        let memory = || Tensor::zeros(bytes, DType::U8, device);
+        Ok(Self { from: memory()?, to: memory()? })
+    }
+
+    /// Enqueues some copies.
+    fn copy(&self, copies: usize) -> Result {
+        (0..copies).try_for_each(|_| Ok(self.to.slice_set(&self.from, 0, 0)?))
+    }
 }
 
 /// The seconds that the device takes for what `work` enqueues on its stream: the median of several.
@@ -614,16 +626,17 @@ fn seconds<T>(
         Ok(stream.context().new_event(Some(CUevent_flags::CU_EVENT_DEFAULT))?)
     };
     let (begun, ended) = (event()?, event()?);
+    let busy = Busy::new(512 << 20, device)?;
     let mut taken = Vec::new();
     for round in 0..=ROUNDS {
         // Long enough for the workers to prepare what is taken between the events.
         std::thread::sleep(Duration::from_millis(50));
-        let occupied = occupy(device)?;
+        busy.copy(16)?;
         begun.record(&stream)?;
         let made = work()?;
         ended.record(&stream)?;
         let ms = begun.elapsed_ms(&ended)?;
-        drop((occupied, made));
+        drop(made);
         if round > 0 {
             taken.push(f64::from(ms) / 1e3);
         }
