@@ -176,7 +176,7 @@ impl Plan {
     /// source holds. A stuck worker keeps its slab in addition, until it returns. For a CUDA device that
     /// makes something of pictures, each slab has room for windows of photos (384 KiB per row and
     /// picture, or less where no picture is as large); a batch whose windows take more makes its slab
-    /// grow, for good.
+    /// grow, for good. For images that are copied in parts each slab has room for all of them.
     pub fn memory_bytes(&self) -> usize {
         let slab_bytes = self.slab_bytes.saturating_add(self.index_bytes());
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);

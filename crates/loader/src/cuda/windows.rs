@@ -1,5 +1,5 @@
-//! The memory of a slot for windows of pictures: as large as the windows are, not as the largest
-//! picture could be.
+//! The memory of a slot for windows of pictures, and for parts of images that are stored as numbers: of
+//! pictures as large as the windows are, not as the largest picture could be.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ impl Windows {
             None => {
                 let more = bytes.max(self.step);
                 let chunks = self.chunks.len();
-                tracing::debug!(target: "tallow::loader", more, chunks, "a slot grows for pictures");
+                tracing::debug!(target: "tallow::loader", more, chunks, "a slot grows for windows");
                 self.grow(stream, more)?
             }
         };
