@@ -47,8 +47,9 @@ fn watched_kernels() {
 /// Fat binaries, in parts that become modules of the driver.
 #[cfg(feature = "cuda")]
 fn fat_binaries() {
-    let parts: [(&str, &[&str]); 5] = [
+    let parts: [(&str, &[&str]); 6] = [
         ("stage_u8", &["-DPART_STAGE_U8"]),
+        ("stage_photo", &["-DPART_STAGE_PHOTO"]),
         ("stage_u16", &["-DPART_STAGE_U16"]),
         ("stage_f16", &["-DPART_STAGE_F16"]),
         ("stage_f32", &["-DPART_STAGE_F32"]),

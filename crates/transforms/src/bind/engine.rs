@@ -43,6 +43,8 @@ pub(crate) struct StageNeeds {
     pub(crate) statistics: usize,
     /// The displacements of an elastic map.
     pub(crate) elastic: bool,
+    /// Whether its pixels may be other than moved or resized. Maps that are merged may be any.
+    pub(crate) warps: bool,
 }
 
 impl StageNeeds {
@@ -55,6 +57,7 @@ impl StageNeeds {
             Self {
                 statistics: if counts { sketch.statistics.min(OPS_MAX) } else { 0 },
                 elastic: rest.iter().any(|stage| stage.elastic),
+                warps: sketch.once || rest.iter().any(|stage| stage.warps),
             }
         };
         (0..sketch.stages.len()).map(needs).collect()

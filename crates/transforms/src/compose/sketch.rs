@@ -90,6 +90,8 @@ pub(crate) struct StageSketch {
     /// The longest column.
     pub(crate) height: usize,
     pub(crate) elastic: bool,
+    /// Whether pixels may be sampled at places of their own, or looked at with their neighbours.
+    pub(crate) warps: bool,
     pub(crate) statistic: bool,
 }
 
@@ -155,6 +157,7 @@ impl Sketch {
             width: 0,
             height: 0,
             elastic: false,
+            warps: false,
             statistic: false,
         });
         self.measure();
@@ -209,7 +212,9 @@ impl Sketch {
             Ok(()) => self.note(None, class_of(atom)),
             Err(reason) => self.cut(reason),
         }
-        self.stage().contents.add(atom);
+        let stage = self.stage();
+        stage.contents.add(atom);
+        stage.warps |= matches!(atom, Atom::Warp | Atom::Neighbours);
     }
 
     /// A statistic of the whole image, and the operation that uses it.
@@ -549,6 +554,7 @@ impl StageSketch {
         self.width = self.width.max(other.width);
         self.height = self.height.max(other.height);
         self.elastic |= other.elastic;
+        self.warps |= other.warps;
         self.statistic |= other.statistic;
     }
 }

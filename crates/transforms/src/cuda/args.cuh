@@ -12,13 +12,22 @@ constexpr uint32_t NO_STATISTIC = ~0u;
 // How elements are stored.
 enum class Stored : uint32_t { U8, F16, BF16, F32 };
 
+// An address of a launch. The compiler does not see what made a number an address, and accesses of any
+// kind of memory take longer.
+template <class T> __device__ __forceinline__ T *in_global(T *at) {
+#ifdef __CUDA_ARCH__
+    __builtin_assume(__isGlobal(at));
+#endif
+    return at;
+}
+
 // Rows of one kind in device memory.
 struct Rows {
     uint64_t base;
     uint64_t stride;
 
     template <class T> __device__ __forceinline__ T *at(uint32_t row, uint64_t offset = 0) const {
-        return reinterpret_cast<T *>(base + row * stride + offset);
+        return in_global(reinterpret_cast<T *>(base + row * stride + offset));
     }
 };
 
@@ -34,6 +43,8 @@ struct StageArgs {
     uint64_t fields;
     uint64_t partials;
     uint64_t statistics;
+    // Pixels before the program, of a stage that gathers a statistic first: resampled once for all passes.
+    uint64_t kept;
     // The index of the stage in the plan of a row.
     uint32_t stage;
     // The first row of the slab, and where it goes.
@@ -54,10 +65,11 @@ struct StageArgs {
     uint32_t parts;
     // Whether `image` is a `Picture` per row.
     uint32_t is_picture;
-    uint32_t unused;
+    // Whether there is room for `kept`.
+    uint32_t keeps;
 };
 
-static_assert(sizeof(StageArgs) == 192, "arguments of another layout");
+static_assert(sizeof(StageArgs) == 200, "arguments of another layout");
 
 // One stage over a field whose elements are moved.
 struct SelectArgs {
@@ -104,7 +116,7 @@ template <class T> struct RawImage {
 
     // Of a picture.
     __device__ __forceinline__ explicit RawImage(const Picture &picture)
-        : pixels(reinterpret_cast<const T *>(picture.address)), raster(picture) {}
+        : pixels(in_global(reinterpret_cast<const T *>(picture.address))), raster(picture) {}
 };
 
 __device__ __forceinline__ const StagePlan &plan_of(const Rows &plans, uint32_t row, uint32_t stage) {

@@ -35,6 +35,7 @@ pub(super) struct StageArgs {
     pub(super) fields: u64,
     pub(super) partials: u64,
     pub(super) statistics: u64,
+    pub(super) kept: u64,
     pub(super) stage: u32,
     pub(super) first: u32,
     pub(super) first_output: u32,
@@ -48,10 +49,10 @@ pub(super) struct StageArgs {
     pub(super) shared_bytes: u32,
     pub(super) parts: u32,
     pub(super) is_picture: u32,
-    pub(super) unused: u32,
+    pub(super) keeps: u32,
 }
 
-const _: () = assert!(size_of::<StageArgs>() == 192);
+const _: () = assert!(size_of::<StageArgs>() == 200);
 
 /// A raw image that is made `f32`.
 #[repr(C)]

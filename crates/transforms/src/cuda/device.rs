@@ -27,8 +27,9 @@ use crate::fields::Fields;
 
 /// The kernels in parts, because a driver without machine code for the device compiles for a second for
 /// each of the stage kernels, of which a loader needs one.
-static PARTS: [(&str, Fatbin); 5] = [
+static PARTS: [(&str, Fatbin); 6] = [
     ("stage_u8", fatbin!("stage_u8")),
+    ("stage_photo", fatbin!("stage_photo")),
     ("stage_u16", fatbin!("stage_u16")),
     ("stage_f16", fatbin!("stage_f16")),
     ("stage_f32", fatbin!("stage_f32")),

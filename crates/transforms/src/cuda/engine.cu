@@ -19,25 +19,31 @@ extern "C" {
 
 #ifdef PART_STAGE_U8
 __global__ void __launch_bounds__(THREADS, 3) stage_u8(const __grid_constant__ StageArgs args) {
-    run_stage<uint8_t>(args, shared_memory(args.shared_bytes));
+    run_stage<uint8_t, AnyStage>(args, shared_memory(args.shared_bytes));
+}
+#endif
+
+#ifdef PART_STAGE_PHOTO
+__global__ void __launch_bounds__(THREADS, 3) stage_photo(const __grid_constant__ StageArgs args) {
+    run_stage<uint8_t, PhotoStage>(args, shared_memory(args.shared_bytes));
 }
 #endif
 
 #ifdef PART_STAGE_U16
 __global__ void __launch_bounds__(THREADS, 3) stage_u16(const __grid_constant__ StageArgs args) {
-    run_stage<uint16_t>(args, shared_memory(args.shared_bytes));
+    run_stage<uint16_t, AnyStage>(args, shared_memory(args.shared_bytes));
 }
 #endif
 
 #ifdef PART_STAGE_F16
 __global__ void __launch_bounds__(THREADS, 3) stage_f16(const __grid_constant__ StageArgs args) {
-    run_stage<Half>(args, shared_memory(args.shared_bytes));
+    run_stage<Half, AnyStage>(args, shared_memory(args.shared_bytes));
 }
 #endif
 
 #ifdef PART_STAGE_F32
 __global__ void __launch_bounds__(THREADS, 3) stage_f32(const __grid_constant__ StageArgs args) {
-    run_stage<float>(args, shared_memory(args.shared_bytes));
+    run_stage<float, AnyStage>(args, shared_memory(args.shared_bytes));
 }
 #endif
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#define PART_STAGE_PHOTO
 #define PART_STAGE_U8
 #define PART_STAGE_U16
 #define PART_STAGE_F16
@@ -101,6 +102,7 @@ char *shared_base() {
     }
 
 HOST_KERNEL(stage_u8)
+HOST_KERNEL(stage_photo)
 HOST_KERNEL(stage_u16)
 HOST_KERNEL(stage_f16)
 HOST_KERNEL(stage_f32)

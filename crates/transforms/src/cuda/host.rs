@@ -71,6 +71,7 @@ macro_rules! kernels {
 
 kernels! {
     "stage_u8" tallow_host_stage_u8 tallow_watched_stage_u8(StageArgs),
+    "stage_photo" tallow_host_stage_photo tallow_watched_stage_photo(StageArgs),
     "stage_u16" tallow_host_stage_u16 tallow_watched_stage_u16(StageArgs),
     "stage_f16" tallow_host_stage_f16 tallow_watched_stage_f16(StageArgs),
     "stage_f32" tallow_host_stage_f32 tallow_watched_stage_f32(StageArgs),

@@ -19,6 +19,7 @@ struct Lattice {
 
     // Every thread takes part.
     __device__ __forceinline__ void prepare(const StagePlan &plan, const View &view, const Tile &tile) const {
+#pragma unroll 1
         for (int i = threadIdx.x; i < 2 * tile.side(); i += blockDim.x) {
             bool is_row = i >= tile.side();
             int axis = is_row ? H : W, k = tile.column(i);
@@ -32,5 +33,21 @@ struct Lattice {
     __device__ __forceinline__ int at(const Tile &tile, int slice, int p) const {
         const int *places = shared_at<int>(columns);
         return joined(slice, places[tile.side() + tile.row(p)], places[tile.column(p)]);
+    }
+
+    // Those of some pixels that are all there, of a tile with room for them in a row; false where one of
+    // them is of no element.
+    __device__ __forceinline__ bool at(const Tile &tile, int slice, const Pixels &pixels, int (&at)[PIXELS]) const {
+        const int *places = shared_at<int>(columns);
+        int row = places[tile.side() + tile.row(pixels.from)];
+        const Quad<int> &four = *reinterpret_cast<const Quad<int> *>(places + tile.column(pixels.from));
+        // No place is negative but `FILL`.
+        int all = slice | row;
+#pragma unroll
+        for (int i = 0; i < PIXELS; ++i) {
+            all |= four.of[i];
+            at[i] = slice + row + four.of[i];
+        }
+        return all >= 0;
     }
 };

@@ -13,6 +13,7 @@ use tallow_core::{
 use super::args::{ElasticArgs, NO_STATISTIC, Rows, SelectArgs, StageArgs, WidenArgs};
 use crate::augment::Augment;
 use crate::bind::{AugmentEngine, PlanHeader, Select, StageNeeds};
+use crate::layout::Layout;
 use crate::plan::{CHANNELS_MAX, D, H, StagePlan, W, canvas};
 
 /// One launch of a kernel, which takes one struct by value.
@@ -50,8 +51,8 @@ pub struct Launches {
     /// The fields that kernels make, the image among them.
     made: Vec<usize>,
     tile_log2: u32,
-    /// Blocks of a row.
-    blocks: u32,
+    /// Tiles of the largest image.
+    tiles: usize,
     scratch: Scratch,
     #[cfg(feature = "cuda")]
     pub(super) kernels: super::Kernels,
@@ -66,6 +67,13 @@ const PARTS: u32 = 8;
 
 /// Blocks of a row at most; what more tiles there are, they take in turns.
 const BLOCKS_MAX: usize = 4096;
+
+/// Blocks of a launch that keep the largest devices busy several times over: where there are more tiles,
+/// a block makes up to `TURNS_MAX` of them, so that what it does once serves more pixels.
+const BLOCKS_ENOUGH: usize = 1536;
+
+/// Tiles that a block makes one after the other, where it need not.
+const TURNS_MAX: usize = 8;
 
 /// Rows of one launch: blocks along the second axis of a grid.
 const ROWS_MAX: usize = 65_535;
@@ -82,6 +90,9 @@ const SUMS_BYTES: usize = 20 << 10;
 
 /// Two sums per channel and thread: `Tally` of `statistics.cuh`.
 const TALLY_BYTES: usize = THREADS as usize * 2 * CHANNELS_MAX * size_of::<f64>();
+
+/// The pixels of the largest tile in three colours.
+const TILE_BYTES: usize = (1 << (2 * TILE_LOG2_MAX)) * 3 * size_of::<f32>();
 
 /// `Partial` of `statistics.cuh`.
 const PARTIAL_BYTES: usize = CHANNELS_MAX * BINS * size_of::<u32>();
@@ -121,6 +132,8 @@ struct Scratch {
     canvases: [u64; canvas::COUNT],
     partials: u64,
     statistics: u64,
+    /// Pixels of a stage before its program, where a statistic is gathered of them first.
+    kept: u64,
     noise: u64,
     /// The plan that blurs the noise.
     blur: u64,
@@ -133,7 +146,8 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn of(engine: &AugmentEngine, made: &[usize]) -> Self {
+    /// For images of so many tiles.
+    fn of(engine: &AugmentEngine, made: &[usize], tiles: usize) -> Self {
         let mut scratch = Self::default();
         let extents = &engine.extents;
         scratch.widened = scratch.take(extents.widened * size_of::<f32>());
@@ -146,6 +160,7 @@ impl Scratch {
         if statistics > 0 {
             scratch.partials = scratch.take(PARTS as usize * PARTIAL_BYTES);
             scratch.statistics = scratch.take(statistics * STATISTIC_BYTES);
+            scratch.kept = scratch.take(tiles * TILE_BYTES);
         }
         if extents.elastic {
             // x and y of a slice.
@@ -227,13 +242,13 @@ impl Launches {
             let taps = engine.extents.taps;
             refused(&engine, format!("filters of {taps} taps, expected at most 1278"))
         })?;
-        let scratch = Scratch::of(&engine, &made);
-        let blocks = blocks(&engine, tile_log2);
+        let tiles = tiles(&engine, tile_log2);
+        let scratch = Scratch::of(&engine, &made, tiles);
         Ok(Self {
             engine,
             made,
             tile_log2,
-            blocks,
+            tiles,
             scratch,
             #[cfg(feature = "cuda")]
             kernels: super::Kernels::default(),
@@ -385,10 +400,17 @@ impl Launches {
             mixed_only: 0,
             tile_log2: self.tile_log2,
             shared_bytes: 0,
-            parts: PARTS.min(self.blocks),
+            parts: PARTS.min(self.tiles as u32),
             is_picture: u32::from(stage == 0 && batch.layout.is_raster(engine.image)),
-            unused: 0,
+            keeps: u32::from(engine.needs[stage].statistics > 0),
+            kept: self.scratch.kept,
         }
+    }
+
+    /// Blocks of each of so many rows.
+    fn blocks(&self, rows: u32) -> u32 {
+        let turns = (self.tiles * rows as usize / BLOCKS_ENOUGH).clamp(1, TURNS_MAX);
+        self.tiles.div_ceil(turns).min(BLOCKS_MAX) as u32
     }
 
     fn scratch_rows(&self, batch: &Batch<'_>) -> Rows {
@@ -406,17 +428,37 @@ impl Launches {
 
     /// A stage of an image, after what it needs to know.
     fn image(&self, args: StageArgs, needs: StageNeeds, rows: u32, launches: &mut Vec<Launch>) {
+        let kernel = self.kernel(&args, needs);
         if needs.elastic {
             self.displacements(args, rows, launches);
         }
         for gathers in 0..needs.statistics as u32 {
             let args = StageArgs { gathers, output: Rows::default(), ..args };
-            launches.push(self.pass(args, [args.parts, rows, 1]));
+            launches.push(self.pass(kernel, args, [args.parts, rows, 1]));
             let image = Rows::default();
             let settle = StageArgs { image, shared_bytes: SETTLE_SHARED_BYTES as u32, ..args };
             launches.push(launch("settle_statistic", [1, rows, 1], settle.shared_bytes, &settle));
         }
-        launches.push(self.pass(args, [self.blocks, rows, 1]));
+        launches.push(self.pass(kernel, args, [self.blocks(rows), rows, 1]));
+    }
+
+    /// The kernel of a stage. What the one for photos knows of a stage is checked here.
+    fn kernel(&self, args: &StageArgs, needs: StageNeeds) -> &'static str {
+        // Canvases are `f32`.
+        if args.image == Rows::default() {
+            return "stage_f32";
+        }
+        let engine = &self.engine;
+        let is_flat = matches!(engine.layout, Layout::Chw | Layout::Hwc);
+        let is_photo = is_flat && args.channels == 3 && self.tile_log2 == TILE_LOG2_MAX;
+        match raw_dtype(engine, engine.image) {
+            RowDType::U8 if is_photo && !needs.warps => "stage_photo",
+            RowDType::U8 => "stage_u8",
+            RowDType::U16 => "stage_u16",
+            RowDType::F16 => "stage_f16",
+            // Others are widened.
+            _ => "stage_f32",
+        }
     }
 
     /// Lets a stage read the raw image as `f32`, where stages do not read its type.
@@ -442,15 +484,11 @@ impl Launches {
     }
 
     /// One pass over an image.
-    fn pass(&self, mut args: StageArgs, grid: [u32; 3]) -> Launch {
+    fn pass(&self, kernel: &'static str, mut args: StageArgs, grid: [u32; 3]) -> Launch {
         let gathers = args.gathers != NO_STATISTIC;
         let taps = taps_bytes(self.engine.extents.taps, self.tile_log2);
         let tally = if gathers { TALLY_BYTES } else { 0 };
         args.shared_bytes = (size_of::<StagePlan>() + taps + SUMS_BYTES + tally) as u32;
-        let is_raw = args.image != Rows::default();
-        let dtype = raw_dtype(&self.engine, self.engine.image);
-        // Canvases are `f32`.
-        let kernel = if is_raw { stage_kernel(dtype) } else { "stage_f32" };
         launch(kernel, grid, args.shared_bytes, &args)
     }
 
@@ -467,7 +505,7 @@ impl Launches {
             mixed_only: args.mixed_only,
             unused: 0,
         };
-        launches.push(launch("draw_displacements", [self.blocks, rows, 1], 0, &draw));
+        launches.push(launch("draw_displacements", [self.blocks(rows), rows, 1], 0, &draw));
         let mut canvases = [0; canvas::COUNT];
         (canvases[canvas::FIRST as usize], canvases[canvas::SECOND as usize]) = (noise, fields);
         let blur = StageArgs {
@@ -479,9 +517,10 @@ impl Launches {
             channels: 2,
             mixed_only: 0,
             is_picture: 0,
+            keeps: 0,
             ..args
         };
-        launches.push(self.pass(blur, [self.blocks, rows, 1]));
+        launches.push(self.pass("stage_f32", blur, [self.blocks(rows), rows, 1]));
     }
 
     /// A stage of the field that is number `at` of those of the device, if its elements are moved.
@@ -524,7 +563,7 @@ impl Launches {
             4 => "select_4",
             _ => "select_8",
         };
-        Some(launch(kernel, [self.blocks, batch.rows, 1], args.shared_bytes, &args))
+        Some(launch(kernel, [self.blocks(batch.rows), batch.rows, 1], args.shared_bytes, &args))
     }
 }
 
@@ -599,26 +638,14 @@ fn tile_log2(taps: usize) -> Option<u32> {
     (0..=TILE_LOG2_MAX).rev().find(|&log2| taps_bytes(taps, log2) <= TAPS_BYTES)
 }
 
-/// Blocks that make a row: one for each tile of the largest image, which is the delivered one
-/// where there is no other.
-fn blocks(engine: &AugmentEngine, tile_log2: u32) -> u32 {
+/// Tiles of the largest image, which is the delivered one where there is no other.
+fn tiles(engine: &AugmentEngine, tile_log2: u32) -> usize {
     let delivered = engine.delivered.split(&engine.schema.fields()[engine.image].max_shape(), 1).0;
     let largest = engine.extents.largest();
     let size = if engine.stages == 1 { delivered } else { largest };
     let tiles = |len: usize| len.div_ceil(1 << tile_log2);
     let groups = engine.extents.channels.div_ceil(CHANNELS_MAX);
-    let blocks = size[D] * groups * tiles(size[H]) * tiles(size[W]);
-    blocks.clamp(1, BLOCKS_MAX) as u32
-}
-
-fn stage_kernel(dtype: RowDType) -> &'static str {
-    match dtype {
-        RowDType::U8 => "stage_u8",
-        RowDType::U16 => "stage_u16",
-        RowDType::F16 => "stage_f16",
-        // Others are widened.
-        _ => "stage_f32",
-    }
+    (size[D] * groups * tiles(size[H]) * tiles(size[W])).max(1)
 }
 
 /// `Widened` of `widen.cuh`.

@@ -144,6 +144,18 @@ __device__ __forceinline__ Half to_half(float x) {
     return {uint16_t(sign | (magnitude < 0x47800000 ? finite : infinite))};
 }
 
+// Two of them, the second in the upper bits. Devices from 8.0 on have an instruction that rounds alike,
+// subnormal numbers and infinities included; only of NaN it makes one of its own.
+__device__ __forceinline__ uint32_t halves(float first, float second) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    uint32_t both;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    return both;
+#else
+    return to_half(first).bits | uint32_t(to_half(second).bits) << 16;
+#endif
+}
+
 // The `bf16` nearest to `x`, ties to even.
 __device__ __forceinline__ Brain to_brain(float x) {
     uint32_t bits = bits_as<uint32_t>(x);
@@ -152,7 +164,8 @@ __device__ __forceinline__ Brain to_brain(float x) {
     return {uint16_t((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded)};
 }
 
-__device__ __forceinline__ float to_f32(uint8_t x) { return float(x); }
+// A byte as the lowest bits of 2^23 is added to it: conversions of integers are slow on some devices.
+__device__ __forceinline__ float to_f32(uint8_t x) { return bits_as<float>(0x4b000000u | x) - 8388608.0f; }
 
 __device__ __forceinline__ float to_f32(uint16_t x) { return float(x); }
 

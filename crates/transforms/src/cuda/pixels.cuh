@@ -2,15 +2,22 @@
 #pragma once
 
 #include "args.cuh"
+#include "kind.cuh"
 #include "math.cuh"
 
-// Pixels that a thread works on at once: an operation of the program is looked up once for all.
+// Pixels that a thread works on at once, side by side in a row: an operation of the program is looked
+// up once for all, and they are stored together.
 constexpr int PIXELS = 4;
 
 // Whether a place lies in the box of an operation.
 __device__ __forceinline__ bool in_box(const Op &op, int y, int x) {
     return y >= int(op.args[0]) && y < int(op.args[1]) && x >= int(op.args[2]) && x < int(op.args[3]);
 }
+
+// Four elements that are stored at once.
+template <class T> struct alignas(PIXELS * sizeof(T)) Quad {
+    T of[PIXELS];
+};
 
 // The channels of one pixel.
 struct Pixel {
@@ -31,6 +38,9 @@ struct Tile {
     __device__ __forceinline__ int row(int p) const { return p >> log2; }
     __device__ __forceinline__ int column(int p) const { return p & (side() - 1); }
 
+    // Pixels of a row that a thread makes together: a tile may be narrower than four.
+    __device__ __forceinline__ int together() const { return log2 >= 2 ? PIXELS : side(); }
+
     // The place of its pixel number `p` in a plane of the output; negative where there is no pixel.
     __device__ __forceinline__ int at(const StagePlan &plan, int p) const {
         int py = y + row(p), px = x + column(p);
@@ -39,22 +49,28 @@ struct Tile {
     }
 };
 
-// The pixels of a tile that a thread makes together: number `from` and others, a block apart.
+// The pixels of a tile that a thread makes together: number `from` and those after it.
 struct Pixels {
     Pixel pixels[PIXELS];
     int from;
-    // Where each lies in a plane; negative where there is no pixel.
-    int at[PIXELS];
+    // Where the first lies in a plane, and how many there are.
+    int first, count;
 
     __device__ __forceinline__ Pixels(const StagePlan &plan, const Tile &tile, int from) : from(from) {
 #pragma unroll
-        for (int i = 0; i < PIXELS; ++i) {
-            pixels[i] = Pixel{};
-            at[i] = tile.at(plan, number(i));
-        }
+        for (int i = 0; i < PIXELS; ++i) pixels[i] = Pixel{};
+        int y = tile.y + tile.row(from), x = tile.x + tile.column(from);
+        int left = plan.size[W] - x, together = tile.together();
+        count = y >= plan.size[H] ? 0 : left < together ? left : together;
+        first = (tile.z * plan.size[H] + y) * plan.size[W] + x;
     }
 
-    __device__ __forceinline__ int number(int i) const { return from + i * int(blockDim.x); }
+    __device__ __forceinline__ int number(int i) const { return from + i; }
+
+    __device__ __forceinline__ bool has(int i) const { return i < count; }
+
+    // Where one that there is lies in a plane.
+    __device__ __forceinline__ int at(int i) const { return first + i; }
 
     // `value = f(value, channel, pixel)` of the channels before `end`.
     template <class F> __device__ __forceinline__ void each(int end, F f) {
@@ -74,7 +90,7 @@ struct Pixels {
 };
 
 // The tiles of an image, channels in groups of four.
-struct Tiles {
+template <class Kind> struct Tiles {
     int log2, columns, rows, groups, channels, count;
 
     __device__ __forceinline__ Tiles(const StagePlan &plan, uint32_t channels, uint32_t log2)
@@ -82,11 +98,11 @@ struct Tiles {
         int last = (1 << this->log2) - 1;
         columns = (plan.size[W] + last) >> log2;
         rows = (plan.size[H] + last) >> log2;
-        groups = (int(channels) + CHANNELS - 1) / CHANNELS;
+        groups = Kind::CHANNELS_KNOWN ? 1 : (int(channels) + CHANNELS - 1) / CHANNELS;
         count = plan.size[D] * groups * rows * columns;
     }
 
-    __device__ __forceinline__ Tile at(int t) const {
+    __device__ Tile at(int t) const {
         Tile tile;
         tile.log2 = log2;
         tile.x = (t % columns) << log2;
@@ -97,6 +113,16 @@ struct Tiles {
         tile.z = t / groups;
         int left = channels - tile.first;
         tile.count = left < CHANNELS ? left : CHANNELS;
+        return tile;
+    }
+
+    // A tile of this image, with what the kind knows of all.
+    __device__ __forceinline__ static Tile known(Tile tile) {
+        if (Kind::CHANNELS_KNOWN) {
+            tile.log2 = Kind::LOG2_KNOWN;
+            tile.first = tile.z = 0;
+            tile.count = Kind::CHANNELS_KNOWN;
+        }
         return tile;
     }
 };

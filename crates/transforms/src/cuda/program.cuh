@@ -6,20 +6,125 @@
 #include "pixels.cuh"
 #include "statistics.cuh"
 
+// Operations on colours of bytes of which `PlainColors` holds, with what is the same for all pixels found
+// once. In shared memory.
+struct PlainProgram {
+    // Brightness and contrast, which differ in a summand; saturation, of which no colours are left where
+    // it is 0; and hue.
+    enum class Kind : uint32_t { Scale, Saturate, Turn };
+
+    struct alignas(16) Step {
+        Kind kind;
+        // A factor, or what is added to a hue; the limit; and a summand.
+        float a, limit, offset;
+    };
+
+    int len;
+    Step steps[OPS_MAX];
+
+    // Takes the operations before `end`, of bytes that are moved, or blended without undershoot. Returns
+    // whether it could: other operations and numbers that are negative or so large that a product
+    // might not be finite are for `Program`.
+    __device__ bool take(const StagePlan &plan, int end, const Statistic *statistic) {
+        len = end;
+        bool undershoots = plan.head == Head::Resize && plan.interpolation == Interpolation::Bicubic;
+        bool is_plain = !undershoots;
+        // What no value is above.
+        float most = 255.0f;
+        for (float fill : plan.fill) {
+            is_plain = is_plain && is_moderate(fill);
+            most = PlainColors::most(most, fill);
+        }
+        for (int at = 0; at < end && is_plain; ++at) {
+            const Op &op = plan.ops[at];
+            float a = op.args[0], limit = op.args[1], turn = a * 6.0f - 1.0f;
+            Step &step = steps[at];
+            step = {Kind::Scale, a, limit, 0.0f};
+            switch (op.code) {
+            case OpCode::Brightness:
+                break;
+            case OpCode::Contrast:
+                step.offset = (1.0f - a) * statistic++->numbers[0][0];
+                break;
+            case OpCode::Saturation:
+                step.kind = Kind::Saturate;
+                break;
+            case OpCode::Grayscale:
+                step = {Kind::Saturate, 0.0f, most, 0.0f};
+                break;
+            case OpCode::Hue:
+                step = {Kind::Turn, turn < 0.0f ? turn + 6.0f : turn, most, 0.0f};
+                is_plain = most <= limit && a >= -1.0f && a <= 1.0f;
+                break;
+            default:
+                return false;
+            }
+            is_plain = is_plain && is_moderate(step.a) && is_moderate(step.limit);
+            most = step.limit;
+        }
+        return is_plain;
+    }
+
+    // Whether `x` is a number from 0 to 2^20, and not -0: the bits of others are larger.
+    __device__ __forceinline__ static bool is_moderate(float x) { return bits_as<uint32_t>(x) <= 0x49800000u; }
+
+    __device__ __forceinline__ void run(Pixels &pixels) const {
+#pragma unroll 1
+        for (int at = 0; at < len; ++at) {
+            Step step = steps[at];
+            float a = step.a, limit = step.limit;
+            if (step.kind == Kind::Turn) {
+                turn_hues(pixels, a);
+            } else if (step.kind == Kind::Saturate) {
+                pixels.each_pixel([&](Pixel &pixel, int) { PlainColors::saturate(pixel.values, a, limit); });
+            } else {
+                pixels.each(3, [&](float x, int, int) { return PlainColors::limited(a * x + step.offset, limit); });
+            }
+        }
+    }
+
+    __device__ __forceinline__ static void turn_hues(Pixels &pixels, float turn) {
+        PlainColors::Hue hues[PIXELS];
+        float least = INFINITY;
+        pixels.each_pixel([&](Pixel &pixel, int i) {
+            hues[i] = PlainColors::hue_of(pixel.values);
+            least = PlainColors::least(least, hues[i].divisor);
+        });
+        // 2^-64: of smaller numbers the remainders might not be exact.
+        bool is_small = least < bits_as<float>(0x1f800000u);
+        if (is_small) {
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) hues[i].quotient = hues[i].difference / hues[i].divisor;
+        } else {
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) {
+                hues[i].quotient = PlainColors::quotient(hues[i].difference, hues[i].divisor);
+            }
+        }
+        pixels.each_pixel([&](Pixel &pixel, int i) { PlainColors::turn(hues[i], turn, pixel.values); });
+    }
+};
+
 // A row's stage, and what its operations look at beside the pixels.
 struct Program {
     const StageArgs &args;
     const StagePlan &plan;
     uint32_t row;
+    const Statistic *statistics;
 
     // Runs the operations before `end`.
     __device__ __forceinline__ void run(int end, const Tile &tile, Pixels &pixels) const {
-        const Statistic *statistic = args.scratch.at<const Statistic>(row, args.statistics);
+        const Statistic *statistic = statistics;
         for (int at = 0; at < end; ++at) {
             const Op &op = plan.ops[at];
             run_one(op, *statistic, tile, pixels);
             if (needs_statistic(op.code)) ++statistic;
         }
+    }
+
+    // The same for kernels that seldom need it: what they do otherwise keeps its registers.
+    __device__ OUTLINED void run_apart(const Program &program, int end, const Tile &tile, Pixels &pixels) {
+        program.run(end, tile, pixels);
     }
 
     // Channels of colour among those of the tile: alpha, the last of two or four, is none.
@@ -111,7 +216,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
             return permute(op, tile, pixels);
         case OpCode::Blend:
             return pixels.each(count, [&](float x, int c, int i) {
-                return pixels.at[i] < 0 ? x : a * x + b * other(op, tile, pixels, c, i);
+                return !pixels.has(i) ? x : a * x + b * other(op, tile, pixels, c, i);
             });
         case OpCode::Paste:
             return pixels.each(count, [&](float x, int c, int i) {
@@ -133,7 +238,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
 
     // The number of an element among the noise of an operation.
     __device__ __forceinline__ uint32_t element(const Tile &tile, const Pixels &pixels, int c, int i) const {
-        return uint32_t(tile.first + c) * uint32_t(pixels_of(plan)) + uint32_t(pixels.at[i]);
+        return uint32_t(tile.first + c) * uint32_t(pixels_of(plan)) + uint32_t(pixels.at(i));
     }
 
     __device__ __forceinline__ void gaussian(const Op &op, const Tile &tile, Pixels &pixels) const {
@@ -151,7 +256,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
         Noise noise = {plan.noise, op.slot};
         pixels.each_pixel([&](Pixel &pixel, int i) {
             uint32_t hit, kind;
-            noise.pair(2 * uint32_t(pixels.at[i]), hit, kind);
+            noise.pair(2 * uint32_t(pixels.at(i)), hit, kind);
             bool is_hit = unit(hit) < amount;
             float value = unit(kind) < salt ? max : 0.0f;
 #pragma unroll
@@ -165,7 +270,7 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
     // Whether a pixel lies in the box of an operation.
     __device__ __forceinline__ static bool is_boxed(const Op &op, const Tile &tile, const Pixels &pixels, int i) {
         int y = tile.y + tile.row(pixels.number(i)), x = tile.x + tile.column(pixels.number(i));
-        return pixels.at[i] >= 0 && in_box(op, y, x);
+        return pixels.has(i) && in_box(op, y, x);
     }
 
     __device__ __forceinline__ void erase_noise(const Op &op, const Tile &tile, Pixels &pixels) const {
@@ -195,6 +300,6 @@ return pixels.each_pixel([&](Pixel &pixel, int) {
     __device__ __forceinline__ float other(const Op &op, const Tile &tile, const Pixels &pixels, int c,
                                            int i) const {
         const float *canvas = args.scratch.at<const float>(row, args.canvases[op.slot]);
-        return canvas[(tile.first + c) * pixels_of(plan) + pixels.at[i]];
+        return canvas[(tile.first + c) * pixels_of(plan) + pixels.at(i)];
     }
 };

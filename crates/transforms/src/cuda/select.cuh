@@ -143,7 +143,7 @@ template <class T> __device__ __forceinline__ void run_select(const SelectArgs &
     const Raster &read = image.raster;
     Raster written(plan.size, channels, args.output_interleaved);
     Moved moved(plan, read, args.scratch.at<const float>(row, args.fields), shared.next);
-    Tiles tiles(plan, args.channels, SELECT_LOG2);
+    Tiles<AnyStage> tiles(plan, args.channels, SELECT_LOG2);
     for (int t = blockIdx.x; t < tiles.count; t += gridDim.x) {
         Tile tile = tiles.at(t);
         if (moved.is_lattice) moved.lattice.prepare(plan, moved.view, tile);

@@ -7,6 +7,19 @@
 #include "shared.cuh"
 #include "taps.cuh"
 
+// The taps of some neighbouring outputs along one axis, in shared memory.
+struct Taps {
+    // The index of the first tap of each, and `count` weights each.
+    int starts, weights;
+    int count;
+
+    __device__ __forceinline__ int &start(int output) const { return shared_at<int>(starts)[output]; }
+
+    __device__ __forceinline__ float *of(int output) const {
+        return shared_at<float>(weights) + output * count;
+    }
+};
+
 // Room for one tile, in shared memory, and where its parts begin.
 struct Separable {
     Taps across, down;
@@ -14,25 +27,27 @@ struct Separable {
     int room, room_len;
 
     // For tiles of that side, whose taps are those of `plan`.
-    __device__ __forceinline__ Separable(const StagePlan &plan, int side, Shared shared)
-        : across(take(plan, W, side, shared)), down(take(plan, H, side, shared)),
-          room(shared.next), room_len(shared.left<float>()) {}
+    __device__ void place(const StagePlan &plan, int side, Shared shared) {
+        across = take(plan, W, side, shared);
+        down = take(plan, H, side, shared);
+        room = shared.next, room_len = shared.left<float>();
+    }
 
     __device__ __forceinline__ static Taps take(const StagePlan &plan, int axis, int side, Shared &shared) {
         Filter filter(plan, axis);
         int starts = shared.take<int>(side);
-        return {starts, shared.take<float>(filter.count * side), filter.count, filter.bits()};
+        return {starts, shared.take<float>(filter.count * side), filter.count};
     }
 
     // Finds the columns and the rows of a tile.
-    template <class Weight> __device__ __forceinline__ void find(const StagePlan &plan, const Tile &tile) const {
+    __device__ __forceinline__ void find(const StagePlan &plan, const Tile &tile) const {
         for (int i = threadIdx.x; i < 2 * tile.side(); i += blockDim.x) {
             bool is_row = i >= tile.side();
             int axis = is_row ? H : W, k = tile.column(i);
             int at = (is_row ? tile.y : tile.x) + k, last = plan.size[axis] - 1;
             Taps taps = is_row ? down : across;
             int resampled = after(plan, axis, at < last ? at : last);
-            taps.start(k) = taps_of(plan, axis, resampled, taps.weights_of<Weight>(k));
+            taps.start(k) = taps_of(Filter(plan, axis), resampled, taps.of(k), 1);
         }
     }
 };
@@ -52,7 +67,7 @@ template <class T> struct Resampling {
     // Leaves the last rows in shared memory, and the sums over all before them. Every thread takes
     // part.
     __device__ __forceinline__ void prepare() {
-        shared.find<float>(plan, tile);
+        shared.find(plan, tile);
         __syncthreads();
         int top = shared.down.start(0), bottom = shared.down.start(height() - 1);
         int low = top < bottom ? top : bottom, high = (top < bottom ? bottom : top) + shared.down.count;
@@ -99,7 +114,7 @@ template <class T> struct Resampling {
     // The sums of column `x` over the row whose elements begin at `row`.
     __device__ __forceinline__ Pixel across_row(int row, int x) const {
         Taps taps = shared.across;
-        const float *weights = taps.weights_of<float>(x);
+        const float *weights = taps.of(x);
         int start = taps.start(x);
         Axis columns = view.axes[W];
         int channel = view.channel_stride;
@@ -135,7 +150,7 @@ template <class T> struct Resampling {
     __device__ __forceinline__ Pixel down_column(int p) const {
         Taps taps = shared.down;
         int y = tile.row(p), x = tile.column(p);
-        const float *weights = taps.weights_of<float>(y);
+        const float *weights = taps.of(y);
         int start = taps.start(y) - first;
         int from = start < 0 ? -start : 0, to = end - first - start;
         to = to < taps.count ? to : taps.count;

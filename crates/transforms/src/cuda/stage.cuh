@@ -15,7 +15,7 @@
 #include "warp.cuh"
 
 // How the pixels of a head come about.
-enum class Way { Lattice, Separable, Integers, Sampled, Sharpened };
+enum class Way { Lattice, Separable, Integers, Sampled, Sharpened, Kept };
 
 template <class T> __device__ __forceinline__ Way way_of(const StagePlan &plan) {
     if (std::is_same<T, uint8_t>::value && is_integer(plan)) return Way::Integers;
@@ -35,17 +35,68 @@ template <class T> __device__ __forceinline__ Way way_of(const StagePlan &plan) 
     }
 }
 
+// The operations that a pass runs: all, or those before the statistic that it gathers.
+__device__ __forceinline__ int ops_of(const StageArgs &args, const StagePlan &plan) {
+    return args.gathers == NO_STATISTIC ? int(plan.ops_len) : statistic_at(plan, args.gathers);
+}
+
+// Pixels of photos as `f32`, tile by tile: of each a plane per colour, four elements after those of the
+// thread before.
+struct Kept {
+    float *pixels;
+
+    __device__ __forceinline__ Quad<float> *at(int tile, int c, const Pixels &of) const {
+        constexpr int PLANE = 1 << (2 * PhotoStage::LOG2_KNOWN);
+        return in_global(reinterpret_cast<Quad<float> *>(pixels + (tile * 3 + c) * PLANE + of.from));
+    }
+
+    __device__ __forceinline__ void put(int tile, const Pixels &of) const {
+#pragma unroll
+        for (int c = 0; c < 3; ++c) {
+            Quad<float> four;
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) four.of[i] = of.pixels[i].values[c];
+            *at(tile, c, of) = four;
+        }
+    }
+
+    __device__ __forceinline__ void into(int tile, Pixels &to) const {
+#pragma unroll
+        for (int c = 0; c < 3; ++c) {
+            Quad<float> four = *at(tile, c, to);
+#pragma unroll
+            for (int i = 0; i < PIXELS; ++i) to.pixels[i].values[c] = four.of[i];
+        }
+    }
+};
+
 // Where the pixels of one row's stage come from, in shared memory: the same for every thread.
-template <class T> struct Source {
+template <class T, class Kind> struct Source {
     const StagePlan &plan;
     View view;
     const T *pixels;
     const float *fields;
+    const Statistic *statistics;
+    // The delivered row.
+    void *to;
     Way way;
-    Tiles tiles;
-    // Of a tile.
+    // The operations, where they are plain.
+    bool is_plain;
+    PlainProgram program;
+    // Pixels before the program, in the order in which threads make them, and whether they go there.
+    Kept kept;
+    bool keeps;
+    Tiles<Kind> tiles;
+    // The tile under way, and where its slice begins in the source; its number, and the first that is not
+    // this block's. Tiles of a block lie side by side: most begin at the height of the one before.
+    Tile tile;
+    int slice;
+    int at, end;
+    bool is_as_high;
+    // Of a tile. All begin at the same place in shared memory, and a stage has one.
     Lattice lattice;
     Separable separable;
+    Integers integers;
 
     __device__ Source(const StageArgs &args, const StagePlan &plan, uint32_t row, Shared shared)
         : Source(args, plan, row, shared, image_of(args, plan, row)) {}
@@ -53,9 +104,46 @@ template <class T> struct Source {
     __device__ Source(const StageArgs &args, const StagePlan &plan, uint32_t row, Shared shared,
                       const RawImage<T> &image)
         : plan(plan), view(plan, image.raster), pixels(image.pixels),
-          fields(args.scratch.at<const float>(row, args.fields)), way(way_of<T>(plan)),
-          tiles(plan, args.channels, args.tile_log2), lattice{shared.next},
-          separable(plan, 1 << args.tile_log2, shared) {}
+          fields(args.scratch.at<const float>(row, args.fields)),
+          statistics(args.scratch.at<const Statistic>(row, args.statistics)),
+          to(reinterpret_cast<void *>(args.output.base + (row - args.first + args.first_output) * args.output.stride)),
+          way(way_of<T>(plan)), 
+          is_plain(!Kind::WARPS && program.take(plan, ops_of(args, plan), in_global(statistics))),
+          tiles(plan, args.channels, args.tile_log2), lattice{shared.next} {
+        kept.pixels = args.scratch.at<float>(row, args.kept);
+        keeps = false;
+        if (!Kind::WARPS && way == Way::Integers && args.keeps && statistic_at(plan, 0) < int(plan.ops_len)) {
+            // The first pass gathers the first statistic.
+            keeps = args.gathers == 0;
+            if (!keeps) way = Way::Kept;
+        }
+        int side = 1 << args.tile_log2;
+        if (way == Way::Integers) integers.place(plan, side, shared);
+        if (way == Way::Separable) separable.place(plan, side, shared);
+    }
+
+    // Begins with the first tile of the block, of one thread for all: it takes divisions. An image smaller
+    // than others has fewer tiles than there are blocks.
+    __device__ void begin() {
+        int share = (tiles.count + int(gridDim.x) - 1) / int(gridDim.x);
+        at = int(blockIdx.x) * share;
+        end = at + share < tiles.count ? at + share : tiles.count;
+        find();
+        is_as_high = false;
+    }
+
+    // Goes on to the next.
+    __device__ void next() {
+        int y = tile.y, z = tile.z;
+        ++at;
+        find();
+        is_as_high = tile.y == y && tile.z == z;
+    }
+
+    __device__ void find() {
+        tile = tiles.at(at);
+        slice = view.axes[D].at(after(plan, D, tile.z));
+    }
 
     // What the stage reads.
     __device__ static RawImage<T> image_of(const StageArgs &args, const StagePlan &plan, uint32_t row) {
@@ -70,6 +158,18 @@ template <class T> struct Source {
         int channel = tile.first + c;
         if (at == FILL) return plan.fill[of_channel(channel)];
         return to_f32(pixels[at + channel * view.channel_stride]);
+    }
+
+    // Pixels side by side whose channels lie side by side, and all of which are there.
+    __device__ __forceinline__ void pixels_at(const Tile &tile, const int (&at)[PIXELS], Pixels &to) const {
+#pragma unroll
+        for (int i = 0; i < PIXELS; ++i) {
+            const T *pixel = in_global(pixels + tile.first + at[i]);
+#pragma unroll
+            for (int c = 0; c < CHANNELS; ++c) {
+                if (c < tile.count) to.pixels[i].values[c] = to_f32(pixel[c]);
+            }
+        }
     }
 
     // The pixel whose first element lies at `at`.
@@ -140,39 +240,64 @@ template <class T> struct Source {
 };
 
 // The pixels of one tile before the program.
-template <class T> struct Found {
-    const Source<T> &source;
+template <class T, class Kind> struct Found {
+    using Of = Source<T, Kind>;
+    Of &source;
+    // As `source` has it, which every thread would have to read again.
+    Way way;
     Resampling<T> resampling;
     ResizeU8 resize;
-    int slice;
 
     // Every thread takes part.
-    __device__ __forceinline__ Found(const Source<T> &source, const Tile &tile)
-        : source(source),
+    __device__ __forceinline__ Found(Of &source, const Tile &tile)
+        : source(source), way(source.way),
           resampling{source.plan, source.view, source.pixels, source.separable, tile, 0, 0, false},
           resize{source.plan, source.view, reinterpret_cast<const uint8_t *>(source.pixels),
-                 source.separable, tile, 0, 0, false} {
-        slice = source.view.axes[D].at(after(source.plan, D, tile.z));
-        if (source.way == Way::Lattice) source.lattice.prepare(source.plan, source.view, tile);
-        if (source.way == Way::Separable) resampling.prepare();
-        if (source.way == Way::Integers) resize.prepare();
+                 source.integers, tile, source.slice, source.is_as_high} {
+        if (way == Way::Lattice) source.lattice.prepare(source.plan, source.view, tile);
+        if (SEPARATES && way == Way::Separable) resampling.prepare();
+        if (is_integer()) resize.prepare();
     }
 
-    __device__ __forceinline__ void into(Pixels &to, const Tile &tile) const {
-        switch (source.way) {
-        case Way::Lattice:
-            return each(to, [&](int p) { return source.pixel(tile, source.lattice.at(tile, slice, p)); });
-        case Way::Separable:
+    // Which ways there are in this kernel at all.
+    static constexpr bool HAS_INTEGERS = std::is_same<T, uint8_t>::value;
+    // Photos of bytes are separated in integers.
+    static constexpr bool SEPARATES = Kind::WARPS || !HAS_INTEGERS;
+
+    __device__ __forceinline__ bool is_integer() const { return HAS_INTEGERS && way == Way::Integers; }
+
+    // Rows of the tile that are made together.
+    __device__ __forceinline__ int together(const Tile &tile) const {
+        return is_integer() ? source.integers.together : tile.side();
+    }
+
+    // Makes ready for rows `from..end` of the tile. Every thread takes part.
+    __device__ __forceinline__ void begin(int from, int end) const {
+        if (!is_integer()) return;
+        resize.template resample<Kind>(from, end);
+        __syncthreads();
+    }
+
+    // Some pixels of the tile, where `from` is the first of the rows that are made together.
+    __device__ __forceinline__ void into(Pixels &to, const Tile &tile, int from) const {
+        if (way == Way::Lattice) {
+            int at[PIXELS];
+            bool is_whole = to.count == PIXELS && source.view.channel_stride == 1;
+            if (is_whole && source.lattice.at(tile, source.slice, to, at)) return source.pixels_at(tile, at, to);
+            return each(to, [&](int p) { return source.pixel(tile, source.lattice.at(tile, source.slice, p)); });
+        }
+        if (is_integer()) return resize.template into<Kind>(to, from);
+        if (SEPARATES && way == Way::Separable) {
             return each(to, [&](int p) { return resampling.down_column(p); });
-        case Way::Integers:
-            return each(to, [&](int p) { return resize.pixel(p); });
-        case Way::Sampled:
+        }
+        if (Kind::WARPS && way == Way::Sampled) {
             return each(to, [&](int p) {
-                return Source<T>::sampled(source, tile, tile.y + tile.row(p), tile.x + tile.column(p));
+                return Of::sampled(source, tile, tile.y + tile.row(p), tile.x + tile.column(p));
             });
-        case Way::Sharpened:
+        }
+        if (Kind::WARPS) {
             return each(to, [&](int p) {
-                return Source<T>::sharpened(source, tile, tile.y + tile.row(p), tile.x + tile.column(p));
+                return Of::sharpened(source, tile, tile.y + tile.row(p), tile.x + tile.column(p));
             });
         }
     }
@@ -180,7 +305,7 @@ template <class T> struct Found {
     // Pixel number p of the tile is `f(p)`.
     template <class F> __device__ __forceinline__ static void each(Pixels &to, F f) {
         to.each_pixel([&](Pixel &pixel, int i) {
-            if (to.at[i] >= 0) pixel = f(to.number(i));
+            if (to.has(i)) pixel = f(to.number(i));
         });
     }
 };
@@ -188,55 +313,75 @@ template <class T> struct Found {
 // Copies a plan into shared memory, where every pixel looks at it.
 __device__ __forceinline__ const StagePlan &shared_plan(const StagePlan &plan, Shared &shared) {
     StagePlan &copy = shared.take_one<StagePlan>();
-    uint32_t *to = reinterpret_cast<uint32_t *>(&copy);
-    const uint32_t *from = reinterpret_cast<const uint32_t *>(&plan);
-    for (uint32_t i = threadIdx.x; i < sizeof(StagePlan) / 4; i += blockDim.x) to[i] = from[i];
+    uint64_t *to = reinterpret_cast<uint64_t *>(&copy);
+    const uint64_t *from = reinterpret_cast<const uint64_t *>(&plan);
+#pragma unroll 1
+    for (uint32_t i = threadIdx.x; i < sizeof(StagePlan) / 8; i += blockDim.x) to[i] = from[i];
     __syncthreads();
     return copy;
 }
 
-// The operations that a pass runs: all, or those before the statistic that it gathers.
-__device__ __forceinline__ int ops_of(const StageArgs &args, const StagePlan &plan) {
-    return args.gathers == NO_STATISTIC ? int(plan.ops_len) : statistic_at(plan, args.gathers);
-}
-
-template <class T> __device__ __forceinline__ void run_stage(const StageArgs &args, Shared shared) {
+template <class T, class Kind> __device__ __forceinline__ void run_stage(const StageArgs &args, Shared shared) {
     uint32_t row = args.first + blockIdx.y;
     if (args.mixed_only && !args.plans.at<const PlanHeader>(row)->mixed) return;
     const StagePlan &given = plan_of(args.plans, row, args.stage);
     bool gathers = args.gathers != NO_STATISTIC;
     int ops = ops_of(args, given);
     if (given.head == Head::Skip || (gathers && ops == int(given.ops_len))) return;
-    // Fewer tiles than blocks, in an image smaller than others; its statistic has a part of each.
-    if (!gathers && int(blockIdx.x) >= Tiles(given, args.channels, args.tile_log2).count) return;
 
     const StagePlan &plan = shared_plan(given, shared);
     Tally &tally = shared.take_one<Tally>();
-    Source<T> &source = shared.take_one<Source<T>>();
+    Source<T, Kind> &source = shared.take_one<Source<T, Kind>>();
     int tallied = shared.take<char>(gathers ? Tally::bytes(blockDim.x) : 0);
     if (threadIdx.x == 0) {
-        new (&source) Source<T>(args, plan, row, shared);
+        new (&source) Source<T, Kind>(args, plan, row, shared);
+        source.begin();
         if (gathers) new (&tally) Tally(plan.ops[ops], args.channels, shared_at<void>(tallied));
     }
     __syncthreads();
     if (gathers) tally.clear();
 
-    Program program = {args, plan, row};
-    const Tiles &tiles = source.tiles;
-    for (int t = blockIdx.x; t < tiles.count; t += gridDim.x) {
-        Tile tile = tiles.at(t);
-        Found<T> found(source, tile);
-        for (int from = threadIdx.x; from < tile.pixels(); from += PIXELS * blockDim.x) {
-            Pixels pixels(plan, tile, from);
-            found.into(pixels, tile);
-            program.run(ops, tile, pixels);
-            if (gathers) {
-                tally.add(pixels, tile);
-            } else {
-                store(args, plan, row, tile, pixels);
+    bool keeps = !Kind::WARPS && source.keeps;
+#pragma unroll 1
+    for (int t = source.at, last = source.end; t < last; ++t) {
+        Tile tile = Tiles<Kind>::known(source.tile);
+        Found<T, Kind> found(source, tile);
+        int together = found.together(tile), step = tile.together();
+#pragma unroll 1
+        for (int top = 0; top < tile.side(); top += together) {
+            int end = top + together < tile.side() ? top + together : tile.side();
+            found.begin(top, end);
+            int last = end << tile.log2;
+#pragma unroll 1
+            for (int from = (top << tile.log2) + step * threadIdx.x; from < last; from += step * blockDim.x) {
+                Pixels pixels(plan, tile, from);
+                if (!Kind::WARPS && found.way == Way::Kept) {
+                    source.kept.into(t, pixels);
+                } else {
+                    found.into(pixels, tile, top);
+                }
+                if (keeps) source.kept.put(t, pixels);
+                if (Kind::WARPS) {
+                    Program{args, plan, row, in_global(source.statistics)}.run(ops, tile, pixels);
+                } else if (source.is_plain) {
+                    source.program.run(pixels);
+                } else {
+                    // Copies, since what a function is given by reference does not stay in registers.
+                    Pixels copy = pixels;
+                    Tile of = tile;
+                    Program::run_apart({args, plan, row, in_global(source.statistics)}, ops, of, copy);
+                    pixels = copy;
+                }
+                if (gathers) {
+                    tally.template add<std::is_same<T, uint8_t>::value>(pixels, tile);
+                } else {
+                    store(args, plan, row, source.to, tile, pixels);
+                }
             }
+            // What comes next takes the shared memory of these rows.
+            __syncthreads();
         }
-        // The next tile takes the shared memory of this one.
+        if (threadIdx.x == 0 && t + 1 < last) source.next();
         __syncthreads();
     }
     if (gathers) tally.finish(args.scratch.at<Partial>(row, args.partials)[blockIdx.x]);

@@ -73,7 +73,9 @@ struct Tally {
     // Every thread takes part.
     __device__ __forceinline__ void clear() {
         int threads = int(blockDim.x);
+#pragma unroll 1
         for (int i = threadIdx.x; i < CHANNELS * BINS && is_counted; i += threads) counts[i] = 0;
+#pragma unroll 1
         for (int i = threadIdx.x; i < 2 * CHANNELS * threads && !is_counted; i += threads) {
             if (op->code == OpCode::Autocontrast) {
                 extremes[i] = (i / threads) % 2 == 0 ? INFINITY : -INFINITY;
@@ -88,30 +90,38 @@ struct Tally {
         return of[(2 * slot + which) * blockDim.x + threadIdx.x];
     }
 
-    __device__ __forceinline__ void add(const Pixels &pixels, const Tile &tile) {
-        if (op->code == OpCode::Contrast) return add_colors(pixels, tile);
+    // `ARE_NEAR` where values are below four times the range, on both sides of 0.
+    template <bool ARE_NEAR> __device__ __forceinline__ void add(const Pixels &pixels, const Tile &tile) {
+        if (op->code == OpCode::Contrast) return add_colors<ARE_NEAR>(pixels, tile);
 #pragma unroll
         for (int c = 0; c < CHANNELS; ++c) {
             if (c >= tile.count) continue;
 #pragma unroll
             for (int i = 0; i < PIXELS; ++i) {
-                if (pixels.at[i] >= 0) add_value(pixels.pixels[i].values[c], tile.first + c);
+                if (pixels.has(i)) add_value(pixels.pixels[i].values[c], tile.first + c);
             }
         }
     }
 
     // Sums of the channels of colour, in steps of 2^-20 of the range.
-    __device__ __forceinline__ void add_colors(const Pixels &pixels, const Tile &tile) {
+    template <bool ARE_NEAR> __device__ __forceinline__ void add_colors(const Pixels &pixels, const Tile &tile) {
         if (tile.first > 0) return;
         float rounds = rounds_to_steps(op->args[1]);
 #pragma unroll
-        for (int i = 0; i < PIXELS; ++i) {
-            if (pixels.at[i] < 0) continue;
-            const float(&pixel)[CHANNELS] = pixels.pixels[i].values;
+        for (int c = 0; c < 3; ++c) {
+            if (c >= colors_of(tile.count)) continue;
+            float steps[PIXELS];
 #pragma unroll
-            for (int c = 0; c < 3; ++c) {
-                float step = (pixel[c] + rounds) - rounds;
-                if (c < colors_of(channels)) mine(sums, c, 0) += double(step);
+            for (int i = 0; i < PIXELS; ++i) {
+                steps[i] = pixels.has(i) ? (pixels.pixels[i].values[c] + rounds) - rounds : 0.0f;
+            }
+            double &sum = mine(sums, c, 0);
+            // Of values that are not far outside of the range four have an exact sum in `f32`.
+            if (ARE_NEAR) {
+                sum += double((steps[0] + steps[1]) + (steps[2] + steps[3]));
+            } else {
+#pragma unroll
+                for (int i = 0; i < PIXELS; ++i) sum += double(steps[i]);
             }
         }
     }
@@ -136,11 +146,13 @@ struct Tally {
     // Leaves what the block knows in `partial`, after a barrier.
     __device__ void finish(Partial &partial) {
         if (is_counted) {
+#pragma unroll 1
             for (int i = threadIdx.x; i < CHANNELS * BINS; i += blockDim.x) {
                 partial.counts[i / BINS][i % BINS] = counts[i];
             }
             return;
         }
+#pragma unroll 1
         for (int i = threadIdx.x; i < 2 * CHANNELS; i += blockDim.x) {
             if (op->code == OpCode::Autocontrast) {
                 partial.extremes[i / 2][i % 2] = joined_extreme(i);
@@ -152,12 +164,14 @@ struct Tally {
 
     __device__ double joined_sum(int i) const {
         double sum = 0.0;
+#pragma unroll 1
         for (uint32_t t = 0; t < blockDim.x; ++t) sum += sums[i * blockDim.x + t];
         return sum;
     }
 
     __device__ float joined_extreme(int i) const {
         float extreme = extremes[i * blockDim.x];
+#pragma unroll 1
         for (uint32_t t = 1; t < blockDim.x; ++t) {
             float x = extremes[i * blockDim.x + t];
             extreme = i % 2 == 0 ? least(x, extreme) : greatest(x, extreme);

@@ -5,22 +5,6 @@
 #include "shared.cuh"
 #include "view.cuh"
 
-// The taps of some neighbouring outputs along one axis, in shared memory.
-struct Taps {
-    // The index of the first tap of each, and `count` weights each, `float` or `int`.
-    int starts, weights;
-    int count;
-    // Fractional bits of weights that are `int`.
-    int bits;
-
-    __device__ __forceinline__ int &start(int output) const { return shared_at<int>(starts)[output]; }
-
-    template <class Weight> __device__ __forceinline__ Weight *weights_of(int output) const {
-        static_assert(sizeof(Weight) == sizeof(float), "both find room");
-        return shared_at<Weight>(weights) + output * count;
-    }
-};
-
 // The pixel that is nearest in edge coordinates.
 __device__ __forceinline__ int nearest(int at, double scale, int len) {
     return clamp(int(floor(scale * (double(at) + 0.5))), 0, len - 1);
@@ -38,18 +22,28 @@ struct Filter {
     enum Kind { Bilinear, Bicubic, Wide, Kernel } kind;
     bool is_cubic;
     double scale, support;
+    // By how much the taps of a wide one lie closer together in the filter than in the image.
+    double closer;
     // The length of the axis, and the weights of each output.
     int len, count;
-    const StagePlan &plan;
+    // Fractional bits of whole weights.
+    int bits;
+    // Weights of a kernel, from the middle outwards.
+    const float *weights;
+    int half;
 
-    __device__ Filter(const StagePlan &plan, int axis) : len(plan.middle[axis]), plan(plan) {
+    Filter() = default;
+
+    __device__ Filter(const StagePlan &plan, int axis)
+        : len(plan.middle[axis]), weights(plan.weights), half(int(plan.weights_len)) {
         scale = double(plan.middle[axis]) / double(plan.resampled[axis]);
         is_cubic = plan.interpolation == Interpolation::Bicubic;
         double wider = scale > 1.0 ? scale : 1.0;
         support = is_cubic ? 2.0 * wider : scale;
+        closer = 1.0 / wider;
         if (plan.head == Head::Blur) {
             kind = Kernel;
-            count = 2 * int(plan.weights_len) - 1;
+            count = 2 * half - 1;
         } else if (plan.antialias > 0 && (is_cubic || scale > 1.0)) {
             kind = Wide;
             count = int(floor(2.0 * support)) + 1;
@@ -58,6 +52,7 @@ struct Filter {
             count = is_cubic ? 4 : 2;
         }
         count = count < len ? count : len;
+        bits = kind != Wide || scale < 1.5 ? 14 : scale < 3.0 ? 15 : 16;
     }
 
     // The place that resampled pixel `at` shows.
@@ -91,7 +86,7 @@ struct Filter {
             return first > 0 ? first : 0;
         }
         default:
-            return int(place) - int(plan.weights_len) + 1;
+            return int(place) - half + 1;
         }
     }
 
@@ -133,7 +128,7 @@ struct Filter {
     }
 
     __device__ double weight(int at, double centre) const {
-        double x = (double(at) - centre + 0.5) * (1.0 / (scale > 1.0 ? scale : 1.0));
+        double x = (double(at) - centre + 0.5) * closer;
         if (is_cubic) return cubic(x, -0.5);
         double rest = 1.0 - fabs(x);
         return rest > 0.0 ? rest : 0.0;
@@ -145,27 +140,29 @@ struct Filter {
 
     // A blur's, those outside reflected.
     template <class F> __device__ void kernel(int at, F tap) const {
-        int half = int(plan.weights_len);
         for (int pixel = at - half + 1; pixel < at + half; ++pixel) {
-            tap(reflected(pixel), double(plan.weights[pixel < at ? at - pixel : pixel - at]));
+            tap(reflected(pixel), double(weights[pixel < at ? at - pixel : pixel - at]));
         }
     }
 
-    // Writes the weights of resampled pixel `at` and returns the first tap.
-    __device__ int taps(int at, float *weights) const {
-        int start = clamp(first(place(at)), 0, len - count);
-        for (int t = 0; t < count; ++t) weights[t] = 0.0f;
-        each(at, [&](int pixel, double weight) { weights[pixel - start] += float(weight); });
+    // The first pixel that resampled pixel `at` has a weight for.
+    __device__ int start(int at) const { return clamp(first(place(at)), 0, len - count); }
+
+    // Writes the weights of resampled pixel `at`, `step` apart, and returns the first tap.
+    __device__ int taps(int at, float *weights, int step) const {
+        int start = this->start(at);
+        for (int t = 0; t < count; ++t) weights[t * step] = 0.0f;
+        each(at, [&](int pixel, double weight) { weights[(pixel - start) * step] += float(weight); });
         return start;
     }
 
-    // The same in whole numbers of 2^-`bits()`: their sums are rounded, and a weight is what lies
+    // The same in whole numbers of 2^-`bits`: their sums are rounded, and a weight is what lies
     // between two of them.
-    __device__ int taps(int at, int *weights) const {
+    template <class Weight> __device__ int taps(int at, Weight *weights, int step) const {
         constexpr int BIAS = 1 << 16;
-        int start = clamp(first(place(at)), 0, len - count), before = BIAS;
-        double sum = 0.0, unit = double(1 << bits());
-        for (int t = 0; t < count; ++t) weights[t] = 0;
+        int start = this->start(at), before = BIAS;
+        double sum = 0.0, unit = double(1 << bits);
+        for (int t = 0; t < count; ++t) weights[t * step] = 0;
         auto next = [&](double weight) {
             sum += weight;
             int rounded = int(sum * unit + (double(BIAS) + 0.5)), next = rounded - before;
@@ -173,30 +170,23 @@ struct Filter {
             return next;
         };
         if (kind != Kernel) {
-            each(at, [&](int pixel, double weight) { weights[pixel - start] += next(weight); });
+            each(at, [&](int pixel, double weight) { weights[(pixel - start) * step] += next(weight); });
             return start;
         }
         // From the outside inwards, alike on both sides; the middle is what is left of 1.
-        int rest = 1 << bits();
-        for (int k = int(plan.weights_len) - 1; k > 0; --k) {
-            int weight = next(double(plan.weights[k]));
-            weights[reflected(at - k) - start] += weight;
-            weights[reflected(at + k) - start] += weight;
+        int rest = 1 << bits;
+        for (int k = half - 1; k > 0; --k) {
+            int weight = next(double(this->weights[k]));
+            weights[(reflected(at - k) - start) * step] += weight;
+            weights[(reflected(at + k) - start) * step] += weight;
             rest -= 2 * weight;
         }
-        weights[at - start] += rest;
+        weights[(at - start) * step] += rest;
         return start;
-    }
-
-    // Fractional bits of integer weights.
-    __device__ int bits() const {
-        if (kind != Wide) return 14;
-        return scale >= 3.0 ? 16 : scale >= 1.5 ? 15 : 14;
     }
 };
 
-// Writes the weights of resampled pixel `at` along `axis` and returns the first tap.
-template <class Weight>
-__device__ OUTLINED int taps_of(const StagePlan &plan, int axis, int at, Weight *weights) {
-    return Filter(plan, axis).taps(at, weights);
+// Writes the weights of resampled pixel `at`, `step` apart, and returns the first tap.
+template <class Weight> __device__ OUTLINED int taps_of(const Filter &filter, int at, Weight *weights, int step) {
+    return filter.taps(at, weights, step);
 }

@@ -53,6 +53,12 @@ struct Axis {
         return first + source * stride;
     }
 
+    // Whether a coordinate needs no border.
+    __device__ __forceinline__ bool holds(int middle) const {
+        int source = offset + sign * middle;
+        return source >= start && source < end;
+    }
+
     // The same of a coordinate that needs no border.
     __device__ __forceinline__ int inside(int middle) const {
         return first + (offset + sign * middle) * stride;

@@ -7,6 +7,7 @@
 
 #include "whole_blocks.h"
 
+#define PART_STAGE_PHOTO
 #define PART_STAGE_U8
 #define PART_STAGE_U16
 #define PART_STAGE_F16
@@ -39,6 +40,7 @@ __attribute__((no_sanitize_thread)) void call(const void *args) {
     }
 
 WATCHED(stage_u8, StageArgs)
+WATCHED(stage_photo, StageArgs)
 WATCHED(stage_u16, StageArgs)
 WATCHED(stage_f16, StageArgs)
 WATCHED(stage_f32, StageArgs)

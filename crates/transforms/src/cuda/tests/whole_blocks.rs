@@ -6,11 +6,24 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::Path;
 
+use super::super::args::{NO_STATISTIC, StageArgs};
 use super::super::whole_blocks::{Watch, barriers, run};
 use super::*;
 
 /// Threads of the blocks that are watched: those of a device, and a number that is no power of 2.
 pub(super) const THREADS: [u32; 2] = [256, 96];
+
+/// The same launch, of which one block makes all tiles of a row, unless it leaves a part per block. Small
+/// images have as many blocks as tiles, large batches have fewer.
+fn in_turns(launch: &Launch) -> Launch {
+    let is_stage = launch.kernel.starts_with("stage");
+    let gathers = is_stage && {
+        let args: StageArgs = bytemuck::pod_read_unaligned(&launch.args);
+        args.gathers != NO_STATISTIC
+    };
+    let blocks = if gathers { launch.grid[0] } else { 1 };
+    Launch { grid: [blocks, launch.grid[1], launch.grid[2]], ..launch.clone() }
+}
 
 /// Runs the launches of a batch in whole blocks and calls `found` with what is found in one.
 pub(super) fn watched(
@@ -23,8 +36,9 @@ pub(super) fn watched(
     move |launch, more| {
         let watch = Watch { threads, seed: seed.get(), more, left_out: None };
         seed.set(seed.get().wrapping_add(1));
+        let turns = (threads == THREADS[1]).then(|| in_turns(launch));
         // SAFETY: as for `in_blocks`.
-        if let Some(what) = unsafe { run(launch, &watch) } {
+        if let Some(what) = unsafe { run(turns.as_ref().unwrap_or(launch), &watch) } {
             found(what);
         }
     }
@@ -40,14 +54,9 @@ pub(super) fn finding(
     let found = RefCell::new(None);
     let watched = |launch: &Launch, more: &[Use]| {
         let watch = Watch { threads, seed, more, left_out };
-        let mut launch = launch.clone();
-        if launch.kernel.starts_with("select") {
-            // Small images have as many blocks as tiles: one block takes them all here.
-            launch.grid[0] = 1;
-        }
         if found.borrow().is_none() {
             // SAFETY: as for `in_blocks`.
-            *found.borrow_mut() = unsafe { run(&launch, &watch) };
+            *found.borrow_mut() = unsafe { run(&in_turns(launch), &watch) };
         }
     };
     batch.on_device(0, &watched);
@@ -85,6 +94,7 @@ fn batches() -> Vec<Batch> {
         // Of so many pixels the memory of a block has no room for all that a tile is made of.
         (RowDType::U8, [20, 400, 3], "resize(4, 40)"),
         (RowDType::F32, [400, 20, 3], "resize(40, 4)"),
+        (RowDType::U8, small, "resize(70, 100) color_jitter(0.4, 0.4, 0.4, 0.1)"),
     ];
     let batch = |(dtype, shape, chain): (RowDType, [usize; 3], &str)| {
         let fields = vec![
