@@ -3,12 +3,16 @@
 
 #![cfg(feature = "simulated")]
 
+mod move_rows;
+
 use std::ops::Range;
 
 use tallow::candle::{DType, Device, Result, Tensor};
 use tallow::{Batch, Loader, LoaderBuilder, Memory};
 use tallow_cuda_sim::{Kernel, KernelMemory, Simulation, Use};
 use tallow_transforms::cuda::{Launch, host};
+
+pub use move_rows::MoveRows;
 
 /// Makes a device.
 pub type NewDevice = fn(usize) -> Result<Device>;
@@ -43,7 +47,7 @@ pub fn simulation(seed: u64, samples: usize) -> Simulation {
         };
         simulation.register(Kernel::new(kernel.name, [kernel.param_bytes]).uses(uses).runs(run));
     }
-    simulation.register(move_rows(samples));
+    simulation.register(move_rows::kernel(samples));
     simulation
 }
 
@@ -63,49 +67,6 @@ pub fn on_every_device(samples: usize, seeds: Range<u64>, test: impl Fn(u64, Dev
             assert_eq!(simulation.live_allocations(), [], "seed {seed}");
         }
     }
-}
-
-unsafe extern "C" {
-    fn tallow_host_move_rows(
-        slab: u64,
-        samples: u64,
-        places: u64,
-        row_bytes: u64,
-        rows: u32,
-        which: u32,
-        grid: *const u32,
-    );
-}
-
-/// The kernel that moves rows between batches and the samples that stay on the device.
-fn move_rows(samples: usize) -> Kernel {
-    // Which samples it moves stands in memory that is not there yet when it is launched: it may
-    // be any of them.
-    let uses = move |launch: &tallow_cuda_sim::Launch<'_>| {
-        let (slab, resident, places) = (launch.param(0), launch.param(1), launch.param(2));
-        let (row_bytes, rows) = (launch.param::<u64>(3) as usize, launch.param::<u32>(4) as usize);
-        let all = row_bytes * samples;
-        let both = |at, bytes| [Use::read(at, bytes), Use::write(at, bytes)];
-        let moved = [both(slab, row_bytes * rows), both(resident, all)].concat();
-        moved.into_iter().chain([Use::read(places, rows * 16)]).collect()
-    };
-    let run = |launch: &tallow_cuda_sim::Launch<'_>, _: &mut KernelMemory<'_>| {
-        // SAFETY: the simulator has granted the uses of the launch, memory of the host for as long
-        // as this runs; the places come from the loader under test.
-        unsafe {
-            tallow_host_move_rows(
-                launch.param(0),
-                launch.param(1),
-                launch.param(2),
-                launch.param(3),
-                launch.param(4),
-                launch.param(5),
-                launch.grid.as_ptr(),
-            );
-        }
-        Ok(())
-    };
-    Kernel::new("move_rows", [8, 8, 8, 8, 4, 4]).uses(uses).runs(run)
 }
 
 /// Samples of [`source`]: no multiple of the batch sizes that tests use.

@@ -8,7 +8,7 @@ use tallow::{
     Augment, BoxFormat, Dim, ErrorKind, Field, LastBatch, Loader, LoaderBuilder, OnError, RowDType,
     Schema, Source, WithReplacement, from_fn,
 };
-use tallow_cuda_tests::{DEVICES, Delivered, delivered, on_every_device, simulation};
+use tallow_cuda_tests::{DEVICES, Delivered, MoveRows, delivered, on_every_device, simulation};
 
 const SAMPLES: usize = 11;
 
@@ -280,4 +280,59 @@ fn batches_that_are_kept_hold_what_they_were_delivered_with() {
         let all: Vec<_> = batches.iter().map(|b| Delivered::of(b).unwrap()).collect();
         assert_eq!(all, cpu);
     });
+}
+
+// ---- the kernel
+
+/// What is found when rows of `row_bytes` bytes go to and from 5 samples, and slab and samples after that.
+fn moved(row_bytes: usize, places: &[[i64; 2]], samples: usize) -> (Option<String>, [Vec<u8>; 2]) {
+    // Aligned as on the device.
+    let memory = |rows: usize, first: usize| -> Vec<u128> {
+        let bytes: Vec<u8> =
+            (0..rows * row_bytes).map(|at| (first + at / row_bytes) as u8).collect();
+        bytes
+            .chunks(16)
+            .map(|chunk| {
+                let mut word = [0; 16];
+                word[..chunk.len()].copy_from_slice(chunk);
+                u128::from_ne_bytes(word)
+            })
+            .collect()
+    };
+    let (slab, stay) = (memory(places.len(), 100), memory(5, 200));
+    let launch = MoveRows {
+        slab: slab.as_ptr() as u64,
+        samples: stay.as_ptr() as u64,
+        places: places.as_ptr() as u64,
+        row_bytes: row_bytes as u64,
+        rows: places.len() as u32,
+        which: 1,
+    };
+    // SAFETY: the memory of both, and the places, which nobody else uses.
+    let found = unsafe { launch.watched([2, 2, 1], 96, &launch.uses(samples)) };
+    let first = |memory: &[u128], rows: usize| -> Vec<u8> {
+        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let rows = bytes[..rows * row_bytes].chunks(row_bytes);
+        rows.map(|row| {
+            assert!(row.iter().all(|byte| *byte == row[0]));
+            row[0]
+        })
+        .collect()
+    };
+    (found, [first(&slab, places.len()), first(&stay, 5)])
+}
+
+#[test]
+fn rows_are_moved_in_whole_blocks_and_what_is_amiss_is_found() {
+    for row_bytes in [16 * 300, 4 * 301, 703] {
+        let places = [[9, -2], [9, 3], [9, -1], [9, -6], [9, 1]];
+        let (found, [slab, stay]) = moved(row_bytes, &places, 5);
+        assert_eq!(found, None);
+        assert_eq!(slab, [100, 203, 102, 103, 201]);
+        assert_eq!(stay, [100, 201, 202, 203, 103]);
+        let (found, _) = moved(row_bytes, &[[0, -3], [0, -3]], 5);
+        assert!(found.unwrap().contains("races"), "two rows at one place");
+        let (found, _) = moved(row_bytes, &[[0, 3], [0, -5]], 3);
+        assert!(found.unwrap().contains("does not use"), "a sample beyond those that stay");
+    }
 }
