@@ -1,32 +1,28 @@
 //! What only a GPU can prove: that batches in CUDA memory equal those of the CPU, and what they
 //! cost.
 //!
-//!     gpu [quick] [probe] [loader] [augment] [pictures] [figures]
+//!     gpu [quick] [probe] [loader] [augment] [pictures] [figures] [crop] [resized] [jitter]
 //!
-//! Without a name it runs the last four parts. `scripts/gpu.sh` builds the program, runs it on a
-//! machine with a GPU, and writes one table. The line of each check begins with `ok` or `FAIL`, the
-//! last line is `PASS` or `FAIL`, and the exit code says the same. `probe` only checks whether a
-//! device can be used. `quick` makes the consumer less slow and takes one chain per kind of kernel,
-//! for compute-sanitizer and the simulated driver.
+//! Without a name it runs `loader`, `augment`, `pictures` and `figures`. `scripts/gpu.sh` builds the program,
+//! runs it on a machine with a GPU, and writes one table. The line of each check begins with `ok` or
+//! `FAIL`, the last line is `PASS` or `FAIL`, and the exit code says the same. A figure that says most
+//! begins with `*`. `probe` only checks whether a device can be used. The last three make some batches of one
+//! chain, for a profiler. `quick` makes the consumer less slow and takes one chain per kind of kernel, for
+//! compute-sanitizer and the simulated driver.
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it found")]
 
+mod figures;
 mod pictures;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use tallow::candle::cuda_backend::cudarc::driver::CudaEvent;
-use tallow::candle::cuda_backend::cudarc::driver::sys::CUevent_flags;
-use tallow::candle::{self, CudaDevice, DType, Device, Tensor};
+use tallow::candle::{self, DType, Device, Tensor};
 use tallow::plan::RowKey;
 use tallow::{
     Augment, Batch, Field, Fields, Key, LastBatch, Layout, Loader, LoaderBuilder, RowDType, Schema,
     Source, from_fn,
 };
-use tallow_benchmarks::median;
-use tallow_cli::copies::{Host, bytes_per_second};
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 type NewDevice = fn(usize) -> candle::Result<Device>;
@@ -49,18 +45,22 @@ const DTYPES: [RowDType; 11] = [
     RowDType::F8E4M3,
 ];
 
-/// How slow the slow consumer is: the bytes that it copies on the device before each batch.
+/// How slow the slow consumer is: the bytes that it copies on the device before each batch, and how many batches
+/// it takes.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     busy_bytes: usize,
+    races: usize,
 }
 
-const WHOLE: Scale = Scale { busy_bytes: 64 << 20 };
-const QUICK: Scale = Scale { busy_bytes: 1 << 10 };
+const WHOLE: Scale = Scale { busy_bytes: 64 << 20, races: 1000 };
+const QUICK: Scale = Scale { busy_bytes: 1 << 10, races: 100 };
 
-/// How often it copies them, and how many batches it takes.
+/// How often it copies them.
 const BUSY_COPIES: usize = 8;
-const RACES: usize = 1000;
+
+/// What can be asked for.
+const PARTS: &str = "quick, probe, loader, augment, pictures, figures, crop, resized, jitter";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -78,12 +78,13 @@ fn main() -> ExitCode {
             "augment" => augment_checks(&mut checks, quick),
             "pictures" => pictures::checks(&mut checks, quick),
             "probe" => checks.book("a device", probe().map(|()| String::new())),
-            "figures" => checks.book("figures", figures().map(|()| String::new())),
+            "figures" => checks.book("figures", figures::all().map(|()| String::new())),
             other => {
-                println!(
-                    "FAIL  {other:?} is not one of quick, probe, loader, augment, pictures, figures"
-                );
-                return ExitCode::from(2);
+                let Some(chain) = figures::CHAINS.iter().find(|chain| chain.word == other) else {
+                    println!("FAIL  {other:?} is not one of {PARTS}");
+                    return ExitCode::from(2);
+                };
+                checks.book(chain.name, figures::few(chain).map(|()| String::new()));
             }
         }
     }
@@ -181,7 +182,7 @@ fn loader_checks(checks: &mut Checks, scale: Scale) {
         }
         checks.book(&format!("{name}: kept batches"), kept(device).map(|()| String::new()));
         checks.book(&format!("{name}: stopped anywhere"), stopped(device).map(|()| String::new()));
-        let raced = race(device, scale).map(|()| format!("{RACES} batches, two slots"));
+        let raced = race(device, scale).map(|()| format!("{} batches, two slots", scale.races));
         checks.book(&format!("{name}: slow consumer"), raced);
     }
 }
@@ -236,7 +237,7 @@ fn race(device: &Device, scale: Scale) -> Result {
     const LEN: usize = 4096;
     const LOOKED_AT: usize = 25;
     let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[LEN])])?;
-    let source = from_fn(schema, 4 * RACES, |index, row| {
+    let source = from_fn(schema, 4 * scale.races, |index, row| {
         let mut field = row.field(0);
         let memory = field.as_mut_bytes()?;
         memory.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(index, at));
@@ -251,7 +252,7 @@ fn race(device: &Device, scale: Scale) -> Result {
         busy.copy(BUSY_COPIES)?;
         read.push((batch.indices().to_vec(), batch["input"].copy()?));
         drop(batch);
-        if number % LOOKED_AT == LOOKED_AT - 1 || number + 1 == RACES {
+        if number % LOOKED_AT == LOOKED_AT - 1 || number + 1 == scale.races {
             for (indices, tensor) in read.drain(..) {
                 let found: Vec<u8> = tensor.flatten_all()?.to_vec1()?;
                 let row = |index: usize| (0..LEN).map(move |at| noise(index, at));
@@ -261,6 +262,25 @@ fn race(device: &Device, scale: Scale) -> Result {
         }
     }
     expect(read.is_empty(), "batches that were not checked")
+}
+
+/// Keeps the stream of a device busy for a while. Its memory is allocated once: the allocator would wait.
+struct Busy {
+    from: Tensor,
+    to: Tensor,
+}
+
+impl Busy {
+    /// Copies of `bytes` bytes.
+    fn new(bytes: usize, device: &Device) -> Result<Self> {
+        let memory = || Tensor::zeros(bytes, DType::U8, device);
+        Ok(Self { from: memory()?, to: memory()? })
+    }
+
+    /// Enqueues some copies.
+    fn copy(&self, copies: usize) -> Result {
+        (0..copies).try_for_each(|_| Ok(self.to.slice_set(&self.from, 0, 0)?))
+    }
 }
 
 // ---- augmentation
@@ -276,7 +296,7 @@ const CHAINS: [&str; 11] = [
     "gain(-6..6)",
     "random_window(50)",
     "pad_or_truncate(150)",
-    FUSED,
+    figures::CHAINS[2].chain,
     "random_crop(64) random_hflip(0.5) normalize(imagenet) to_dtype(bf16)",
     "random_affine(30, interpolation=bilinear) gaussian_blur(5) random_equalize(0.5)",
     "pad(4, mode=reflect) random_crop(64, 48) random_erasing(1) random_posterize(4)",
@@ -478,194 +498,6 @@ impl Apart {
         expect(on_device && (*far == 0 || few), &said)?;
         Ok(said)
     }
-}
-
-// ---- figures
-
-const SIDE: usize = 256;
-const CROP: usize = 224;
-const ROWS: usize = 64;
-
-/// Crop, flip, resize, jitter and normalise: 256x256 bytes to 224x224 halves.
-const FUSED: &str = "random_resized_crop(224) random_hflip(0.5) color_jitter(0.4, 0.4, 0.4, 0.1) \
-                     normalize(imagenet) to_dtype(f16)";
-
-const ROUNDS: usize = 9;
-const STEP: Duration = Duration::from_millis(5);
-
-fn figure(name: &str, value: f64, unit: &str) {
-    println!("      {name:<62} {value:>10.2} {unit}");
-}
-
-fn figures() -> Result {
-    let device = Device::new_cuda_with_stream(0)?;
-    let Device::Cuda(cuda) = &device else { return Err("no CUDA device".into()) };
-    for (name, bytes) in [("64 MiB", 64 << 20), ("a slab of 64 images", ROWS * SIDE * SIDE * 3)] {
-        let locked = bytes_per_second(0, bytes, Host::PageLocked)?;
-        figure(&format!("host to device, page-locked, {name}"), locked / 1e9, "GB/s");
-        let pageable = bytes_per_second(0, bytes, Host::Pageable)?;
-        figure(&format!("host to device, pageable, {name}"), pageable / 1e9, "GB/s");
-    }
-    let copy = device_copy(cuda, &device)?;
-    figure("device to device, bytes read and bytes written", copy / 1e9, "GB/s");
-    for chain in ["", FUSED] {
-        through_loader(&device, chain, false)?;
-        through_loader(&device, chain, true)?;
-    }
-    pictures::figures(&device)?;
-    fused(cuda, &device, copy)
-}
-
-/// Images of noise in memory: the same 64 over and over, so that making one is only a copy.
-fn images(samples: usize) -> Result<impl Source + 'static> {
-    let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[SIDE, SIDE, 3])])?;
-    let image = |index| (0..SIDE * SIDE * 3).map(move |at| noise(index, at)).collect();
-    let images: Arc<Vec<Vec<u8>>> = Arc::new((0..ROWS).map(image).collect());
-    Ok(from_fn(schema, samples, move |index, row| {
-        row.field(0).copy_from_slice(&images[index % ROWS])
-    }))
-}
-
-fn image_loader(device: &Device, chain: &str, batches: usize, resident: bool) -> Result<Loader> {
-    let builder = Loader::builder(images(batches * ROWS)?).batch_size(ROWS).shuffle();
-    let builder = builder.device(device.clone());
-    let builder = if resident { builder.resident(usize::MAX) } else { builder };
-    Ok(if chain.is_empty() {
-        builder.build()?
-    } else {
-        builder.transform(chain.parse::<Augment>()?).build()?
-    })
-}
-
-/// Throughput of the loader alone, and its stall at steps of 5 ms.
-fn through_loader(device: &Device, chain: &str, resident: bool) -> Result {
-    let loader = image_loader(device, chain, 200, resident)?;
-    let place = if loader.plan().on_device() { "device" } else { "CPU" };
-    let what = if chain.is_empty() {
-        "loader".to_owned()
-    } else {
-        format!("loader with the chain on the {place}")
-    };
-    let what = if resident { format!("{what}, resident") } else { what };
-    measure(device, &loader, &what, resident)
-}
-
-/// The same of any loader, in batches of [`ROWS`].
-fn measure(device: &Device, loader: &Loader, what: &str, resident: bool) -> Result {
-    let mut rates = Vec::new();
-    let mut warmed = loader.report();
-    for epoch in 0..4 {
-        if epoch == 1 {
-            warmed = loader.report();
-        }
-        let started = Instant::now();
-        for batch in loader.epoch(epoch) {
-            batch?;
-        }
-        device.synchronize()?;
-        rates.push(loader.plan().positions() as f64 / started.elapsed().as_secs_f64());
-    }
-    // The first epoch was a warm-up.
-    figure(&format!("{what}, nothing done with batches"), median(&mut rates[1..]), "images/s");
-    let report = loader.report().since(&warmed);
-    if !resident {
-        let copies = report.copies.bytes_per_second();
-        figure(&format!("{what}, its copies"), copies / 1e9, "GB/s");
-        let alone = bytes_per_second(0, loader.plan().slab_bytes(), Host::PageLocked)?;
-        figure(&format!("{what}, their share of a single copy"), copies / alone, "");
-    }
-    if report.kernels.count > 0 {
-        let kernels = report.kernels.bytes_per_second();
-        figure(&format!("{what}, its kernels"), kernels / 1e9, "GB/s");
-    }
-    let (started, mut stalled) = (Instant::now(), Duration::ZERO);
-    let mut asked = Instant::now();
-    for batch in loader.epoch(4) {
-        let batch = batch?;
-        device.synchronize()?;
-        stalled += asked.elapsed();
-        // Instead of a model, whose thread also sleeps while the device computes.
-        std::thread::sleep(STEP);
-        drop(batch);
-        asked = Instant::now();
-    }
-    let share = 100.0 * stalled.as_secs_f64() / started.elapsed().as_secs_f64();
-    figure(&format!("{what}, stall at steps of 5 ms"), share, "%");
-    Ok(())
-}
-
-/// Keeps the stream of a device busy for a while, so that what is enqueued meanwhile follows without
-/// gaps: the host issues work more slowly than the device does it. Its memory is allocated once, since
-/// allocating disturbs what is measured.
-struct Busy {
-    from: Tensor,
-    to: Tensor,
-}
-
-impl Busy {
-    /// Copies of `bytes` bytes.
-    fn new(bytes: usize, device: &Device) -> Result<Self> {
-        let memory = || Tensor::zeros(bytes, DType::U8, device);
-        Ok(Self { from: memory()?, to: memory()? })
-    }
-
-    /// Enqueues some copies.
-    fn copy(&self, copies: usize) -> Result {
-        (0..copies).try_for_each(|_| Ok(self.to.slice_set(&self.from, 0, 0)?))
-    }
-}
-
-/// The seconds that the device takes for what `work` enqueues on its stream: the median of several.
-fn seconds<T>(
-    cuda: &CudaDevice,
-    device: &Device,
-    mut work: impl FnMut() -> Result<T>,
-) -> Result<f64> {
-    let stream = cuda.cuda_stream();
-    let event = || -> Result<CudaEvent> {
-        Ok(stream.context().new_event(Some(CUevent_flags::CU_EVENT_DEFAULT))?)
-    };
-    let (begun, ended) = (event()?, event()?);
-    let busy = Busy::new(512 << 20, device)?;
-    let mut taken = Vec::new();
-    for round in 0..=ROUNDS {
-        // Long enough for the workers to prepare what is taken between the events.
-        std::thread::sleep(Duration::from_millis(50));
-        busy.copy(16)?;
-        begun.record(&stream)?;
-        let made = work()?;
-        ended.record(&stream)?;
-        let ms = begun.elapsed_ms(&ended)?;
-        drop(made);
-        if round > 0 {
-            taken.push(f64::from(ms) / 1e3);
-        }
-    }
-    Ok(median(&mut taken))
-}
-
-/// Bytes per second of a copy on the device, counting those read and those written.
-fn device_copy(cuda: &CudaDevice, device: &Device) -> Result<f64> {
-    let from = Tensor::zeros(256 << 20, DType::U8, device)?;
-    let taken = seconds(cuda, device, || Ok(from.copy()?))?;
-    Ok(2.0 * from.elem_count() as f64 / taken)
-}
-
-/// What `next` enqueues for a batch that is ready: the kernels of the chain, and the memory of the
-/// tensors. Each byte of the raw images and of the batch counts once.
-fn fused(cuda: &CudaDevice, device: &Device, copy: f64) -> Result {
-    let loader = image_loader(device, FUSED, 4 * ROUNDS, false)?;
-    if !loader.plan().on_device() {
-        println!("      the chain does not run on the device in this build: no figure for it");
-        return Ok(());
-    }
-    let bytes = (ROWS * (SIDE * SIDE * 3 + CROP * CROP * 3 * 2)) as f64;
-    let mut batches = loader.epoch(0);
-    let taken = seconds(cuda, device, || Ok(batches.next().ok_or("no batch left")??))?;
-    figure("chain on the device", ROWS as f64 / taken, "images/s");
-    figure("chain on the device, each byte once", bytes / taken / 1e9, "GB/s");
-    figure("chain on the device, share of the copy on the device", bytes / taken / copy, "");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tallow::candle::Device;
 use tallow::{Augment, Field, Loader, LoaderBuilder, Picture, RowDType, Schema, Source, from_fn};
 
-use super::{Checks, DEVICES, ROWS, Result, bytes, expect, figure, measure, noise};
+use super::figures::{ROWS, figure, measure};
+use super::{Checks, DEVICES, Result, bytes, expect, noise};
 
 /// A photo: JPEG as cameras and web sites write it, of light that changes slowly and a little noise.
 fn photo(
@@ -123,13 +124,13 @@ pub(crate) fn figures(device: &Device) -> Result {
         Ok(loader.workers(cores).transform(CHAIN.parse::<Augment>()?))
     };
     let on_cpu = builder()?.build()?;
-    measure(device, &on_cpu, &format!("photos, {cores} workers, all on the CPU"), true)?;
+    measure(device, &on_cpu, &format!("photos, {cores} workers, all on the CPU"))?;
     let loader = builder()?.device(device.clone()).build()?;
-    measure(device, &loader, &format!("photos, {cores} workers, chain on the device"), false)?;
+    measure(device, &loader, &format!("photos, {cores} workers, chain on the device"))?;
     let copies = loader.report().copies;
     let rows = copies.count as f64 * ROWS as f64;
     figure("photos, bytes over the link per image", copies.bytes as f64 / rows / 1e3, "kB");
     // 6,400 photos of 562,500 bytes.
     let resident = builder()?.device(device.clone()).resident(4 << 30).build()?;
-    measure(device, &resident, "photos, chain on the device, resident", true)
+    measure(device, &resident, "photos, chain on the device, resident")
 }
