@@ -205,6 +205,13 @@ impl<'a, T: Pixel> View<'a, T> {
                 false => deinterleave_reversed(simd, pixels, channels, planes, stride),
             };
         }
+        // Planes of a single pixel lie side by side as well.
+        if channel_stride == 1 && channels == 3 && step > 1 {
+            let (red, rest) = planes.split_at_mut(stride);
+            let (green, blue) = rest.split_at_mut(stride);
+            let planes = [red, green, blue].map(|plane| &mut plane[..len]);
+            return strided_colors(planes, &pixels[low..], step, sign);
+        }
         for c in 0..channels {
             let plane = &mut planes[c * stride..][..len];
             let low = low + c * channel_stride;
@@ -237,6 +244,18 @@ impl<'a, T: Pixel> View<'a, T> {
 fn strided<'p, T: Pixel>(plane: impl Iterator<Item = &'p mut f32>, from: &[T], step: usize) {
     for (to, from) in plane.zip(from.iter().step_by(step)) {
         *to = from.to_f32();
+    }
+}
+
+/// The three channels of pixels that begin `step` elements apart at once: each is on a line of the
+/// cache of its own.
+fn strided_colors<T: Pixel>(planes: [&mut [f32]; 3], from: &[T], step: usize, sign: i32) {
+    let len = planes[0].len();
+    let [red, green, blue] = planes;
+    for (i, pixel) in from.chunks(step).take(len).enumerate() {
+        let x = if sign > 0 { i } else { len - 1 - i };
+        let [r, g, b] = *pixel.first_chunk().expect("a pixel of three channels");
+        (red[x], green[x], blue[x]) = (r.to_f32(), g.to_f32(), b.to_f32());
     }
 }
 
