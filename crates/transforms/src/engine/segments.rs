@@ -347,7 +347,7 @@ impl Still {
     /// Writes the rows `lies`, and it so many times before, between and behind them.
     ///
     /// Rows that are not long are copied here, since a call would have to be made for each, after which
-    /// nothing is in registers: an image of 224x224 with borders of 16 takes two thirds of the time.
+    /// nothing is in registers: an image of 224x224 with borders of 16 takes 4.6 us so instead of 6.4.
     #[inline(always)]
     fn append_between(
         &self,
