@@ -201,14 +201,14 @@ impl Tables {
                 program::run(simd, op, statistic.as_ref(), &place, &mut painted.tile());
             }
         }
-        if computed > 0 {
-            let tables = made.tables.insert([Table::IDENTITY; CHANNELS_MAX]);
-            for (c, table) in tables.iter_mut().enumerate().take(computed) {
-                *table = Table::new(levels.stored(simd, plan, c));
+        let mut table = |c| Table::new(levels.stored(simd, plan, c));
+        made.tables = match computed {
+            0 => None,
+            1 => Some([table(0); CHANNELS_MAX]),
+            _ => {
+                Some(std::array::from_fn(|c| if c < computed { table(c) } else { Table::IDENTITY }))
             }
-            let (first, others) = tables[..channels].split_at_mut(computed);
-            others.fill(first[0]);
-        }
+        };
         if let Some(boxes) = &mut made.boxes {
             for c in 0..channels {
                 let stored: [u8; OPS_MAX] = painted.stored(simd, plan, c);

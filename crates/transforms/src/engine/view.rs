@@ -116,8 +116,13 @@ impl<'a, T: Pixel> View<'a, T> {
         }
         let Range { start: first, end: inside } = self.inside(at[axis]);
         let step = self.raster.strides[axis];
-        for x in (0..first).chain(inside..width) {
-            self.border_pixel(base, axis, at[axis] + sign * x as i32, planes, stride, x);
+        if self.plan.border() == Border::Constant {
+            self.fill(planes, stride, 0, first);
+            self.fill(planes, stride, inside, width);
+        } else {
+            for x in (0..first).chain(inside..width) {
+                self.border_pixel(base, axis, at[axis] + sign * x as i32, planes, stride, x);
+            }
         }
         if inside > first {
             let from = base + self.raster.offset(axis, at[axis] + sign * first as i32);
