@@ -66,7 +66,8 @@ pub use source::Source;
 pub use sources::{
     FieldFiles, FieldFolder, FieldFolders, Found, FromFn, FromFnWith, ImageFolder,
     ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile, NpyFolders,
-    NpyFoldersBuilder, OpenOptions, Safetensors, Survey, from_fn, from_fn_with, open,
+    NpyFoldersBuilder, NpzFile, NpzFileBuilder, OpenOptions, Safetensors, Survey, from_fn,
+    from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

@@ -14,8 +14,8 @@ use crate::terminal::shell;
 pub(crate) struct SourceArgs {
     /// Where the samples are: a folder of .npy files or of pictures (JPEG, PNG, WebP); a folder with
     /// a folder of pictures for each class; a folder with input/ and output/, or input.npy and
-    /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file; a
-    /// .safetensors file or a folder of them
+    /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
+    /// a .npz file of arrays; a .safetensors file or a folder of them
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
@@ -31,6 +31,9 @@ pub(crate) struct SourceArgs {
     /// accepted at most
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
+    /// Read only the array NAME of a .npz file; repeat it for others, which must have as many rows
+    #[arg(long = "array", value_name = "NAME")]
+    pub(crate) arrays: Vec<String>,
     /// Read only the files of a folder whose name without extension matches, like target:*_mask,
     /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
@@ -54,6 +57,9 @@ impl SourceArgs {
         }
         for (field, pattern) in &self.patterns {
             add("--pattern", format!("{field}:{pattern}").as_ref());
+        }
+        for name in &self.arrays {
+            add("--array", name.as_ref());
         }
         words.extend(self.recursive.then(|| "--recursive".to_owned()));
         words.join(" ")

@@ -30,6 +30,7 @@ pub(crate) fn find(args: &SourceArgs) -> tallow::SourceResult<Found> {
         .ragged
         .iter()
         .fold(options, |options, Ragged { field, axis, max }| options.ragged(field, *axis, *max));
+    let options = options.fields(&args.arrays);
     let options = if args.recursive { options.recursive() } else { options };
     match &args.source {
         None => options.find_fields(args.fields.iter().cloned()),
@@ -146,6 +147,7 @@ mod tests {
             fields: Vec::new(),
             recursive,
             ragged: Vec::new(),
+            arrays: Vec::new(),
             patterns: Vec::new(),
         }
     }

@@ -373,6 +373,7 @@ mod tests {
             fields: Vec::new(),
             recursive: false,
             ragged: Vec::new(),
+            arrays: Vec::new(),
             patterns: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! `bench-loader` as its users run it: what it prints, and its exit codes.
 
+mod archives;
 mod augment;
 mod cases;
 mod check;

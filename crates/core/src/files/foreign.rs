@@ -1,8 +1,6 @@
 //! What a file really is if it is not of the format that its name says, judged by its first bytes.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
+use super::Section;
 use crate::error::quoted;
 use crate::{Error, ErrorKind};
 
@@ -66,14 +64,10 @@ const MARKS: [Mark; 33] = [
 /// The error of a `file` that was to be `expected`, where its beginning says that it is something
 /// else.
 #[cold]
-pub(crate) fn error(file: &File, expected: &str) -> Option<Error> {
+pub(crate) fn error(file: Section<'_>, expected: &str) -> Option<Error> {
     let mut beginning = [0; BEGINNING_BYTES];
-    let mut len = 0;
-    // A file that cannot be read is not recognized; the caller has an error to report already.
-    while let Ok(more @ 1..) = file.read_at(&mut beginning[len..], len as u64) {
-        len += more;
-    }
-    let Found { what, advice } = recognize(&beginning[..len]).filter(|f| f.what != expected)?;
+    let beginning = file.beginning(&mut beginning);
+    let Found { what, advice } = recognize(beginning).filter(|f| f.what != expected)?;
     let message = format!("found {what}, expected {expected}; {advice}");
     Some(Error::new(ErrorKind::Foreign, message).with_offset(0))
 }

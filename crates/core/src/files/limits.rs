@@ -12,6 +12,8 @@ pub struct Limits {
     pub safetensors_header_bytes: usize,
     /// Bytes of one sample: just under 1 GiB.
     pub sample_bytes: usize,
+    /// Bytes of the compressed arrays of a `.npz` file, which are held in memory: 4 GiB.
+    pub inflated_bytes: usize,
     /// Bytes after the end of the array in a `.npy` file: any number, because several arrays can be
     /// saved into one open file, and numpy reads the first. With 0, a file that holds more than its
     /// array is refused as [`ErrorKind::Trailing`].
@@ -24,6 +26,7 @@ impl Default for Limits {
             header_bytes: 64 << 10,
             safetensors_header_bytes: 16 << 20,
             sample_bytes: (1 << 30) - 1,
+            inflated_bytes: 4 << 30,
             trailing_bytes: u64::MAX,
         }
     }

@@ -2,6 +2,7 @@
 //! read, and where it is checked that a file does not change meanwhile. Which bytes make a sample is
 //! the business of `sources`, what they mean that of `codecs`.
 
+mod archive;
 mod extent;
 pub(crate) mod foreign;
 mod limits;
@@ -10,9 +11,11 @@ mod location;
 mod names;
 mod open;
 mod range;
+mod section;
 mod stamp;
 mod whole;
 
+pub(crate) use self::archive::{Archive, Member};
 pub use self::extent::Extent;
 pub use self::limits::Limits;
 pub(crate) use self::listing::{Listing, list, visit_entries};
@@ -20,5 +23,6 @@ pub use self::location::Location;
 pub(crate) use self::names::{Key, Names, Pattern};
 pub(crate) use self::open::{files_max, open_folder, open_path, open_path_waiting, read_file};
 pub(crate) use self::range::{read_stored, reserve};
+pub(crate) use self::section::Section;
 pub(crate) use self::stamp::{Opened, Stamp};
 pub(crate) use self::whole::read_whole;

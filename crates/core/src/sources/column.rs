@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tallow_images::{Color, Depth, Format, Head, Limits as PictureLimits};
 
 use crate::codecs::{Header, NpyReader};
-use crate::files::{Limits, Names, Stamp, foreign, open_folder, read_file, read_whole};
+use crate::files::{Limits, Names, Section, Stamp, foreign, open_folder, read_file, read_whole};
 use crate::{
     Error, ErrorKind, Extent, Field, FieldMut, Location, Picture, Result, RowBuffer, Schema,
 };
@@ -46,7 +46,7 @@ impl Column {
     ) -> Result<(Self, Arc<Header>)> {
         let folder = open_folder(root)?;
         let (at, first) = first_of(&folder, root, &names, |file| {
-            let read = |stamp: &Stamp| Header::read(file, stamp.bytes, limits);
+            let read = |stamp: &Stamp| Header::read(Section::of_file(file, stamp.bytes), limits);
             let (_, header) = Stamp::at_rest(file, read)?;
             limits.check_sample(&Field::new(field, header.dtype, &header.shape))?;
             Ok(header)

@@ -29,6 +29,7 @@ pub(super) struct Contents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Npy,
+    Npz,
     Picture,
     Shard,
 }
@@ -42,6 +43,9 @@ impl Kind {
         let is = |other: &str| name[dot + 1..].eq_ignore_ascii_case(other.as_bytes());
         if is("npy") {
             return Some(Self::Npy);
+        }
+        if is("npz") {
+            return Some(Self::Npz);
         }
         if is("safetensors") {
             return Some(Self::Shard);
@@ -80,7 +84,7 @@ impl Contents {
             Some(Kind::Picture) => self.pictures += 1,
             Some(Kind::Shard) => self.shards = true,
             None if is_folder() => self.folders.push(path()),
-            None => self.others += 1,
+            Some(Kind::Npz) | None => self.others += 1,
         }
     }
 

@@ -44,6 +44,11 @@ pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
         (false, _) => of_file(place),
     }?;
     match found {
+        Found::NpzFile { path, .. } => of_archive(path, given),
+        _ if !given.arrays.is_empty() => {
+            let message = format!(".fields(..) is for .npz files, found {found}");
+            Err(Error::new(ErrorKind::Config, message).with_path(found.place()))
+        }
         Found::Folders(_) | Found::FolderAndRows { .. } => Ok(found),
         Found::ImageClasses { folder, .. } => classes_with(folder, &given),
         _ => match given.first() {
@@ -53,16 +58,26 @@ pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
     }
 }
 
+/// A file of arrays, of which some may be chosen.
+fn of_archive(path: PathBuf, options: OpenOptions) -> Result<Found> {
+    let found = Found::NpzFile { path, arrays: options.arrays.clone() };
+    match (OpenOptions { arrays: Vec::new(), ..options }).first() {
+        Some(option) => Err(no_option(option, &found)),
+        None => Ok(found),
+    }
+}
+
 fn of_file(place: &Path) -> Result<Found> {
     match place.file_name().and_then(|name| Kind::of(name.as_encoded_bytes())) {
         Some(Kind::Npy) => Ok(Found::NpyFile(place.to_owned())),
+        Some(Kind::Npz) => Ok(Found::NpzFile { path: place.to_owned(), arrays: Vec::new() }),
         Some(Kind::Shard) => Ok(Found::Safetensors(place.to_owned())),
         Some(Kind::Picture) => {
             let message = "found a picture, expected the folder in which pictures are";
             Err(Error::new(ErrorKind::Foreign, message).with_path(place))
         }
         None => {
-            let message = "expected a folder, a .npy file or a .safetensors file";
+            let message = "expected a folder, a .npy, .npz or .safetensors file";
             Err(Error::new(ErrorKind::Foreign, message).with_path(place))
         }
     }
@@ -317,7 +332,8 @@ fn nothing(folder: &Path, contents: &Contents) -> Error {
     let others = contents.others + contents.folders.len();
     let message = format!(
         "no .npy file, {others} other entries; expected .npy or .safetensors files, pictures (.jpg, \
-         .jpeg, .png, .webp), a folder of pictures per class, or pairs in input/ and output/"
+         .jpeg, .png, .webp), a folder of pictures per class, pairs in input/ and output/, or the path \
+         of one .npz file"
     );
     Error::new(ErrorKind::Empty, message).with_path(folder)
 }
@@ -431,9 +447,10 @@ mod tests {
 
     #[test]
     fn a_file_is_what_its_extension_says() {
-        let dir = folder(&["a.npy", "a.safetensors", "a.png", "a.txt"]);
+        let dir = folder(&["a.npy", "a.npz", "a.safetensors", "a.png", "a.txt"]);
         let at = |name: &str| Found::at(dir.path().join(name));
         assert_eq!(at("a.npy").unwrap(), Found::NpyFile(dir.path().join("a.npy")));
+        assert!(at("a.npz").unwrap().to_string().starts_with("a .npz file of arrays, "));
         assert!(at("a.safetensors").unwrap().to_string().starts_with("a .safetensors file, "));
         assert!(at("a.png").unwrap_err().to_string().contains("expected the folder"));
         assert_eq!(at("a.txt").unwrap_err().kind(), ErrorKind::Foreign);
@@ -494,12 +511,21 @@ mod tests {
             (&["cat/a.jpg"], new().ragged("image", 2, 3), "axis 2 of \"image\""),
             (&["cat/a.jpg"], new().ragged("label", 0, 3), "that field is image"),
             (&["a.safetensors"], new().ragged("a", 0, 3), ".ragged(..) is for folders"),
+            (&["a.safetensors"], new().fields(["a"]), ".fields(..) is for .npz files"),
         ] {
             let said = refused(files, options);
             assert!(said.contains(expected), "{said}");
         }
         let dir = folder(&["a.npy"]);
         assert!(new().recursive().find(dir.path().join("a.npy")).is_err());
+        let dir = folder(&["a.npz"]);
+        let npz = dir.path().join("a.npz");
+        let found = new().fields(["x", "y"]).find(&npz).unwrap();
+        assert_eq!(
+            found,
+            Found::NpzFile { path: npz.clone(), arrays: vec!["x".into(), "y".into()] }
+        );
+        assert!(new().fields(["x"]).pattern("x", "*").find(&npz).is_err());
     }
 
     #[test]

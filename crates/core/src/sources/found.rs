@@ -7,8 +7,8 @@ use super::folders::Survey;
 use super::open_options::OpenOptions;
 use crate::files::{Limits, Pattern, list};
 use crate::{
-    Error, ErrorKind, ImageFolder, NpyFile, Picture, Result, Safetensors, Source, SourceExt,
-    escaped,
+    Error, ErrorKind, ImageFolder, NpyFile, NpzFile, Picture, Result, Safetensors, Source,
+    SourceExt, escaped,
 };
 
 /// What lies at a path, as far as names tell. `Display` says it in one line.
@@ -32,6 +32,13 @@ pub enum Found {
         input: PathBuf,
         /// The field `target`.
         target: PathBuf,
+    },
+    /// A `.npz` file of arrays with a sample per row: [`NpzFile`].
+    NpzFile {
+        /// The file.
+        path: PathBuf,
+        /// The arrays that are read, or none for all.
+        arrays: Vec<String>,
     },
     /// A folder with a file per sample, or several that are paired:
     /// [`NpyFolders`](crate::NpyFolders), or [`ImageFolders`](crate::ImageFolders) if there are
@@ -91,6 +98,10 @@ impl Found {
                 as_many(&inputs, &targets)?;
                 Box::new(inputs.zip(targets.named("target")?)?)
             }
+            Self::NpzFile { path, arrays } => {
+                let builder = NpzFile::builder(path).limits(limits);
+                Box::new(if arrays.is_empty() { builder } else { builder.fields(arrays) }.open()?)
+            }
             Self::Folders(folders) => return folders.survey(limits),
             Self::FolderAndRows { input, target } => {
                 let inputs = input.folders(limits)?;
@@ -114,6 +125,7 @@ impl Found {
     pub fn place(&self) -> &Path {
         match self {
             Self::NpyFile(path)
+            | Self::NpzFile { path, .. }
             | Self::Safetensors(path)
             | Self::ImageClasses { folder: path, .. } => path,
             Self::NpyFiles { input, .. } => input.parent().unwrap_or(input),
@@ -132,7 +144,7 @@ impl Found {
     /// When a folder cannot be listed.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         Ok(match self {
-            Self::NpyFile(path) => vec![path.clone()],
+            Self::NpyFile(path) | Self::NpzFile { path, .. } => vec![path.clone()],
             Self::NpyFiles { input, target } => vec![input.clone(), target.clone()],
             Self::Folders(folders) => folders.files()?,
             Self::FolderAndRows { input, target } => {
@@ -169,7 +181,7 @@ impl Found {
     /// subfolders are read.
     fn folders(&self) -> Vec<(&Path, &'static [&'static str], bool)> {
         match self {
-            Self::NpyFile(_) | Self::NpyFiles { .. } => Vec::new(),
+            Self::NpyFile(_) | Self::NpyFiles { .. } | Self::NpzFile { .. } => Vec::new(),
             Self::Safetensors(path) if path.is_dir() => vec![(path, &["safetensors"], false)],
             Self::Safetensors(_) => Vec::new(),
             Self::ImageClasses { folder, .. } => vec![(folder, &super::column::PICTURES, true)],
@@ -215,6 +227,7 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NpyFile(_) => f.write_str("a .npy file")?,
+            Self::NpzFile { .. } => f.write_str("a .npz file of arrays")?,
             Self::NpyFiles { .. } => f.write_str("a .npy file of inputs and one of targets")?,
             Self::Folders(folders) => write!(f, "{folders}")?,
             Self::FolderAndRows { input, target } => {

@@ -15,9 +15,11 @@ mod likeness;
 mod memory;
 mod npy_file;
 mod npy_folders;
+mod npz_file;
 mod open_options;
 mod pairing;
 mod safetensors;
+mod stacked;
 
 pub use self::field_folders::{FieldFiles, FieldFolder, FieldFolders};
 pub use self::folders::Survey;
@@ -29,5 +31,6 @@ pub use self::image_folders::{ImageFolders, ImageFoldersBuilder};
 pub use self::memory::Memory;
 pub use self::npy_file::NpyFile;
 pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder};
+pub use self::npz_file::{NpzFile, NpzFileBuilder};
 pub use self::open_options::{OpenOptions, open};
 pub use self::safetensors::Safetensors;

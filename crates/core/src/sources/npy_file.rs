@@ -2,12 +2,9 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::codecs::Header;
-use crate::files::{Limits, Opened, Stamp, open_path, read_stored};
-use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row, Schema,
-    Source,
-};
+use super::stacked::Stacked;
+use crate::files::{Limits, Opened, Stamp, open_path};
+use crate::{Error, Extent, FieldId, FieldMut, Fingerprint, Location, Result, Row, Schema, Source};
 
 /// One `.npy` file whose first axis is the sample axis. Its one field is called `input` unless it is
 /// [renamed](Self::named).
@@ -26,11 +23,8 @@ pub struct NpyFile {
     location: Location,
     file: File,
     opened: Opened,
-    header: Header,
+    array: Stacked,
     schema: Schema,
-    len: usize,
-    /// The rows, not widened, of a file that has none.
-    turned: Option<Vec<u8>>,
 }
 
 impl NpyFile {
@@ -56,21 +50,21 @@ impl NpyFile {
 
     fn open_limited(path: &Path, limits: Limits) -> Result<Self> {
         let file = open_path(path)?;
-        let (stamp, (header, turned)) = Stamp::at_rest(&file, |stamp| {
-            let header = Header::read(&file, stamp.bytes, &limits)?;
-            let turned = header.fortran_order.then(|| turn(&file, &header, &limits));
-            Ok((header, turned.transpose()?))
+        let (stamp, array) = Stamp::at_rest(&file, |stamp| {
+            let array = Stacked::of_file(&file, 0, stamp.bytes, &limits)?;
+            limits.check_samples(&array.field("input"), array.len())?;
+            Ok(array)
         })?;
-        let Some((&len, shape)) = header.shape.split_first() else {
-            let message = "found a scalar, expected a first axis of samples";
-            return Err(Error::new(ErrorKind::ShapeMismatch, message));
-        };
-        let field = Field::new("input", header.dtype, shape);
-        limits.check_samples(&field, len)?;
-        let schema = Schema::new(vec![field])?;
-        let opened = Opened::new(stamp, &header.text);
-        let location = Location::file(path);
-        Ok(Self { path: path.to_owned(), location, file, opened, schema, len, turned, header })
+        let schema = Schema::new(vec![array.field("input")])?;
+        let opened = Opened::new(stamp, array.head());
+        Ok(Self {
+            path: path.to_owned(),
+            location: Location::file(path),
+            file,
+            opened,
+            array,
+            schema,
+        })
     }
 
     /// The same source with its field called `name`.
@@ -88,53 +82,17 @@ impl NpyFile {
         &self.path
     }
 
-    /// Bytes of one sample in the file.
-    fn stored_bytes(&self) -> usize {
-        self.header.stored_bytes(&self.header.shape[1..])
-    }
-
-    fn offset_of(&self, index: usize) -> u64 {
-        self.header.payload_offset() + (index * self.stored_bytes()) as u64
-    }
-
     fn read_field(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
-        assert!(index < self.len, "sample {index} of {}", self.len);
+        assert!(index < self.array.len(), "sample {index} of {}", self.array.len());
         let name = field.declared().name();
         let place = |e: Error| e.with_path(&self.path).with_field(name).with_index(index);
-        self.read_row(index, field).map_err(place)
-    }
-
-    fn read_row(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
-        if let Some(rows) = &self.turned {
-            let bytes = self.stored_bytes();
-            return self.header.widening.write(&rows[index * bytes..][..bytes], field);
+        let mut read = || self.array.read(&self.file, index, field);
+        match self.array.offset_of(index) {
+            Some(_) => self.opened.read(&self.file, read),
+            None => read(),
         }
-        let offset = self.offset_of(index);
-        self.opened.read(&self.file, || self.read_stored_row(offset, field))
+        .map_err(place)
     }
-
-    fn read_stored_row(&self, offset: u64, field: &mut FieldMut<'_>) -> Result<()> {
-        if self.header.is_plain() {
-            return field.read_at(&self.file, offset).map_err(|error| error.with_offset(offset));
-        }
-        let stopped = field.stop_flag();
-        let mut stored = read_stored(&self.file, offset, self.stored_bytes(), stopped)?;
-        self.header.swap(&mut stored);
-        self.header.widening.write(&stored, field)
-    }
-}
-
-fn turn(file: &File, header: &Header, limits: &Limits) -> Result<Vec<u8>> {
-    let bytes = header.stored_bytes(&header.shape);
-    if bytes > limits.sample_bytes {
-        let message = format!(
-            "{bytes} bytes in Fortran order, which must be held in memory, at most {}; save \
-             np.ascontiguousarray(arr)",
-            limits.sample_bytes
-        );
-        return Err(Error::new(ErrorKind::TooLarge, message));
-    }
-    header.straightened(read_stored(file, header.payload_offset(), bytes, || false)?)
 }
 
 impl Source for NpyFile {
@@ -143,7 +101,7 @@ impl Source for NpyFile {
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.array.len()
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
@@ -167,11 +125,12 @@ impl Source for NpyFile {
     /// Header and length of the file represent its contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npy_file").text(&self.schema.to_string());
-        start.bytes(&self.header.text).number(self.opened.bytes()).finish()
+        start.bytes(self.array.head()).number(self.opened.bytes()).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
-        let (offset, bytes) = (self.offset_of(index), self.stored_bytes());
-        visit(&Extent::part(self.location.clone(), offset, bytes));
+        if let Some(offset) = self.array.offset_of(index) {
+            visit(&Extent::part(self.location.clone(), offset, self.array.stored_bytes()));
+        }
     }
 }

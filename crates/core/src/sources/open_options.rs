@@ -4,7 +4,7 @@ use super::field_folders::FieldFolders;
 use super::{find, found::Found};
 use crate::{Result, Source};
 
-/// Opens what lies at `place`, whatever it is: a `.npy` or `.safetensors` file, or a folder of `.npy`
+/// Opens what lies at `place`, whatever it is: a `.npy`, `.npz` or `.safetensors` file, or a folder of `.npy`
 /// files, of pictures, of one folder per class, of shards, or of pairs in `input/` and `output/`.
 /// [`Found`] says what it was taken for, and [`OpenOptions`] has more ways to read folders.
 ///
@@ -38,6 +38,7 @@ pub struct OpenOptions {
     pub(super) recursive: bool,
     pub(super) ragged: Vec<(String, usize, usize)>,
     pub(super) patterns: Vec<(String, String)>,
+    pub(super) arrays: Vec<String>,
 }
 
 impl OpenOptions {
@@ -68,12 +69,19 @@ impl OpenOptions {
         self
     }
 
+    /// Reads only these arrays of a `.npz` file, in this order. By default all are read.
+    pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.arrays = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The first option that was given, as its method.
     pub(super) fn first(&self) -> Option<&'static str> {
         let given = [
             (self.recursive, ".recursive()"),
             (!self.ragged.is_empty(), ".ragged(..)"),
             (!self.patterns.is_empty(), ".pattern(..)"),
+            (!self.arrays.is_empty(), ".fields(..)"),
         ];
         given.into_iter().find_map(|(is_given, option)| is_given.then_some(option))
     }

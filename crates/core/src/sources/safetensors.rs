@@ -13,8 +13,8 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use crate::codecs::Widening;
 use crate::error::{quoted, shortened};
 use crate::files::{
-    Limits, Opened, Pattern, Stamp, files_max, foreign, list, open_path, open_path_waiting,
-    read_stored,
+    Limits, Opened, Pattern, Section, Stamp, files_max, foreign, list, open_path,
+    open_path_waiting, read_stored,
 };
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location,
@@ -328,7 +328,8 @@ const LENGTH_BYTES: usize = 8;
 
 /// The length of the header and the header, checked before they are allocated.
 fn read_head(file: &File, file_bytes: u64, limits: &Limits) -> Result<Vec<u8>> {
-    let len = header_len(file, file_bytes, limits).map_err(|error| foreign_or(error, file))?;
+    let section = Section::of_file(file, file_bytes);
+    let len = header_len(file, file_bytes, limits).map_err(|error| foreign_or(error, section))?;
     let mut head = vec![0; LENGTH_BYTES + len];
     file.read_exact_at(&mut head, 0).map_err(|e| Error::io("read the header", e))?;
     if head.get(LENGTH_BYTES) == Some(&b'{') {
@@ -336,7 +337,7 @@ fn read_head(file: &File, file_bytes: u64, limits: &Limits) -> Result<Vec<u8>> {
     }
     let message = "the header does not begin with '{'";
     let error = Error::new(ErrorKind::Foreign, message).with_offset(LENGTH_BYTES as u64);
-    Err(foreign_or(error, file))
+    Err(foreign_or(error, section))
 }
 
 fn header_len(file: &File, file_bytes: u64, limits: &Limits) -> Result<usize> {
@@ -364,7 +365,7 @@ fn header_len(file: &File, file_bytes: u64, limits: &Limits) -> Result<usize> {
 
 /// That the file is of another format, where its beginning says which; otherwise `error`.
 #[cold]
-fn foreign_or(error: Error, file: &File) -> Error {
+fn foreign_or(error: Error, file: Section<'_>) -> Error {
     foreign::error(file, "a .safetensors file").unwrap_or(error)
 }
 

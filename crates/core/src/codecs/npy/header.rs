@@ -1,12 +1,9 @@
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use npyz::{NpyHeader, TypeChar};
 
 use super::admission::Admitted;
 use crate::codecs::Widening;
 use crate::error::quoted;
-use crate::files::{Limits, foreign};
+use crate::files::{Limits, Section, foreign};
 use crate::schema::checked_bytes;
 use crate::{Error, ErrorKind, Result, RowDType};
 
@@ -30,20 +27,20 @@ pub(crate) struct Header {
 impl Header {
     const MAGIC: &'static [u8] = b"\x93NUMPY";
 
-    /// Reads the header of `file`, which is `file_bytes` long.
+    /// Reads the header of `file`, which may be a part of one.
     ///
     /// The order of the checks matters: nothing is allocated from a number in the file before it
     /// was compared with the length of the file and with the limits.
-    pub(crate) fn read(file: &File, file_bytes: u64, limits: &Limits) -> Result<Self> {
-        let header = Self::read_from(file, 0, file_bytes, limits)?;
-        header.check_tail(file, file_bytes, limits)?;
+    pub(crate) fn read(file: Section<'_>, limits: &Limits) -> Result<Self> {
+        let header = Self::read_first(file, limits)?;
+        header.check_tail(file, limits)?;
         Ok(header)
     }
 
-    /// The header of the array that begins at byte `at`.
-    fn read_from(file: &File, at: u64, file_bytes: u64, limits: &Limits) -> Result<Self> {
-        let bytes = file_bytes.saturating_sub(at);
-        let (start, len) = Self::text_range(file, at, bytes)?;
+    /// The header that `file` begins with, whatever comes after its array.
+    fn read_first(file: Section<'_>, limits: &Limits) -> Result<Self> {
+        let bytes = file.len();
+        let (start, len) = Self::text_range(file)?;
         let end = start as u64 + len;
         if len > limits.header_bytes as u64 {
             let message = format!("a header of {len} bytes, at most {}", limits.header_bytes);
@@ -54,23 +51,22 @@ impl Header {
             return Err(Error::new(ErrorKind::Truncated, message).with_offset(8));
         }
         let mut text = vec![0; end as usize];
-        file.read_exact_at(&mut text, at).map_err(|e| Error::io("read the header", e))?;
+        file.read_exact_at(&mut text, 0).map_err(|e| Error::io("read the header", e))?;
         let header = Self::parse(text, start)?;
         header.check_sizes(bytes)?;
         Ok(header)
     }
 
-    /// Where the text of the header that begins at byte `at` begins, counted from there, and how
-    /// long it claims to be.
-    fn text_range(file: &File, at: u64, bytes: u64) -> Result<(usize, u64)> {
+    /// Where the text of the header begins, and how long it claims to be.
+    fn text_range(file: Section<'_>) -> Result<(usize, u64)> {
         const PREFIX_BYTES: usize = 12;
+        let bytes = file.len();
         if bytes == 0 {
             return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
         }
         let mut prefix = [0u8; PREFIX_BYTES];
         let known = PREFIX_BYTES.min(usize::try_from(bytes).unwrap_or(usize::MAX));
-        file.read_exact_at(&mut prefix[..known], at)
-            .map_err(|e| Error::io("read the header", e))?;
+        file.read_exact_at(&mut prefix[..known], 0).map_err(|e| Error::io("read the header", e))?;
         let beginning = &prefix[..known.min(Self::MAGIC.len())];
         if !Self::MAGIC.starts_with(beginning) {
             return Err(not_npy(file, beginning));
@@ -140,22 +136,22 @@ impl Header {
     }
 
     /// Whether no more lies after the array's end than the limits allow.
-    pub(crate) fn check_tail(&self, file: &File, file_bytes: u64, limits: &Limits) -> Result<()> {
-        if self.trailing_bytes(file_bytes) <= limits.trailing_bytes {
+    pub(crate) fn check_tail(&self, file: Section<'_>, limits: &Limits) -> Result<()> {
+        if self.trailing_bytes(file.len()) <= limits.trailing_bytes {
             return Ok(());
         }
-        Err(self.trailing(file, file_bytes, limits))
+        Err(self.trailing(file, limits))
     }
 
     /// Says what lies after the array's end: most often other arrays, saved into the same open
     /// file one after another.
     #[cold]
-    fn trailing(&self, file: &File, file_bytes: u64, limits: &Limits) -> Error {
+    fn trailing(&self, file: Section<'_>, limits: &Limits) -> Error {
         /// More than these are not counted: who sees that many knows what is wrong.
         const ARRAYS_MAX: usize = 10_000;
         let (mut at, mut arrays, mut rows) = (self.end(), 0, 0usize);
-        while at < file_bytes && arrays < ARRAYS_MAX {
-            let Ok(next) = Self::read_from(file, at, file_bytes, limits) else { break };
+        while at < file.len() && arrays < ARRAYS_MAX {
+            let Ok(next) = Self::read_first(file.part(at, u64::MAX), limits) else { break };
             at += next.end();
             arrays += 1;
             rows = rows.saturating_add(next.shape.first().copied().unwrap_or(1));
@@ -164,14 +160,14 @@ impl Header {
             1 => "in a second array".to_owned(),
             _ => format!("in {arrays} more arrays"),
         };
-        let message = if at == file_bytes {
+        let message = if at == file.len() {
             let rows = if rows == 1 { "1 row lies".into() } else { format!("{rows} rows lie") };
             format!(
                 "{rows} after the array's end, {arrays}, and only the first array is read; save \
                  each into a file of its own"
             )
         } else {
-            format!("{} bytes lie after the array's end", self.trailing_bytes(file_bytes))
+            format!("{} bytes lie after the array's end", self.trailing_bytes(file.len()))
         };
         Error::new(ErrorKind::Trailing, message).with_offset(self.end())
     }
@@ -198,7 +194,7 @@ impl Header {
 }
 
 #[cold]
-fn not_npy(file: &File, beginning: &[u8]) -> Error {
+fn not_npy(file: Section<'_>, beginning: &[u8]) -> Error {
     foreign::error(file, "a .npy file").unwrap_or_else(|| {
         let found = beginning.escape_ascii();
         let message = format!("begins with \"{found}\", expected \"\\x93NUMPY\"");

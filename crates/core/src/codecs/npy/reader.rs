@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use super::header::Header;
-use crate::files::{Limits, Stamp, read_stored, reserve};
+use crate::files::{Limits, Section, Stamp, read_stored, reserve};
 use crate::{Error, ErrorKind, FieldMut, Result};
 
 /// Reads whole `.npy` files into a field, all of them like a first one.
@@ -69,18 +69,19 @@ impl NpyReader {
     }
 
     fn read_between(&self, file: &File, file_bytes: u64, field: &mut FieldMut<'_>) -> Result<()> {
+        let section = Section::of_file(file, file_bytes);
         let header = match self.read_known(file, field)? {
             Some(header) => header,
             None => {
                 field.restart();
-                let header = Arc::new(Header::read(file, file_bytes, &self.limits)?);
+                let header = Arc::new(Header::read(section, &self.limits)?);
                 self.check(&header, field)?;
                 self.remember(&header);
                 header
             }
         };
         field.set_shape(&header.shape)?;
-        header.check_tail(file, file_bytes, &self.limits)?;
+        header.check_tail(section, &self.limits)?;
         if header.is_plain() {
             return field.read_rest(file, header.payload_offset());
         }

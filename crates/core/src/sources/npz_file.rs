@@ -1,0 +1,269 @@
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::stacked::Stacked;
+use crate::error::{list_names, quoted};
+use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, open_path};
+use crate::{
+    Error, ErrorKind, Extent, FieldId, Fingerprint, FingerprintBuilder, Location, Result, Row,
+    Schema, Source,
+};
+
+/// One `.npz` file of stacked arrays: each array is a field, named as its member without `.npy`, and
+/// the first axis of each is the sample axis. Fields come in the order in which the archive lists
+/// them, or as [chosen](NpzFileBuilder::fields).
+///
+/// The archive's directory is read when it is opened, and refused where it contradicts itself. Arrays
+/// that are stored as they are, as `np.savez` does, are read where a sample lies, one system call per
+/// field; their checksums, which are over whole arrays, are not compared. Arrays that are compressed,
+/// as `np.savez_compressed` does, have no place for a sample: they are inflated when the file is
+/// opened, checked, and held in memory, all of them together at most
+/// [`Limits::inflated_bytes`].
+#[derive(Debug)]
+pub struct NpzFile {
+    path: PathBuf,
+    location: Location,
+    file: File,
+    opened: Opened,
+    arrays: Vec<Stacked>,
+    schema: Schema,
+    len: usize,
+    directory: Fingerprint,
+}
+
+/// How an [`NpzFile`] is opened.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct NpzFileBuilder {
+    path: PathBuf,
+    fields: Option<Vec<String>>,
+    limits: Limits,
+}
+
+impl NpzFileBuilder {
+    /// Reads only these arrays, in this order, whatever else the archive holds. By default all
+    /// are read.
+    pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.fields = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How much the file may claim to hold.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Opens the file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, its name included; [`ErrorKind::ShapeMismatch`] for arrays
+    /// without a common first axis, [`ErrorKind::TooLarge`] for compressed arrays beyond the limit,
+    /// and [`ErrorKind::Config`] for a field that is not there.
+    pub fn open(self) -> Result<NpzFile> {
+        let path = self.path.clone();
+        self.open_limited().map_err(|error| error.with_path(path))
+    }
+
+    fn open_limited(self) -> Result<NpzFile> {
+        let file = open_path(&self.path)?;
+        let (stamp, read) = Stamp::at_rest(&file, |stamp| self.read(&file, stamp.bytes))?;
+        let ReadArchive { fields, arrays, head, directory } = read;
+        let len = arrays.first().map_or(0, Stacked::len);
+        let declared = fields.iter().zip(&arrays).map(|(name, array)| array.field(name));
+        let schema = Schema::new(declared.collect())?;
+        let opened = Opened::new(stamp, &head);
+        let location = Location::file(&self.path);
+        Ok(NpzFile { path: self.path, location, file, opened, arrays, schema, len, directory })
+    }
+
+    fn read(&self, file: &File, file_bytes: u64) -> Result<ReadArchive> {
+        let mut archive = Archive::read(file, file_bytes)?;
+        let chosen = self.choose(archive.members())?;
+        self.check_inflated(archive.members(), &chosen)?;
+        let mut directory = Fingerprint::of("npz");
+        let (mut fields, mut arrays) = (Vec::<String>::new(), Vec::<Stacked>::new());
+        for at in chosen {
+            let member = &archive.members()[at];
+            let name = field_of(&member.name).to_owned();
+            directory = directory.text(&name).number(member.bytes).number(member.crc.into());
+            let array = match member.is_compressed {
+                true => {
+                    archive.inflated(at).and_then(|bytes| Stacked::of_memory(bytes, &self.limits))
+                }
+                false => {
+                    let end = member.start.saturating_add(member.bytes);
+                    Stacked::of_file(file, member.start, end.min(file_bytes), &self.limits)
+                }
+            };
+            let array = array.map_err(|error| error.with_field(&name))?;
+            self.limits.check_samples(&array.field(&name), array.len())?;
+            if let Some(first) = arrays.first().filter(|first| first.len() != array.len()) {
+                return Err(other_length(&name, array.len(), &fields[0], first.len()));
+            }
+            fields.push(name);
+            arrays.push(array);
+        }
+        let mut head = [0; HEAD_BYTES];
+        let head = Section::of_file(file, file_bytes).beginning(&mut head).to_vec();
+        Ok(ReadArchive { fields, arrays, head, directory: directory.finish() })
+    }
+
+    /// The positions of the members that are read.
+    fn choose(&self, members: &[Member]) -> Result<Vec<usize>> {
+        let Some(names) = &self.fields else {
+            let other = members.iter().find(|member| !member.name.ends_with(ARRAY));
+            return match other {
+                None => Ok((0..members.len()).collect()),
+                Some(other) => {
+                    let message = format!(
+                        "member {} is no array; choose the arrays with .fields(..)",
+                        quoted(&other.name)
+                    );
+                    Err(Error::new(ErrorKind::Foreign, message))
+                }
+            };
+        };
+        let place = |name: &String| {
+            let is =
+                |member: &Member| member.name.ends_with(ARRAY) && field_of(&member.name) == name;
+            members.iter().position(is).ok_or_else(|| {
+                let names = members.iter().map(|member| quoted(field_of(&member.name)));
+                let held = list_names(names.collect::<Vec<_>>().into_iter());
+                let message = format!("no array {}, the archive holds {held}", quoted(name));
+                Error::new(ErrorKind::Config, message)
+            })
+        };
+        match names.is_empty() {
+            true => Err(Error::new(ErrorKind::Config, "no field is chosen, expected at least one")),
+            false => names.iter().map(place).collect(),
+        }
+    }
+
+    /// Whether what is to be inflated is not too much, before any of it is.
+    fn check_inflated(&self, members: &[Member], chosen: &[usize]) -> Result<()> {
+        let compressed = chosen.iter().map(|&at| &members[at]).filter(|it| it.is_compressed);
+        let bytes = compressed.fold(0, |sum: u64, member| sum.saturating_add(member.bytes));
+        let most = self.limits.inflated_bytes;
+        if bytes <= most as u64 {
+            return Ok(());
+        }
+        let message = format!(
+            "{bytes} bytes are compressed, which must be held in memory, at most {most}; save the \
+             arrays with np.savez, or set Limits::inflated_bytes"
+        );
+        Err(Error::new(ErrorKind::TooLarge, message))
+    }
+}
+
+/// What is read of an archive when it is opened.
+struct ReadArchive {
+    fields: Vec<String>,
+    arrays: Vec<Stacked>,
+    /// What the file begins with.
+    head: Vec<u8>,
+    directory: Fingerprint,
+}
+
+/// How much of the beginning of a file is remembered, to see later that it is the same one.
+const HEAD_BYTES: usize = 4096;
+
+/// How the names of members end that are arrays.
+const ARRAY: &str = ".npy";
+
+fn field_of(member: &str) -> &str {
+    member.strip_suffix(ARRAY).unwrap_or(member)
+}
+
+#[cold]
+fn other_length(name: &str, found: usize, first: &str, expected: usize) -> Error {
+    let message = format!(
+        "found {found} samples, expected {expected} as in {}; choose arrays of one \
+         length with .fields(..)",
+        quoted(first)
+    );
+    Error::new(ErrorKind::ShapeMismatch, message).with_field(name)
+}
+
+impl NpzFile {
+    /// Opens `path` with all its arrays.
+    ///
+    /// # Errors
+    ///
+    /// As [`NpzFileBuilder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(path).open()
+    }
+
+    /// To open `path` otherwise.
+    pub fn builder(path: impl AsRef<Path>) -> NpzFileBuilder {
+        let path = path.as_ref().to_owned();
+        NpzFileBuilder { path, fields: None, limits: Limits::default() }
+    }
+
+    /// Reads the fields at the positions `fields` into those of `row`, one after the other.
+    fn read_some(
+        &self,
+        index: usize,
+        fields: impl Iterator<Item = usize> + Clone,
+        row: &mut Row<'_>,
+    ) -> Result<()> {
+        assert!(index < self.len, "sample {index} of {}", self.len);
+        let mut read = || {
+            fields.clone().enumerate().try_for_each(|(i, at)| {
+                let name = self.schema.fields()[at].name();
+                let read = self.arrays[at].read(&self.file, index, &mut row.field(i));
+                read.map_err(|error| error.with_field(name))
+            })
+        };
+        let result = match fields.clone().any(|at| self.arrays[at].offset_of(index).is_some()) {
+            true => self.opened.read(&self.file, read),
+            false => read(),
+        };
+        result.map_err(|error| error.with_path(&self.path).with_index(index))
+    }
+}
+
+impl Source for NpzFile {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        self.read_some(index, 0..self.arrays.len(), row)
+    }
+
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        self.read_some(index, fields.iter().copied(), row)
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        Cow::Owned(format!("{}[{index}]", self.path.display()))
+    }
+
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        let _ = index;
+        let own = self.schema.fields().iter().any(|own| own.id() == field);
+        own.then(|| self.location.clone())
+    }
+
+    /// The checksums that the archive has of its arrays represent their contents.
+    fn fingerprint(&self) -> Fingerprint {
+        let start: FingerprintBuilder = Fingerprint::of("npz_file").text(&self.schema.to_string());
+        start.number(self.len as u64).with(self.directory).finish()
+    }
+
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        for array in &self.arrays {
+            if let Some(offset) = array.offset_of(index) {
+                visit(&Extent::part(self.location.clone(), offset, array.stored_bytes()));
+            }
+        }
+    }
+}
