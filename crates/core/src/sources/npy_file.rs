@@ -14,7 +14,7 @@ use crate::{Error, Extent, FieldId, FieldMut, Fingerprint, Location, Result, Row
 /// no rows: it is turned once, when it is opened, and then held in memory, which is refused above
 /// [`Limits::sample_bytes`].
 ///
-/// A file that is written to after it was opened is [`ErrorKind::Changed`] from then on, unless it
+/// A file that is written to after it was opened is [`ErrorKind::Changed`](crate::ErrorKind::Changed) from then on, unless it
 /// is held in memory. An array of no rows is a source of no samples. Bytes after the array's end
 /// are passed over, as numpy does, unless [`Limits::trailing_bytes`] says otherwise.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl NpyFile {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, its name included; [`ErrorKind::ShapeMismatch`] for an array
+    /// What is wrong with the file, its name included; [`ErrorKind::ShapeMismatch`](crate::ErrorKind::ShapeMismatch) for an array
     /// without an axis.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::with_limits(path, Limits::default())
@@ -71,7 +71,7 @@ impl NpyFile {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when the name is empty.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the name is empty.
     pub fn named(mut self, name: &str) -> Result<Self> {
         self.schema = Schema::new(vec![self.schema.fields()[0].clone().renamed(name)])?;
         Ok(self)
