@@ -133,6 +133,35 @@ fn without_memory_the_error_says_how_much_and_the_loader_goes_on() {
 }
 
 #[test]
+fn tensors_that_found_no_memory_ahead_are_made_when_they_are_asked_for() {
+    for new in DEVICES {
+        let simulation = simulation(1, SAMPLES);
+        {
+            let gate = Gate::default();
+            let loader = Loader::builder(gated(&gate)).batch_size(4).workers(1).prefetch(2);
+            let loader = loader.device(new(0).unwrap()).build().unwrap();
+            simulation.fail_allocations_after(simulation.counts().device_bytes);
+            let records = || simulation.counts().calls_of("cuEventRecord");
+            let (begun, mut epoch) = (records(), loader.epoch(0));
+            gate.open(8);
+            // Two around each copy; there are no tensors to be written.
+            wait_until(|| records() == begun + 4);
+            simulation.fail_allocations_after(1 << 30);
+            gate.open(1000);
+            for number in 0..5 {
+                let batch = Delivered::of(&epoch.next().unwrap().unwrap()).unwrap();
+                let classes: Vec<f64> = (4 * number..4 * number + 4).map(f64::from).collect();
+                assert_eq!(batch.tensors[1].2, classes);
+            }
+            assert!(epoch.next().is_none());
+        }
+        simulation.drain();
+        assert_eq!(simulation.violations(), []);
+        assert_eq!(simulation.live_allocations(), []);
+    }
+}
+
+#[test]
 fn a_loader_that_does_not_fit_is_refused_when_it_is_built() {
     for new in DEVICES {
         let simulation = Simulation::begin(0);
