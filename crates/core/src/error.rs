@@ -181,6 +181,12 @@ impl Error {
         self
     }
 
+    /// The same error of something that begins at byte `at` of the file.
+    pub(crate) fn with_offset_from(mut self, at: u64) -> Self {
+        self.0.offset = self.0.offset.map(|offset| at.saturating_add(offset));
+        self
+    }
+
     /// Says that the fault is in the sample that is mixed in; see
     /// [`Mixer::run_pair`](crate::Mixer::run_pair).
     pub fn of_partner(mut self) -> Self {

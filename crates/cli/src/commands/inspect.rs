@@ -1,6 +1,6 @@
 //! `inspect`: what a data set holds, from names, sizes and a few samples.
 
-use tallow::{Dim, Field, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
+use tallow::{Dim, Field, Found, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
 
 use crate::args::{InspectArgs, SourceArgs};
 use crate::data::extents;
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         png.write(&picture.and_then(|picture| picture.to_png()).map_err(Failure::Failed)?)?;
         args.png.iter().for_each(|path| console.tell_written(path));
     }
-    let sizes = Sizes::of(source);
+    let is_of_arrays = matches!(found, Found::NpzFile { .. }) || !place::arrays(&found).is_empty();
+    let sizes = Sizes::of(source, is_of_arrays);
     let name = |size: Option<(u64, usize)>| {
         size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })
     };
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         schema: source.schema().clone(),
         samples: source.len(),
         bytes: sizes.total,
+        is_held: sizes.is_held,
         smallest: name(sizes.smallest),
         largest: name(sizes.largest),
         shapes,
@@ -122,6 +124,8 @@ fn next(report: &report::Inspect, source: &SourceArgs) -> Option<String> {
 #[derive(Debug, Default)]
 struct Sizes {
     total: u64,
+    /// Whether there are fields that no file is read for.
+    is_held: bool,
     smallest: Option<(u64, usize)>,
     largest: Option<(u64, usize)>,
     /// The size of each field's file in the first sample, and whether others differ.
@@ -132,9 +136,14 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(source: &dyn Source) -> Self {
-        let mut this = Self::default();
+    /// Of a source of arrays of many samples each, which may be held in memory, or of others.
+    fn of(source: &dyn Source, is_of_arrays: bool) -> Self {
         let extents = extents::extents_of(source, 0);
+        let is_held = is_of_arrays && extents.len() < source.schema().fields().len();
+        let mut this = Self { is_held, ..Self::default() };
+        if is_held && extents.is_empty() {
+            return this;
+        }
         // The rows of a file have equal sizes, so one tells the size of all.
         if !extents.is_empty() && extents.iter().all(|extent| !extent.is_whole()) {
             this.add(source, 0);

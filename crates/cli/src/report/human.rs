@@ -400,7 +400,8 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     writeln!(out, "source    {}", one_line(&report.source))?;
     write_schema(out, &report.schema)?;
     writeln!(out, "samples   {}", count(report.samples as u64))?;
-    writeln!(out, "size      {} in files", bytes(report.bytes))?;
+    let held = if report.is_held { ", the rest is held in memory" } else { "" };
+    writeln!(out, "size      {} in files{held}", bytes(report.bytes))?;
     for (what, size) in [("smallest ", &report.smallest), ("largest  ", &report.largest)] {
         if let Some(SampleSize { bytes: size, index, name }) = size {
             writeln!(out, "{what} {}, sample {index}: {}", bytes(*size), one_line(name))?;

@@ -356,6 +356,8 @@ pub(crate) struct Inspect {
     pub(crate) samples: usize,
     /// Bytes in files, with headers if a file holds one sample.
     pub(crate) bytes: u64,
+    /// Whether there are fields that are read from memory.
+    pub(crate) is_held: bool,
     pub(crate) smallest: Option<SampleSize>,
     pub(crate) largest: Option<SampleSize>,
     /// Fields whose files have other shapes than they declare.

@@ -38,6 +38,8 @@ fn an_archive_is_read_by_its_path_alone_however_it_is_stored() {
     let json = bench(dir.path(), "inspect DIR/stored.npz --json").expect(0).json();
     assert_eq!((&json["samples"], &json["fields"][1]["name"]), (&40.into(), &"label".into()));
     bench(dir.path(), "check DIR/deflated.npz").expect(0);
+    let ended = bench(dir.path(), "inspect DIR/deflated.npz").expect(0);
+    assert!(ended.stdout.contains("0 B in files, the rest is held in memory"), "{ended:#?}");
     let digest = |line: &str| bench(dir.path(), line).expect(0).json()["digest"].clone();
     let stored = digest("digest DIR/stored.npz --workers 2 --json");
     assert_eq!(stored, digest("digest DIR/deflated.npz --workers 1 --json"));

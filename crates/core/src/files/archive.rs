@@ -24,6 +24,8 @@ pub(crate) struct Archive<'a> {
 /// A member of an archive: its name, and where its bytes are.
 #[derive(Debug)]
 pub(crate) struct Member {
+    /// Its place in the directory.
+    at: usize,
     pub(crate) name: String,
     /// Where its bytes begin in the file, compressed or not.
     pub(crate) start: u64,
@@ -65,7 +67,8 @@ impl<'a> Archive<'a> {
         }
         zip.validate_header_consistency().map_err(of_directory)?;
         let members: Result<Vec<_>> = (0..zip.len()).map(|at| member(&mut zip, at)).collect();
-        let members = members?;
+        // Folders are listed by some who write archives.
+        let members: Vec<_> = members?.into_iter().filter(|it| !it.name.ends_with('/')).collect();
         if members.is_empty() {
             return Err(Error::new(ErrorKind::Empty, "the archive holds no array"));
         }
@@ -77,14 +80,14 @@ impl<'a> Archive<'a> {
         &self.members
     }
 
-    /// All bytes of the member at `at`, its checksum compared. They are as many as the directory says.
+    /// All bytes of member number `member`, its checksum compared. They are as many as the directory says.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Header`] when the bytes are not those that were compressed.
-    pub(crate) fn inflated(&mut self, at: usize) -> Result<Vec<u8>> {
+    pub(crate) fn inflated(&mut self, member: usize) -> Result<Vec<u8>> {
         self.budget.set(u64::MAX);
-        let bytes = self.members[at].bytes;
+        let Member { at, bytes, .. } = self.members[member];
         let mut inflated = reserve(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         let member = self.zip.by_index(at).map_err(of_directory)?;
         // One more than there should be: the checksum is compared where the reader sees the end.
@@ -131,7 +134,7 @@ fn member(zip: &mut ZipArchive<Reading<'_>>, at: usize) -> Result<Member> {
         return refused(ErrorKind::Header, "has no beginning");
     };
     let (bytes, crc) = (entry.size(), entry.crc32());
-    Ok(Member { start, bytes, crc, is_compressed, name })
+    Ok(Member { at, start, bytes, crc, is_compressed, name })
 }
 
 #[cold]

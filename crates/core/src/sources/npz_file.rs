@@ -98,7 +98,7 @@ impl NpzFileBuilder {
                     Stacked::of_file(file, member.start, end.min(file_bytes), &self.limits)
                 }
             };
-            let array = array.map_err(|error| error.with_field(&name))?;
+            let array = array.map_err(|error| self.of_array(error, &name))?;
             self.limits.check_samples(&array.field(&name), array.len())?;
             if let Some(first) = arrays.first().filter(|first| first.len() != array.len()) {
                 return Err(other_length(&name, array.len(), &fields[0], first.len()));
@@ -140,6 +140,15 @@ impl NpzFileBuilder {
             true => Err(Error::new(ErrorKind::Config, "no field is chosen, expected at least one")),
             false => names.iter().map(place).collect(),
         }
+    }
+
+    /// An error of one array. One that has no samples may only lie beside those that have.
+    fn of_array(&self, error: Error, name: &str) -> Error {
+        if error.kind() != ErrorKind::ShapeMismatch || self.fields.is_some() {
+            return error.with_field(name);
+        }
+        let message = format!("{}; choose the arrays with .fields(..)", error.message());
+        Error::new(error.kind(), message).with_field(name)
     }
 
     /// Whether what is to be inflated is not too much, before any of it is.

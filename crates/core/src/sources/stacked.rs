@@ -28,11 +28,7 @@ impl Stacked {
     /// no rows: it is turned, and then held in memory.
     pub(super) fn of_file(file: &File, at: u64, end: u64, limits: &Limits) -> Result<Self> {
         let section = Section::of_file(file, end).part(at, u64::MAX);
-        let placed = |error: Error| match error.offset() {
-            Some(offset) => error.with_offset(at.saturating_add(offset)),
-            None => error,
-        };
-        let header = Header::read(section, limits).map_err(placed)?;
+        let header = Header::read(section, limits).map_err(|error| error.with_offset_from(at))?;
         let start = at + header.payload_offset();
         let rows = match header.fortran_order {
             true => Rows::Memory(turned(file, start, &header, limits)?, 0),
