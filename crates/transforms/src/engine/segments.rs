@@ -321,6 +321,8 @@ struct Still {
     kept: usize,
     /// Bytes of a pixel.
     len: usize,
+    /// Whether all its bytes are equal.
+    is_level: bool,
 }
 
 /// Bytes from which on equal ones are written by the call of the platform: the borders on both sides
@@ -337,11 +339,12 @@ impl Still {
     fn new(pixel: &[u8]) -> Self {
         let mut block = [pixel[0]; BLOCK];
         let mut kept = block.len();
-        if pixel.iter().any(|byte| *byte != pixel[0]) {
+        let is_level = pixel.iter().all(|byte| *byte == pixel[0]);
+        if !is_level {
             block.chunks_exact_mut(pixel.len()).for_each(|to| to.copy_from_slice(pixel));
             kept = kept / pixel.len() * pixel.len();
         }
-        Self { block, kept, len: pixel.len() }
+        Self { block, kept, len: pixel.len(), is_level }
     }
 
     /// Writes the rows `lies`, and it so many times before, between and behind them.
@@ -383,7 +386,7 @@ impl Still {
     #[inline(always)]
     fn append(&self, count: usize, to: &mut Run<'_, u8>) {
         let mut left = count * self.len;
-        if left >= LONG && self.kept == self.block.len() {
+        if left >= LONG && self.is_level {
             return to.fill(self.block[0], left);
         }
         while left > 0 {
