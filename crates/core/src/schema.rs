@@ -272,6 +272,11 @@ impl Schema {
         self.0.iter().position(|field| field.name == name)
     }
 
+    /// Whether one of the fields is `field`.
+    pub(crate) fn holds(&self, field: FieldId) -> bool {
+        self.0.iter().any(|own| own.id() == field)
+    }
+
     /// Bytes of the largest sample.
     pub fn max_bytes(&self) -> usize {
         self.0.iter().map(Field::max_bytes).sum()

@@ -46,8 +46,8 @@ impl MoveRows {
         }
     }
 
-    /// What a launch may use. Which of so many samples it moves stands in memory that is not there yet when
-    /// it is launched: it may be any of them.
+    /// What a launch may use. It may move any of the `samples` samples: when it is launched, the memory
+    /// that says which ones has not been written yet.
     pub fn uses(&self, samples: usize) -> Vec<cuda::Use> {
         let of = |address, bytes, is_write| cuda::Use { address, bytes, is_write };
         let both = |address, bytes| [of(address, bytes, false), of(address, bytes, true)];

@@ -191,8 +191,8 @@ impl Function {
     ///
     /// # Safety
     ///
-    /// `stream` is of the context of the module, whichever object stands for that. The parameters are those of the kernel, in number, order
-    /// and type, and what it does with them is allowed.
+    /// `stream` must belong to the context of the module. The parameters must be those of the kernel, in
+    /// number, order and type, and what it does with them must be allowed.
     ///
     /// # Errors
     ///

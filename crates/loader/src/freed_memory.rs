@@ -1,4 +1,4 @@
-//! What becomes of device memory that was freed.
+//! Whether a device keeps the memory that tensors have freed.
 
 /// What a CUDA device does with memory that tensors gave back to its pool.
 ///

@@ -83,10 +83,9 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
 
     /// A source's own field goes before one of the same name that the other is made of.
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
-        let of_second = self.second.schema().fields().iter().any(|own| own.id() == field);
         let first = || self.first.location(index, field);
         let second = || self.second.location(index, field);
-        if of_second { second() } else { first().or_else(second) }
+        if self.second.schema().holds(field) { second() } else { first().or_else(second) }
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -118,8 +118,7 @@ impl Source for ImageFolder {
 
     /// Of the label too this is the picture: its folder is the label.
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
-        let is_own = self.schema.fields().iter().any(|own| own.id() == field);
-        is_own.then(|| self.column.location(index))
+        self.schema.holds(field).then(|| self.column.location(index))
     }
 
     /// Of the names of pictures and classes.

@@ -14,9 +14,9 @@ use crate::{Error, Extent, FieldId, FieldMut, Fingerprint, Location, Result, Row
 /// no rows: it is turned once, when it is opened, and then held in memory, which is refused above
 /// [`Limits::sample_bytes`].
 ///
-/// A file that is written to after it was opened is [`ErrorKind::Changed`](crate::ErrorKind::Changed) from then on, unless it
-/// is held in memory. An array of no rows is a source of no samples. Bytes after the array's end
-/// are passed over, as numpy does, unless [`Limits::trailing_bytes`] says otherwise.
+/// A file that is written to after it was opened is [`ErrorKind::Changed`](crate::ErrorKind::Changed)
+/// from then on, unless it is held in memory. An array of no rows is a source of no samples. Bytes
+/// after the array's end are passed over, as numpy does, unless [`Limits::trailing_bytes`] says otherwise.
 #[derive(Debug)]
 pub struct NpyFile {
     path: PathBuf,
@@ -119,7 +119,7 @@ impl Source for NpyFile {
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let _ = index;
-        (self.schema.fields()[0].id() == field).then(|| self.location.clone())
+        self.schema.holds(field).then(|| self.location.clone())
     }
 
     /// Header and length of the file represent its contents.

@@ -6,8 +6,7 @@ use super::stacked::Stacked;
 use crate::error::{list_names, quoted};
 use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, open_path};
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, FingerprintBuilder, Location, Result, Row,
-    Schema, Source,
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
 
 /// One `.npz` file of stacked arrays: each array is a field, named as its member without `.npy`, and
@@ -258,13 +257,12 @@ impl Source for NpzFile {
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let _ = index;
-        let own = self.schema.fields().iter().any(|own| own.id() == field);
-        own.then(|| self.location.clone())
+        self.schema.holds(field).then(|| self.location.clone())
     }
 
     /// The checksums that the archive has of its arrays represent their contents.
     fn fingerprint(&self) -> Fingerprint {
-        let start: FingerprintBuilder = Fingerprint::of("npz_file").text(&self.schema.to_string());
+        let start = Fingerprint::of("npz_file").text(&self.schema.to_string());
         start.number(self.len as u64).with(self.directory).finish()
     }
 

@@ -140,8 +140,7 @@ impl Source for Safetensors {
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
-        let own = self.schema.fields().iter().any(|own| own.id() == field);
-        own.then(|| self.shard(index).location.clone())
+        self.schema.holds(field).then(|| self.shard(index).location.clone())
     }
 
     /// The headers and lengths of all shards represent their contents.

@@ -35,7 +35,7 @@
 //! |---|---|---|---|
 //! | a slot on the host | `build` | workers from `copied` on, until the slab is sealed; then the copy | with the slot, which waits for both events |
 //! | a slot on the device | `build` | the copy from `made` on; then kernels from `copied` on | with the slot |
-//! | a tensor | the worker that seals the slab, from the device's pool | the stream of kernels; from `next` on the consumer's | by whoever drops the tensor, on the consumer's stream; with the slab, if nobody asks for it |
+//! | a tensor | the worker that seals the slab, from the device's pool | the stream of kernels; from `next` on the consumer's | when the tensor is dropped, on the consumer's stream; with the slab, if nobody asks for it |
 //!
 //! At most `prefetch` batches of tensors are made ahead, and `Plan::device_bytes` counts them. Rejected:
 //! tensors in a ring of their own, which would be faster to allocate: candle frees what a tensor holds,

@@ -10,7 +10,7 @@ use candle_core::cuda_backend::cudarc::driver::CudaStream;
 #[cfg(feature = "cuda")]
 use tallow_core::device::DeviceSlab;
 use tallow_core::device::{DeviceEngine, Made, Part, Whose};
-use tallow_core::{Engine, FieldMut, FieldView, PictureHead, Result, Window};
+use tallow_core::{Engine, Error, FieldMut, FieldView, PictureHead, Result, Window};
 
 use super::launches::{Launches, made_by};
 
@@ -42,8 +42,7 @@ impl DeviceEngine for Launches {
         plan: &[u8],
         head: &PictureHead,
     ) -> Result<Option<Window>> {
-        let window = self.engine.window(field, whose, plan, head);
-        window.map_err(|error| if whose == Whose::Partner { error.of_partner() } else { error })
+        self.engine.window(field, whose, plan, head).map_err(of(whose))
     }
 
     fn reads_parts(&self, field: usize) -> bool {
@@ -57,8 +56,7 @@ impl DeviceEngine for Launches {
         plan: &[u8],
         shape: &[usize],
     ) -> Result<Option<Part>> {
-        let part = self.engine.part(field, whose, plan, shape);
-        part.map_err(|error| if whose == Whose::Partner { error.of_partner() } else { error })
+        self.engine.part(field, whose, plan, shape).map_err(of(whose))
     }
 
     fn scratch_bytes(&self, rows: usize) -> usize {
@@ -88,4 +86,9 @@ impl DeviceEngine for Launches {
         // SAFETY: the caller's promise is that of `enqueue`, in other words.
         unsafe { self.enqueue(device, stream, &list) }
     }
+}
+
+/// An error as one of the sample that is meant.
+fn of(whose: Whose) -> impl Fn(Error) -> Error {
+    move |error| if whose == Whose::Partner { error.of_partner() } else { error }
 }

@@ -33,12 +33,10 @@ pub(super) fn window(
         return Ok((Raster::default(), None));
     };
     let bytes = window.pixels() * head.stored().pixel_bytes(picture.color());
-    let mut words = vec![0xAAAA_AAAA_AAAA_AAAAu64; (bytes + 2 * AROUND).div_ceil(8)];
-    let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-    let pixels = &mut memory[AROUND..][..bytes];
-    let address = pixels.as_ptr() as u64;
-    Decoders::default().decode_into(raw, picture, &head, &window, pixels, None)?;
-    Ok((Raster::new(picture, &head, &window, address), Some(words)))
+    surrounded(bytes, |pixels, address| {
+        Decoders::default().decode_into(raw, picture, &head, &window, pixels, None)?;
+        Ok(Raster::new(picture, &head, &window, address))
+    })
 }
 
 /// The same of the part of a row of numbers that kernels read.
@@ -53,12 +51,22 @@ pub(super) fn part(
         return Ok((Raster::default(), None));
     };
     let size = raw.dtype().size();
-    let bytes = part.elements() * size;
+    surrounded(part.elements() * size, |pixels, address| {
+        part.copy(raw.bytes(), pixels, size);
+        Ok(part.raster(address))
+    })
+}
+
+/// What `write` says of so many bytes that it writes, among others that no kernel may see.
+fn surrounded(
+    bytes: usize,
+    write: impl FnOnce(&mut [u8], u64) -> Result<Raster>,
+) -> Result<(Raster, Option<Vec<u64>>)> {
     let mut words = vec![0xAAAA_AAAA_AAAA_AAAAu64; (bytes + 2 * AROUND).div_ceil(8)];
     let pixels = &mut bytemuck::cast_slice_mut(&mut words)[AROUND..][..bytes];
     let address = pixels.as_ptr() as u64;
-    part.copy(raw.bytes(), pixels, size);
-    Ok((part.raster(address), Some(words)))
+    let raster = write(pixels, address)?;
+    Ok((raster, Some(words)))
 }
 
 /// A PNG of noise that has to be turned as EXIF says.
