@@ -51,9 +51,9 @@ pub use tallow_core::{
     LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders,
     NpyFoldersBuilder, NpzFile, NpzFileBuilder, OpenOptions, Order, Orientation, Picture,
     Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView,
-    Safetensors, Sample, Sampler, Schema, Select, Sequential, Shuffle, Source, SourceExt, Stream,
-    Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, concat, device,
-    escaped, from_fn, from_fn_with, open, testing,
+    Safetensors, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt,
+    Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, concat,
+    device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, FreedMemory, Loader,

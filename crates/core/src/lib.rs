@@ -66,7 +66,7 @@ pub use source::Source;
 pub use sources::{
     FieldFiles, FieldFolder, FieldFolders, Found, FromFn, FromFnWith, ImageFolder,
     ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile, NpyFolders,
-    NpyFoldersBuilder, NpzFile, NpzFileBuilder, OpenOptions, Safetensors, Survey, from_fn,
+    NpyFoldersBuilder, NpzFile, NpzFileBuilder, OpenOptions, Safetensors, Shards, Survey, from_fn,
     from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};

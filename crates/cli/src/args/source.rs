@@ -15,7 +15,8 @@ pub(crate) struct SourceArgs {
     /// Where the samples are: a folder of .npy files or of pictures (JPEG, PNG, WebP); a folder with
     /// a folder of pictures for each class; a folder with input/ and output/, or input.npy and
     /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
-    /// a .npz file of arrays; a .safetensors file or a folder of them
+    /// a .npz file of arrays; .safetensors files: one, a folder of them, or a pattern in quotes, like
+    /// 'train-{000..099}.safetensors'
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
@@ -31,7 +32,8 @@ pub(crate) struct SourceArgs {
     /// accepted at most
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
-    /// Read only the array NAME of a .npz file; repeat it for others, which must have as many rows
+    /// Read only the field NAME of a file that has several, like an array of a .npz file; repeat it for
+    /// others, which must have as many samples
     #[arg(long = "array", value_name = "NAME")]
     pub(crate) arrays: Vec<String>,
     /// Read only the files of a folder whose name without extension matches, like target:*_mask,

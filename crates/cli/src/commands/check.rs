@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
 use tallow::{
-    Field, FieldFiles, FieldFolders, Found, ImageFolder, Limits, NpyFile, RowBuffer, Safetensors,
+    Field, FieldFiles, FieldFolders, Found, ImageFolder, Limits, NpyFile, RowBuffer, Shards,
     Source, SourceError, SourceErrorKind, Survey,
 };
 
@@ -63,7 +63,7 @@ impl Checker<'_> {
     fn place(&mut self, found: &Found) {
         match found {
             Found::Folders(folders) => self.folders(folders),
-            Found::Safetensors(path) if path.is_dir() => self.shards(found),
+            Found::Shards(shards) => self.shards(shards),
             _ => match place::open(found) {
                 Ok(opened) => {
                     self.trailing(place::arrays(found).into_iter());
@@ -224,16 +224,17 @@ impl Checker<'_> {
         }
     }
 
-    /// Reads a folder of shards. If they do not go together, reads each on its own.
-    fn shards(&mut self, found: &Found) {
-        let error = match place::open(found) {
+    /// Reads files of many samples each. If they do not go together, reads each on its own.
+    fn shards(&mut self, shards: &Shards) {
+        let error = match place::open(&Found::Shards(shards.clone())) {
             Ok(opened) => return drop(self.samples(&*opened.source)),
             Err(error) => error,
         };
         let before = self.report.problems.len();
-        for file in found.files().unwrap_or_default() {
-            match Safetensors::open(&file) {
-                Ok(source) => drop(self.read(&source)),
+        let files = shards.files().unwrap_or_default();
+        for file in files.iter().filter(|_| files.len() > 1) {
+            match place::open(&Found::Shards(shards.alone(file))) {
+                Ok(opened) => drop(self.read(&*opened.source)),
                 Err(error) => self.problem(&error),
             }
         }

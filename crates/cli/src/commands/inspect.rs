@@ -37,7 +37,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         png.write(&picture.and_then(|picture| picture.to_png()).map_err(Failure::Failed)?)?;
         args.png.iter().for_each(|path| console.tell_written(path));
     }
-    let is_of_arrays = matches!(found, Found::NpzFile { .. }) || !place::arrays(&found).is_empty();
+    let is_of_arrays = matches!(found, Found::Shards(_)) || !place::arrays(&found).is_empty();
     let sizes = Sizes::of(source, is_of_arrays);
     let name = |size: Option<(u64, usize)>| {
         size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })

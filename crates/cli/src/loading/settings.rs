@@ -46,13 +46,10 @@ fn source(found: &Found) -> String {
             let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
             format!("let source = NpyFile::open({input:?})?.zip({target})?;\n")
         }
-        Found::NpzFile { path, arrays } if arrays.is_empty() => {
-            format!("let source = NpzFile::open({path:?})?;\n")
+        Found::Shards(shards) if !shards.fields().is_empty() => {
+            let (place, fields) = (shards.place(), shards.fields());
+            format!("let source = OpenOptions::new().fields({fields:?}).open({place:?})?;\n")
         }
-        Found::NpzFile { path, arrays } => {
-            format!("let source = NpzFile::builder({path:?}).fields({arrays:?}).open()?;\n")
-        }
-        Found::Safetensors(path) => format!("let source = Safetensors::open({path:?})?;\n"),
         Found::ImageClasses { folder, picture } if *picture == Picture::rgb() => {
             format!("let source = ImageFolder::open({folder:?})?;\n")
         }

@@ -58,5 +58,23 @@ fn arrays_of_other_lengths_are_told_how_to_be_chosen() {
     assert!(ended.stderr.contains("choose arrays of one length with --array NAME"), "{ended:#?}");
     bench(dir.path(), "inspect DIR/a.npz --array test").expect(0);
     let ended = bench(dir.path(), "inspect DIR --array test").expect(1);
-    assert!(ended.stderr.contains("expected .npy or .safetensors"), "{ended:#?}");
+    assert!(ended.stderr.contains("shards (.npz, .safetensors)"), "{ended:#?}");
+}
+
+#[test]
+fn shards_are_named_by_a_folder_or_by_a_pattern() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "gen DIR/d --samples 90 --shape 3 --dtype u8 --as safetensors --shards 3";
+    bench(dir.path(), line).expect(0);
+    let digest = |place: &str| {
+        let line = format!("digest {place} --shuffle --json");
+        bench(dir.path(), &line).expect(0).json()["digest"].clone()
+    };
+    let whole = digest("DIR/d");
+    for pattern in ["'DIR/d/*.safetensors'", "'DIR/d/{000000..000002}.safetensors'"] {
+        assert_eq!(digest(pattern), whole, "{pattern}");
+    }
+    assert_ne!(digest("'DIR/d/{000002,000001,000000}.safetensors'"), whole, "another order");
+    let ended = bench(dir.path(), "inspect 'DIR/d/{000000..000003}.safetensors'").expect(1);
+    assert!(ended.stderr.contains("000003.safetensors"), "{ended:#?}");
 }

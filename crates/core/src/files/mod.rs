@@ -14,6 +14,7 @@ mod range;
 mod section;
 mod stamp;
 mod whole;
+pub(crate) mod wildcards;
 
 pub(crate) use self::archive::{Archive, Member};
 pub use self::extent::Extent;

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::column::PICTURES;
+use super::format::{Folder, Format};
 use crate::Result;
 use crate::files::{Pattern, list, visit_entries};
 
@@ -17,8 +18,8 @@ pub(super) struct Contents {
     met: Vec<PathBuf>,
     /// The number of files that may be pictures.
     pub(super) pictures: usize,
-    /// Whether there is a `.safetensors` file.
-    pub(super) shards: bool,
+    /// The formats of files that hold many samples each.
+    pub(super) shards: Vec<&'static Format>,
     /// Folders, and links to folders, in the order of their names.
     pub(super) folders: Vec<PathBuf>,
     /// Other entries.
@@ -29,9 +30,9 @@ pub(super) struct Contents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Npy,
-    Npz,
     Picture,
-    Shard,
+    /// A file of many samples.
+    Shard(&'static Format),
 }
 
 impl Kind {
@@ -44,13 +45,10 @@ impl Kind {
         if is("npy") {
             return Some(Self::Npy);
         }
-        if is("npz") {
-            return Some(Self::Npz);
+        if PICTURES.iter().any(|picture| is(picture)) {
+            return Some(Self::Picture);
         }
-        if is("safetensors") {
-            return Some(Self::Shard);
-        }
-        PICTURES.iter().any(|picture| is(picture)).then_some(Self::Picture)
+        Format::of_name(name).map(Self::Shard)
     }
 }
 
@@ -82,9 +80,13 @@ impl Contents {
                 }
             }
             Some(Kind::Picture) => self.pictures += 1,
-            Some(Kind::Shard) => self.shards = true,
+            Some(Kind::Shard(format)) if format.folder == Folder::OfShards => {
+                if !self.shards.contains(&format) {
+                    self.shards.push(format);
+                }
+            }
             None if is_folder() => self.folders.push(path()),
-            Some(Kind::Npz) | None => self.others += 1,
+            Some(Kind::Shard(_)) | None => self.others += 1,
         }
     }
 
@@ -113,8 +115,9 @@ impl Contents {
     /// The folders in it that are data sets of their own: of shards, or of folders with samples.
     pub(super) fn data_sets(&self) -> Vec<PathBuf> {
         let is_set = |folder: &&PathBuf| {
-            Self::of(folder)
-                .is_ok_and(|found| found.shards || !found.folders_with(&Kind::FILES).is_empty())
+            Self::of(folder).is_ok_and(|found| {
+                !found.shards.is_empty() || !found.folders_with(&Kind::FILES).is_empty()
+            })
         };
         self.folders.iter().take(Self::FOLDERS_MAX).filter(is_set).cloned().collect()
     }

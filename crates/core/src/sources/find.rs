@@ -1,13 +1,17 @@
 //! From the names at a place to what it is.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, Kind};
 use super::field_folders::{FieldFiles, FieldFolder, FieldFolders};
 use super::folders::with_side;
+use super::format::Format;
 use super::found::Found;
 use super::open_options::OpenOptions;
+use super::shards::Shards;
 use crate::error::list_names;
+use crate::files::wildcards;
 use crate::{Error, ErrorKind, Picture, Result};
 
 /// Names of a file of targets beside a folder of inputs.
@@ -35,6 +39,9 @@ const BESIDE_MAX: usize = 8;
 
 /// What lies at `place`, to which all options apply.
 pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
+    if let Some(files) = wildcards::expand(place)? {
+        return shards_with(Shards::matching(place, files)?, options);
+    }
     let metadata =
         std::fs::metadata(place).map_err(|error| Error::io("open", error).with_path(place))?;
     let given = options.clone();
@@ -44,40 +51,34 @@ pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
         (false, _) => of_file(place),
     }?;
     match found {
-        Found::NpzFile { path, .. } => of_archive(path, given),
-        _ if !given.arrays.is_empty() => {
-            let message = format!(".fields(..) is for .npz files, found {found}");
-            Err(Error::new(ErrorKind::Config, message).with_path(found.place()))
-        }
+        Found::Shards(shards) => shards_with(shards, given),
+        _ if !given.fields.is_empty() => Err(no_option(".fields(..)", &found)),
         Found::Folders(_) | Found::FolderAndRows { .. } => Ok(found),
         Found::ImageClasses { folder, .. } => classes_with(folder, &given),
-        _ => match given.first() {
+        _ => match given.given().next() {
             Some(option) => Err(no_option(option, &found)),
             None => Ok(found),
         },
     }
 }
 
-/// A file of arrays, of which some may be chosen.
-fn of_archive(path: PathBuf, options: OpenOptions) -> Result<Found> {
-    let found = Found::NpzFile { path, arrays: options.arrays.clone() };
-    match (OpenOptions { arrays: Vec::new(), ..options }).first() {
-        Some(option) => Err(no_option(option, &found)),
-        None => Ok(found),
-    }
+/// Files of many samples each, read with these options.
+fn shards_with(shards: Shards, options: OpenOptions) -> Result<Found> {
+    let with = shards.clone().with(options);
+    with.map(Found::Shards).map_err(|option| no_option(option, &Found::Shards(shards)))
 }
 
 fn of_file(place: &Path) -> Result<Found> {
     match place.file_name().and_then(|name| Kind::of(name.as_encoded_bytes())) {
         Some(Kind::Npy) => Ok(Found::NpyFile(place.to_owned())),
-        Some(Kind::Npz) => Ok(Found::NpzFile { path: place.to_owned(), arrays: Vec::new() }),
-        Some(Kind::Shard) => Ok(Found::Safetensors(place.to_owned())),
+        Some(Kind::Shard(format)) => Ok(Found::Shards(Shards::at(place, format))),
         Some(Kind::Picture) => {
             let message = "found a picture, expected the folder in which pictures are";
             Err(Error::new(ErrorKind::Foreign, message).with_path(place))
         }
         None => {
-            let message = "expected a folder, a .npy, .npz or .safetensors file";
+            let message =
+                format!("expected a folder, or a file of samples (.npy, {})", Format::names());
             Err(Error::new(ErrorKind::Foreign, message).with_path(place))
         }
     }
@@ -87,7 +88,7 @@ fn of_file(place: &Path) -> Result<Found> {
 fn in_folder(folder: &Path, options: OpenOptions) -> Result<Found> {
     let contents = Contents::of(folder)?;
     let both = parts_of(folder).map(|part| contents.folders.contains(&part));
-    let has_others = contents.npy > 0 || contents.shards;
+    let has_others = contents.npy > 0 || !contents.shards.is_empty();
     let has_own = has_others || contents.pictures > 0;
     // One of them alone is half of a pair, unless it is a folder among others.
     let is_pair = both == [true; 2] || both.contains(&true) && !has_own;
@@ -98,15 +99,16 @@ fn in_folder(folder: &Path, options: OpenOptions) -> Result<Found> {
     let kinds = [
         (contents.npy > 0, ".npy files"),
         (has_pictures, "pictures"),
-        (contents.shards, ".safetensors files"),
         (is_pair, "input/ with output/"),
     ];
-    let kinds: Vec<&str> = kinds.into_iter().filter_map(|(is, kind)| is.then_some(kind)).collect();
+    let kinds = kinds.into_iter().filter_map(|(is, kind)| is.then_some(kind.to_owned()));
+    let shards = contents.shards.iter().map(|format| format!(".{} files", format.name()));
+    let kinds: Vec<String> = kinds.chain(shards).collect();
     if kinds.len() > 1 {
         return Err(several_kinds(folder, &kinds));
     }
-    if contents.shards {
-        return Ok(Found::Safetensors(folder.to_owned()));
+    if let [format] = contents.shards[..] {
+        return Ok(Found::Shards(Shards::at(folder, format)));
     }
     if is_pair {
         return pair(folder, options);
@@ -123,8 +125,8 @@ fn in_folder(folder: &Path, options: OpenOptions) -> Result<Found> {
 /// A folder with all that is in its subfolders: two fields, or one.
 fn in_tree(folder: &Path, options: OpenOptions) -> Result<Found> {
     let contents = Contents::of(folder)?;
-    if contents.shards {
-        return Ok(Found::Safetensors(folder.to_owned()));
+    if let [format, ..] = contents.shards[..] {
+        return Ok(Found::Shards(Shards::at(folder, format)));
     }
     let [input, output] = parts_of(folder);
     let has_input = contents.folders.contains(&input);
@@ -260,12 +262,16 @@ fn named(folders: &[PathBuf]) -> String {
 
 #[cold]
 fn no_option(option: &str, found: &Found) -> Error {
-    let message = format!("{option} is for folders with a file per sample, found {found}");
+    let whose = match option {
+        ".fields(..)" => "files of several arrays or columns",
+        _ => "folders with a file per sample",
+    };
+    let message = format!("{option} is for {whose}, found {found}");
     Error::new(ErrorKind::Config, message).with_path(found.place())
 }
 
 #[cold]
-fn several_kinds(folder: &Path, kinds: &[&str]) -> Error {
+fn several_kinds(folder: &Path, kinds: &[impl Borrow<str>]) -> Error {
     let message = format!(
         "holds samples of more than one kind ({}); name the file or folder to read",
         kinds.join(", ")
@@ -331,9 +337,10 @@ fn no_classes(folder: &Path, below: &[PathBuf]) -> Error {
 fn nothing(folder: &Path, contents: &Contents) -> Error {
     let others = contents.others + contents.folders.len();
     let message = format!(
-        "no .npy file, {others} other entries; expected .npy or .safetensors files, pictures (.jpg, \
-         .jpeg, .png, .webp), a folder of pictures per class, pairs in input/ and output/, or the path \
-         of one .npz file"
+        "no .npy file, {others} other entries; expected .npy files, shards ({}), \
+         pictures (.jpg, .jpeg, .png, .webp), a folder of pictures per class, or pairs in input/ and \
+         output/",
+        Format::names()
     );
     Error::new(ErrorKind::Empty, message).with_path(folder)
 }
@@ -511,7 +518,7 @@ mod tests {
             (&["cat/a.jpg"], new().ragged("image", 2, 3), "axis 2 of \"image\""),
             (&["cat/a.jpg"], new().ragged("label", 0, 3), "that field is image"),
             (&["a.safetensors"], new().ragged("a", 0, 3), ".ragged(..) is for folders"),
-            (&["a.safetensors"], new().fields(["a"]), ".fields(..) is for .npz files"),
+            (&["a.safetensors"], new().fields(["a"]), ".fields(..) is for files of several arrays"),
         ] {
             let said = refused(files, options);
             assert!(said.contains(expected), "{said}");
@@ -521,10 +528,8 @@ mod tests {
         let dir = folder(&["a.npz"]);
         let npz = dir.path().join("a.npz");
         let found = new().fields(["x", "y"]).find(&npz).unwrap();
-        assert_eq!(
-            found,
-            Found::NpzFile { path: npz.clone(), arrays: vec!["x".into(), "y".into()] }
-        );
+        let Found::Shards(shards) = &found else { panic!("{found:?}") };
+        assert_eq!((shards.fields(), shards.place()), (&["x".to_owned(), "y".into()][..], &*npz));
         assert!(new().fields(["x"]).pattern("x", "*").find(&npz).is_err());
     }
 

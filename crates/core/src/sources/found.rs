@@ -1,15 +1,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::column::PICTURES;
 use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
 use super::folders::Survey;
 use super::open_options::OpenOptions;
+use super::shards::Shards;
 use crate::files::{Limits, Pattern, list};
-use crate::{
-    Error, ErrorKind, ImageFolder, NpyFile, NpzFile, Picture, Result, Safetensors, Source,
-    SourceExt, escaped,
-};
+use crate::{Error, ErrorKind, ImageFolder, NpyFile, Picture, Result, Source, SourceExt, escaped};
 
 /// What lies at a path, as far as names tell. `Display` says it in one line.
 ///
@@ -33,13 +32,6 @@ pub enum Found {
         /// The field `target`.
         target: PathBuf,
     },
-    /// A `.npz` file of arrays with a sample per row: [`NpzFile`].
-    NpzFile {
-        /// The file.
-        path: PathBuf,
-        /// The arrays that are read, or none for all.
-        arrays: Vec<String>,
-    },
     /// A folder with a file per sample, or several that are paired:
     /// [`NpyFolders`](crate::NpyFolders), or [`ImageFolders`](crate::ImageFolders) if there are
     /// pictures.
@@ -53,8 +45,9 @@ pub enum Found {
         /// The file, the field `target`.
         target: PathBuf,
     },
-    /// A `.safetensors` file, or a folder of such: [`Safetensors`].
-    Safetensors(PathBuf),
+    /// Files that hold many samples each: [`NpzFile`](crate::NpzFile),
+    /// [`Safetensors`](crate::Safetensors).
+    Shards(Shards),
     /// A folder with a folder of pictures per class: [`ImageFolder`].
     ImageClasses {
         /// The folder in which those of the classes are.
@@ -98,10 +91,6 @@ impl Found {
                 as_many(&inputs, &targets)?;
                 Box::new(inputs.zip(targets.named("target")?)?)
             }
-            Self::NpzFile { path, arrays } => {
-                let builder = NpzFile::builder(path).limits(limits);
-                Box::new(if arrays.is_empty() { builder } else { builder.fields(arrays) }.open()?)
-            }
             Self::Folders(folders) => return folders.survey(limits),
             Self::FolderAndRows { input, target } => {
                 let inputs = input.folders(limits)?;
@@ -111,7 +100,7 @@ impl Found {
                 inputs.check_rows(&targets)?;
                 return Ok(Survey::of(Box::new(inputs.zip(targets)?), ignored));
             }
-            Self::Safetensors(path) => Box::new(Safetensors::with_limits(path, limits)?),
+            Self::Shards(shards) => shards.open(limits)?,
             Self::ImageClasses { folder, picture } => {
                 let source = ImageFolder::builder(folder).picture(picture.clone()).open()?;
                 let ignored = source.ignored();
@@ -124,10 +113,8 @@ impl Found {
     /// The path that it was found at, or the folder in which its files are.
     pub fn place(&self) -> &Path {
         match self {
-            Self::NpyFile(path)
-            | Self::NpzFile { path, .. }
-            | Self::Safetensors(path)
-            | Self::ImageClasses { folder: path, .. } => path,
+            Self::NpyFile(path) | Self::ImageClasses { folder: path, .. } => path,
+            Self::Shards(shards) => shards.place(),
             Self::NpyFiles { input, .. } => input.parent().unwrap_or(input),
             Self::FolderAndRows { target, .. } => target.parent().unwrap_or(target),
             Self::Folders(folders) => match (folders.pair_of(), folders.fields()) {
@@ -144,7 +131,7 @@ impl Found {
     /// When a folder cannot be listed.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         Ok(match self {
-            Self::NpyFile(path) | Self::NpzFile { path, .. } => vec![path.clone()],
+            Self::NpyFile(path) => vec![path.clone()],
             Self::NpyFiles { input, target } => vec![input.clone(), target.clone()],
             Self::Folders(folders) => folders.files()?,
             Self::FolderAndRows { input, target } => {
@@ -152,11 +139,9 @@ impl Found {
                 files.push(target.clone());
                 files
             }
-            Self::Safetensors(_) | Self::ImageClasses { .. } => {
-                let Some((folder, extensions, recursive)) = self.folders().pop() else {
-                    return Ok(vec![self.place().to_owned()]);
-                };
-                let listing = list(folder, extensions, &Pattern::default(), recursive)?;
+            Self::Shards(shards) => shards.files()?,
+            Self::ImageClasses { folder, .. } => {
+                let listing = list(folder, &PICTURES, &Pattern::default(), true)?;
                 (0..listing.names.len()).map(|at| folder.join(listing.names.path(at))).collect()
             }
         })
@@ -181,10 +166,13 @@ impl Found {
     /// subfolders are read.
     fn folders(&self) -> Vec<(&Path, &'static [&'static str], bool)> {
         match self {
-            Self::NpyFile(_) | Self::NpyFiles { .. } | Self::NpzFile { .. } => Vec::new(),
-            Self::Safetensors(path) if path.is_dir() => vec![(path, &["safetensors"], false)],
-            Self::Safetensors(_) => Vec::new(),
-            Self::ImageClasses { folder, .. } => vec![(folder, &super::column::PICTURES, true)],
+            Self::NpyFile(_) | Self::NpyFiles { .. } => Vec::new(),
+            Self::Shards(shards) => shards
+                .folder()
+                .map(|folder| (folder, shards.extensions(), false))
+                .into_iter()
+                .collect(),
+            Self::ImageClasses { folder, .. } => vec![(folder, &PICTURES, true)],
             Self::Folders(folders) | Self::FolderAndRows { input: folders, .. } => {
                 let recursive = folders.is_recursive();
                 let fields = folders.fields().iter();
@@ -201,7 +189,7 @@ impl Found {
                 _ => return Vec::new(),
             },
             Self::NpyFiles { .. } => self.place(),
-            Self::Safetensors(path) if path.is_dir() => path,
+            Self::Shards(shards) if shards.folder().is_some() => shards.place(),
             _ => return Vec::new(),
         };
         Contents::of(folder).map_or_else(|_| Vec::new(), |found| found.folders_with(&Kind::FILES))
@@ -227,17 +215,13 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NpyFile(_) => f.write_str("a .npy file")?,
-            Self::NpzFile { .. } => f.write_str("a .npz file of arrays")?,
             Self::NpyFiles { .. } => f.write_str("a .npy file of inputs and one of targets")?,
             Self::Folders(folders) => write!(f, "{folders}")?,
             Self::FolderAndRows { input, target } => {
                 let target = target.file_name().unwrap_or_default().to_string_lossy();
                 write!(f, "{input} with targets in {}", escaped(&target))?;
             }
-            Self::Safetensors(path) if path.is_dir() => {
-                f.write_str("a folder of .safetensors files")?;
-            }
-            Self::Safetensors(_) => f.write_str("a .safetensors file")?,
+            Self::Shards(shards) => write!(f, "{shards}")?,
             Self::ImageClasses { .. } => f.write_str("a folder of pictures per class")?,
         }
         write!(f, ", {}", escaped(&self.place().to_string_lossy()))

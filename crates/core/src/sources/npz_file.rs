@@ -2,12 +2,29 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::format::{Folder, Format};
+use super::shards::Shards;
 use super::stacked::Stacked;
 use crate::error::{list_names, quoted};
 use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, open_path};
 use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
+
+pub(super) static FORMAT: Format = Format {
+    extensions: &["npz"],
+    of: " of arrays",
+    folder: Folder::OfOthers,
+    options: &[".fields(..)"],
+    open,
+};
+
+fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+    let path = shards.files()?.swap_remove(0);
+    let builder = NpzFile::builder(path).limits(limits);
+    let fields = shards.fields();
+    Ok(Box::new(if fields.is_empty() { builder } else { builder.fields(fields) }.open()?))
+}
 
 /// One `.npz` file of stacked arrays: each array is a field, named as its member without `.npy`, and
 /// the first axis of each is the sample axis. Fields come in the order in which the archive lists

@@ -5,7 +5,8 @@ use super::{find, found::Found};
 use crate::{Result, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy`, `.npz` or `.safetensors` file, or a folder of `.npy`
-/// files, of pictures, of one folder per class, of shards, or of pairs in `input/` and `output/`.
+/// files, of pictures, of one folder per class, of shards, or of pairs in `input/` and `output/`. Shards
+/// may also be a pattern: `train-{000..099}.safetensors` or `part-*.safetensors`.
 /// [`Found`] says what it was taken for, and [`OpenOptions`] has more ways to read folders.
 ///
 /// # Errors
@@ -38,7 +39,7 @@ pub struct OpenOptions {
     pub(super) recursive: bool,
     pub(super) ragged: Vec<(String, usize, usize)>,
     pub(super) patterns: Vec<(String, String)>,
-    pub(super) arrays: Vec<String>,
+    pub(super) fields: Vec<String>,
 }
 
 impl OpenOptions {
@@ -71,19 +72,19 @@ impl OpenOptions {
 
     /// Reads only these arrays of a `.npz` file, in this order. By default all are read.
     pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.arrays = names.into_iter().map(Into::into).collect();
+        self.fields = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The first option that was given, as its method.
-    pub(super) fn first(&self) -> Option<&'static str> {
+    /// The options that were given, as their methods.
+    pub(super) fn given(&self) -> impl Iterator<Item = &'static str> + use<> {
         let given = [
             (self.recursive, ".recursive()"),
             (!self.ragged.is_empty(), ".ragged(..)"),
             (!self.patterns.is_empty(), ".pattern(..)"),
-            (!self.arrays.is_empty(), ".fields(..)"),
+            (!self.fields.is_empty(), ".fields(..)"),
         ];
-        given.into_iter().find_map(|(is_given, option)| is_given.then_some(option))
+        given.into_iter().filter_map(|(is_given, option)| is_given.then_some(option))
     }
 
     /// Looks at the names at `place`, without opening a sample.

@@ -10,15 +10,24 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
+use super::format::{Folder, Format};
+use super::shards::Shards;
 use crate::codecs::Widening;
 use crate::error::{quoted, shortened};
 use crate::files::{
-    Limits, Opened, Pattern, Section, Stamp, files_max, foreign, list, open_path,
-    open_path_waiting, read_stored,
+    Limits, Opened, Section, Stamp, files_max, foreign, open_path, open_path_waiting, read_stored,
 };
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location,
     Result, Row, RowDType, Schema, Source,
+};
+
+pub(super) static FORMAT: Format = Format {
+    extensions: &["safetensors"],
+    of: "",
+    folder: Folder::OfShards,
+    options: &[],
+    open: |shards, limits| Ok(Box::new(Safetensors::of_files(&shards.files()?, limits)?)),
 };
 
 /// A `.safetensors` file, or a folder of such files: every named tensor is a field, and the first
@@ -76,8 +85,11 @@ impl Safetensors {
     ///
     /// As [`open`](Self::open).
     pub fn with_limits(path: impl AsRef<Path>, limits: Limits) -> Result<Self> {
-        let path = path.as_ref();
-        let paths = if path.is_dir() { shard_paths(path)? } else { vec![path.to_owned()] };
+        Self::of_files(&Shards::at(path.as_ref(), &FORMAT).files()?, limits)
+    }
+
+    /// Opens files whose samples follow one another, at least one.
+    fn of_files(paths: &[PathBuf], limits: Limits) -> Result<Self> {
         let mut shards: Vec<Shard> = Vec::new();
         let mut schema: Option<Schema> = None;
         let held_max = held_max();
@@ -99,7 +111,7 @@ impl Safetensors {
             };
             shards.push(shard);
         }
-        let empty = || Error::new(ErrorKind::Empty, "no .safetensors file").with_path(path);
+        let empty = || Error::new(ErrorKind::Empty, "no .safetensors file");
         let schema = schema.ok_or_else(empty)?;
         let len = shards.last().map_or(0, Shard::end);
         Ok(Self { schema, shards, len })
@@ -110,11 +122,6 @@ fn other_fields(found: &Schema, expected: &Schema, first: &Path) -> Error {
     let [found, expected] = [found, expected].map(|schema| shortened(schema.to_string()));
     let message = format!("found fields {found}, expected {expected} as in {first:?}");
     Error::new(ErrorKind::ShapeMismatch, message)
-}
-
-fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listing = list(folder, &["safetensors"], &Pattern::default(), false)?;
-    Ok((0..listing.names.len()).map(|i| folder.join(listing.names.path(i))).collect())
 }
 
 impl Source for Safetensors {

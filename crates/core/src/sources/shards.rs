@@ -1,0 +1,135 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::format::{Folder, Format};
+use super::open_options::OpenOptions;
+use crate::files::{Limits, Pattern, list};
+use crate::{Error, ErrorKind, Result, Source};
+
+/// Files of one format, each of which holds many samples, and how they are read. Their samples follow
+/// one another. [`Found`](crate::Found) finds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shards {
+    place: PathBuf,
+    /// Those that were named; those of a folder are listed when they are asked for.
+    named: Vec<PathBuf>,
+    format: &'static Format,
+    options: OpenOptions,
+}
+
+impl Shards {
+    /// The file at `place`, or those in the folder that it is.
+    pub(super) fn at(place: &Path, format: &'static Format) -> Self {
+        let place = place.to_owned();
+        Self { place, named: Vec::new(), format, options: OpenOptions::new() }
+    }
+
+    /// The files that the pattern `place` stands for.
+    pub(super) fn matching(place: &Path, files: Vec<PathBuf>) -> Result<Self> {
+        let refused = |kind, message: String| Err(Error::new(kind, message).with_path(place));
+        let mut format: Option<(&'static Format, &PathBuf)> = None;
+        for file in &files {
+            let Some(own) = Format::of_path(file) else {
+                let message = format!(
+                    "stands for {file:?}, expected files of many samples each ({})",
+                    Format::names()
+                );
+                return refused(ErrorKind::Foreign, message);
+            };
+            match format {
+                Some((other, first)) if other != own => {
+                    let message = format!("stands for {first:?} and {file:?}, expected one format");
+                    return refused(ErrorKind::Config, message);
+                }
+                _ => format = Some((own, file)),
+            }
+        }
+        match format {
+            Some((format, _)) if files.len() == 1 || format.folder == Folder::OfShards => {
+                let place = place.to_owned();
+                Ok(Self { place, named: files, format, options: OpenOptions::new() })
+            }
+            Some((format, _)) => {
+                let message = format!("stands for several .{} files, expected one", format.name());
+                refused(ErrorKind::Config, message)
+            }
+            None => refused(ErrorKind::Empty, "stands for no file".into()),
+        }
+    }
+
+    /// Reads them with these options.
+    ///
+    /// # Errors
+    ///
+    /// The first option that does not apply to the format.
+    pub(super) fn with(self, options: OpenOptions) -> std::result::Result<Self, &'static str> {
+        match options.given().find(|option| !self.format.options.contains(option)) {
+            Some(option) => Err(option),
+            None => Ok(Self { options, ..self }),
+        }
+    }
+
+    /// The path that was given: of a file or folder, or a pattern.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// The extension of the files, in lower case and without a dot.
+    pub fn extension(&self) -> &'static str {
+        self.format.name()
+    }
+
+    /// The fields that are read, or none for all.
+    pub fn fields(&self) -> &[String] {
+        &self.options.fields
+    }
+
+    /// The files, in the order of their samples.
+    ///
+    /// # Errors
+    ///
+    /// When a folder cannot be listed, and [`ErrorKind::Empty`] when it holds no such file.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        if !self.named.is_empty() {
+            return Ok(self.named.clone());
+        }
+        let Some(folder) = self.folder() else { return Ok(vec![self.place.clone()]) };
+        let listing = list(folder, self.format.extensions, &Pattern::default(), false)?;
+        if listing.names.len() == 0 {
+            let message = format!("no .{} file", self.format.name());
+            return Err(Error::new(ErrorKind::Empty, message).with_path(folder));
+        }
+        Ok((0..listing.names.len()).map(|at| folder.join(listing.names.path(at))).collect())
+    }
+
+    /// One of the files alone, read in the same way.
+    #[must_use]
+    pub fn alone(&self, file: &Path) -> Self {
+        Self { place: file.to_owned(), named: Vec::new(), ..self.clone() }
+    }
+
+    /// The folder of which all files of the format are read.
+    pub fn folder(&self) -> Option<&Path> {
+        (self.named.is_empty() && self.place.is_dir()).then_some(&*self.place)
+    }
+
+    pub(super) fn extensions(&self) -> &'static [&'static str] {
+        self.format.extensions
+    }
+
+    pub(super) fn open(&self, limits: Limits) -> Result<Box<dyn Source>> {
+        (self.format.open)(self, limits)
+    }
+}
+
+/// What they are, in one phrase.
+impl fmt::Display for Shards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Format { of, .. } = self.format;
+        match (self.named.len(), self.folder()) {
+            (2.., _) => write!(f, "{} .{} files{of}", self.named.len(), self.format.name()),
+            (_, Some(_)) => write!(f, "a folder of .{} files{of}", self.format.name()),
+            _ => write!(f, "a .{} file{of}", self.format.name()),
+        }
+    }
+}
