@@ -113,3 +113,8 @@ HOST_KERNEL(select_1)
 HOST_KERNEL(select_2)
 HOST_KERNEL(select_4)
 HOST_KERNEL(select_8)
+
+// The `f16` of `count` values of `f32`, whose bits are `first` and those that follow.
+extern "C" void tallow_host_halves(uint32_t first, uint32_t count, uint16_t *made) {
+    for (uint32_t at = 0; at < count; ++at) made[at] = to_half(bits_as<float>(first + at)).bits;
+}

@@ -84,6 +84,16 @@ kernels! {
     "select_8" tallow_host_select_8 tallow_watched_select_8(SelectArgs),
 }
 
+/// What the kernels make `f16` of: `made.len()` values whose bits are `first` and those that follow.
+#[cfg(test)]
+pub(super) fn halves(first: u32, made: &mut [u16]) {
+    unsafe extern "C" {
+        fn tallow_host_halves(first: u32, count: u32, made: *mut u16);
+    }
+    // SAFETY: `made` is that many elements that are written.
+    unsafe { tallow_host_halves(first, made.len() as u32, made.as_mut_ptr()) }
+}
+
 /// Runs `launch` on memory of the host, in blocks of `threads` threads.
 ///
 /// # Safety

@@ -1,6 +1,8 @@
 //! Every step of the catalogue on every type of pixel, and on values that few images have: NaN,
 //! infinities, and what is a little outside of the range. Both engines make the same of them.
 
+use half::slice::HalfFloatSliceExt as _;
+
 use super::*;
 
 /// What of an image is NaN, if one value of it was: that of [`ODD`].
@@ -332,4 +334,29 @@ fn any_number_of_channels_is_normalised_and_erased_each_by_its_own() {
             check(&chain, RowDType::F32, Layout::Chw, &[channels, 9, 11], Same::Bits);
         }
     }
+}
+
+/// Of all 2^32 of them. The `half` crate takes the processor's own instruction, which rounds as IEEE
+/// 754 says, as `cvt.rn.f16x2` of the devices does.
+#[test]
+fn every_f32_becomes_the_half_that_an_instruction_makes_of_it() {
+    const CHUNK: usize = 1 << 20;
+    std::thread::scope(|scope| {
+        for part in 0..4_u32 {
+            scope.spawn(move || {
+                let (mut made, mut expected) = (vec![0; CHUNK], vec![f16::ZERO; CHUNK]);
+                let mut values = vec![0_f32; CHUNK];
+                for first in (0..1_u32 << 30).step_by(CHUNK).map(|at| part << 30 | at) {
+                    host::halves(first, &mut made);
+                    let bits = bytemuck::cast_slice_mut::<f32, u32>(&mut values).iter_mut();
+                    bits.zip(first..=u32::MAX).for_each(|(value, bits)| *value = bits);
+                    expected.convert_from_f32_slice(&values);
+                    if made != bytemuck::cast_slice::<f16, u16>(&expected) {
+                        let at = (0..CHUNK).find(|&at| made[at] != expected[at].to_bits());
+                        panic!("{:#x}", first + at.unwrap_or_default() as u32);
+                    }
+                }
+            });
+        }
+    });
 }
