@@ -25,7 +25,7 @@
 //! people who come from PyTorch. Then:
 //!
 //! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],
-//!   [`NpzFile`], [`Safetensors`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
+//!   [`NpyShards`], [`NpzFile`], [`Safetensors`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
 //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
@@ -49,11 +49,11 @@ pub use tallow_core::{
     FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, Fingerprint, FingerprintBuilder, Found,
     FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Key,
     LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders,
-    NpyFoldersBuilder, NpzFile, NpzFileBuilder, OpenOptions, Order, Orientation, Picture,
-    Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView,
-    Safetensors, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt,
-    Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement, Zip, concat,
-    device, escaped, from_fn, from_fn_with, open, testing,
+    NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder, OpenOptions, Order,
+    Orientation, Picture, Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer,
+    RowDType, RowView, Safetensors, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle,
+    Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement,
+    Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, FreedMemory, Loader,
@@ -93,9 +93,9 @@ struct Readme;
 pub mod prelude {
     pub use tallow_core::{
         Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Memory, NpyFile,
-        NpyFolders, NpzFile, Picture, Result as SourceResult, Row, RowDType, RowView, Safetensors,
-        Sampler, Schema, Sequential, Shuffle, Source, SourceExt, SubsetSampler, Transform,
-        Weighted, WithReplacement, from_fn,
+        NpyFolders, NpyShards, NpzFile, Picture, Result as SourceResult, Row, RowDType, RowView,
+        Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt, SubsetSampler,
+        Transform, Weighted, WithReplacement, from_fn,
     };
     pub use tallow_loader::{Auto, Batch, Loader, LoaderBuilder, OnError, State};
     pub use tallow_transforms::{Augment, IMAGENET, map, map_drawn};

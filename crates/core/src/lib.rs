@@ -37,6 +37,7 @@ mod samplers;
 mod schema;
 mod source;
 mod sources;
+mod succession;
 pub mod testing;
 mod transform;
 
@@ -66,8 +67,8 @@ pub use source::Source;
 pub use sources::{
     FieldFiles, FieldFolder, FieldFolders, Found, FromFn, FromFnWith, ImageFolder,
     ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile, NpyFolders,
-    NpyFoldersBuilder, NpzFile, NpzFileBuilder, OpenOptions, Safetensors, Shards, Survey, from_fn,
-    from_fn_with, open,
+    NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder, OpenOptions,
+    Safetensors, Shards, Survey, from_fn, from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

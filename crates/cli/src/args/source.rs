@@ -36,6 +36,9 @@ pub(crate) struct SourceArgs {
     /// others, which must have as many samples
     #[arg(long = "array", value_name = "NAME")]
     pub(crate) arrays: Vec<String>,
+    /// Read each .npy file of a folder, or of a pattern in quotes, as many samples: one per row
+    #[arg(long)]
+    pub(crate) stacked: bool,
     /// Read only the files of a folder whose name without extension matches, like target:*_mask,
     /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
@@ -64,6 +67,7 @@ impl SourceArgs {
             add("--array", name.as_ref());
         }
         words.extend(self.recursive.then(|| "--recursive".to_owned()));
+        words.extend(self.stacked.then(|| "--stacked".to_owned()));
         words.join(" ")
     }
 }

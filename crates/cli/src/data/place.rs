@@ -32,6 +32,7 @@ pub(crate) fn find(args: &SourceArgs) -> tallow::SourceResult<Found> {
         .fold(options, |options, Ragged { field, axis, max }| options.ragged(field, *axis, *max));
     let options = options.fields(&args.arrays);
     let options = if args.recursive { options.recursive() } else { options };
+    let options = if args.stacked { options.stacked() } else { options };
     match &args.source {
         None => options.find_fields(args.fields.iter().cloned()),
         Some(path) => {
@@ -149,6 +150,7 @@ mod tests {
             ragged: Vec::new(),
             arrays: Vec::new(),
             patterns: Vec::new(),
+            stacked: false,
         }
     }
 

@@ -92,6 +92,10 @@ impl fmt::Display for Spread {
             let options: Vec<String> = axes.iter().map(option).collect();
             write!(f, " in {}: use {}", lengths.join(" and "), options.join(" "))?;
         }
+        // So differ files of many samples, which the first axis counts.
+        if self.other_rank == 0 && matches!(axes[..], [Axis { axis: 0, .. }]) {
+            f.write_str(", or --stacked if each file holds many samples")?;
+        }
         match self.other_rank {
             0 => Ok(()),
             others => write!(f, "; {} another number of axes", counted_have(others)),
@@ -118,6 +122,10 @@ mod tests {
             "2 of 3 files of input differ from u8[3, 20, 30] in axis 1 (10 to 20) and axis 2 (30 \
              to 47): use --ragged input:1:20 --ragged input:2:47"
         );
+        let mut first = Spread::among(&Field::new("x", RowDType::U8, &[40, 3]), 2);
+        first.add(&[7, 3]);
+        let said = first.to_string();
+        assert!(said.ends_with("--ragged x:0:40, or --stacked if each file holds many samples"));
         spread.add(&[]);
         assert!(spread.to_string().ends_with("; 1 has another number of axes"), "{spread}");
     }

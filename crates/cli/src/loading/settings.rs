@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use tallow::{Augment, FieldFiles, FieldFolder, FieldFolders, Found, OnError, Picture, Plan};
+use tallow::{
+    Augment, FieldFiles, FieldFolder, FieldFolders, Found, OnError, OpenOptions, Picture, Plan,
+    Shards,
+};
 
 use crate::args::{DeviceArg, Last, LoadArgs};
 use crate::terminal::shell;
@@ -46,10 +49,7 @@ fn source(found: &Found) -> String {
             let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
             format!("let source = NpyFile::open({input:?})?.zip({target})?;\n")
         }
-        Found::Shards(shards) if !shards.fields().is_empty() => {
-            let (place, fields) = (shards.place(), shards.fields());
-            format!("let source = OpenOptions::new().fields({fields:?}).open({place:?})?;\n")
-        }
+        Found::Shards(shards) if *shards.options() != OpenOptions::new() => of_shards(shards),
         Found::ImageClasses { folder, picture } if *picture == Picture::rgb() => {
             format!("let source = ImageFolder::open({folder:?})?;\n")
         }
@@ -63,6 +63,18 @@ fn source(found: &Found) -> String {
         }
         found => format!("let source = tallow::open({:?})?;\n", found.place()),
     }
+}
+
+/// Shards that are read with options.
+fn of_shards(shards: &Shards) -> String {
+    let mut options = "OpenOptions::new()".to_owned();
+    if !shards.fields().is_empty() {
+        options += &format!(".fields({:?})", shards.fields());
+    }
+    if shards.options().is_stacked() {
+        options += ".stacked()";
+    }
+    format!("let source = {options}.open({:?})?;\n", shards.place())
 }
 
 /// As the library opens them.
@@ -145,8 +157,6 @@ pub(crate) fn command_line() -> String {
 
 #[cfg(test)]
 mod tests {
-    use tallow::OpenOptions;
-
     use super::*;
 
     #[test]
@@ -176,6 +186,11 @@ mod tests {
         let mixed = OpenOptions::new().find_fields(fields).unwrap();
         let code = source(&mixed);
         assert!(code.contains(".array(\"x\", ") && code.contains(r#".masks("a\"b", "#), "{code}");
+        let inputs = path("input");
+        assert_eq!(
+            of(OpenOptions::new().stacked(), "input"),
+            format!("let source = OpenOptions::new().stacked().open({inputs:?})?;\n")
+        );
         let classes = OpenOptions::new().ragged("image", 1, 100).find(root.join("photos/..")).ok();
         assert!(classes.is_none(), "a pair has no field image");
     }

@@ -375,6 +375,7 @@ mod tests {
             ragged: Vec::new(),
             arrays: Vec::new(),
             patterns: Vec::new(),
+            stacked: false,
         }
     }
 

@@ -22,6 +22,7 @@ mod pictures;
 mod preview;
 mod run;
 mod shell;
+mod stacked;
 mod tester;
 mod trace;
 mod tune;

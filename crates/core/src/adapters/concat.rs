@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 
+use crate::error::shortened;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
 
 /// The samples of one source, then those of another of the same schema.
@@ -13,10 +14,7 @@ pub struct Concat<A, B> {
 
 impl<A: Source, B: Source> Concat<A, B> {
     pub(super) fn new(first: A, second: B) -> Result<Self> {
-        if first.schema() != second.schema() {
-            let message = format!("found {}, expected {}", second.schema(), first.schema());
-            return Err(Error::new(ErrorKind::ShapeMismatch, message));
-        }
+        check_schema(second.schema(), first.schema(), "the first source")?;
         if first.len().checked_add(second.len()).is_none() {
             let message =
                 format!("{} and {} samples, more than can be counted", first.len(), second.len());
@@ -32,6 +30,39 @@ impl<A: Source, B: Source> Concat<A, B> {
             Some(rest) => then(&self.second, rest),
         }
     }
+}
+
+/// Whether samples of the schema `found` can follow those of `first`, whose schema is `expected`.
+pub(super) fn check_schema(found: &Schema, expected: &Schema, first: &str) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(other_schema(found, expected, first)) }
+}
+
+/// That two schemas differ, in what, and what to do where names are the reason.
+#[cold]
+fn other_schema(found: &Schema, expected: &Schema, first: &str) -> Error {
+    let (own, others) = (found.fields(), expected.fields());
+    let lacks =
+        |fields: &[Field], field: &&Field| fields.iter().all(|other| other.name() != field.name());
+    let names = |fields: &[Field]| fields.iter().map(|it| it.name().to_owned()).collect::<Vec<_>>();
+    let absent = others.iter().find(|field| lacks(own, field));
+    let spare = own.iter().find(|field| lacks(others, field));
+    let is_in_order = names(own) == names(others);
+    let advice = match (spare, absent) {
+        (Some(spare), Some(absent)) => {
+            format!("; rename it, as in .rename({:?}, {:?})", spare.name(), absent.name())
+        }
+        (None, Some(absent)) => format!("; there is no field {:?}", absent.name()),
+        _ if is_in_order => String::new(),
+        _ => format!("; choose the fields with .select({:?})", names(others)),
+    };
+    let mut pairs = own.iter().zip(others);
+    let (found, expected) = match pairs.find(|(own, other)| own != other) {
+        Some((own, other)) if is_in_order => (own.to_string(), other.to_string()),
+        _ => (found.to_string(), expected.to_string()),
+    };
+    let [found, expected] = [found, expected].map(shortened);
+    let message = format!("found {found}, expected {expected} as in {first}{advice}");
+    Error::new(ErrorKind::ShapeMismatch, message)
 }
 
 impl<A: Source, B: Source> Source for Concat<A, B> {
@@ -73,13 +104,38 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::counting;
-    use crate::{ErrorKind, Source as _, SourceExt};
+    use super::*;
+    use crate::{RowDType, SourceExt, from_fn};
 
     #[test]
     fn other_schemas_are_refused() {
-        let error = counting("a", 0, 3).concat(counting("b", 0, 4)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ShapeMismatch);
-        assert_eq!(error.message(), "found b: u32[], expected a: u32[]");
+        let message = |one: &[&str], two: &[&str]| {
+            let source = |names: &[&str]| {
+                let field = |name: &&str| match name.strip_prefix('*') {
+                    Some(name) => Field::new(name, RowDType::F32, &[2]),
+                    None => Field::new(*name, RowDType::U8, &[]),
+                };
+                let schema = Schema::new(names.iter().map(field).collect()).unwrap();
+                from_fn(schema, 3, |_, _| Ok(()))
+            };
+            let error = source(one).concat(source(two)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ShapeMismatch);
+            error.message().to_owned()
+        };
+        assert_eq!(
+            message(&["a", "x"], &["b", "x"]),
+            "found b: u8[]; x: u8[], expected a: u8[]; x: u8[] as in the first source; rename it, as \
+             in .rename(\"b\", \"a\")"
+        );
+        assert_eq!(
+            message(&["a", "x"], &["a", "*x"]),
+            "found x: f32[2], expected x: u8[] as in the first source"
+        );
+        for other in [&["x", "a"][..], &["a", "x", "y"]] {
+            let said = message(&["a", "x"], other);
+            assert!(said.ends_with("choose the fields with .select([\"a\", \"x\"])"), "{said}");
+        }
+        assert!(message(&["a", "x"], &["a"]).ends_with("there is no field \"x\""));
     }
 
     #[test]

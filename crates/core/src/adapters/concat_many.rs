@@ -1,21 +1,27 @@
 use std::borrow::Cow;
 
+use super::concat::check_schema;
+use crate::succession::Succession;
 use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
 
 /// The samples of all `sources`, one source after the other. All must have the same schema.
 ///
-/// Sources of different types go together as `Box<dyn Source>`. However many there are, a sample is
-/// found with one binary search.
+/// Sources of different types go together once they are [`boxed`](crate::SourceExt::boxed). However
+/// many there are, a sample is found with one binary search.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
-/// use tallow_core::{Memory, Source, concat};
+/// use tallow_core::{Memory, Source, SourceExt, concat};
 ///
 /// let part = |from, to| Memory::new([("x", Tensor::arange(from, to, &Device::Cpu)?)]);
 /// let source = concat([part(0i64, 10)?, part(10, 15)?, part(15, 40)?])?;
 /// assert_eq!(source.len(), 40);
+///
+/// let few = part(0, 100)?.subset([3, 14, 15])?;
+/// let source = concat([source.boxed(), few.boxed()])?;
+/// assert_eq!(source.len(), 43);
 /// # Ok::<(), tallow_core::Error>(())
 /// ```
 ///
@@ -29,24 +35,14 @@ pub fn concat<S: Source>(sources: impl IntoIterator<Item = S>) -> Result<ConcatM
         return Err(Error::new(ErrorKind::Config, "found no source, expected at least one"));
     };
     let expected = first.schema();
-    let mut ends = Vec::with_capacity(sources.len());
-    let mut end = 0usize;
+    let mut samples = Succession::default();
     for (i, source) in sources.iter().enumerate() {
-        let found = source.schema();
-        if found != expected {
-            let message = format!("source {i}: found {found}, expected {expected} as in source 0");
-            return Err(Error::new(ErrorKind::ShapeMismatch, message));
-        }
-        let len = source.len();
-        let Some(sum) = end.checked_add(len) else {
-            let message =
-                format!("source {i}: {len} samples after {end} others, more than can be counted");
-            return Err(Error::new(ErrorKind::TooLarge, message));
-        };
-        end = sum;
-        ends.push(end);
+        let place =
+            |error: Error| Error::new(error.kind(), format!("source {i}: {}", error.message()));
+        check_schema(source.schema(), expected, "source 0").map_err(place)?;
+        samples.push(source.len(), "samples").map_err(place)?;
     }
-    Ok(ConcatMany { sources, ends })
+    Ok(ConcatMany { sources, samples })
 }
 
 /// The source that [`concat()`] makes.
@@ -54,17 +50,14 @@ pub fn concat<S: Source>(sources: impl IntoIterator<Item = S>) -> Result<ConcatM
 pub struct ConcatMany<S> {
     /// At least one.
     sources: Vec<S>,
-    /// The sample after the last of each source.
-    ends: Vec<usize>,
+    samples: Succession,
 }
 
 impl<S: Source> ConcatMany<S> {
     /// The source that has sample `index`, and its index there.
     fn at(&self, index: usize) -> (&S, usize) {
-        assert!(index < self.len(), "sample {index} of {}", self.len());
-        let at = self.ends.partition_point(|&end| end <= index);
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        (&self.sources[at], index - start)
+        let (at, index) = self.samples.find(index);
+        (&self.sources[at], index)
     }
 }
 
@@ -74,7 +67,7 @@ impl<S: Source> Source for ConcatMany<S> {
     }
 
     fn len(&self) -> usize {
-        self.ends[self.ends.len() - 1]
+        self.samples.len()
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
@@ -129,11 +122,8 @@ mod tests {
 
     #[test]
     fn boxes_of_different_sources_go_together() {
-        let boxed: [Box<dyn Source>; 2] = [
-            Box::new(counting("a", 0, 3)),
-            Box::new(counting("b", 3, 4).rename("b", "a").unwrap()),
-        ];
-        let source = concat(boxed).unwrap();
+        let renamed = counting("b", 3, 4).rename("b", "a").unwrap();
+        let source = concat([counting("a", 0, 3).boxed(), renamed.boxed()]).unwrap();
         assert_eq!((source.len(), value(&source, 6, 0)), (7, 6));
     }
 
@@ -150,11 +140,14 @@ mod tests {
         let error = concat(Vec::<Box<dyn Source>>::new()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(error.message(), "found no source, expected at least one");
-        let boxed: [Box<dyn Source>; 2] =
-            [Box::new(counting("a", 0, 3)), Box::new(counting("b", 0, 3))];
-        let error = concat(boxed).err().unwrap();
+        let error = concat([counting("a", 0, 3).boxed(), counting("b", 0, 3).boxed()]).err();
+        let error = error.unwrap();
         assert_eq!(error.kind(), ErrorKind::ShapeMismatch);
-        assert_eq!(error.message(), "source 1: found b: u32[], expected a: u32[] as in source 0");
+        assert_eq!(
+            error.message(),
+            "source 1: found b: u32[], expected a: u32[] as in source 0; rename it, as in \
+             .rename(\"b\", \"a\")"
+        );
         let error = concat([counting("a", 0, usize::MAX), counting("a", 0, 1)]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
         let words =

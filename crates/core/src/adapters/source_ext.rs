@@ -70,6 +70,15 @@ pub trait SourceExt: Source + Sized {
         Zip::new(self, other)
     }
 
+    /// This source on the heap, without its type: for a list of sources of several types, as
+    /// [`concat`](crate::concat) takes it, and for what a function returns that may be one or another.
+    fn boxed<'a>(self) -> Box<dyn Source + 'a>
+    where
+        Self: 'a,
+    {
+        Box::new(self)
+    }
+
     /// The samples of this source, then those of `other`. Use the function
     /// [`concat`](crate::concat) for more than two.
     ///

@@ -93,6 +93,12 @@ impl<'a> Row<'a> {
         self.stop
     }
 
+    /// The loader's stop flag, apart from the borrow of the row.
+    pub(crate) fn stop_flag(&self) -> impl Fn() -> bool + use<'a> {
+        let stop = self.stop;
+        move || is_stopped(stop)
+    }
+
     /// Where work on the row leaves its traces, if anywhere.
     pub fn mark(&self) -> Option<&'a RowMark> {
         self.mark

@@ -39,11 +39,19 @@ const BESIDE_MAX: usize = 8;
 
 /// What lies at `place`, to which all options apply.
 pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
+    let told = |file: &Path| options.format_of(file).or_else(|| Format::of_path(file));
     if let Some(files) = wildcards::expand(place)? {
-        return shards_with(Shards::matching(place, files)?, options);
+        return shards_with(Shards::matching(place, files, told)?, options);
     }
     let metadata =
         std::fs::metadata(place).map_err(|error| Error::io("open", error).with_path(place))?;
+    let format = match metadata.is_dir() {
+        true => options.format_in(place)?,
+        false => options.format_of(place),
+    };
+    if let Some(format) = format {
+        return shards_with(Shards::at(place, format), options);
+    }
     let given = options.clone();
     let found = match (metadata.is_dir(), options.recursive) {
         (true, true) => in_tree(place, options),
@@ -53,6 +61,7 @@ pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
     match found {
         Found::Shards(shards) => shards_with(shards, given),
         _ if !given.fields.is_empty() => Err(no_option(".fields(..)", &found)),
+        _ if given.is_stacked => Err(no_option(".stacked()", &found)),
         Found::Folders(_) | Found::FolderAndRows { .. } => Ok(found),
         Found::ImageClasses { folder, .. } => classes_with(folder, &given),
         _ => match given.given().next() {
@@ -264,6 +273,7 @@ fn named(folders: &[PathBuf]) -> String {
 fn no_option(option: &str, found: &Found) -> Error {
     let whose = match option {
         ".fields(..)" => "files of several arrays or columns",
+        ".stacked()" => "files of arrays of many samples each",
         _ => "folders with a file per sample",
     };
     let message = format!("{option} is for {whose}, found {found}");

@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
-use super::{find, found::Found};
+use super::format::Format;
+use super::{find, found::Found, npy_shards};
 use crate::{Result, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy`, `.npz` or `.safetensors` file, or a folder of `.npy`
@@ -40,6 +42,7 @@ pub struct OpenOptions {
     pub(super) ragged: Vec<(String, usize, usize)>,
     pub(super) patterns: Vec<(String, String)>,
     pub(super) fields: Vec<String>,
+    pub(super) is_stacked: bool,
 }
 
 impl OpenOptions {
@@ -76,6 +79,31 @@ impl OpenOptions {
         self
     }
 
+    /// Takes each `.npy` file of a folder or pattern for many samples, which its first axis counts:
+    /// [`NpyShards`](crate::NpyShards). By default a file in a folder is a sample, since nothing in it
+    /// says otherwise.
+    pub fn stacked(mut self) -> Self {
+        self.is_stacked = true;
+        self
+    }
+
+    /// Whether [`stacked`](Self::stacked) was asked for.
+    pub fn is_stacked(&self) -> bool {
+        self.is_stacked
+    }
+
+    /// The format of a file where these options tell it.
+    pub(super) fn format_of(&self, file: &Path) -> Option<&'static Format> {
+        let name = file.file_name()?.as_encoded_bytes();
+        (self.is_stacked && Kind::of(name) == Some(Kind::Npy)).then_some(&npy_shards::FORMAT)
+    }
+
+    /// The format of the files in a folder where these options tell it.
+    pub(super) fn format_in(&self, folder: &Path) -> Result<Option<&'static Format>> {
+        let is_stacked = self.is_stacked && Contents::count(folder, false)?[0] > 0;
+        Ok(is_stacked.then_some(&npy_shards::FORMAT))
+    }
+
     /// The options that were given, as their methods.
     pub(super) fn given(&self) -> impl Iterator<Item = &'static str> + use<> {
         let given = [
@@ -83,6 +111,7 @@ impl OpenOptions {
             (!self.ragged.is_empty(), ".ragged(..)"),
             (!self.patterns.is_empty(), ".pattern(..)"),
             (!self.fields.is_empty(), ".fields(..)"),
+            (self.is_stacked, ".stacked()"),
         ];
         given.into_iter().filter_map(|(is_given, option)| is_given.then_some(option))
     }

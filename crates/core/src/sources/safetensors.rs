@@ -14,9 +14,8 @@ use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::codecs::Widening;
 use crate::error::{quoted, shortened};
-use crate::files::{
-    Limits, Opened, Section, Stamp, files_max, foreign, open_path, open_path_waiting, read_stored,
-};
+use crate::files::{Limits, SampleFile, Section, foreign, held_max, read_stored};
+use crate::succession::Succession;
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location,
     Result, Row, RowDType, Schema, Source,
@@ -40,20 +39,13 @@ pub(super) static FORMAT: Format = Format {
 pub struct Safetensors {
     schema: Schema,
     shards: Vec<Shard>,
-    len: usize,
+    samples: Succession,
 }
 
 #[derive(Debug)]
 struct Shard {
-    path: PathBuf,
-    location: Location,
-    /// The open file; `None` for shards beyond [`held_max`], which are opened for each read, so
-    /// that a folder of many shards does not use up the process's descriptors.
-    file: Option<File>,
-    opened: Opened,
+    file: SampleFile,
     header_hash: Fingerprint,
-    /// The first sample of this shard.
-    start: usize,
     samples: usize,
     tensors: Vec<TensorPlace>,
 }
@@ -91,30 +83,22 @@ impl Safetensors {
     /// Opens files whose samples follow one another, at least one.
     fn of_files(paths: &[PathBuf], limits: Limits) -> Result<Self> {
         let mut shards: Vec<Shard> = Vec::new();
+        let mut samples = Succession::default();
         let mut schema: Option<Schema> = None;
-        let held_max = held_max();
-        for (i, path) in paths.iter().enumerate() {
-            let start = shards.last().map_or(0, Shard::end);
+        let held = held_max();
+        for (at, path) in paths.iter().enumerate() {
             let place = |error: Error| error.with_path(path);
-            let (shard, fields) = Shard::open(path, start, i < held_max, &limits).map_err(place)?;
+            let (shard, fields) = Shard::open(path, at, held, &limits).map_err(place)?;
             match &schema {
                 None => schema = Some(fields),
                 Some(expected) if *expected == fields => {}
                 Some(expected) => return Err(place(other_fields(&fields, expected, &paths[0]))),
             }
-            let Some(_) = start.checked_add(shard.samples) else {
-                let message = format!(
-                    "{} samples after the {start} of the shards before it, more than can be counted",
-                    shard.samples
-                );
-                return Err(place(Error::new(ErrorKind::TooLarge, message)));
-            };
+            samples.push(shard.samples, "samples").map_err(place)?;
             shards.push(shard);
         }
         let empty = || Error::new(ErrorKind::Empty, "no .safetensors file");
-        let schema = schema.ok_or_else(empty)?;
-        let len = shards.last().map_or(0, Shard::end);
-        Ok(Self { schema, shards, len })
+        Ok(Self { schema: schema.ok_or_else(empty)?, shards, samples })
     }
 }
 
@@ -130,7 +114,7 @@ impl Source for Safetensors {
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.samples.len()
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
@@ -142,28 +126,27 @@ impl Source for Safetensors {
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
-        let shard = self.shard(index);
-        Cow::Owned(format!("{}[{}]", shard.path.display(), index - shard.start))
+        let (shard, own) = self.shard(index);
+        Cow::Owned(format!("{}[{own}]", shard.file.path().display()))
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
-        self.schema.holds(field).then(|| self.shard(index).location.clone())
+        self.schema.holds(field).then(|| self.shard(index).0.file.location().clone())
     }
 
     /// The headers and lengths of all shards represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("safetensors").text(&self.schema.to_string());
         let add = |print: FingerprintBuilder, shard: &Shard| {
-            print.with(shard.header_hash).number(shard.opened.bytes())
+            print.with(shard.header_hash).number(shard.file.bytes())
         };
         self.shards.iter().fold(start, add).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
-        let shard = self.shard(index);
+        let (shard, own) = self.shard(index);
         for place in &shard.tensors {
-            let offset = place.offset_of(index - shard.start);
-            visit(&Extent::part(shard.location.clone(), offset, place.stored_bytes));
+            visit(&shard.file.extent(place.offset_of(own), place.stored_bytes));
         }
     }
 }
@@ -176,36 +159,26 @@ impl Safetensors {
         fields: impl Iterator<Item = usize> + Clone,
         row: &mut Row<'_>,
     ) -> Result<()> {
-        let shard = self.shard(index);
-        let place = |error: Error| error.with_path(&shard.path).with_index(index);
-        shard.read(index - shard.start, fields, row).map_err(place)
+        let (shard, own) = self.shard(index);
+        shard.read(own, fields, row).map_err(|error| error.with_index(index))
     }
 
-    fn shard(&self, index: usize) -> &Shard {
-        assert!(index < self.len, "sample {index} of {}", self.len);
-        &self.shards[self.shards.partition_point(|shard| shard.end() <= index)]
+    /// The shard that has sample `index`, and the sample's number there.
+    fn shard(&self, index: usize) -> (&Shard, usize) {
+        let (at, own) = self.samples.find(index);
+        (&self.shards[at], own)
     }
-}
-
-/// How many shards keep their files open: few enough to leave most descriptors to the process.
-fn held_max() -> usize {
-    const HELD_MAX: u64 = 64;
-    files_max().map_or(HELD_MAX, |limit| HELD_MAX.min(limit / 4)) as usize
 }
 
 impl Shard {
-    /// The sample after the last.
-    fn end(&self) -> usize {
-        self.start + self.samples
-    }
-
-    fn open(path: &Path, start: usize, hold: bool, limits: &Limits) -> Result<(Self, Schema)> {
-        let file = open_path(path)?;
-        let (stamp, head) = Stamp::at_rest(&file, |stamp| read_head(&file, stamp.bytes, limits))?;
+    fn open(path: &Path, at: usize, held: usize, limits: &Limits) -> Result<(Self, Schema)> {
+        let (file, head) = SampleFile::open(path, at, held, |file, bytes| {
+            read_head(file, bytes, limits).map(|head| (head.clone(), head))
+        })?;
         let header = &head[LENGTH_BYTES..];
         let metadata = parse_header(header)?;
         let data_start = head.len() as u64;
-        check_end(data_start, metadata.data_len() as u64, stamp.bytes)?;
+        check_end(data_start, metadata.data_len() as u64, file.bytes())?;
         let mut fields = Vec::new();
         let mut tensors = Vec::new();
         let mut samples = None;
@@ -225,12 +198,8 @@ impl Shard {
             return Err(Error::new(ErrorKind::Empty, "the file holds no tensor"));
         }
         let header_hash = Fingerprint::of("header").bytes(header).finish();
-        let opened = Opened::new(stamp, &head);
-        let file = hold.then_some(file);
         let samples = samples.unwrap_or(0);
-        let (path, location) = (path.to_owned(), Location::file(path));
-        let this = Self { path, location, file, opened, header_hash, start, samples, tensors };
-        Ok((this, Schema::new(fields)?))
+        Ok((Self { file, header_hash, samples, tensors }, Schema::new(fields)?))
     }
 
     fn read(
@@ -239,15 +208,7 @@ impl Shard {
         fields: impl Iterator<Item = usize> + Clone,
         row: &mut Row<'_>,
     ) -> Result<()> {
-        let opened;
-        let file = match &self.file {
-            Some(file) => file,
-            None => {
-                opened = open_path_waiting(&self.path, &|| row.is_stopped())?;
-                &opened
-            }
-        };
-        self.opened.read(file, || {
+        self.file.read(&row.stop_flag(), |file| {
             let mut fields = fields.clone().enumerate();
             fields.try_for_each(|(i, at)| self.tensors[at].read(file, index, &mut row.field(i)))
         })

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::contents::Kind;
 use super::format::{Folder, Format};
 use super::open_options::OpenOptions;
-use crate::files::{Limits, Pattern, list};
+use crate::files::{Limits, Pattern, list, wildcards};
 use crate::{Error, ErrorKind, Result, Source};
 
 /// Files of one format, each of which holds many samples, and how they are read. Their samples follow
@@ -24,14 +25,31 @@ impl Shards {
         Self { place, named: Vec::new(), format, options: OpenOptions::new() }
     }
 
-    /// The files that the pattern `place` stands for.
-    pub(super) fn matching(place: &Path, files: Vec<PathBuf>) -> Result<Self> {
+    /// What `place` stands for, which is known to be of this format: a file, those in a folder, or those
+    /// of a pattern.
+    pub(super) fn of(place: &Path, format: &'static Format) -> Result<Self> {
+        match wildcards::expand(place)? {
+            None => Ok(Self::at(place, format)),
+            Some(named) => Ok(Self { named, ..Self::at(place, format) }),
+        }
+    }
+
+    /// The files that the pattern `place` stands for, of which `format_of` tells the format.
+    pub(super) fn matching(
+        place: &Path,
+        files: Vec<PathBuf>,
+        format_of: impl Fn(&Path) -> Option<&'static Format>,
+    ) -> Result<Self> {
         let refused = |kind, message: String| Err(Error::new(kind, message).with_path(place));
         let mut format: Option<(&'static Format, &PathBuf)> = None;
         for file in &files {
-            let Some(own) = Format::of_path(file) else {
+            let Some(own) = format_of(file) else {
+                let advice = match Kind::of(file.as_os_str().as_encoded_bytes()) {
+                    Some(Kind::Npy) => "; add .stacked() if each of these is many samples",
+                    _ => "",
+                };
                 let message = format!(
-                    "stands for {file:?}, expected files of many samples each ({})",
+                    "stands for {file:?}, expected files of many samples each ({}){advice}",
                     Format::names()
                 );
                 return refused(ErrorKind::Foreign, message);
@@ -45,9 +63,8 @@ impl Shards {
             }
         }
         match format {
-            Some((format, _)) if files.len() == 1 || format.folder == Folder::OfShards => {
-                let place = place.to_owned();
-                Ok(Self { place, named: files, format, options: OpenOptions::new() })
+            Some((format, _)) if files.len() == 1 || format.folder != Folder::OfOthers => {
+                Ok(Self { named: files, ..Self::at(place, format) })
             }
             Some((format, _)) => {
                 let message = format!("stands for several .{} files, expected one", format.name());
@@ -82,6 +99,11 @@ impl Shards {
     /// The fields that are read, or none for all.
     pub fn fields(&self) -> &[String] {
         &self.options.fields
+    }
+
+    /// How they are read.
+    pub fn options(&self) -> &OpenOptions {
+        &self.options
     }
 
     /// The files, in the order of their samples.

@@ -87,15 +87,27 @@ impl Stacked {
         }
     }
 
+    /// Bytes of the rows that are held in memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.rows {
+            Rows::File(_) => 0,
+            Rows::Memory(rows, _) => rows.len(),
+        }
+    }
+
+    /// Reads sample `index` where rows are held in memory.
+    pub(super) fn read_held(&self, index: usize, field: &mut FieldMut<'_>) -> Option<Result<()>> {
+        let bytes = self.stored_bytes();
+        let Rows::Memory(rows, start) = &self.rows else { return None };
+        Some(self.header.widening.write(&rows[start + index * bytes..][..bytes], field))
+    }
+
     /// Reads sample `index`, of `file` if it is there.
     pub(super) fn read(&self, file: &File, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
         let bytes = self.stored_bytes();
         let start = match &self.rows {
             Rows::File(start) => start + (index * bytes) as u64,
-            Rows::Memory(rows, start) => {
-                let row = &rows[start + index * bytes..][..bytes];
-                return self.header.widening.write(row, field);
-            }
+            Rows::Memory(..) => return self.read_held(index, field).unwrap_or(Ok(())),
         };
         if self.header.is_plain() {
             return field.read_at(file, start).map_err(|error| error.with_offset(start));

@@ -1,0 +1,82 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::open::{files_max, open_path, open_path_waiting};
+use super::{Extent, Location, Opened, Stamp};
+use crate::{Error, Result};
+
+/// A file of many samples, as it was when it was opened.
+///
+/// The first few files of a source stay open. Others are opened for each read, so that a source of many
+/// files does not use up the process's descriptors.
+#[derive(Debug)]
+pub(crate) struct SampleFile {
+    path: PathBuf,
+    location: Location,
+    file: Option<File>,
+    opened: Opened,
+}
+
+/// How many files a source keeps open: few enough to leave most descriptors to the process.
+pub(crate) fn held_max() -> usize {
+    const HELD_MAX: u64 = 64;
+    files_max().map_or(HELD_MAX, |limit| HELD_MAX.min(limit / 4)) as usize
+}
+
+impl SampleFile {
+    /// Opens file number `at` of a source that keeps `held` open. While the file is at rest, `read`
+    /// makes of it, with its length, what the source must know, and returns what the file begins with.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening and of `read`, with the path.
+    pub(crate) fn open<T>(
+        path: &Path,
+        at: usize,
+        held: usize,
+        read: impl FnOnce(&File, u64) -> Result<(T, Vec<u8>)>,
+    ) -> Result<(Self, T)> {
+        let place = |error: Error| error.with_path(path);
+        let file = open_path(path)?;
+        let read = Stamp::at_rest(&file, |stamp| read(&file, stamp.bytes));
+        let (stamp, (read, head)) = read.map_err(place)?;
+        let opened = Opened::new(stamp, &head);
+        let file = (at < held).then_some(file);
+        let (path, location) = (path.to_owned(), Location::file(path));
+        Ok((Self { path, location, file, opened }, read))
+    }
+
+    /// Runs `read` on the file, unless it was written to since it was opened. Errors name the path.
+    pub(crate) fn read(
+        &self,
+        is_stopped: &impl Fn() -> bool,
+        mut read: impl FnMut(&File) -> Result<()>,
+    ) -> Result<()> {
+        let mut read_open = |file: &File| self.opened.read(file, || read(file));
+        let result = match &self.file {
+            Some(file) => read_open(file),
+            None => open_path_waiting(&self.path, is_stopped).and_then(|file| read_open(&file)),
+        };
+        result.map_err(|error| error.with_path(&self.path))
+    }
+
+    /// The path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its bytes lie.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// `bytes` bytes of it from `offset` on.
+    pub(crate) fn extent(&self, offset: u64, bytes: usize) -> Extent {
+        Extent::part(self.location.clone(), offset, bytes)
+    }
+
+    /// Its length in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.opened.bytes()
+    }
+}
