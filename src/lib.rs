@@ -25,7 +25,7 @@
 //! people who come from PyTorch. Then:
 //!
 //! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],
-//!   [`NpyShards`], [`NpzFile`], [`Safetensors`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
+//!   [`NpyShards`], [`NpzFile`], [`Safetensors`], [`TokenFiles`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
 //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
@@ -44,16 +44,17 @@
 #[doc(no_inline)]
 pub use candle_core as candle;
 pub use tallow_core::{
-    BatchRows, Batching, Cache, Color, Concat, ConcatMany, Decode, Depth, Dim, Draws, Element,
-    Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldFiles, FieldFolder,
-    FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, Fingerprint, FingerprintBuilder, Found,
-    FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Key,
-    LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory, NpyFile, NpyFolders,
-    NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder, OpenOptions, Order,
-    Orientation, Picture, Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer,
-    RowDType, RowView, Safetensors, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle,
-    Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Transform, Weighted, WithReplacement,
-    Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
+    BatchRows, Batching, Cache, Color, Concat, ConcatMany, Decode, Depth, Dim, DocumentsBy, Draws,
+    Element, Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldFiles,
+    FieldFolder, FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, FileBorders, Fingerprint,
+    FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders,
+    ImageFoldersBuilder, Key, LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory,
+    NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
+    OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename, Result as SourceResult,
+    Row, RowBuffer, RowDType, RowView, Safetensors, Sample, Sampler, Schema, Select, Sequential,
+    Shards, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Tail, TokenFiles,
+    TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip, concat, device, escaped,
+    from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, FreedMemory, Loader,

@@ -65,10 +65,11 @@ pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
 pub use sources::{
-    FieldFiles, FieldFolder, FieldFolders, Found, FromFn, FromFnWith, ImageFolder,
-    ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile, NpyFolders,
-    NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder, OpenOptions,
-    Safetensors, Shards, Survey, from_fn, from_fn_with, open,
+    DocumentsBy, FieldFiles, FieldFolder, FieldFolders, FileBorders, Found, FromFn, FromFnWith,
+    ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile,
+    NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
+    OpenOptions, Safetensors, Shards, Survey, Tail, TokenFiles, TokenFilesBuilder, TooLong,
+    from_fn, from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

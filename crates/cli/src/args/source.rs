@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args as Flags, ValueHint};
+use tallow::RowDType;
 
 use crate::terminal::shell;
 
@@ -16,7 +17,7 @@ pub(crate) struct SourceArgs {
     /// a folder of pictures for each class; a folder with input/ and output/, or input.npy and
     /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
     /// a .npz file of arrays; .safetensors files: one, a folder of them, or a pattern in quotes, like
-    /// 'train-{000..099}.safetensors'
+    /// 'train-{000..099}.safetensors'; .bin files of tokens
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
@@ -39,6 +40,10 @@ pub(crate) struct SourceArgs {
     /// Read each .npy file of a folder, or of a pattern in quotes, as many samples: one per row
     #[arg(long)]
     pub(crate) stacked: bool,
+    /// Read .bin files as tokens of this type, in windows of LENGTH (1024 by default) with their next
+    /// tokens as targets, like u16:1024; files of llm.c and Megatron say their type themselves
+    #[arg(long, value_name = "TYPE[:LENGTH]", value_parser = parse_tokens)]
+    pub(crate) tokens: Option<(RowDType, usize)>,
     /// Read only the files of a folder whose name without extension matches, like target:*_mask,
     /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
@@ -66,6 +71,9 @@ impl SourceArgs {
         for name in &self.arrays {
             add("--array", name.as_ref());
         }
+        if let Some((dtype, length)) = self.tokens {
+            add("--tokens", format!("{dtype}:{length}").as_ref());
+        }
         words.extend(self.recursive.then(|| "--recursive".to_owned()));
         words.extend(self.stacked.then(|| "--stacked".to_owned()));
         words.join(" ")
@@ -89,6 +97,19 @@ fn parse_ragged(text: &str) -> Result<Ragged, String> {
             Ok(Ragged { field: field.to_owned(), axis, max })
         }
         _ => Err("expected FIELD:AXIS:MAX, like input:1:400, the first axis being 0".to_owned()),
+    }
+}
+
+/// A type of integers, and the length of windows.
+fn parse_tokens(text: &str) -> Result<(RowDType, usize), String> {
+    const LENGTH: &str = "1024";
+    let (dtype, length) = text.split_once(':').unwrap_or((text, LENGTH));
+    let types =
+        [RowDType::U8, RowDType::U16, RowDType::I16, RowDType::U32, RowDType::I32, RowDType::I64];
+    let dtype = types.into_iter().find(|it| it.as_str() == dtype);
+    match (dtype, length.parse()) {
+        (Some(dtype), Ok(length @ 1..)) => Ok((dtype, length)),
+        _ => Err("expected TYPE or TYPE:LENGTH, like u16:1024 or u32".to_owned()),
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) fn find(args: &SourceArgs) -> tallow::SourceResult<Found> {
     let options = options.fields(&args.arrays);
     let options = if args.recursive { options.recursive() } else { options };
     let options = if args.stacked { options.stacked() } else { options };
+    let options = match args.tokens {
+        Some((dtype, length)) => options.tokens(dtype, length),
+        None => options,
+    };
     match &args.source {
         None => options.find_fields(args.fields.iter().cloned()),
         Some(path) => {
@@ -151,6 +155,7 @@ mod tests {
             arrays: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
+            tokens: None,
         }
     }
 

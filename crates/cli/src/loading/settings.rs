@@ -74,6 +74,9 @@ fn of_shards(shards: &Shards) -> String {
     if shards.options().is_stacked() {
         options += ".stacked()";
     }
+    if let Some((dtype, length)) = shards.options().of_tokens() {
+        options += &format!(".tokens(RowDType::{dtype:?}, {length})");
+    }
     format!("let source = {options}.open({:?})?;\n", shards.place())
 }
 
@@ -157,6 +160,8 @@ pub(crate) fn command_line() -> String {
 
 #[cfg(test)]
 mod tests {
+    use tallow::RowDType;
+
     use super::*;
 
     #[test]
@@ -191,6 +196,8 @@ mod tests {
             of(OpenOptions::new().stacked(), "input"),
             format!("let source = OpenOptions::new().stacked().open({inputs:?})?;\n")
         );
+        let code = of(OpenOptions::new().tokens(RowDType::U16, 9), "input");
+        assert!(code.contains("new().tokens(RowDType::U16, 9).open("), "{code}");
         let classes = OpenOptions::new().ragged("image", 1, 100).find(root.join("photos/..")).ok();
         assert!(classes.is_none(), "a pair has no field image");
     }

@@ -24,5 +24,6 @@ mod run;
 mod shell;
 mod stacked;
 mod tester;
+mod tokens;
 mod trace;
 mod tune;

@@ -14,6 +14,9 @@ pub struct Limits {
     pub sample_bytes: usize,
     /// Bytes of the compressed arrays of a `.npz` file, which are held in memory: 4 GiB.
     pub inflated_bytes: usize,
+    /// Bytes of an index of samples that is held in memory, 8 for each document of token files:
+    /// 1 GiB.
+    pub index_bytes: usize,
     /// Bytes after the end of the array in a `.npy` file: any number, because several arrays can be
     /// saved into one open file, and numpy reads the first. With 0, a file that holds more than its
     /// array is refused as [`ErrorKind::Trailing`].
@@ -27,6 +30,7 @@ impl Default for Limits {
             safetensors_header_bytes: 16 << 20,
             sample_bytes: (1 << 30) - 1,
             inflated_bytes: 4 << 30,
+            index_bytes: 1 << 30,
             trailing_bytes: u64::MAX,
         }
     }

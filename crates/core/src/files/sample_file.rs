@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::{files_max, open_path, open_path_waiting};
 use super::{Extent, Location, Opened, Stamp};
-use crate::{Error, Result};
+use crate::{Error, Fingerprint, Result};
 
 /// A file of many samples, as it was when it was opened.
 ///
@@ -73,6 +73,11 @@ impl SampleFile {
     /// `bytes` bytes of it from `offset` on.
     pub(crate) fn extent(&self, offset: u64, bytes: usize) -> Extent {
         Extent::part(self.location.clone(), offset, bytes)
+    }
+
+    /// What it begins with.
+    pub(crate) fn beginning(&self) -> Fingerprint {
+        self.opened.head()
     }
 
     /// Its length in bytes.

@@ -173,6 +173,11 @@ impl Opened {
         self.stamp.bytes
     }
 
+    /// What the file begins with, up to the first sample.
+    pub(crate) fn head(&self) -> Fingerprint {
+        self.head
+    }
+
     /// The result of `read`, which reads `file`, unless the file was written to since it was
     /// opened: then it is [`ErrorKind::Changed`], whatever came of it. Costs one `fstat`.
     pub(crate) fn read(&self, file: &File, mut read: impl FnMut() -> Result<()>) -> Result<()> {

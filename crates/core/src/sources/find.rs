@@ -273,6 +273,7 @@ fn named(folders: &[PathBuf]) -> String {
 fn no_option(option: &str, found: &Found) -> Error {
     let whose = match option {
         ".fields(..)" => "files of several arrays or columns",
+        ".tokens(..)" => "files of tokens",
         ".stacked()" => "files of arrays of many samples each",
         _ => "folders with a file per sample",
     };

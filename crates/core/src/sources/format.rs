@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::shards::Shards;
-use super::{npz_file, safetensors};
+use super::{npz_file, safetensors, token_files};
 use crate::files::Limits;
 use crate::{Result, Source};
 
@@ -29,10 +29,13 @@ pub(super) enum Folder {
     OfShards,
     /// Nothing that is known: one of the files is to be named.
     OfOthers,
+    /// Nothing that is known, since files of this extension may hold anything. Those that are named are
+    /// one source.
+    Anything,
 }
 
 /// All of them.
-static FORMATS: [&Format; 2] = [&safetensors::FORMAT, &npz_file::FORMAT];
+static FORMATS: [&Format; 3] = [&safetensors::FORMAT, &npz_file::FORMAT, &token_files::FORMAT];
 
 impl Format {
     /// The format of files of this name.

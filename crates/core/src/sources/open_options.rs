@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
 use super::format::Format;
-use super::{find, found::Found, npy_shards};
-use crate::{Result, Source};
+use super::{find, found::Found, npy_shards, token_files};
+use crate::{Result, RowDType, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy`, `.npz` or `.safetensors` file, or a folder of `.npy`
 /// files, of pictures, of one folder per class, of shards, or of pairs in `input/` and `output/`. Shards
@@ -43,6 +43,7 @@ pub struct OpenOptions {
     pub(super) patterns: Vec<(String, String)>,
     pub(super) fields: Vec<String>,
     pub(super) is_stacked: bool,
+    pub(super) tokens: Option<(RowDType, usize)>,
 }
 
 impl OpenOptions {
@@ -92,14 +93,34 @@ impl OpenOptions {
         self.is_stacked
     }
 
+    /// Takes files for tokens of this type, in windows of `length`: [`TokenFiles`](crate::TokenFiles). A
+    /// `.bin` or `.tokens` file needs this unless a header or an index says what its tokens are; windows
+    /// then have 1024 by default. A file of any other name is read so, too, and a folder of `.bin` and
+    /// `.tokens` files.
+    pub fn tokens(mut self, dtype: RowDType, length: usize) -> Self {
+        self.tokens = Some((dtype, length));
+        self
+    }
+
+    /// The type of tokens and the length of windows, if [`tokens`](Self::tokens) told them.
+    pub fn of_tokens(&self) -> Option<(RowDType, usize)> {
+        self.tokens
+    }
+
     /// The format of a file where these options tell it.
     pub(super) fn format_of(&self, file: &Path) -> Option<&'static Format> {
+        if self.tokens.is_some() {
+            return Some(&token_files::FORMAT);
+        }
         let name = file.file_name()?.as_encoded_bytes();
         (self.is_stacked && Kind::of(name) == Some(Kind::Npy)).then_some(&npy_shards::FORMAT)
     }
 
     /// The format of the files in a folder where these options tell it.
     pub(super) fn format_in(&self, folder: &Path) -> Result<Option<&'static Format>> {
+        if self.tokens.is_some() {
+            return Ok(Some(&token_files::FORMAT));
+        }
         let is_stacked = self.is_stacked && Contents::count(folder, false)?[0] > 0;
         Ok(is_stacked.then_some(&npy_shards::FORMAT))
     }
@@ -112,6 +133,7 @@ impl OpenOptions {
             (!self.patterns.is_empty(), ".pattern(..)"),
             (!self.fields.is_empty(), ".fields(..)"),
             (self.is_stacked, ".stacked()"),
+            (self.tokens.is_some(), ".tokens(..)"),
         ];
         given.into_iter().filter_map(|(is_given, option)| is_given.then_some(option))
     }
