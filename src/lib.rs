@@ -51,10 +51,10 @@ pub use tallow_core::{
     ImageFoldersBuilder, Key, LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory,
     NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
     OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename, Result as SourceResult,
-    Row, RowBuffer, RowDType, RowView, Safetensors, Sample, Sampler, Schema, Select, Sequential,
-    Shards, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Tail, TokenFiles,
-    TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip, concat, device, escaped,
-    from_fn, from_fn_with, open, testing,
+    Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder, Sample, Sampler, Schema,
+    Select, Sequential, Shards, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey,
+    Tail, TokenFiles, TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip,
+    concat, device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, FreedMemory, Loader,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{assert_says, bytes, in_time, read};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use tallow_core::{ErrorKind, Safetensors, Source, testing};
+use tallow_core::{ErrorKind, OpenOptions, Safetensors, Source, testing};
 use tempfile::TempDir;
 
 /// A file of any header around any data.
@@ -325,10 +325,15 @@ fn dtypes_that_candle_does_not_hold_are_refused_by_name() {
 #[test]
 fn a_header_of_very_many_tensors_takes_little_time() {
     let entries: Vec<String> =
-        (0..100_000).map(|i| entry(&format!("t{i}"), "U8", &[0], 0, 0)).collect();
+        (0..100_000).map(|i| entry(&format!("t{i}x"), "U8", &[0], 0, 0)).collect();
     let dir = folder([("a.safetensors", of_entries(&entries, &[]))]);
     let source = in_time(move || Safetensors::open(dir.path())).unwrap();
     assert_eq!(source.schema().fields().len(), 100_000);
+    let entries: Vec<String> =
+        (0..100_000).map(|i| entry(&format!("t_{i}"), "U8", &[0], 0, 0)).collect();
+    let dir = folder([("a.safetensors", of_entries(&entries, &[]))]);
+    let source = in_time(move || Safetensors::open(dir.path())).unwrap();
+    assert_eq!((source.len(), source.schema().to_string().as_str()), (100_000, "t: u8[0]"));
 }
 
 #[test]
@@ -352,4 +357,161 @@ fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
     assert_eq!(open(&at("missing")).kind(), ErrorKind::Io);
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(open(empty.path()).kind(), ErrorKind::Empty);
+}
+
+/// Tensors of bytes, one behind the other and counting from 0 on: name, shape.
+fn tensors(tensors: &[(&str, &[u64])]) -> Vec<u8> {
+    let (mut entries, mut end) = (Vec::new(), 0);
+    for (name, shape) in tensors {
+        let start = end;
+        end += shape.iter().product::<u64>();
+        entries.push(entry(name, "U8", shape, start, end));
+    }
+    of_entries(&entries, &(0..end as u8).collect::<Vec<u8>>())
+}
+
+/// The shapes and bytes of the first field of all samples.
+fn firsts(source: &Safetensors) -> Vec<(Vec<usize>, Vec<u8>)> {
+    let first = |index| {
+        let row = read(source, index).unwrap();
+        let field = row.view().field(0);
+        (field.shape().to_vec(), field.bytes().to_vec())
+    };
+    (0..source.len()).map(first).collect()
+}
+
+#[test]
+fn tensors_whose_names_end_in_numbers_are_a_sample_each() {
+    // In an order of their own: 10 is after 9.
+    let names: Vec<String> = (0..12).rev().map(|at| format!("sample_{at}")).collect();
+    let all: Vec<(&str, &[u64])> = names.iter().map(|name| (name.as_str(), &[2][..])).collect();
+    let dir = folder([("a.safetensors", tensors(&all))]);
+    let path = dir.path().join("a.safetensors");
+    let source = Safetensors::open(&path).unwrap();
+    assert_eq!((source.len(), source.schema().to_string().as_str()), (12, "sample: u8[2]"));
+    testing::check_source(&source);
+    let expected: Vec<_> = (0..12).map(|at| (vec![2], vec![22 - 2 * at, 23 - 2 * at])).collect();
+    assert_eq!(firsts(&source), expected);
+    assert_eq!(source.name(10), format!("{}[10]", path.display()));
+    let mut extents = Vec::new();
+    source.extents(11, &mut |extent| extents.push(extent.bytes()));
+    assert_eq!(extents, [2]);
+    let stacked = Safetensors::builder(&path).stacked().open().unwrap();
+    assert_eq!((stacked.len(), stacked.schema().fields().len()), (2, 12));
+    // One of one field alone is no series, nor is one beside other names.
+    for file in [tensors(&[("x_0", &[3])]), tensors(&[("x_0", &[3]), ("x_1", &[3]), ("y", &[3])])] {
+        let dir = folder([("a.safetensors", file)]);
+        assert_eq!(Safetensors::open(dir.path()).unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn several_fields_are_numbered_alike_and_shapes_that_differ_are_ragged() {
+    let all: [(&str, &[u64]); 4] =
+        [("input_1", &[2, 3]), ("label_1", &[]), ("input_2", &[4, 3]), ("label_2", &[])];
+    let dir = folder([("a.safetensors", tensors(&all))]);
+    let source = Safetensors::open(dir.path()).unwrap();
+    assert_eq!(source.schema().to_string(), "input: u8[..=4, 3]; label: u8[]");
+    testing::check_source(&source);
+    assert_eq!(firsts(&source), [(vec![2, 3], (0..6).collect()), (vec![4, 3], (7..19).collect())]);
+    let row = read(&source, 1).unwrap();
+    assert_eq!(row.view().field("label").bytes(), [19]);
+    assert!(source.name(0).ends_with("[1]"), "as the tensor is numbered");
+    let labels = Safetensors::builder(dir.path()).fields(["label"]).open().unwrap();
+    assert_eq!((labels.len(), labels.schema().to_string().as_str()), (2, "label: u8[]"));
+    testing::check_source(&labels);
+    // Numbers alone.
+    let dir = folder([("a.safetensors", tensors(&[("0", &[2]), ("1", &[2])]))]);
+    assert_eq!(Safetensors::open(dir.path()).unwrap().schema().to_string(), "input: u8[2]");
+}
+
+#[test]
+fn numbers_go_on_from_file_to_file_or_begin_anew() {
+    let files = |second: [(&str, &[u64]); 2]| {
+        let first = tensors(&[("x_0", &[2]), ("x_1", &[2])]);
+        folder([("a.safetensors", first), ("b.safetensors", tensors(&second))])
+    };
+    for second in [[("x_2", &[3][..]), ("x_3", &[1])], [("x_0", &[3]), ("x_1", &[1])]] {
+        let dir = files(second);
+        let source = Safetensors::open(dir.path()).unwrap();
+        assert_eq!((source.len(), source.schema().to_string().as_str()), (4, "x: u8[..=3]"));
+        testing::check_source(&source);
+        let shapes: Vec<_> = firsts(&source).into_iter().map(|(shape, _)| shape).collect();
+        assert_eq!(shapes, [[2], [2], [3], [1]]);
+    }
+    let error = Safetensors::open(files([("x_4", &[2]), ("x_5", &[2])]).path()).unwrap_err();
+    assert_says(&error, &["b.safetensors", "begin with 4, expected 2 after", "a.safetensors"]);
+    let error = Safetensors::open(files([("y_2", &[2]), ("y_3", &[2])]).path()).unwrap_err();
+    assert_says(&error, &["found fields y: u8[2], expected x: u8[2]"]);
+    let stacked = tensors(&[("x", &[2, 2]), ("y", &[2])]);
+    let dir = folder([
+        ("a.safetensors", tensors(&[("x_0", &[2]), ("x_1", &[2])])),
+        ("b.safetensors", stacked),
+    ]);
+    assert_eq!(Safetensors::open(dir.path()).unwrap_err().kind(), ErrorKind::ShapeMismatch);
+    let error = Safetensors::builder(dir.path()).fields(["x"]).open().unwrap_err();
+    assert_says(&error, &["b.safetensors", "found fields x: u8[2]"]);
+}
+
+#[test]
+fn series_with_gaps_or_of_several_kinds_are_refused() {
+    let refuse = |all: &[(&str, &[u64])], kind, words: &[&str]| {
+        assert_refused(&tensors(all), kind, words);
+    };
+    let words = ["\"x_1\" and then \"x_3\", with nothing between", ".stacked()"];
+    refuse(&[("x_0", &[1]), ("x_1", &[1]), ("x_3", &[1])], ErrorKind::ShapeMismatch, &words);
+    let words = ["which have one number"];
+    refuse(&[("x_0", &[1]), ("x_1", &[1]), ("x_01", &[1])], ErrorKind::Duplicate, &words);
+    let words = ["\"y\"", "found 1 samples, expected 2 as in \"x\"", ".fields(..)"];
+    refuse(&[("x_0", &[1]), ("x_1", &[1]), ("y_1", &[1])], ErrorKind::ShapeMismatch, &words);
+    let words = ["\"y\"", "begin with 1, expected 0"];
+    let all: [(&str, &[u64]); 4] = [("x_0", &[1]), ("x_1", &[1]), ("y_1", &[1]), ("y_2", &[1])];
+    refuse(&all, ErrorKind::ShapeMismatch, &words);
+    let words = ["\"x_1\" of U8 with 2 axes, expected U8 with 1 axes as in \"x_0\""];
+    refuse(&[("x_0", &[1]), ("x_1", &[1, 1])], ErrorKind::ShapeMismatch, &words);
+    let entries = [entry("x_0", "U8", &[2], 0, 2), entry("x_1", "I16", &[1], 2, 4)];
+    let words = ["of I16 with 1 axes, expected U8"];
+    assert_refused(&of_entries(&entries, &[0; 4]), ErrorKind::DtypeMismatch, &words);
+    let hidden = [entry("x_0", "U8", &[1], 0, 1), entry("x_1", "U8", &[0, 1 << 40, 1 << 40], 1, 1)];
+    assert_refused(&of_entries(&hidden, &[0]), ErrorKind::ShapeMismatch, &[]);
+    let hidden = |at| entry(&format!("x_{at}"), "U8", &[0, 1 << 40, 1 << 40], 0, 0);
+    let words = ["address space"];
+    assert_refused(&of_entries(&[hidden(0), hidden(1)], &[]), ErrorKind::TooLarge, &words);
+}
+
+#[test]
+fn fields_can_be_chosen_whatever_else_there_is() {
+    let all: [(&str, &[u64]); 6] = [
+        ("image", &[2, 3]),
+        ("label", &[2]),
+        ("mean", &[]),
+        ("test", &[5]),
+        ("extra_0", &[4]),
+        ("extra_1", &[2]),
+    ];
+    assert_refused(
+        &tensors(&all),
+        ErrorKind::ShapeMismatch,
+        &["\"mean\"", "scalar", ".fields(..)"],
+    );
+    let words = ["\"test\"", "found 5 samples, expected 2 as in \"image\"", ".fields(..)"];
+    let without = [all[0], all[3]];
+    assert_refused(&tensors(&without), ErrorKind::ShapeMismatch, &words);
+    let dir = folder([("a.safetensors", tensors(&all))]);
+    let chosen = |names: &[&str]| {
+        Safetensors::builder(dir.path().join("a.safetensors")).fields(names.iter().copied()).open()
+    };
+    let source = chosen(&["label", "image"]).unwrap();
+    assert_eq!(source.schema().to_string(), "label: u8[]; image: u8[3]");
+    testing::check_source(&source);
+    let both = chosen(&["extra", "image"]).unwrap();
+    assert_eq!(both.schema().to_string(), "extra: u8[..=4]; image: u8[3]");
+    testing::check_source(&both);
+    let error = chosen(&["x"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_says(&error, &["no tensor \"x\", the file holds", "\"image\""]);
+    assert_says(&chosen(&["mean"]).unwrap_err(), &["\"mean\"", "scalar"]);
+    let by_path =
+        OpenOptions::new().fields(["test"]).open(dir.path().join("a.safetensors")).unwrap();
+    assert_eq!(by_path.len(), 5);
 }

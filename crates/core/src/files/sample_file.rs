@@ -37,7 +37,7 @@ impl SampleFile {
         read: impl FnOnce(&File, u64) -> Result<(T, Vec<u8>)>,
     ) -> Result<(Self, T)> {
         let place = |error: Error| error.with_path(path);
-        let file = open_path(path)?;
+        let file = open_path(path).map_err(place)?;
         let read = Stamp::at_rest(&file, |stamp| read(&file, stamp.bytes));
         let (stamp, (read, head)) = read.map_err(place)?;
         let opened = Opened::new(stamp, &head);

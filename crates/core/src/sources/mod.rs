@@ -43,7 +43,7 @@ pub use self::npy_folders::{NpyFolders, NpyFoldersBuilder};
 pub use self::npy_shards::{NpyShards, NpyShardsBuilder};
 pub use self::npz_file::{NpzFile, NpzFileBuilder};
 pub use self::open_options::{OpenOptions, open};
-pub use self::safetensors::Safetensors;
+pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
 pub use self::token_documents::{DocumentsBy, TooLong};
 pub use self::token_files::{FileBorders, TokenFiles, TokenFilesBuilder};
