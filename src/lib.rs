@@ -29,7 +29,8 @@
 //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
-//! - a [`Report`] says whether training waits, and for what.
+//! - a [`Report`] says whether training waits, and for what;
+//! - [`stats`] finds what to normalise with, and how many samples each class has.
 //!
 //! The command `bench-loader` (crate `tallow-cli`) answers the same for a folder, without a program.
 //!
@@ -57,9 +58,10 @@ pub use tallow_core::{
     concat, device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
-    Auto, Batch, BatchId, Batches, DeviceWork, Error, ErrorKind, Fault, FreedMemory, Loader,
-    LoaderBuilder, OnError, Plan, Report, Result, Search, Settings, Stage, State, Step, Waits,
-    Workers, keep_freed_memory,
+    Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
+    ErrorKind, Fault, FieldStatistics, FreedMemory, Lengths, Loader, LoaderBuilder, OnError, Plan,
+    Report, Result, RowChain, RowReader, Search, Settings, Stage, State, Statistics,
+    StatisticsBuilder, Step, Waits, Workers, keep_freed_memory,
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, Border, BoxFormat, CutMix, Described, Elastic, EraseValue, Fields,
@@ -71,6 +73,9 @@ pub use tallow_transforms::{
 };
 
 pub mod guide;
+mod stats;
+
+pub use stats::stats;
 
 /// What engines are made of and what their plans hold: for transforms that bring an engine of their
 /// own, and for programs that look into plans.

@@ -33,9 +33,11 @@ mod plan;
 mod policy;
 mod report;
 mod resident;
+mod row_chain;
 mod slabs;
 mod stages;
 mod state;
+mod statistics;
 mod stats;
 mod tuning;
 mod user_code;
@@ -55,6 +57,10 @@ pub use loader::Loader;
 pub use plan::Plan;
 pub use policy::{Fault, OnError};
 pub use report::{DeviceWork, Report, Waits};
+pub use row_chain::{RowChain, RowReader};
 pub use stages::Stage;
 pub use state::State;
+pub use statistics::{
+    Bin, ChannelStatistics, ClassCount, FieldStatistics, Lengths, Statistics, StatisticsBuilder,
+};
 pub use tuning::{Auto, Search, Settings, Step, Workers};

@@ -118,6 +118,24 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Flags)]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Number of threads that read, or auto for one per core; the result is the same with any number
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    pub(crate) workers: Workers,
+    /// Seed of the random numbers of --augment
+    #[arg(long, default_value_t = 0, requires = "augment", help_heading = "Augmentation")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) augment: AugmentArgs,
+    #[command(flatten)]
+    pub(crate) page: HtmlArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Debug, Flags)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,

@@ -39,6 +39,12 @@ Examples:
   bench-loader check DIR
   bench-loader check --field input=IMAGES --field mask=MASKS --recursive";
 
+pub(super) const STATS_EXAMPLES: &str = "\
+Examples:
+  bench-loader stats DIR
+  bench-loader stats PHOTOS --augment 'resize(256) center_crop(224)'
+  bench-loader stats DIR --html stats.html --json";
+
 pub(super) const RUN_EXAMPLES: &str = "\
 Examples:
   bench-loader run DIR --shuffle --batch-size 256 --ceiling

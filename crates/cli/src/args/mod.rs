@@ -20,12 +20,12 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 pub(crate) use commands::{
     BuiltIn, CatalogueArgs, CheckArgs, CompareArgs, CompletionsArgs, ContendArgs, DemoArgs,
     DigestArgs, DoctorArgs, ExplainArgs, GenArgs, InspectArgs, ManArgs, PreviewArgs, RunArgs,
-    Storage, TuneArgs,
+    StatsArgs, Storage, TuneArgs,
 };
 use examples::{
     CATALOGUE_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLE,
     DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
-    MAN_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, TUNE_EXAMPLES,
+    MAN_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES, TUNE_EXAMPLES,
 };
 pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
@@ -92,6 +92,9 @@ pub(crate) enum Command {
     /// Read every sample and list every problem
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Find mean and deviation of each channel, and the samples of each class and length, in one pass
+    #[command(after_help = STATS_EXAMPLES)]
+    Stats(StatsArgs),
     /// Load epochs and report throughput, waits, stages, CPU time and memory
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),

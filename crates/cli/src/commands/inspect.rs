@@ -46,7 +46,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         None => Vec::new(),
         Some(samples) => {
             let progress = console.progress("averaging", samples.min(source.len()) as u64);
-            let means = means::means(source, samples, &progress);
+            let means = means::means(opened.source.clone(), samples, &progress);
             progress.finish_and_clear();
             means?
         }

@@ -14,6 +14,7 @@ mod inspect;
 mod manual;
 mod preview;
 mod run;
+mod stats;
 mod tune;
 
 use crate::args::{Args, Command};
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Inspect(args)) => inspect::run(args, console),
         Some(Command::Check(args)) => check::run(args, console),
         Some(Command::Run(args)) => run::run(args, console),
+        Some(Command::Stats(args)) => stats::run(args, console),
         Some(Command::Tune(args)) => tune::run(args, console),
         Some(Command::Compare(args)) => compare::run(args, console),
         Some(Command::Contend(args)) => contend::run(args, console),

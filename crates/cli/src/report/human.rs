@@ -100,7 +100,7 @@ fn write_device(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(out, "{runs}")
 }
 
-fn write_augmented(out: &mut dyn Write, augmented: &Augmented) -> io::Result<()> {
+pub(crate) fn write_augmented(out: &mut dyn Write, augmented: &Augmented) -> io::Result<()> {
     let (plan, scratch) = (augmented.plan_bytes as u64, augmented.scratch_bytes as u64);
     writeln!(out, "augment   {}", augmented.chain)?;
     writeln!(

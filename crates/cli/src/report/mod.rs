@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod stats;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

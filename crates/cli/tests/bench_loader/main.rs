@@ -23,6 +23,7 @@ mod preview;
 mod run;
 mod shell;
 mod stacked;
+mod stats;
 mod tester;
 mod tokens;
 mod trace;

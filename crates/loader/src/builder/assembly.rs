@@ -328,7 +328,7 @@ fn check_upload(field: &Field) -> Result<()> {
 
 /// Two steps that draw from one stream draw the same numbers: a mistake, unless their engines were
 /// both told to draw under one name.
-fn check_streams(pipeline: &Pipeline) -> Result<()> {
+pub(crate) fn check_streams(pipeline: &Pipeline) -> Result<()> {
     let engines: Vec<&dyn Engine> = pipeline.engines().collect();
     let of_engine = |(at, engine): (usize, &&dyn Engine)| {
         engine.streams().iter().map(move |stream| (stream.word(), at)).collect::<Vec<_>>()

@@ -12,6 +12,7 @@ use tallow_core::{
     Batching, LastBatch, Population, Sampler, Sequential, Shuffle, Source, Transform,
 };
 
+pub(crate) use self::assembly::check_streams;
 use self::assembly::{ragged_fields, without_bytes};
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;

@@ -58,11 +58,7 @@ impl Pipeline {
         }
         let (tools, stop, clock) = (&mut tools, &stop, &mut clock);
         let mut chain = Chain { pipeline: self, resident: None, tools, stop, clock };
-        let partner_key = chain.bring_partner(epoch, key, &mut partner)?;
-        let beside = partner_key.zip(partner.last().map(RowBuffer::view));
-        chain.caught(key, partner_key, |chain| {
-            chain.fill(key, self.engines().count(), beside, &mut rows)
-        })?;
+        chain.whole(epoch, key, &mut rows, &mut partner)?;
         Ok(rows.pop().expect("the row after the last engine"))
     }
 
@@ -136,6 +132,21 @@ impl Chain<'_, '_> {
                 Err(Error::new(ErrorKind::Panic, format!("{text:?} in stage {stage}, {place}")))
             }
         }
+    }
+
+    /// Runs every engine on the sample of `key`, one for a device included. `rows` has one row more than
+    /// there are engines.
+    pub(super) fn whole(
+        &mut self,
+        epoch: Epoch<'_>,
+        key: RowKey,
+        rows: &mut [RowBuffer],
+        partner: &mut [RowBuffer],
+    ) -> Result<()> {
+        let partner_key = self.bring_partner(epoch, key, partner)?;
+        let beside = partner_key.zip(partner.last().map(RowBuffer::view));
+        let engines = self.pipeline.engines().count();
+        self.caught(key, partner_key, |chain| chain.fill(key, engines, beside, rows))
     }
 
     /// Makes the partner of the row of `key`, as the engine that mixes reads it, in the last of `rows`.
