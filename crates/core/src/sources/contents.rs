@@ -22,6 +22,8 @@ pub(super) struct Contents {
     pub(super) shards: Vec<&'static Format>,
     /// Folders, and links to folders, in the order of their names.
     pub(super) folders: Vec<PathBuf>,
+    /// Files of formats that share their extension with anything else; they count as others.
+    pub(super) unsaid: Vec<&'static Format>,
     /// Other entries.
     pub(super) others: usize,
 }
@@ -85,8 +87,14 @@ impl Contents {
                     self.shards.push(format);
                 }
             }
+            Some(Kind::Shard(format)) => {
+                self.others += 1;
+                if format.folder == Folder::Anything && !self.unsaid.contains(&format) {
+                    self.unsaid.push(format);
+                }
+            }
             None if is_folder() => self.folders.push(path()),
-            Some(Kind::Shard(_)) | None => self.others += 1,
+            None => self.others += 1,
         }
     }
 

@@ -347,11 +347,19 @@ fn no_classes(folder: &Path, below: &[PathBuf]) -> Error {
 #[cold]
 fn nothing(folder: &Path, contents: &Contents) -> Error {
     let others = contents.others + contents.folders.len();
+    // What may be tokens is said first: a folder of them is what was meant.
+    let unsaid = contents.unsaid.first().map_or(String::new(), |format| {
+        format!(
+            " (.{name} files are read once they are named, as in \"*.{name}\", or told of with \
+             .tokens(..))",
+            name = format.name()
+        )
+    });
     let message = format!(
-        "no .npy file, {others} other entries; expected .npy files, shards ({}), \
+        "no .npy file, {others} other entries{unsaid}; expected .npy files, shards ({}), \
          pictures (.jpg, .jpeg, .png, .webp), a folder of pictures per class, or pairs in input/ and \
          output/",
-        Format::names()
+        Format::names_in_folders()
     );
     Error::new(ErrorKind::Empty, message).with_path(folder)
 }
@@ -450,7 +458,7 @@ mod tests {
             ),
             (
                 &["notes.txt", "more/notes.txt"],
-                "empty: no .npy file, 2 other entries; expected .npy or .safetensors",
+                "empty: no .npy file, 2 other entries; expected .npy files, shards (.npz, .safetensors), ",
             ),
         ] {
             let found = found(files);
@@ -529,7 +537,9 @@ mod tests {
             (&["cat/a.jpg"], new().ragged("image", 2, 3), "axis 2 of \"image\""),
             (&["cat/a.jpg"], new().ragged("label", 0, 3), "that field is image"),
             (&["a.safetensors"], new().ragged("a", 0, 3), ".ragged(..) is for folders"),
-            (&["a.safetensors"], new().fields(["a"]), ".fields(..) is for files of several arrays"),
+            (&["a.npy"], new().fields(["a"]), ".fields(..) is for files of several arrays"),
+            (&["a.npy"], new().stacked().fields(["a"]), ".fields(..) is for files of several"),
+            (&["a.png"], new().stacked(), ".stacked() is for files of arrays of many"),
         ] {
             let said = refused(files, options);
             assert!(said.contains(expected), "{said}");

@@ -57,7 +57,16 @@ impl Format {
 
     /// The names of all formats, for a message: `.npz, .safetensors`.
     pub(super) fn names() -> String {
-        let mut names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+        Self::listed(FORMATS.into_iter())
+    }
+
+    /// The names of those that make a folder a data set, or whose files are named in it.
+    pub(super) fn names_in_folders() -> String {
+        Self::listed(FORMATS.into_iter().filter(|format| format.folder != Folder::Anything))
+    }
+
+    fn listed(formats: impl Iterator<Item = &'static Self>) -> String {
+        let mut names: Vec<&str> = formats.map(|format| format.name()).collect();
         names.sort_unstable();
         names.iter().map(|name| format!(".{name}")).collect::<Vec<_>>().join(", ")
     }
