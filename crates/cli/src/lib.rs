@@ -21,6 +21,7 @@ mod html;
 mod loading;
 mod machine;
 mod measure;
+mod pack;
 mod pictures;
 mod report;
 mod terminal;

@@ -136,6 +136,46 @@ pub(crate) struct StatsArgs {
 }
 
 #[derive(Debug, Flags)]
+pub(crate) struct PackArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Folder to write to, which may not hold anything else
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) to: PathBuf,
+    /// Format of the files [default: tar for pictures and samples of different shapes, otherwise
+    /// safetensors]
+    #[arg(long = "as", value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<PackFormat>,
+    /// Size of a shard, which no sample is split over; .npy files are not split [default: 268435456]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    pub(crate) shard_bytes: Option<usize>,
+    /// Number of threads that read and encode, or auto for one per core; the files are the same with
+    /// any number
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    pub(crate) workers: Workers,
+    /// Seed of the random numbers of --augment
+    #[arg(long, default_value_t = 0, requires = "augment", help_heading = "Augmentation")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) augment: AugmentArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+/// The kind of files that samples are packed into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PackFormat {
+    /// One input.npy and one output.npy with all samples
+    Npy,
+    /// .safetensors shards, in which each field is a tensor
+    Safetensors,
+    /// .tar shards as WebDataset reads them: pictures as they are, classes as .cls, arrays as .npy
+    Tar,
+    /// .bin and .idx files as Megatron-LM reads them, of whole numbers; each sample is a document
+    Tokens,
+}
+
+#[derive(Debug, Flags)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,

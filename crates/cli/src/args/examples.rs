@@ -45,6 +45,16 @@ Examples:
   bench-loader stats PHOTOS --augment 'resize(256) center_crop(224)'
   bench-loader stats DIR --html stats.html --json";
 
+pub(super) const PACK_EXAMPLES: &str = "\
+A run that was killed goes on when the same command is given again: shards that are whole are kept, and
+the result has the same bytes.
+
+Examples:
+  bench-loader pack DIR --to PACKED
+  bench-loader pack PHOTOS --to SHARDS --as tar --shard-bytes 1GB
+  bench-loader pack PHOTOS --to SMALL --augment 'resize(256) center_crop(224)'
+  bench-loader pack --field input=DOCUMENTS --ragged input:0:100000 --to TOKENS --as tokens";
+
 pub(super) const RUN_EXAMPLES: &str = "\
 Examples:
   bench-loader run DIR --shuffle --batch-size 256 --ceiling

@@ -19,13 +19,13 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 
 pub(crate) use commands::{
     BuiltIn, CatalogueArgs, CheckArgs, CompareArgs, CompletionsArgs, ContendArgs, DemoArgs,
-    DigestArgs, DoctorArgs, ExplainArgs, GenArgs, InspectArgs, ManArgs, PreviewArgs, RunArgs,
-    StatsArgs, Storage, TuneArgs,
+    DigestArgs, DoctorArgs, ExplainArgs, GenArgs, InspectArgs, ManArgs, PackArgs, PackFormat,
+    PreviewArgs, RunArgs, StatsArgs, Storage, TuneArgs,
 };
 use examples::{
     CATALOGUE_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLE,
     DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
-    MAN_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES, TUNE_EXAMPLES,
+    MAN_EXAMPLES, PACK_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES, TUNE_EXAMPLES,
 };
 pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// Find mean and deviation of each channel, and the samples of each class and length, in one pass
     #[command(after_help = STATS_EXAMPLES)]
     Stats(StatsArgs),
+    /// Write the samples of any source into few files, which load faster, and verify them
+    #[command(after_help = PACK_EXAMPLES)]
+    Pack(PackArgs),
     /// Load epochs and report throughput, waits, stages, CPU time and memory
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),

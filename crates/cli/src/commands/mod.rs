@@ -12,6 +12,7 @@ mod explain;
 mod generate;
 mod inspect;
 mod manual;
+mod pack;
 mod preview;
 mod run;
 mod stats;
@@ -38,6 +39,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Digest(args)) => digest::run(args, console),
         Some(Command::Catalogue(args)) => catalogue::run(args, console),
         Some(Command::Explain(args)) => explain::run(args, console),
+        Some(Command::Pack(args)) => pack::run(args, console),
         Some(Command::Preview(args)) => preview::run(args, console),
         Some(Command::Completions(args)) => completions::run(args, console),
         Some(Command::Man(args)) => manual::run(args, console),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tallow::candle::Device;
-use tallow::{Augment, Loader, OnError, Source};
+use tallow::{Augment, Found, Loader, OnError, Source};
 
 use super::doctor;
-use crate::args::{LoadArgs, RunArgs};
+use crate::args::{LoadArgs, RunArgs, SourceArgs};
 use crate::data::place;
 use crate::loading::augment::{self, Augmentation};
 use crate::loading::{plan, settings};
@@ -70,6 +70,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         keeps_freed_memory,
         rounds,
         cold,
+        pack: pack(&found, &args.source),
     };
     if let (Some(page), Some(path)) = (page, &args.page.html) {
         let program = settings::code(&found, &load, chain.as_ref(), Some(loader.plan()));
@@ -160,6 +161,13 @@ fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<Besi
 #[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
 fn device_work(_: &Device, _: &tallow::Report) -> Result<[Option<BesideCopy>; 2]> {
     Ok([None, None])
+}
+
+/// The command that puts the samples into few files, where each is a file of its own.
+fn pack(found: &Found, source: &SourceArgs) -> Option<String> {
+    let is_packed = matches!(found, Found::Shards(_)) || !place::arrays(found).is_empty();
+    let command = || format!("{} pack {} --to PACKED", shell::program(), source.command_line());
+    (!is_packed).then(command)
 }
 
 /// Prints the report and what failed.

@@ -59,6 +59,8 @@ pub(crate) struct Run {
     pub(crate) rounds: Vec<Round>,
     /// With `--cold`.
     pub(crate) cold: Option<Cold>,
+    /// The command that puts samples of many files into few.
+    pub(crate) pack: Option<String>,
 }
 
 /// Rates of many epochs, in samples per second: the median, and the range of nine in ten.
@@ -155,9 +157,20 @@ impl Run {
                 let each = words::duration(each);
                 return format!("{}; decoding takes {each} per sample", self.loader.advice());
             }
-            _ => return self.loader.advice(),
+            _ => return self.with_command(self.loader.advice()),
         }
         .to_owned()
+    }
+
+    /// The library's advice, with the command that does it to these samples.
+    fn with_command(&self, advice: String) -> String {
+        const FEW_FILES: &str = "put many samples into one .npy or .safetensors file";
+        match &self.pack {
+            Some(pack) => {
+                advice.replace(FEW_FILES, &format!("put many samples into few files ({pack})"))
+            }
+            None => advice,
+        }
     }
 
     /// Delivered bytes per second, without padding.

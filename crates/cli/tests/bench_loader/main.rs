@@ -18,6 +18,7 @@ mod inspect;
 mod json;
 mod messages;
 mod outputs;
+mod pack;
 mod pictures;
 mod preview;
 mod run;

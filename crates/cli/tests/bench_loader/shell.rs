@@ -26,7 +26,7 @@ fn examples(command: &str) -> Vec<String> {
     lines.map(|line| line.split(['|', '>']).next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Folders for the examples: images with classes, images with masks, boxes and joints.
+/// Folders for the examples: images with classes, images with masks, boxes, joints and documents.
 fn data() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let line = "gen DIR/classes --samples 12 --shape 3,160,160 --dtype u8";
@@ -34,8 +34,10 @@ fn data() -> TempDir {
     let line = "gen DIR/masks --samples 12 --shape 3,160,160 --dtype u8 \
                 --target-shape 160,160 --target-dtype u8";
     bench(dir.path(), line).expect(0);
-    for (name, shape) in [("boxes", "1..50,4"), ("joints", "17,2")] {
-        let line = format!("gen DIR/{name} --samples 12 --shape {shape} --dtype f32");
+    for (name, shape, dtype) in
+        [("boxes", "1..50,4", "f32"), ("joints", "17,2", "f32"), ("documents", "1..50", "u16")]
+    {
+        let line = format!("gen DIR/{name} --samples 12 --shape {shape} --dtype {dtype}");
         bench(dir.path(), &line).expect(0);
     }
     dir
@@ -50,6 +52,7 @@ fn about(example: &str, at: &Path) -> String {
         "20000" | "60000" | "2000" | "1500" | "500" => "20".to_owned(),
         "11" => "1".to_owned(),
         "venv/bin/python" => "python3".to_owned(),
+        "PACKED" | "SHARDS" | "SMALL" | "TOKENS" => format!("{at}/{word}"),
         file if [".png", ".html", ".json"].iter().any(|end| file.ends_with(end)) => {
             format!("{at}/{file}")
         }
@@ -57,6 +60,7 @@ fn about(example: &str, at: &Path) -> String {
             .replace("IMAGES", &format!("{at}/masks/input"))
             .replace("PHOTOS", &format!("{at}/masks/input"))
             .replace("BOXES", &format!("{at}/boxes/input"))
+            .replace("DOCUMENTS", &format!("{at}/documents/input"))
             .replace("JOINTS", &format!("{at}/joints/input"))
             .replace("MASKS", &format!("{at}/masks/output")),
     };
