@@ -64,6 +64,8 @@ pub use sampler::{Order, Sampler};
 pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
+#[cfg(feature = "arrow")]
+pub use sources::{ArrowShards, ArrowShardsBuilder};
 pub use sources::{
     DocumentsBy, FieldFiles, FieldFolder, FieldFolders, FileBorders, Found, FromFn, FromFnWith,
     ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile,

@@ -35,14 +35,20 @@ pub(super) enum Folder {
 }
 
 /// All of them.
-static FORMATS: [&Format; 3] = [&safetensors::FORMAT, &npz_file::FORMAT, &token_files::FORMAT];
+static FORMATS: &[&Format] = &[
+    &safetensors::FORMAT,
+    &npz_file::FORMAT,
+    &token_files::FORMAT,
+    #[cfg(feature = "arrow")]
+    &super::arrow_shards::FORMAT,
+];
 
 impl Format {
     /// The format of files of this name.
     pub(super) fn of_name(name: &[u8]) -> Option<&'static Self> {
         let dot = name.iter().rposition(|&byte| byte == b'.')?;
         let is = |own: &&str| name[dot + 1..].eq_ignore_ascii_case(own.as_bytes());
-        FORMATS.into_iter().find(|format| format.extensions.iter().any(is))
+        FORMATS.iter().copied().find(|format| format.extensions.iter().any(is))
     }
 
     /// The format of the file at this path.
@@ -57,12 +63,12 @@ impl Format {
 
     /// The names of all formats, for a message: `.npz, .safetensors`.
     pub(super) fn names() -> String {
-        Self::listed(FORMATS.into_iter())
+        Self::listed(FORMATS.iter().copied())
     }
 
     /// The names of those that make a folder a data set, or whose files are named in it.
     pub(super) fn names_in_folders() -> String {
-        Self::listed(FORMATS.into_iter().filter(|format| format.folder != Folder::Anything))
+        Self::listed(FORMATS.iter().copied().filter(|format| format.folder != Folder::Anything))
     }
 
     fn listed(formats: impl Iterator<Item = &'static Self>) -> String {

@@ -1,6 +1,8 @@
 //! Which bytes make a sample: the sources, one file each, and the pairing of files from several
 //! folders. Where bytes lie is the business of `files`, what they mean that of `codecs`.
 
+#[cfg(feature = "arrow")]
+mod arrow_shards;
 mod column;
 mod contents;
 mod field_folders;
@@ -30,6 +32,8 @@ mod token_shard;
 mod token_type;
 mod token_windows;
 
+#[cfg(feature = "arrow")]
+pub use self::arrow_shards::{ArrowShards, ArrowShardsBuilder};
 pub use self::field_folders::{FieldFiles, FieldFolder, FieldFolders};
 pub use self::folders::Survey;
 pub use self::found::Found;

@@ -1,0 +1,501 @@
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tallow_arrow::{Arrow, ArrowField, ArrowSchema, Column, Kind, Length, Place, ReadAt, Scalar};
+
+use super::format::{Folder, Format};
+use super::shards::Shards;
+use crate::codecs::Widening;
+use crate::error::quoted;
+use crate::files::{Limits, SampleFile, Section, held_max, read_stored};
+use crate::succession::Succession;
+use crate::{
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder,
+    Location, MAX_RANK, Picture, Result, Row, RowDType, Schema, Source,
+};
+
+pub(super) static FORMAT: Format = Format {
+    extensions: &["arrow"],
+    of: "",
+    folder: Folder::OfShards,
+    options: &[".fields(..)"],
+    open,
+};
+
+fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+    let files = match shards.folder() {
+        Some(folder) => files_of(folder)?,
+        None => shards.files()?,
+    };
+    Ok(Box::new(ArrowShards::builder(files).fields(shards.fields()).limits(limits).open()?))
+}
+
+/// The Arrow files of a folder, in the order that its `state.json` says, if there is one.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(splits) = json(&folder.join("dataset_dict.json"))? {
+        let message = format!("a data set of several splits, name the folder of one: {splits}");
+        return Err(Error::new(ErrorKind::Config, message).with_path(folder));
+    }
+    let refused =
+        |message: &str| Error::new(ErrorKind::Header, message).with_path(folder.join("state.json"));
+    let Some(state) = json(&folder.join("state.json"))? else {
+        return Shards::of(folder, &FORMAT)?.files();
+    };
+    let is_selected = ["_indices_files", "_indices_data_files"].iter().any(|key| {
+        state.get(key).and_then(|value| value.as_array()).is_some_and(|files| !files.is_empty())
+    });
+    if is_selected {
+        return Err(refused(
+            "the data set is a selection, by a file of indices; save dataset.flatten_indices()",
+        ));
+    }
+    let files = state.get("_data_files").and_then(|files| files.as_array());
+    let files = files.ok_or_else(|| refused("no list of files, expected \"_data_files\""))?;
+    let name = |file: &serde_json::Value| {
+        let name = Path::new(file.get("filename")?.as_str()?);
+        (name.file_name() == Some(name.as_os_str())).then(|| folder.join(name))
+    };
+    let files: Option<Vec<_>> = files.iter().map(name).collect();
+    files.ok_or_else(|| refused("a file of \"_data_files\" without a plain \"filename\""))
+}
+
+/// The object that a file of JSON holds, if the file is there.
+fn json(path: &Path) -> Result<Option<serde_json::Value>> {
+    /// More than the names of a million files.
+    const BYTES_MAX: u64 = 64 << 20;
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let read = || {
+        let bytes = path.metadata().map_err(|e| Error::io("look at the file", e))?.len();
+        if bytes > BYTES_MAX {
+            let message = format!("{bytes} bytes, at most {BYTES_MAX}");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        let text = std::fs::read(path).map_err(|e| Error::io("read", e))?;
+        serde_json::from_slice(&text)
+            .map_err(|e| Error::new(ErrorKind::Header, format!("no JSON: {e}")))
+    };
+    read().map(Some).map_err(|error: Error| error.with_path(path))
+}
+
+/// Arrow files, in the stream or the file format, whose rows are samples and whose columns are fields:
+/// folders that `save_to_disk` of Hugging Face `datasets` wrote, files of its cache, and those of
+/// `pyarrow`. Their samples follow one another.
+///
+/// Numbers and fixed lists of them are fields of fixed shape, and so are `Array2D` to `Array5D`. Lists,
+/// text and bytes are ragged, up to the longest there is; lists in lists must be equally long. Pictures
+/// are fields of pictures, decoded upright in three colours. Booleans are held as `u8`, `int8` as `i16`,
+/// `uint64` as `i64` where the values fit. Columns of other types, such as structs and timestamps, are
+/// passed over unless they are [chosen](ArrowShardsBuilder::fields), which is an error. A null is an
+/// error of its sample.
+///
+/// Opening reads the headers of all record batches, and the offsets of lists. Held in memory are 4 bytes
+/// a row for each column of ragged rows, at most [`Limits::index_bytes`] in all. A sample costs one read
+/// per field, of its bytes alone, where they lie. The first 64 files stay open, others are opened for
+/// each read. Compressed record batches are refused.
+///
+/// ```no_run
+/// use tallow_core::{ArrowShards, Source};
+///
+/// let source = ArrowShards::open("cifar10/train")?; // data-00000-of-00001.arrow, state.json, ..
+/// println!("{} samples of {}", source.len(), source.schema());
+/// # Ok::<(), tallow_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ArrowShards {
+    schema: Schema,
+    shards: Vec<Shard>,
+    samples: Succession,
+}
+
+#[derive(Debug)]
+struct Shard {
+    file: SampleFile,
+    columns: Vec<Column>,
+    fields: Vec<Field>,
+}
+
+/// How [`ArrowShards`] are opened.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ArrowShardsBuilder {
+    paths: Vec<PathBuf>,
+    fields: Vec<String>,
+    limits: Limits,
+}
+
+impl ArrowShardsBuilder {
+    /// Reads only these columns, in this order. By default all are read whose values are numbers, text,
+    /// bytes, lists of these, or pictures.
+    pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.fields = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How much a sample and the offsets of ragged columns may take.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Opens the files.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a file, its name included; [`ErrorKind::UnsupportedDtype`] for a column that
+    /// no tensor can hold, and for compressed record batches; [`ErrorKind::Config`] for a column that
+    /// is not there; [`ErrorKind::ShapeMismatch`] for files of different columns; and
+    /// [`ErrorKind::Empty`] for no file.
+    pub fn open(self) -> Result<ArrowShards> {
+        let held = held_max();
+        let mut shards: Vec<Shard> = Vec::new();
+        let mut samples = Succession::default();
+        let mut fields: Vec<Field> = Vec::new();
+        let mut memory = 0;
+        for (at, path) in self.paths.iter().enumerate() {
+            let place = |error: Error| error.with_path(path);
+            let shard = self.shard(path, at, held)?;
+            fields = match shards.first() {
+                Some(_) => common(&fields, &shard.fields).map_err(place)?,
+                None => shard.fields.clone(),
+            };
+            memory += shard.columns.iter().map(Column::held_bytes).sum::<usize>();
+            check_memory(memory, &self.limits).map_err(place)?;
+            samples.push(shard.rows(), "samples").map_err(place)?;
+            shards.push(shard);
+        }
+        if shards.is_empty() {
+            return Err(Error::new(ErrorKind::Empty, "no .arrow file"));
+        }
+        fields.iter().try_for_each(|field| self.limits.check_samples(field, samples.len()))?;
+        Ok(ArrowShards { schema: Schema::new(fields)?, shards, samples })
+    }
+
+    /// File number `at` of those of which `held` stay open.
+    fn shard(&self, path: &Path, at: usize, held: usize) -> Result<Shard> {
+        let (file, (columns, fields)) = SampleFile::open(path, at, held, |file, bytes| {
+            let source = Bytes(Section::of_file(file, bytes));
+            if bytes == 0 {
+                return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
+            }
+            let arrow = Arrow::open(&source).map_err(of_arrow)?;
+            let chosen = self.chosen(arrow.schema())?;
+            let columns = arrow.columns(&source, &chosen).map_err(of_arrow)?;
+            let pairs = chosen.iter().zip(&columns);
+            let fields = pairs.map(|(&(at, child), column)| {
+                field_of(&arrow.schema().fields()[at], child.is_some(), column)
+            });
+            let fields = fields.collect::<Result<Vec<_>>>()?;
+            let mut head = vec![0; arrow.head_bytes() as usize];
+            source.read_at(0, &mut head).map_err(|e| Error::io("read the header", e))?;
+            Ok(((columns, fields), head))
+        })?;
+        Ok(Shard { file, columns, fields })
+    }
+
+    /// The columns that are read, and the part that is meant of those that are pictures.
+    fn chosen<'a>(&self, schema: &'a ArrowSchema) -> Result<Vec<(usize, Option<&'a str>)>> {
+        let child = |field: &ArrowField| {
+            let is_picture = schema.feature(field.name()) == Some("Image");
+            (is_picture && *field.kind() == Kind::Struct).then_some("bytes")
+        };
+        let columns = schema.fields().iter().enumerate();
+        if self.fields.is_empty() {
+            let columns = columns.map(|(at, field)| (at, child(field), field.holds_numbers()));
+            let held =
+                columns.filter(|(_, child, holds_numbers)| child.is_some() || *holds_numbers);
+            let held: Vec<_> = held.map(|(at, child, _)| (at, child)).collect();
+            if held.is_empty() {
+                let message = "no column of numbers, text, bytes, lists of these, or pictures";
+                return Err(Error::new(ErrorKind::UnsupportedDtype, message));
+            }
+            return Ok(held);
+        }
+        let find = |name: &String| {
+            let found = columns.clone().find(|(_, field)| field.name() == name);
+            let none = || {
+                let names: Vec<String> =
+                    schema.fields().iter().map(|field| quoted(field.name())).collect();
+                let message = format!("no column {}, there are {}", quoted(name), names.join(", "));
+                Error::new(ErrorKind::Config, message)
+            };
+            found.map(|(at, field)| (at, child(field))).ok_or_else(none)
+        };
+        self.fields.iter().map(find).collect()
+    }
+}
+
+/// A file as what `tallow-arrow` reads from.
+struct Bytes<'a>(Section<'a>);
+
+impl ReadAt for Bytes<'_> {
+    fn bytes(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
+#[cold]
+fn of_arrow(error: tallow_arrow::Error) -> Error {
+    use tallow_arrow::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::Foreign => ErrorKind::Foreign,
+        Kind::Truncated => ErrorKind::Truncated,
+        Kind::Unsupported => ErrorKind::UnsupportedDtype,
+        Kind::Io => ErrorKind::Io,
+        _ => ErrorKind::Header,
+    };
+    let own = Error::new(kind, error.message());
+    let own = match error.offset() {
+        Some(offset) => own.with_offset(offset),
+        None => own,
+    };
+    match error.into_io() {
+        Some(source) => own.with_source(source),
+        None => own,
+    }
+}
+
+/// How the numbers of a column are held in rows.
+fn held(scalar: Scalar) -> (RowDType, Widening) {
+    let plain = |dtype| (dtype, Widening::None);
+    match scalar {
+        Scalar::Bool | Scalar::U8 => plain(RowDType::U8),
+        Scalar::I8 => (RowDType::I16, Widening::I8ToI16),
+        Scalar::I16 => plain(RowDType::I16),
+        Scalar::U16 => plain(RowDType::U16),
+        Scalar::I32 => plain(RowDType::I32),
+        Scalar::U32 => plain(RowDType::U32),
+        Scalar::I64 => plain(RowDType::I64),
+        Scalar::U64 => (RowDType::I64, Widening::U64ToI64),
+        Scalar::F16 => plain(RowDType::F16),
+        Scalar::F32 => plain(RowDType::F32),
+        Scalar::F64 => plain(RowDType::F64),
+    }
+}
+
+fn field_of(column: &ArrowField, is_picture: bool, values: &Column) -> Result<Field> {
+    let name = column.name();
+    let lengths = values.lengths().map_err(of_arrow)?;
+    if is_picture && let [Length::Ragged(longest)] = lengths[..] {
+        return Ok(Field::pictures(name, Picture::rgb().upright().payload_bytes(longest)));
+    }
+    let dim = |length: &Length| match *length {
+        Length::Fixed(len) => Dim::Fixed(len),
+        Length::Ragged(max) => Dim::Ragged { max },
+    };
+    let dims = lengths.iter().map(dim).collect();
+    Ok(Field::with_dims(name, held(values.scalar()).0, dims))
+}
+
+/// The fields that have the samples of two files.
+fn common(fields: &[Field], own: &[Field]) -> Result<Vec<Field>> {
+    let different = || {
+        let told =
+            |fields: &[Field]| fields.iter().map(Field::to_string).collect::<Vec<_>>().join("; ");
+        let message = format!("found columns {}, expected {}", told(own), told(fields));
+        Error::new(ErrorKind::ShapeMismatch, message)
+    };
+    if fields.len() != own.len() {
+        return Err(different());
+    }
+    let pairs = fields.iter().zip(own);
+    pairs.map(|(field, own)| common_field(field, own).ok_or_else(different)).collect()
+}
+
+fn common_field(field: &Field, own: &Field) -> Option<Field> {
+    let is_alike = field.name() == own.name()
+        && field.dtype() == own.dtype()
+        && field.dims().len() == own.dims().len()
+        && field.as_picture().is_some() == own.as_picture().is_some();
+    if !is_alike {
+        return None;
+    }
+    if let Some(picture) = field.as_picture() {
+        let longest = field.max_elements().max(own.max_elements());
+        return Some(Field::pictures(field.name(), picture.clone().payload_bytes(longest)));
+    }
+    let dim = |(&field, &own): (&Dim, &Dim)| match (field, own) {
+        (Dim::Ragged { max }, Dim::Ragged { max: other }) => {
+            Some(Dim::Ragged { max: max.max(other) })
+        }
+        (field, own) => (field == own).then_some(field),
+    };
+    let dims = field.dims().iter().zip(own.dims()).map(dim).collect::<Option<_>>()?;
+    Some(Field::with_dims(field.name(), field.dtype(), dims))
+}
+
+fn check_memory(bytes: usize, limits: &Limits) -> Result<()> {
+    let most = limits.index_bytes;
+    if bytes <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "the offsets of ragged columns up to here take {bytes} bytes, at most {most}; choose fields, or \
+         set Limits::index_bytes"
+    );
+    Err(Error::new(ErrorKind::TooLarge, message))
+}
+
+impl Shard {
+    fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.rows() as usize)
+    }
+}
+
+impl ArrowShards {
+    /// Opens a file, a folder, or what a pattern stands for, with the default [`Limits`]. The files of a
+    /// folder are those that its `state.json` lists, or else all of its `.arrow` files in the order of
+    /// the bytes of their names.
+    ///
+    /// # Errors
+    ///
+    /// As [`ArrowShardsBuilder::open`]; for a folder of several splits, which are then named; and for
+    /// one that is a selection by indices.
+    pub fn open(place: impl AsRef<Path>) -> Result<Self> {
+        let place = place.as_ref();
+        let files = match place.is_dir() {
+            true => files_of(place)?,
+            false => Shards::of(place, &FORMAT)?.files()?,
+        };
+        Self::builder(files).open()
+    }
+
+    /// To open these files otherwise; their samples follow one another in this order.
+    pub fn builder<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> ArrowShardsBuilder {
+        let paths = paths.into_iter().map(Into::into).collect();
+        ArrowShardsBuilder { paths, fields: Vec::new(), limits: Limits::default() }
+    }
+
+    /// Reads the fields at the positions `fields` into those of `row`, one after the other.
+    fn read_some(
+        &self,
+        index: usize,
+        fields: impl Iterator<Item = usize> + Clone,
+        row: &mut Row<'_>,
+    ) -> Result<()> {
+        let (at, own) = self.samples.find(index);
+        let shard = &self.shards[at];
+        let read = shard.file.read(&row.stop_flag(), |file| {
+            fields.clone().enumerate().try_for_each(|(to, at)| {
+                let mut field = row.field(to);
+                let name = field.declared().name();
+                let read = read_value(file, &shard.columns[at], own, &mut field);
+                read.map_err(|error| error.with_field(name))
+            })
+        });
+        read.map_err(|error| error.with_path(shard.file.path()).with_index(index))
+    }
+}
+
+/// Reads the value of row `own` into `field`.
+fn read_value(file: &File, column: &Column, own: usize, field: &mut FieldMut<'_>) -> Result<()> {
+    let Some(place) = column.place(own as u64) else { return Err(null(field.declared(), own)) };
+    set_shape(&place, field)?;
+    let (_, widening) = held(column.scalar());
+    match (column.scalar(), widening) {
+        (Scalar::Bool, _) => {
+            let bytes = stored_bytes(column, &place);
+            let stored = read_stored(file, place.offset, bytes, field.stop_flag())?;
+            let bits = field.as_mut_slice::<u8>()?.iter_mut().zip(usize::from(place.bit)..);
+            bits.for_each(|(to, bit)| *to = stored[bit / 8] >> (bit % 8) & 1);
+            Ok(())
+        }
+        (_, Widening::None) => {
+            field.read_at(file, place.offset).map_err(|error| error.with_offset(place.offset))
+        }
+        (_, widening) => {
+            let bytes = stored_bytes(column, &place);
+            let stored = read_stored(file, place.offset, bytes, field.stop_flag())?;
+            widening.write(&stored, field)
+        }
+    }
+}
+
+/// The bytes of the file that a value touches.
+fn stored_bytes(column: &Column, place: &Place) -> usize {
+    (usize::from(place.bit) + place.elements * column.scalar().bits() as usize).div_ceil(8)
+}
+
+/// Sets the shape of a ragged field, and sees that a field of fixed shape has as many elements.
+fn set_shape(place: &Place, field: &mut FieldMut<'_>) -> Result<()> {
+    let declared = field.declared();
+    let inner = match declared.dims() {
+        [Dim::Ragged { .. }, inner @ ..] => inner,
+        _ if declared.max_elements() == place.elements => return Ok(()),
+        _ => {
+            let message = format!("a value of {} elements, expected {declared}", place.elements);
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+        }
+    };
+    let mut shape = [0; MAX_RANK];
+    let each = inner.iter().zip(&mut shape[1..]).map(|(dim, len)| {
+        *len = dim.max();
+        *len
+    });
+    let each: usize = each.product();
+    shape[0] = place.elements.checked_div(each).unwrap_or(0);
+    field.set_shape(&shape[..declared.dims().len()])
+}
+
+#[cold]
+fn null(field: &Field, own: usize) -> Error {
+    let advice = match field.as_picture() {
+        Some(_) => "; a picture that is only named is put into the file by save_to_disk",
+        None => "; fill it, or leave such rows out with dataset.filter",
+    };
+    Error::new(ErrorKind::Incomplete, format!("row {own} is null, or has one{advice}"))
+}
+
+impl Source for ArrowShards {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
+        self.read_some(index, 0..self.schema.fields().len(), row)
+    }
+
+    fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
+        self.read_some(index, fields.iter().copied(), row)
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        let (at, own) = self.samples.find(index);
+        Cow::Owned(format!("{}[{own}]", self.shards[at].file.path().display()))
+    }
+
+    fn location(&self, index: usize, field: FieldId) -> Option<Location> {
+        let shard = &self.shards[self.samples.find(index).0];
+        self.schema.holds(field).then(|| shard.file.location().clone())
+    }
+
+    /// The schemas and lengths of all files represent their contents.
+    fn fingerprint(&self) -> Fingerprint {
+        let start = Fingerprint::of("arrow").text(&self.schema.to_string());
+        let add = |print: FingerprintBuilder, shard: &Shard| {
+            print.with(shard.file.beginning()).number(shard.file.bytes())
+        };
+        self.shards.iter().fold(start, add).finish()
+    }
+
+    fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+        let (at, own) = self.samples.find(index);
+        let Shard { file, columns, .. } = &self.shards[at];
+        for column in columns {
+            if let Some(place) = column.place(own as u64) {
+                visit(&file.extent(place.offset, stored_bytes(column, &place)));
+            }
+        }
+    }
+}
