@@ -458,7 +458,7 @@ mod tests {
             ),
             (
                 &["notes.txt", "more/notes.txt"],
-                "empty: no .npy file, 2 other entries; expected .npy files, shards (.npz, .safetensors), ",
+                "empty: no .npy file, 2 other entries; expected .npy files, shards (",
             ),
         ] {
             let found = found(files);
