@@ -25,7 +25,7 @@
 //! people who come from PyTorch. Then:
 //!
 //! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],
-//!   [`NpyShards`], [`NpzFile`], [`Safetensors`], [`TokenFiles`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
+//!   [`NpyShards`], [`NpzFile`], [`Mds`], [`Safetensors`], [`TokenFiles`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
 //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
@@ -49,13 +49,13 @@ pub use tallow_core::{
     Element, Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldFiles,
     FieldFolder, FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, FileBorders, Fingerprint,
     FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders,
-    ImageFoldersBuilder, Key, LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Memory,
-    NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
-    OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename, Result as SourceResult,
-    Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder, Sample, Sampler, Schema,
-    Select, Sequential, Shards, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey,
-    Tail, TokenFiles, TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip,
-    concat, device, escaped, from_fn, from_fn_with, open, testing,
+    ImageFoldersBuilder, Key, LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Mds,
+    MdsBuilder, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
+    NpzFile, NpzFileBuilder, OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename,
+    Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder,
+    Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt, Stream,
+    Subset, SubsetSampler, Survey, Tail, TokenFiles, TokenFilesBuilder, TooLong, Transform,
+    Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
@@ -98,10 +98,10 @@ struct Readme;
 /// What a training program needs: `use tallow::prelude::*`.
 pub mod prelude {
     pub use tallow_core::{
-        Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Memory, NpyFile,
-        NpyFolders, NpyShards, NpzFile, Picture, Result as SourceResult, Row, RowDType, RowView,
-        Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt, SubsetSampler,
-        Transform, Weighted, WithReplacement, from_fn,
+        Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Mds, Memory,
+        NpyFile, NpyFolders, NpyShards, NpzFile, Picture, Result as SourceResult, Row, RowDType,
+        RowView, Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt,
+        SubsetSampler, Transform, Weighted, WithReplacement, from_fn,
     };
     pub use tallow_loader::{Auto, Batch, Loader, LoaderBuilder, OnError, State};
     pub use tallow_transforms::{Augment, IMAGENET, map, map_drawn};

@@ -68,8 +68,8 @@ pub use source::Source;
 pub use sources::{ArrowShards, ArrowShardsBuilder};
 pub use sources::{
     DocumentsBy, FieldFiles, FieldFolder, FieldFolders, FileBorders, Found, FromFn, FromFnWith,
-    ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Memory, NpyFile,
-    NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
+    ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Mds, MdsBuilder, Memory,
+    NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
     OpenOptions, Safetensors, SafetensorsBuilder, Shards, Survey, Tail, TokenFiles,
     TokenFilesBuilder, TooLong, from_fn, from_fn_with, open,
 };

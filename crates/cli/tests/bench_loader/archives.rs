@@ -58,7 +58,7 @@ fn arrays_of_other_lengths_are_told_how_to_be_chosen() {
     assert!(ended.stderr.contains("choose arrays of one length with --array NAME"), "{ended:#?}");
     bench(dir.path(), "inspect DIR/a.npz --array test").expect(0);
     let ended = bench(dir.path(), "inspect DIR --array test").expect(1);
-    assert!(ended.stderr.contains("shards (.arrow, .npz, .safetensors)"), "{ended:#?}");
+    assert!(ended.stderr.contains("shards (.arrow, .mds, .npz, .safetensors)"), "{ended:#?}");
 }
 
 #[test]

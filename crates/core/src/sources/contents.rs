@@ -82,7 +82,9 @@ impl Contents {
                 }
             }
             Some(Kind::Picture) => self.pictures += 1,
-            Some(Kind::Shard(format)) if format.folder == Folder::OfShards => {
+            Some(Kind::Shard(format))
+                if matches!(format.folder, Folder::OfShards | Folder::OfIndex) =>
+            {
                 if !self.shards.contains(&format) {
                     self.shards.push(format);
                 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::shards::Shards;
-use super::{npz_file, safetensors, token_files};
+use super::{mds, npz_file, safetensors, token_files};
 use crate::files::Limits;
 use crate::{Result, Source};
 
@@ -27,6 +27,8 @@ pub(super) struct Format {
 pub(super) enum Folder {
     /// One source, whose samples follow one another as the names of the files do.
     OfShards,
+    /// One source, of the shards that an index in it lists.
+    OfIndex,
     /// Nothing that is known: one of the files is to be named.
     OfOthers,
     /// Nothing that is known, since files of this extension may hold anything. Those that are named are
@@ -36,6 +38,7 @@ pub(super) enum Folder {
 
 /// All of them.
 static FORMATS: &[&Format] = &[
+    &mds::FORMAT,
     &safetensors::FORMAT,
     &npz_file::FORMAT,
     &token_files::FORMAT,

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
 use super::format::Format;
-use super::{find, found::Found, npy_shards, token_files};
+use super::{find, found::Found, mds, npy_shards, token_files};
 use crate::{Result, RowDType, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy`, `.npz` or `.safetensors` file, or a folder of `.npy`
@@ -116,10 +116,13 @@ impl OpenOptions {
         (self.is_stacked && Kind::of(name) == Some(Kind::Npy)).then_some(&npy_shards::FORMAT)
     }
 
-    /// The format of the files in a folder where these options tell it.
+    /// The format of the files in a folder where these options or an index in it tell it.
     pub(super) fn format_in(&self, folder: &Path) -> Result<Option<&'static Format>> {
         if self.tokens.is_some() {
             return Ok(Some(&token_files::FORMAT));
+        }
+        if mds::is_in(folder) {
+            return Ok(Some(&mds::FORMAT));
         }
         let is_stacked = self.is_stacked && Contents::count(folder, false)?[0] > 0;
         Ok(is_stacked.then_some(&npy_shards::FORMAT))

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::contents::Kind;
 use super::format::{Folder, Format};
+use super::mds;
 use super::open_options::OpenOptions;
 use crate::files::{Limits, Pattern, list, wildcards};
 use crate::{Error, ErrorKind, Result, Source};
@@ -116,6 +117,9 @@ impl Shards {
             return Ok(self.named.clone());
         }
         let Some(folder) = self.folder() else { return Ok(vec![self.place.clone()]) };
+        if self.format.folder == Folder::OfIndex {
+            return mds::files(folder);
+        }
         let listing = list(folder, self.format.extensions, &Pattern::default(), false)?;
         if listing.names.len() == 0 {
             let message = format!("no .{} file", self.format.name());

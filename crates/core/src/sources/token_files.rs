@@ -498,7 +498,7 @@ impl TokenFiles {
 }
 
 /// Runs `run` with `bytes` bytes of memory, which the thread keeps unless they are many.
-fn with_memory(bytes: usize, run: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+pub(super) fn with_memory(bytes: usize, run: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
     /// Enough for any window of tokens that a model takes.
     const KEPT_MAX: usize = 1 << 20;
     thread_local! {
