@@ -44,6 +44,8 @@ static FORMATS: &[&Format] = &[
     &token_files::FORMAT,
     #[cfg(feature = "arrow")]
     &super::arrow_shards::FORMAT,
+    #[cfg(not(feature = "arrow"))]
+    &super::arrow_missing::FORMAT,
 ];
 
 impl Format {

@@ -1,6 +1,8 @@
 //! Which bytes make a sample: the sources, one file each, and the pairing of files from several
 //! folders. Where bytes lie is the business of `files`, what they mean that of `codecs`.
 
+#[cfg(not(feature = "arrow"))]
+mod arrow_missing;
 #[cfg(feature = "arrow")]
 mod arrow_shards;
 mod column;
