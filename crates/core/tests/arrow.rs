@@ -68,6 +68,73 @@ fn the_file_format_is_read_and_nulls_are_errors_of_their_samples() {
 }
 
 #[test]
+fn nulls_are_what_the_builder_says_of_their_column() {
+    let open = || ArrowShards::builder([data("plain.arrow")]);
+    let source = open().null_as("x", -1.0).open().unwrap();
+    testing::check_source(&source);
+    let x = |index| read(&source, index).unwrap().view().field(0).integer().unwrap();
+    assert_eq!([0, 1, 2].map(x), [1, -1, 3]);
+    let others = [open().open(), open().null_as("x", -2.0).open()];
+    for other in others {
+        assert_ne!(other.unwrap().fingerprint(), source.fingerprint());
+    }
+    for (field, value, words) in [
+        ("x", 0.5, "0.5 for \"x\", which is i32"),
+        ("z", 0.0, "names \"z\", the fields are \"x\", \"y\""),
+    ] {
+        let error = open().null_as(field, value).open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_says(&error, &[words]);
+    }
+    let saved = ArrowShards::builder([data("saved/data-00000-of-00002.arrow")]);
+    let error = saved.null_as("image", 0.0).open().unwrap_err();
+    assert_says(&error, &["picture", "image"]);
+}
+
+#[test]
+fn a_null_of_a_list_is_empty_and_one_in_an_array_fills_it() {
+    let source = ArrowShards::builder([data("nulls.arrow")]);
+    let source = source.null_as("list", 0.0).null_as("text", 0.0).null_as("pair", -1.0);
+    let source = source.open().unwrap();
+    assert_eq!(source.schema().to_string(), "list: f32[..=2]; text: u8[..=1]; pair: i64[2]");
+    testing::check_source(&source);
+    for (index, list, text, pair) in
+        [(0, &[1.0f32][..], "a", [1, 2]), (1, &[], "", [-1, -1]), (2, &[], "c", [-1, -1])]
+    {
+        let buffer = read(&source, index).unwrap();
+        let row = buffer.view();
+        assert_eq!(row.field(0).as_slice::<f32>().unwrap(), list, "sample {index}");
+        assert_eq!(row.field(1).bytes(), text.as_bytes());
+        assert_eq!(row.field(2).as_slice::<i64>().unwrap(), pair);
+    }
+}
+
+#[test]
+fn the_files_of_several_splits_are_not_taken_together_nor_some_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = |name: &str| {
+        std::fs::copy(data("plain.arrow"), dir.path().join(name)).unwrap();
+        ArrowShards::open(dir.path()).map(|source| source.len())
+    };
+    assert_eq!(copy("a.arrow").unwrap(), 3);
+    assert_eq!(copy("b.arrow").unwrap(), 6);
+    std::fs::write(dir.path().join("dataset_info.json"), "{}").unwrap();
+    let error = ArrowShards::open(dir.path()).unwrap_err();
+    assert_says(&error, &["several data sets (\"a\", \"b\")", "such as \"a.arrow\""]);
+    for name in ["a.arrow", "b.arrow"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let error = copy("train-00001-of-00002.arrow").unwrap_err();
+    assert_says(&error, &["found 1 file of \"train\", expected 2"]);
+    assert_eq!(ArrowShards::open(dir.path().join("train-*.arrow")).unwrap().len(), 3);
+    assert_eq!(copy("train-00000-of-00002.arrow").unwrap(), 6);
+    let error = copy("test-00000-of-00001.arrow").unwrap_err();
+    assert_says(&error, &["(\"test\", \"train\")", "\"test-*.arrow\""]);
+    assert!(tallow_core::open(dir.path()).is_err());
+    assert_eq!(tallow_core::open(dir.path().join("train-*.arrow")).unwrap().len(), 6);
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_by_name() {
     let error = ArrowShards::open(data("compressed.arrow")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsupportedDtype);

@@ -7,8 +7,9 @@ use tallow_arrow::{Arrow, ArrowField, ArrowSchema, Column, Kind, Length, Place, 
 
 use super::format::{Folder, Format};
 use super::shards::Shards;
+use super::splits::{Beside, check_one_split};
 use crate::codecs::Widening;
-use crate::error::quoted;
+use crate::error::{list_names, quoted};
 use crate::files::{Limits, SampleFile, Section, held_max, read_stored};
 use crate::succession::Succession;
 use crate::{
@@ -41,7 +42,11 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
     let refused =
         |message: &str| Error::new(ErrorKind::Header, message).with_path(folder.join("state.json"));
     let Some(state) = json(&folder.join("state.json"))? else {
-        return Shards::of(folder, &FORMAT)?.files();
+        let files = Shards::of(folder, &FORMAT)?.files()?;
+        let is_described = folder.join("dataset_info.json").is_file();
+        let beside = if is_described { Beside::Description } else { Beside::Nothing };
+        check_one_split(&files, beside).map_err(|error| error.with_path(folder))?;
+        return Ok(files);
     };
     let is_selected = ["_indices_files", "_indices_data_files"].iter().any(|key| {
         state.get(key).and_then(|value| value.as_array()).is_some_and(|files| !files.is_empty())
@@ -90,7 +95,7 @@ fn json(path: &Path) -> Result<Option<serde_json::Value>> {
 /// are fields of pictures, decoded upright in three colours. Booleans are held as `u8`, `int8` as `i16`,
 /// `uint64` as `i64` where the values fit. Columns of other types, such as structs and timestamps, are
 /// passed over unless they are [chosen](ArrowShardsBuilder::fields), which is an error. A null is an
-/// error of its sample.
+/// error of its sample, unless [`null_as`](ArrowShardsBuilder::null_as) says what it is.
 ///
 /// Opening reads the headers of all record batches, and the offsets of lists. Held in memory are 4 bytes
 /// a row for each column of ragged rows, at most [`Limits::index_bytes`] in all. A sample costs one read
@@ -107,6 +112,8 @@ fn json(path: &Path) -> Result<Option<serde_json::Value>> {
 #[derive(Debug)]
 pub struct ArrowShards {
     schema: Schema,
+    /// The element that each field has where a value is null, unless that is an error.
+    nulls: Vec<Option<[u8; 8]>>,
     shards: Vec<Shard>,
     samples: Succession,
 }
@@ -124,6 +131,7 @@ struct Shard {
 pub struct ArrowShardsBuilder {
     paths: Vec<PathBuf>,
     fields: Vec<String>,
+    nulls: Vec<(String, f64)>,
     limits: Limits,
 }
 
@@ -132,6 +140,21 @@ impl ArrowShardsBuilder {
     /// bytes, lists of these, or pictures.
     pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.fields = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Fills a null of the column `name` with `value`. A list or text that is null is then empty, and a
+    /// value of fixed shape that has a null in it is `value` throughout. By default a null is an error of
+    /// its sample.
+    ///
+    /// ```no_run
+    /// use tallow_core::ArrowShards;
+    ///
+    /// let source = ArrowShards::builder(["train.arrow"]).null_as("age", -1.0).open()?;
+    /// # Ok::<(), tallow_core::Error>(())
+    /// ```
+    pub fn null_as(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.nulls.push((name.into(), value));
         self
     }
 
@@ -147,7 +170,7 @@ impl ArrowShardsBuilder {
     ///
     /// What is wrong with a file, its name included; [`ErrorKind::UnsupportedDtype`] for a column that
     /// no tensor can hold, and for compressed record batches; [`ErrorKind::Config`] for a column that
-    /// is not there; [`ErrorKind::ShapeMismatch`] for files of different columns; and
+    /// is not there, and for a null that its column cannot hold; [`ErrorKind::ShapeMismatch`] for files of different columns; and
     /// [`ErrorKind::Empty`] for no file.
     pub fn open(self) -> Result<ArrowShards> {
         let held = held_max();
@@ -171,7 +194,35 @@ impl ArrowShardsBuilder {
             return Err(Error::new(ErrorKind::Empty, "no .arrow file"));
         }
         fields.iter().try_for_each(|field| self.limits.check_samples(field, samples.len()))?;
-        Ok(ArrowShards { schema: Schema::new(fields)?, shards, samples })
+        let nulls = self.elements(&fields)?;
+        Ok(ArrowShards { schema: Schema::new(fields)?, nulls, shards, samples })
+    }
+
+    /// What each field has where a value is null.
+    fn elements(&self, fields: &[Field]) -> Result<Vec<Option<[u8; 8]>>> {
+        let mut elements = vec![None; fields.len()];
+        for (name, value) in &self.nulls {
+            let refused = |message: String| Err(Error::new(ErrorKind::Config, message));
+            let Some(at) = fields.iter().position(|field| field.name() == name) else {
+                let names = list_names(fields.iter().map(|field| quoted(field.name())));
+                let name = quoted(name);
+                return refused(format!(".null_as(..) names {name}, the fields are {names}"));
+            };
+            let dtype = fields[at].dtype();
+            elements[at] = match (dtype.element(*value), fields[at].as_picture()) {
+                (Some(element), None) => Some(element),
+                (_, Some(_)) => {
+                    return refused(format!(".null_as(..) gives {value} for a picture, {name:?}"));
+                }
+                (None, None) => {
+                    let name = quoted(name);
+                    return refused(format!(
+                        ".null_as(..) gives {value} for {name}, which is {dtype}"
+                    ));
+                }
+            };
+        }
+        Ok(elements)
     }
 
     /// File number `at` of those of which `held` stay open.
@@ -370,7 +421,8 @@ impl ArrowShards {
     /// To open these files otherwise; their samples follow one another in this order.
     pub fn builder<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> ArrowShardsBuilder {
         let paths = paths.into_iter().map(Into::into).collect();
-        ArrowShardsBuilder { paths, fields: Vec::new(), limits: Limits::default() }
+        let (fields, nulls) = (Vec::new(), Vec::new());
+        ArrowShardsBuilder { paths, fields, nulls, limits: Limits::default() }
     }
 
     /// Reads the fields at the positions `fields` into those of `row`, one after the other.
@@ -386,7 +438,8 @@ impl ArrowShards {
             fields.clone().enumerate().try_for_each(|(to, at)| {
                 let mut field = row.field(to);
                 let name = field.declared().name();
-                let read = read_value(file, &shard.columns[at], own, &mut field);
+                let nulls = self.nulls[at].as_ref();
+                let read = read_value(file, &shard.columns[at], own, nulls, &mut field);
                 read.map_err(|error| error.with_field(name))
             })
         });
@@ -394,9 +447,18 @@ impl ArrowShards {
     }
 }
 
-/// Reads the value of row `own` into `field`.
-fn read_value(file: &File, column: &Column, own: usize, field: &mut FieldMut<'_>) -> Result<()> {
-    let Some(place) = column.place(own as u64) else { return Err(null(field.declared(), own)) };
+/// Reads the value of row `own` into `field`, or the element that `nulls` are.
+fn read_value(
+    file: &File,
+    column: &Column,
+    own: usize,
+    nulls: Option<&[u8; 8]>,
+    field: &mut FieldMut<'_>,
+) -> Result<()> {
+    let Some(place) = column.place(own as u64) else {
+        let element = nulls.ok_or_else(|| null(field.declared(), own))?;
+        return write_null(element, field);
+    };
     set_shape(&place, field)?;
     let (_, widening) = held(column.scalar());
     match (column.scalar(), widening) {
@@ -444,11 +506,27 @@ fn set_shape(place: &Place, field: &mut FieldMut<'_>) -> Result<()> {
     field.set_shape(&shape[..declared.dims().len()])
 }
 
+/// Writes `element` throughout, or nothing where any length will do.
+fn write_null(element: &[u8; 8], field: &mut FieldMut<'_>) -> Result<()> {
+    let declared = field.declared();
+    if declared.is_ragged() {
+        let shape = declared.dims().iter().map(|dim| match *dim {
+            Dim::Fixed(len) => len,
+            Dim::Ragged { .. } => 0,
+        });
+        field.set_shape(&shape.collect::<Vec<_>>())?;
+    }
+    let element = &element[..declared.dtype().size()];
+    let elements = field.as_mut_bytes()?.chunks_exact_mut(element.len());
+    elements.for_each(|own| own.copy_from_slice(element));
+    Ok(())
+}
+
 #[cold]
 fn null(field: &Field, own: usize) -> Error {
     let advice = match field.as_picture() {
         Some(_) => "; a picture that is only named is put into the file by save_to_disk",
-        None => "; fill it, or leave such rows out with dataset.filter",
+        None => "; fill it with .null_as(..), or leave such rows out with dataset.filter",
     };
     Error::new(ErrorKind::Incomplete, format!("row {own} is null, or has one{advice}"))
 }
@@ -483,6 +561,10 @@ impl Source for ArrowShards {
     /// The schemas and lengths of all files represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("arrow").text(&self.schema.to_string());
+        let start = self.nulls.iter().fold(start, |print, null| match null {
+            None => print.number(0),
+            Some(element) => print.number(1).bytes(element),
+        });
         let add = |print: FingerprintBuilder, shard: &Shard| {
             print.with(shard.file.beginning()).number(shard.file.bytes())
         };

@@ -28,6 +28,8 @@ mod open_options;
 mod pairing;
 mod safetensors;
 mod shards;
+#[cfg(feature = "arrow")]
+mod splits;
 mod stacked;
 mod token_documents;
 mod token_files;

@@ -61,3 +61,14 @@ with pa.OSFile(os.path.join(HERE, "compressed.arrow"), "wb") as sink:
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
+
+nulls = pa.table(
+    {
+        "list": pa.array([[1.0], None, [2.0, None]], pa.list_(pa.float32())),
+        "text": pa.array(["a", None, "c"]),
+        "pair": pa.array([[1, 2], None, [5, None]], pa.list_(pa.int64(), 2)),
+    }
+)
+with pa.OSFile(os.path.join(HERE, "nulls.arrow"), "wb") as sink:
+    with pa.ipc.new_stream(sink, nulls.schema) as writer:
+        writer.write_table(nulls)
