@@ -54,8 +54,9 @@ pub use tallow_core::{
     NpzFile, NpzFileBuilder, OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename,
     Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder,
     Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt, Stream,
-    Subset, SubsetSampler, Survey, Tail, TokenFiles, TokenFilesBuilder, TooLong, Transform,
-    Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
+    Subset, SubsetSampler, Survey, Tail, Tar, TarBuilder, TarContent, TokenFiles,
+    TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip, concat, device, escaped,
+    from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
@@ -101,7 +102,7 @@ pub mod prelude {
         Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Mds, Memory,
         NpyFile, NpyFolders, NpyShards, NpzFile, Picture, Result as SourceResult, Row, RowDType,
         RowView, Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt,
-        SubsetSampler, Transform, Weighted, WithReplacement, from_fn,
+        SubsetSampler, Tar, TarContent, Transform, Weighted, WithReplacement, from_fn,
     };
     pub use tallow_loader::{Auto, Batch, Loader, LoaderBuilder, OnError, State};
     pub use tallow_transforms::{Augment, IMAGENET, map, map_drawn};

@@ -14,6 +14,7 @@ mod range;
 mod sample_file;
 mod section;
 mod stamp;
+pub(crate) mod tar;
 mod whole;
 pub(crate) mod wildcards;
 

@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind, FieldMut, Result};
 /// largest file that it admits.
 pub(crate) fn read_whole(file: &File, field: &mut FieldMut<'_>) -> Result<()> {
     let begun = SystemTime::now();
-    let read = field.read_after_head(file, &mut []);
+    let read = field.read_after_head(file, 0, &mut []);
     let stamp = Stamp::of_regular(file)?;
     check_bytes(stamp.bytes, field)?;
     if read.is_ok_and(|read| read as u64 == stamp.bytes) && stamp.is_settled(begun) {

@@ -81,10 +81,15 @@ impl<'a> FieldMut<'a> {
         self.read_rest(file, offset)
     }
 
-    /// Reads `head.len()` bytes from the beginning of `file` into `head` and what follows into
-    /// the field, with one system call where it fits a piece; returns how many bytes there were.
+    /// Reads `head.len()` bytes from `start` of `file` into `head` and what follows into the
+    /// field, with one system call where it fits a piece; returns how many bytes there were.
     /// A header and a payload in one call are what makes small files cheap.
-    pub(crate) fn read_after_head(&mut self, file: &File, head: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read_after_head(
+        &mut self,
+        file: &File,
+        start: u64,
+        head: &mut [u8],
+    ) -> Result<usize> {
         debug_assert_eq!(self.slot.filled, 0);
         let piece = self.slot.limit().min(PIECE_BYTES_MAX);
         let parts = [
@@ -94,7 +99,8 @@ impl<'a> FieldMut<'a> {
         // SAFETY: `head` is a unique borrow of its length, and `memory` is valid for writes of
         // `piece <= capacity` bytes; the kernel writes at most that much into each.
         let got = retry_interrupted(|| unsafe {
-            libc::preadv(file.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int, 0)
+            let parts = (parts.as_ptr(), parts.len() as libc::c_int);
+            libc::preadv(file.as_raw_fd(), parts.0, parts.1, start as libc::off_t)
         })?;
         self.slot.filled = got.saturating_sub(head.len());
         Ok(got)

@@ -147,7 +147,10 @@ fn read_picture(file: &std::fs::File, field: &mut FieldMut<'_>) -> Result<()> {
 
 /// What the pictures of a folder are, by one of them: a mask of classes is mostly a PNG of one
 /// channel, whose numbers mean something as they are.
-fn suggested(payload: &[u8], sided: &dyn Fn(Picture) -> Result<Picture>) -> Result<Picture> {
+pub(super) fn suggested(
+    payload: &[u8],
+    sided: &dyn Fn(Picture) -> Result<Picture>,
+) -> Result<Picture> {
     let head = Head::read(payload, &PictureLimits::default()).map_err(Error::of_picture)?;
     let is_mask = head.format == Format::Png && head.channels_of(Color::Stored) == 1;
     let picture = match (is_mask, head.depth) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::shards::Shards;
-use super::{mds, npz_file, safetensors, token_files};
+use super::{mds, npz_file, safetensors, tar, token_files};
 use crate::files::Limits;
 use crate::{Result, Source};
 
@@ -41,6 +41,7 @@ static FORMATS: &[&Format] = &[
     &mds::FORMAT,
     &safetensors::FORMAT,
     &npz_file::FORMAT,
+    &tar::FORMAT,
     &token_files::FORMAT,
     #[cfg(feature = "arrow")]
     &super::arrow_shards::FORMAT,

@@ -31,6 +31,7 @@ mod shards;
 #[cfg(feature = "arrow")]
 mod splits;
 mod stacked;
+mod tar;
 mod token_documents;
 mod token_files;
 mod token_shard;
@@ -55,6 +56,7 @@ pub use self::npz_file::{NpzFile, NpzFileBuilder};
 pub use self::open_options::{OpenOptions, open};
 pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
+pub use self::tar::{Tar, TarBuilder, TarContent};
 pub use self::token_documents::{DocumentsBy, TooLong};
 pub use self::token_files::{FileBorders, TokenFiles, TokenFilesBuilder};
 pub use self::token_windows::Tail;

@@ -97,6 +97,11 @@ impl Shards {
         self.format.name()
     }
 
+    /// The axes that may differ from sample to sample: field, axis, greatest length.
+    pub fn ragged(&self) -> &[(String, usize, usize)] {
+        &self.options.ragged
+    }
+
     /// The fields that are read, or none for all.
     pub fn fields(&self) -> &[String] {
         &self.options.fields

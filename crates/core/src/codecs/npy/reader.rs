@@ -9,6 +9,9 @@ use super::header::Header;
 use crate::files::{Limits, Section, Stamp, read_stored, reserve};
 use crate::{Error, ErrorKind, FieldMut, Result};
 
+/// Bytes before an array in a larger file that are read with it: a header of a tar archive.
+const PART_BEFORE_BYTES: usize = 512;
+
 /// Reads whole `.npy` files into a field, all of them like a first one.
 ///
 /// The usual file has the very header of the first, so header and payload are read with one
@@ -86,7 +89,49 @@ impl NpyReader {
             return field.read_rest(file, header.payload_offset());
         }
         header.check_sizes(file_bytes)?;
-        convert(file, &header, field)
+        convert(file, 0, &header, field)
+    }
+
+    /// Reads the array that takes `bytes` bytes of `file` from `start` on, and into `before` the bytes
+    /// before it. The usual one takes one system call.
+    pub(crate) fn read_part(
+        &self,
+        file: &File,
+        start: u64,
+        bytes: u64,
+        before: &mut [u8; PART_BEFORE_BYTES],
+        field: &mut FieldMut<'_>,
+    ) -> Result<()> {
+        let mut head = [0u8; PART_BEFORE_BYTES + Self::HEAD_BYTES_MAX];
+        let begins = start - PART_BEFORE_BYTES as u64;
+        let first_len = self.first.text.len();
+        if self.first.is_plain() && first_len <= Self::HEAD_BYTES_MAX {
+            let head = &mut head[..PART_BEFORE_BYTES + first_len];
+            let got = field.read_after_head(file, begins, head)?;
+            let (own, text) = head.split_at(PART_BEFORE_BYTES);
+            before.copy_from_slice(own);
+            let known = match text == self.first.text {
+                true => Some(self.first.clone()),
+                false => self.known(text),
+            };
+            if let Some(header) = known.filter(|it| got >= head.len() && it.is_plain()) {
+                header.check_sizes(bytes)?;
+                field.set_shape(&header.shape)?;
+                return field.read_rest(file, start + header.payload_offset());
+            }
+            field.restart();
+        }
+        file.read_exact_at(before, begins).map_err(|e| Error::io("read", e))?;
+        let section = Section::of_file(file, start + bytes).part(start, bytes);
+        let header = Header::read(section, &self.limits);
+        let header = Arc::new(header.map_err(|error| error.with_offset_from(start))?);
+        self.check(&header, field)?;
+        self.remember(&header);
+        field.set_shape(&header.shape)?;
+        match header.is_plain() {
+            true => field.read_rest(file, start + header.payload_offset()),
+            false => convert(file, start, &header, field),
+        }
     }
 
     /// The short way: the header, if it is one that was seen, and where rows need no converting
@@ -95,7 +140,7 @@ impl NpyReader {
         let mut head = [0u8; Self::HEAD_BYTES_MAX];
         let Some(head) = head.get_mut(..self.first.text.len()) else { return Ok(None) };
         if self.first.is_plain() {
-            if field.read_after_head(file, head)? < head.len() {
+            if field.read_after_head(file, 0, head)? < head.len() {
                 return Ok(None);
             }
         } else if file.read_exact_at(head, 0).is_err() {
@@ -145,9 +190,9 @@ impl NpyReader {
 
 /// Reads a payload that is not a row as it is: in the other byte order, column-major, or of an
 /// element type that candle lacks. Costs a second buffer and a pass, which other rows do not.
-fn convert(file: &File, header: &Header, field: &mut FieldMut<'_>) -> Result<()> {
+fn convert(file: &File, start: u64, header: &Header, field: &mut FieldMut<'_>) -> Result<()> {
     let bytes = header.stored_bytes(&header.shape);
-    let stored = read_stored(file, header.payload_offset(), bytes, || field.is_stopped())?;
+    let stored = read_stored(file, start + header.payload_offset(), bytes, || field.is_stopped())?;
     header.widening.write(&header.straightened(stored)?, field)
 }
 
