@@ -11,6 +11,7 @@ mod pictures;
 mod safetensors;
 mod specs;
 mod states;
+mod tar;
 mod tensors;
 mod watch;
 mod words;
@@ -31,6 +32,8 @@ pub(crate) enum Name {
     Npy,
     /// .safetensors files, alone and as shards, compared with a second reader
     Safetensors,
+    /// Tar archives of every dialect, compared with GNU tar
+    Tar,
     /// Chains of augmentations as text: parsed, printed, bound and run
     Specs,
     /// JPEG, PNG and WebP files, decoded wholly and in parts
@@ -94,6 +97,7 @@ impl Name {
         match self {
             Self::Npy => Box::new(npy::Npy),
             Self::Safetensors => Box::new(safetensors::SafetensorsFiles),
+            Self::Tar => Box::new(tar::TarArchives),
             Self::Specs => Box::new(specs::Specs),
             Self::Pictures => Box::new(pictures::Pictures),
             Self::States => Box::new(states::States::new()),
