@@ -9,7 +9,7 @@ mod tar;
 use std::path::{Path, PathBuf};
 
 use common::{assert_says, bytes, in_time, read};
-use npy::npy;
+use npy::{floats, npy};
 use tallow_core::{Error, ErrorKind, Picture, RowDType, Source, Tar, TarContent, testing};
 use tar::{archive, entry, header, octal, padded, record, summed};
 use tempfile::TempDir;
@@ -155,6 +155,8 @@ fn arrays_of_other_types_and_shapes_are_read_as_from_folders() {
     assert_eq!(row.view().field(0).as_slice::<i16>().unwrap(), [1, 2, 3, 4, 5, 6]);
     let error = Tar::builder([&path]).ragged("other", 0, 3).open().unwrap_err();
     assert_says(&error, &["no field \"other\"", "\"input\""]);
+    let (_dir, source) = opened(&archive(&[("a.npy", &npy("<f4", &[2], &floats(&[1.5, -2.0])))]));
+    assert_eq!(read(&source, 0).unwrap().view().field(0).as_slice::<f32>().unwrap(), [1.5, -2.0]);
 }
 
 #[test]
