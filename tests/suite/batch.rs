@@ -48,6 +48,22 @@ fn tensors_are_converted_and_moved_in_place() {
 }
 
 #[test]
+fn rows_are_called_as_the_source_calls_their_samples_and_padding_is_not() {
+    let loader = Loader::builder(counting(10)).batch_size(4).shuffle().last_batch(LastBatch::Pad);
+    let loader = loader.build().unwrap();
+    let mut seen = Vec::new();
+    for batch in loader.epoch(0) {
+        let batch = batch.unwrap();
+        let names: Vec<String> = batch.names().map(|name| name.into_owned()).collect();
+        let expected = batch.indices().iter().map(|index| format!("sample {index}"));
+        assert_eq!(names, expected.collect::<Vec<_>>());
+        seen.extend(names);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..10).map(|index| format!("sample {index}")).collect::<Vec<_>>());
+}
+
+#[test]
 fn one_batch_of_each_epoch_is_the_last() {
     for (last, batches) in [(LastBatch::Keep, 3), (LastBatch::Drop, 2), (LastBatch::Pad, 3)] {
         let loader = Loader::builder(counting(10)).batch_size(4).last_batch(last).build().unwrap();

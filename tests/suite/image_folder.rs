@@ -71,6 +71,38 @@ fn classes_are_folders_and_samples_are_in_the_order_of_their_paths() {
 }
 
 #[test]
+fn names_of_classes_reach_whatever_is_made_of_the_source() {
+    let dir = folder();
+    let labels = open(dir.path()).select(["label"]).unwrap().rename("label", "class").unwrap();
+    let half = labels.subset([6, 2, 0]).unwrap().cache(1 << 20).unwrap();
+    let numbers = tallow::from_fn(
+        tallow::Schema::new(vec![tallow::Field::new("n", tallow::RowDType::U8, &[])]).unwrap(),
+        3,
+        |index, row| row.field(0).copy_from_slice(&[index as u8]),
+    );
+    let loader = Loader::builder(half.zip(numbers).unwrap()).batch_size(3).build().unwrap();
+    let [class, number] = loader.schema().fields() else { panic!("two fields") };
+    let names = class.classes().unwrap();
+    assert_eq!((names, number.classes()), (open(dir.path()).classes(), None));
+    let batch = loader.epoch(0).next().unwrap().unwrap();
+    let labels = batch["class"].to_vec1::<i64>().unwrap();
+    let named: Vec<&str> = labels.iter().map(|&label| &*names[label as usize]).collect();
+    assert_eq!(named, ["linked", "a", "a-b"]);
+    for (row, name) in batch.names().enumerate() {
+        assert!(name.ends_with(FILES[[6, 2, 0][batch.indices()[row]]].0), "{name}");
+    }
+    let other = TempDir::new().unwrap();
+    for (at, class) in ["a", "b"].into_iter().enumerate() {
+        put(other.path(), &format!("{class}/1.png"), png_rgb(at, 6, 7));
+    }
+    let error = open(dir.path()).concat(open(other.path())).unwrap_err().to_string();
+    assert!(
+        error.contains("label: i64[] whose class 1 is \"b\", expected label: i64[] whose"),
+        "{error}"
+    );
+}
+
+#[test]
 fn labels_are_read_without_pictures() {
     let dir = folder();
     let source = open(dir.path());

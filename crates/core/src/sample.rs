@@ -28,7 +28,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn read(source: &dyn Source, index: usize) -> Result<Self> {
+    pub(crate) fn read<S: Source + ?Sized>(source: &S, index: usize) -> Result<Self> {
         let mut buffer = RowBuffer::new(source.schema())?;
         source.read(index, &mut buffer.row(None))?;
         buffer.finish()?;

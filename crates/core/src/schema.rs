@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -70,7 +71,10 @@ impl FieldId {
     }
 }
 
-/// One named part of every sample: a dtype and a shape.
+/// One named part of every sample: a dtype and a shape, and the names of its values if they are classes.
+///
+/// Fields are equal only if their classes are: samples of two sources in which 0 means a cat and a dog
+/// cannot follow one another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Field {
     name: String,
@@ -79,6 +83,8 @@ pub struct Field {
     dims: Vec<Dim>,
     /// What the bytes are where they are files of pictures.
     picture: Option<Picture>,
+    /// What the values 0, 1 and so on are called.
+    classes: Option<Arc<[String]>>,
 }
 
 impl Field {
@@ -90,7 +96,7 @@ impl Field {
     /// A field with these dimensions, of which some may be ragged.
     pub fn with_dims(name: impl Into<String>, dtype: RowDType, dims: Vec<Dim>) -> Self {
         let name = name.into();
-        Self { id: FieldId::of(&name), name, dtype, dims, picture: None }
+        Self { id: FieldId::of(&name), name, dtype, dims, picture: None, classes: None }
     }
 
     /// A field of pictures, whose rows hold files: bytes, as many as the file of a sample has.
@@ -104,6 +110,31 @@ impl Field {
     pub fn renamed(self, name: impl Into<String>) -> Self {
         let name = name.into();
         Self { id: FieldId::of(&name), name, ..self }
+    }
+
+    /// The same field, whose value 0 means the first of these names, 1 the second, and so on. A
+    /// [`Schema`] admits them for integers alone. By default values have no names.
+    ///
+    /// ```
+    /// use tallow_core::{Field, RowDType};
+    ///
+    /// let label = Field::new("label", RowDType::I64, &[]).with_classes(["cat", "dog"]);
+    /// assert_eq!(label.classes().unwrap()[1], "dog");
+    /// assert_eq!(label.to_string(), "label: i64[]");
+    /// ```
+    pub fn with_classes<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        let classes = names.into_iter().map(Into::into).collect();
+        Self { classes: Some(classes), ..self }
+    }
+
+    /// The same field with the names of the values of `other`, if they have any.
+    pub fn with_classes_of(self, other: &Self) -> Self {
+        Self { classes: other.classes.clone(), ..self }
+    }
+
+    /// The names of the values 0, 1 and so on, if they are classes.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
     }
 
     /// What the bytes of a row are where they are the file of a picture, which is not decoded yet.
@@ -226,6 +257,14 @@ impl Schema {
                 let rank = field.dims.len();
                 problems.push(format!("{:?} has rank {rank}, at most {MAX_RANK}", field.name));
             }
+            if let Some(classes) = &field.classes
+                && (classes.is_empty() || !field.dtype.is_integer())
+            {
+                let count = classes.len();
+                problems.push(format!(
+                    "{field} has {count} names of classes, expected some, of a field of integers"
+                ));
+            }
             if field.checked_bytes().is_none() {
                 problems.push(format!("a sample of {field} does not fit the address space"));
             }
@@ -303,6 +342,22 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("two fields") && text.contains("rank 65"), "{text}");
         assert!(text.contains("address space"), "a zero must not hide an overflow: {text}");
+    }
+
+    #[test]
+    fn classes_are_part_of_a_field_and_name_integers_alone() {
+        let of = |dtype, classes: &[&str]| {
+            Field::new("y", dtype, &[]).with_classes(classes.iter().copied())
+        };
+        let [one, other] = [["cat", "dog"], ["dog", "cat"]].map(|it| of(RowDType::U8, &it));
+        assert_ne!(one, other);
+        assert_eq!(one.clone().renamed("z").with_classes_of(&other).classes(), other.classes());
+        assert_eq!(one.decoded(), one);
+        for refused in [of(RowDType::F32, &["cat"]), of(RowDType::U8, &[])] {
+            let error = Schema::new(vec![refused]).unwrap_err().to_string();
+            assert!(error.contains("names of classes"), "{error}");
+        }
+        Schema::new(vec![one]).unwrap();
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A batch: what an iteration delivers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Index;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use tallow_core::BatchRows;
+use tallow_core::{BatchRows, Source};
 
 use crate::policy::Fault;
 use crate::slabs::RowSamples;
@@ -46,6 +47,7 @@ pub struct Batch {
     pub(crate) last: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) state: State,
+    pub(crate) source: Arc<dyn Source>,
 }
 
 impl Batch {
@@ -91,9 +93,37 @@ impl Batch {
         self.height
     }
 
-    /// The sample of each row that holds one.
+    /// The sample of each row that holds one, as the source counts them.
     pub fn indices(&self) -> &[usize] {
         self.samples.indices()
+    }
+
+    /// What the source calls the sample of each row that holds one: the path of its file, if it has
+    /// one. Each name is made when it is asked for, so that names cost nothing where nobody asks.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let fields = vec![Field::new("target", RowDType::I64, &[])];
+    /// # let source = from_fn(Schema::new(fields)?, 8, |index, row| {
+    /// #     row.field(0).copy_from_slice(&[index as i64])
+    /// # });
+    /// # let loader = Loader::builder(source).batch_size(4).build()?;
+    /// # let loss_of_each_row = |_: &tallow_loader::Batch| vec![0.1, 0.2, 9.0, 0.3];
+    /// for batch in loader.epoch(0) {
+    ///     let batch = batch?;
+    ///     let rows = batch.names().zip(batch.indices()).zip(loss_of_each_row(&batch));
+    ///     for ((name, index), loss) in rows.filter(|(_, loss)| *loss > 5.0) {
+    ///         println!("{name}, sample {index}: {loss}");
+    ///     }
+    /// }
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    ///
+    /// With a transform that mixes two samples, the row is the sample into which the other is mixed. A
+    /// batch that is kept keeps the source.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
+        self.indices().iter().map(|&index| self.source.name(index))
     }
 
     /// The position in the epoch of each row that holds a sample.

@@ -300,6 +300,7 @@ impl Consumer {
             last: slab.next.epoch > slab.id.epoch,
             faults,
             state: self.state(),
+            source: self.filler.pipeline.source().clone(),
         };
         let hand_over = started.elapsed();
         if !self.maps.is_empty() {

@@ -71,7 +71,6 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         shapes,
         looked_at: looked_at.samples,
         values: looked_at.values(source.schema()),
-        classes: place::classes(&found)?,
         pictures: looked_at.pictures(),
         means,
         unread: sizes.failed.max(looked_at.failed.len()),

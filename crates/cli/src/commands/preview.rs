@@ -10,6 +10,7 @@ use crate::data::pixels;
 use crate::data::rows::Rows;
 use crate::loading::augment::Augmentation;
 use crate::loading::plan;
+use crate::pictures::contact;
 use crate::pictures::picture::Picture;
 use crate::pictures::sheet::{Sheet, Shot};
 use crate::pictures::values::{Exposure, Tones, Values};
@@ -189,12 +190,13 @@ impl Shown {
         let values = values.map_err(|problem| self.failed(index, &problem))?;
         let exposure = Exposure::of(&values, dtype);
         let name = source.name(index);
-        let caption = vec![
+        let mut caption = vec![
             format!("sample {index}"),
             format!("{}: {dtype}{:?}", self.name, field.shape()),
             // The last part of a path is enough; the rest would fill the caption.
             name.rsplit('/').next().unwrap_or(&name).to_owned(),
         ];
+        caption.extend(contact::labels(sample));
         let shot = self.shot(&values, exposure, dtype, caption);
         Ok((shot, exposure.delivered(dtype, self.delivered.0)))
     }

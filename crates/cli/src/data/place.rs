@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    FieldFolders, Found, ImageFolder, Limits, OpenOptions, Source, SourceError, SourceErrorKind,
-    Survey,
+    FieldFolders, Found, Limits, OpenOptions, Source, SourceError, SourceErrorKind, Survey,
 };
 
 use crate::args::{Ragged, SourceArgs};
@@ -57,14 +56,6 @@ pub(crate) fn open(found: &Found) -> tallow::SourceResult<Opened> {
         return Err(SourceError::new(SourceErrorKind::Empty, message).with_path(found.place()));
     }
     Ok(Opened { source: source.into(), ignored })
-}
-
-/// The names of the classes, if there is a folder for each.
-pub(crate) fn classes(found: &Found) -> tallow::SourceResult<Vec<String>> {
-    match found {
-        Found::ImageClasses { folder, .. } => Ok(ImageFolder::open(folder)?.classes().to_vec()),
-        _ => Ok(Vec::new()),
-    }
 }
 
 /// The files with many rows each.

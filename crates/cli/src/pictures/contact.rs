@@ -100,13 +100,20 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// The values of the first few fields that hold a single number.
-fn labels(sample: &Sample) -> Vec<String> {
+/// The values of the first few fields that hold a single number, by name where it has one.
+pub(crate) fn labels(sample: &Sample) -> Vec<String> {
     const LABELS_MAX: usize = 3;
     let label = |at: usize| {
         let field = sample.field(at);
         let is_one = field.shape().iter().product::<usize>() == 1;
         let range = Range::of(field.bytes(), field.dtype()).filter(|_| is_one)?;
+        let class = field
+            .declared()
+            .classes()
+            .and_then(|names| names.get(usize::try_from(field.integer().ok()?).ok()?));
+        if let Some(class) = class {
+            return Some(format!("{}: {class}", field.name()));
+        }
         let number = range.ends().map_or_else(|| "no number".to_owned(), |(n, _)| short(n));
         Some(format!("{}: {number}", field.name()))
     };

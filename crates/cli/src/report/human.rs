@@ -434,12 +434,18 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
 /// Classes, and what the pictures are that were looked at.
 fn write_pictures(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     const NAMED_MAX: usize = 5;
-    if let [first, ..] = report.classes.as_slice() {
-        let named = match report.classes.len() {
-            len @ ..=NAMED_MAX => report.classes[..len].join(", "),
-            len => format!("{first} to {}", report.classes[len - 1]),
+    let fields = report.schema.fields().iter();
+    let classes: Vec<_> = fields.filter_map(|it| Some((it.name(), it.classes()?))).collect();
+    for (i, (field, names)) in classes.iter().enumerate() {
+        let head = if i == 0 { "classes  " } else { "         " };
+        let named = match names {
+            [first, .., last] if names.len() > NAMED_MAX => format!("{first} to {last}"),
+            names => names.join(", "),
         };
-        writeln!(out, "classes   {}: {}", count(report.classes.len() as u64), one_line(&named))?;
+        // One field of classes is the label, whatever it is called.
+        let field =
+            if classes.len() == 1 { String::new() } else { format!("{}, ", one_line(field)) };
+        writeln!(out, "{head} {field}{}: {}", count(names.len() as u64), one_line(&named))?;
     }
     for (i, of) in report.pictures.iter().enumerate() {
         let head = if i == 0 { "pictures " } else { "         " };

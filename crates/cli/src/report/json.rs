@@ -179,7 +179,8 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "shapes": report.shapes.iter().map(shapes).collect::<Vec<_>>(),
         "looked_at": report.looked_at,
         "values": report.values.iter().map(values).collect::<Vec<_>>(),
-        "classes": report.classes,
+        // Of the first field that has some, which is mostly the label.
+        "classes": report.schema.fields().iter().find_map(|field| field.classes()).unwrap_or_default(),
         "pictures": report.pictures.iter().map(pictures).collect::<Vec<_>>(),
         "means": report.means.iter().map(means).collect::<Vec<_>>(),
         "unread": report.unread,
@@ -320,6 +321,7 @@ pub(crate) fn fields(schema: &Schema) -> Value {
             "dtype": field.dtype().as_str(),
             "shape": field.dims().iter().map(dim).collect::<Value>(),
             "delivered_dtype": field.dtype().delivered().as_str(),
+            "classes": field.classes(),
         })
     });
     fields.collect()

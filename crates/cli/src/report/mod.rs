@@ -379,8 +379,6 @@ pub(crate) struct Inspect {
     /// Samples whose values were looked at.
     pub(crate) looked_at: usize,
     pub(crate) values: Vec<FieldValues>,
-    /// The names of the classes, in the order of their labels.
-    pub(crate) classes: Vec<String>,
     /// The pictures among the samples that were looked at, by field.
     pub(crate) pictures: Vec<Pictures>,
     /// Of each field of images, if it was asked for.

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::error::shortened;
+use crate::error::{quoted, shortened};
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
@@ -57,12 +57,26 @@ fn other_schema(found: &Schema, expected: &Schema, first: &str) -> Error {
     };
     let mut pairs = own.iter().zip(others);
     let (found, expected) = match pairs.find(|(own, other)| own != other) {
-        Some((own, other)) if is_in_order => (own.to_string(), other.to_string()),
+        Some((own, other)) if is_in_order => told_apart(own, other),
         _ => (found.to_string(), expected.to_string()),
     };
     let [found, expected] = [found, expected].map(shortened);
     let message = format!("found {found}, expected {expected} as in {first}{advice}");
     Error::new(ErrorKind::ShapeMismatch, message)
+}
+
+/// Two fields of one name that differ, if in nothing else then in the first class that does.
+fn told_apart(own: &Field, other: &Field) -> (String, String) {
+    let class = |field: &Field, at: usize| field.classes().and_then(|names| names.get(at)).cloned();
+    let most = [own, other].map(|field| field.classes().map_or(0, <[String]>::len));
+    let differs = |&at: &usize| class(own, at) != class(other, at);
+    let first = (0..most[0].max(most[1])).find(differs);
+    let said = |field: &Field| match first.map(|at| (at, class(field, at))) {
+        None => field.to_string(),
+        Some((at, Some(name))) => format!("{field} whose class {at} is {}", quoted(&name)),
+        Some((at, None)) => format!("{field} without a class {at}"),
+    };
+    (said(own), said(other))
 }
 
 impl<A: Source, B: Source> Source for Concat<A, B> {
@@ -136,6 +150,32 @@ mod tests {
             assert!(said.ends_with("choose the fields with .select([\"a\", \"x\"])"), "{said}");
         }
         assert!(message(&["a", "x"], &["a"]).ends_with("there is no field \"x\""));
+    }
+
+    #[test]
+    fn other_names_of_classes_are_refused() {
+        let source = |classes: &[&str]| {
+            let field = Field::new("y", RowDType::U8, &[]);
+            let field = match classes {
+                [] => field,
+                names => field.with_classes(names.iter().copied()),
+            };
+            from_fn(Schema::new(vec![field]).unwrap(), 3, |_, _| Ok(()))
+        };
+        let error = source(&["cat", "dog"]).concat(source(&["dog"])).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "found y: u8[] whose class 0 is \"dog\", expected y: u8[] whose class 0 is \"cat\" as in the \
+             first source"
+        );
+        let error = source(&["cat"]).concat(source(&["cat", "dog"])).unwrap_err();
+        assert!(
+            error
+                .message()
+                .starts_with("found y: u8[] whose class 1 is \"dog\", expected y: u8[] without")
+        );
+        assert!(source(&["cat"]).concat(source(&[])).is_err());
+        assert_eq!(source(&["cat"]).concat(source(&["cat"])).unwrap().len(), 6);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Methods of every source: they look at its samples, choose among them, and make other sources.
-pub trait SourceExt: Source + Sized {
+pub trait SourceExt: Source {
     /// Sample `index` in memory, for looking at.
     ///
     /// # Errors
@@ -20,6 +20,26 @@ pub trait SourceExt: Source + Sized {
             return Err(Error::new(ErrorKind::Config, message));
         }
         Sample::read(self, index).map_err(|error| error.with_index(index))
+    }
+
+    /// Every sample in memory, one after the other, for looking at. A loader reads faster: this
+    /// reads each sample when it is asked for, on the thread that asks. A sample that cannot be read is
+    /// an error in its place, and others follow.
+    ///
+    /// ```
+    /// use candle_core::{Device, Tensor};
+    /// use tallow_core::{Memory, Source, SourceExt};
+    ///
+    /// let source = Memory::new([("label", Tensor::arange(0i64, 10, &Device::Cpu)?)])?;
+    /// let source: &dyn Source = &source;
+    /// for sample in source.iter().skip(8) {
+    ///     let sample = sample?.decoded()?; // pixels instead of files, where there are pictures
+    ///     println!("{}: {}", source.name(sample.index()), sample.tensor("label")?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn iter(&self) -> impl DoubleEndedIterator<Item = Result<Sample>> + ExactSizeIterator {
+        (0..self.len()).map(|index| self.get(index))
     }
 
     /// The label of every sample: the value of `field`, which must be one integer per sample, of any
@@ -66,7 +86,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::ShapeMismatch`] when the sources differ in length, [`ErrorKind::Config`] when
     /// they share a field name.
-    fn zip<S: Source>(self, other: S) -> Result<Zip<Self, S>> {
+    fn zip<S: Source>(self, other: S) -> Result<Zip<Self, S>>
+    where
+        Self: Sized,
+    {
         Zip::new(self, other)
     }
 
@@ -74,7 +97,7 @@ pub trait SourceExt: Source + Sized {
     /// [`concat`](crate::concat) takes it, and for what a function returns that may be one or another.
     fn boxed<'a>(self) -> Box<dyn Source + 'a>
     where
-        Self: 'a,
+        Self: Sized + 'a,
     {
         Box::new(self)
     }
@@ -86,7 +109,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::ShapeMismatch`] when the schemas differ, [`ErrorKind::TooLarge`] when there are
     /// more samples than can be counted.
-    fn concat<S: Source>(self, other: S) -> Result<Concat<Self, S>> {
+    fn concat<S: Source>(self, other: S) -> Result<Concat<Self, S>>
+    where
+        Self: Sized,
+    {
         Concat::new(self, other)
     }
 
@@ -95,7 +121,10 @@ pub trait SourceExt: Source + Sized {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] when an index is not below the source's length.
-    fn subset(self, indices: impl IntoIterator<Item = usize>) -> Result<Subset<Self>> {
+    fn subset(self, indices: impl IntoIterator<Item = usize>) -> Result<Subset<Self>>
+    where
+        Self: Sized,
+    {
         Subset::new(self, indices.into_iter().collect())
     }
 
@@ -117,7 +146,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::Config`] when there is no such field, when one is named twice, or when none is
     /// named.
-    fn select<I: FieldIndex>(self, fields: impl IntoIterator<Item = I>) -> Result<Select<Self>> {
+    fn select<I: FieldIndex>(self, fields: impl IntoIterator<Item = I>) -> Result<Select<Self>>
+    where
+        Self: Sized,
+    {
         Select::new(self, fields)
     }
 
@@ -127,7 +159,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::Config`] when there is no field `old`, when there is a field `new` already, or
     /// when `new` is empty.
-    fn rename(self, old: impl FieldIndex, new: impl Into<String>) -> Result<Rename<Self>> {
+    fn rename(self, old: impl FieldIndex, new: impl Into<String>) -> Result<Rename<Self>>
+    where
+        Self: Sized,
+    {
         Rename::new(self, old, new.into())
     }
 
@@ -142,11 +177,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::Config`] when a fraction is negative or not a number, or their sum is above 1;
     /// [`ErrorKind::TooLarge`] when there is no memory for the list of a part.
-    fn split<const N: usize>(
-        self,
-        fractions: [f64; N],
-        seed: u64,
-    ) -> Result<[Subset<Arc<Self>>; N]> {
+    fn split<const N: usize>(self, fractions: [f64; N], seed: u64) -> Result<[Subset<Arc<Self>>; N]>
+    where
+        Self: Sized,
+    {
         let lists = split::by_fractions(self.len(), &fractions, seed)?;
         Ok(parts(self, lists))
     }
@@ -158,7 +192,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::Config`] when the counts sum to more than the source has;
     /// [`ErrorKind::TooLarge`] when there is no memory for the list of a part.
-    fn split_counts(self, counts: &[usize], seed: u64) -> Result<Vec<Subset<Arc<Self>>>> {
+    fn split_counts(self, counts: &[usize], seed: u64) -> Result<Vec<Subset<Arc<Self>>>>
+    where
+        Self: Sized,
+    {
         let lists = split::by_counts(self.len(), counts, seed)?;
         let whole = Arc::new(self);
         Ok(lists.into_iter().map(|list| Subset::of_checked(whole.clone(), list)).collect())
@@ -177,7 +214,10 @@ pub trait SourceExt: Source + Sized {
         fractions: [f64; N],
         labels: &[i64],
         seed: u64,
-    ) -> Result<[Subset<Arc<Self>>; N]> {
+    ) -> Result<[Subset<Arc<Self>>; N]>
+    where
+        Self: Sized,
+    {
         let lists = split::stratified(self.len(), &fractions, labels, seed)?;
         Ok(parts(self, lists))
     }
@@ -203,7 +243,10 @@ pub trait SourceExt: Source + Sized {
     ///
     /// [`ErrorKind::Config`] when `k` is below 2 or above the number of samples;
     /// [`ErrorKind::TooLarge`] when there is no memory for the list of a part.
-    fn folds(self, k: usize, seed: u64) -> Result<Vec<Fold<Self>>> {
+    fn folds(self, k: usize, seed: u64) -> Result<Vec<Fold<Self>>>
+    where
+        Self: Sized,
+    {
         let lists = split::in_folds(self.len(), k, seed)?;
         let whole = Arc::new(self);
         let fold = |validation: Vec<usize>| {
@@ -217,6 +260,7 @@ pub trait SourceExt: Source + Sized {
     /// The samples of this source as `map` rewrites them to fields of `schema`.
     fn map<F>(self, schema: Schema, map: F) -> Map<Self, F>
     where
+        Self: Sized,
         F: Fn(RowView<'_>, &mut Row<'_>) -> Result<()> + Send + Sync,
     {
         Map::new(self, schema, map)
@@ -228,12 +272,15 @@ pub trait SourceExt: Source + Sized {
     /// # Errors
     ///
     /// [`ErrorKind::TooLarge`] when there is no memory for a table of the samples that would fit.
-    fn cache(self, bytes: usize) -> Result<Cache<Self>> {
+    fn cache(self, bytes: usize) -> Result<Cache<Self>>
+    where
+        Self: Sized,
+    {
         Cache::new(self, bytes)
     }
 }
 
-impl<S: Source> SourceExt for S {}
+impl<S: Source + ?Sized> SourceExt for S {}
 
 /// The samples to train with and those to validate with.
 type Fold<S> = (Subset<Arc<S>>, Subset<Arc<S>>);
@@ -290,6 +337,20 @@ mod tests {
         }
         validated.sort_unstable();
         assert_eq!(validated, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_source_without_its_type_is_looked_at_and_goes_on_after_an_error() {
+        let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
+        let source = from_fn(schema, 4, |index, row| match index {
+            1 => Err(Error::new(ErrorKind::Io, "gone")),
+            _ => row.field("x").copy_from_slice(&[index as u8]),
+        });
+        let source: &dyn Source = &source;
+        let seen: Vec<_> = source.iter().rev().map(|it| it.map(|sample| sample.index())).collect();
+        assert_eq!(seen.len(), source.iter().len());
+        assert!(matches!(seen[..], [Ok(3), Ok(2), Err(_), Ok(0)]), "{seen:?}");
+        assert_eq!(source.get(2).unwrap().field("x").as_slice::<u8>().unwrap(), [2]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
 /// `image` and `label`.
 ///
 /// The classes are the names of the folders directly below, in byte order; a label is the number of
-/// its class, `i64[]`. Links to folders count as folders. The samples are the pictures at any depth
+/// its class, `i64[]`, whose field has the [names](Field::classes). Links to folders count as folders. The samples are the pictures at any depth
 /// below the class folders, in the byte order of their paths: files with the extension `.jpg`,
 /// `.jpeg`, `.png` or `.webp` in upper or lower case. What a file is, its first bytes say. Everything
 /// else is passed over and counted by [`ignored`](Self::ignored): hidden names, other extensions, and
@@ -40,7 +40,6 @@ use crate::{
 pub struct ImageFolder {
     schema: Schema,
     column: Column,
-    classes: Vec<String>,
     /// Where the samples of each class begin, and which class it is, in the order of the samples.
     runs: Vec<(usize, usize)>,
     ignored: usize,
@@ -48,6 +47,7 @@ pub struct ImageFolder {
 
 /// Where the fields are in the schema.
 const IMAGE: usize = 0;
+const LABEL: usize = 1;
 
 impl ImageFolder {
     /// The pictures below `root`, in RGB.
@@ -66,7 +66,7 @@ impl ImageFolder {
 
     /// The names of the classes; the label of a sample is the place of its class here.
     pub fn classes(&self) -> &[String] {
-        &self.classes
+        self.schema.fields()[LABEL].classes().unwrap_or_default()
     }
 
     /// Entries that were passed over: hidden ones, other extensions, and pictures without a class.
@@ -126,7 +126,7 @@ impl Source for ImageFolder {
         let start = Fingerprint::of("image_folder").text(&self.schema.to_string());
         let start = start.bytes(self.column.names.as_bytes());
         let add = |print: FingerprintBuilder, class: &String| print.text(class);
-        self.classes.iter().fold(start, add).finish()
+        self.classes().iter().fold(start, add).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
@@ -179,11 +179,11 @@ impl ImageFolderBuilder {
             return Err(placed(empty_classes(&folders, &runs)));
         }
         let (column, picture) = Column::of_pictures(&root, Arc::new(names), Some(&picture), &Ok)?;
-        let fields =
-            vec![Field::pictures("image", picture), Field::new("label", RowDType::I64, &[])];
-        let classes = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
+        let classes = folders.iter().map(|folder| folder.to_string_lossy().into_owned());
+        let label = Field::new("label", RowDType::I64, &[]).with_classes(classes);
+        let schema = Schema::new(vec![Field::pictures("image", picture), label])?;
         let ignored = ignored + beside;
-        Ok(ImageFolder { schema: Schema::new(fields)?, column, classes, runs, ignored })
+        Ok(ImageFolder { schema, column, runs, ignored })
     }
 }
 

@@ -98,7 +98,8 @@ fn pad_field(field: &Field, padding: &Padding, fields: &mut Vec<Field>) -> Resul
         return Err(Error::new(ErrorKind::Config, message).with_field(field.name()));
     };
     let shape: &[usize] = if ragged_axes.len() == 1 { &[] } else { &[ragged_axes.len()] };
-    fields.push(Field::new(field.name(), field.dtype(), &field.max_shape()));
+    let padded = Field::new(field.name(), field.dtype(), &field.max_shape());
+    fields.push(padded.with_classes_of(field));
     fields.push(Field::new(format!("{}_len", field.name()), RowDType::I64, shape));
     let element = element[..field.dtype().size()].to_vec();
     Ok(PadField::Pad { element, ragged_axes, to: padding.to })

@@ -14,7 +14,8 @@ impl WidenEngine {
         }
         let widened = |field: &Field| {
             let dtype = if is_wide(field) { field.dtype() } else { RowDType::U32 };
-            Field::with_dims(field.name(), dtype, field.dims().to_vec())
+            let widened = Field::with_dims(field.name(), dtype, field.dims().to_vec());
+            widened.with_classes_of(field)
         };
         let schema = Schema::new(schema.fields().iter().map(widened).collect())?;
         Ok(Some(Self { schema }))

@@ -71,6 +71,11 @@ impl Pipeline {
         }
     }
 
+    /// Where the rows come from.
+    pub(crate) fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
     /// Adds an engine that was bound to [`Self::schema`].
     ///
     /// # Errors

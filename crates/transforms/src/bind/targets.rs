@@ -78,7 +78,8 @@ impl BoundTarget {
         let extents = Extents { channels: channels.max(), ..Extents::of(sketch) };
         let select = Select { from: layout, to: layout, fill: Some(element), times: 1, extents };
         Ok(Self {
-            field: Field::with_dims(field.name(), field.dtype(), dims.to_vec()),
+            field: Field::with_dims(field.name(), field.dtype(), dims.to_vec())
+                .with_classes_of(field),
             scratch_bytes: Select::scratch_bytes(&extents, field.dtype().size()),
             extents,
             action: Action::Select(select),
