@@ -51,12 +51,12 @@ pub use tallow_core::{
     FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders,
     ImageFoldersBuilder, Key, LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Mds,
     MdsBuilder, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
-    NpzFile, NpzFileBuilder, OpenOptions, Order, Orientation, Picture, Population, Purpose, Rename,
-    Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder,
-    Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt, Stream,
-    Subset, SubsetSampler, Survey, Tail, Tar, TarBuilder, TarContent, TokenFiles,
-    TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip, concat, device, escaped,
-    from_fn, from_fn_with, open, testing,
+    NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation, Picture,
+    Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView,
+    Safetensors, SafetensorsBuilder, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle,
+    Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Tail, Tar, TarBuilder, TarContent,
+    TokenFiles, TokenFilesBuilder, TooLong, Transform, Weighted, WithReplacement, Zip, concat,
+    device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,

@@ -70,8 +70,9 @@ pub use sources::{
     DocumentsBy, FieldFiles, FieldFolder, FieldFolders, FileBorders, Found, FromFn, FromFnWith,
     ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Mds, MdsBuilder, Memory,
     NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
-    OpenOptions, Safetensors, SafetensorsBuilder, Shards, Survey, Tail, Tar, TarBuilder,
-    TarContent, TokenFiles, TokenFilesBuilder, TooLong, from_fn, from_fn_with, open,
+    NpzFolder, NpzFolderBuilder, OpenOptions, Safetensors, SafetensorsBuilder, Shards, Survey,
+    Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong, from_fn,
+    from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

@@ -232,7 +232,8 @@ impl Checker<'_> {
         };
         let before = self.report.problems.len();
         let files = shards.files().unwrap_or_default();
-        for file in files.iter().filter(|_| files.len() > 1) {
+        let are_alone = files.len() > 1 && !shards.is_of_samples();
+        for file in files.iter().filter(|_| are_alone) {
             match place::open(&Found::Shards(shards.alone(file))) {
                 Ok(opened) => drop(self.read(&*opened.source)),
                 Err(error) => self.problem(&error),

@@ -27,6 +27,8 @@ pub(crate) struct Member {
     /// Its place in the directory.
     at: usize,
     pub(crate) name: String,
+    /// Where the header before its bytes begins in the file.
+    pub(crate) header: u64,
     /// Where its bytes begin in the file, compressed or not.
     pub(crate) start: u64,
     /// The number of its bytes, not compressed, as the directory says.
@@ -80,16 +82,27 @@ impl<'a> Archive<'a> {
         &self.members
     }
 
+    /// Where the directory begins in the file.
+    pub(crate) fn directory_start(&self) -> u64 {
+        self.zip.central_directory_start()
+    }
+
+    /// The bytes of member number `member`, inflated as they are read. Their checksum is compared where
+    /// the reader sees the end.
+    pub(crate) fn reader(&mut self, member: usize) -> Result<impl Read> {
+        self.budget.set(u64::MAX);
+        self.zip.by_index(self.members[member].at).map_err(of_directory)
+    }
+
     /// All bytes of member number `member`, its checksum compared. They are as many as the directory says.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Header`] when the bytes are not those that were compressed.
     pub(crate) fn inflated(&mut self, member: usize) -> Result<Vec<u8>> {
-        self.budget.set(u64::MAX);
-        let Member { at, bytes, .. } = self.members[member];
+        let bytes = self.members[member].bytes;
         let mut inflated = reserve(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        let member = self.zip.by_index(at).map_err(of_directory)?;
+        let member = self.reader(member)?;
         // One more than there should be: the checksum is compared where the reader sees the end.
         let read = member.take(bytes.saturating_add(1)).read_to_end(&mut inflated);
         let found = inflated.len();
@@ -99,12 +112,16 @@ impl<'a> Archive<'a> {
                 let message = format!("inflates to {found} bytes, expected {bytes}");
                 Err(Error::new(ErrorKind::Header, message))
             }
-            Err(error) => {
-                let message = format!("cannot be inflated: {error}");
-                Err(Error::new(ErrorKind::Header, message).with_source(error))
-            }
+            Err(error) => Err(not_inflated(error)),
         }
     }
+}
+
+/// That the bytes of a member are not those that were compressed.
+#[cold]
+pub(crate) fn not_inflated(error: io::Error) -> Error {
+    let message = format!("cannot be inflated: {error}");
+    Error::new(ErrorKind::Header, message).with_source(error)
 }
 
 fn member(zip: &mut ZipArchive<Reading<'_>>, at: usize) -> Result<Member> {
@@ -134,7 +151,8 @@ fn member(zip: &mut ZipArchive<Reading<'_>>, at: usize) -> Result<Member> {
         return refused(ErrorKind::Header, "has no beginning");
     };
     let (bytes, crc) = (entry.size(), entry.crc32());
-    Ok(Member { at, start, bytes, crc, is_compressed, name })
+    let header = entry.header_start();
+    Ok(Member { at, header, start, bytes, crc, is_compressed, name })
 }
 
 #[cold]

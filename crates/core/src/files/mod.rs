@@ -18,7 +18,7 @@ pub(crate) mod tar;
 mod whole;
 pub(crate) mod wildcards;
 
-pub(crate) use self::archive::{Archive, Member};
+pub(crate) use self::archive::{Archive, Member, not_inflated};
 pub use self::extent::Extent;
 pub use self::limits::Limits;
 pub(crate) use self::listing::{Listing, list, visit_entries};

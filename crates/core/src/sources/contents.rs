@@ -20,6 +20,8 @@ pub(super) struct Contents {
     pub(super) pictures: usize,
     /// The formats of files that hold many samples each.
     pub(super) shards: Vec<&'static Format>,
+    /// A format of files that may be samples, and their number.
+    may_be_samples: (Option<&'static Format>, usize),
     /// Folders, and links to folders, in the order of their names.
     pub(super) folders: Vec<PathBuf>,
     /// Files of formats that share their extension with anything else; they count as others.
@@ -69,7 +71,21 @@ impl Contents {
         })?;
         found.met.sort_unstable();
         found.folders.sort_unstable();
+        found.settle();
         Ok(found)
+    }
+
+    /// Takes files that may be samples for that, unless they are for something else: `train` and `test`
+    /// are data sets, and what lies beside samples of other kinds belongs to these.
+    fn settle(&mut self) {
+        const SAMPLES_MIN: usize = 2;
+        let (Some(format), count) = self.may_be_samples else { return };
+        let is_alone = self.npy + self.pictures == 0 && self.shards.is_empty();
+        if is_alone && count >= SAMPLES_MIN && self.folders_with(&Kind::FILES).is_empty() {
+            self.shards.push(format);
+        } else {
+            self.others += count;
+        }
     }
 
     fn add(&mut self, folder: &Path, name: &CStr, is_folder: &dyn Fn() -> bool) {
@@ -88,6 +104,11 @@ impl Contents {
                 if !self.shards.contains(&format) {
                     self.shards.push(format);
                 }
+            }
+            Some(Kind::Shard(format))
+                if format.folder == Folder::OfSamples && !is_split(name.to_bytes()) =>
+            {
+                self.may_be_samples = (Some(format), self.may_be_samples.1 + 1);
             }
             Some(Kind::Shard(format)) => {
                 self.others += 1;
@@ -131,6 +152,13 @@ impl Contents {
         };
         self.folders.iter().take(Self::FOLDERS_MAX).filter(is_set).cloned().collect()
     }
+}
+
+/// Whether a file is called as a part of a data set is.
+fn is_split(name: &[u8]) -> bool {
+    const SPLITS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "dev"];
+    let stem = name.iter().rposition(|&byte| byte == b'.').map_or(name, |dot| &name[..dot]);
+    SPLITS.iter().any(|split| stem.eq_ignore_ascii_case(split.as_bytes()))
 }
 
 /// Whether a folder holds a file of one of these kinds.

@@ -29,8 +29,9 @@ pub(super) enum Folder {
     OfShards,
     /// One source, of the shards that an index in it lists.
     OfIndex,
-    /// Nothing that is known: one of the files is to be named.
-    OfOthers,
+    /// One source, each file of which is a sample. A single one, or one beside samples of other kinds, is
+    /// no folder of samples.
+    OfSamples,
     /// Nothing that is known, since files of this extension may hold anything. Those that are named are
     /// one source.
     Anything,

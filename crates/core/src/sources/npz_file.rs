@@ -8,22 +8,41 @@ use super::stacked::Stacked;
 use crate::error::{list_names, quoted};
 use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, open_path};
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, NpzFolder, Result, Row, Schema,
+    Source,
 };
 
 pub(super) static FORMAT: Format = Format {
     extensions: &["npz"],
     of: " of arrays",
-    folder: Folder::OfOthers,
-    options: &[".fields(..)"],
+    folder: Folder::OfSamples,
+    options: &[".fields(..)", ".ragged(..)"],
     open,
 };
 
+/// One file has samples as rows. Of several, or of a folder, each is a sample.
 fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
-    let path = shards.files()?.swap_remove(0);
-    let builder = NpzFile::builder(path).limits(limits);
-    let fields = shards.fields();
-    Ok(Box::new(if fields.is_empty() { builder } else { builder.fields(fields) }.open()?))
+    let (mut files, fields) = (shards.files()?, shards.fields());
+    let ragged = &shards.options().ragged;
+    if shards.folder().is_none() && files.len() == 1 {
+        if let Some((name, ..)) = ragged.first() {
+            let message = "a ragged axis of one .npz file, whose rows all have one shape";
+            return Err(Error::new(ErrorKind::Config, message).with_field(name));
+        }
+        let builder = NpzFile::builder(files.swap_remove(0)).limits(limits);
+        return Ok(Box::new(
+            if fields.is_empty() { builder } else { builder.fields(fields) }.open()?,
+        ));
+    }
+    let builder = match shards.folder() {
+        Some(folder) => NpzFolder::builder(folder),
+        None => NpzFolder::of_files(files),
+    };
+    let builder = if fields.is_empty() { builder } else { builder.fields(fields) };
+    let ragged = ragged.iter();
+    let builder =
+        ragged.fold(builder, |builder, (name, axis, max)| builder.ragged(name, *axis, *max));
+    Ok(Box::new(builder.limits(limits).open()?))
 }
 
 /// One `.npz` file of stacked arrays: each array is a field, named as its member without `.npy`, and
@@ -97,7 +116,7 @@ impl NpzFileBuilder {
 
     fn read(&self, file: &File, file_bytes: u64) -> Result<ReadArchive> {
         let mut archive = Archive::read(file, file_bytes)?;
-        let chosen = self.choose(archive.members())?;
+        let chosen = choose(archive.members(), self.fields.as_deref())?;
         self.check_inflated(archive.members(), &chosen)?;
         let mut directory = Fingerprint::of("npz");
         let (mut fields, mut arrays) = (Vec::<String>::new(), Vec::<Stacked>::new());
@@ -125,37 +144,6 @@ impl NpzFileBuilder {
         let mut head = [0; HEAD_BYTES];
         let head = Section::of_file(file, file_bytes).beginning(&mut head).to_vec();
         Ok(ReadArchive { fields, arrays, head, directory: directory.finish() })
-    }
-
-    /// The positions of the members that are read.
-    fn choose(&self, members: &[Member]) -> Result<Vec<usize>> {
-        let Some(names) = &self.fields else {
-            let other = members.iter().find(|member| !member.name.ends_with(ARRAY));
-            return match other {
-                None => Ok((0..members.len()).collect()),
-                Some(other) => {
-                    let message = format!(
-                        "member {} is no array; choose the arrays with .fields(..)",
-                        quoted(&other.name)
-                    );
-                    Err(Error::new(ErrorKind::Foreign, message))
-                }
-            };
-        };
-        let place = |name: &String| {
-            let is =
-                |member: &Member| member.name.ends_with(ARRAY) && field_of(&member.name) == name;
-            members.iter().position(is).ok_or_else(|| {
-                let names = members.iter().map(|member| quoted(field_of(&member.name)));
-                let held = list_names(names.collect::<Vec<_>>().into_iter());
-                let message = format!("no array {}, the archive holds {held}", quoted(name));
-                Error::new(ErrorKind::Config, message)
-            })
-        };
-        match names.is_empty() {
-            true => Err(Error::new(ErrorKind::Config, "no field is chosen, expected at least one")),
-            false => names.iter().map(place).collect(),
-        }
     }
 
     /// An error of one array. One that has no samples may only lie beside those that have.
@@ -198,8 +186,37 @@ const HEAD_BYTES: usize = 4096;
 /// How the names of members end that are arrays.
 const ARRAY: &str = ".npy";
 
-fn field_of(member: &str) -> &str {
+/// The name of a member as that of a field.
+pub(super) fn field_of(member: &str) -> &str {
     member.strip_suffix(ARRAY).unwrap_or(member)
+}
+
+/// The positions of the members that are read: of all, or of these fields.
+pub(super) fn choose(members: &[Member], fields: Option<&[String]>) -> Result<Vec<usize>> {
+    match fields {
+        Some([]) => Err(Error::new(ErrorKind::Config, "no field is chosen, expected at least one")),
+        Some(names) => names.iter().map(|name| place_of(members, name)).collect(),
+        None => match members.iter().find(|member| !member.name.ends_with(ARRAY)) {
+            None => Ok((0..members.len()).collect()),
+            Some(other) => {
+                let message = format!(
+                    "member {} is no array; choose the arrays with .fields(..)",
+                    quoted(&other.name)
+                );
+                Err(Error::new(ErrorKind::Foreign, message))
+            }
+        },
+    }
+}
+
+/// The position of the array called `name`.
+pub(super) fn place_of(members: &[Member], name: &str) -> Result<usize> {
+    let is = |member: &Member| member.name.strip_suffix(ARRAY) == Some(name);
+    members.iter().position(is).ok_or_else(|| {
+        let names = members.iter().map(|member| quoted(field_of(&member.name)));
+        let message = format!("no array {}, the archive holds {}", quoted(name), list_names(names));
+        Error::new(ErrorKind::Config, message)
+    })
 }
 
 #[cold]

@@ -64,13 +64,7 @@ impl Shards {
             }
         }
         match format {
-            Some((format, _)) if files.len() == 1 || format.folder != Folder::OfOthers => {
-                Ok(Self { named: files, ..Self::at(place, format) })
-            }
-            Some((format, _)) => {
-                let message = format!("stands for several .{} files, expected one", format.name());
-                refused(ErrorKind::Config, message)
-            }
+            Some((format, _)) => Ok(Self { named: files, ..Self::at(place, format) }),
             None => refused(ErrorKind::Empty, "stands for no file".into()),
         }
     }
@@ -137,6 +131,12 @@ impl Shards {
     #[must_use]
     pub fn alone(&self, file: &Path) -> Self {
         Self { place: file.to_owned(), named: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether each file is one sample, instead of many.
+    pub fn is_of_samples(&self) -> bool {
+        let are_several = self.named.len() > 1 || self.folder().is_some();
+        self.format.folder == Folder::OfSamples && are_several
     }
 
     /// The folder of which all files of the format are read.

@@ -37,6 +37,16 @@ impl Header {
         Ok(header)
     }
 
+    /// The header of a file of `bytes` bytes that begins with `head`; `None` where that does not hold all of
+    /// it, or where anything is wrong with it.
+    pub(crate) fn of_beginning(head: &[u8], bytes: u64, limits: &Limits) -> Option<Self> {
+        let (start, len) = Self::text_range(Section::of_memory(head)).ok()?;
+        let len = usize::try_from(len).ok().filter(|&len| len <= limits.header_bytes)?;
+        let header = Self::parse(head.get(..start.checked_add(len)?)?.to_vec(), start).ok()?;
+        header.check_sizes(bytes).ok()?;
+        (header.trailing_bytes(bytes) <= limits.trailing_bytes).then_some(header)
+    }
+
     /// The header that `file` begins with, whatever comes after its array.
     fn read_first(file: Section<'_>, limits: &Limits) -> Result<Self> {
         let bytes = file.len();

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use super::header::Header;
 use crate::files::{Limits, Section, Stamp, read_stored, reserve};
-use crate::{Error, ErrorKind, FieldMut, Result};
+use crate::{Error, ErrorKind, Field, FieldMut, Result};
 
 /// Bytes before an array in a larger file that are read with it: a header of a tar archive.
 const PART_BEFORE_BYTES: usize = 512;
@@ -78,7 +78,7 @@ impl NpyReader {
             None => {
                 field.restart();
                 let header = Arc::new(Header::read(section, &self.limits)?);
-                self.check(&header, field)?;
+                header.check_like(field.declared(), &self.first_path)?;
                 self.remember(&header);
                 header
             }
@@ -163,29 +163,6 @@ impl NpyReader {
             seen.insert(header.text.clone(), header.clone());
         }
     }
-
-    /// Whether this file belongs with the first one.
-    fn check(&self, header: &Header, field: &FieldMut<'_>) -> Result<()> {
-        let declared = field.declared();
-        let kind = if header.dtype != declared.dtype() {
-            ErrorKind::DtypeMismatch
-        } else if !declared.admits(&header.shape) {
-            ErrorKind::ShapeMismatch
-        } else {
-            return Ok(());
-        };
-        let alike = header.dtype == declared.dtype() && header.shape.len() == declared.dims().len();
-        // Files that differ in a length alone may be meant to.
-        let advice = match alike && !declared.is_ragged() {
-            true => "; name an axis in which files differ with .ragged(field, axis, max)",
-            false => "",
-        };
-        let message = format!(
-            "found {}{:?}, expected {declared} as in {:?}{advice}",
-            header.dtype, header.shape, self.first_path
-        );
-        Err(Error::new(kind, message).with_field(declared.name()))
-    }
 }
 
 /// Reads a payload that is not a row as it is: in the other byte order, column-major, or of an
@@ -197,6 +174,28 @@ fn convert(file: &File, start: u64, header: &Header, field: &mut FieldMut<'_>) -
 }
 
 impl Header {
+    /// Whether an array belongs to a field that the file `first` declared.
+    pub(crate) fn check_like(&self, declared: &Field, first: &Path) -> Result<()> {
+        let kind = if self.dtype != declared.dtype() {
+            ErrorKind::DtypeMismatch
+        } else if !declared.admits(&self.shape) {
+            ErrorKind::ShapeMismatch
+        } else {
+            return Ok(());
+        };
+        let alike = self.dtype == declared.dtype() && self.shape.len() == declared.dims().len();
+        // Files that differ in a length alone may be meant to.
+        let advice = match alike && !declared.is_ragged() {
+            true => "; name an axis in which files differ with .ragged(field, axis, max)",
+            false => "",
+        };
+        let message = format!(
+            "found {}{:?}, expected {declared} as in {first:?}{advice}",
+            self.dtype, self.shape
+        );
+        Err(Error::new(kind, message).with_field(declared.name()))
+    }
+
     /// A stored payload as row-major elements in this machine's byte order, not yet widened.
     pub(crate) fn straightened(&self, mut payload: Vec<u8>) -> Result<Vec<u8>> {
         self.swap(&mut payload);
