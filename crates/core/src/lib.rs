@@ -71,8 +71,8 @@ pub use sources::{
     ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Mds, MdsBuilder, Memory,
     NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
     NpzFolder, NpzFolderBuilder, OpenOptions, Safetensors, SafetensorsBuilder, Shards, Survey,
-    Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong, from_fn,
-    from_fn_with, open,
+    Table, TableBuilder, Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong,
+    from_fn, from_fn_with, open,
 };
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

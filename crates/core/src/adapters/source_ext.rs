@@ -4,6 +4,7 @@ use super::{Cache, Concat, Map, Rename, Select, Subset, Zip, split};
 use crate::field_index;
 use crate::{
     Error, ErrorKind, Field, FieldIndex, Result, Row, RowBuffer, RowView, Sample, Schema, Source,
+    Table,
 };
 
 /// Methods of every source: they look at its samples, choose among them, and make other sources.
@@ -91,6 +92,29 @@ pub trait SourceExt: Source {
         Self: Sized,
     {
         Zip::new(self, other)
+    }
+
+    /// The fields of this source, and for each sample the row of `table` that names its file: by the path that
+    /// is its [name](Source::name) or the end of it, with its extension or without.
+    ///
+    /// ```no_run
+    /// use tallow_core::{ImageFolders, SourceExt, Table};
+    ///
+    /// let pictures = ImageFolders::open("train")?; // train/a.jpg, train/b.jpg
+    /// let source = pictures.with_table(Table::open("labels.csv")?)?; // file,label; a.jpg,cat; b.jpg,dog
+    /// # Ok::<(), tallow_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unpaired`] or [`ErrorKind::Duplicate`], listing them, when there are files without a row,
+    /// rows without a file or two of one; [`Table::survey`] takes the others. [`ErrorKind::Config`] when
+    /// no column has files, or a field of both has one name.
+    fn with_table(self, table: Table) -> Result<Zip<Self, Table>>
+    where
+        Self: Sized,
+    {
+        table.joined(self)
     }
 
     /// This source on the heap, without its type: for a list of sources of several types, as

@@ -86,6 +86,19 @@ pub(crate) fn no_picture(beginning: &[u8]) -> Option<Error> {
     Some(Error::new(ErrorKind::Foreign, message).with_offset(0))
 }
 
+/// The error of a file that cannot be a table of text.
+#[cold]
+pub(crate) fn no_table(bytes: &[u8]) -> Option<Error> {
+    let Found { what, advice } = recognize(&bytes[..bytes.len().min(BEGINNING_BYTES)])?;
+    // A table is text, too.
+    if what.starts_with("text ") {
+        return None;
+    }
+    let advice = if matches!(advice, ARRAY | DECODE) { REPLACE } else { advice };
+    let message = format!("found {what}, expected a table of text (.csv, .tsv, .jsonl); {advice}");
+    Some(Error::new(ErrorKind::Foreign, message).with_offset(0))
+}
+
 fn recognize(beginning: &[u8]) -> Option<Found> {
     let has = |(at, mark, ..): &&Mark| beginning.get(*at..).is_some_and(|b| b.starts_with(mark));
     if let Some((_, _, what, advice)) = MARKS.iter().find(has) {

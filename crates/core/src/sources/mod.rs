@@ -33,6 +33,7 @@ mod shards;
 #[cfg(feature = "arrow")]
 mod splits;
 mod stacked;
+mod table;
 mod tar;
 mod token_documents;
 mod token_files;
@@ -59,6 +60,7 @@ pub use self::npz_folder::{NpzFolder, NpzFolderBuilder};
 pub use self::open_options::{OpenOptions, open};
 pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
+pub use self::table::{Table, TableBuilder};
 pub use self::tar::{Tar, TarBuilder, TarContent};
 pub use self::token_documents::{DocumentsBy, TooLong};
 pub use self::token_files::{FileBorders, TokenFiles, TokenFilesBuilder};
