@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{assert_says, read};
+use common::assert_says;
 use tallow_core::{
     Error, ErrorKind, Limits, NpyFolders, Source, SourceExt as _, Table, TableBuilder, testing,
 };

@@ -44,6 +44,10 @@ pub(crate) struct SourceArgs {
     /// tokens as targets, like u16:1024; files of llm.c and Megatron say their type themselves
     #[arg(long, value_name = "TYPE[:LENGTH]", value_parser = parse_tokens)]
     pub(crate) tokens: Option<(RowDType, usize)>,
+    /// Add the columns of this table, whose rows name the files: .csv or .tsv with a header, or .jsonl. A
+    /// folder of pictures with a metadata.jsonl or metadata.csv has that one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) table: Option<PathBuf>,
     /// Read only the files of a folder whose name without extension matches, like target:*_mask,
     /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
@@ -67,6 +71,9 @@ impl SourceArgs {
         }
         for (field, pattern) in &self.patterns {
             add("--pattern", format!("{field}:{pattern}").as_ref());
+        }
+        if let Some(table) = &self.table {
+            add("--table", table.as_ref());
         }
         for name in &self.arrays {
             add("--array", name.as_ref());

@@ -64,6 +64,7 @@ impl Checker<'_> {
         match found {
             Found::Folders(folders) => self.folders(folders),
             Found::Shards(shards) => self.shards(shards),
+            Found::WithTable { .. } => self.with_table(found),
             _ => match place::open(found) {
                 Ok(opened) => {
                     self.trailing(place::arrays(found).into_iter());
@@ -241,6 +242,17 @@ impl Checker<'_> {
         }
         if self.report.problems.len() == before {
             self.problem(&error);
+        }
+    }
+
+    /// Reads the samples that have a row, and lists the files and rows that have no partner.
+    fn with_table(&mut self, found: &Found) {
+        match found.survey(Limits::default()) {
+            Ok(Survey { source, problems, .. }) => {
+                problems.iter().for_each(|problem| self.problem(problem));
+                self.samples(&*source);
+            }
+            Err(error) => self.problem(&error),
         }
     }
 

@@ -31,6 +31,10 @@ pub(crate) fn find(args: &SourceArgs) -> tallow::SourceResult<Found> {
         .fold(options, |options, Ragged { field, axis, max }| options.ragged(field, *axis, *max));
     let options = options.fields(&args.arrays);
     let options = if args.recursive { options.recursive() } else { options };
+    let options = match &args.table {
+        Some(table) => options.table(table),
+        None => options,
+    };
     let options = if args.stacked { options.stacked() } else { options };
     let options = match args.tokens {
         Some((dtype, length)) => options.tokens(dtype, length),
@@ -89,6 +93,7 @@ pub(crate) fn shown(found: &Found) -> String {
         Found::NpyFiles { input, target } => {
             format!("input={} target={}", input.display(), target.display())
         }
+        Found::WithTable { files, table } => format!("{} {}", shown(files), table.display()),
         found => found.place().display().to_string(),
     }
 }
@@ -146,6 +151,7 @@ mod tests {
             arrays: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
+            table: None,
             tokens: None,
         }
     }

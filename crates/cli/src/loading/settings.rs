@@ -49,6 +49,9 @@ fn source(found: &Found) -> String {
             let target = format!("NpyFile::open({target:?})?.named(\"target\")?");
             format!("let source = NpyFile::open({input:?})?.zip({target})?;\n")
         }
+        Found::WithTable { files, table } => {
+            source(files) + &format!("let source = source.with_table(Table::open({table:?})?)?;\n")
+        }
         Found::Shards(shards) if *shards.options() != OpenOptions::new() => of_shards(shards),
         Found::ImageClasses { folder, picture } if *picture == Picture::rgb() => {
             format!("let source = ImageFolder::open({folder:?})?;\n")

@@ -96,7 +96,7 @@ impl Failure {
 /// A message of the library, with the options of this program instead of the library's methods.
 /// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 13] = [
+    const OPTIONS: [(&str, &str); 14] = [
         (", or keep the classes with .allow_empty()", ""),
         (".at_most(height, width)", "--ragged FIELD:AXIS:MAX"),
         (".fields(..)", "--array NAME"),
@@ -109,6 +109,7 @@ pub(crate) fn in_options(message: &str) -> String {
         (".recursive()", "--recursive"),
         (".length(..)", "--tokens TYPE:LENGTH"),
         (".stacked()", "--stacked"),
+        (".table(..)", "--table FILE"),
         (".tokens(..)", "--tokens TYPE"),
     ];
     const ONE_SHAPE: &str = "use --pad FIELD:VALUE, or give its samples one shape, as with \

@@ -376,6 +376,7 @@ mod tests {
             arrays: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
+            table: None,
             tokens: None,
         }
     }

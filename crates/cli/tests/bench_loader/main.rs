@@ -26,6 +26,7 @@ mod run;
 mod shell;
 mod stacked;
 mod stats;
+mod tables;
 mod tester;
 mod tokens;
 mod trace;

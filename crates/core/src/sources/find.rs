@@ -37,8 +37,32 @@ const PARTS: [&str; 12] = [
 /// people.
 const BESIDE_MAX: usize = 8;
 
+/// What lies at `place`, to which all options apply, with its table.
+pub(super) fn at(place: &Path, mut options: OpenOptions) -> Result<Found> {
+    let given = options.table.take();
+    // A table that is named is that of the files, whatever lies beside them.
+    let own = || metadata_of(place).filter(|_| options == OpenOptions::new());
+    let Some(table) = given.clone().or_else(own) else { return files_at(place, options) };
+    let is_tree = given.is_none() && Contents::of(place)?.pictures == 0;
+    let options = if is_tree { options.recursive() } else { options };
+    Ok(files_at(place, options)?.with_table(table))
+}
+
+/// The table that Hugging Face's folders of pictures have beside the pictures, or above them. A folder
+/// without pictures may have a file of that name for something else.
+fn metadata_of(place: &Path) -> Option<PathBuf> {
+    const NAMES: [&str; 2] = ["metadata.jsonl", "metadata.csv"];
+    let table = NAMES.iter().map(|name| place.join(name)).find(|path| path.is_file())?;
+    let contents = Contents::of(place).ok()?;
+    let [input, output] = parts_of(place);
+    let is_pair = [input, output].iter().any(|part| contents.folders.contains(part));
+    let is_other = contents.npy > 0 || !contents.shards.is_empty() || is_pair;
+    let has_pictures = contents.pictures > 0 || !contents.folders_with(&[Kind::Picture]).is_empty();
+    (!is_other && has_pictures).then_some(table)
+}
+
 /// What lies at `place`, to which all options apply.
-pub(super) fn at(place: &Path, options: OpenOptions) -> Result<Found> {
+fn files_at(place: &Path, options: OpenOptions) -> Result<Found> {
     let told = |file: &Path| options.format_of(file).or_else(|| Format::of_path(file));
     if let Some(files) = wildcards::expand(place)? {
         return shards_with(Shards::matching(place, files, told)?, options);

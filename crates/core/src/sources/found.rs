@@ -8,7 +8,9 @@ use super::folders::Survey;
 use super::open_options::OpenOptions;
 use super::shards::Shards;
 use crate::files::{Limits, Pattern, list};
-use crate::{Error, ErrorKind, ImageFolder, NpyFile, Picture, Result, Source, SourceExt, escaped};
+use crate::{
+    Error, ErrorKind, ImageFolder, NpyFile, Picture, Result, Source, SourceExt, Table, escaped,
+};
 
 /// What lies at a path, as far as names tell. `Display` says it in one line.
 ///
@@ -48,6 +50,14 @@ pub enum Found {
     /// Files that hold many samples each: [`NpzFile`](crate::NpzFile),
     /// [`Safetensors`](crate::Safetensors).
     Shards(Shards),
+    /// Samples in files, and a table whose rows name the files:
+    /// [`SourceExt::with_table`](crate::SourceExt::with_table).
+    WithTable {
+        /// The samples.
+        files: Box<Found>,
+        /// The table.
+        table: PathBuf,
+    },
     /// A folder with a folder of pictures per class: [`ImageFolder`].
     ImageClasses {
         /// The folder in which those of the classes are.
@@ -58,6 +68,11 @@ pub enum Found {
 }
 
 impl Found {
+    /// The same with a table whose rows name the files.
+    pub(super) fn with_table(self, table: PathBuf) -> Self {
+        Self::WithTable { files: Box::new(self), table }
+    }
+
     /// Looks at the names at `place`, without opening a sample.
     ///
     /// # Errors
@@ -101,6 +116,13 @@ impl Found {
                 return Ok(Survey::of(Box::new(inputs.zip(targets)?), ignored));
             }
             Self::Shards(shards) => shards.open(limits)?,
+            Self::WithTable { files, table } => {
+                let Survey { source, problems, advice, ignored } = files.survey(limits)?;
+                let table = Table::builder(table).limits(limits).open()?;
+                let mut joined = table.survey(source)?.map(|joined| joined.boxed());
+                joined.problems.splice(0..0, problems);
+                return Ok(Survey { advice, ignored, ..joined });
+            }
             Self::ImageClasses { folder, picture } => {
                 let source = ImageFolder::builder(folder).picture(picture.clone()).open()?;
                 let ignored = source.ignored();
@@ -115,6 +137,7 @@ impl Found {
         match self {
             Self::NpyFile(path) | Self::ImageClasses { folder: path, .. } => path,
             Self::Shards(shards) => shards.place(),
+            Self::WithTable { files, .. } => files.place(),
             Self::NpyFiles { input, .. } => input.parent().unwrap_or(input),
             Self::FolderAndRows { target, .. } => target.parent().unwrap_or(target),
             Self::Folders(folders) => match (folders.pair_of(), folders.fields()) {
@@ -140,6 +163,11 @@ impl Found {
                 files
             }
             Self::Shards(shards) => shards.files()?,
+            Self::WithTable { files, table } => {
+                let mut files = files.files()?;
+                files.push(table.clone());
+                files
+            }
             Self::ImageClasses { folder, .. } => {
                 let listing = list(folder, &PICTURES, &Pattern::default(), true)?;
                 (0..listing.names.len()).map(|at| folder.join(listing.names.path(at))).collect()
@@ -167,6 +195,7 @@ impl Found {
     fn folders(&self) -> Vec<(&Path, &'static [&'static str], bool)> {
         match self {
             Self::NpyFile(_) | Self::NpyFiles { .. } => Vec::new(),
+            Self::WithTable { files, .. } => files.folders(),
             Self::Shards(shards) => shards
                 .folder()
                 .map(|folder| (folder, shards.extensions(), false))
@@ -190,6 +219,7 @@ impl Found {
             },
             Self::NpyFiles { .. } => self.place(),
             Self::Shards(shards) if shards.folder().is_some() => shards.place(),
+            Self::WithTable { files, .. } => return files.passed_over(),
             _ => return Vec::new(),
         };
         Contents::of(folder).map_or_else(|_| Vec::new(), |found| found.folders_with(&Kind::FILES))
@@ -214,6 +244,10 @@ fn as_many(a: &NpyFile, b: &NpyFile) -> Result<()> {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::WithTable { files, table } => {
+                let table = table.file_name().unwrap_or_default().to_string_lossy();
+                return write!(f, "{files}, with the columns of {}", escaped(&table));
+            }
             Self::NpyFile(_) => f.write_str("a .npy file")?,
             Self::NpyFiles { .. } => f.write_str("a .npy file of inputs and one of targets")?,
             Self::Folders(folders) => write!(f, "{folders}")?,

@@ -44,6 +44,7 @@ pub struct OpenOptions {
     pub(super) fields: Vec<String>,
     pub(super) is_stacked: bool,
     pub(super) tokens: Option<(RowDType, usize)>,
+    pub(super) table: Option<PathBuf>,
 }
 
 impl OpenOptions {
@@ -107,6 +108,13 @@ impl OpenOptions {
         self.tokens
     }
 
+    /// Adds the columns of a table of labels, whose rows name the files: [`Table`](crate::Table). A folder of
+    /// pictures with a `metadata.jsonl` or `metadata.csv` has that one without being asked.
+    pub fn table(mut self, path: impl Into<PathBuf>) -> Self {
+        self.table = Some(path.into());
+        self
+    }
+
     /// The format of a file where these options tell it.
     pub(super) fn format_of(&self, file: &Path) -> Option<&'static Format> {
         if self.tokens.is_some() {
@@ -137,6 +145,7 @@ impl OpenOptions {
             (!self.fields.is_empty(), ".fields(..)"),
             (self.is_stacked, ".stacked()"),
             (self.tokens.is_some(), ".tokens(..)"),
+            (self.table.is_some(), ".table(..)"),
         ];
         given.into_iter().filter_map(|(is_given, option)| is_given.then_some(option))
     }
@@ -163,11 +172,19 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`find`](Self::find).
-    pub fn find_fields(self, fields: impl IntoIterator<Item = (String, PathBuf)>) -> Result<Found> {
+    pub fn find_fields(
+        mut self,
+        fields: impl IntoIterator<Item = (String, PathBuf)>,
+    ) -> Result<Found> {
+        let table = self.table.take();
         let fields = fields.into_iter().enumerate();
         let folders: Result<Vec<_>> =
             fields.map(|(at, field)| find::content(at, field, self.recursive)).collect();
-        Ok(Found::Folders(FieldFolders::new(folders?, self)?))
+        let found = Found::Folders(FieldFolders::new(folders?, self)?);
+        Ok(match table {
+            Some(table) => found.with_table(table),
+            None => found,
+        })
     }
 
     /// Finds out what lies at `place`, and opens it.
