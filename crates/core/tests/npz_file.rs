@@ -105,6 +105,9 @@ fn what_is_no_archive_or_means_two_things_is_refused() {
     refused(b"", ErrorKind::Empty, &["no bytes"]);
     refused(&floats(&[1.0]), ErrorKind::Foreign, &["found a .npy file, expected a .npz file"]);
     refused(&archive(&[]), ErrorKind::Empty, &["no array"]);
+    let checkpoint = archive(&[("archive/data.pkl", STORED, b"\x80\x02.".to_vec())]);
+    let words = &["found a checkpoint of torch", "safetensors.torch.save_file"];
+    refused(&checkpoint, ErrorKind::Foreign, words);
     let whole = three(STORED);
     for cut in [4, 100, whole.len() / 2, whole.len() - 1] {
         refused(&whole[..cut], ErrorKind::Header, &["damaged or cut"]);

@@ -22,6 +22,21 @@ const NAME: &str = "give it the extension of its format";
 const REPLACE: &str = "replace or remove it";
 const DOWNLOAD: &str = "fetch the file again, this is what a server sent instead";
 
+/// What `torch.save` writes, and what to do about it.
+const CHECKPOINT: &str = "a checkpoint of torch";
+const CONVERT: &str = "save its tensors with safetensors.torch.save_file";
+
+/// The error of a zip archive that holds a member of this name, which is no array, where that tells what
+/// the archive is.
+#[cold]
+pub(crate) fn no_npz(member: &str) -> Option<Error> {
+    let is_checkpoint = member == "data.pkl" || member.ends_with("/data.pkl");
+    is_checkpoint.then(|| {
+        let message = format!("found {CHECKPOINT}, expected a .npz file; {CONVERT}");
+        Error::new(ErrorKind::Foreign, message)
+    })
+}
+
 /// The offset of a mark, the mark, what it says and what to do.
 type Mark = (usize, &'static [u8], &'static str, &'static str);
 
@@ -101,6 +116,9 @@ pub(crate) fn no_table(bytes: &[u8]) -> Option<Error> {
 
 fn recognize(beginning: &[u8]) -> Option<Found> {
     let has = |(at, mark, ..): &&Mark| beginning.get(*at..).is_some_and(|b| b.starts_with(mark));
+    if let Some(found) = zip(beginning) {
+        return Some(found);
+    }
     if let Some((_, _, what, advice)) = MARKS.iter().find(has) {
         return Some(Found { what: (*what).to_owned(), advice });
     }
@@ -111,6 +129,19 @@ fn recognize(beginning: &[u8]) -> Option<Found> {
         return Some(Found { what: "a .safetensors file".to_owned(), advice: NAME });
     }
     text(beginning)
+}
+
+/// A zip archive of a kind that its first member tells.
+fn zip(beginning: &[u8]) -> Option<Found> {
+    /// Where the name of the member is.
+    const NAME_AT: usize = 30;
+    let name = beginning.strip_prefix(b"PK\x03\x04").and(beginning.get(NAME_AT..))?;
+    let len = usize::from(u16::from_le_bytes([beginning[26], beginning[27]]));
+    let name = name.get(..len)?;
+    if name.ends_with(b"data.pkl") {
+        return Some(Found { what: CHECKPOINT.to_owned(), advice: CONVERT });
+    }
+    name.ends_with(b".npy").then(|| Found { what: "a .npz file".to_owned(), advice: NAME })
 }
 
 /// Text, recognized by its first characters.
@@ -157,6 +188,24 @@ mod tests {
             assert_ne!(what(&file[..at + mark.len() - 1]).as_deref(), Some(name), "cut");
         }
         assert_eq!(what(b"\x40\0\0\0\0\0\0\0{\"a\"").as_deref(), Some("a .safetensors file"));
+    }
+
+    #[test]
+    fn a_zip_archive_is_what_its_first_member_says() {
+        let archive = |name: &str| {
+            let mut bytes = b"PK\x03\x04".to_vec();
+            bytes.resize(26, 0);
+            bytes.extend((name.len() as u16).to_le_bytes());
+            bytes.extend([0, 0]);
+            bytes.extend(name.as_bytes());
+            bytes
+        };
+        assert_eq!(what(&archive("model/data.pkl")).as_deref(), Some("a checkpoint of torch"));
+        assert_eq!(what(&archive("x.npy")).as_deref(), Some("a .npz file"));
+        assert!(what(&archive("mimetype")).unwrap().starts_with("a zip archive"));
+        assert!(what(&archive("x.npy")[..32]).unwrap().starts_with("a zip archive"), "cut");
+        assert!(no_npz("archive/data.pkl").unwrap().message().contains("safetensors.torch"));
+        assert!(no_npz("x.txt").is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::stacked::Stacked;
 use crate::error::{list_names, quoted};
-use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, open_path};
+use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, foreign, open_path};
 use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, NpzFolder, Result, Row, Schema,
     Source,
@@ -199,6 +199,9 @@ pub(super) fn choose(members: &[Member], fields: Option<&[String]>) -> Result<Ve
         None => match members.iter().find(|member| !member.name.ends_with(ARRAY)) {
             None => Ok((0..members.len()).collect()),
             Some(other) => {
+                if let Some(error) = foreign::no_npz(&other.name) {
+                    return Err(error);
+                }
                 let message = format!(
                     "member {} is no array; choose the arrays with .fields(..)",
                     quoted(&other.name)
