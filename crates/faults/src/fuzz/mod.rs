@@ -6,6 +6,7 @@ mod json;
 mod lines;
 pub(crate) mod memory;
 mod npy;
+mod npz;
 mod numpy;
 mod pictures;
 mod safetensors;
@@ -30,6 +31,8 @@ use crate::dice::Dice;
 pub(crate) enum Name {
     /// .npy files, alone and in folders, compared with a second reader
     Npy,
+    /// .npz archives, alone and in folders, compared with a second reader
+    Npz,
     /// .safetensors files, alone and as shards, compared with a second reader
     Safetensors,
     /// Tar archives of every dialect, compared with GNU tar
@@ -96,6 +99,7 @@ impl Name {
     fn target(self) -> Box<dyn Target> {
         match self {
             Self::Npy => Box::new(npy::Npy),
+            Self::Npz => Box::new(npz::Npz),
             Self::Safetensors => Box::new(safetensors::SafetensorsFiles),
             Self::Tar => Box::new(tar::TarArchives),
             Self::Specs => Box::new(specs::Specs),

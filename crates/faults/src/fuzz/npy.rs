@@ -141,7 +141,7 @@ pub(super) fn compare(
 
 /// A valid array, and how to write it.
 #[derive(Clone)]
-struct Written {
+pub(super) struct Written {
     descr: &'static str,
     shape: Vec<usize>,
     fortran_order: bool,
@@ -173,7 +173,7 @@ const STRANGE: [&str; 14] = [
 ];
 
 impl Written {
-    fn random(dice: &mut Dice) -> Self {
+    pub(super) fn random(dice: &mut Dice) -> Self {
         let rank = *dice.pick(&[0, 1, 1, 2, 2, 3, 4, 6]);
         let mut shape: Vec<usize> = (0..rank).map(|_| 1 + dice.below(5)).collect();
         if dice.one_in(40) && rank > 0 {
@@ -188,7 +188,7 @@ impl Written {
     }
 
     /// The same header every time, with another payload.
-    fn file(&self, dice: &mut Dice) -> Vec<u8> {
+    pub(super) fn file(&self, dice: &mut Dice) -> Vec<u8> {
         let text = self.header();
         let mut file = b"\x93NUMPY".to_vec();
         file.extend([self.version, 0]);
@@ -242,7 +242,7 @@ impl Written {
 }
 
 /// Mostly in the header and before it; the payload is arbitrary bytes anyway.
-fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
+pub(super) fn scramble_file(file: &mut Vec<u8>, dice: &mut Dice) {
     match dice.below(8) {
         0 => file.truncate(dice.below(file.len() + 1)),
         1 => {
