@@ -30,14 +30,15 @@ fn a_folder_of_pictures_has_the_columns_of_its_metadata() {
     fs::write(dir.path().join("p/metadata.csv"), format!("file_name,age\n{rows}")).unwrap();
     let json = bench(dir.path(), "inspect DIR/p --json").expect(0).json();
     assert_eq!((&json["samples"], &json["fields"][1]["name"]), (&3.into(), &"age".into()));
-    let whole = bench(dir.path(), "digest DIR/p --batch-size 2").expect(0).stdout;
+    let whole =
+        bench(dir.path(), "digest DIR/p --batch-size 2 --augment resize(16,16)").expect(0).stdout;
     assert!(whole.contains('3'), "{whole}");
 }
 
 #[test]
 fn a_table_is_named_and_what_has_no_partner_is_reported() {
     let dir = tempfile::tempdir().unwrap();
-    bench(dir.path(), "gen DIR/a --samples 4 --shape 3").expect(0);
+    bench(dir.path(), "gen DIR/a --samples 4 --shape 3 --dtype f32").expect(0);
     let input = dir.path().join("a/input");
     let mut stems: Vec<String> = fs::read_dir(&input)
         .unwrap()

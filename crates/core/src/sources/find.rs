@@ -120,6 +120,17 @@ fn of_file(place: &Path) -> Result<Found> {
 /// A folder, without what is in its subfolders.
 fn in_folder(folder: &Path, options: OpenOptions) -> Result<Found> {
     let contents = Contents::of(folder)?;
+    if let [target] = contents.few()
+        && is_target(target)
+        && contents.pictures > 0
+        && contents.shards.is_empty()
+    {
+        // However few the pictures are, their labels are no sample beside them.
+        let name = "input".to_owned();
+        let input = FieldFolder { name, folder: folder.to_owned(), files: FieldFiles::Pictures };
+        let input = FieldFolders::new(vec![input], options)?;
+        return Ok(Found::FolderAndRows { input, target: target.clone() });
+    }
     let both = parts_of(folder).map(|part| contents.folders.contains(&part));
     let has_others = contents.npy > 0 || !contents.shards.is_empty();
     let has_own = has_others || contents.pictures > 0;
@@ -429,6 +440,10 @@ mod tests {
             (&["input.npy", "output.npy"], "a .npy file of inputs and one of targets"),
             (&["input/a.npy", "labels.npy"], "a folder of .npy files with targets in labels.npy"),
             (&["input/a.jpg", "labels.npy"], "a folder of pictures with targets in labels.npy"),
+            (&["a.jpg", "b.jpg", "labels.npy"], "a folder of pictures with targets in labels.npy"),
+            (&["a.jpg", "metadata.csv"], "a folder of pictures"),
+            (&["x/a.jpg", "metadata.jsonl"], "a folder of pictures with subfolders"),
+            (&["a.npz", "b.npz"], "a folder of .npz files of arrays"),
             (&["a.safetensors", "b.safetensors"], "a folder of .safetensors files"),
             (&["a.JPG", "b.webp", "notes.txt", "notes/c.txt"], "a folder of pictures"),
             (&["cat/1.jpg", "dog/1.png", "notes.txt"], "a folder of pictures per class"),
