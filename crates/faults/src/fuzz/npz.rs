@@ -137,8 +137,9 @@ fn alone(path: &Path, limits: Limits, arrays: &[Option<Array>]) -> Result<(), St
         (Err(error), _) => return words::check(&error.to_string()),
     };
     for index in 0..source.len().min(64) {
-        let row = |array: &&Array| part(array, index);
-        let expected = known.as_ref().map(|arrays| arrays.iter().map(row).collect::<Option<_>>());
+        let expected = known
+            .as_ref()
+            .map(|arrays| arrays.iter().map(|&array| part(array, index)).collect::<Option<_>>());
         compare(&source, index, expected).map_err(|what| format!("sample {index}: {what}"))?;
     }
     match known {
