@@ -125,7 +125,7 @@ impl NpyReader {
         let section = Section::of_file(file, start + bytes).part(start, bytes);
         let header = Header::read(section, &self.limits);
         let header = Arc::new(header.map_err(|error| error.with_offset_from(start))?);
-        self.check(&header, field)?;
+        header.check_like(field.declared(), &self.first_path)?;
         self.remember(&header);
         field.set_shape(&header.shape)?;
         match header.is_plain() {
