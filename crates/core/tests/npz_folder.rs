@@ -120,7 +120,7 @@ fn what_is_called_as_a_part_of_a_data_set_is_no_sample() {
 
 #[test]
 fn files_that_rest_are_read_as_those_that_were_just_written() {
-    let files: Vec<_> = (0..3).map(|at| plain(at)).collect();
+    let files: Vec<_> = (0..3).map(plain).collect();
     let dir = folder(&files);
     let source = NpzFolder::open(dir.path()).unwrap();
     let rows = |source: &NpzFolder| -> Vec<Vec<u8>> {
