@@ -7,7 +7,7 @@ use crate::{ArrowSchema, Error, ErrorKind, ReadAt, Result};
 pub struct Arrow {
     schema: ArrowSchema,
     batches: Batches,
-    /// The byte after the schema.
+    /// The byte before the first batch, or an earlier one.
     head: u64,
 }
 
@@ -38,7 +38,7 @@ const SCHEMA: u8 = 1;
 const RECORD_BATCH: u8 = 3;
 
 impl Arrow {
-    /// Reads the schema, and of the file format where the record batches are.
+    /// Reads the schema, and of the file format where the record batches are. That is at its end.
     ///
     /// # Errors
     ///
@@ -49,12 +49,31 @@ impl Arrow {
             source.read_at(0, &mut magic).map_err(Error::io)?;
             magic == *MAGIC
         };
-        let start = if is_file { 8 } else { 0 };
-        let message = Message::read(source, start)?.ok_or_else(|| foreign("no schema"))?;
+        if is_file {
+            return Self::of_footer(source);
+        }
+        let message = Message::read(source, 0)?.ok_or_else(|| foreign("no schema"))?;
         let header = message.header(SCHEMA)?.ok_or_else(|| foreign("no schema first"))?;
-        let schema = ArrowSchema::of(&header)?;
-        let head = message.end();
-        let batches = if is_file { Batches::At(blocks(source)?) } else { Batches::From(head) };
+        let (schema, head) = (ArrowSchema::of(&header)?, message.end());
+        Ok(Self { schema, batches: Batches::From(head), head })
+    }
+
+    /// What the end of a file says. Its beginning should be a stream with the same schema, but polars
+    /// leaves out what a message begins with there.
+    fn of_footer(source: &(impl ReadAt + ?Sized)) -> Result<Self> {
+        const HEAD_MAX: u64 = 64 << 10;
+        let footer = footer(source)?;
+        let footer = Table::root(&footer)?;
+        let schema =
+            footer.table(1)?.ok_or_else(|| Error::malformed("a footer without a schema"))?;
+        let schema = ArrowSchema::of(&schema)?;
+        let blocks = footer.vector(3, 24)?;
+        let offset = |at| {
+            u64::try_from(blocks.i64(at, 0)?).map_err(|_| Error::malformed("a negative offset"))
+        };
+        let offsets = (0..blocks.len).map(offset).collect::<Result<Vec<u64>>>()?;
+        let first = offsets.iter().min().copied().unwrap_or(HEAD_MAX);
+        let (batches, head) = (Batches::At(offsets), first.min(HEAD_MAX).min(source.bytes()));
         Ok(Self { schema, batches, head })
     }
 
@@ -63,7 +82,7 @@ impl Arrow {
         &self.schema
     }
 
-    /// The bytes up to the end of the schema.
+    /// Bytes of the beginning that hold no value.
     pub fn head_bytes(&self) -> u64 {
         self.head
     }
@@ -82,9 +101,10 @@ impl Arrow {
     ) -> Result<Vec<Column>> {
         let columns = wanted.iter().map(|&(at, child)| Column::new(&self.schema, at, child));
         let mut columns = columns.collect::<Result<Vec<_>>>()?;
+        let views = self.schema.views();
         let mut add = |message: &Message| {
             let Some(header) = message.header(RECORD_BATCH)? else { return Ok(()) };
-            let batch = RecordBatch::new(header, message)?;
+            let batch = RecordBatch::new(header, message, &views)?;
             columns.iter_mut().try_for_each(|column| column.push(&batch, source))
         };
         match &self.batches {
@@ -111,8 +131,8 @@ fn foreign(message: &str) -> Error {
     Error::new(ErrorKind::Foreign, format!("{message}, expected an Arrow stream or file"))
 }
 
-/// Where the footer of the file format says that record batches are.
-fn blocks(source: &(impl ReadAt + ?Sized)) -> Result<Vec<u64>> {
+/// The footer of the file format: the schema, and where record batches are.
+fn footer(source: &(impl ReadAt + ?Sized)) -> Result<Vec<u8>> {
     const TAIL: u64 = 4 + MAGIC.len() as u64;
     let cut = || Error::new(ErrorKind::Truncated, "the file does not end in ARROW1");
     let end = source.bytes().checked_sub(TAIL).ok_or_else(cut)?;
@@ -128,10 +148,7 @@ fn blocks(source: &(impl ReadAt + ?Sized)) -> Result<Vec<u64>> {
     }
     let mut footer = vec![0; len as usize];
     source.read_at(end - len, &mut footer).map_err(Error::io)?;
-    let blocks = Table::root(&footer)?.vector(3, 24)?;
-    let offset =
-        |at| u64::try_from(blocks.i64(at, 0)?).map_err(|_| Error::malformed("a negative offset"));
-    (0..blocks.len).map(offset).collect()
+    Ok(footer)
 }
 
 impl Message {
@@ -196,17 +213,26 @@ pub(crate) struct RecordBatch<'a> {
     body: u64,
     body_bytes: u64,
     pub(crate) rows: u64,
+    /// The number that a buffer has in the schema before which those of each view come, and how many
+    /// these are.
+    views: Vec<(usize, usize)>,
 }
 
 impl<'a> RecordBatch<'a> {
-    fn new(header: Table<'a>, message: &Message) -> Result<Self> {
+    fn new(header: Table<'a>, message: &Message, views: &[usize]) -> Result<Self> {
         if header.table(3)?.is_some() {
             let advice = "the record batches are compressed, expected plain ones; write them without \
                           `compression`";
             return Err(Error::unsupported(advice));
         }
         let rows = count(header.i64(0)?)?;
-        Ok(Self { header, body: message.body, body_bytes: message.body_bytes, rows })
+        let counts = header.vector(4, 8)?;
+        let count_of = |(at, &end): (usize, &usize)| {
+            let count = usize::try_from(count(counts.i64(at, 0)?)?).unwrap_or(usize::MAX);
+            Ok((end, count))
+        };
+        let views = views.iter().enumerate().map(count_of).collect::<Result<_>>()?;
+        Ok(Self { header, body: message.body, body_bytes: message.body_bytes, rows, views })
     }
 
     /// The items and the nulls among them of a node.
@@ -221,6 +247,22 @@ impl<'a> RecordBatch<'a> {
 
     /// Where a buffer begins in the file, and its bytes.
     pub(crate) fn buffer(&self, buffer: usize) -> Result<(u64, u64)> {
+        let before = self.views.iter().filter(|(end, _)| *end <= buffer);
+        let moved = before.fold(buffer, |sum, (_, count)| sum.saturating_add(*count));
+        self.stored_buffer(moved)
+    }
+
+    /// Where buffer `data` of those begins that the view has whose own end before buffer `end`.
+    pub(crate) fn view_buffer(&self, end: usize, data: u64) -> Result<(u64, u64)> {
+        let none = || Error::malformed(format!("a view of buffer {data}, which is not there"));
+        let at = self.views.iter().position(|(own, _)| *own == end).ok_or_else(none)?;
+        let data = usize::try_from(data).ok().filter(|data| *data < self.views[at].1);
+        let before =
+            self.views[..at].iter().fold(end, |sum, (_, count)| sum.saturating_add(*count));
+        self.stored_buffer(before.saturating_add(data.ok_or_else(none)?))
+    }
+
+    fn stored_buffer(&self, buffer: usize) -> Result<(u64, u64)> {
         let buffers = self.header.vector(2, 16)?;
         let (offset, len) = (count(buffers.i64(buffer, 0)?)?, count(buffers.i64(buffer, 8)?)?);
         match offset.checked_add(len) {

@@ -4,8 +4,8 @@ use crate::{ArrowField, ArrowSchema, Error, Kind, ReadAt, Result, Scalar};
 
 /// Where the values of a column lie.
 ///
-/// Held in memory are 4 bytes a row where its values differ in length, and a bit a row where some are
-/// null. Where lists are found to be equally long, their offsets are arithmetic.
+/// Held in memory are 4 bytes a row where its values differ in length, 16 where they are views, and a bit
+/// a row where some are null. Where lists are found to be equally long, their offsets are arithmetic.
 #[derive(Debug)]
 pub struct Column {
     name: String,
@@ -61,7 +61,12 @@ struct Step {
 enum Into {
     Child,
     Fixed(usize),
-    List { offsets: usize, wide: bool },
+    List {
+        offsets: usize,
+        wide: bool,
+    },
+    /// Bytes that each value refers to, of which the first buffer is this one.
+    View(usize),
 }
 
 /// The values of a record batch.
@@ -88,6 +93,8 @@ enum Spans {
         offsets: Vec<u32>,
         times: u64,
     },
+    /// The first byte of each row in the file, and how many it has.
+    Views(Vec<(u64, u32)>),
 }
 
 impl Spans {
@@ -97,6 +104,10 @@ impl Spans {
             Self::Uneven { base, offsets, times } => {
                 let at = |row: u64| base + u64::from(offsets[row as usize]) * times;
                 (at(row), at(row + 1))
+            }
+            Self::Views(views) => {
+                let (start, len) = views[row as usize];
+                (start, start + u64::from(len))
             }
         }
     }
@@ -108,6 +119,8 @@ impl Spans {
             Self::Uneven { base, offsets, times } => {
                 base.checked_add(u64::from(*offsets.last()?).checked_mul(*times)?)
             }
+            // Each was compared with the buffer that it is in.
+            Self::Views(_) => Some(0),
         }
     }
 
@@ -121,6 +134,7 @@ impl Spans {
             Self::Uneven { base: own, offsets, times } => {
                 Self::Uneven { base: base(own)?, offsets, times: times.checked_mul(len)? }
             }
+            Self::Views(_) => return None,
         })
     }
 }
@@ -150,6 +164,10 @@ impl Chain {
                 Kind::Bytes { wide } => {
                     step(Into::List { offsets: buffer + 1, wide });
                     leaf(Scalar::U8, None, buffer + 2)
+                }
+                Kind::View => {
+                    step(Into::View(buffer + 2));
+                    leaf(Scalar::U8, None, buffer + 1)
                 }
                 Kind::FixedBytes(len) => {
                     step(Into::Fixed(len));
@@ -241,6 +259,13 @@ impl Column {
                     spans = spans.into_lists(0, len as u64).ok_or_else(beyond)?;
                     Some(len as u64)
                 }
+                Into::View(_) if depth > 0 => return Err(self.refused("text in its lists")),
+                Into::View(end) => {
+                    let (views, longest) = views_of(batch, source, end, nulls.as_slice())?;
+                    spans = Spans::Views(views);
+                    self.longest = self.longest.max(longest);
+                    None
+                }
                 Into::List { offsets, wide } => {
                     let lists = Lists::read(source, batch.buffer(offsets)?, items, wide)?;
                     let len = lists.len;
@@ -272,6 +297,7 @@ impl Column {
         if bits.is_none_or(|bits| bits.div_ceil(8) > data_bytes) {
             return Err(beyond());
         }
+        let data = if matches!(spans, Spans::Views(_)) { 0 } else { data };
         Ok(Part { spans, nulls, inner, data })
     }
 
@@ -295,6 +321,7 @@ impl Column {
         let spans = |part: &Part| match &part.spans {
             Spans::Even { .. } => 0,
             Spans::Uneven { offsets, .. } => 4 * offsets.len(),
+            Spans::Views(views) => size_of::<(u64, u32)>() * views.len(),
         };
         let nulls = |part: &Part| {
             part.nulls.iter().chain([&part.inner]).map(Validity::held_bytes).sum::<usize>()
@@ -350,6 +377,50 @@ impl Column {
         let elements = (end - start) as usize;
         Some(Place { offset: part.data + bits / 8, bit: (bits % 8) as u8, elements })
     }
+}
+
+/// Where the bytes of every row lie that views refer to, and how many the longest has. A view has 16
+/// bytes: the length, and then either up to 12 bytes themselves, or four of them, the number of a buffer
+/// and the place in it.
+fn views_of(
+    batch: &RecordBatch<'_>,
+    source: &(impl ReadAt + ?Sized),
+    end: usize,
+    nulls: &[Validity],
+) -> Result<(Vec<(u64, u32)>, u64)> {
+    const VIEW: u64 = 16;
+    const INLINE_MAX: u32 = 12;
+    let (start, bytes) = batch.buffer(end - 1)?;
+    let needed = batch.rows.checked_mul(VIEW).filter(|needed| *needed <= bytes);
+    let needed = needed.ok_or_else(|| {
+        Error::malformed(format!("{} views, which take only {bytes} bytes", batch.rows))
+    })?;
+    let (mut views, mut longest) = (Vec::with_capacity(batch.rows as usize), 0);
+    let mut stored = vec![0; CHUNK.min(needed) as usize];
+    for at in (0..needed).step_by(CHUNK as usize) {
+        let stored = &mut stored[..CHUNK.min(needed - at) as usize];
+        source.read_at(start + at, stored).map_err(Error::io)?;
+        for view in stored.chunks_exact(VIEW as usize) {
+            let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| view[at + i]));
+            let row = views.len() as u64;
+            let place = match number(0) {
+                _ if nulls.iter().any(|nulls| nulls.is_null(row)) => (0, 0),
+                len @ 0..=INLINE_MAX => (start + row * VIEW + 4, len),
+                len => {
+                    let (data, bytes) = batch.view_buffer(end, number(8).into())?;
+                    let first = u64::from(number(12));
+                    if first + u64::from(len) > bytes {
+                        let message = format!("a view of {len} bytes from {first} on, of {bytes}");
+                        return Err(Error::malformed(message));
+                    }
+                    (data + first, len)
+                }
+            };
+            longest = longest.max(u64::from(place.1));
+            views.push(place);
+        }
+    }
+    Ok((views, longest))
 }
 
 fn validity_of(

@@ -44,6 +44,8 @@ pub enum Kind {
         /// Whether offsets take 8 bytes.
         wide: bool,
     },
+    /// Text or bytes that lie in buffers of their own, to which each value refers.
+    View,
     /// This many bytes.
     FixedBytes(usize),
     /// A list of values of the one child.
@@ -107,18 +109,17 @@ impl Kind {
             19 | 20 => Ok(Self::Bytes { wide: true }),
             21 => Ok(Self::List { wide: true }),
             22 => other("run-end encoded", 0),
-            // The buffers of views are counted in each batch, which moves those of all later columns.
-            23 | 24 => Err(Error::unsupported("a column of views; cast it to string or binary")),
+            23 | 24 => Ok(Self::View),
             25 | 26 => other("list view", 3),
             number => Err(Error::unsupported(format!("a column of type number {number}"))),
         }
     }
 
-    /// Buffers without those of children.
+    /// Buffers without those of children, and without those of views that only a batch counts.
     pub(crate) fn buffers(&self) -> usize {
         match self {
             Self::Bytes { .. } => 3,
-            Self::Scalar(_) | Self::FixedBytes(_) | Self::List { .. } => 2,
+            Self::Scalar(_) | Self::View | Self::FixedBytes(_) | Self::List { .. } => 2,
             Self::FixedList(_) | Self::Struct => 1,
             Self::Other { buffers, .. } => *buffers,
         }

@@ -39,6 +39,13 @@ impl ArrowSchema {
         &self.fields
     }
 
+    /// The numbers of the buffers before which a batch has those of a view, which only it counts.
+    pub(crate) fn views(&self) -> Vec<usize> {
+        let mut ends = Vec::new();
+        self.fields.iter().fold(0, |buffer, field| field.add_views(buffer, &mut ends));
+        ends
+    }
+
     /// The type that Hugging Face datasets gives a column, as `Image` or `ClassLabel`, where it wrote
     /// the file.
     pub fn feature(&self, column: &str) -> Option<&str> {
@@ -84,14 +91,28 @@ impl ArrowField {
         &self.kind
     }
 
-    /// Whether its values are numbers, text, bytes, or lists of them: what
-    /// [`columns`](crate::Arrow::columns) can find.
+    /// Whether its values are numbers, text, bytes, or lists of numbers: what
+    /// [`columns`](crate::Arrow::columns) can find. Texts of one list differ in length, so that no array
+    /// holds them.
     pub fn holds_numbers(&self) -> bool {
         match &self.kind {
-            Kind::Scalar(_) | Kind::Bytes { .. } | Kind::FixedBytes(_) => true,
-            Kind::List { .. } | Kind::FixedList(_) => self.children[0].holds_numbers(),
+            Kind::Scalar(_) | Kind::Bytes { .. } | Kind::View | Kind::FixedBytes(_) => true,
+            Kind::List { .. } | Kind::FixedList(_) => {
+                let child = &self.children[0];
+                !matches!(child.kind, Kind::Bytes { .. } | Kind::View) && child.holds_numbers()
+            }
             Kind::Struct | Kind::Other { .. } => false,
         }
+    }
+
+    /// Adds the number of the buffer after those of each view in it, where its own begin with `buffer`;
+    /// returns the buffer after its last.
+    fn add_views(&self, mut buffer: usize, ends: &mut Vec<usize>) -> usize {
+        buffer += self.kind.buffers();
+        if self.kind == Kind::View {
+            ends.push(buffer);
+        }
+        self.children.iter().fold(buffer, |buffer, child| child.add_views(buffer, ends))
     }
 
     /// Nodes and buffers of the field and all in it.

@@ -110,6 +110,26 @@ fn a_null_of_a_list_is_empty_and_one_in_an_array_fills_it() {
 }
 
 #[test]
+fn views_of_text_are_read_and_lists_of_text_are_passed_over() {
+    let source = ArrowShards::open(data("polars.arrow")).unwrap();
+    let schema = "i: i64[]; text: u8[..=32]; more: u8[..=21]; list: f64[..=4]";
+    assert_eq!(source.schema().to_string(), schema);
+    testing::check_source(&source);
+    let texts =
+        ["", "short", "a text of more than twelve bytes", "zzzzzzzzzzzz", "another long text, too"];
+    for (i, text) in texts.iter().enumerate() {
+        let buffer = read(&source, i).unwrap();
+        let row = buffer.view();
+        assert_eq!(row.field(0).integer().unwrap(), i as i64);
+        assert_eq!(row.field(1).bytes(), text.as_bytes());
+        assert_eq!(row.field(2).bytes(), format!("{i}").repeat(5 * i + 1).as_bytes());
+        assert_eq!(row.field(3).as_slice::<f64>().unwrap(), vec![i as f64; i]);
+    }
+    let chosen = ArrowShards::builder([data("polars.arrow")]).fields(["words"]).open();
+    assert_eq!(chosen.unwrap_err().kind(), ErrorKind::UnsupportedDtype);
+}
+
+#[test]
 fn the_files_of_several_splits_are_not_taken_together_nor_some_of_one() {
     let dir = tempfile::tempdir().unwrap();
     let copy = |name: &str| {
@@ -165,7 +185,7 @@ fn survive(contents: Vec<u8>) {
 #[test]
 fn damaged_files_are_errors() {
     use tallow_arrow::{Arrow, ReadAt};
-    for name in ["saved/data-00000-of-00002.arrow", "plain.arrow"] {
+    for name in ["saved/data-00000-of-00002.arrow", "plain.arrow", "polars.arrow"] {
         let whole = std::fs::read(data(name)).unwrap();
         // In memory, so that every length and every byte can be tried.
         let walk = |bytes: &[u8]| {

@@ -98,7 +98,7 @@ fn json(path: &Path) -> Result<Option<serde_json::Value>> {
 /// error of its sample, unless [`null_as`](ArrowShardsBuilder::null_as) says what it is.
 ///
 /// Opening reads the headers of all record batches, and the offsets of lists. Held in memory are 4 bytes
-/// a row for each column of ragged rows, at most [`Limits::index_bytes`] in all. A sample costs one read
+/// a row for each column of ragged rows, 16 for views as polars writes text, at most [`Limits::index_bytes`] in all. A sample costs one read
 /// per field, of its bytes alone, where they lie. The first 64 files stay open, others are opened for
 /// each read. Compressed record batches are refused.
 ///

@@ -1,10 +1,11 @@
-"""Writes the files beside it: `python make.py`, with datasets 5.2.0, pyarrow 26.0.1 and pillow."""
+"""Writes the files beside it: `python make.py`, with datasets 5.2.0, pyarrow 26.0.1, polars 2.1.0 and pillow."""
 
 import io
 import os
 import shutil
 
 import numpy as np
+import polars
 import pyarrow as pa
 from datasets import Array2D, ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 from PIL import Image as Pictures
@@ -72,3 +73,14 @@ nulls = pa.table(
 with pa.OSFile(os.path.join(HERE, "nulls.arrow"), "wb") as sink:
     with pa.ipc.new_stream(sink, nulls.schema) as writer:
         writer.write_table(nulls)
+
+views = polars.DataFrame(
+    {
+        "i": list(range(5)),
+        "text": ["", "short", "a text of more than twelve bytes", "z" * 12, "another long text, too"],
+        "words": [["a", "bcd"][:row % 3] for row in range(5)],
+        "more": [f"{row}" * (5 * row + 1) for row in range(5)],
+        "list": [[float(row)] * row for row in range(5)],
+    }
+)
+views.write_ipc(os.path.join(HERE, "polars.arrow"))
