@@ -39,6 +39,22 @@ impl ArrowSchema {
         &self.fields
     }
 
+    /// The names of the classes that the numbers of a column stand for, or those in its lists, where
+    /// Hugging Face datasets wrote them.
+    pub fn classes(&self, column: &str) -> Option<Vec<String>> {
+        let mut feature = self.features.as_ref()?.get(column)?;
+        while let Some(inner) = feature.get("feature").or_else(|| feature.get(0)) {
+            feature = inner;
+        }
+        if feature.get("_type")?.as_str()? != "ClassLabel" {
+            return None;
+        }
+        let names = feature.get("names")?.as_array()?.iter();
+        let names: Vec<String> =
+            names.map(|name| Some(name.as_str()?.to_owned())).collect::<Option<_>>()?;
+        (!names.is_empty()).then_some(names)
+    }
+
     /// The numbers of the buffers before which a batch has those of a view, which only it counts.
     pub(crate) fn views(&self) -> Vec<usize> {
         let mut ends = Vec::new();

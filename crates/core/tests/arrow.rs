@@ -20,6 +20,8 @@ fn a_saved_data_set_is_read_back_row_by_row() {
                    ids: i32[..=6]; pair: i64[2]; grid: f32[2, 3]";
     assert!(schema.ends_with(numbers), "{schema}");
     assert!(source.schema().fields()[0].as_picture().is_some_and(|it| it.is_upright()));
+    assert_eq!(source.schema().fields()[1].classes().unwrap(), ["cat", "dog", "owl"]);
+    assert!(source.schema().fields()[2].classes().is_none());
     for index in 0..7 {
         let buffer = read(&source, index).unwrap();
         let row = buffer.view();
@@ -107,6 +109,21 @@ fn a_null_of_a_list_is_empty_and_one_in_an_array_fills_it() {
         assert_eq!(row.field(1).bytes(), text.as_bytes());
         assert_eq!(row.field(2).as_slice::<i64>().unwrap(), pair);
     }
+}
+
+#[test]
+fn files_whose_numbers_stand_for_other_classes_are_not_taken_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let shard = std::fs::read(data("saved/data-00000-of-00002.arrow")).unwrap();
+    let renamed = b"\"owl\"";
+    let at = shard.windows(renamed.len()).position(|it| it == renamed).unwrap();
+    let mut other = shard.clone();
+    other[at..at + renamed.len()].copy_from_slice(b"\"cow\"");
+    let paths = ["a.arrow", "b.arrow"].map(|name| dir.path().join(name));
+    std::fs::write(&paths[0], shard).unwrap();
+    std::fs::write(&paths[1], other).unwrap();
+    let error = ArrowShards::builder(&paths).open().unwrap_err();
+    assert_says(&error, &["b.arrow", "\"cow\"", "\"owl\"", "field \"label\""]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn json(path: &Path) -> Result<Option<serde_json::Value>> {
 ///
 /// Numbers and fixed lists of them are fields of fixed shape, and so are `Array2D` to `Array5D`. Lists,
 /// text and bytes are ragged, up to the longest there is; lists in lists must be equally long. Pictures
-/// are fields of pictures, decoded upright in three colours. Booleans are held as `u8`, `int8` as `i16`,
+/// are fields of pictures, decoded upright in three colours; a `ClassLabel` has the names of its classes. Booleans are held as `u8`, `int8` as `i16`,
 /// `uint64` as `i64` where the values fit. Columns of other types, such as structs and timestamps, are
 /// passed over unless they are [chosen](ArrowShardsBuilder::fields), which is an error. A null is an
 /// error of its sample, unless [`null_as`](ArrowShardsBuilder::null_as) says what it is.
@@ -237,7 +237,12 @@ impl ArrowShardsBuilder {
             let columns = arrow.columns(&source, &chosen).map_err(of_arrow)?;
             let pairs = chosen.iter().zip(&columns);
             let fields = pairs.map(|(&(at, child), column)| {
-                field_of(&arrow.schema().fields()[at], child.is_some(), column)
+                let own = &arrow.schema().fields()[at];
+                let field = field_of(own, child.is_some(), column)?;
+                Ok(match arrow.schema().classes(own.name()) {
+                    Some(names) if field.dtype().is_integer() => field.with_classes(names),
+                    _ => field,
+                })
             });
             let fields = fields.collect::<Result<Vec<_>>>()?;
             let mut head = vec![0; arrow.head_bytes() as usize];
@@ -357,6 +362,15 @@ fn common(fields: &[Field], own: &[Field]) -> Result<Vec<Field>> {
         return Err(different());
     }
     let pairs = fields.iter().zip(own);
+    if let Some((field, own)) = pairs.clone().find(|(field, own)| field.classes() != own.classes())
+    {
+        let [found, expected] = [own, field].map(|it| {
+            it.classes()
+                .map_or("none".to_owned(), |names| list_names(names.iter().map(|it| quoted(it))))
+        });
+        let message = format!("found classes {found}, expected {expected} as in the first file");
+        return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field.name()));
+    }
     pairs.map(|(field, own)| common_field(field, own).ok_or_else(different)).collect()
 }
 
@@ -379,7 +393,7 @@ fn common_field(field: &Field, own: &Field) -> Option<Field> {
         (field, own) => (field == own).then_some(field),
     };
     let dims = field.dims().iter().zip(own.dims()).map(dim).collect::<Option<_>>()?;
-    Some(Field::with_dims(field.name(), field.dtype(), dims))
+    Some(Field::with_dims(field.name(), field.dtype(), dims).with_classes_of(field))
 }
 
 fn check_memory(bytes: usize, limits: &Limits) -> Result<()> {
