@@ -1,7 +1,8 @@
 //! `pack`: any source as few files.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,9 +60,12 @@ pub(crate) fn run(args: &PackArgs, console: &mut Console) -> Result {
 /// The files of the source are not written over, and do not become samples twice.
 fn refuse_source(found: &Found, to: &Path) -> Result {
     let Ok(to_place) = fs::canonicalize(to) else { return Ok(()) };
+    let files = found.files().unwrap_or_default();
+    // Their folders, which are few.
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     let is_there =
-        |file: &PathBuf| fs::canonicalize(file).is_ok_and(|file| file.starts_with(&to_place));
-    match found.files().is_ok_and(|files| files.iter().any(is_there)) {
+        |folder: &&Path| fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with(&to_place));
+    match folders.iter().any(is_there) {
         true => Err(Failure::Usage(format!(
             "--to names {to:?}, where files of the source are; name another folder"
         ))),

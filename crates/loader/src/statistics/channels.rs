@@ -43,17 +43,27 @@ impl Channels {
             for channel in 0..channels {
                 let to = &mut gathered[..pixels * inner];
                 let pixels = tile.chunks_exact(channels * inner);
-                if inner == 1 {
-                    to.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = pixel[channel]);
-                } else {
-                    for (to, from) in to.chunks_exact_mut(inner).zip(pixels) {
-                        to.copy_from_slice(&from[channel * inner..][..inner]);
+                match (inner, channels) {
+                    (1, 2) => gather::<T, 2>(tile, channel, to),
+                    (1, 3) => gather::<T, 3>(tile, channel, to),
+                    (1, 4) => gather::<T, 4>(tile, channel, to),
+                    _ => {
+                        for (to, from) in to.chunks_exact_mut(inner).zip(pixels) {
+                            to.copy_from_slice(&from[channel * inner..][..inner]);
+                        }
                     }
                 }
                 each(channel, to);
             }
         }
     }
+}
+
+/// One of `N` numbers of each pixel.
+fn gather<T: Copy, const N: usize>(tile: &[T], channel: usize, to: &mut [T]) {
+    assert!(channel < N, "a channel of the pixels");
+    let (pixels, _) = tile.as_chunks::<N>();
+    to.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = pixel[channel]);
 }
 
 #[cfg(test)]
