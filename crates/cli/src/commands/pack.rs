@@ -316,7 +316,11 @@ impl Packed<'_> {
             "verified: reading them gives the same samples, digest {:032x}",
             self.manifest.digest()
         )?;
-        writeln!(out, "try next: {} inspect {place}", shell::program())?;
+        let options: String = self.format.ragged().iter().fold(String::new(), |all, ragged| {
+            let (field, axis, max) = ragged;
+            all + " --ragged " + &shell::quoted(format!("{field}:{axis}:{max}").as_ref())
+        });
+        writeln!(out, "try next: {} inspect {place}{options}", shell::program())?;
         Ok(())
     }
 }

@@ -113,6 +113,14 @@ impl Format {
         }
     }
 
+    /// The axes that readers must be told may differ: field, axis, greatest length.
+    pub(crate) fn ragged(&self) -> &[(String, usize, usize)] {
+        match self {
+            Self::Tar(members) => members.ragged(),
+            _ => &[],
+        }
+    }
+
     /// The place to read the packed samples from.
     pub(crate) fn place(&self, dir: &Path) -> PathBuf {
         match self {

@@ -1,6 +1,6 @@
 //! Samples as members of a tar archive, as WebDataset names them: `000007.jpg`, `000007.cls`.
 
-use tallow::{Field, FieldView, RowDType, RowView, Schema};
+use tallow::{Dim, Field, FieldView, RowDType, RowView, Schema};
 
 use super::format::npy_dtype;
 use crate::data::npy;
@@ -16,6 +16,8 @@ pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 #[derive(Debug)]
 pub(crate) struct Members {
     fields: Vec<Member>,
+    /// Axes of arrays whose lengths differ, by the names that their readers know: axis, greatest length.
+    ragged: Vec<(String, usize, usize)>,
     digits: usize,
 }
 
@@ -58,6 +60,14 @@ impl Members {
             }
         };
         let fields: Vec<Member> = schema.fields().iter().map(member).collect::<Result<_, _>>()?;
+        let pairs = fields.iter().zip(schema.fields());
+        let arrays = pairs.filter(|(member, _)| matches!(member, Member::Array { .. }));
+        let ragged = arrays.flat_map(|(member, field)| {
+            let dims = field.dims().iter().enumerate();
+            let ragged = dims.filter(|(_, dim)| matches!(dim, Dim::Ragged { .. }));
+            ragged.map(|(axis, dim)| (member.read_as(), axis, dim.max()))
+        });
+        let ragged = ragged.collect();
         let mut names: Vec<String> = fields.iter().map(Member::read_as).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -65,12 +75,17 @@ impl Members {
         }
         // So that names sort as numbers do.
         let digits = (samples.max(1) - 1).checked_ilog10().unwrap_or(0) as usize + 1;
-        Ok(Self { fields, digits: digits.max(6) })
+        Ok(Self { fields, ragged, digits: digits.max(6) })
     }
 
     /// How the fields are called by who reads the archive.
     pub(crate) fn read_as(&self) -> Vec<String> {
         self.fields.iter().map(Member::read_as).collect()
+    }
+
+    /// The axes of arrays whose lengths differ: field, axis, greatest length.
+    pub(crate) fn ragged(&self) -> &[(String, usize, usize)] {
+        &self.ragged
     }
 
     /// Appends the members of a sample.

@@ -193,11 +193,35 @@ fn pictures_stay_the_files_that_they_are() {
 }
 
 #[test]
+fn arrays_of_many_lengths_are_read_from_an_archive_as_it_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(
+        dir.path(),
+        "gen DIR/d --samples 40 --shape 2..5,3 --dtype f32 --target-shape 2 --target-dtype f32",
+    )
+    .expect(0);
+    let line = "pack DIR/d --ragged input:0:5 --to DIR/p --as tar --shard-bytes 20kB";
+    let ended = bench(dir.path(), line).expect(0);
+    let (_, next) = ended.stdout.split_once("try next: ").unwrap();
+    assert!(next.contains("--ragged input:0:5"), "{ended:#?}");
+    let digest = |place: &str| {
+        let line = format!("digest {place} --ragged input:0:5 --pad input:0 --shuffle --json");
+        bench(dir.path(), &line).expect(0).json()["digest"].clone()
+    };
+    assert_eq!(digest("DIR/d"), digest("DIR/p"));
+}
+
+#[test]
 fn the_advice_of_a_run_names_the_command() {
     let dir = pairs(2000);
-    let ended = bench(dir.path(), "run DIR --epochs 3 --workers 1 --batch-size 8").expect(0);
-    if ended.stdout.contains("put many samples into") {
-        let words = format!("pack {} --to PACKED", dir.path().display());
-        assert!(ended.stdout.contains(&words), "{ended:#?}");
-    }
+    let words = format!("pack {} --to PACKED", dir.path().display());
+    // Another stage may be the limit of one run, on a busy machine.
+    let advised = (0..8).any(|_| {
+        let line = "run DIR --epochs 3 --workers 1 --batch-size 8";
+        let ended = bench(dir.path(), line).expect(0);
+        let is_advised = ended.stdout.contains("put many samples into");
+        assert!(!is_advised || ended.stdout.contains(&words), "{ended:#?}");
+        is_advised
+    });
+    assert!(advised, "reading files was never the limit");
 }

@@ -88,8 +88,7 @@ impl Tally {
 
 /// The name that a field has for a class.
 fn name(field: &Field, class: i64) -> Option<String> {
-    let _ = (field, class);
-    None
+    field.classes()?.get(usize::try_from(class).ok()?).cloned()
 }
 
 impl Axis {

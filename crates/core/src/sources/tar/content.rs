@@ -49,6 +49,14 @@ pub(super) struct Declared {
 /// Endings of numbers in digits. The first is called label.
 const INTEGERS: [&str; 7] = ["cls", "cls2", "class", "count", "index", "inx", "id"];
 
+/// The endings of a picture that may be encoded otherwise in other samples.
+fn encodings(member: &str, before: &str, members: &[&str]) -> Vec<String> {
+    let own = std::iter::once(member.to_owned());
+    let others = PICTURES.map(|other| format!("{before}.{other}"));
+    let others = others.into_iter().filter(|other| !members.contains(&other.as_str()));
+    own.chain(others.filter(|_| !before.is_empty())).collect()
+}
+
 impl Declared {
     /// The fields of samples with these members, by what their names usually mean.
     pub(super) fn guess(members: &[&str]) -> Vec<Self> {
@@ -65,7 +73,7 @@ impl Declared {
                 ),
                 _ if PICTURES.contains(&last) => {
                     let name = if before.is_empty() { last } else { before };
-                    (name, vec![(*member).to_owned()], TarContent::Picture(Picture::rgb()))
+                    (name, encodings(member, before, members), TarContent::Picture(Picture::rgb()))
                 }
                 "npy" => {
                     let name = if before.is_empty() { "input" } else { before };
