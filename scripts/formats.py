@@ -11,8 +11,11 @@ element type, shape and the bytes in hexadecimal, little-endian. Nothing here kn
 import importlib.util
 import io
 import json
+import shutil
 import struct
+import subprocess
 import sys
+import tarfile
 import types
 from pathlib import Path
 from unittest import mock
@@ -242,9 +245,80 @@ def arrow(out):
         out.expect(f"arrow_{name}", f"{name}.arrow", samples)
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def tars(out):
+    """Shards of three samples: a picture, a class, two arrays, a text."""
+    import webdataset
+
+    draw = random(7)
+    n, per = 8, 3
+    names = [f"set/{'deep' * 30 if i == 4 else 'x'}/{i:04}" for i in range(n)]
+    pictures = [picture(i, "PNG" if i % 2 else "JPEG") for i in range(n)]
+    x = draw.normal(size=(n, 2, 3)).astype(np.float32)
+    y = draw.integers(0, 1 << 15, (n, 4)).astype(">i2")
+    texts = [("é" * i).encode() for i in range(n)]
+    samples = [
+        [stored("image", pictures[i]), value("label", np.int64(i * i)), value("input", x[i]), value("y", y[i])]
+        + [stored("txt", texts[i])]
+        for i in range(n)
+    ]
+
+    def members(i):
+        yield "png" if i % 2 else "jpg", pictures[i]
+        yield "cls", b"%d" % (i * i)
+        yield "npy", npy(x[i])
+        yield "y.npy", npy(y[i])
+        yield "txt", texts[i]
+
+    for name in ["ustar", "gnu", "pax"]:
+        dialect = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}[name]
+        for shard in range(0, n, per):
+            folder = out / f"tar_{name}"
+            folder.mkdir(exist_ok=True)
+            with tarfile.open(folder / f"{shard // per}.tar", "w", format=dialect) as tar:
+                for i in range(shard, min(shard + per, n)):
+                    for extension, data in members(i):
+                        info = tarfile.TarInfo(f"{names[i]}.{extension}")
+                        info.size = len(data)
+                        tar.addfile(info, io.BytesIO(data))
+        out.expect(f"tar_{name}", f"tar_{name}", samples)
+    pattern = str(out / "wds-%02d.tar")
+    with webdataset.ShardWriter(pattern, maxcount=per, verbose=0) as sink:
+        for i in range(n):
+            sink.write({"__key__": names[i], **dict(members(i))})
+    # It writes the members in the order of their endings.
+    order = ["label", "image", "input", "txt", "y"]
+    ordered = [sorted(sample, key=lambda field: order.index(field[0])) for sample in samples]
+    out.expect("webdataset", "wds-{00..02}.tar", ordered)
+    gnu_tar(out, names, members, samples)
+
+
+def gnu_tar(out, names, members, samples):
+    """The members of a sample by name, as `tar --sort=name` has them."""
+    work = out / "files"
+    for i, name in enumerate(names):
+        for extension, data in members(i):
+            path = work / f"{name}.{extension}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    by_path = sorted(range(len(names)), key=lambda i: names[i])
+    order = ["label", "image", "input", "txt", "y"]
+    ordered = [sorted(samples[i], key=lambda field: order.index(field[0])) for i in by_path]
+    for dialect in ["gnu", "posix"]:
+        command = ["tar", "-C", str(work), "--sort=name", f"--format={dialect}", "-cf"]
+        subprocess.run(command + [str(out / f"gnu_{dialect}.tar"), "./set"], check=True)
+        out.expect(f"gnu_{dialect}", f"gnu_{dialect}.tar", ordered)
+    shutil.rmtree(work)
+
+
 def main():
     out = Out(sys.argv[1])
-    for write in [numpy_files, safetensors, tokens, mds, hugging_face, arrow]:
+    for write in [numpy_files, safetensors, tokens, mds, hugging_face, arrow, tars]:
         write(out)
 
 
