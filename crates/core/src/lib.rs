@@ -61,7 +61,7 @@ pub use rows::{
 };
 pub use sample::Sample;
 pub use sampler::{Order, Sampler};
-pub use samplers::{Sequential, Shuffle, SubsetSampler, Weighted, WithReplacement};
+pub use samplers::{Mix, Sequential, Shuffle, SubsetSampler, Until, Weighted, WithReplacement};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
 #[cfg(feature = "arrow")]

@@ -77,7 +77,7 @@ impl Feistel {
     /// Even, so that the widths of the halves are back in place at the end.
     const ROUNDS: usize = 6;
 
-    fn new(len: u64, key: u64) -> Self {
+    pub(crate) fn new(len: u64, key: u64) -> Self {
         let bits = (u64::BITS - len.saturating_sub(1).leading_zeros()).max(2);
         let high_bits = bits / 2;
         let keys = std::array::from_fn(|round| {
@@ -86,7 +86,7 @@ impl Feistel {
         Self { len, high_bits, low_bits: bits - high_bits, keys }
     }
 
-    fn permute(&self, position: u64) -> u64 {
+    pub(crate) fn permute(&self, position: u64) -> u64 {
         assert!(position < self.len, "position {position} of an order of {}", self.len);
         let mut x = position;
         loop {

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::{Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, Schema};
+use crate::{Extent, FieldId, Fingerprint, Location, Population, Result, Row, RowBuffer, Schema};
 
 /// Where samples come from.
 ///
@@ -53,6 +53,13 @@ pub trait Source: Send + Sync {
         self.len() == 0
     }
 
+    /// What a sampler chooses from: the samples, and the parts of a concatenation, which are the sources
+    /// that it was made of. A source made of another one whose samples it has in the same order says
+    /// what that one says. By default `len` samples of a single part.
+    fn population(&self) -> Population {
+        Population::of(self.len())
+    }
+
     /// What errors call sample `index`: its path, if it has one. Answers at once, also while a read of
     /// that sample is stuck, because the error that reports the stuck read asks for it.
     fn name(&self, index: usize) -> Cow<'_, str> {
@@ -98,6 +105,9 @@ macro_rules! forward_source {
             }
             fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
                 (**self).read_fields(index, fields, row)
+            }
+            fn population(&self) -> Population {
+                (**self).population()
             }
             fn name(&self, index: usize) -> Cow<'_, str> {
                 (**self).name(index)

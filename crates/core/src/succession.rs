@@ -1,7 +1,7 @@
 use crate::{Error, ErrorKind, Result};
 
 /// Parts that follow one another, of which each has a number of items.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Succession {
     /// The item after the last of each part.
     ends: Vec<usize>,
@@ -24,7 +24,12 @@ impl Succession {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    /// The first item of part `part`.
+    /// The number of parts.
+    pub(crate) fn parts(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The first item of part `part`; the number of all items for the part after the last.
     pub(crate) fn start(&self, part: usize) -> usize {
         part.checked_sub(1).map_or(0, |before| self.ends[before])
     }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::pool::Pool;
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, RowBuffer,
-    Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
+    RowBuffer, Schema, Source,
 };
 
 /// A source whose samples stay in memory once they were read, up to a limit in bytes.
@@ -143,6 +143,10 @@ impl<S: Source> Source for Cache<S> {
             // A part of a sample is not kept.
             None => self.source.read_fields(index, fields, row),
         }
+    }
+
+    fn population(&self) -> Population {
+        self.source.population()
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use crate::error::{quoted, shortened};
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
+    Schema, Source,
 };
 
 /// The samples of one source, then those of another of the same schema.
@@ -95,6 +96,12 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         self.at(index, |source, at| source.read_fields(at, fields, row))
             .map_err(|e| e.with_index(index))
+    }
+
+    fn population(&self) -> Population {
+        let lens = [self.first.len(), self.second.len()];
+        // Their sum was checked when this was made.
+        Population::of_parts(lens).unwrap_or_else(|_| Population::of(self.len()))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use super::concat::check_schema;
 use crate::succession::Succession;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Population, Result, Row, Schema,
+    Source,
 };
 
 /// The samples of all `sources`, one source after the other. All must have the same schema.
@@ -78,6 +79,10 @@ impl<S: Source> Source for ConcatMany<S> {
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         let (source, at) = self.at(index);
         source.read_fields(at, fields, row).map_err(|error| error.with_index(index))
+    }
+
+    fn population(&self) -> Population {
+        Population::of_succession(self.samples.clone())
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

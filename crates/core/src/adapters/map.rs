@@ -3,7 +3,8 @@ use std::fmt;
 
 use crate::pool::Pool;
 use crate::{
-    Extent, FieldId, Fingerprint, Location, Result, Row, RowBuffer, RowView, Schema, Source,
+    Extent, FieldId, Fingerprint, Location, Population, Result, Row, RowBuffer, RowView, Schema,
+    Source,
 };
 
 /// A source whose samples a closure rewrites.
@@ -63,6 +64,10 @@ where
         let result = (self.map)(buffer.view(), row).map_err(|error| error.with_index(index));
         self.rows.give(buffer);
         result
+    }
+
+    fn population(&self) -> Population {
+        self.source.population()
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use crate::field_index;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, FieldIndex, Fingerprint, Location, Result, Row, Schema,
-    Source,
+    Error, ErrorKind, Extent, FieldId, FieldIndex, Fingerprint, Location, Population, Result, Row,
+    Schema, Source,
 };
 
 /// A source with one field under another name; see
@@ -52,6 +52,10 @@ impl<S: Source> Source for Rename<S> {
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         self.source.read_fields(index, fields, row).map_err(|error| self.renamed(error))
+    }
+
+    fn population(&self) -> Population {
+        self.source.population()
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use crate::field_index;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, FieldIndex, Fingerprint, Location, Result, Row, Schema,
-    Source,
+    Error, ErrorKind, Extent, FieldId, FieldIndex, Fingerprint, Location, Population, Result, Row,
+    Schema, Source,
 };
 
 /// Some fields of a source, in any order; see
@@ -48,6 +48,10 @@ impl<S: Source> Source for Select<S> {
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         let fields: Vec<usize> = fields.iter().map(|&field| self.fields[field]).collect();
         self.source.read_fields(index, &fields, row)
+    }
+
+    fn population(&self) -> Population {
+        self.source.population()
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

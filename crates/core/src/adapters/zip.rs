@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
+    Schema, Source,
 };
 
 /// The fields of two sources of the same length, sample by sample.
@@ -75,6 +76,14 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
             at += run.len();
         }
         Ok(())
+    }
+
+    /// That of the first source, unless only the second has parts.
+    fn population(&self) -> Population {
+        match (self.first.population(), self.second.population()) {
+            (first, second) if first.parts() == 1 => second,
+            (first, _) => first,
+        }
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

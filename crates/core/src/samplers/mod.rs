@@ -1,11 +1,13 @@
 //! The samplers, which choose the samples of an epoch and their order: one file each.
 
+mod mix;
 mod sequential;
 mod shuffle;
 mod subset;
 mod weighted;
 mod with_replacement;
 
+pub use self::mix::{Mix, Until};
 pub use self::sequential::Sequential;
 pub use self::shuffle::Shuffle;
 pub use self::subset::SubsetSampler;

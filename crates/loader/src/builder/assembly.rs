@@ -6,8 +6,8 @@ use std::sync::Arc;
 use candle_core::Device;
 use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
-    Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Population, Purpose,
-    RowDType, Schema, Stream, Transform,
+    Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Purpose, RowDType, Schema,
+    Stream, Transform,
 };
 
 use super::LoaderBuilder;
@@ -145,7 +145,7 @@ impl LoaderBuilder {
         plan.device_bytes = device_bytes;
         let course = Course {
             sampler: self.sampler.clone(),
-            population: Population::of(samples),
+            population: self.source.population(),
             seed: self.seed,
             batching,
             positions,
@@ -211,7 +211,7 @@ impl LoaderBuilder {
             resident_host_bytes: resident.map_or(0, |r| r.host_bytes(pipeline.raw())),
             scratch_bytes: pipeline.scratch_bytes(),
             picture_bytes: pipeline.picture_bytes(),
-            order_bytes: self.sampler.order_bytes(&Population::of(samples)),
+            order_bytes: self.sampler.order_bytes(&self.source.population()),
         };
         let Some(auto) = auto else { return Ok((plan, None)) };
         let plan = self.within(auto, plan);

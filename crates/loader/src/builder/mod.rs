@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
-use tallow_core::{
-    Batching, LastBatch, Population, Sampler, Sequential, Shuffle, Source, Transform,
-};
+use tallow_core::{Batching, LastBatch, Sampler, Sequential, Shuffle, Source, Transform};
 
 pub(crate) use self::assembly::check_streams;
 use self::assembly::{ragged_fields, without_bytes};
@@ -340,7 +338,7 @@ impl LoaderBuilder {
         let batching = Batching::new(self.batch_size, self.last, self.rank, self.world);
         let batching = batching.map_err(Error::from).inspect_err(&mut note);
         let samples = self.source.len();
-        let positions = self.sampler.len(&Population::of(samples));
+        let positions = self.sampler.len(&self.source.population());
         let positions = positions.map_err(Error::from).inspect_err(&mut note);
         let pipeline = self.pipeline().inspect_err(&mut note);
         Error::all(&problems)?;
