@@ -46,6 +46,8 @@ mod sources;
 mod stalls;
 #[path = "suite/state.rs"]
 mod state;
+#[path = "suite/steps.rs"]
+mod steps;
 #[path = "suite/stopping.rs"]
 mod stopping;
 #[path = "suite/stress.rs"]

@@ -34,6 +34,7 @@ use crate::{BatchId, Error, ErrorKind, Result};
 /// ```
 pub struct Batch {
     pub(crate) id: BatchId,
+    pub(crate) step: u64,
     /// The name of each tensor. Shared by all batches: one whose tensors are added or removed has
     /// names of its own from then on.
     pub(crate) names: Arc<Vec<Arc<str>>>,
@@ -59,6 +60,12 @@ impl Batch {
     /// Which batch of the epoch this is, counted over all ranks.
     pub fn number(&self) -> usize {
         self.id.number
+    }
+
+    /// Which batch of all epochs this is: the batches of the epochs before it, and its number. What
+    /// [`Loader::steps`](crate::Loader::steps) counts.
+    pub fn step(&self) -> u64 {
+        self.step
     }
 
     /// Whether this is the last batch of its epoch: the place to validate, to report, and to save.

@@ -10,18 +10,20 @@ use crate::batch::Batch;
 use crate::consumer::Consumer;
 use crate::{BatchId, Error, ErrorKind, Result};
 
-/// The batches of one or more epochs, in order.
+/// The batches of one or more epochs, or of some steps, in order.
 ///
 /// An error takes the place of its own batch, and the batch after it comes next. Dropping the
 /// iterator at any moment ends the iteration, and the batches that were made ahead are dropped.
 ///
-/// It borrows the loader, except from [`Loader::epochs_owned`](crate::Loader::epochs_owned).
+/// It borrows the loader, except from [`Loader::epochs_owned`](crate::Loader::epochs_owned) and
+/// [`Loader::steps_owned`](crate::Loader::steps_owned).
 #[must_use = "batches are read as they are asked for"]
 pub struct Batches<'a> {
     consumer: Held<'a>,
     /// The batch that the next call delivers.
     next: BatchId,
-    end: u64,
+    /// The first one that is not delivered.
+    end: BatchId,
     /// The epoch whose report was begun.
     reported: Option<u64>,
     phase: Phase,
@@ -59,34 +61,33 @@ enum Phase {
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(consumer: &'a Consumer, epochs: Range<u64>) -> Self {
-        Self::begin(Held::Borrowed(consumer), epochs)
+    pub(crate) fn new(consumer: &'a Consumer, batches: Range<BatchId>) -> Self {
+        Self::begin(Held::Borrowed(consumer), batches)
     }
 
-    pub(crate) fn owned(owner: Arc<dyn Owner>, epochs: Range<u64>) -> Batches<'static> {
-        Batches::begin(Held::Owned(owner), epochs)
+    pub(crate) fn owned(owner: Arc<dyn Owner>, batches: Range<BatchId>) -> Batches<'static> {
+        Batches::begin(Held::Owned(owner), batches)
     }
 
-    fn begin(consumer: Held<'a>, epochs: Range<u64>) -> Self {
-        match consumer.begin(&epochs) {
+    fn begin(consumer: Held<'a>, batches: Range<BatchId>) -> Self {
+        match consumer.begin(&batches) {
             Some(next) => {
-                Self { consumer, next, end: epochs.end, reported: None, phase: Phase::Running }
+                Self { consumer, next, end: batches.end, reported: None, phase: Phase::Running }
             }
             None => {
                 let message = "another iteration of this loader is running";
-                Self::failed(consumer, epochs.start, Error::new(ErrorKind::Busy, message))
+                Self::failed(consumer, batches.start, Error::new(ErrorKind::Busy, message))
             }
         }
     }
 
     /// An iteration that is this error and nothing else.
     pub(crate) fn refused(consumer: &'a Consumer, epoch: u64, error: Error) -> Self {
-        Self::failed(Held::Borrowed(consumer), epoch, error)
+        Self::failed(Held::Borrowed(consumer), BatchId { epoch, number: 0 }, error)
     }
 
-    fn failed(consumer: Held<'a>, epoch: u64, error: Error) -> Self {
-        let next = BatchId { epoch, number: 0 };
-        Self { consumer, next, end: epoch, reported: None, phase: Phase::Refused(error) }
+    fn failed(consumer: Held<'a>, next: BatchId, error: Error) -> Self {
+        Self { consumer, next, end: next, reported: None, phase: Phase::Refused(error) }
     }
 
     fn finish(&mut self) {
@@ -98,7 +99,7 @@ impl<'a> Batches<'a> {
     /// Notes where the time of an epoch begins, before its first batch is waited for.
     fn report_epoch(&mut self) {
         let epoch = self.next.epoch;
-        if epoch < self.end && self.reported != Some(epoch) {
+        if self.next < self.end && self.reported != Some(epoch) {
             self.reported = Some(epoch);
             self.consumer.begin_report();
         }
@@ -108,27 +109,30 @@ impl<'a> Batches<'a> {
     fn left(&self) -> (usize, usize) {
         // Where an epoch has no batch, an error says so.
         let per_epoch = self.consumer.plan().batches.max(1);
-        let epochs = self.end.saturating_sub(self.next.epoch);
-        let epochs = usize::try_from(epochs).unwrap_or(usize::MAX);
-        let most = epochs.saturating_mul(per_epoch).saturating_sub(self.next.number);
+        let Self { next, end, .. } = self;
+        let epochs = usize::try_from(end.epoch.saturating_sub(next.epoch)).unwrap_or(usize::MAX);
+        let most = epochs.saturating_mul(per_epoch).saturating_add(end.number);
+        let most = if next < end { most.saturating_sub(next.number) } else { 0 };
+        // Of the last one, which may be delivered in part.
+        let epochs = epochs.saturating_add(usize::from(end.number > 0));
         // Once a batch of an epoch was delivered, each of the others is one too, or an error. An epoch
         // whose order cannot be made is a single error.
-        let has_order = self.next.number > 0 && self.reported == Some(self.next.epoch);
-        let begun = if has_order { per_epoch - self.next.number } else { 0 };
+        let has_order = next.number > 0 && self.reported == Some(next.epoch);
+        let begun = if has_order { (per_epoch - next.number).min(most) } else { 0 };
         let whole = if begun > 0 { epochs - 1 } else { epochs };
         let least = if self.consumer.may_skip() { 0 } else { begun.saturating_add(whole) };
         (least.min(most), most)
     }
 }
 
-/// The first epoch of `epochs`, and the one after the last.
-pub(crate) fn bounds(epochs: &impl RangeBounds<u64>) -> Range<u64> {
-    let start = match epochs.start_bound() {
+/// The first epoch or step of a range, and the one after the last.
+pub(crate) fn bounds(range: &impl RangeBounds<u64>) -> Range<u64> {
+    let start = match range.start_bound() {
         Bound::Included(&start) => start,
         Bound::Excluded(&before) => before.saturating_add(1),
         Bound::Unbounded => 0,
     };
-    let end = match epochs.end_bound() {
+    let end = match range.end_bound() {
         Bound::Included(&last) => last.saturating_add(1),
         Bound::Excluded(&end) => end,
         Bound::Unbounded => u64::MAX,

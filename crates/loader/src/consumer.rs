@@ -53,14 +53,13 @@ struct Received {
 }
 
 impl Received {
-    /// Where an iteration of `epochs` begins.
-    fn begun(mut self, epochs: &Range<u64>) -> Self {
-        let first = BatchId { epoch: epochs.start, number: 0 };
-        if !self.resumed || first > self.next {
-            return Self { next: first, errors: 0, resumed: false };
+    /// Where an iteration of `batches` begins.
+    fn begun(mut self, batches: &Range<BatchId>) -> Self {
+        if !self.resumed || batches.start > self.next {
+            return Self { next: batches.start, errors: 0, resumed: false };
         }
-        // If the epochs end before the resumed one, a later iteration begins there.
-        self.resumed = epochs.end <= self.next.epoch;
+        // If they end before the resumed one, a later iteration begins there.
+        self.resumed = batches.end <= self.next;
         self
     }
 }
@@ -149,6 +148,19 @@ impl Consumer {
         }
     }
 
+    /// The batch of step `step`.
+    pub(crate) fn batch_at(&self, step: u64) -> BatchId {
+        // An epoch without batches has an error instead of its first.
+        let per_epoch = self.plan.batches.max(1) as u64;
+        BatchId { epoch: step / per_epoch, number: (step % per_epoch) as usize }
+    }
+
+    /// The step of batch `id`, as far as it can be counted.
+    pub(crate) fn step_of(&self, id: BatchId) -> u64 {
+        let per_epoch = self.plan.batches.max(1) as u64;
+        id.epoch.saturating_mul(per_epoch).saturating_add(id.number as u64)
+    }
+
     fn state_of(&self, received: &Received) -> State {
         let batch_size = self.plan.batch_size as u64;
         State {
@@ -189,10 +201,10 @@ impl Consumer {
     // ---- the delivery
 
     /// Begins an iteration and returns its first batch; `None` while another is running.
-    pub(crate) fn begin(&self, epochs: &Range<u64>) -> Option<BatchId> {
+    pub(crate) fn begin(&self, batches: &Range<BatchId>) -> Option<BatchId> {
         let mut received = lock(&self.received);
-        let begun = received.begun(epochs);
-        if !self.filler.delivery.begin(begun.next, epochs.end) {
+        let begun = received.begun(batches);
+        if !self.filler.delivery.begin(begun.next..batches.end) {
             return None;
         }
         *received = begun;
@@ -291,6 +303,7 @@ impl Consumer {
         let bytes = tensors.bytes();
         let mut batch = Batch {
             id: slab.id,
+            step: self.step_of(slab.id),
             names: self.layout.names.clone(),
             height: tensors.rows,
             tensors: tensors.tensors,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Range, RangeBounds};
 use std::sync::Arc;
 
-use tallow_core::{Sample, Schema};
+use tallow_core::{Population, Sample, Schema};
 
 use crate::batch::Batch;
 use crate::batches::{Batches, Owner, bounds};
@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::state::State;
 use crate::tuning::Settings;
 use crate::workers::{Crew, STOP_BOUND};
-use crate::{Error, ErrorKind, Result};
+use crate::{BatchId, Error, ErrorKind, Result};
 
 /// Turns a source into batches of tensors: the workers, their memory, and where the consumer is.
 ///
@@ -98,6 +98,13 @@ impl Loader {
         self.consumer.filler().pipeline.schema()
     }
 
+    /// What the sampler chooses from, with the parts of a concatenation:
+    /// [`part_of`](Population::part_of) says which part a sample of
+    /// [`Batch::indices`](crate::Batch::indices) belongs to.
+    pub fn population(&self) -> &Population {
+        &self.consumer.filler().delivery.course.population
+    }
+
     /// Batches per epoch: as many on every rank, an incomplete last one included unless it is dropped.
     ///
     /// ```
@@ -163,7 +170,59 @@ impl Loader {
     /// # Ok::<(), tallow_loader::Error>(())
     /// ```
     pub fn epochs(&self, epochs: impl RangeBounds<u64>) -> Batches<'_> {
-        Batches::new(&self.consumer, bounds(&epochs))
+        Batches::new(&self.consumer, whole(&epochs))
+    }
+
+    /// The batches of these steps, in as many epochs as that takes: `..10_000`, `500..`, or `..` without
+    /// an end. For a training that is measured in steps rather than epochs.
+    ///
+    /// Step `s` is batch `s % len` of epoch `s / len`, where `len` is [`Loader::len`], and
+    /// [`Batch::step`](crate::Batch::step) says it. The beginning of each epoch is read while the end of
+    /// the one before is consumed. After [`resume`](Self::resume) what was delivered before the state was
+    /// saved is left out, so that an interrupted loop may run again as it is.
+    ///
+    /// ```
+    /// # use tallow_core::{Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[4])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[51u8; 4]));
+    /// let loader = Loader::builder(source).batch_size(3).shuffle().build()?;
+    /// for batch in loader.steps(..100) {
+    ///     let batch = batch?;
+    ///     if batch.step() % 50 == 49 {
+    ///         println!("step {} is in epoch {}", batch.step(), batch.epoch());
+    ///         // Save the model together with `batch.state()`.
+    ///     }
+    /// }
+    /// assert_eq!(loader.step(), 100);
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    ///
+    /// An epoch whose order cannot be made is one error, as ever, and its steps are passed over.
+    pub fn steps(&self, steps: impl RangeBounds<u64>) -> Batches<'_> {
+        Batches::new(&self.consumer, self.stepped(&steps))
+    }
+
+    /// As [`steps`](Self::steps), but the iterator owns its share of the loader, like that of
+    /// [`epochs_owned`](Self::epochs_owned).
+    pub fn steps_owned(self: Arc<Self>, steps: impl RangeBounds<u64>) -> Batches<'static> {
+        let batches = self.stepped(&steps);
+        Batches::owned(self, batches)
+    }
+
+    fn stepped(&self, steps: &impl RangeBounds<u64>) -> Range<BatchId> {
+        let Range { start, end } = bounds(steps);
+        // Without an end they go on to the last epoch that there is.
+        let end = match end {
+            u64::MAX => BatchId { epoch: u64::MAX, number: 0 },
+            end => self.consumer.batch_at(end),
+        };
+        self.consumer.batch_at(start)..end
+    }
+
+    /// The step of the batch that comes after the last one that was delivered.
+    pub fn step(&self) -> u64 {
+        self.consumer.step_of(self.consumer.next_id())
     }
 
     /// As [`epochs`](Self::epochs), but the iterator owns its share of the loader: it can be a field
@@ -193,7 +252,7 @@ impl Loader {
     /// # Ok::<(), tallow_loader::Error>(())
     /// ```
     pub fn epochs_owned(self: Arc<Self>, epochs: impl RangeBounds<u64>) -> Batches<'static> {
-        Batches::owned(self, bounds(&epochs))
+        Batches::owned(self, whole(&epochs))
     }
 
     /// Those of `epochs` that still have batches to deliver: all of them, and after
@@ -313,6 +372,12 @@ impl Loader {
             }
         }
     }
+}
+
+/// From the first batch of the first of `epochs` up to that of the one after the last.
+fn whole(epochs: &impl RangeBounds<u64>) -> Range<BatchId> {
+    let Range { start, end } = bounds(epochs);
+    BatchId { epoch: start, number: 0 }..BatchId { epoch: end, number: 0 }
 }
 
 impl Owner for Loader {

@@ -127,8 +127,8 @@ struct Iteration {
     /// The next batch whose files are fetched, unless `next` has overtaken it.
     ahead: BatchId,
     fetched: Fetched,
-    /// The first epoch that is not part of it.
-    end: u64,
+    /// The first batch that is not part of it.
+    end: BatchId,
     order: Option<(u64, Arc<dyn Order>)>,
     /// Whether a worker is making the order of `next`'s epoch.
     ordering: bool,
@@ -182,17 +182,17 @@ impl Delivery {
         lock(&self.state)
     }
 
-    /// Begins an iteration at `start`; `false` while another is running.
-    pub(crate) fn begin(&self, start: BatchId, end: u64) -> bool {
+    /// Begins an iteration of `batches`; `false` while another is running.
+    pub(crate) fn begin(&self, batches: Range<BatchId>) -> bool {
         let mut state = self.state();
         if state.run.is_some() {
             return false;
         }
         state.run = Some(Iteration {
-            next: start,
-            ahead: start,
+            next: batches.start,
+            ahead: batches.start,
             fetched: Fetched::default(),
-            end,
+            end: batches.end,
             order: None,
             ordering: false,
         });
@@ -315,7 +315,7 @@ impl Delivery {
     fn has_more(&self, state: &Progress) -> bool {
         let unclaimed = |entry: &Admitted| entry.slab.rows.samples() > entry.claimed;
         let to_admit = state.window.len() < state.slabs
-            && state.run.as_ref().is_some_and(|run| run.next.epoch < run.end && !run.ordering);
+            && state.run.as_ref().is_some_and(|run| run.next < run.end && !run.ordering);
         to_admit || state.window.iter().any(unclaimed)
     }
 
@@ -323,7 +323,7 @@ impl Delivery {
     fn admit(&self, state: &mut Progress, want: usize) -> Found {
         while state.window.len() < state.slabs {
             let Some(run) = &mut state.run else { break };
-            if run.next.epoch >= run.end || run.ordering {
+            if run.next >= run.end || run.ordering {
                 break;
             }
             if let Some(why) = &self.course.empty {
@@ -471,7 +471,8 @@ impl Delivery {
     fn ahead(&self, run: &mut Iteration) -> Option<Ahead> {
         let (epoch, order) = run.order.as_ref()?;
         let id = run.ahead.max(run.next);
-        if id.epoch != *epoch || !run.fetched.has_room(run.next, self.course.ahead) {
+        let is_wanted = id.epoch == *epoch && id < run.end;
+        if !is_wanted || !run.fetched.has_room(run.next, self.course.ahead) {
             return None;
         }
         run.fetched.begin(id);
@@ -648,7 +649,7 @@ impl Progress {
 
     /// Whether nothing is left to be delivered.
     fn is_exhausted(&self) -> bool {
-        self.window.is_empty() && self.run.as_ref().is_none_or(|run| run.next.epoch >= run.end)
+        self.window.is_empty() && self.run.as_ref().is_none_or(|run| run.next >= run.end)
     }
 }
 

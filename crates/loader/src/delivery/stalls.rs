@@ -113,7 +113,7 @@ impl Delivery {
 
     /// Gives up the batch that no worker is free to admit; returns it and the one after it.
     fn give_up_next(&self, state: &mut Progress) -> Option<(BatchId, BatchId)> {
-        let run = state.run.as_mut().filter(|run| run.next.epoch < run.end)?;
+        let run = state.run.as_mut().filter(|run| run.next < run.end)?;
         let id = run.next;
         run.next = if run.ordering {
             // Without its order nothing of the epoch can be made. The order that the worker makes if it
