@@ -25,8 +25,7 @@
 //! people who come from PyTorch. Then:
 //!
 //! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],
-//!   [`NpyShards`], [`NpzFile`], [`Mds`], [`Safetensors`], [`TokenFiles`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
-//! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`];
+//! [`Mix`];, //! [`NpyShards`], [`Mds`], [`Memory`], [`NpzFile`], [`Safetensors`], [`TokenFiles`], [`Weighted`], [`WithReplacement`], [`WithReplacement`];, [`from_fn`], and sources made of sources ([`SourceExt`]); //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`],
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
 //! - a [`Report`] says whether training waits, and for what;
@@ -50,12 +49,12 @@ pub use tallow_core::{
     FieldFolder, FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, FileBorders, Fingerprint,
     FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders,
     ImageFoldersBuilder, Key, LastBatch, Limits, Location, MAX_RANK, Map as SourceMap, Mds,
-    MdsBuilder, Memory, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
+    MdsBuilder, Memory, Mix, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
     NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation, Picture,
     Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView,
     Safetensors, SafetensorsBuilder, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle,
     Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar,
-    TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong, Transform, Weighted,
+    TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong, Transform, Until, Weighted,
     WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
@@ -99,7 +98,7 @@ struct Readme;
 /// What a training program needs: `use tallow::prelude::*`.
 pub mod prelude {
     pub use tallow_core::{
-        Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Mds, Memory,
+        Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Mds, Memory, Mix,
         NpyFile, NpyFolders, NpyShards, NpzFile, Picture, Result as SourceResult, Row, RowDType,
         RowView, Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt,
         SubsetSampler, Tar, TarContent, Transform, Weighted, WithReplacement, from_fn,

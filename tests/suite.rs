@@ -30,6 +30,8 @@ mod messages;
 mod misbehaviour;
 #[path = "suite/mixing.rs"]
 mod mixing;
+#[path = "suite/mixtures.rs"]
+mod mixtures;
 #[path = "suite/painter.rs"]
 mod painter;
 #[path = "suite/pictures.rs"]

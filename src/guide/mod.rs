@@ -16,6 +16,8 @@
 //!
 //! [Coming from PyTorch](pytorch) puts the word of torch or torchvision beside Tallow's.
 //!
+//! [Several data sets at once](mixtures) mixes them by weight, and counts steps instead of epochs.
+//!
 //! Every page begins from the same picture. A **source** gives sample `index`. A **sampler** gives
 //! the order of an epoch. **Workers** read the samples of a batch into one piece of memory and
 //! **transform** them on the way. The **loader** delivers batches in order, each with a tensor for
@@ -38,6 +40,9 @@ pub mod augmentation {}
 
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
+
+#[doc = include_str!("mixtures.md")]
+pub mod mixtures {}
 
 #[doc = include_str!("validation.md")]
 pub mod validation {}
