@@ -24,8 +24,10 @@
 //! Start with the [`guide`]: twelve questions in the order in which they come up, and a table for
 //! people who come from PyTorch. Then:
 //!
-//! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`], [`NpyFile`],
-//! [`Mix`];, //! [`NpyShards`], [`Mds`], [`Memory`], [`NpzFile`], [`Safetensors`], [`TokenFiles`], [`Weighted`], [`WithReplacement`], [`WithReplacement`];, [`from_fn`], and sources made of sources ([`SourceExt`]); //! - a [`Sampler`] gives the order of an epoch: [`Shuffle`],
+//! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`],
+//!   [`NpyFile`], [`NpyShards`], [`NpzFile`], [`NpzFolder`], [`Safetensors`], [`Tar`], [`Mds`],
+//!   [`TokenFiles`], [`Table`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
+//! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`], [`Mix`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
 //! - a [`Report`] says whether training waits, and for what;
@@ -37,6 +39,7 @@
 //!
 //! - `cuda`: batches are delivered in the memory of a CUDA device and augmented there. Building it
 //!   takes NVIDIA's toolkit.
+//! - `arrow`: Arrow files are sources (`ArrowShards`), and folders that Hugging Face's `datasets` saved.
 //! - `metal`: batches are copied to a Metal device.
 
 #![forbid(unsafe_code)]

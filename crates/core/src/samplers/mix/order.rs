@@ -127,6 +127,9 @@ impl Order for MixOrder {
     }
 }
 
+/// The order of one epoch of a part, and which epoch that is.
+type Made = (u64, Arc<dyn Order>);
+
 /// The orders of a part that has a sampler of its own.
 struct Sampled {
     schedule: Arc<Schedule>,
@@ -134,7 +137,7 @@ struct Sampled {
     seed: u64,
     repeats: bool,
     /// Even and odd epochs of the part: workers are at the same one, or at two that follow each other.
-    kept: [RwLock<Option<(u64, Arc<dyn Order>)>>; 2],
+    kept: [RwLock<Option<Made>>; 2],
 }
 
 impl Sampled {
