@@ -46,6 +46,8 @@
 
 #[doc(no_inline)]
 pub use candle_core as candle;
+#[cfg(feature = "arrow")]
+pub use tallow_core::{ArrowShards, ArrowShardsBuilder};
 pub use tallow_core::{
     BatchRows, Batching, Cache, Color, Concat, ConcatMany, Decode, Depth, Dim, DocumentsBy, Draws,
     Element, Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldFiles,
