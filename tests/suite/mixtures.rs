@@ -20,7 +20,7 @@ fn builder() -> LoaderBuilder {
     let parts = [(images(0, 31), 3.0), (images(31, 5), 1.0), (images(36, 12), 1.5)];
     let (source, mix) = Mix::weighted(parts).unwrap();
     let mix = mix.then_at(20, &[1.0, 1.0, 1.0]).unwrap().then_at(75, &[0.0, 1.0, 3.0]).unwrap();
-    let mix = mix.until(Until::Samples(60));
+    let mix = mix.until(Until::Samples(64));
     let augment = Augment::new().random_resized_crop(3).random_hflip(0.5);
     Loader::builder(source)
         .sampler(mix)
@@ -33,7 +33,7 @@ const BATCH: usize = 8;
 #[test]
 fn nothing_depends_on_workers_batches_ahead_or_ranks() {
     let expected = rows(&builder().batch_size(BATCH).build().unwrap(), 0..3);
-    assert_eq!(expected.len(), 180);
+    assert_eq!(expected.len(), 192);
     for workers in [0, 1, 3, 8] {
         for prefetch in [1, 4] {
             let loader = builder().batch_size(BATCH).workers(workers).prefetch(prefetch);
