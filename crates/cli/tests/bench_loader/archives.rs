@@ -126,6 +126,6 @@ fn archives_of_samples_are_read_by_their_path_alone() {
     };
     assert_eq!(digest("DIR/d"), digest("'DIR/d/{0..1}.tar'"));
     bench(dir.path(), "run DIR/d/0.tar --array label --epochs 1").expect(0);
-    let ended = bench(dir.path(), "run DIR/d/0.tar --array image").expect(1);
+    let ended = bench(dir.path(), "run DIR/d/0.tar --array image").expect(2);
     assert!(ended.stderr.contains("the fields are \"label\", \"txt\""), "{ended:#?}");
 }
