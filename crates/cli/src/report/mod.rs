@@ -157,20 +157,9 @@ impl Run {
                 let each = words::duration(each);
                 return format!("{}; decoding takes {each} per sample", self.loader.advice());
             }
-            _ => return self.with_command(self.loader.advice()),
+            _ => return with_command(&self.loader.advice(), self.pack.as_deref()),
         }
         .to_owned()
-    }
-
-    /// The library's advice, with the command that does it to these samples.
-    fn with_command(&self, advice: String) -> String {
-        const FEW_FILES: &str = "put many samples into one .npy or .safetensors file";
-        match &self.pack {
-            Some(pack) => {
-                advice.replace(FEW_FILES, &format!("put many samples into few files ({pack})"))
-            }
-            None => advice,
-        }
     }
 
     /// Delivered bytes per second, without padding.
@@ -480,4 +469,39 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     /// Whether [`Check::shapes`] reports it together with the others of its field.
     pub(crate) is_told: bool,
+}
+
+/// The library's advice, with the command that does it to these samples.
+fn with_command(advice: &str, pack: Option<&str>) -> String {
+    const FEW_FILES: &str = "put many samples into one .npy or .safetensors file";
+    match pack {
+        Some(pack) => {
+            advice.replace(FEW_FILES, &format!("put many samples into few files ({pack})"))
+        }
+        None => advice.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tallow::{Field, Loader, RowDType, Schema, from_fn};
+
+    use super::with_command;
+
+    #[test]
+    fn the_advice_where_reading_is_the_limit_names_the_command() {
+        let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[1])]).unwrap();
+        let source = from_fn(schema, 40, |_, row| {
+            std::thread::sleep(Duration::from_millis(1));
+            row.field("x").copy_from_slice(&[1u8])
+        });
+        let loader = Loader::builder(source).workers(1).batch_size(4).build().unwrap();
+        loader.epoch(0).for_each(|batch| drop(batch.unwrap()));
+        let advice = loader.report().advice();
+        let told = with_command(&advice, Some("bench-loader pack D --to PACKED"));
+        assert!(told.contains("few files (bench-loader pack D --to PACKED)"), "{told}");
+        assert_eq!(with_command(&advice, None), advice);
+    }
 }

@@ -210,18 +210,3 @@ fn arrays_of_many_lengths_are_read_from_an_archive_as_it_is_said_to_be() {
     };
     assert_eq!(digest("DIR/d"), digest("DIR/p"));
 }
-
-#[test]
-fn the_advice_of_a_run_names_the_command() {
-    let dir = pairs(2000);
-    let words = format!("pack {} --to PACKED", dir.path().display());
-    // Another stage may be the limit of one run, on a busy machine.
-    let advised = (0..8).any(|_| {
-        let line = "run DIR --epochs 3 --workers 1 --batch-size 8";
-        let ended = bench(dir.path(), line).expect(0);
-        let is_advised = ended.stdout.contains("put many samples into");
-        assert!(!is_advised || ended.stdout.contains(&words), "{ended:#?}");
-        is_advised
-    });
-    assert!(advised, "reading files was never the limit");
-}
