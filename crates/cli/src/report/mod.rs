@@ -497,7 +497,9 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
             row.field("x").copy_from_slice(&[1u8])
         });
-        let loader = Loader::builder(source).workers(1).batch_size(4).build().unwrap();
+        // With fewer, the advice is to add some.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let loader = Loader::builder(source).workers(cores).batch_size(4).build().unwrap();
         loader.epoch(0).for_each(|batch| drop(batch.unwrap()));
         let advice = loader.report().advice();
         let told = with_command(&advice, Some("bench-loader pack D --to PACKED"));
