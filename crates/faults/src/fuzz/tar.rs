@@ -65,12 +65,15 @@ fn compare(path: &Path, ours: &[(String, Vec<u8>)]) -> Result<(), String> {
         let output = command.arg("-f").arg(path).arg("*.bin").stdin(Stdio::null()).output().ok()?;
         (output.status.success() && output.stderr.is_empty()).then_some(output.stdout)
     };
-    let (Some(listed), Some(contents)) = (tar(&["-t"]), tar(&["-xO"])) else { return Ok(()) };
+    let (Some(listed), Some(contents)) = (tar(&["-tv"]), tar(&["-xO"])) else { return Ok(()) };
     let listed = String::from_utf8_lossy(&listed);
-    let is_plain = |name: &&str| !name.ends_with('/');
+    // A file that is called like a folder has no key, and GNU tar extracts it all the same.
+    if listed.lines().filter_map(file_of).any(|name| name.ends_with('/')) {
+        return Ok(());
+    }
     let keys: Vec<String> = listed
         .lines()
-        .filter(is_plain)
+        .filter_map(file_of)
         .map(|name| {
             let mut name = name;
             while let Some(rest) = name.strip_prefix("./") {
@@ -87,6 +90,15 @@ fn compare(path: &Path, ours: &[(String, Vec<u8>)]) -> Result<(), String> {
         true => Ok(()),
         false => Err("other bytes than GNU tar".to_owned()),
     }
+}
+
+/// The name in a line of the listing, if it is a file's, contiguous or not: after rights, owner, size, date and time.
+fn file_of(line: &str) -> Option<&str> {
+    let mut rest = line.starts_with(['-', 'C']).then_some(line)?;
+    for _ in 0..5 {
+        rest = rest[rest.find(' ')?..].trim_start();
+    }
+    Some(rest)
 }
 
 /// Appends a file, with what some program would say about it before.

@@ -19,6 +19,11 @@ impl Records {
                 Error::new(ErrorKind::Header, "has an extended header that is no list of records")
             })?;
             match key {
+                // Other programs cut the name there.
+                b"path" if value.contains(&0) => {
+                    let message = "has an extended header with a zero byte in a name";
+                    return Err(Error::new(ErrorKind::Header, message));
+                }
                 b"path" => records.path = (!value.is_empty()).then(|| value.to_vec()),
                 b"size" if value.is_empty() => records.size = None,
                 b"size" => records.size = Some(size(value)?),
@@ -70,6 +75,7 @@ mod tests {
         assert_eq!(records.path.as_deref(), Some(&b"a\nb"[..]));
         assert_eq!((records.size, records.is_sparse), (Some(5), false));
         assert!(Records::parse(b"22 GNU.sparse.major=1\n").unwrap().is_sparse);
+        assert!(Records::parse(b"12 path=a\0b\n").is_err());
         for wrong in ["3", "99 a=b\n", "6 a=b", "0 a=b\n", "5 ab\n", "10 size=x\n", "x a=b\n"] {
             assert!(Records::parse(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
