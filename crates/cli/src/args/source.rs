@@ -16,8 +16,9 @@ pub(crate) struct SourceArgs {
     /// Where the samples are: a folder of .npy files or of pictures (JPEG, PNG, WebP); a folder with
     /// a folder of pictures for each class; a folder with input/ and output/, or input.npy and
     /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
-    /// a .npz file of arrays; .safetensors files: one, a folder of them, or a pattern in quotes, like
-    /// 'train-{000..099}.safetensors'; .bin files of tokens
+    /// a .npz of arrays, or a folder of them with one for each sample; shards (.safetensors, .tar, .mds,
+    /// .arrow): one, a folder of them, or a pattern in quotes, like 'train-{000..099}.tar'; .bin files of
+    /// tokens
     #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
@@ -33,8 +34,8 @@ pub(crate) struct SourceArgs {
     /// accepted at most
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
-    /// Read only the field NAME of a file that has several, like an array of a .npz file; repeat it for
-    /// others, which must have as many samples
+    /// Read only the field NAME of shards or of a .npz, like an array or a column; repeat it for others,
+    /// which must have as many samples
     #[arg(long = "array", value_name = "NAME")]
     pub(crate) arrays: Vec<String>,
     /// Read each .npy file of a folder, or of a pattern in quotes, as many samples: one per row

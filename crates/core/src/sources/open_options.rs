@@ -6,9 +6,10 @@ use super::format::Format;
 use super::{find, found::Found, mds, npy_shards, token_files};
 use crate::{Result, RowDType, Source};
 
-/// Opens what lies at `place`, whatever it is: a `.npy`, `.npz` or `.safetensors` file, or a folder of `.npy`
-/// files, of pictures, of one folder per class, of shards, or of pairs in `input/` and `output/`. Shards
-/// may also be a pattern: `train-{000..099}.safetensors` or `part-*.safetensors`.
+/// Opens what lies at `place`, whatever it is: a `.npy` or `.npz` file, a folder of `.npy` or `.npz` files, of
+/// pictures, of one folder per class, or of pairs in `input/` and `output/`; or shards, which are
+/// `.safetensors`, `.tar`, `.mds`, and with the feature `arrow` also `.arrow`: one file, a folder of them, or
+/// a pattern like `train-{000..099}.tar` and `part-*.safetensors`.
 /// [`Found`] says what it was taken for, and [`OpenOptions`] has more ways to read folders.
 ///
 /// # Errors
@@ -75,7 +76,7 @@ impl OpenOptions {
         self
     }
 
-    /// Reads only these arrays of a `.npz` file, in this order. By default all are read.
+    /// Reads only these fields of shards or of a `.npz`, in this order. By default all are read.
     pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.fields = names.into_iter().map(Into::into).collect();
         self
