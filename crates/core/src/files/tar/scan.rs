@@ -91,14 +91,11 @@ pub(crate) fn scan(
                 let payload = entry.extension(&blocks, start, bytes)?;
                 pending.take(kind, payload).map_err(|error| entry.refused(&error))?;
             }
-            Kind::Other => {
-                passed_over.others += 1;
-                pending = Pending::default();
+            // Programs differ in whether they pass over such bytes.
+            Kind::Folder | Kind::Link | Kind::Device if bytes > 0 => {
+                return Err(entry.error("is no file and has bytes"));
             }
-            Kind::Folder | Kind::Link | Kind::Device => {
-                if bytes > 0 {
-                    return Err(entry.error("is no file and has bytes"));
-                }
+            Kind::Folder | Kind::Link | Kind::Device | Kind::Other => {
                 match kind {
                     Kind::Link => passed_over.links += 1,
                     _ => passed_over.others += 1,
