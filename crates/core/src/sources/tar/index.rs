@@ -171,6 +171,8 @@ impl Iterator for Members<'_> {
         let (bytes, is_plain) = (length / 2, length % 2 == 0);
         let block = self.block.checked_add(gap)?;
         let start = block.checked_mul(BLOCK_BYTES as u64)?;
+        // Before it is its header; what is kept may be anything.
+        start.checked_sub(BLOCK_BYTES as u64).and(start.checked_add(bytes))?;
         self.block = block.checked_add(bytes.div_ceil(BLOCK_BYTES as u64))?;
         Some(Place { start, bytes, is_plain })
     }

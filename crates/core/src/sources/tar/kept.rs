@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -49,12 +50,16 @@ pub(super) fn index(file: &File, len: u64, path: &Path, folder: Option<&Path>) -
     Ok(index)
 }
 
-/// What tells that an archive is still the same: where it lies, its length, and when it was written.
+/// What tells that an archive is still the same: where it lies, which file it is, its length, and when it
+/// was written.
 fn identity(file: &File, len: u64, path: &Path) -> Result<String> {
-    let modified = file.metadata().and_then(|metadata| metadata.modified());
+    let metadata = file.metadata();
+    let metadata = metadata.map_err(|error| Error::io("look at the file", error))?;
+    let modified = metadata.modified();
     let modified = modified.map_err(|error| Error::io("look at the file", error))?;
     let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(format!("{len} bytes, written {} ns after 1970, {}", since.as_nanos(), path.display()))
+    let (written, number) = (since.as_nanos(), metadata.ino());
+    Ok(format!("{len} bytes, written {written} ns after 1970, inode {number}, {}", path.display()))
 }
 
 /// Writes beside the place first, so that nobody ever reads half an index, and several processes may
