@@ -4,7 +4,7 @@ use crate::{Error, Result};
 
 /// A number as it is stored, in little-endian order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are those of Rust's types")]
+#[expect(missing_docs, reason = "the names are those of Rust's types")]
 pub enum Scalar {
     /// One bit, of a byte the lowest first.
     Bool,

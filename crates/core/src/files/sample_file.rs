@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::{files_max, open_path, open_path_waiting};
 use super::{Extent, Location, Opened, Stamp};
-use crate::{Error, Fingerprint, Result};
+use crate::{Error, Fingerprint, FingerprintBuilder, Result};
 
 /// A file of many samples, as it was when it was opened.
 ///
@@ -73,6 +73,16 @@ impl SampleFile {
     /// `bytes` bytes of it from `offset` on.
     pub(crate) fn extent(&self, offset: u64, bytes: usize) -> Extent {
         Extent::part(self.location.clone(), offset, bytes)
+    }
+
+    /// How sample `own` of it is called.
+    pub(crate) fn name_of(&self, own: usize) -> String {
+        format!("{}[{own}]", self.path.display())
+    }
+
+    /// Its beginning and its length, which stand for its contents.
+    pub(crate) fn add_to(&self, print: FingerprintBuilder) -> FingerprintBuilder {
+        print.with(self.beginning()).number(self.bytes())
     }
 
     /// What it begins with.

@@ -1,4 +1,4 @@
-//! Arrow files where they are not built in: known by name, so that whoever has some learns what to
+//! Arrow files where they are not built in: known by name, so that the error can say what to
 //! build.
 
 use super::format::{Folder, Format};

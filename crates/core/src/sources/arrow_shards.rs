@@ -13,8 +13,8 @@ use crate::error::{list_names, quoted};
 use crate::files::{Limits, SampleFile, Section, held_max, read_stored};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, FingerprintBuilder,
-    Location, MAX_RANK, Picture, Result, Row, RowDType, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, MAX_RANK,
+    Picture, Result, Row, RowDType, Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -564,7 +564,7 @@ impl Source for ArrowShards {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         let (at, own) = self.samples.find(index);
-        Cow::Owned(format!("{}[{own}]", self.shards[at].file.path().display()))
+        Cow::Owned(self.shards[at].file.name_of(own))
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
@@ -579,10 +579,7 @@ impl Source for ArrowShards {
             None => print.number(0),
             Some(element) => print.number(1).bytes(element),
         });
-        let add = |print: FingerprintBuilder, shard: &Shard| {
-            print.with(shard.file.beginning()).number(shard.file.bytes())
-        };
-        self.shards.iter().fold(start, add).finish()
+        self.shards.iter().fold(start, |print, shard| shard.file.add_to(print)).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {

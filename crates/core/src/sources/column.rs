@@ -137,7 +137,11 @@ impl Column {
 /// Reads the file of a picture, of which only the first bytes are looked at.
 fn read_picture(file: &std::fs::File, field: &mut FieldMut<'_>) -> Result<()> {
     read_whole(file, field)?;
-    let payload = field.as_mut_bytes()?;
+    check_picture(field.as_mut_bytes()?)
+}
+
+/// Refuses what is known to be something else.
+pub(super) fn check_picture(payload: &[u8]) -> Result<()> {
     match Format::of(payload) {
         Some(_) => Ok(()),
         // What is not recognized is for the decoder to refuse.

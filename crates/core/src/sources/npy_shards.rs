@@ -200,7 +200,7 @@ impl Source for NpyShards {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         let (at, own) = self.samples.find(index);
-        Cow::Owned(format!("{}[{own}]", self.shards[at].file.path().display()))
+        Cow::Owned(self.shards[at].file.name_of(own))
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {

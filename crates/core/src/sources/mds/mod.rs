@@ -25,8 +25,8 @@ use crate::error::{list_names, quoted};
 use crate::files::{Limits, Section, held_max, open_path};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, FingerprintBuilder, Location,
-    Picture, Result, Row, RowDType, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Picture, Result, Row,
+    RowDType, Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -404,7 +404,7 @@ impl Source for Mds {
     /// The shard, and the number of the sample in it.
     fn name(&self, index: usize) -> Cow<'_, str> {
         let (at, own) = self.samples.find(index);
-        Cow::Owned(format!("{}[{own}]", self.shards[at].file.path().display()))
+        Cow::Owned(self.shards[at].file.name_of(own))
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
@@ -415,10 +415,7 @@ impl Source for Mds {
     /// The offsets, columns and lengths of all shards represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("mds").text(&self.schema.to_string());
-        let add = |print: FingerprintBuilder, shard: &Shard| {
-            print.with(shard.file.beginning()).number(shard.file.bytes())
-        };
-        self.shards.iter().fold(start, add).finish()
+        self.shards.iter().fold(start, |print, shard| shard.file.add_to(print)).finish()
     }
 
     /// All of the sample, whichever of its columns are read.

@@ -16,8 +16,7 @@ use crate::error::shortened;
 use crate::files::{Limits, SampleFile, held_max};
 use crate::succession::Succession;
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, FingerprintBuilder, Location, Result,
-    Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -287,10 +286,7 @@ impl Source for Safetensors {
     /// The headers and lengths of all shards represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("safetensors").text(&self.schema.to_string());
-        let add = |print: FingerprintBuilder, shard: &Shard| {
-            print.with(shard.file.beginning()).number(shard.file.bytes())
-        };
-        self.shards.iter().fold(start, add).finish()
+        self.shards.iter().fold(start, |print, shard| shard.file.add_to(print)).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
