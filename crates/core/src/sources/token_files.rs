@@ -12,8 +12,8 @@ use super::token_windows::{Tail, Windows};
 use crate::files::{Limits, held_max, reserve};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, FingerprintBuilder, Location,
-    Result, Row, RowDType, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, RowDType,
+    Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -554,10 +554,7 @@ impl Source for TokenFiles {
             Samples::OfFiles(windows, _) => start.text("files").number(windows.stride as u64),
             Samples::Documents(documents) => start.with(documents.fingerprint()),
         };
-        let add = |print: FingerprintBuilder, shard: &TokenShard| {
-            print.with(shard.file.beginning()).number(shard.file.bytes())
-        };
-        self.shards.iter().fold(start, add).finish()
+        self.shards.iter().fold(start, |print, shard| shard.file.add_to(print)).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
