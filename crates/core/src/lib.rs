@@ -10,8 +10,9 @@
 //! arithmetic, and the delivered batches do not depend on the number of workers. With the rejected
 //! alternative, an iterator that workers advance, each of these needs a protocol.
 //!
-//! Nothing here starts a thread (except the conformance suite in [`testing`]) and nothing calls a
-//! device, though [`device`] names candle's. All `unsafe` code is in `rows/`.
+//! Nothing here starts a thread (except the conformance suite in [`testing`], and [`Lengths`] where
+//! samples must be read for them) and nothing calls a device, though [`device`] names candle's. All
+//! `unsafe` code is in `rows/`.
 
 mod adapters;
 mod batching;
@@ -25,6 +26,7 @@ mod field_index;
 mod files;
 mod fingerprint;
 mod key;
+mod lengths;
 mod permutation;
 mod philox;
 mod pool;
@@ -39,6 +41,7 @@ mod source;
 mod sources;
 mod succession;
 pub mod testing;
+mod threads;
 mod transform;
 
 pub use adapters::{
@@ -53,6 +56,7 @@ pub use field_index::FieldIndex;
 pub use files::{Extent, Limits, Location};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
+pub use lengths::Lengths;
 pub use philox::philox4x32_10;
 pub use population::Population;
 pub use row_runner::RowRunner;

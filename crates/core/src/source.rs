@@ -74,6 +74,15 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// How long the first ragged axis of the field at position `field` of the schema is in sample
+    /// `index`, if that is known without reading the sample. By default `None`, and of a field without
+    /// a ragged axis always. Answers from memory: packing and buckets ask for all samples before the
+    /// first is read, and [`Lengths`](crate::Lengths) reads those of which nothing is known.
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        let _ = (index, field);
+        None
+    }
+
     /// What a saved state remembers of the source, so that it cannot be resumed on another one:
     /// schema and count, and the names in order if samples have names. Never a time stamp, because a
     /// copy of the data set has others.
@@ -114,6 +123,9 @@ macro_rules! forward_source {
             }
             fn location(&self, index: usize, field: FieldId) -> Option<Location> {
                 (**self).location(index, field)
+            }
+            fn length(&self, index: usize, field: usize) -> Option<usize> {
+                (**self).length(index, field)
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()

@@ -12,7 +12,7 @@
 //! ```
 
 use crate::key::mix64;
-use crate::{Population, Result, Row, RowBuffer, Sampler, Schema, Source};
+use crate::{Dim, Population, Result, Row, RowBuffer, Sampler, Schema, Source};
 
 /// At most this many samples of a source are read: a suite is run often.
 const SAMPLES_MAX: usize = 256;
@@ -40,6 +40,7 @@ pub fn check_source(source: &dyn Source) {
     for (&index, expected) in indices.iter().zip(&expected) {
         assert!(!source.name(index).is_empty(), "sample {index} has an empty name");
         assert_eq!(&sample(source, index), expected, "sample {index} differs the second time");
+        check_lengths(source, index, expected);
     }
     check_parts(source, indices.iter().zip(&expected).take(PARTS_MAX));
     std::thread::scope(|scope| {
@@ -49,6 +50,18 @@ pub fn check_source(source: &dyn Source) {
         }
     });
     assert_eq!(&schema, source.schema(), "schema() changes while reading");
+}
+
+/// Compares what is known of the lengths of a sample with what was read.
+fn check_lengths(source: &dyn Source, index: usize, expected: &Sample) {
+    for (at, (field, (shape, _))) in source.schema().fields().iter().zip(expected).enumerate() {
+        let axis = field.dims().iter().position(|dim| matches!(dim, Dim::Ragged { .. }));
+        let (found, read) = (source.length(index, at), axis.map(|axis| shape[axis]));
+        assert!(
+            found.is_none() || found == read,
+            "sample {index}: length() of {field} is {found:?}, read() gives {read:?}"
+        );
+    }
 }
 
 /// Reads fields of some samples without the others: each alone, and all in the other order.

@@ -157,6 +157,10 @@ impl<S: Source> Source for Cache<S> {
         self.source.location(index, field)
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        self.source.length(index, field)
+    }
+
     /// The source's: what is kept changes nothing.
     fn fingerprint(&self) -> Fingerprint {
         self.source.fingerprint()

@@ -112,6 +112,10 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
         self.at(index, |source, at| source.location(at, field))
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        self.at(index, |source, at| source.length(at, field))
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("concat").with(self.first.fingerprint());
         start.with(self.second.fingerprint()).finish()

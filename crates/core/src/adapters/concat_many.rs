@@ -95,6 +95,11 @@ impl<S: Source> Source for ConcatMany<S> {
         source.location(at, field)
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        let (source, at) = self.at(index);
+        source.length(at, field)
+    }
+
     /// That of two sources is the same as of [`SourceExt::concat`](crate::SourceExt::concat).
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("concat");

@@ -68,6 +68,10 @@ impl<S: Source> Source for Rename<S> {
         self.source.location(index, if is_renamed { old } else { field })
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        self.source.length(index, field)
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("rename").with(self.source.fingerprint());
         start.text(&self.schema.to_string()).finish()

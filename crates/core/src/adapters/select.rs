@@ -62,6 +62,10 @@ impl<S: Source> Source for Select<S> {
         self.source.location(index, field)
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        self.source.length(index, self.fields[field])
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("select").with(self.source.fingerprint());
         self.fields.iter().fold(start, |print, &at| print.number(at as u64)).finish()

@@ -59,6 +59,10 @@ impl<S: Source> Source for Subset<S> {
         self.source.location(self.indices[index], field)
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        self.source.length(self.indices[index], field)
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("subset").with(self.source.fingerprint());
         self.indices.iter().fold(start, |print, &index| print.number(index as u64)).finish()

@@ -97,6 +97,13 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
         if self.second.schema().holds(field) { second() } else { first().or_else(second) }
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        match field.checked_sub(self.first.schema().fields().len()) {
+            None => self.first.length(index, field),
+            Some(field) => self.second.length(index, field),
+        }
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("zip").with(self.first.fingerprint());
         start.with(self.second.fingerprint()).finish()

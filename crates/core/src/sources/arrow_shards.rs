@@ -572,6 +572,19 @@ impl Source for ArrowShards {
         self.schema.holds(field).then(|| shard.file.location().clone())
     }
 
+    /// Known of fields of which the first axis is ragged, as it is of all lists.
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        let [Dim::Ragged { .. }, inner @ ..] = self.schema.fields()[field].dims() else {
+            return None;
+        };
+        let (at, own) = self.samples.find(index);
+        let each: usize = inner.iter().map(|dim| dim.max()).product();
+        // A null is a value without elements, where it is read at all.
+        let elements =
+            self.shards[at].columns[field].place(own as u64).map_or(0, |place| place.elements);
+        Some(elements.checked_div(each).unwrap_or(0))
+    }
+
     /// The schemas and lengths of all files represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("arrow").text(&self.schema.to_string());

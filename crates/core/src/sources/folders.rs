@@ -151,6 +151,9 @@ macro_rules! door_to_folders {
             fn location(&self, index: usize, field: crate::FieldId) -> Option<crate::Location> {
                 self.0.location(index, field)
             }
+            fn length(&self, index: usize, field: usize) -> Option<usize> {
+                self.0.length(index, field)
+            }
             fn fingerprint(&self) -> crate::Fingerprint {
                 self.0.fingerprint()
             }

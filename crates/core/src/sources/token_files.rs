@@ -545,6 +545,11 @@ impl Source for TokenFiles {
         self.schema.holds(field).then(|| self.place(index).0.file.location().clone())
     }
 
+    fn length(&self, index: usize, field: usize) -> Option<usize> {
+        let is_ragged = self.schema.fields()[field].is_ragged();
+        is_ragged.then(|| self.tokens_of(index).len().saturating_sub(self.beyond))
+    }
+
     /// The beginnings and lengths of all files represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("token_files").text(&self.schema.to_string());
