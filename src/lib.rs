@@ -57,10 +57,10 @@ pub use tallow_core::{
     MdsBuilder, Memory, Mix, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
     NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation, Picture,
     Population, Purpose, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView,
-    Safetensors, SafetensorsBuilder, Sample, Sampler, Schema, Select, Sequential, Shards, Shuffle,
-    Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar,
-    TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong, Transform, Until, Weighted,
-    WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
+    Safetensors, SafetensorsBuilder, Sample, SampleLengths, Sampler, Schema, Select, Sequential,
+    Shards, Shuffle, Source, SourceExt, Stream, Subset, SubsetSampler, Survey, Table, TableBuilder,
+    Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong, Transform, Until,
+    Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,

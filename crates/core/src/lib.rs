@@ -10,7 +10,7 @@
 //! arithmetic, and the delivered batches do not depend on the number of workers. With the rejected
 //! alternative, an iterator that workers advance, each of these needs a protocol.
 //!
-//! Nothing here starts a thread (except the conformance suite in [`testing`], and [`Lengths`] where
+//! Nothing here starts a thread (except the conformance suite in [`testing`], and [`SampleLengths`] where
 //! samples must be read for them) and nothing calls a device, though [`device`] names candle's. All
 //! `unsafe` code is in `rows/`.
 
@@ -26,7 +26,6 @@ mod field_index;
 mod files;
 mod fingerprint;
 mod key;
-mod lengths;
 mod permutation;
 mod philox;
 mod pool;
@@ -34,6 +33,7 @@ mod population;
 mod row_runner;
 mod rows;
 mod sample;
+mod sample_lengths;
 mod sampler;
 mod samplers;
 mod schema;
@@ -56,7 +56,6 @@ pub use field_index::FieldIndex;
 pub use files::{Extent, Limits, Location};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
-pub use lengths::Lengths;
 pub use philox::philox4x32_10;
 pub use population::Population;
 pub use row_runner::RowRunner;
@@ -64,6 +63,7 @@ pub use rows::{
     Blocks, FieldMut, FieldView, Pieces, Row, RowBuffer, RowMark, RowSlots, RowView, Rows, Run,
 };
 pub use sample::Sample;
+pub use sample_lengths::SampleLengths;
 pub use sampler::{Order, Sampler};
 pub use samplers::{Mix, Sequential, Shuffle, SubsetSampler, Until, Weighted, WithReplacement};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};

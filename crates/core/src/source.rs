@@ -77,7 +77,7 @@ pub trait Source: Send + Sync {
     /// How long the first ragged axis of the field at position `field` of the schema is in sample
     /// `index`, if that is known without reading the sample. By default `None`, and of a field without
     /// a ragged axis always. Answers from memory: packing and buckets ask for all samples before the
-    /// first is read, and [`Lengths`](crate::Lengths) reads those of which nothing is known.
+    /// first is read, and [`SampleLengths`](crate::SampleLengths) reads those of which nothing is known.
     fn length(&self, index: usize, field: usize) -> Option<usize> {
         let _ = (index, field);
         None

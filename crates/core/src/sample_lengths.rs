@@ -7,20 +7,20 @@ use crate::{Dim, Error, ErrorKind, Field, FieldIndex, Result, RowBuffer, Schema,
 /// This is what packing and buckets need before anything is read.
 ///
 /// ```
-/// use tallow_core::{Dim, Field, Lengths, RowDType, Schema, from_fn};
+/// use tallow_core::{Dim, Field, SampleLengths, RowDType, Schema, from_fn};
 ///
 /// let field = Field::with_dims("input", RowDType::U8, vec![Dim::Ragged { max: 9 }]);
 /// let source = from_fn(Schema::new(vec![field])?, 4, |index, row| {
 ///     row.field(0).set_shape(&[index + 2])?;
 ///     row.field(0).copy_from_slice(&vec![7u8; index + 2])
 /// });
-/// let lengths = Lengths::of(&source, "input")?;
+/// let lengths = SampleLengths::of(&source, "input")?;
 /// assert_eq!(lengths.as_slice(), [2, 3, 4, 5]);
 /// assert_eq!((lengths.total(), lengths.longest()), (14, 5));
 /// # Ok::<(), tallow_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lengths {
+pub struct SampleLengths {
     lengths: Vec<u32>,
     are_known: bool,
 }
@@ -28,7 +28,7 @@ pub struct Lengths {
 /// Samples that are measured as one part.
 const TOGETHER: usize = 256;
 
-impl Lengths {
+impl SampleLengths {
     /// Those of `field` of all samples of `source`, which is asked for them by
     /// [`Source::length`]. From the first sample on of which it does not know, samples are read to
     /// be measured, this field alone, by as many threads as there are cores.
@@ -179,27 +179,27 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_measured() {
-        let lengths = Lengths::of(&ragged(700, |index| index % 41), "x").unwrap();
+        let lengths = SampleLengths::of(&ragged(700, |index| index % 41), "x").unwrap();
         let expected: Vec<u32> = (0..700).map(|index| index % 41).collect();
         assert_eq!(lengths.as_slice(), expected);
         assert_eq!(lengths.total(), expected.iter().map(|&length| u64::from(length)).sum::<u64>());
         assert_eq!((lengths.len(), lengths.longest(), lengths.are_known()), (700, 40, false));
-        let none = Lengths::of(&ragged(0, |_| 0), 0).unwrap();
+        let none = SampleLengths::of(&ragged(0, |_| 0), 0).unwrap();
         assert!(none.is_empty() && none.are_known() && none.longest() == 0);
     }
 
     #[test]
     fn the_first_sample_that_cannot_be_read_is_told() {
-        let error = Lengths::of(&ragged(2000, |_| 1), "x").unwrap_err();
+        let error = SampleLengths::of(&ragged(2000, |_| 1), "x").unwrap_err();
         assert_eq!((error.kind(), error.index()), (ErrorKind::User, Some(700)));
     }
 
     #[test]
     fn fields_without_a_ragged_axis_are_refused() {
         let source = ragged(3, |_| 1);
-        let error = Lengths::of(&source, "label").unwrap_err();
+        let error = SampleLengths::of(&source, "label").unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::ShapeMismatch, Some("label")));
-        let error = Lengths::of(&source, "y").unwrap_err();
+        let error = SampleLengths::of(&source, "y").unwrap_err();
         assert_eq!(error.message(), "no field \"y\", the fields are \"x\", \"label\"");
     }
 }
