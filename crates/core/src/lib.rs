@@ -10,9 +10,9 @@
 //! arithmetic, and the delivered batches do not depend on the number of workers. With the rejected
 //! alternative, an iterator that workers advance, each of these needs a protocol.
 //!
-//! Nothing here starts a thread (except the conformance suite in [`testing`], and [`SampleLengths`] where
-//! samples must be read for them) and nothing calls a device, though [`device`] names candle's. All
-//! `unsafe` code is in `rows/`.
+//! Nothing here starts a thread, except the conformance suite in [`testing`], [`SampleLengths`] where
+//! samples must be read for them, and [`Packed`] while it is built. Nothing calls a device, though
+//! [`device`] names candle's. All `unsafe` code is in `rows/`.
 
 mod adapters;
 mod batching;
@@ -45,7 +45,8 @@ mod threads;
 mod transform;
 
 pub use adapters::{
-    Cache, Concat, ConcatMany, Map, Rename, Select, SourceExt, Subset, Zip, concat,
+    Cache, Concat, ConcatMany, Longer, Map, PackStats, Packed, PackedBuilder, Packing, Rename,
+    Select, SourceExt, Subset, Targets, Zip, concat,
 };
 pub use batching::{BatchRows, Batching, LastBatch};
 pub use decode::Decode;

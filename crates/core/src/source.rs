@@ -1,7 +1,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::{Extent, FieldId, Fingerprint, Location, Population, Result, Row, RowBuffer, Schema};
+use crate::{
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
+    RowBuffer, Schema,
+};
 
 /// Where samples come from.
 ///
@@ -46,6 +50,28 @@ pub trait Source: Send + Sync {
         self.read(index, &mut whole.row_towards(row))?;
         whole.finish().map_err(|error| error.with_index(index))?;
         row.copy_fields(&whole.view(), fields)
+    }
+
+    /// Fills `into` with the bytes of elements of the field at position `field` of the schema of sample
+    /// `index`: in row-major order, from the element `start` on, in the machine's byte order. `stop` is
+    /// the flag of the row that they are read for.
+    ///
+    /// By default reads the whole field and copies these elements. Sources whose samples are long
+    /// sequences do better, so that a part of a document costs no more than the part.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`ErrorKind::ShapeMismatch`](crate::ErrorKind::ShapeMismatch) when
+    /// the sample has no such elements.
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        read_part_of_all(self, index, field, start, into, stop)
     }
 
     /// Whether there is no sample.
@@ -100,6 +126,39 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// [`Source::read_part`] by way of the whole field.
+pub(crate) fn read_part_of_all<S: Source + ?Sized>(
+    source: &S,
+    index: usize,
+    field: usize,
+    start: usize,
+    into: &mut [u8],
+    stop: Option<&AtomicBool>,
+) -> Result<()> {
+    let declared = source.schema().fields()[field].clone();
+    let start = start.saturating_mul(declared.dtype().size());
+    let mut whole = RowBuffer::new(&Schema::new(vec![declared])?)?;
+    source.read_fields(index, &[field], &mut whole.row(stop))?;
+    whole.finish().map_err(|error| error.with_index(index))?;
+    let bytes = whole.view().field(0).bytes();
+    match start.checked_add(into.len()).and_then(|end| bytes.get(start..end)) {
+        Some(part) => into.copy_from_slice(part),
+        None => {
+            let declared = &source.schema().fields()[field];
+            return Err(no_part(declared, bytes.len(), start, into.len()).with_index(index));
+        }
+    }
+    Ok(())
+}
+
+/// That a field of `found` bytes does not have `bytes` of them from `start` on.
+#[cold]
+pub(crate) fn no_part(field: &Field, found: usize, start: usize, bytes: usize) -> Error {
+    let end = start.saturating_add(bytes);
+    let message = format!("found {found} bytes, expected at least {end} to read a part");
+    Error::new(ErrorKind::ShapeMismatch, message).with_field(field.name())
+}
+
 macro_rules! forward_source {
     ($($pointer:ty),*) => {
         $(impl<S: Source + ?Sized> Source for $pointer {
@@ -114,6 +173,16 @@ macro_rules! forward_source {
             }
             fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
                 (**self).read_fields(index, fields, row)
+            }
+            fn read_part(
+                &self,
+                index: usize,
+                field: usize,
+                start: usize,
+                into: &mut [u8],
+                stop: Option<&AtomicBool>,
+            ) -> Result<()> {
+                (**self).read_part(index, field, start, into, stop)
             }
             fn population(&self) -> Population {
                 (**self).population()

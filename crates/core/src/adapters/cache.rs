@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::pool::Pool;
+use crate::source::read_part_of_all;
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
     RowBuffer, Schema, Source,
@@ -143,6 +144,22 @@ impl<S: Source> Source for Cache<S> {
             // A part of a sample is not kept.
             None => self.source.read_fields(index, fields, row),
         }
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        let kept = self.place(index).and_then(OnceLock::get);
+        if kept.is_some_and(|kept| kept.index == index) {
+            return read_part_of_all(self, index, field, start, into, stop);
+        }
+        // A part of a sample is not kept.
+        self.source.read_part(index, field, start, into, stop)
     }
 
     fn population(&self) -> Population {

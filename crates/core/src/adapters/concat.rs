@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{quoted, shortened};
 use crate::{
@@ -95,6 +96,18 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         self.at(index, |source, at| source.read_fields(at, fields, row))
+            .map_err(|e| e.with_index(index))
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        self.at(index, |source, at| source.read_part(at, field, start, into, stop))
             .map_err(|e| e.with_index(index))
     }
 

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 
 use super::concat::check_schema;
 use crate::succession::Succession;
@@ -79,6 +80,19 @@ impl<S: Source> Source for ConcatMany<S> {
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         let (source, at) = self.at(index);
         source.read_fields(at, fields, row).map_err(|error| error.with_index(index))
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        let (source, at) = self.at(index);
+        let read = source.read_part(at, field, start, into, stop);
+        read.map_err(|error| error.with_index(index))
     }
 
     fn population(&self) -> Population {

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 
 use crate::field_index;
 use crate::{
@@ -52,6 +53,18 @@ impl<S: Source> Source for Rename<S> {
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         self.source.read_fields(index, fields, row).map_err(|error| self.renamed(error))
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        let read = self.source.read_part(index, field, start, into, stop);
+        read.map_err(|error| self.renamed(error))
     }
 
     fn population(&self) -> Population {

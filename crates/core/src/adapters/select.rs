@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 
 use crate::field_index;
 use crate::{
@@ -48,6 +49,17 @@ impl<S: Source> Source for Select<S> {
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         let fields: Vec<usize> = fields.iter().map(|&field| self.fields[field]).collect();
         self.source.read_fields(index, &fields, row)
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        self.source.read_part(index, self.fields[field], start, into, stop)
     }
 
     fn population(&self) -> Population {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Cache, Concat, Map, Rename, Select, Subset, Zip, split};
+use super::{Cache, Concat, Map, Packed, Rename, Select, Subset, Zip, split};
 use crate::field_index;
 use crate::{
     Error, ErrorKind, Field, FieldIndex, Result, Row, RowBuffer, RowView, Sample, Schema, Source,
@@ -288,6 +288,19 @@ pub trait SourceExt: Source {
         F: Fn(RowView<'_>, &mut Row<'_>) -> Result<()> + Send + Sync,
     {
         Map::new(self, schema, map)
+    }
+
+    /// The documents of this source in rows of `length` tokens, packed best-fit: [`Packed`], with what it
+    /// does by default. [`Packed::builder`] has options.
+    ///
+    /// # Errors
+    ///
+    /// As [`PackedBuilder::build`](crate::PackedBuilder::build).
+    fn pack(self, length: usize) -> Result<Packed<Self>>
+    where
+        Self: Sized,
+    {
+        Packed::builder(self, length).build()
     }
 
     /// Keeps samples in memory once they were read, up to `bytes` of them; what is kept is never

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
@@ -49,6 +50,18 @@ impl<S: Source> Source for Subset<S> {
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         let at = self.indices[index];
         self.source.read_fields(at, fields, row).map_err(|error| error.with_index(index))
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        let read = self.source.read_part(self.indices[index], field, start, into, stop);
+        read.map_err(|error| error.with_index(index))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
@@ -76,6 +77,20 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
             at += run.len();
         }
         Ok(())
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        match field.checked_sub(self.first.schema().fields().len()) {
+            None => self.first.read_part(index, field, start, into, stop),
+            Some(field) => self.second.read_part(index, field, start, into, stop),
+        }
     }
 
     /// That of the first source, unless only the second has parts.

@@ -145,6 +145,16 @@ macro_rules! door_to_folders {
             ) -> crate::Result<()> {
                 self.0.read_fields(index, fields, row)
             }
+            fn read_part(
+                &self,
+                index: usize,
+                field: usize,
+                start: usize,
+                into: &mut [u8],
+                stop: Option<&std::sync::atomic::AtomicBool>,
+            ) -> crate::Result<()> {
+                self.0.read_part(index, field, start, into, stop)
+            }
             fn name(&self, index: usize) -> std::borrow::Cow<'_, str> {
                 self.0.name(index)
             }

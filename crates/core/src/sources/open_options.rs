@@ -4,7 +4,7 @@ use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
 use super::format::Format;
 use super::{find, found::Found, mds, npy_shards, token_files};
-use crate::{Result, RowDType, Source};
+use crate::{DocumentsBy, Result, RowDType, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy` or `.npz` file, a folder of `.npy` or `.npz` files, of
 /// pictures, of one folder per class, or of pairs in `input/` and `output/`; or shards, which are
@@ -45,6 +45,7 @@ pub struct OpenOptions {
     pub(super) fields: Vec<String>,
     pub(super) is_stacked: bool,
     pub(super) tokens: Option<(RowDType, usize)>,
+    pub(super) documents: Option<DocumentsBy>,
     pub(super) table: Option<PathBuf>,
 }
 
@@ -109,6 +110,18 @@ impl OpenOptions {
         self.tokens
     }
 
+    /// Reads files of tokens as documents instead of windows; the length of [`tokens`](Self::tokens) then
+    /// counts for nothing. Files that do not say what their tokens are need both.
+    pub fn documents(mut self, by: DocumentsBy) -> Self {
+        self.documents = Some(by);
+        self
+    }
+
+    /// What tells documents from one another, if [`documents`](Self::documents) told it.
+    pub fn of_documents(&self) -> Option<DocumentsBy> {
+        self.documents
+    }
+
     /// Adds the columns of a table of labels, whose rows name the files: [`Table`](crate::Table). A folder of
     /// pictures with a `metadata.jsonl` or `metadata.csv` has that one without being asked.
     pub fn table(mut self, path: impl Into<PathBuf>) -> Self {
@@ -146,6 +159,7 @@ impl OpenOptions {
             (!self.fields.is_empty(), ".fields(..)"),
             (self.is_stacked, ".stacked()"),
             (self.tokens.is_some(), ".tokens(..)"),
+            (self.documents.is_some(), ".documents(..)"),
             (self.table.is_some(), ".table(..)"),
         ];
         given.into_iter().filter_map(|(is_given, option)| is_given.then_some(option))

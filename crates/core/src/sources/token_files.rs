@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::format::{Folder, Format};
 use super::shards::Shards;
@@ -10,6 +11,7 @@ use super::token_shard::{TokenFormat, TokenShard};
 use super::token_type::TokenType;
 use super::token_windows::{Tail, Windows};
 use crate::files::{Limits, held_max, reserve};
+use crate::source::no_part;
 use crate::succession::Succession;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, RowDType,
@@ -20,16 +22,18 @@ pub(super) static FORMAT: Format = Format {
     extensions: &["bin", "tokens"],
     of: " of tokens",
     folder: Folder::Anything,
-    options: &[".tokens(..)"],
+    options: &[".tokens(..)", ".documents(..)"],
     open,
 };
 
 fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
     let mut builder = TokenFiles::builder(files_of(shards)?).limits(limits);
     builder.assumed = None;
-    let builder = match shards.options().tokens {
-        Some((dtype, length)) => builder.dtype(dtype).length(length),
-        None => builder,
+    let builder = match (shards.options().tokens, shards.options().documents) {
+        (Some((dtype, _)), Some(by)) => builder.dtype(dtype).documents(by),
+        (Some((dtype, length)), None) => builder.dtype(dtype).length(length),
+        (None, Some(by)) => builder.documents(by),
+        (None, None) => builder,
     };
     Ok(Box::new(builder.open()?))
 }
@@ -434,7 +438,7 @@ impl TokenFiles {
         let tokens = self.tokens_of(index);
         let width = self.stored.bytes();
         with_memory(tokens.len() * width, |stored| {
-            self.read_stored(tokens.clone(), stored, row)?;
+            self.read_stored(tokens.clone(), stored, &row.stop_flag())?;
             self.check(&tokens, stored)?;
             let shared = tokens.len().saturating_sub(self.beyond);
             for (at, position) in fields.enumerate() {
@@ -451,8 +455,12 @@ impl TokenFiles {
         .map_err(|error| error.with_index(index))
     }
 
-    fn read_stored(&self, tokens: Range<usize>, stored: &mut [u8], row: &Row<'_>) -> Result<()> {
-        let is_stopped = row.stop_flag();
+    fn read_stored(
+        &self,
+        tokens: Range<usize>,
+        stored: &mut [u8],
+        is_stopped: &impl Fn() -> bool,
+    ) -> Result<()> {
         let mut rest = stored;
         self.visit_parts(tokens, |shard, own| {
             if is_stopped() {
@@ -461,7 +469,7 @@ impl TokenFiles {
             let (part, after) =
                 std::mem::take(&mut rest).split_at_mut(own.len() * self.stored.bytes());
             rest = after;
-            shard.file.read(&is_stopped, |file| shard.read(file, own.clone(), part))
+            shard.file.read(is_stopped, |file| shard.read(file, own.clone(), part))
         })
     }
 
@@ -532,6 +540,36 @@ impl Source for TokenFiles {
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         self.read_some(index, fields.iter().copied(), row)
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        let (all, declared) = (self.tokens_of(index), &self.schema.fields()[field]);
+        let shared = all.len().saturating_sub(self.beyond);
+        let (size, width) = (declared.dtype().size(), self.stored.bytes());
+        let end = start.saturating_add(into.len() / size);
+        if end > shared {
+            return Err(
+                no_part(declared, shared * size, start * size, into.len()).with_index(index)
+            );
+        }
+        // Targets are one token further on, if there are any.
+        let shift = all.start + if field == 0 { 0 } else { all.len() - shared };
+        let tokens = shift + start..shift + end;
+        with_memory(tokens.len() * width, |stored| {
+            self.read_stored(tokens.clone(), stored, &is_stopped)?;
+            self.check(&tokens, stored)?;
+            self.stored.write_bytes(stored, declared.dtype(), into);
+            Ok(())
+        })
+        .map_err(|error| error.with_index(index))
     }
 
     /// The file in which the sample begins, and its tokens there.

@@ -123,6 +123,34 @@ impl TokenType {
         }
         of_type!(self, write)
     }
+
+    /// Writes the `stored` tokens, which are allowed, as the bytes of as many of `dtype`, `u32` or `i64`.
+    pub(super) fn write_bytes(self, stored: &[u8], dtype: RowDType, into: &mut [u8]) {
+        macro_rules! write {
+            ($token:ty) => {
+                match dtype {
+                    RowDType::I64 => {
+                        let wide = |bytes| (<$token>::from_le_bytes(bytes) as i64).to_ne_bytes();
+                        convert(stored, into, wide)
+                    }
+                    _ => {
+                        let wide = |bytes| (<$token>::from_le_bytes(bytes) as u32).to_ne_bytes();
+                        convert(stored, into, wide)
+                    }
+                }
+            };
+        }
+        of_type!(self, write)
+    }
+}
+
+fn convert<const N: usize, const M: usize>(
+    stored: &[u8],
+    into: &mut [u8],
+    convert: impl Fn([u8; N]) -> [u8; M],
+) {
+    let ((tokens, _), (into, _)) = (stored.as_chunks::<N>(), into.as_chunks_mut::<M>());
+    into.iter_mut().zip(tokens).for_each(|(to, token)| *to = convert(*token));
 }
 
 /// Tokens between two looks at whether a document ends.

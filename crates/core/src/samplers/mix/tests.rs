@@ -104,7 +104,7 @@ fn stream(mix: &Mix, population: &Population, seed: u64, epochs: u64) -> Vec<usi
     epochs.concat()
 }
 
-/// SampleLengths and weights of parts, of which the first always has some.
+/// Lengths and weights of parts, of which the first always has some.
 fn parts() -> impl Strategy<Value = (Vec<usize>, Vec<f64>)> {
     let weight = prop_oneof![
         1 => Just(0.0),
