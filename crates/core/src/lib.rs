@@ -65,7 +65,7 @@ pub use rows::{
 };
 pub use sample::Sample;
 pub use sample_lengths::SampleLengths;
-pub use sampler::{Order, Sampler};
+pub use sampler::{Order, PartShare, Sampler};
 pub use samplers::{Mix, Sequential, Shuffle, SubsetSampler, Until, Weighted, WithReplacement};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;

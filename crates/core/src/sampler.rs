@@ -36,6 +36,29 @@ pub trait Sampler: Send + Sync {
         let _ = population;
         0
     }
+
+    /// What is asked of each part of `population` at position `position` of epoch `epoch`, and how often
+    /// each was seen before it: for reports. `None` for a sampler that does not choose by parts, which is
+    /// the default.
+    fn shares(
+        &self,
+        population: &Population,
+        epoch: u64,
+        position: usize,
+    ) -> Option<Vec<PartShare>> {
+        let _ = (population, epoch, position);
+        None
+    }
+}
+
+/// What a sampler that chooses by parts means to give of one of them, at one position of a training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartShare {
+    /// The share of the samples that are of this part, from 0 to 1.
+    pub asked: f64,
+    /// How often the part was seen before, over all epochs: 1.5 where it was seen wholly, and half of it
+    /// once more.
+    pub seen: f64,
 }
 
 /// One epoch as a function from position to sample index, computable at any position without the
@@ -77,6 +100,9 @@ macro_rules! forward_sampler {
             }
             fn order_bytes(&self, population: &Population) -> usize {
                 (**self).order_bytes(population)
+            }
+            fn shares(&self, population: &Population, epoch: u64, position: usize) -> Option<Vec<PartShare>> {
+                (**self).shares(population, epoch, position)
             }
         })*
     };

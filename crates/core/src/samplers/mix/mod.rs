@@ -1,6 +1,7 @@
 //! Mixtures: parts of a source by weight. `period` spreads the turns of the parts, `schedule` says which
-//! turn a position is, and `order` which sample.
+//! turn a position is, and `order` which sample, by the permutations of `ciphers`.
 
+mod ciphers;
 mod order;
 mod period;
 mod schedule;
@@ -12,7 +13,8 @@ use self::order::MixOrder;
 use self::period::{Period, whole_counts};
 use self::schedule::Schedule;
 use crate::{
-    ConcatMany, Error, ErrorKind, Fingerprint, Order, Population, Result, Sampler, Source, concat,
+    ConcatMany, Error, ErrorKind, Fingerprint, Order, PartShare, Population, Result, Sampler,
+    Source, concat,
 };
 
 /// The parts of a concatenation mixed by weight, each in an order and in epochs of its own.
@@ -274,6 +276,21 @@ impl Sampler for Mix {
 
     fn order_bytes(&self, population: &Population) -> usize {
         self.schedule(population).map_or(0, |schedule| schedule.bytes())
+    }
+
+    /// With [`Until::EachOnce`] the shares are those until the first part ends.
+    fn shares(
+        &self,
+        population: &Population,
+        epoch: u64,
+        position: usize,
+    ) -> Option<Vec<PartShare>> {
+        let schedule = self.schedule(population).ok()?;
+        let at = schedule.start_of(epoch) + position as u128;
+        let asked = Self::shares(self, u64::try_from(at).unwrap_or(u64::MAX));
+        let seen = schedule.seen(epoch, position);
+        let share = |(asked, seen)| PartShare { asked, seen };
+        Some(asked.into_iter().zip(seen).map(share).collect())
     }
 }
 

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::ciphers::Ciphers;
 use super::period::Period;
 use super::schedule::{Piece, Schedule};
-use crate::permutation::Feistel;
-use crate::{Error, ErrorKind, Key, Order, Population, Purpose, Result, Stream};
+use crate::{Error, ErrorKind, Key, Order, Population, Result};
 
 /// One epoch of a mixture.
 #[derive(Debug)]
@@ -12,8 +12,7 @@ pub(super) struct MixOrder {
     schedule: Arc<Schedule>,
     /// The pieces that this epoch has positions of.
     spans: Vec<Span>,
-    seed: u64,
-    stream: u64,
+    ciphers: Ciphers,
     /// One for each part that has a sampler.
     sampled: Vec<Option<Sampled>>,
     repeats: bool,
@@ -21,19 +20,19 @@ pub(super) struct MixOrder {
 
 /// Positions of this epoch from `first` on, up to the next span.
 #[derive(Debug)]
-struct Span {
+pub(super) struct Span {
     first: usize,
     /// Where in the period the first one is.
     phase: u64,
     period: Arc<Period>,
     /// Where each part is at the beginning of that period.
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
 }
 
 /// A position of an epoch of a part.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    epoch: u64,
+pub(super) struct Place {
+    pub(super) epoch: u64,
     position: u64,
 }
 
@@ -57,6 +56,14 @@ impl Span {
         }
     }
 
+    /// The epoch that `part` has reached at most by the end of the `len` positions of the epoch.
+    pub(super) fn last_epoch_of(&self, part: usize, len: usize, schedule: &Schedule) -> u64 {
+        let turns = (len - self.first.min(len)) as u64 + self.phase;
+        let rounds = turns / self.period.len() as u64 + 1;
+        let had = rounds * self.period.count(part) as u64 + self.places[part].position;
+        self.places[part].epoch.wrapping_add(had / schedule.parts[part].len.max(1))
+    }
+
     /// Which part is at `position` of the epoch, and where in the part's own epochs.
     #[inline]
     fn at(&self, position: usize, schedule: &Schedule) -> (usize, Place) {
@@ -74,13 +81,11 @@ impl Span {
 impl MixOrder {
     pub(super) fn new(schedule: Arc<Schedule>, seed: u64, epoch: u64) -> Result<Self> {
         let len = schedule.len as u128;
-        let first = if schedule.renews { 0 } else { u128::from(epoch) * len };
-        let pieces = &schedule.pieces;
-        let is_before = |piece: &Piece, position: u128| u128::from(piece.start) < position;
+        let first = schedule.start_of(epoch);
         // The one that the first position is in, and those that begin within the epoch.
-        let begin = pieces.partition_point(|piece| is_before(piece, first + 1)) - 1;
-        let end = pieces.partition_point(|piece| is_before(piece, first + len)).max(begin + 1);
-        let spans: Vec<Span> = pieces[begin..end]
+        let begin = schedule.piece_at(first);
+        let end = schedule.piece_at(first + len.max(1) - 1) + 1;
+        let spans: Vec<Span> = schedule.pieces[begin..end]
             .iter()
             .map(|piece| Span::new(piece, &schedule, first, epoch))
             .collect();
@@ -88,8 +93,8 @@ impl MixOrder {
             .map(|part| Sampled::new(&schedule, part, seed, &spans))
             .collect::<Result<Vec<_>>>()?;
         let repeats = !schedule.renews || sampled.iter().flatten().any(|part| part.repeats);
-        let stream = u64::from(Stream::new("mix", 0, Purpose::Order).word());
-        Ok(Self { schedule, spans, seed, stream, sampled, repeats })
+        let ciphers = Ciphers::new(&schedule, seed, &spans);
+        Ok(Self { schedule, spans, ciphers, sampled, repeats })
     }
 
     #[inline]
@@ -113,10 +118,8 @@ impl Order for MixOrder {
         let within = match &self.sampled[part] {
             Some(sampled) => sampled.index(place),
             None => {
-                // A table would be exactly uniform, but costs 4 bytes per sample of every part.
-                let key = Key::new(self.seed, place.epoch).at(part as u64);
                 let len = samples.len() as u64;
-                Feistel::new(len, key.bits() ^ self.stream).permute(place.position) as usize
+                self.ciphers.permute(part, len, place.epoch, place.position) as usize
             }
         };
         samples.start + within

@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::ciphers::Ciphers;
 use super::period::{Period, whole_counts};
 use super::{Mix, Until};
 use crate::{Error, ErrorKind, Population, Result, Sampler};
@@ -38,11 +39,11 @@ pub(super) struct Piece {
 
 impl Piece {
     /// The turns that `part` had before `position`, which is in this piece.
-    fn had_before(&self, part: usize, position: u64) -> u64 {
-        let (at, len) = (position - self.start, self.period.len() as u64);
-        let count = self.period.count(part) as u64;
-        let begun = self.period.count_before(part, (at % len) as usize) as u64;
-        self.had[part] + at / len * count + begun
+    fn had_before(&self, part: usize, position: u128) -> u128 {
+        let (at, len) = (position - u128::from(self.start), self.period.len() as u128);
+        let count = self.period.count(part) as u128;
+        let begun = self.period.count_before(part, (at % len) as usize) as u128;
+        u128::from(self.had[part]) + at / len * count + begun
     }
 
     /// Where `part` has its turn `ordinal`, if this piece went on for ever; `None` where it has none, or
@@ -57,7 +58,8 @@ impl Piece {
 
     /// The piece after this one, from `start` on.
     fn then(&self, start: u64, period: Arc<Period>) -> Self {
-        let had = (0..self.had.len()).map(|part| self.had_before(part, start)).collect();
+        let had = |part| self.had_before(part, u128::from(start)) as u64;
+        let had = (0..self.had.len()).map(had).collect();
         Self { start, period, had }
     }
 }
@@ -80,6 +82,28 @@ impl Schedule {
             }
         };
         Ok(schedule)
+    }
+
+    /// Where epoch `epoch` begins, counted over all epochs whose positions follow each other.
+    pub(super) fn start_of(&self, epoch: u64) -> u128 {
+        if self.renews { 0 } else { u128::from(epoch) * self.len as u128 }
+    }
+
+    /// The piece that a position is in, counted from [`start_of`](Self::start_of) epoch 0.
+    pub(super) fn piece_at(&self, position: u128) -> usize {
+        self.pieces.partition_point(|piece| u128::from(piece.start) <= position) - 1
+    }
+
+    /// How often each part was seen before position `position` of epoch `epoch`.
+    pub(super) fn seen(&self, epoch: u64, position: usize) -> Vec<f64> {
+        let at = self.start_of(epoch) + position as u128;
+        let piece = &self.pieces[self.piece_at(at)];
+        let seen = |(number, part): (usize, &Part)| {
+            let comes = part.len > 0 && self.pieces[0].period.count(number) > 0;
+            let before = if self.renews && comes { epoch as f64 } else { 0.0 };
+            before + piece.had_before(number, at) as f64 / part.len.max(1) as f64
+        };
+        self.parts.iter().enumerate().map(seen).collect()
     }
 
     fn epoch_len(&self, mix: &Mix) -> Result<u64> {
@@ -125,7 +149,9 @@ impl Schedule {
             Some(sampler) => 2 * sampler.order_bytes(&Population::of(part.samples.len())),
             None => 0,
         };
-        self.pieces.iter().map(tables).sum::<usize>() + self.parts.iter().map(orders).sum::<usize>()
+        self.pieces.iter().map(tables).sum::<usize>()
+            + self.parts.iter().map(orders).sum::<usize>()
+            + Ciphers::bytes_for(self)
     }
 }
 

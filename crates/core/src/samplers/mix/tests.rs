@@ -239,6 +239,53 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn how_often_a_part_was_seen_is_what_counting_gives(
+        (lens, weights) in parts(),
+        later in 1u64..60,
+        samples in 1usize..50,
+        once in any::<bool>(),
+    ) {
+        let mut turned = weights.clone();
+        turned.rotate_left(1);
+        let mix = Mix::new(&weights).unwrap();
+        let mix = match once {
+            true => mix.until(Until::EachOnce),
+            false => mix.then_at(later, &turned).unwrap().until(Until::Samples(samples)),
+        };
+        let population = population(&lens);
+        let len = mix.len(&population).unwrap();
+        let found = stream(&mix, &population, 2, 3);
+        let mut had = vec![0u32; lens.len()];
+        for (at, index) in found.iter().enumerate() {
+            let shares = Sampler::shares(&mix, &population, (at / len) as u64, at % len).unwrap();
+            for (part, share) in shares.iter().enumerate() {
+                let seen = f64::from(had[part]) / lens[part] as f64;
+                prop_assert!((share.seen - seen).abs() < 1e-9, "part {part} at {at}: {share:?}, {seen}");
+            }
+            let asked = mix.shares(if once { 0 } else { at as u64 });
+            prop_assert_eq!(shares.iter().map(|share| share.asked).collect::<Vec<_>>(), asked);
+            had[population.part_of(*index)] += 1;
+        }
+    }
+}
+
+#[test]
+fn an_epoch_far_away_is_where_its_neighbours_end_and_begin() {
+    let population = population(&[30, 7]);
+    let mix = Mix::new(&[3.0, 1.0]).unwrap().until(Until::Samples(50));
+    for epoch in [1 << 40, u64::MAX - 1] {
+        let shares = |epoch, at| Sampler::shares(&mix, &population, epoch, at).unwrap();
+        let (end, begin) = (shares(epoch, 50), shares(epoch + 1, 0));
+        assert_eq!(end, begin);
+        let order = mix.order(&population, 1, epoch).unwrap();
+        assert!((0..50).all(|at| order.index(at) < 37));
+    }
+}
+
 #[test]
 fn it_conforms() {
     let population = population(&[30, 7, 0, 55]);
