@@ -56,7 +56,7 @@ pub use tallow_core::{
     ImageFoldersBuilder, Key, LastBatch, Limits, Location, Longer, MAX_RANK, Map as SourceMap, Mds,
     MdsBuilder, Memory, Mix, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
     NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation,
-    PackStats, Packed, PackedBuilder, Packing, Picture, Population, Purpose, Rename,
+    PackStats, Packed, PackedBuilder, Packing, PartShare, Picture, Population, Purpose, Rename,
     Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder,
     Sample, SampleLengths, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt,
     Stream, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar, TarBuilder, TarContent,
@@ -65,9 +65,9 @@ pub use tallow_core::{
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
-    ErrorKind, Fault, FieldStatistics, FreedMemory, Lengths, Loader, LoaderBuilder, OnError, Plan,
-    Report, Result, RowChain, RowReader, Search, Settings, Stage, State, Statistics,
-    StatisticsBuilder, Step, Waits, Workers, keep_freed_memory,
+    ErrorKind, Fault, FieldStatistics, FreedMemory, Lengths, Loader, LoaderBuilder, OnError,
+    PartReport, Plan, Report, Result, RowChain, RowReader, Search, Settings, Stage, State,
+    Statistics, StatisticsBuilder, Step, Waits, Workers, keep_freed_memory,
 };
 pub use tallow_transforms::{
     Affine, AugMix, Augment, Border, BoxFormat, CutMix, Described, Elastic, EraseValue, Fields,

@@ -6,7 +6,7 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use tallow_core::{BatchRows, Source};
+use tallow_core::{BatchRows, Population, Source};
 
 use crate::policy::Fault;
 use crate::slabs::RowSamples;
@@ -49,6 +49,7 @@ pub struct Batch {
     pub(crate) faults: Vec<Fault>,
     pub(crate) state: State,
     pub(crate) source: Arc<dyn Source>,
+    pub(crate) population: Population,
 }
 
 impl Batch {
@@ -131,6 +132,31 @@ impl Batch {
     /// batch that is kept keeps the source.
     pub fn names(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
         self.indices().iter().map(|&index| self.source.name(index))
+    }
+
+    /// Which source of a concatenation the sample of each row that holds one is of: which data set of a
+    /// mixture. 0 throughout for any other source. As [`names`](Self::names) these cost nothing where
+    /// nobody asks.
+    ///
+    /// ```
+    /// # use candle_core::{Device, Tensor};
+    /// # use tallow_core::{Memory, Mix};
+    /// # use tallow_loader::Loader;
+    /// # let tokens = |len| Memory::new([("tokens", Tensor::arange(0i64, len, &Device::Cpu)?)]);
+    /// # let (web, code) = (tokens(600)?, tokens(100)?);
+    /// let (source, mix) = Mix::weighted([(web, 3.0), (code, 1.0)])?;
+    /// let loader = Loader::builder(source).sampler(mix).batch_size(4).build()?;
+    /// let batch = loader.epoch(0).next().unwrap()?;
+    /// assert_eq!(batch.parts().collect::<Vec<_>>(), [0, 0, 1, 0]);
+    /// // As a tensor, for a loss by part.
+    /// let parts = Tensor::from_iter(batch.parts().map(|part| part as i64), &Device::Cpu)?;
+    /// # assert_eq!(parts.to_vec1::<i64>()?, [0, 0, 1, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A closure of [`map_batch`](crate::LoaderBuilder::map_batch) may [`set`](Self::set) them as a field.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.indices().iter().map(|&index| self.population.part_of(index))
     }
 
     /// The position in the epoch of each row that holds a sample.

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tallow_core::LastBatch;
+use tallow_core::{LastBatch, PartShare};
 
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
 use crate::delivery::{Course, Next, Overdue};
 use crate::lock::lock;
+use crate::part_report::PartReport;
 use crate::plan::{Plan, cores};
 use crate::policy::{Fault, OnError};
 use crate::report::{Report, WaitShares};
@@ -93,6 +94,7 @@ impl Consumer {
         }
         let inline = if plan.workers == 0 { Some(filler.pipeline.scratch()?) } else { None };
         let next = BatchId { epoch: 0, number: 0 };
+        let parts = PartReport::counted(&filler.delivery.course.population);
         Ok(Self {
             plan,
             filler: Arc::new(filler),
@@ -102,7 +104,7 @@ impl Consumer {
             stall_timeout,
             received: Mutex::new(Received { next, errors: 0, resumed: false }),
             inline: Mutex::new(inline),
-            stats: Mutex::new(Stats::new()),
+            stats: Mutex::new(Stats::new(parts)),
             epoch_begun: Mutex::default(),
             governor: governor.map(Mutex::new),
         })
@@ -314,6 +316,7 @@ impl Consumer {
             faults,
             state: self.state(),
             source: self.filler.pipeline.source().clone(),
+            population: course.population.clone(),
         };
         let hand_over = started.elapsed();
         if !self.maps.is_empty() {
@@ -436,6 +439,9 @@ impl Consumer {
         let delivery = &self.filler.delivery;
         let times = delivery.worker_times();
         let spent = |stage| Duration::from_nanos(times[stage as usize]);
+        let population = &self.course().population;
+        // Before the statistics are locked: this locks where the consumer is, and others lock that first.
+        let shares = self.shares();
         let stats = lock(&self.stats);
         let [copies, kernels] = delivery.course.store.work();
         let readiness = delivery.readiness();
@@ -460,7 +466,17 @@ impl Consumer {
             cores: cores(),
             copies,
             kernels,
+            parts: PartReport::all(population, &stats.parts, shares.as_deref()),
         }
+    }
+
+    /// What the sampler asks of each part after the last batch that was delivered.
+    fn shares(&self) -> Option<Vec<PartShare>> {
+        let Course { sampler, population, .. } = self.course();
+        let BatchId { epoch, number } = self.next_id();
+        let position = number.saturating_mul(self.plan.batch_size).min(self.plan.positions);
+        let has_parts = PartReport::counted(population) > 0;
+        has_parts.then(|| sampler.shares(population, epoch, position))?
     }
 
     /// The first batch of an epoch is about to be waited for: its report begins.

@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use crate::part_report::{self, PartReport};
 use crate::stages::{Stage, WorkerTimes};
 
 /// Where the time of a loader went, and which stage limits its throughput.
@@ -49,6 +50,9 @@ pub struct Report {
     /// The work that makes tensors of slabs there, on a stream of the loader: kernels, or copies
     /// within the device. The bytes are those of raw rows, plans and tensors, each once.
     pub kernels: DeviceWork,
+    /// What was delivered of each part of a concatenation, in their order: of each data set of a
+    /// [`Mix`](tallow_core::Mix). Empty for any other source, and for more than 1024 parts.
+    pub parts: Vec<PartReport>,
 }
 
 /// The consumer's waits for slabs, by what the workers did meanwhile.
@@ -205,6 +209,7 @@ impl Report {
             cores: self.cores,
             copies: self.copies.since(before.copies),
             kernels: self.kernels.since(before.kernels),
+            parts: PartReport::since(&self.parts, &before.parts),
         }
     }
 
@@ -363,6 +368,7 @@ impl fmt::Display for Report {
             write!(f, "{stage} {:.1}%  ", share(time, of_workers) * 100.0)?;
         }
         writeln!(f, "(of their time; {:.1}% of the batches were ready)", self.ready_share * 100.0)?;
+        part_report::write(f, &self.parts)?;
         write!(f, "limit     {}", self.advice())
     }
 }

@@ -21,10 +21,13 @@ pub(crate) struct Stats {
     pub(crate) errors: u64,
     pub(crate) faults: u64,
     pub(crate) waits: Histogram,
+    /// Samples of each part of a concatenation; empty for any other source.
+    pub(crate) parts: Vec<u64>,
 }
 
 impl Stats {
-    pub(crate) fn new() -> Self {
+    /// Nothing yet, of so many parts.
+    pub(crate) fn new(parts: usize) -> Self {
         Self {
             wall: Duration::ZERO,
             taken: None,
@@ -38,6 +41,7 @@ impl Stats {
             errors: 0,
             faults: 0,
             waits: Histogram::new(),
+            parts: vec![0; parts],
         }
     }
 
@@ -47,6 +51,9 @@ impl Stats {
         self.samples += batch.len() as u64;
         self.bytes += bytes as u64;
         self.faults += batch.faults().len() as u64;
+        if !self.parts.is_empty() {
+            batch.parts().for_each(|part| self.parts[part] += 1);
+        }
         self.hand_over += hand_over;
     }
 
