@@ -8,6 +8,7 @@ use tallow::{Augment, Layout};
 
 use super::fields::{AugmentArgs, FieldArgs};
 use super::load::{LoadArgs, Workers, parse_pad};
+use super::mix::{MixArgs, StepsArg};
 use super::numbers::{parse_positive, parse_share, parse_size, parse_step};
 use super::output::{HtmlArgs, JsonArgs};
 use super::shape::ShapeArg;
@@ -90,6 +91,8 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) mix: MixArgs,
     /// Also write a PNG of the first samples, with a row of pictures for each field of images
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) png: Option<PathBuf>,
@@ -189,6 +192,11 @@ pub(crate) struct RunArgs {
     #[arg(help_heading = "Measuring")]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
+    /// Load these batches instead, counted over all epochs: the first N, or those from A up to B, as a
+    /// training does that is measured in steps
+    #[arg(help_heading = "Measuring", long, value_name = "N|A..B")]
+    #[arg(conflicts_with_all = ["epochs", "first_epoch", "start_batch", "ceiling", "cold"])]
+    pub(crate) steps: Option<StepsArg>,
     /// Also measure the most that this machine could do, in turns with the epochs: as many threads
     /// that open, read and close the same files in the same order and do nothing else
     #[arg(help_heading = "Measuring")]
@@ -339,6 +347,11 @@ pub(crate) struct DigestArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: u64,
+    /// Load these batches instead, counted over all epochs: the first N, or those from A up to B, as if
+    /// resumed at A
+    #[arg(help_heading = "Loading", long, value_name = "N|A..B")]
+    #[arg(conflicts_with_all = ["epochs", "first_epoch", "start_batch"])]
+    pub(crate) steps: Option<StepsArg>,
     /// First print one line per batch: epoch, batch, hash
     #[arg(long, help_heading = "Output")]
     pub(crate) per_batch: bool,

@@ -32,6 +32,7 @@ pub(super) const INSPECT_EXAMPLES: &str = "\
 Examples:
   bench-loader inspect DIR --png samples.png
   bench-loader inspect PHOTOS --means=2000
+  bench-loader inspect WEB CODE --weights 3,1
   bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
 
 pub(super) const CHECK_EXAMPLES: &str = "\
@@ -63,6 +64,7 @@ Examples:
   bench-loader run DIR --step-ms 20 --trace trace.json
   bench-loader run DIR --augment 'random_resized_crop(224) random_hflip normalize(imagenet)'
   bench-loader run DIR --augment 'mixup(0.2)' --one-hot target:10
+  bench-loader run WEB CODE --weights 3,1 --shuffle --steps 1000
   bench-loader run --field input=IMAGES --field boxes=BOXES --ragged boxes:0:50 --pad boxes:0 \\
       --augment 'random_resized_crop(224)' --boxes boxes:xyxy";
 
@@ -77,6 +79,7 @@ pub(super) const DIGEST_EXAMPLES: &str = "\
 Examples:
   bench-loader digest DIR --shuffle --seed 7 --epochs 2
   bench-loader digest DIR --augment 'random_crop(24) random_hflip' --workers 7
+  bench-loader digest WEB CODE --weights 3,1 --until each-once --steps 100..200
   bench-loader digest --field input=PHOTOS --field road=MASKS --augment 'hflip mask(road)'";
 
 pub(super) const EXPLAIN_EXAMPLES: &str = "\

@@ -78,9 +78,14 @@ fn value(arg: &Arg, matches: &ArgMatches) -> Value {
         }
         () => None,
     };
-    let mut words = matches.get_raw(id).into_iter().flatten();
+    let words: Vec<_> = matches.get_raw(id).into_iter().flatten().collect();
+    let mut words = words.into_iter();
     let text = |word: &std::ffi::OsStr| json!(word.to_string_lossy());
     match arg.get_action() {
+        // One SOURCE is a word, as it always was.
+        ArgAction::Append if arg.is_positional() && words.len() < 2 => {
+            words.next().map_or(Value::Null, text)
+        }
         ArgAction::Append => words.map(text).collect(),
         _ => typed.or_else(|| words.next().map(text)).unwrap_or(Value::Null),
     }

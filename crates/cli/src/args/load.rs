@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args as Flags, ValueEnum};
 use tallow::{LastBatch, OnError};
 
+use super::mix::MixArgs;
 use super::numbers::{parse_positive, parse_size};
 
 /// How samples are loaded.
@@ -61,6 +62,8 @@ pub(crate) struct LoadArgs {
     /// or 24GB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) resident: Option<usize>,
+    #[command(flatten)]
+    pub(crate) mix: MixArgs,
 }
 
 /// A number of worker threads.

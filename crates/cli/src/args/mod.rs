@@ -5,6 +5,7 @@ mod examples;
 mod fields;
 pub(crate) mod given;
 mod load;
+mod mix;
 mod numbers;
 mod output;
 mod shape;
@@ -30,6 +31,7 @@ use examples::{
 pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
 pub(crate) use load::{DeviceArg, Last, LoadArgs, Workers};
+pub(crate) use mix::{MixArgs, StepsArg, UntilArg, WeightsArg};
 pub(crate) use source::{Ragged, SourceArgs};
 
 use crate::terminal::style::Color;

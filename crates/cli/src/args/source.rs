@@ -18,10 +18,15 @@ pub(crate) struct SourceArgs {
     /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
     /// a .npz of arrays, or a folder of them with one for each sample; shards (.safetensors, .tar, .mds,
     /// .arrow): one, a folder of them, or a pattern in quotes, like 'train-{000..099}.tar'; .bin files of
-    /// tokens
-    #[arg(value_name = "SOURCE", required_unless_present = "fields", conflicts_with = "fields")]
+    /// tokens. Several with the same fields are one after the other
+    #[arg(
+        id = "source",
+        value_name = "SOURCE",
+        required_unless_present = "fields",
+        conflicts_with = "fields"
+    )]
     #[arg(value_hint = ValueHint::AnyPath)]
-    pub(crate) source: Option<PathBuf>,
+    pub(crate) sources: Vec<PathBuf>,
     /// Folder of .npy files or of pictures to read as the field NAME; repeat it to pair folders by file stem
     #[arg(long = "field", value_name = "NAME=FOLDER", value_parser = field_parser())]
     pub(crate) fields: Vec<(String, PathBuf)>,
@@ -53,12 +58,18 @@ pub(crate) struct SourceArgs {
     /// and pair them by the part that the star matches; can be repeated
     #[arg(long = "pattern", value_name = "FIELD:PATTERN", value_parser = parse_pattern)]
     pub(crate) patterns: Vec<(String, String)>,
+    /// Call the field OLD of each source that has it NEW; can be repeated
+    #[arg(long = "rename", value_name = "OLD=NEW", value_parser = parse_rename)]
+    pub(crate) renames: Vec<(String, String)>,
+    /// Take only the field NAME of each source, after --rename; repeat it for others, in their order
+    #[arg(long = "select", value_name = "NAME")]
+    pub(crate) selected: Vec<String>,
 }
 
 impl SourceArgs {
     /// The same options, quoted for a shell.
     pub(crate) fn command_line(&self) -> String {
-        let mut words: Vec<String> = self.source.iter().map(|path| shell::path(path)).collect();
+        let mut words: Vec<String> = self.sources.iter().map(|path| shell::path(path)).collect();
         let mut add = |option: &str, value: &OsStr| {
             words.extend([option.to_owned(), shell::quoted(value)]);
         };
@@ -81,6 +92,12 @@ impl SourceArgs {
         }
         if let Some((dtype, length)) = self.tokens {
             add("--tokens", format!("{dtype}:{length}").as_ref());
+        }
+        for (old, new) in &self.renames {
+            add("--rename", format!("{old}={new}").as_ref());
+        }
+        for name in &self.selected {
+            add("--select", name.as_ref());
         }
         words.extend(self.recursive.then(|| "--recursive".to_owned()));
         words.extend(self.stacked.then(|| "--stacked".to_owned()));
@@ -128,6 +145,16 @@ fn parse_pattern(text: &str) -> Result<(String, String), String> {
             Ok((field.to_owned(), pattern.to_owned()))
         }
         _ => Err("expected FIELD:PATTERN with one star, like target:*_mask".to_owned()),
+    }
+}
+
+/// Splits at the first `=`.
+fn parse_rename(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => {
+            Ok((old.to_owned(), new.to_owned()))
+        }
+        _ => Err("expected OLD=NEW, like text=tokens".to_owned()),
     }
 }
 

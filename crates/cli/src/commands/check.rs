@@ -13,8 +13,8 @@ use tallow::{
 use crate::args::{CheckArgs, Workers};
 use crate::data::extents;
 use crate::data::pixels::{Pixels, locate};
-use crate::data::place;
 use crate::data::shapes::{self, Spread};
+use crate::data::{place, places};
 use crate::machine::threads;
 use crate::report::{self, Problem, human, json};
 use crate::terminal::console::Console;
@@ -33,8 +33,19 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     };
     let report = report::Check::default();
     let mut check = Checker { threads, console, fields: Vec::new(), report };
-    match place::find(&args.source) {
-        Ok(found) => check.place(&found),
+    match places::find(&args.source) {
+        Ok(mut places) => {
+            let mut samples = 0;
+            for found in places.iter() {
+                check.place(found);
+                samples += std::mem::take(&mut check.report.samples);
+            }
+            check.report.samples = samples;
+            // What is wrong with single samples was told; that the sources do not fit together was not.
+            if places.only().is_none() && check.report.problems.is_empty() {
+                places.open(&args.source).err().iter().for_each(|error| check.problem(error));
+            }
+        }
         // What could be several things is for who typed it to say.
         Err(error) if error.kind() == SourceErrorKind::Config => return Err(error.into()),
         Err(error) => check.problem(&error),

@@ -92,8 +92,18 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     let mut outputs = Outputs::beside(&args.source);
     let page = args.page.html.as_ref().map(|path| outputs.open("--html", path)).transpose()?;
     let (found, opened) = plan::open(&args.source)?;
+    let Some(found) = found.only() else {
+        return Err(Failure::usage(
+            "compare takes one SOURCE, as other loaders read one; measure several with run",
+        ));
+    };
+    if !(args.source.renames.is_empty() && args.source.selected.is_empty()) {
+        return Err(Failure::usage(
+            "compare knows no --rename and no --select: others read files as they are",
+        ));
+    }
     let seed = u64::from(args.seed);
-    let mut work = Work::new(&found, &*opened.source, args.batch_size, workers, seed)?;
+    let mut work = Work::new(found, &*opened.source, args.batch_size, workers, seed)?;
     if let Some(chain) = &args.augment {
         let schema = opened.source.schema();
         let field = if work.pictures { &work.fields[0].name } else { &args.augment_field };
@@ -110,7 +120,7 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
     take_turns(&mut entrants, args.rounds, &progress);
     verify(&mut entrants, &work, &progress);
     progress.finish_and_clear();
-    let report = report(&found, &opened, &work, args, entrants);
+    let report = report(found, &opened, &work, args, entrants);
     if let Some(page) = page {
         page.write(&html::page(&report, &doctor::surroundings()).to_html())?;
         args.page.html.iter().for_each(|path| console.tell_written(path));

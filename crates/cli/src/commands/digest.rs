@@ -8,7 +8,7 @@ use tallow::candle;
 use tallow::{Batch, Batches};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::args::DigestArgs;
+use crate::args::{DigestArgs, StepsArg};
 use crate::data::rows::Rows;
 use crate::loading::{augment, plan};
 use crate::measure::device;
@@ -23,12 +23,17 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let augment = augment::of(&args.augment, opened.source.schema())?;
     let chain = augment.map(|augment| augment.chain);
     let loader = plan::build(opened.source, &args.load, &device, chain)?;
-    let epochs = plan::epochs(&args.load, args.epochs)?;
-    let batches = (loader.len() as u64).saturating_mul(args.epochs);
+    let (batches, count) = match args.steps {
+        Some(StepsArg { start, end }) => (loader.steps(start..end), end - start),
+        None => {
+            let epochs = plan::epochs(&args.load, args.epochs)?;
+            (loader.epochs(epochs), (loader.len() as u64).saturating_mul(args.epochs))
+        }
+    };
     let wanted = Wanted { per_batch: args.per_batch, per_sample: args.per_sample };
     // Lines and a progress bar would overwrite each other.
     let progress = match wanted {
-        Wanted { per_batch: false, per_sample: false } => console.progress("hashing", batches),
+        Wanted { per_batch: false, per_sample: false } => console.progress("hashing", count),
         _ => ProgressBar::hidden(),
     };
     let mut digester = Digester {
@@ -37,7 +42,6 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
         faults: Tally::default(),
         given_up: None,
     };
-    let batches = loader.epochs(epochs);
     if args.json {
         console.print_list("lines", |print| {
             digester.take(batches, &progress, &mut |line| print(&line.to_json()))?;

@@ -1,13 +1,16 @@
 //! `inspect`: what a data set holds, from names, sizes and a few samples.
 
-use tallow::{Dim, Field, Found, Layout, RowBuffer, Schema, Source, SourceError, SourceErrorKind};
+use std::ops;
 
-use crate::args::{InspectArgs, SourceArgs};
+use tallow::{
+    Dim, Field, Layout, PartShare, RowBuffer, Sampler, Schema, Source, SourceError, SourceErrorKind,
+};
+
+use crate::args::{InspectArgs, MixArgs, SourceArgs};
 use crate::data::extents;
 use crate::data::means;
 use crate::data::numbers::Range;
 use crate::data::pixels::{self, Pixels};
-use crate::data::place;
 use crate::data::shapes::{self, Spread};
 use crate::loading::plan;
 use crate::pictures::{contact, values};
@@ -37,8 +40,8 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         png.write(&picture.and_then(|picture| picture.to_png()).map_err(Failure::Failed)?)?;
         args.png.iter().for_each(|path| console.tell_written(path));
     }
-    let is_of_arrays = matches!(found, Found::Shards(_)) || !place::arrays(&found).is_empty();
-    let sizes = Sizes::of(source, is_of_arrays);
+    let mixed = mixed(&args.mix, source)?;
+    let sizes = Sizes::of(source, found.is_of_arrays());
     let name = |size: Option<(u64, usize)>| {
         size.map(|(bytes, index)| SampleSize { bytes, index, name: source.name(index).into() })
     };
@@ -60,10 +63,13 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     };
     looked_at.failed.retain(|error| !is_told(error));
     let problem = sizes.problem.as_ref().or(looked_at.failed.first());
+    let shares = mixed.as_ref().map(|(_, shares)| &shares[..]);
     let report = report::Inspect {
-        source: place::shown(&found),
+        source: found.shown(),
         schema: source.schema().clone(),
         samples: source.len(),
+        parts: report::Part::of_source(found.names(), &source.population(), shares),
+        epoch: mixed.map(|(epoch, _)| epoch),
         bytes: sizes.total,
         is_held: sizes.is_held,
         smallest: name(sizes.smallest),
@@ -85,19 +91,33 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         if let Some(path) = &args.png {
             writeln!(console.out(), "picture   {}", words::one_line(&path.display().to_string()))?;
         }
-        if let Some(next) = next(&report, &args.source) {
+        if let Some(next) = next(&report, &args.source, &args.mix) {
             writeln!(console.out(), "next      {} {next}", shell::program())?;
         }
     }
     Ok(())
 }
 
+/// The samples of an epoch of the mixture that the options ask for, and what it gives of each part by
+/// the end of the first one.
+fn mixed(args: &MixArgs, source: &dyn Source) -> Result<Option<(usize, Vec<PartShare>)>> {
+    let population = source.population();
+    let Some(mix) = plan::mix(args, &population, false)? else { return Ok(None) };
+    let epoch = mix.len(&population)?;
+    // What is asked for at the beginning; what was seen at the end.
+    let [first, last] = [0, epoch].map(|at| Sampler::shares(&mix, &population, 0, at));
+    let shares = first.into_iter().flatten().zip(last.into_iter().flatten());
+    let shares = shares.map(|(first, last)| PartShare { asked: first.asked, ..last });
+    Ok(Some((epoch, shares.collect())))
+}
+
 /// A command to go on with, unless the report has said what to do.
-fn next(report: &report::Inspect, source: &SourceArgs) -> Option<String> {
+fn next(report: &report::Inspect, source: &SourceArgs, mix: &MixArgs) -> Option<String> {
     let source = source.command_line();
     if report.unread > 0 {
         return Some(format!("check {source}"));
     }
+    let source = source + &mix.command_line();
     let is_ragged = |field: &&Field| field.dims().iter().any(|dim| !matches!(dim, Dim::Fixed(_)));
     let pad = |field: &Field| {
         let value = format!("{}:0", field.name());
@@ -143,14 +163,22 @@ impl Sizes {
         if is_held && extents.is_empty() {
             return this;
         }
-        // The rows of a file have equal sizes, so one tells the size of all.
-        if !extents.is_empty() && extents.iter().all(|extent| !extent.is_whole()) {
-            this.add(source, 0);
-            this.total = this.total.saturating_mul(source.len() as u64);
-            return this;
-        }
-        (0..source.len()).for_each(|index| this.add(source, index));
+        let population = source.population();
+        (0..population.parts()).for_each(|part| this.add_part(source, population.part(part)));
         this
+    }
+
+    /// Adds the samples of one source.
+    fn add_part(&mut self, source: &dyn Source, mut samples: ops::Range<usize>) {
+        let extents = extents::extents_of(source, samples.start);
+        if extents.is_empty() || extents.iter().any(|extent| extent.is_whole()) {
+            return samples.for_each(|index| self.add(source, index));
+        }
+        // The rows of a file have equal sizes, so one tells the size of all.
+        let before = std::mem::take(&mut self.total);
+        let len = samples.len() as u64;
+        samples.next().into_iter().for_each(|first| self.add(source, first));
+        self.total = self.total.saturating_mul(len).saturating_add(before);
     }
 
     fn add(&mut self, source: &dyn Source, index: usize) {

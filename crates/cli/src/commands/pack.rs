@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tallow::{Found, RowChain, Source};
+use tallow::{RowChain, Source};
 
 use crate::args::{PackArgs, PackFormat, Workers};
-use crate::data::{listing, place};
+use crate::data::listing;
+use crate::data::places::Places;
 use crate::loading::augment;
 use crate::loading::plan;
 use crate::machine::threads;
@@ -53,14 +54,14 @@ pub(crate) fn run(args: &PackArgs, console: &mut Console) -> Result {
     let verified = verify(&args.to, &format, &manifest, workers(args).max(1), &progress);
     progress.finish_and_clear();
     verified?;
-    let source = place::shown(&found);
+    let source = found.shown();
     Packed { args, source, format: &format, manifest, kept, took: started.elapsed() }.print(console)
 }
 
 /// The files of the source are not written over, and do not become samples twice.
-fn refuse_source(found: &Found, to: &Path) -> Result {
+fn refuse_source(found: &Places, to: &Path) -> Result {
     let Ok(to_place) = fs::canonicalize(to) else { return Ok(()) };
-    let files = found.files().unwrap_or_default();
+    let files = found.files();
     // Their folders, which are few.
     let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     let is_there =

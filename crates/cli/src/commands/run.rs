@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tallow::candle::Device;
-use tallow::{Augment, Found, Loader, OnError, Source};
+use tallow::{Augment, Loader, OnError, Source};
 
 use super::doctor;
-use crate::args::{LoadArgs, RunArgs, SourceArgs};
-use crate::data::place;
+use crate::args::{LoadArgs, RunArgs, SourceArgs, StepsArg};
+use crate::data::places::Places;
 use crate::loading::augment::{self, Augmentation};
 use crate::loading::{plan, settings};
 use crate::measure::cold::READ_AHEAD_BYTES;
@@ -46,19 +46,23 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let loader = plan::build(opened.source.clone(), &load, &device, chain.clone())?;
     let building = started.elapsed();
     let consumer = Consumer { device, step: args.step_ms };
-    let taker = Taker { consumer, load: &load, epochs: epochs(args), meter: meter(args) };
+    let steps = args.steps.map(StepsArg::range);
+    let (epochs, meter) = (epochs(args), meter(args));
+    let taker = Taker { consumer, load: &load, epochs, steps: steps.clone(), meter };
     let measured = measured(&taker, &loader, &opened.source, chain.clone(), args, console)?;
     let device = &taker.consumer.device;
     let [copies, kernels] = device_work(device, &measured.account)?;
     let Measured { meter, epochs, warm_up, rounds, cold, account } = measured;
     let report = report::Run {
-        source: place::shown(&found),
+        source: found.shown(),
         opening,
         building,
         schema: loader.schema().clone(),
         plan: loader.plan().clone(),
         augmented,
         epochs,
+        steps,
+        parts: report::Part::delivered(found.names(), &account),
         warm_up,
         meter,
         device: DeviceReport::of(args.load.device, device, loader.plan()),
@@ -164,10 +168,9 @@ fn device_work(_: &Device, _: &tallow::Report) -> Result<[Option<BesideCopy>; 2]
 }
 
 /// The command that puts the samples into few files, where each is a file of its own.
-fn pack(found: &Found, source: &SourceArgs) -> Option<String> {
-    let is_packed = matches!(found, Found::Shards(_)) || !place::arrays(found).is_empty();
+fn pack(places: &Places, source: &SourceArgs) -> Option<String> {
     let command = || format!("{} pack {} --to PACKED", shell::program(), source.command_line());
-    (!is_packed).then(command)
+    (!places.is_packed()).then(command)
 }
 
 /// Prints the report and what failed.

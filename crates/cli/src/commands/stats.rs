@@ -4,7 +4,6 @@ use tallow::{Statistics, StatisticsBuilder};
 
 use crate::args::{StatsArgs, Workers};
 use crate::commands::doctor;
-use crate::data::place;
 use crate::loading::{augment, plan};
 use crate::machine::threads;
 use crate::report::stats::{Stats, html, human, json};
@@ -33,7 +32,7 @@ pub(crate) fn run(args: &StatsArgs, console: &mut Console) -> Result {
     }
     let result = pass.run();
     progress.finish_and_clear();
-    let report = Stats { source: place::shown(&found), augmented, found: result? };
+    let report = Stats { source: found.shown(), augmented, found: result? };
     if args.output.json {
         console.print(json::stats(&report))?;
     } else {

@@ -1,10 +1,10 @@
 //! `tune`: finds the settings that load fastest within bounds, and says why.
 
-use tallow::{Auto, Found, Source};
+use tallow::{Auto, Source};
 
 use super::doctor;
 use crate::args::{LoadArgs, TuneArgs, Workers};
-use crate::data::place;
+use crate::data::places::Places;
 use crate::loading::{augment, plan, settings};
 use crate::measure::cold::Cached;
 use crate::measure::device::{self, Consumer};
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let device = device::open(args.load.device)?;
     let (found, opened) = plan::open(&args.source)?;
     let augment = augment::of(&args.augment, opened.source.schema())?;
-    let visits = visits(opened.source.len(), &args.load, args.load.first_epoch)?;
+    let visits = visits(&*opened.source, &args.load, args.load.first_epoch)?;
     let first = first_of(&*opened.source, visits.indices());
     let files = Cached::of(&*opened.source, first.iter().copied());
     if args.cold {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
 /// are in `files`.
 fn tuned(
     tuner: &Tuner<'_>,
-    of: &Found,
+    of: &Places,
     (files, first): (Option<&Cached>, &[usize]),
     args: &TuneArgs,
     console: &Console,
@@ -78,7 +78,7 @@ fn tuned(
     let loader = tuner.build(found)?;
     let pinned = (!are_defaults).then_some(loader.plan());
     Ok(report::Tune {
-        source: place::shown(of),
+        source: of.shown(),
         schema: loader.schema().clone(),
         code: settings::code(of, &named, tuner.chain.as_ref(), pinned),
         memory_bytes: loader.plan().memory_bytes(),

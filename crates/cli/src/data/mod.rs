@@ -10,6 +10,7 @@ pub(crate) mod photo;
 pub(crate) mod photos;
 pub(crate) mod pixels;
 pub(crate) mod place;
+pub(crate) mod places;
 pub(crate) mod rows;
 pub(crate) mod shapes;
 pub(crate) mod shard;

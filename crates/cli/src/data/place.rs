@@ -19,8 +19,8 @@ pub(crate) struct Opened {
     pub(crate) ignored: usize,
 }
 
-/// Looks at what is there, without opening a sample.
-pub(crate) fn find(args: &SourceArgs) -> tallow::SourceResult<Found> {
+/// Looks at what is at one path, or at the folders of fields, without opening a sample.
+pub(super) fn find(args: &SourceArgs, path: Option<&Path>) -> tallow::SourceResult<Found> {
     let options = args
         .patterns
         .iter()
@@ -40,7 +40,7 @@ pub(crate) fn find(args: &SourceArgs) -> tallow::SourceResult<Found> {
         Some((dtype, length)) => options.tokens(dtype, length),
         None => options,
     };
-    match &args.source {
+    match path {
         None => options.find_fields(args.fields.iter().cloned()),
         Some(path) => {
             let has_options = options != OpenOptions::new();
@@ -144,7 +144,9 @@ mod tests {
 
     fn args(source: &Path, recursive: bool) -> SourceArgs {
         SourceArgs {
-            source: Some(source.to_owned()),
+            sources: vec![source.to_owned()],
+            renames: Vec::new(),
+            selected: Vec::new(),
             fields: Vec::new(),
             recursive,
             ragged: Vec::new(),
@@ -168,11 +170,12 @@ mod tests {
         let path = dir.path();
         add(path, "images/a.npy");
         add(path, "masks/a.npy");
-        let said = find(&args(path, false)).unwrap_err().to_string();
+        let find = |path: &Path, recursive| super::find(&args(path, recursive), Some(path));
+        let said = find(path, false).unwrap_err().to_string();
         assert!(said.contains("\"images\", \"masks\"") && said.contains("--field"), "{said}");
-        let tree = find(&args(path, true)).unwrap();
+        let tree = find(path, true).unwrap();
         assert_eq!(shown(&tree), format!("input={}", path.display()));
-        let said = find(&args(&path.join("absent"), false)).unwrap_err().to_string();
+        let said = find(&path.join("absent"), false).unwrap_err().to_string();
         assert!(!said.contains("--field"), "{said}");
     }
 
@@ -183,7 +186,7 @@ mod tests {
         for name in ["input.npy", "output.npy", "images/a.npy", "masks/a.png", "notes/a.txt"] {
             add(path, name);
         }
-        let found = find(&args(path, false)).unwrap();
+        let found = find(&args(path, false), Some(path)).unwrap();
         assert_eq!(found.passed_over(), [path.join("images"), path.join("masks")]);
         assert_eq!(arrays(&found), [path.join("input.npy"), path.join("output.npy")]);
         assert!(has(&found, &path.join("input.npy")) && !has(&found, &path.join("absent.npy")));

@@ -4,19 +4,61 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tallow::candle::Device;
-use tallow::{Augment, Batching, Found, Loader, LoaderBuilder, Source};
+use tallow::{
+    Augment, Batching, Loader, LoaderBuilder, Mix, Population, Sampler, Sequential, Shuffle, Source,
+};
 
-use crate::args::{DeviceArg, LoadArgs, SourceArgs, Workers};
-use crate::data::place::{self, Opened};
+use crate::args::{DeviceArg, LoadArgs, MixArgs, SourceArgs, WeightsArg, Workers};
+use crate::data::place::Opened;
+use crate::data::places::{self, Places};
 use crate::machine::system;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
 
 /// Opens SOURCE, whatever kind it is.
-pub(crate) fn open(args: &SourceArgs) -> Result<(Found, Opened)> {
-    let found = place::find(args)?;
-    let opened = place::open(&found)?;
-    Ok((found, opened))
+pub(crate) fn open(args: &SourceArgs) -> Result<(Places, Opened)> {
+    let mut places = places::find(args)?;
+    let opened = places.open(args)?;
+    Ok((places, opened))
+}
+
+/// The mixture that the options ask for, of the parts of `population`; `None` without weights.
+pub(crate) fn mix(args: &MixArgs, population: &Population, shuffle: bool) -> Result<Option<Mix>> {
+    let Some((first, others)) = args.weights.split_first() else { return Ok(None) };
+    let parts = population.parts();
+    for WeightsArg { weights, .. } in &args.weights {
+        if weights.len() != parts {
+            return Err(Failure::Usage(format!(
+                "--weights: found {} for {}, expected one weight for each SOURCE",
+                words::counted(weights.len() as u64, "weight"),
+                words::counted(parts as u64, "source"),
+            )));
+        }
+    }
+    if first.from > 0 {
+        return Err(Failure::Usage(format!(
+            "the first --weights begin at position {}, expected those without @POSITION first",
+            first.from
+        )));
+    }
+    let mut mix = Mix::new(&first.weights)?;
+    for WeightsArg { weights, from } in others {
+        mix = mix.then_at(*from, weights)?;
+    }
+    mix = mix.until(args.until.0);
+    if !shuffle {
+        mix = (0..parts).try_fold(mix, |mix, part| mix.part_sampler(part, Sequential))?;
+    }
+    Ok(Some(mix))
+}
+
+/// The sampler that the options ask for.
+pub(crate) fn sampler(args: &LoadArgs, population: &Population) -> Result<Arc<dyn Sampler>> {
+    Ok(match mix(&args.mix, population, args.shuffle)? {
+        Some(mix) => Arc::new(mix),
+        None if args.shuffle => Arc::new(Shuffle),
+        None => Arc::new(Sequential),
+    })
 }
 
 /// Builds the loader that the options ask for, positioned at where it begins.
@@ -77,7 +119,9 @@ pub(crate) fn builder(
             "--resident needs --device cuda:N, whose memory holds the samples",
         ));
     }
+    let sampler = sampler(args, &source.population())?;
     let mut builder = Loader::builder(source)
+        .sampler(sampler)
         .batch_size(args.batch_size)
         .seed(args.seed)
         .last_batch(args.last.into())
@@ -92,9 +136,6 @@ pub(crate) fn builder(
     }
     if let Some(bytes) = args.read_ahead {
         builder = builder.read_ahead(bytes);
-    }
-    if args.shuffle {
-        builder = builder.shuffle();
     }
     if let Some(augment) = augment {
         builder = builder.transform(augment);

@@ -7,19 +7,21 @@ use tallow::{
     Shards,
 };
 
-use crate::args::{DeviceArg, Last, LoadArgs};
+use crate::args::{DeviceArg, Last, LoadArgs, UntilArg, WeightsArg};
+use crate::data::places::Places;
 use crate::terminal::shell;
 
 /// Rust code that builds the loader, for pasting into a function that returns a `Result`. It sets
 /// the workers and batches ahead of `pinned`, or leaves them at their defaults.
 pub(crate) fn code(
-    found: &Found,
+    places: &Places,
     load: &LoadArgs,
     augment: Option<&Augment>,
     pinned: Option<&Plan>,
 ) -> String {
     let mut code = "use tallow::prelude::*;\n\n".to_owned();
-    code += &source(found);
+    code += &sources(places);
+    code += &mix(load);
     if let Some(chain) = augment {
         let _ = writeln!(code, "let augment = {:?}.parse::<Augment>()?;", chain.to_string());
     }
@@ -35,6 +37,36 @@ pub(crate) fn code(
 fn push(code: &mut String, call: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(code, "    .{call}");
+}
+
+/// One source, or the concatenation of several.
+fn sources(places: &Places) -> String {
+    if let Some(found) = places.only() {
+        return source(found) + &places.adapting_code(0);
+    }
+    let mut code = "let mut sources: Vec<Box<dyn Source>> = Vec::new();\n".to_owned();
+    for (at, found) in places.iter().enumerate() {
+        code += &(source(found) + &places.adapting_code(at));
+        code += "sources.push(source.boxed());\n";
+    }
+    code + "let source = tallow::concat(sources)?;\n"
+}
+
+/// The mixture, if there are weights.
+fn mix(load: &LoadArgs) -> String {
+    let Some((first, others)) = load.mix.weights.split_first() else { return String::new() };
+    let mut code = format!("let mix = Mix::new(&{:?})?", first.weights);
+    for WeightsArg { weights, from } in others {
+        let _ = write!(code, ".then_at({from}, &{weights:?})?");
+    }
+    if load.mix.until != UntilArg::default() {
+        let _ = write!(code, ".until(tallow::Until::{:?})", load.mix.until.0);
+    }
+    code += ";\n";
+    for part in 0..if load.shuffle { 0 } else { first.weights.len() } {
+        let _ = writeln!(code, "let mix = mix.part_sampler({part}, Sequential)?;");
+    }
+    code
 }
 
 fn source(found: &Found) -> String {
@@ -119,7 +151,9 @@ fn of_folders(folders: &FieldFolders) -> String {
 /// Calls for whatever is not the default, and for the workers and batches ahead of `pinned`.
 fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
     let mut calls = vec![format!("batch_size({})", load.batch_size)];
-    if load.shuffle {
+    if load.mix.is_some() {
+        calls.push("sampler(mix)".to_owned());
+    } else if load.shuffle {
         calls.push("shuffle()".to_owned());
     }
     calls.push(format!("seed({})", load.seed));

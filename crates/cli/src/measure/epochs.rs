@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use tallow::{Loader, Order as _, Population, Report, Sampler, Sequential, Shuffle, Source};
+use tallow::{Loader, Order as _, Report, Source};
 
 use crate::args::LoadArgs;
 use crate::loading::plan;
@@ -45,6 +45,8 @@ pub(crate) struct Taker<'a> {
     pub(crate) load: &'a LoadArgs,
     /// How many; `None` for as many as are needed.
     pub(crate) epochs: Option<u64>,
+    /// These steps instead of epochs.
+    pub(crate) steps: Option<Range<u64>>,
     /// A meter of the kind to use, which has measured nothing yet.
     pub(crate) meter: Meter,
 }
@@ -122,6 +124,7 @@ impl Taker<'_> {
     pub(crate) fn plain(&self, loader: &Loader, progress: &ProgressBar) -> Result<Measured> {
         let epochs = plan::epochs(self.load, self.epochs.unwrap_or(1))?;
         let measured = match self.epochs {
+            _ if self.steps.is_some() => self.steps(loader, progress),
             Some(count) => self.exactly(loader, epochs, count, progress),
             None => self.enough(loader, epochs.start, progress),
         };
@@ -144,13 +147,25 @@ impl Taker<'_> {
         Measured::of(meter, count, account)
     }
 
+    /// The steps that were asked for, and the epochs that they are in.
+    fn steps(&self, loader: &Loader, progress: &ProgressBar) -> Measured {
+        let Range { start, end } = self.steps.clone().unwrap_or_default();
+        progress.set_length(end - start);
+        let mut meter = self.meter.another();
+        let account =
+            meter.take_batches(loader, &self.consumer, loader.steps(start..end), progress);
+        let per_epoch = loader.len().max(1) as u64;
+        Measured::of(meter, end.div_ceil(per_epoch) - start / per_epoch, account)
+    }
+
     /// If the first epoch takes long or fails, it is the only one.
     fn enough(&self, loader: &Loader, first: u64, progress: &ProgressBar) -> Measured {
         let batches = loader.len() as u64;
         progress.set_length(batches.saturating_mul(EPOCHS_MIN + 1));
         // One iteration, so that only the first epoch begins without any batch made ahead.
         let epochs = first..first.saturating_add(EPOCHS_MAX);
-        let mut taking = Taking::begin(loader, &self.consumer, epochs, progress);
+        let all = loader.epochs(epochs);
+        let mut taking = Taking::begin(loader, &self.consumer, all, progress);
         let mut meter = self.meter.another();
         let mut more = taking.epoch(&mut meter);
         let (mut count, mut warm_up) = (1, None);
@@ -196,7 +211,7 @@ impl Taker<'_> {
         let threads = loader.plan().workers().max(1);
         let (mut all, mut rounds) = (self.meter.another(), Vec::new());
         for epoch in epochs.start..u64::MAX {
-            let visits = visits(source.len(), self.load, epoch)?;
+            let visits = visits(source, self.load, epoch)?;
             let mut meter = self.meter.another();
             meter.take(loader, &self.consumer, epoch..epoch + 1, &progress);
             let wall = ceiling.pass(&visits, threads).map_err(Failure::Failed)?;
@@ -228,7 +243,7 @@ impl Taker<'_> {
         let (stored, mut wanted) = (process::storage_bytes(), 0);
         for epoch in epochs.start..u64::MAX {
             // A rank reads different samples in each epoch.
-            let visits = visits(source.len(), self.load, epoch)?;
+            let visits = visits(source, self.load, epoch)?;
             let files = Cached::of(source, visits.indices()).map_err(Failure::Failed)?;
             wanted += files.bytes * loaders.len() as u64;
             let mut rates = [0.0; 2];
@@ -271,8 +286,8 @@ fn are_all<T>(rounds: &[T], asked: Option<u64>, least: u64, all: &Meter) -> bool
 }
 
 /// The samples that the loader delivers in an epoch, in order.
-pub(crate) fn visits(samples: usize, args: &LoadArgs, epoch: u64) -> Result<Visits> {
-    let sampler: &dyn Sampler = if args.shuffle { &Shuffle } else { &Sequential };
-    let order = sampler.order(&Population::of(samples), args.seed, epoch)?;
+pub(crate) fn visits(source: &dyn Source, args: &LoadArgs, epoch: u64) -> Result<Visits> {
+    let population = source.population();
+    let order = plan::sampler(args, &population)?.order(&population, args.seed, epoch)?;
     Ok(Visits::new(order, plan::batching(args)?))
 }

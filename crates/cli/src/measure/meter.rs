@@ -74,12 +74,11 @@ impl<'a> Taking<'a> {
     pub(crate) fn begin(
         loader: &'a Loader,
         consumer: &'a Consumer,
-        epochs: Range<u64>,
+        batches: Batches<'a>,
         progress: &'a ProgressBar,
     ) -> Self {
         let (before, cpu) = (loader.report(), process::cpu_time());
         let started = Instant::now();
-        let batches = loader.epochs(epochs);
         Self { loader, consumer, progress, batches, started, lap: started, before, cpu }
     }
 
@@ -184,7 +183,18 @@ impl Meter {
         epochs: Range<u64>,
         progress: &ProgressBar,
     ) -> Report {
-        let mut taking = Taking::begin(loader, consumer, epochs, progress);
+        self.take_batches(loader, consumer, loader.epochs(epochs), progress)
+    }
+
+    /// Takes these batches. Returns the loader's own report.
+    pub(crate) fn take_batches(
+        &mut self,
+        loader: &Loader,
+        consumer: &Consumer,
+        batches: Batches<'_>,
+        progress: &ProgressBar,
+    ) -> Report {
+        let mut taking = Taking::begin(loader, consumer, batches, progress);
         while taking.epoch(self) {}
         taking.end(self)
     }

@@ -7,6 +7,7 @@ use tallow::{Schema, Settings, SourceErrorKind, Stage};
 
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run, SampleSize, Tune,
+    parts,
 };
 use crate::data::numbers::short;
 use crate::data::place;
@@ -40,6 +41,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         write_augmented(out, augmented)?;
     }
     write_loaded(out, report)?;
+    parts::write(out, &report.parts, "")?;
     write_waits(out, report)?;
     write_step(out, report)?;
     write_parts(out, report)?;
@@ -63,7 +65,10 @@ fn write_loaded(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         "loaded    {} in {}, {}, in {}{}",
         counted(meter.samples, "sample"),
         counted_as(meter.batches, "batch", "batches"),
-        counted(report.epochs, "epoch"),
+        match &report.steps {
+            Some(steps) => format!("steps {}..{}", steps.start, steps.end),
+            None => counted(report.epochs, "epoch"),
+        },
         duration(meter.wall),
         warm_up.map(|took| format!(", after a warm-up epoch of {took}")).unwrap_or_default()
     )?;
@@ -400,6 +405,10 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     writeln!(out, "source    {}", one_line(&report.source))?;
     write_schema(out, &report.schema)?;
     writeln!(out, "samples   {}", count(report.samples as u64))?;
+    parts::write(out, &report.parts, " per epoch")?;
+    if let Some(epoch) = report.epoch {
+        writeln!(out, "epoch     {}", counted(epoch as u64, "sample"))?;
+    }
     let held = if report.is_held { ", the rest is held in memory" } else { "" };
     writeln!(out, "size      {} in files{held}", bytes(report.bytes))?;
     for (what, size) in [("smallest ", &report.smallest), ("largest  ", &report.largest)] {

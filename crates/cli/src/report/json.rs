@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tallow::{Dim, Schema, Settings, Step};
 
+use super::parts::json as parts_of;
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Pictures, Problem,
     Run, SampleSize, Tune,
@@ -32,6 +33,7 @@ pub(crate) fn run(report: &Run) -> Value {
         "device_bytes": report.device.bytes,
         "on_device": report.device.on_device,
         "epochs": report.epochs,
+        "parts": parts_of(&report.parts),
         "warm_up_seconds": report.warm_up.map(|took| took.as_secs_f64()),
         "too_short": report.too_short().is_some(),
         "epoch_samples_per_second": report.spread().map(|spread| json!({
@@ -173,6 +175,8 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "source": report.source,
         "fields": fields(&report.schema),
         "samples": report.samples,
+        "parts": parts_of(&report.parts),
+        "epoch_samples": report.epoch,
         "bytes": report.bytes,
         "smallest": report.smallest.as_ref().map(size),
         "largest": report.largest.as_ref().map(size),

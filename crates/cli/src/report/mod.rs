@@ -5,22 +5,25 @@ pub(crate) mod compare;
 pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod parts;
 pub(crate) mod stats;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tallow::plan::PictureHead;
 use tallow::{Orientation, Plan, Schema, Settings, SourceErrorKind, Stage, Step};
 
+pub(crate) use self::parts::Part;
 use crate::data::means::Means;
-use crate::data::numbers::Range;
+use crate::data::numbers;
 use crate::data::shapes::Spread;
 use crate::loading::augment::Augmented;
 use crate::measure::device::{BesideCopy, DeviceReport};
 use crate::measure::epochs::{Cold, Round};
-use crate::measure::meter::{Meter, Part, delivered_row_bytes};
+use crate::measure::meter::{self, Meter, delivered_row_bytes};
 use crate::measure::rate::{median, ratio};
 use crate::terminal::words;
 use crate::tune::finals::{Finals, Ratio};
@@ -42,6 +45,10 @@ pub(crate) struct Run {
     pub(crate) device: DeviceReport,
     pub(crate) augmented: Option<Augmented>,
     pub(crate) epochs: u64,
+    /// With `--steps`, which.
+    pub(crate) steps: Option<Range<u64>>,
+    /// What was delivered of each source, if there are several.
+    pub(crate) parts: Vec<Part>,
     /// How long the warm-up epoch took, which is not counted.
     pub(crate) warm_up: Option<Duration>,
     pub(crate) meter: Meter,
@@ -138,7 +145,7 @@ impl Run {
         }
         let advice = "copies to the device, and what is made of them there, are the limit: deliver \
                       smaller element types";
-        (Part::Device.as_str(), advice.to_owned())
+        (meter::Part::Device.as_str(), advice.to_owned())
     }
 
     /// What to change if `stage` is the limit. A batch with all samples cannot be larger.
@@ -357,6 +364,10 @@ pub(crate) struct Inspect {
     pub(crate) source: String,
     pub(crate) schema: Schema,
     pub(crate) samples: usize,
+    /// Each source, if there are several.
+    pub(crate) parts: Vec<Part>,
+    /// The samples of an epoch of their mixture.
+    pub(crate) epoch: Option<usize>,
     /// Bytes in files, with headers if a file holds one sample.
     pub(crate) bytes: u64,
     /// Whether there are fields that are read from memory.
@@ -425,7 +436,7 @@ impl Pictures {
 #[derive(Debug)]
 pub(crate) struct FieldValues {
     pub(crate) field: String,
-    pub(crate) range: Range,
+    pub(crate) range: numbers::Range,
     /// For an image, the value that augmentation takes for white.
     pub(crate) white: Option<f32>,
 }

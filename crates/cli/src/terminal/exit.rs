@@ -121,6 +121,8 @@ pub(crate) fn in_options(message: &str) -> String {
         .iter()
         .fold(message.to_owned(), |text, (method, option)| text.replace(method, option));
     let said = pattern_in_options(&said);
+    let said = rename_in_options(&said);
+    let said = select_in_options(&said);
     // The name of the field and other methods follow.
     match said.split_once("add .pad(") {
         Some((found, methods)) if methods.contains(".sized(") => {
@@ -145,6 +147,28 @@ fn pattern_in_options(said: &str) -> String {
             format!("{before}--pattern {word}{}", pattern_in_options(after))
         }
     }
+}
+
+/// `.rename("old", "new")` as the option that means the same.
+fn rename_in_options(said: &str) -> String {
+    let renamed = said.split_once(".rename(\"").and_then(|(before, call)| {
+        let (words, after) = call.split_once("\")")?;
+        let (old, new) = words.split_once("\", \"")?;
+        let word = shell::quoted(format!("{old}={new}").as_ref());
+        Some(format!("{before}--rename {word}{after}"))
+    });
+    renamed.unwrap_or_else(|| said.to_owned())
+}
+
+/// `.select(["a", "b"])` as the options that mean the same.
+fn select_in_options(said: &str) -> String {
+    let selected = said.split_once(".select([\"").and_then(|(before, call)| {
+        let (words, after) = call.split_once("\"])")?;
+        let options = words.split("\", \"");
+        let options = options.map(|name| format!("--select {}", shell::quoted(name.as_ref())));
+        Some(format!("{before}{}{after}", options.collect::<Vec<_>>().join(" ")))
+    });
+    selected.unwrap_or_else(|| said.to_owned())
 }
 
 /// Standard output is the only thing that commands write with a bare `?`.
@@ -228,5 +252,9 @@ mod tests {
         assert_eq!(in_options("say .layout(..)"), "say --layout");
         let said = "add .pattern(\"a b\", \"*_x\") and .pattern(\"c\", \"y*\")";
         assert_eq!(in_options(said), "add --pattern 'a b:*_x' and --pattern 'c:y*'");
+        let said = "rename it, as in .rename(\"text\", \"a b\")";
+        assert_eq!(in_options(said), "rename it, as in --rename 'text=a b'");
+        let said = "choose the fields with .select([\"a\", \"b\"])";
+        assert_eq!(in_options(said), "choose the fields with --select a --select b");
     }
 }

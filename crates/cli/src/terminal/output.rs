@@ -14,7 +14,8 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::args::SourceArgs;
 use crate::data::listing;
-use crate::data::place::{self, is_same};
+use crate::data::place::is_same;
+use crate::data::places;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::interrupt::{self, Undone};
 
@@ -81,9 +82,9 @@ impl<'a> Outputs<'a> {
             return refused("where the report goes as well");
         }
         // A source that does not exist has no file to be overwritten.
-        match place::find(self.source) {
-            Ok(source) if place::has(&source, place) => refused("which is a file of the source"),
-            Ok(source) if source.takes(place) => {
+        match places::find(self.source) {
+            Ok(sources) if sources.has(place) => refused("which is a file of the source"),
+            Ok(sources) if sources.takes(place) => {
                 refused("which would become a sample of the source")
             }
             _ => Ok(()),
@@ -369,7 +370,9 @@ mod tests {
 
     fn no_source() -> SourceArgs {
         SourceArgs {
-            source: None,
+            sources: Vec::new(),
+            renames: Vec::new(),
+            selected: Vec::new(),
             fields: Vec::new(),
             recursive: false,
             ragged: Vec::new(),

@@ -127,10 +127,10 @@ fn explain_tells_stages_and_fields_as_data() {
 fn help_has_sections() {
     let dir = pairs(1);
     for (command, sections) in [
-        ("run", &["Source:", "Loading:", "Augmentation:", "Measuring:", "Output:"][..]),
-        ("tune", &["Source:", "Loading:", "Augmentation:", "Measuring:", "Output:"]),
+        ("run", &["Source:", "Loading:", "Mixture:", "Augmentation:", "Measuring:", "Output:"][..]),
+        ("tune", &["Source:", "Loading:", "Mixture:", "Augmentation:", "Measuring:", "Output:"]),
         ("compare", &["Source:", "Loading:", "Augmentation:", "Measuring:", "Output:"]),
-        ("digest", &["Source:", "Loading:", "Augmentation:", "Output:"]),
+        ("digest", &["Source:", "Loading:", "Mixture:", "Augmentation:", "Output:"]),
         ("explain", &["Source:", "Augmentation:", "Output:"]),
     ] {
         let help = bench(dir.path(), &format!("{command} --help")).expect(0).stdout;

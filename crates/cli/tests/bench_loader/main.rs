@@ -18,6 +18,7 @@ mod inspect;
 mod json;
 mod mds;
 mod messages;
+mod mixtures;
 mod outputs;
 mod pack;
 mod pictures;

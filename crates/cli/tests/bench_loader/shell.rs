@@ -48,7 +48,7 @@ fn about(example: &str, at: &Path) -> String {
     let at = at.to_str().unwrap();
     let word = |word: &str| match word {
         "DIR" if example.starts_with("gen") => format!("{at}/{}", example.replace(['/', ' '], "")),
-        "DIR" => format!("{at}/classes"),
+        "DIR" | "WEB" | "CODE" => format!("{at}/classes"),
         "20000" | "60000" | "2000" | "1500" | "500" => "20".to_owned(),
         "11" => "1".to_owned(),
         "venv/bin/python" => "python3".to_owned(),
@@ -71,7 +71,8 @@ fn about(example: &str, at: &Path) -> String {
     }
     // A run of two seconds says no more than one of two epochs here.
     let is_run = example.starts_with("run") || example.starts_with("demo");
-    if is_run && !words.iter().any(|word| word.starts_with("--epochs")) {
+    let is_long = |word: &String| word.starts_with("--epochs") || word == "--steps";
+    if is_run && !words.iter().any(is_long) {
         words.extend(["--epochs", "2"].map(str::to_owned));
     }
     words.join(" ")
