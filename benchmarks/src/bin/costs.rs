@@ -92,6 +92,45 @@ fn start_of_an_epoch(samples: usize) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// A mixture of a billion samples in 50 parts: where an epoch begins, and what one index costs, beside
+/// the permutation alone.
+fn mixture() -> Result<(), Box<dyn std::error::Error>> {
+    const INDICES: usize = 1_000_000;
+    let lens: Vec<usize> = (0..50).map(|part| 20_000_000 + part).collect();
+    let weights: Vec<f64> = (0..50).map(|part| 1.0 + f64::from(part) * 0.37).collect();
+    let (mix, population) = (Mix::new(&weights)?, Population::of_parts(lens)?);
+    // The first one makes the table of the period, which all epochs share.
+    mix.len(&population)?;
+    let begin = |epoch| {
+        let started = Instant::now();
+        let order = mix.order(&population, 1, epoch).expect("an order");
+        std::hint::black_box(order.index(order.len() / 2));
+        started.elapsed()
+    };
+    let mut times: Vec<Duration> = (0..99).map(begin).collect();
+    let bytes = mix.order_bytes(&population);
+    println!(
+        "order of an epoch of a mixture of 10^9 in 50 parts: {:?}, {bytes} bytes",
+        median(&mut times)
+    );
+    let alone = Population::of(20_000_000);
+    let orders = [mix.order(&population, 1, 0)?, Shuffle.order(&alone, 1, 0)?];
+    let mut times = [const { Vec::new() }; 2];
+    for round in 0..11 {
+        for (order, times) in orders.iter().zip(&mut times) {
+            let first = round * INDICES;
+            let sum =
+                || (first..first + INDICES).map(|at| order.index(at)).fold(0, usize::wrapping_add);
+            let (time, sum) = timed(sum);
+            std::hint::black_box(sum);
+            times.push(time / (INDICES as u32 / 1000));
+        }
+    }
+    let [mixed, shuffled] = times.map(|mut times| median(&mut times));
+    println!("  1000 indices: {mixed:?}, of a shuffle of one part {shuffled:?}");
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch_size in [4, 64, 256] {
         next_with_a_ready_batch(batch_size)?;
@@ -99,5 +138,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for samples in [20_000, 1 << 22, 1_000_000_000] {
         start_of_an_epoch(samples)?;
     }
+    mixture()?;
     Ok(())
 }
