@@ -16,6 +16,8 @@
 //!
 //! [Coming from PyTorch](pytorch) puts the word of torch or torchvision beside Tallow's.
 //!
+//! [Language models](language_models) packs documents into rows of one length.
+//!
 //! [Several data sets at once](mixtures) mixes them by weight, and counts steps instead of epochs.
 //!
 //! Every page begins from the same picture. A **source** gives sample `index`. A **sampler** gives
@@ -40,6 +42,9 @@ pub mod augmentation {}
 
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
+
+#[doc = include_str!("language_models.md")]
+pub mod language_models {}
 
 #[doc = include_str!("mixtures.md")]
 pub mod mixtures {}
