@@ -32,6 +32,8 @@ mod misbehaviour;
 mod mixing;
 #[path = "suite/mixtures.rs"]
 mod mixtures;
+#[path = "suite/packing.rs"]
+mod packing;
 #[path = "suite/painter.rs"]
 mod painter;
 #[path = "suite/pictures.rs"]
