@@ -34,9 +34,9 @@ carried_max=$((64 << 20))
 correctness=(loader augment pictures)
 sanitizer=(memcheck racecheck initcheck synccheck)
 declare -A limits=(
-    [loader]=50 [augment]=80 [pictures]=40
-    [memcheck]=65 [racecheck]=45 [initcheck]=45 [synccheck]=45
-    [figures]=100 [profile]=50 [peers]=50
+    [loader]=30 [augment]=190 [pictures]=20
+    [memcheck]=35 [racecheck]=120 [initcheck]=35 [synccheck]=30
+    [figures]=40 [profile]=30 [peers]=40
 )
 summary_lines=60
 

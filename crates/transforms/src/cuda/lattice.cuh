@@ -1,5 +1,5 @@
 // Maps whose axes do not meet: moves, and resizes to the nearest pixel. Where an element lies is
-// the sum of what its slice, its row and its column say, found once for a tile.
+// the sum of what its slice, its row and its column say, found once for a strip.
 #pragma once
 
 #include "pixels.cuh"
@@ -13,34 +13,35 @@ __device__ __forceinline__ int middle_of(const StagePlan &plan, int axis, int at
     return nearest(resampled, scale, plan.middle[axis]);
 }
 
-// Room for the columns of a tile and for its rows, in shared memory.
+// Room for the rows of a strip and then for its columns, in shared memory.
 struct Lattice {
-    int columns;
+    int places;
 
-    // Every thread takes part.
-    __device__ __forceinline__ void prepare(const StagePlan &plan, const View &view, const Tile &tile) const {
+    // Of `tiles` tiles, of which `tile` is the first.
+    __device__ __forceinline__ void find(const StagePlan &plan, const View &view, const Tile &tile, int tiles) const {
 #pragma unroll 1
-        for (int i = threadIdx.x; i < 2 * tile.side(); i += blockDim.x) {
-            bool is_row = i >= tile.side();
-            int axis = is_row ? H : W, k = tile.column(i);
+        for (int i = threadIdx.x; i < (tiles + 1) << tile.log2; i += blockDim.x) {
+            bool is_row = i < tile.side();
             Axis of = is_row ? view.axes[H] : view.axes[W];
-            shared_at<int>(columns)[i] = of.at(middle_of(plan, axis, (is_row ? tile.y : tile.x) + k));
+            int at = is_row ? tile.y + i : tile.x + i - tile.side();
+            shared_at<int>(places)[i] = of.at(middle_of(plan, is_row ? H : W, at));
         }
-        __syncthreads();
     }
 
-    // The first element of pixel `p` of the tile, in slice `slice` of the source.
-    __device__ __forceinline__ int at(const Tile &tile, int slice, int p) const {
-        const int *places = shared_at<int>(columns);
-        return joined(slice, places[tile.side() + tile.row(p)], places[tile.column(p)]);
+    // The first element of pixel `p` of the tile whose first column is number `x` of the strip, in slice
+    // `slice` of the source.
+    __device__ __forceinline__ int at(const Tile &tile, int slice, int x, int p) const {
+        const int *rows = shared_at<int>(places), *columns = rows + tile.side() + x;
+        return joined(slice, rows[tile.row(p)], columns[tile.column(p)]);
     }
 
     // Those of some pixels that are all there, of a tile with room for them in a row; false where one of
     // them is of no element.
-    __device__ __forceinline__ bool at(const Tile &tile, int slice, const Pixels &pixels, int (&at)[PIXELS]) const {
-        const int *places = shared_at<int>(columns);
-        int row = places[tile.side() + tile.row(pixels.from)];
-        const Quad<int> &four = *reinterpret_cast<const Quad<int> *>(places + tile.column(pixels.from));
+    __device__ __forceinline__ bool at(const Tile &tile, int slice, int x, const Pixels &pixels,
+                                       int (&at)[PIXELS]) const {
+        const int *rows = shared_at<int>(places), *columns = rows + tile.side() + x;
+        int row = rows[tile.row(pixels.from)];
+        const Quad<int> &four = *reinterpret_cast<const Quad<int> *>(columns + tile.column(pixels.from));
         // No place is negative but `FILL`.
         int all = slice | row;
 #pragma unroll

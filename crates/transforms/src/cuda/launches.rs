@@ -61,6 +61,12 @@ pub struct Launches {
 /// Threads of a block.
 const THREADS: u32 = 256;
 
+/// Threads of a block of a stage.
+const STAGE_THREADS: u32 = 128;
+
+/// The kernel of stages of photos.
+const PHOTO: &str = "stage_photo";
+
 /// Blocks that gather the statistics of one row: enough for a small batch to fill a device, few
 /// enough that the rest, joining their results, is done by one.
 const PARTS: u32 = 8;
@@ -81,15 +87,26 @@ const ROWS_MAX: usize = 65_535;
 /// The largest tile is 32 x 32 pixels: a warp writes 32 pixels of a plane side by side.
 const TILE_LOG2_MAX: u32 = 5;
 
-/// What the taps of a tile may take of the shared memory; tiles are made smaller until they do.
+/// Tiles side by side whose taps, or places, a block finds together: `STRIP_TILES` of `shared.cuh`.
+const STRIP_TILES: usize = 8;
+
+/// What the taps of a strip may take of the shared memory: `TAPS_BYTES` of `shared.cuh`. A strip has fewer
+/// tiles, and tiles are made smaller, until they do.
 const TAPS_BYTES: usize = 10 << 10;
+
+/// The places of the rows and of the columns of the longest strip.
+const PLACES_BYTES: usize = (1 + STRIP_TILES) * (1 << TILE_LOG2_MAX) * size_of::<i32>();
 
 /// The sums of a tile of four channels, which are 16 KiB, what all threads of a block know
 /// (`Source` of `stage.cuh`), and some rows of the tile: see `separable.cuh`.
 const SUMS_BYTES: usize = 20 << 10;
 
+/// Of a stage of photos, which has no sums: what all threads know, and twice some rows of the tile, see
+/// `resize_u8.cuh`. So little that six blocks find room in a multiprocessor.
+const PHOTO_BYTES: usize = 15 << 10;
+
 /// Two sums per channel and thread: `Tally` of `statistics.cuh`.
-const TALLY_BYTES: usize = THREADS as usize * 2 * CHANNELS_MAX * size_of::<f64>();
+const TALLY_BYTES: usize = STAGE_THREADS as usize * 2 * CHANNELS_MAX * size_of::<f64>();
 
 /// The pixels of the largest tile in three colours.
 const TILE_BYTES: usize = (1 << (2 * TILE_LOG2_MAX)) * 3 * size_of::<f32>();
@@ -452,7 +469,7 @@ impl Launches {
         let is_flat = matches!(engine.layout, Layout::Chw | Layout::Hwc);
         let is_photo = is_flat && args.channels == 3 && self.tile_log2 == TILE_LOG2_MAX;
         match raw_dtype(engine, engine.image) {
-            RowDType::U8 if is_photo && !needs.warps => "stage_photo",
+            RowDType::U8 if is_photo && !needs.warps => PHOTO,
             RowDType::U8 => "stage_u8",
             RowDType::U16 => "stage_u16",
             RowDType::F16 => "stage_f16",
@@ -486,10 +503,11 @@ impl Launches {
     /// One pass over an image.
     fn pass(&self, kernel: &'static str, mut args: StageArgs, grid: [u32; 3]) -> Launch {
         let gathers = args.gathers != NO_STATISTIC;
-        let taps = taps_bytes(self.engine.extents.taps, self.tile_log2);
+        let found = if self.engine.extents.taps > 0 { TAPS_BYTES } else { PLACES_BYTES };
+        let made = if kernel == PHOTO { PHOTO_BYTES } else { SUMS_BYTES };
         let tally = if gathers { TALLY_BYTES } else { 0 };
-        args.shared_bytes = (size_of::<StagePlan>() + taps + SUMS_BYTES + tally) as u32;
-        launch(kernel, grid, args.shared_bytes, &args)
+        args.shared_bytes = (size_of::<StagePlan>() + found + made + tally) as u32;
+        Launch { block: [STAGE_THREADS, 1, 1], ..launch(kernel, grid, args.shared_bytes, &args) }
     }
 
     /// The displacements of a stage that is an elastic map: noise, and a blur of it.

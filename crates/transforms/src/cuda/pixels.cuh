@@ -116,6 +116,27 @@ template <class Kind> struct Tiles {
         return tile;
     }
 
+    // The number of a tile of one slice and one group of channels.
+    __device__ __forceinline__ int number(const Tile &tile) const {
+        return (tile.y >> log2) * columns + (tile.x >> log2);
+    }
+
+    // Tiles from this one to the end of its row.
+    __device__ __forceinline__ int beside(const Tile &tile) const { return columns - (tile.x >> log2); }
+
+    // Where a tile is beyond the end of its row, it becomes the first of the next.
+    __device__ __forceinline__ void wrap(Tile &tile) const {
+        if (tile.x < columns << log2) return;
+        tile.x = 0;
+        tile.y += tile.side();
+        if (Kind::CHANNELS_KNOWN || tile.y < rows << log2) return;
+        tile.y = 0;
+        tile.first += CHANNELS;
+        if (tile.first >= channels) tile.first = 0, ++tile.z;
+        int left = channels - tile.first;
+        tile.count = left < CHANNELS ? left : CHANNELS;
+    }
+
     // A tile of this image, with what the kind knows of all.
     __device__ __forceinline__ static Tile known(Tile tile) {
         if (Kind::CHANNELS_KNOWN) {

@@ -30,82 +30,56 @@ __device__ inline bool is_integer(const StagePlan &plan) {
 // but the last run of a row would do more in vain.
 constexpr int RUN = 12;
 
-// The taps and the rows of a tile, in shared memory.
+// The taps of a strip and the rows of a tile, in shared memory.
 struct Integers {
     Filter across, down;
+    // Tiles of a strip at most, and its columns: so far apart lie the weights of a column.
+    int tiles, width;
     // Places in shared memory: the first tap of each column and of each row; weights, by tap and then by
     // column, and by row and then by tap; and rows.
     int column_starts, row_starts, column_weights, row_weights, rows;
-    // What is left for rows, in elements.
-    int room;
-    // Of the tile under way: the first column, the columns, and the elements from one row to the next.
-    int low, columns, pitch;
-    // Rows that shared memory holds.
-    int together;
-    // Whether elements that lie side by side in a row of the image do so in one of the tile.
-    bool is_straight;
-    // What a thread does at once, in a row, and 2^23 over it, rounded up.
-    int tasks, inverse;
+    // Elements of two halves that rows are made in by turns: while some threads read those of one, others
+    // go on with the other.
+    int half;
 
     __device__ void place(const StagePlan &plan, int side, Shared shared) {
         across = Filter(plan, W), down = Filter(plan, H);
-        column_starts = shared.take<int>(side);
+        int of_tile = (across.count + 1) * side * int(sizeof(int));
+        int of_rows = side * int(sizeof(int)) + down.count * side * int(sizeof(int16_t));
+        tiles = clamp((TAPS_BYTES - of_rows) / of_tile, 1, STRIP_TILES);
+        width = tiles * side;
+        column_starts = shared.take<int>(width);
         row_starts = shared.take<int>(side);
-        column_weights = shared.take<int>(across.count * side);
+        column_weights = shared.take<int>(across.count * width);
         row_weights = shared.take<int16_t>(down.count * side);
         rows = shared.next;
-        room = shared.left<int16_t>();
+        // Halves begin where a quad may.
+        half = shared.left<int16_t>() / 2 / 8 * 8;
     }
 
     __device__ __forceinline__ int &column_start(int x) const { return shared_at<int>(column_starts)[x]; }
 
     __device__ __forceinline__ int &row_start(int y) const { return shared_at<int>(row_starts)[y]; }
 
-    // Finds the taps of a tile, and what they need; the last thread would have the least to do. Those of
-    // rows stay from a tile that is as high.
-    __device__ __forceinline__ void find(const StagePlan &plan, const View &view, const Tile &tile, bool is_as_high) {
-        int outputs = is_as_high ? tile.side() : 2 * tile.side();
+    // Finds the taps of `tiles` tiles, of which `tile` is the first.
+    __device__ __forceinline__ void find(const StagePlan &plan, const Tile &tile, int tiles) const {
+        int columns = tiles << tile.log2;
 #pragma unroll 1
-        for (int i = threadIdx.x; i < outputs; i += blockDim.x) {
-            bool is_row = i >= tile.side();
-            int k = tile.column(i);
-            if (is_row) {
-                int at = resampled(plan, H, tile.y + k);
-                row_start(k) = taps_of(down, at, shared_at<int16_t>(row_weights) + k * down.count, 1);
+        for (int i = threadIdx.x; i < columns + tile.side(); i += blockDim.x) {
+            if (i < columns) {
+                int at = resampled(plan, W, tile.x + i);
+                column_start(i) = taps_of(across, at, shared_at<int>(column_weights) + i, width);
             } else {
-                int at = resampled(plan, W, tile.x + k);
-                column_start(k) = taps_of(across, at, shared_at<int>(column_weights) + k, tile.side());
+                int k = i - columns, at = resampled(plan, H, tile.y + k);
+                row_start(k) = taps_of(down, at, shared_at<int16_t>(row_weights) + k * down.count, 1);
             }
         }
-        if (threadIdx.x == blockDim.x - 1) measure(plan, view, tile);
     }
 
     // The place in the resampled image of output `at`, or of the last.
     __device__ __forceinline__ static int resampled(const StagePlan &plan, int axis, int at) {
         int last = plan.size[axis] - 1;
         return after(plan, axis, at < last ? at : last);
-    }
-
-    __device__ void measure(const StagePlan &plan, const View &view, const Tile &tile) {
-        int side = tile.side(), left, right, top, bottom;
-        reach(across, resampled(plan, W, tile.x), resampled(plan, W, tile.x + side - 1), left, right);
-        reach(down, resampled(plan, H, tile.y), resampled(plan, H, tile.y + side - 1), top, bottom);
-        const Axis &of = view.axes[W];
-        is_straight = view.channel_stride == 1 && of.sign * of.stride == tile.count &&
-                      (right - left + 1) * tile.count >= RUN && of.holds(left) && of.holds(right) && view.axes[H].holds(top) && view.axes[H].holds(bottom);
-        low = left, columns = right - left + 1;
-        pitch = (columns * tile.count + RUN - 1) / RUN * RUN;
-        together = room / pitch;
-        together = together < side ? together : side;
-        tasks = is_straight ? pitch / RUN : columns;
-        inverse = ((1 << 23) + tasks - 1) / tasks;
-    }
-
-    // The first and the last pixel of all taps of the outputs between two.
-    __device__ static void reach(const Filter &filter, int one, int other, int &low, int &high) {
-        int from = filter.start(one), to = filter.start(other);
-        low = from < to ? from : to;
-        high = (from < to ? to : from) + filter.count - 1;
     }
 };
 
@@ -173,65 +147,93 @@ struct ResizeU8 {
     const StagePlan &plan;
     const View &view;
     const uint8_t *pixels;
-    Integers &shared;
+    const Integers &shared;
     Tile tile;
     int slice;
-    bool is_as_high;
+    // Its first column in the strip.
+    int x;
+    // The first column of the image that it needs, and the elements from one row to the next.
+    int low, pitch;
 
-    // Finds what the tile needs. Every thread takes part.
-    __device__ __forceinline__ void prepare() const {
-        shared.find(plan, view, tile, is_as_high);
-        __syncthreads();
-    }
+    __device__ __forceinline__ ResizeU8(const StagePlan &plan, const View &view, const uint8_t *pixels,
+                                        const Integers &shared, const Tile &tile, int slice, int x)
+        : plan(plan), view(view), pixels(pixels), shared(shared), tile(tile), slice(slice), x(x) {}
 
-    __device__ __forceinline__ int16_t *row(int y) const {
-        return shared_at<int16_t>(shared.rows) + y * shared.pitch;
-    }
-
-    // Resamples rows `from..end` of the tile along the height. Every thread takes part.
-    template <class Kind> __device__ __forceinline__ void resample(int from, int end) const {
+    // Resamples rows of the tile along the height into a half, as many from `from` on as it holds, and returns
+    // where they end. Every thread takes part. What the tile needs is looked at anew for each half: what is not
+    // known any more while pixels are made takes no registers then.
+    template <class Kind> __device__ __forceinline__ int resample(int half, int from) {
+        int side = tile.side(), right, top, bottom;
+        reach(shared.column_start(x), shared.column_start(x + side - 1), shared.across.count, low, right);
+        reach(shared.row_start(0), shared.row_start(side - 1), shared.down.count, top, bottom);
+        int columns = right - low + 1;
+        pitch = (columns * tile.count + RUN - 1) / RUN * RUN;
+        int together = pitch * side <= shared.half ? side : shared.half / pitch;
+        int end = from + together < side ? from + together : side;
+        // Whether elements that lie side by side in a row of the image do so in one of the tile.
+        const Axis &of = view.axes[W];
+        bool is_straight = view.channel_stride == 1 && of.sign * of.stride == tile.count &&
+                      columns * tile.count >= RUN && of.holds(low) && of.holds(right) &&
+                           view.axes[H].holds(top) && view.axes[H].holds(bottom);
         int left = plan.size[H] - tile.y;
-        end = end < left ? end : left;
+        make<Kind>(half, from, end < left ? end : left, columns, is_straight);
+        return end;
+    }
+
+    // The first and the last pixel of all taps between two.
+    __device__ __forceinline__ static void reach(int one, int other, int count, int &low, int &high) {
+        low = one < other ? one : other;
+        high = (one < other ? other : one) + count - 1;
+    }
+
+    // Row `y` of those in a half.
+    __device__ __forceinline__ int16_t *row(int half, int y) const {
+        return shared_at<int16_t>(shared.rows) + half * shared.half + y * pitch;
+    }
+
+    // Rows `from..end` of so many columns.
+    template <class Kind>
+    __device__ __forceinline__ void make(int half, int from, int end, int columns, bool is_straight) const {
         const uint8_t *first = pixels + (tile.first + slice);
-        if (!shared.is_straight) {
-            return each_task(from, end, [&](int y, int at) {
-                int places = joined(slice, 0, view.axes[W].at(shared.low + at));
-                column(places, y, row(y - from) + at * tile.count);
+        if (!is_straight) {
+            return each_task(from, end, columns, [&](int y, int at) {
+                int places = joined(slice, 0, view.axes[W].at(low + at));
+                column(places, y, row(half, y - from) + at * tile.count);
             });
         }
-        first += view.axes[W].inside(shared.low) + view.axes[H].inside(0);
+        first += view.axes[W].inside(low) + view.axes[H].inside(0);
         Runs runs = {in_global(first),
                      view.axes[H].sign * view.axes[H].stride,
-                     shared.columns * tile.count - RUN,
+                     columns * tile.count - RUN,
                      shared.down.bits - BETWEEN,
                      shared.down.count,
                      shared_at<int>(shared.row_starts),
                      shared_at<int16_t>(shared.row_weights),
-                     shared_at<int16_t>(shared.rows) - from * shared.pitch,
-                     shared.pitch};
+                     row(half, -from),
+                     pitch};
         // The filters of resizes that make an image larger, and up to twice smaller, unrolled in the kernel
         // that is for them.
         switch (Kind::WARPS ? 0 : runs.count) {
         case 2:
-            return each_task(from, end, [&](int y, int at) { runs.run<2>(y, at); });
+            return each_task(from, end, pitch / RUN, [&](int y, int at) { runs.run<2>(y, at); });
         case 3:
-            return each_task(from, end, [&](int y, int at) { runs.run<3>(y, at); });
+            return each_task(from, end, pitch / RUN, [&](int y, int at) { runs.run<3>(y, at); });
         case 4:
-            return each_task(from, end, [&](int y, int at) { runs.run<4>(y, at); });
+            return each_task(from, end, pitch / RUN, [&](int y, int at) { runs.run<4>(y, at); });
         case 5:
-            return each_task(from, end, [&](int y, int at) { runs.run<5>(y, at); });
+            return each_task(from, end, pitch / RUN, [&](int y, int at) { runs.run<5>(y, at); });
         default:
-            return each_task(from, end, [&](int y, int at) { runs.run<0>(y, at); });
+            return each_task(from, end, pitch / RUN, [&](int y, int at) { runs.run<0>(y, at); });
         }
     }
 
-    // `f(row, task)` of what the thread does of these rows.
-    template <class F> __device__ __forceinline__ void each_task(int from, int end, F f) const {
-        int tasks = shared.tasks, threads = int(blockDim.x);
-        uint32_t inverse = uint32_t(shared.inverse);
-        // Quotients of numbers of threads, which are small enough for this.
-        int y = int(threadIdx.x * inverse >> 23), at = int(threadIdx.x) - y * tasks;
-        int down = int(uint32_t(threads) * inverse >> 23), right = threads - down * tasks;
+    // `f(row, task)` of what the thread does of these rows, of so many tasks each.
+    template <class F> __device__ __forceinline__ void each_task(int from, int end, int tasks, F f) const {
+        int threads = int(blockDim.x);
+        // Quotients of numbers so small are exact between the halves.
+        float inverse = 1.0f / float(tasks);
+        int y = int((float(threadIdx.x) + 0.5f) * inverse), at = int(threadIdx.x) - y * tasks;
+        int down = int((float(threads) + 0.5f) * inverse), right = threads - down * tasks;
 #pragma unroll 1
         for (y += from; y < end; y += down) {
             f(y, at);
@@ -265,39 +267,39 @@ struct ResizeU8 {
         }
     }
 
-    // Some pixels of the tile, the first of whose rows in shared memory is `from`. Those that are not
+    // Some pixels of the tile, of rows in a half of which the first is `from`. Those that are not
     // there come of the taps of the last output.
-    template <class Kind> __device__ __forceinline__ void into(Pixels &to, int from) const {
+    template <class Kind> __device__ __forceinline__ void into(Pixels &to, int half, int from) const {
         if (to.count == 0) return;
         switch (Kind::WARPS ? 0 : shared.across.count) {
         case 2:
-            return across_row<2>(to, from);
+            return across_row<2>(to, half, from);
         case 3:
-            return across_row<3>(to, from);
+            return across_row<3>(to, half, from);
         case 4:
-            return across_row<4>(to, from);
+            return across_row<4>(to, half, from);
         case 5:
-            return across_row<5>(to, from);
+            return across_row<5>(to, half, from);
         default:
-            return across_row<0>(to, from);
+            return across_row<0>(to, half, from);
         }
     }
 
-    template <int COUNT> __device__ __forceinline__ void across_row(Pixels &to, int from) const {
-        int x = tile.column(to.from), side = tile.side();
-        const int16_t *values[PIXELS], *first = row(tile.row(to.from) - from);
+    template <int COUNT> __device__ __forceinline__ void across_row(Pixels &to, int half, int from) const {
+        int column = tile.column(to.from), side = tile.side(), width = shared.width;
+        const int16_t *values[PIXELS], *first = row(half, tile.row(to.from) - from);
 #pragma unroll
         for (int i = 0; i < PIXELS; ++i) {
             // A narrow tile has fewer columns than these.
-            int start = shared.column_start(x + i < side ? x + i : x);
-            values[i] = first + (start - shared.low) * tile.count;
+            int start = shared.column_start(x + (column + i < side ? column + i : column));
+            values[i] = first + (start - low) * tile.count;
         }
         int sums[PIXELS][CHANNELS] = {};
-        const int *weights = shared_at<int>(shared.column_weights) + x;
+        const int *weights = shared_at<int>(shared.column_weights) + (x + column);
         each_tap<COUNT>(shared.across.count, [&](int t) {
 #pragma unroll
             for (int i = 0; i < PIXELS; ++i) {
-                int weight = x + i < side ? weights[t * side + i] : 0;
+                int weight = column + i < side ? weights[t * width + i] : 0;
 #pragma unroll
                 for (int c = 0; c < CHANNELS; ++c) {
                     if (c < tile.count) sums[i][c] += weight * int(values[i][t * tile.count + c]);

@@ -90,16 +90,16 @@ struct Moved {
     Lattice lattice;
 
     __device__ __forceinline__ Moved(const StagePlan &plan, const Raster &raster, const float *fields,
-                                     int columns)
+                                     int places)
         : plan(plan), view(plan, raster), fields(fields),
           is_lattice(plan.head != Head::Affine && plan.head != Head::Perspective &&
                      plan.head != Head::Elastic),
-          lattice{columns} {}
+          lattice{places} {}
 
     // The element of pixel `p` of `tile`.
     __device__ __forceinline__ int at(const Tile &tile, int p) const {
         int z = after(plan, D, tile.z);
-        if (is_lattice) return lattice.at(tile, view.axes[D].at(z), p);
+        if (is_lattice) return lattice.at(tile, view.axes[D].at(z), 0, p);
         int y = tile.y + tile.row(p), x = tile.x + tile.column(p);
         return nearest_pixel(plan, view, z, place_of(plan, fields, y, x));
     }
@@ -146,7 +146,10 @@ template <class T> __device__ __forceinline__ void run_select(const SelectArgs &
     Tiles<AnyStage> tiles(plan, args.channels, SELECT_LOG2);
     for (int t = blockIdx.x; t < tiles.count; t += gridDim.x) {
         Tile tile = tiles.at(t);
-        if (moved.is_lattice) moved.lattice.prepare(plan, moved.view, tile);
+        if (moved.is_lattice) {
+            moved.lattice.find(plan, moved.view, tile, 1);
+            __syncthreads();
+        }
         for (int p = threadIdx.x; p < tile.pixels(); p += blockDim.x) {
             int pixel = tile.at(plan, p);
             if (pixel < 0) continue;

@@ -16,6 +16,10 @@ char *shared_base();
 template <class T> inline T *shared_at(int at) { return reinterpret_cast<T *>(shared_base() + at); }
 #endif
 
+// What the taps of a strip may take, and tiles of one at most: as `launches.rs` has it.
+constexpr int TAPS_BYTES = 10 << 10;
+constexpr int STRIP_TILES = 8;
+
 struct Shared {
     int next, end;
 

@@ -164,7 +164,8 @@ struct Tally {
 
     __device__ double joined_sum(int i) const {
         double sum = 0.0;
-#pragma unroll 1
+        // So that loads need not wait for sums.
+#pragma unroll 8
         for (uint32_t t = 0; t < blockDim.x; ++t) sum += sums[i * blockDim.x + t];
         return sum;
     }

@@ -11,7 +11,7 @@ use super::super::whole_blocks::{Watch, barriers, run};
 use super::*;
 
 /// Threads of the blocks that are watched: those of a device, and a number that is no power of 2.
-pub(super) const THREADS: [u32; 2] = [256, 96];
+pub(super) const THREADS: [u32; 2] = [128, 96];
 
 /// The same launch, of which one block makes all tiles of a row, unless it leaves a part per block. Small
 /// images have as many blocks as tiles, large batches have fewer.
