@@ -333,6 +333,27 @@ fn megatron(change: impl FnOnce(&mut Vec<u8>)) -> (TempDir, PathBuf) {
 }
 
 #[test]
+fn tokens_with_an_index_may_begin_as_a_header_of_llm_c_does() {
+    let (_dir, path) = megatron(|_| {});
+    let mut tokens = fs::read(&path).unwrap();
+    tokens[..4].copy_from_slice(&20_240_520i32.to_le_bytes());
+    fs::write(&path, tokens).unwrap();
+    let source = TokenFiles::builder([path]).documents(DocumentsBy::Index).open().unwrap();
+    assert_eq!(sample(&source, 0)[0][..2], [20_240_520 & 0xffff, 20_240_520 >> 16]);
+}
+
+#[test]
+fn an_index_whose_sequences_are_in_no_document_is_refused() {
+    let (_dir, path) = megatron(|index| {
+        let sequences = u64::from_le_bytes(index[18..26].try_into().unwrap());
+        index[26..34].fill(0);
+        index.truncate(34 + 12 * sequences as usize);
+    });
+    let builder = TokenFiles::builder([path]).documents(DocumentsBy::Index);
+    refused(builder, ErrorKind::Damaged, &["5 sequences in no document"]);
+}
+
+#[test]
 fn an_index_that_contradicts_itself_or_the_tokens_is_refused() {
     // The header of 34 bytes, 5 lengths from 34 on, 5 pointers from 54, 5 bounds from 94.
     let check = |change: fn(&mut Vec<u8>), kind, word: &str| {

@@ -88,6 +88,11 @@ impl MegatronIndex {
         let documents = self.bounds.saturating_sub(1);
         check_index(documents, limits)?;
         let mut ends = Vec::with_capacity(documents as usize);
+        if self.bounds == 0 && self.sequences > 0 {
+            let message =
+                format!("{} sequences in no document; write the index again", self.sequences);
+            return Err(Error::new(ErrorKind::Damaged, message).with_offset(26));
+        }
         let (mut lengths, mut pointers) = (self.lengths(0), self.pointers(0));
         let mut bounds = self.bounds(0);
         let (mut sequence, mut tokens) = (0u64, 0u64);

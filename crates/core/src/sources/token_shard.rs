@@ -71,17 +71,20 @@ impl TokenShard {
             if beginning.is_empty() {
                 return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
             }
-            let stored = MegatronIndex::read(&index_of(path), |found| index(found, bytes))?;
-            let found = match (stored, llm_c(beginning)?) {
-                (Some(stored), _) => Found::new(TokenFormat::Megatron, stored, 0),
-                (None, Some(stored)) => {
-                    check_count(beginning, stored, bytes)?;
-                    Found::new(TokenFormat::LlmC, stored, LLM_C_BYTES as u64)
-                }
-                (None, None) => {
-                    let stored = assumed.ok_or_else(|| not_told(section))?;
-                    Found::new(TokenFormat::Raw, stored, 0)
-                }
+            let indexed = MegatronIndex::read(&index_of(path), |found| index(found, bytes))?;
+            // With an index the file begins with a token, of whatever value.
+            let found = match indexed {
+                Some(stored) => Found::new(TokenFormat::Megatron, stored, 0),
+                None => match llm_c(beginning)? {
+                    Some(stored) => {
+                        check_count(beginning, stored, bytes)?;
+                        Found::new(TokenFormat::LlmC, stored, LLM_C_BYTES as u64)
+                    }
+                    None => {
+                        let stored = assumed.ok_or_else(|| not_told(section))?;
+                        Found::new(TokenFormat::Raw, stored, 0)
+                    }
+                },
             };
             Ok((found, beginning.to_vec()))
         })?;
