@@ -1,10 +1,15 @@
 //! Fuzzers: generated inputs, some of them damaged, are tried in a process that may crash, hang or
 //! take too much memory, while another one watches it.
 
+mod arrow;
 mod attempt;
+mod corpus;
+mod flatbuffer;
 mod json;
 mod lines;
+mod mds;
 pub(crate) mod memory;
+mod mosaic;
 mod npy;
 mod npz;
 mod numpy;
@@ -14,6 +19,7 @@ mod specs;
 mod states;
 mod tar;
 mod tensors;
+mod tokens;
 mod watch;
 mod words;
 
@@ -37,6 +43,12 @@ pub(crate) enum Name {
     Safetensors,
     /// Tar archives of every dialect, compared with GNU tar
     Tar,
+    /// Arrow files, compared with what was written
+    Arrow,
+    /// Folders of MDS, the format of MosaicML Streaming, compared with a second reader
+    Mds,
+    /// Files of tokens of three kinds, compared with a second reader
+    Tokens,
     /// Chains of augmentations as text: parsed, printed, bound and run
     Specs,
     /// JPEG, PNG and WebP files, decoded wholly and in parts
@@ -102,6 +114,9 @@ impl Name {
             Self::Npz => Box::new(npz::Npz),
             Self::Safetensors => Box::new(safetensors::SafetensorsFiles),
             Self::Tar => Box::new(tar::TarArchives),
+            Self::Arrow => Box::new(arrow::ArrowFiles),
+            Self::Mds => Box::new(mds::MdsFolders),
+            Self::Tokens => Box::new(tokens::Tokens),
             Self::Specs => Box::new(specs::Specs),
             Self::Pictures => Box::new(pictures::Pictures),
             Self::States => Box::new(states::States::new()),
