@@ -338,6 +338,7 @@ fn an_index_that_lies_is_refused() {
     for name in ["/etc/passwd", "../shard.00000.mds", "", "."] {
         refused(&named(name), &whole, header, &["is not below the index"]);
     }
+    refused(&named(&"x".repeat(513)), &whole, header, &["a name of at most 512 bytes"]);
     refused(&named("shard.00001.mds"), &whole, ErrorKind::Io, &["shard.00001.mds"]);
     refused("", &whole, ErrorKind::Empty, &["index.json"]);
     refused("{\"shards\": [", &whole, header, &["index.json"]);

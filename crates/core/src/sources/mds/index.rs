@@ -147,10 +147,14 @@ impl Entry {
 
 /// The path of a shard, which an index may only have below its folder.
 fn below(folder: &Path, name: &str) -> Result<PathBuf> {
+    /// More than any writer's, and few enough for an error to tell the path.
+    const BYTES_MAX: usize = 512;
     let mut parts = Path::new(name).components();
-    if !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_))) {
-        return Ok(folder.join(name));
-    }
-    let message = format!("shard {} is not below the index", quoted(name));
+    let is_below = !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)));
+    let message = match is_below {
+        true if name.len() <= BYTES_MAX => return Ok(folder.join(name)),
+        true => format!("shard {}, expected a name of at most {BYTES_MAX} bytes", quoted(name)),
+        false => format!("shard {} is not below the index", quoted(name)),
+    };
     Err(Error::new(ErrorKind::Header, message))
 }
