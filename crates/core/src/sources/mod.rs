@@ -29,6 +29,7 @@ mod npz_layout;
 mod open_options;
 mod pairing;
 mod safetensors;
+mod scratch;
 mod shards;
 #[cfg(feature = "arrow")]
 mod splits;

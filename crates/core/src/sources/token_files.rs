@@ -1,16 +1,16 @@
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::format::{Folder, Format};
+use super::scratch::with_scratch;
 use super::shards::Shards;
 use super::token_documents::{DocumentOptions, Documents, DocumentsBy, TooLong};
 use super::token_shard::{TokenFormat, TokenShard};
 use super::token_type::TokenType;
 use super::token_windows::{Tail, Windows};
-use crate::files::{Limits, held_max, reserve};
+use crate::files::{Limits, held_max};
 use crate::source::no_part;
 use crate::succession::Succession;
 use crate::{
@@ -163,8 +163,8 @@ impl TokenFilesBuilder {
         self
     }
 
-    /// What becomes of the tokens after the last whole window, of the stream or of each file. They are
-    /// dropped by default; kept, both fields are ragged.
+    /// What to do with the tokens after the last whole window, of the stream or of each file. They are
+    /// dropped by default. If they are kept, both fields are ragged.
     pub fn tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
         self
@@ -181,7 +181,7 @@ impl TokenFilesBuilder {
         self
     }
 
-    /// The most tokens of a document's input, and what becomes of longer ones. By default the longest
+    /// The most tokens of a document's input, and what to do with longer ones. By default the longest
     /// document is the most.
     pub fn at_most(mut self, tokens: usize, longer: TooLong) -> Self {
         self.documents.get_or_insert_default().most = Some((tokens, longer));
@@ -437,7 +437,7 @@ impl TokenFiles {
     ) -> Result<()> {
         let tokens = self.tokens_of(index);
         let width = self.stored.bytes();
-        with_memory(tokens.len() * width, |stored| {
+        with_scratch(tokens.len() * width, |stored| {
             self.read_stored(tokens.clone(), stored, &row.stop_flag())?;
             self.check(&tokens, stored)?;
             let shared = tokens.len().saturating_sub(self.beyond);
@@ -505,26 +505,6 @@ impl TokenFiles {
     }
 }
 
-/// Runs `run` with `bytes` bytes of memory, which the thread keeps unless they are many.
-pub(super) fn with_memory(bytes: usize, run: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
-    /// Enough for any window of tokens that a model takes.
-    const KEPT_MAX: usize = 1 << 20;
-    thread_local! {
-        static KEPT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    if bytes > KEPT_MAX {
-        let mut memory = reserve(bytes)?;
-        memory.resize(bytes, 0);
-        return run(&mut memory);
-    }
-    KEPT.with_borrow_mut(|kept| {
-        if kept.len() < bytes {
-            kept.resize(bytes, 0);
-        }
-        run(&mut kept[..bytes])
-    })
-}
-
 impl Source for TokenFiles {
     fn schema(&self) -> &Schema {
         &self.schema
@@ -563,7 +543,7 @@ impl Source for TokenFiles {
         // Targets are one token further on, if there are any.
         let shift = all.start + if field == 0 { 0 } else { all.len() - shared };
         let tokens = shift + start..shift + end;
-        with_memory(tokens.len() * width, |stored| {
+        with_scratch(tokens.len() * width, |stored| {
             self.read_stored(tokens.clone(), stored, &is_stopped)?;
             self.check(&tokens, stored)?;
             self.stored.write_bytes(stored, declared.dtype(), into);

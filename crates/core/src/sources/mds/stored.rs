@@ -8,7 +8,7 @@ use super::encoding::{Element, Encoding};
 use super::layout::{Layout, Values};
 use crate::codecs::Widening;
 use crate::files::read_stored;
-use crate::sources::token_files::with_memory;
+use crate::sources::scratch::with_scratch;
 use crate::{Error, ErrorKind, FieldMut, MAX_RANK, Result};
 
 /// Samples of at most this many bytes are read at once, and their values copied from there: copying
@@ -62,7 +62,7 @@ impl<'a> Stored<'a> {
             _ => bytes.min(BEGINNING.max(layout.head_bytes as u64)),
         };
         let start = place.start;
-        with_memory(known as usize, |known| {
+        with_scratch(known as usize, |known| {
             file.read_exact_at(known, start).map_err(|error| unread(error, start))?;
             layout.check(known, bytes).map_err(|error| error.with_offset(start))?;
             let values = Values::new(layout, &known[..layout.head_bytes]);
