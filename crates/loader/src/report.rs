@@ -279,8 +279,8 @@ impl Report {
                  what it needs, and large photos at a part of their size with scaled_decode"
             }
             _ => {
-                "put many samples into one .npy or .safetensors file, store smaller element types, \
-                 or cache in memory"
+                "put many samples into few files with `bench-loader pack`, store smaller element \
+                 types, or cache in memory"
             }
         };
         match limiting {

@@ -178,7 +178,7 @@ fn storage(source: &Path) -> Result<Finding> {
     let found =
         format!("{kind}{}", if network { ", over a network or through a program" } else { "" });
     let advice = "each file costs several round trips: copy the data to a local disk, or put many \
-                  samples into one .npy or .safetensors file";
+                  samples into few files with `bench-loader pack`";
     let values = json!({ "file_system": kind, "network": network });
     Ok(finding("storage", found, values).advise(network, advice))
 }

@@ -484,11 +484,8 @@ pub(crate) struct Problem {
 
 /// The library's advice, with the command that does it to these samples.
 fn with_command(advice: &str, pack: Option<&str>) -> String {
-    const FEW_FILES: &str = "put many samples into one .npy or .safetensors file";
     match pack {
-        Some(pack) => {
-            advice.replace(FEW_FILES, &format!("put many samples into few files ({pack})"))
-        }
+        Some(pack) => advice.replace("`bench-loader pack`", &format!("`{pack}`")),
         None => advice.to_owned(),
     }
 }
@@ -514,7 +511,7 @@ mod tests {
         loader.epoch(0).for_each(|batch| drop(batch.unwrap()));
         let advice = loader.report().advice();
         let told = with_command(&advice, Some("bench-loader pack D --to PACKED"));
-        assert!(told.contains("few files (bench-loader pack D --to PACKED)"), "{told}");
+        assert!(told.contains("few files with `bench-loader pack D --to PACKED`"), "{told}");
         assert_eq!(with_command(&advice, None), advice);
     }
 }
