@@ -161,7 +161,7 @@ fn a_change_of_status_alone_is_no_change() {
     assert_eq!((value().unwrap(), value().unwrap()), (2.0, 2.0));
     std::fs::hard_link(&path, dir.path().join("link")).unwrap();
     assert_eq!(value().unwrap(), 2.0);
-    // Whoever sets the time of the last write back is seen too: a sample is one or the other.
+    // A write whose time was set back is seen too: a sample is one or the other.
     let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.write_all_at(&7f32.to_le_bytes(), 132).unwrap();

@@ -19,7 +19,7 @@ pub enum DocumentsBy {
     FirstToken(u32),
 }
 
-/// What becomes of a document that is longer than was allowed.
+/// What to do with a document that is longer than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TooLong {
     /// Its first tokens are the sample.

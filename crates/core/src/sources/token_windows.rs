@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// What becomes of the tokens after the last whole window.
+/// What to do with the tokens after the last whole window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
     /// They are in no sample.

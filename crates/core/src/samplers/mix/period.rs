@@ -13,7 +13,7 @@ pub(super) struct Turn {
 /// After any number of turns each part has had its exact share, to less than one turn. This is the
 /// schedule of periodic tasks on one processor (Baruah, Cohen, Plaxton and Varvel, "Proportionate
 /// progress", 1996): turn `m` of a part that has `c` of `n` turns lies between `floor(m n / c)` and
-/// `ceil((m + 1) n / c)`, and whoever has the earliest deadline goes first, which never misses one as
+/// `ceil((m + 1) n / c)`, and the part with the earliest deadline goes first. None is ever missed, because
 /// there is a single processor.
 #[derive(Debug)]
 pub(super) struct Period {
