@@ -60,6 +60,8 @@ pub enum ErrorKind {
     Trailing,
     /// A source returned without having written the whole of a field.
     Incomplete,
+    /// A stream ended with an error, or before it should: what would have come is not known.
+    Broken,
     /// User code failed.
     User,
     /// A configuration that cannot work.
@@ -91,6 +93,7 @@ impl ErrorKind {
             Self::Duplicate => "duplicate",
             Self::Trailing => "trailing data",
             Self::Incomplete => "incomplete row",
+            Self::Broken => "broken stream",
             Self::User => "user code failed",
             Self::Config => "configuration",
             Self::State => "state mismatch",

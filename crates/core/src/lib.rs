@@ -39,6 +39,8 @@ mod samplers;
 mod schema;
 mod source;
 mod sources;
+mod streaming;
+mod streams;
 mod succession;
 pub mod testing;
 mod threads;
@@ -66,7 +68,9 @@ pub use rows::{
 pub use sample::Sample;
 pub use sample_lengths::SampleLengths;
 pub use sampler::{Order, PartShare, Sampler};
-pub use samplers::{Mix, Sequential, Shuffle, SubsetSampler, Until, Weighted, WithReplacement};
+pub use samplers::{
+    Mix, Sequential, Shuffle, ShuffleWindows, SubsetSampler, Until, Weighted, WithReplacement,
+};
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
 #[cfg(feature = "arrow")]
@@ -79,5 +83,7 @@ pub use sources::{
     Table, TableBuilder, Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong,
     from_fn, from_fn_with, open,
 };
+pub use streaming::{Pass, Streaming};
+pub use streams::{Streamed, TarSample};
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::{Fingerprint, Population, Result};
@@ -30,6 +31,13 @@ pub trait Sampler: Send + Sync {
 
     /// What a saved state remembers of the sampler.
     fn fingerprint(&self) -> Fingerprint;
+
+    /// How far an order reaches, for samples that come one after the other: the samples of positions
+    /// `k * w .. (k + 1) * w` are those with these numbers, for every `k`, where `w` is what is returned.
+    /// By default `None`: samples may be anywhere, and a stream cannot be read in such an order.
+    fn window(&self) -> Option<NonZeroUsize> {
+        None
+    }
 
     /// Bytes of tables that each order over `population` holds.
     fn order_bytes(&self, population: &Population) -> usize {
@@ -74,6 +82,14 @@ pub trait Order: Send + Sync + fmt::Debug {
     /// May panic when `position` is not below `len`.
     fn index(&self, position: usize) -> usize;
 
+    /// The sample at `position` in an epoch that has turned out to have `len` positions, because its
+    /// stream ended there. `position` is below `len`, and in the last [window](Sampler::window). By default
+    /// as [`index`](Self::index).
+    fn index_of_ended(&self, position: usize, len: usize) -> usize {
+        let _ = len;
+        self.index(position)
+    }
+
     /// Whether there is no position.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -97,6 +113,9 @@ macro_rules! forward_sampler {
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()
+            }
+            fn window(&self) -> Option<NonZeroUsize> {
+                (**self).window()
             }
             fn order_bytes(&self, population: &Population) -> usize {
                 (**self).order_bytes(population)

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
-    RowBuffer, Schema,
+    RowBuffer, Schema, Streaming,
 };
 
 /// Where samples come from.
@@ -119,6 +119,13 @@ pub trait Source: Send + Sync {
             .finish()
     }
 
+    /// The stream that the samples come from, if they come one after the other; see [`Streaming`]. A source
+    /// made of another one whose samples it has, each under its own index, says what that one says. By
+    /// default `None`: any sample can be read at any time.
+    fn stream(&self) -> Option<&dyn Streaming> {
+        None
+    }
+
     /// Calls `visit` with each run of bytes that sample `index` is read from, as far as they lie in
     /// files. By default there is none. This is what reading ahead asks for.
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
@@ -198,6 +205,9 @@ macro_rules! forward_source {
             }
             fn fingerprint(&self) -> Fingerprint {
                 (**self).fingerprint()
+            }
+            fn stream(&self) -> Option<&dyn Streaming> {
+                (**self).stream()
             }
             fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
                 (**self).extents(index, visit)

@@ -4,7 +4,7 @@ use std::fmt;
 use crate::pool::Pool;
 use crate::{
     Extent, FieldId, Fingerprint, Location, Population, Result, Row, RowBuffer, RowView, Schema,
-    Source,
+    Source, Streaming,
 };
 
 /// A source whose samples a closure rewrites.
@@ -83,6 +83,10 @@ where
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("map").with(self.source.fingerprint());
         start.text(&self.schema.to_string()).number(self.version).finish()
+    }
+
+    fn stream(&self) -> Option<&dyn Streaming> {
+        self.source.stream()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use crate::field_index;
 use crate::{
     Error, ErrorKind, Extent, FieldId, FieldIndex, Fingerprint, Location, Population, Result, Row,
-    Schema, Source,
+    Schema, Source, Streaming,
 };
 
 /// A source with one field under another name; see
@@ -88,6 +88,10 @@ impl<S: Source> Source for Rename<S> {
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("rename").with(self.source.fingerprint());
         start.text(&self.schema.to_string()).finish()
+    }
+
+    fn stream(&self) -> Option<&dyn Streaming> {
+        self.source.stream()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {

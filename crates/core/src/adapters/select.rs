@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use crate::field_index;
 use crate::{
     Error, ErrorKind, Extent, FieldId, FieldIndex, Fingerprint, Location, Population, Result, Row,
-    Schema, Source,
+    Schema, Source, Streaming,
 };
 
 /// Some fields of a source, in any order; see
@@ -84,6 +84,10 @@ impl<S: Source> Source for Select<S> {
     }
 
     /// Files that hold none of the fields are left out, where the source says which those are.
+    fn stream(&self) -> Option<&dyn Streaming> {
+        self.source.stream()
+    }
+
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         let own = self.schema.fields().iter().map(|field| self.location(index, field.id()));
         let own: Option<Vec<Location>> = own.collect();

@@ -15,6 +15,7 @@ mod sample_file;
 mod section;
 mod stamp;
 pub(crate) mod tar;
+mod through;
 mod whole;
 pub(crate) mod wildcards;
 
@@ -29,4 +30,5 @@ pub(crate) use self::range::{read_stored, reserve};
 pub(crate) use self::sample_file::{SampleFile, held_max};
 pub(crate) use self::section::Section;
 pub(crate) use self::stamp::{Opened, Stamp};
+pub(crate) use self::through::Through;
 pub(crate) use self::whole::read_whole;

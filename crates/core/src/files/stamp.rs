@@ -140,7 +140,7 @@ impl Stamp {
     }
 
     /// Whether length and time of the last write are those of `earlier`.
-    fn same_contents(&self, earlier: &Self) -> bool {
+    pub(super) fn same_contents(&self, earlier: &Self) -> bool {
         (self.bytes, self.modified) == (earlier.bytes, earlier.modified)
     }
 }

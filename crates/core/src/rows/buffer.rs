@@ -90,10 +90,10 @@ impl RowBuffer {
         self.slots.row(&self.schema, stop)
     }
 
-    /// An empty row over the buffer for a read on the way to `row`: it is stopped with that one, and
-    /// leaves its fields in the same mark.
+    /// An empty row over the buffer for a read on the way to `row`: it is stopped with that one, leaves its
+    /// fields in the same mark, and is taken from the same pass.
     pub fn row_towards<'a>(&'a mut self, row: &Row<'a>) -> Row<'a> {
-        Row { mark: row.mark, ..self.row(row.stop) }
+        Row { mark: row.mark, pass: row.pass, ..self.row(row.stop) }
     }
 
     /// Whether every field of the last row is wholly written; see [`RowSlots::finish`].

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use super::field_mut::is_stopped;
 use super::slot::{Slot, finish};
 use super::{FieldMut, RowMark, RowView};
-use crate::{Field, FieldIndex, Result, Schema, field_index};
+use crate::{Field, FieldIndex, Pass, Result, Schema, field_index};
 
 /// One sample as it is being written: write-only, field by field.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Row<'a> {
     pub(super) slots: &'a mut [Slot],
     pub(super) stop: Option<&'a AtomicBool>,
     pub(super) mark: Option<&'a RowMark>,
+    pub(super) pass: Option<&'a dyn Pass>,
 }
 
 impl<'a> Row<'a> {
@@ -55,7 +56,8 @@ impl<'a> Row<'a> {
         let own = &self.fields[range.clone()];
         let same = |(a, b): (&Field, &Field)| a.dtype() == b.dtype() && a.dims() == b.dims();
         assert!(own.len() == fields.len() && own.iter().zip(fields).all(same), "another schema");
-        Row { fields, slots: &mut self.slots[range], stop: self.stop, mark: self.mark }
+        let Self { stop, mark, pass, .. } = *self;
+        Row { fields, slots: &mut self.slots[range], stop, mark, pass }
     }
 
     /// The fields of `range` as a row of their own.
@@ -65,6 +67,7 @@ impl<'a> Row<'a> {
             slots: &mut self.slots[range],
             stop: self.stop,
             mark: self.mark,
+            pass: self.pass,
         }
     }
 
@@ -102,6 +105,18 @@ impl<'a> Row<'a> {
     /// Where work on the row leaves its traces, if anywhere.
     pub fn mark(&self) -> Option<&'a RowMark> {
         self.mark
+    }
+
+    /// The row of a sample that is taken from `pass`, which has reached it.
+    #[must_use]
+    pub fn taken_from(mut self, pass: Option<&'a dyn Pass>) -> Self {
+        self.pass = pass;
+        self
+    }
+
+    /// The pass over a stream from which the sample is taken, if it is.
+    pub fn pass(&self) -> Option<&'a dyn Pass> {
+        self.pass
     }
 
     /// Whether every field is wholly written.

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::{Fingerprint, Order, Population, Result, Sampler};
@@ -17,6 +18,10 @@ impl Sampler for Sequential {
 
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("sequential").finish()
+    }
+
+    fn window(&self) -> Option<NonZeroUsize> {
+        Some(NonZeroUsize::MIN)
     }
 }
 

@@ -62,6 +62,7 @@ pub use self::open_options::{OpenOptions, open};
 pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
 pub use self::table::{Table, TableBuilder};
+pub(crate) use self::tar::split_key;
 pub use self::tar::{Tar, TarBuilder, TarContent};
 pub use self::token_documents::{DocumentsBy, TooLong};
 pub use self::token_files::{FileBorders, TokenFiles, TokenFilesBuilder};

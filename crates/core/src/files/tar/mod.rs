@@ -4,6 +4,8 @@
 mod header;
 mod pax;
 mod scan;
+mod sequence;
 
 pub(crate) use self::header::{BLOCK_BYTES, Header};
 pub(crate) use self::scan::{Member, PassedOver, scan};
+pub(crate) use self::sequence::Sequence;

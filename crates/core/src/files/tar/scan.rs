@@ -27,11 +27,11 @@ pub(crate) struct PassedOver {
 }
 
 /// The most bytes of a long name, or of the records about an entry.
-const EXTENSION_BYTES_MAX: u64 = 64 << 10;
+pub(super) const EXTENSION_BYTES_MAX: u64 = 64 << 10;
 
 /// The most zeros between archives that follow one another, or after the last one. Programs fill up to
 /// some 10 KiB.
-const ZEROS_MAX: u64 = 16 << 20;
+pub(super) const ZEROS_MAX: u64 = 16 << 20;
 
 /// Calls `visit` with each file in an archive of `len` bytes, in their order.
 ///
@@ -114,28 +114,28 @@ pub(crate) fn scan(
 
 /// What was said about the next file.
 #[derive(Debug, Default)]
-struct Pending {
+pub(super) struct Pending {
     long_name: Option<Vec<u8>>,
     records: Option<Records>,
 }
 
 impl Pending {
-    fn name_of(&self, header: &Header<'_>) -> Vec<u8> {
+    pub(super) fn name_of(&self, header: &Header<'_>) -> Vec<u8> {
         let path = self.records.as_ref().and_then(|records| records.path.clone());
         path.or_else(|| self.long_name.clone()).unwrap_or_else(|| header.name())
     }
 
     /// The size that counts, whatever the header of the file says. That of a name between the records
     /// and the file is its own.
-    fn size(&self) -> Option<u64> {
+    pub(super) fn size(&self) -> Option<u64> {
         self.records.as_ref()?.size
     }
 
-    fn is_sparse(&self) -> bool {
+    pub(super) fn is_sparse(&self) -> bool {
         self.records.as_ref().is_some_and(|records| records.is_sparse)
     }
 
-    fn take(&mut self, kind: Kind, mut payload: Vec<u8>) -> Result<()> {
+    pub(super) fn take(&mut self, kind: Kind, mut payload: Vec<u8>) -> Result<()> {
         match kind {
             Kind::LongName => {
                 let end = payload.iter().position(|&byte| byte == 0).unwrap_or(payload.len());
@@ -152,7 +152,7 @@ impl Pending {
         Ok(())
     }
 
-    fn at_end(&self) -> Option<Error> {
+    pub(super) fn at_end(&self) -> Option<Error> {
         let message = "the archive ends after an extended header, expected its file";
         (self.long_name.is_some() || self.records.is_some())
             .then(|| Error::new(ErrorKind::Truncated, message))

@@ -3,7 +3,7 @@
 /// The key of a sample, and what the member is of it: everything after the first dot of its name,
 /// in lower case. `None` for members that are no part of a sample: names without a dot or that begin with
 /// one, those of metadata like `__index__`, and what file managers leave behind.
-pub(super) fn split(name: &[u8]) -> Option<(&[u8], String)> {
+pub(crate) fn split(name: &[u8]) -> Option<(&[u8], String)> {
     let mut name = name;
     while let Some(rest) = name.strip_prefix(b"./") {
         name = rest;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub use self::content::TarContent;
 use self::content::{Column, Declared, First};
 use self::index::{Index, Members};
+pub(crate) use self::key::split as split_key;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::error::{list_names, quoted};
