@@ -26,8 +26,9 @@
 //!
 //! - a [`Source`] gives samples by index: [`ImageFolder`], [`ImageFolders`], [`NpyFolders`],
 //!   [`NpyFile`], [`NpyShards`], [`NpzFile`], [`NpzFolder`], [`Safetensors`], [`Tar`], [`Mds`],
-//!   [`TokenFiles`], [`Table`], [`Memory`], [`from_fn`], and sources made of sources ([`SourceExt`]);
-//! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`], [`Mix`];
+//!   [`TokenFiles`], [`Table`], [`Memory`], [`from_fn`], [`Streamed`], and sources made of sources ([`SourceExt`]);
+//! - a [`Sampler`] gives the order of an epoch: [`Shuffle`], [`Weighted`], [`WithReplacement`], [`Mix`],
+//!   [`ShuffleWindows`];
 //! - a [`Transform`] rewrites samples in the workers: [`Augment`] above all;
 //! - a [`Loader`] delivers [`Batch`]es, and a [`State`] to resume from;
 //! - a [`Report`] says whether training waits, and for what;
@@ -58,10 +59,11 @@ pub use tallow_core::{
     NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation,
     PackStats, Packed, PackedBuilder, Packing, PartShare, Picture, Population, Purpose, Rename,
     Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder,
-    Sample, SampleLengths, Sampler, Schema, Select, Sequential, Shards, Shuffle, Source, SourceExt,
-    Stream, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar, TarBuilder, TarContent,
-    Targets, TokenFiles, TokenFilesBuilder, TooLong, Transform, Until, Weighted, WithReplacement,
-    Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
+    Sample, SampleLengths, Sampler, Schema, Select, Sequential, Shards, Shuffle, ShuffleWindows,
+    Source, SourceExt, Stream, Streamed, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail,
+    Tar, TarBuilder, TarContent, TarSample, Targets, TokenFiles, TokenFilesBuilder, TooLong,
+    Transform, Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn,
+    from_fn_with, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,

@@ -20,6 +20,8 @@
 //!
 //! [Several data sets at once](mixtures) mixes them by weight, and counts steps instead of epochs.
 //!
+//! [Streams](streams) are data of which nobody knows how long they are: iterators, channels, pipes, lines.
+//!
 //! Every page begins from the same picture. A **source** gives sample `index`. A **sampler** gives
 //! the order of an epoch. **Workers** read the samples of a batch into one piece of memory and
 //! **transform** them on the way. The **loader** delivers batches in order, each with a tensor for
@@ -48,6 +50,9 @@ pub mod language_models {}
 
 #[doc = include_str!("mixtures.md")]
 pub mod mixtures {}
+
+#[doc = include_str!("streams.md")]
+pub mod streams {}
 
 #[doc = include_str!("validation.md")]
 pub mod validation {}

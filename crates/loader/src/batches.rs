@@ -81,6 +81,11 @@ impl<'a> Batches<'a> {
         }
     }
 
+    /// As [`refused`](Self::refused), with a share of what the consumer belongs to.
+    pub(crate) fn refused_owned(owner: Arc<dyn Owner>, error: Error) -> Batches<'static> {
+        Batches::failed(Held::Owned(owner), BatchId { epoch: 0, number: 0 }, error)
+    }
+
     /// An iteration that is this error and nothing else.
     pub(crate) fn refused(consumer: &'a Consumer, epoch: u64, error: Error) -> Self {
         Self::failed(Held::Borrowed(consumer), BatchId { epoch, number: 0 }, error)
@@ -120,7 +125,8 @@ impl<'a> Batches<'a> {
         let has_order = next.number > 0 && self.reported == Some(next.epoch);
         let begun = if has_order { (per_epoch - next.number).min(most) } else { 0 };
         let whole = if begun > 0 { epochs - 1 } else { epochs };
-        let least = if self.consumer.may_skip() { 0 } else { begun.saturating_add(whole) };
+        let unknown = self.consumer.may_skip() || !self.consumer.plan().is_bounded();
+        let least = if unknown { 0 } else { begun.saturating_add(whole) };
         (least.min(most), most)
     }
 }

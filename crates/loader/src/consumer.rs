@@ -175,7 +175,7 @@ impl Consumer {
             position: received.next.number as u64 * batch_size,
             batch_size,
             errors: received.errors as u64,
-            samples: Some(self.plan.samples as u64),
+            samples: self.plan.is_bounded().then_some(self.plan.samples as u64),
             fields: self.prints.fields.clone(),
         }
     }
@@ -244,11 +244,19 @@ impl Consumer {
         let mut inline = lock(&self.inline);
         let scratch = inline.as_mut()?;
         let mut clock = StageClock::start(&delivery.activities[0], delivery.built);
-        if let Some(claim) = delivery.claim_inline(&mut clock) {
-            self.filler.fill(&claim, scratch, &mut clock);
-        }
+        let slab = loop {
+            let claim = delivery.claim_inline(&mut clock);
+            if let Some(claim) = &claim {
+                self.filler.fill(claim, scratch, &mut clock);
+            }
+            // A slab beyond the end of a stream is gone, and what comes after it is next.
+            let slab = delivery.filled();
+            if slab.is_some() || claim.is_none() {
+                break slab;
+            }
+        };
         clock.enter(Stage::Idle);
-        delivery.filled().map(Ok)
+        slab.map(Ok)
     }
 
     #[cold]
@@ -292,7 +300,7 @@ impl Consumer {
         let _entered = span.enter();
         let started = Instant::now();
         let faults = slab.take_faults();
-        let before = self.received_up_to(slab.next, faults.len());
+        let before = self.received_up_to(slab.next(), faults.len());
         let faults = self.accept(slab, faults, before)?;
         let course = self.course();
         let pad = course.batching.last() == LastBatch::Pad;
@@ -312,7 +320,7 @@ impl Consumer {
             device: self.plan.device.clone(),
             samples: tensors.samples,
             rows: slab.rows,
-            last: slab.next.epoch > slab.id.epoch,
+            last: slab.next().epoch > slab.id.epoch,
             faults,
             state: self.state(),
             source: self.filler.pipeline.source().clone(),
@@ -332,8 +340,8 @@ impl Consumer {
     /// `skipped` were.
     fn all_skipped(&self, slab: &Slab, skipped: usize) -> Result<Option<Batch>> {
         let rows = self.course().batching.rows(self.plan.positions, slab.id.number);
-        let end = rows.position(rows.samples());
-        if slab.next.epoch == slab.id.epoch || skipped < end {
+        let end = slab.end().unwrap_or(rows.position(rows.samples()));
+        if slab.next().epoch == slab.id.epoch || skipped < end {
             return Ok(None);
         }
         let message = format!("each of its {end} samples was skipped");

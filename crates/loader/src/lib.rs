@@ -42,6 +42,7 @@ mod statistics;
 mod stats;
 mod tuning;
 mod user_code;
+mod visit;
 mod workers;
 
 /// Whether anything is counted and timed: always, except where benchmarks/counting.sh measures what

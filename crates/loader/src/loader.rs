@@ -105,7 +105,9 @@ impl Loader {
         &self.consumer.filler().delivery.course.population
     }
 
-    /// Batches per epoch: as many on every rank, an incomplete last one included unless it is dropped.
+    /// Batches per epoch: as many on every rank, an incomplete last one included unless it is dropped. Of a
+    /// stream whose length is not declared the most that there may be, as
+    /// [`Plan::is_bounded`](crate::Plan::is_bounded) says.
     ///
     /// ```
     /// # use tallow_core::{Field, RowDType, Schema, from_fn};
@@ -199,25 +201,38 @@ impl Loader {
     /// ```
     ///
     /// An epoch whose order cannot be made is one error, as ever, and its steps are passed over.
+    ///
+    /// Of a stream whose length is not declared they cannot be counted, and the only item is an error:
+    /// use `epochs(..).take(steps)`, or declare how many samples an epoch has.
     pub fn steps(&self, steps: impl RangeBounds<u64>) -> Batches<'_> {
-        Batches::new(&self.consumer, self.stepped(&steps))
+        match self.stepped(&steps) {
+            Ok(batches) => Batches::new(&self.consumer, batches),
+            Err(error) => Batches::refused(&self.consumer, 0, error),
+        }
     }
 
     /// As [`steps`](Self::steps), but the iterator owns its share of the loader, like that of
     /// [`epochs_owned`](Self::epochs_owned).
     pub fn steps_owned(self: Arc<Self>, steps: impl RangeBounds<u64>) -> Batches<'static> {
-        let batches = self.stepped(&steps);
-        Batches::owned(self, batches)
+        match self.stepped(&steps) {
+            Ok(batches) => Batches::owned(self, batches),
+            Err(error) => Batches::refused_owned(self, error),
+        }
     }
 
-    fn stepped(&self, steps: &impl RangeBounds<u64>) -> Range<BatchId> {
+    fn stepped(&self, steps: &impl RangeBounds<u64>) -> Result<Range<BatchId>> {
+        if !self.plan().is_bounded() {
+            let message = "steps of a stream cannot be counted, expected one that declares how many \
+                           samples an epoch has; or use epochs(..).take(steps)";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let Range { start, end } = bounds(steps);
         // Without an end they go on to the last epoch that there is.
         let end = match end {
             u64::MAX => BatchId { epoch: u64::MAX, number: 0 },
             end => self.consumer.batch_at(end),
         };
-        self.consumer.batch_at(start)..end
+        Ok(self.consumer.batch_at(start)..end)
     }
 
     /// The step of the batch that comes after the last one that was delivered.

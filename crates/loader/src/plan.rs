@@ -33,6 +33,10 @@ pub struct Plan {
     pub(crate) schema: Schema,
     pub(crate) samples: usize,
     pub(crate) positions: usize,
+    /// Whether samples come one after the other, and how many is not known before the last.
+    pub(crate) is_open: bool,
+    /// Of samples that were read and not taken yet, for a source whose samples come one after the other.
+    pub(crate) stream_bytes: usize,
     pub(crate) batches: usize,
     /// Why an epoch has no batch, if it has none.
     pub(crate) empty: Option<String>,
@@ -98,6 +102,18 @@ impl Plan {
             )
         });
         [empty, left_out].into_iter().flatten().collect()
+    }
+
+    /// Whether it is known how many samples an epoch has. If it is not, because the source is a stream,
+    /// [`samples`](Self::samples), [`positions`](Self::positions) and [`batches`](Self::batches) are the most
+    /// that there may be.
+    pub fn is_bounded(&self) -> bool {
+        !self.is_open
+    }
+
+    /// Bytes of the samples of a stream that were read and are not in a row yet, at most.
+    pub fn stream_bytes(&self) -> usize {
+        self.stream_bytes
     }
 
     /// How many samples the source has.
@@ -171,8 +187,8 @@ impl Plan {
 
     /// The most bytes that the loader holds: the slabs ahead of the consumer and the one that is handed
     /// over, with an index per row, the scratch of the workers, their
-    /// [largest pictures](Self::picture_bytes), what it knows about resident samples, and the orders of
-    /// two epochs. Batches that the consumer keeps are not counted, nor is what the
+    /// [largest pictures](Self::picture_bytes), what it knows about resident samples, the orders of
+    /// two epochs, and of a stream [what was read](Self::stream_bytes). Batches that the consumer keeps are not counted, nor is what the
     /// source holds. A stuck worker keeps its slab in addition, until it returns. For a CUDA device that
     /// makes something of pictures, each slab has room for windows of photos (384 KiB per row and
     /// picture, or less where no picture is as large); a batch whose windows take more makes its slab
@@ -182,7 +198,7 @@ impl Plan {
         let slabs = self.prefetch.saturating_add(1).saturating_mul(slab_bytes);
         let scratch = self.workers.max(1).saturating_mul(self.scratch_bytes);
         let held = slabs.saturating_add(scratch).saturating_add(self.picture_bytes());
-        let held = held.saturating_add(self.resident_host_bytes);
+        let held = held.saturating_add(self.resident_host_bytes).saturating_add(self.stream_bytes);
         held.saturating_add(self.order_bytes.saturating_mul(2)).saturating_add(self.cut_bytes)
     }
 
@@ -204,8 +220,13 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fields    {}", self.schema)?;
-        writeln!(f, "samples   {} in the source, {} per epoch", self.samples, self.positions)?;
-        write!(f, "batches   {} per epoch, of {} rows", self.batches, self.batch_size)?;
+        if self.is_open {
+            writeln!(f, "samples   as many as the stream has")?;
+            write!(f, "batches   of {} rows", self.batch_size)?;
+        } else {
+            writeln!(f, "samples   {} in the source, {} per epoch", self.samples, self.positions)?;
+            write!(f, "batches   {} per epoch, of {} rows", self.batches, self.batch_size)?;
+        }
         if self.world > 1 {
             write!(f, ", every {}th row from row {} on this rank", self.world, self.rank)?;
         }
@@ -241,6 +262,9 @@ impl fmt::Display for Plan {
         }
         if self.cut_bytes > 0 {
             write!(f, ", {} to cut padding", Bytes(self.cut_bytes))?;
+        }
+        if self.stream_bytes > 0 {
+            write!(f, ", {} of samples that were read", Bytes(self.stream_bytes))?;
         }
         if self.resident {
             write!(f, ", {} of resident samples", Bytes(self.resident_host_bytes))?;

@@ -135,7 +135,7 @@ impl RowReader<'_> {
             return Err(Error::new(ErrorKind::Config, message));
         }
         let key = Key::new(self.chain.seed, 0);
-        let epoch = Epoch { order: &*self.chain.order, key, samples };
+        let epoch = Epoch { order: &*self.chain.order, key, samples, pass: None };
         self.maker.make(epoch, RowKey { key, index: index as u64 })
     }
 }

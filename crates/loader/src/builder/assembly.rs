@@ -23,6 +23,7 @@ use crate::plan::{Plan, cores, empty_epoch};
 use crate::slabs::{Columns, SlabLayout, SlabStore};
 use crate::state::{FieldWords, Prints};
 use crate::tuning::{Auto, Governor, Settings, Workers};
+use crate::visit::InTurn;
 use crate::workers::{Filler, Pipeline};
 use crate::{Error, ErrorKind, Result};
 
@@ -143,6 +144,8 @@ impl LoaderBuilder {
         let slabs = plan.prefetch.max(1);
         let (store, device_bytes) = self.store(&pipeline, &layout, slabs, batching.last())?;
         plan.device_bytes = device_bytes;
+        plan.stream_bytes = self.stream_bytes(batching, slabs);
+        let in_turn = self.in_turn(batching, slabs);
         let course = Course {
             sampler: self.sampler.clone(),
             population: self.source.population(),
@@ -153,6 +156,7 @@ impl LoaderBuilder {
             slabs,
             ahead: plan.read_ahead,
             empty: plan.empty.clone(),
+            in_turn,
         };
         let prints = self.prints();
         let filler = Filler {
@@ -189,6 +193,8 @@ impl LoaderBuilder {
             schema: pipeline.schema().clone(),
             samples,
             positions,
+            is_open: self.source.stream().is_some_and(|stream| stream.declared().is_none()),
+            stream_bytes: 0,
             batches,
             empty: empty_epoch(&batching, samples, positions),
             batch_size: batching.batch_size(),
@@ -218,6 +224,42 @@ impl LoaderBuilder {
         let most = Settings::new(plan.workers, plan.prefetch);
         let start = Settings { prefetch: default_prefetch, ..most };
         Ok((plan, Some(Governor::new(start, most))))
+    }
+
+    /// How the samples are read if they come one after the other, with `slabs` slabs ahead.
+    fn in_turn(&self, batching: Batching, slabs: usize) -> Option<InTurn> {
+        self.source.stream()?;
+        let window = self.sampler.window()?;
+        Some(InTurn::new(self.source.clone(), window, batching.batch_size(), slabs))
+    }
+
+    /// Bytes of the samples that are then at hand: those of an epoch, and the first of the next.
+    fn stream_bytes(&self, batching: Batching, slabs: usize) -> usize {
+        let items = self.in_turn(batching, slabs).map_or(0, |in_turn| in_turn.keep);
+        let item_bytes = self.source.stream().map_or(0, |stream| stream.item_bytes());
+        items.saturating_mul(2).saturating_mul(item_bytes)
+    }
+
+    /// What a source whose samples come one after the other cannot do.
+    pub(super) fn against_stream(&self, pipeline: &Pipeline) -> Vec<String> {
+        if self.source.stream().is_none() {
+            return Vec::new();
+        }
+        let refused = [
+            (
+                self.sampler.window().is_none(),
+                "the sampler chooses among all samples, expected Sequential or ShuffleWindows",
+            ),
+            (
+                self.on_error.substitutes() > 0,
+                "no sample can substitute another, expected Skip or Fail",
+            ),
+            (pipeline.mixer.is_some(), "no transform can mix samples, expected one that does not"),
+            (self.resident.is_some(), "its samples cannot be resident"),
+            (self.read_ahead > 0, "files are read in order anyway, expected a read_ahead of 0"),
+        ];
+        let told = refused.iter().filter(|(is_refused, _)| *is_refused);
+        told.map(|(_, what)| format!("the source is a stream: {what}")).collect()
     }
 
     /// `plan` with the most workers and batches ahead that `auto` allows.

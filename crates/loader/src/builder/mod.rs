@@ -345,6 +345,7 @@ impl LoaderBuilder {
         let (pipeline, positions) = (pipeline?, positions?);
         let mut problems = ragged_fields(pipeline.schema(), self.source.schema());
         problems.extend(without_bytes(pipeline.schema(), positions));
+        problems.extend(self.against_stream(&pipeline));
         Error::all(&problems)?;
         self.start(pipeline, batching?, samples, positions)
     }

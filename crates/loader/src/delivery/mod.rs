@@ -12,6 +12,7 @@
 //! Nothing can deadlock: slabs are admitted whole and in order, the first of the window always has
 //! its memory, and its rows are claimed before any others.
 
+mod ends;
 mod fetched;
 mod stalls;
 
@@ -31,6 +32,7 @@ use crate::report::Readiness;
 use crate::slabs::{Slab, SlabStore};
 use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
 use crate::user_code::{catch, discard};
+use crate::visit::{InTurn, Visit};
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// What is fixed at `build()` about the way from an epoch to its slabs.
@@ -49,6 +51,8 @@ pub(crate) struct Course {
     pub(crate) ahead: usize,
     /// Why an epoch has no batch, if it has none.
     pub(crate) empty: Option<String>,
+    /// For samples that come one after the other. `positions` may then be more than there are.
+    pub(crate) in_turn: Option<InTurn>,
 }
 
 impl Course {
@@ -129,7 +133,7 @@ struct Iteration {
     fetched: Fetched,
     /// The first batch that is not part of it.
     end: BatchId,
-    order: Option<(u64, Arc<dyn Order>)>,
+    visit: Option<(u64, Visit)>,
     /// Whether a worker is making the order of `next`'s epoch.
     ordering: bool,
 }
@@ -151,8 +155,8 @@ pub(crate) struct Ahead {
 /// What a worker finds to do.
 enum Found {
     Rows(Claim),
-    /// The order of an epoch must be made first.
-    Order(u64),
+    /// The order of the epoch of a batch must be made first.
+    Order(BatchId),
     Nothing,
 }
 
@@ -193,7 +197,7 @@ impl Delivery {
             ahead: batches.start,
             fetched: Fetched::default(),
             end: batches.end,
-            order: None,
+            visit: None,
             ordering: false,
         });
         state.begun = state.watched;
@@ -233,9 +237,9 @@ impl Delivery {
                     state.busy += 1;
                     return Some(claim);
                 }
-                Found::Order(epoch) => {
+                Found::Order(from) => {
                     drop(state);
-                    self.make_order(worker, epoch, clock);
+                    self.make_order(worker, from, clock);
                     state = self.state();
                 }
                 Found::Nothing => {
@@ -256,9 +260,9 @@ impl Delivery {
         loop {
             match self.find(&mut state, usize::MAX) {
                 Found::Rows(claim) => return Some(claim),
-                Found::Order(epoch) => {
+                Found::Order(from) => {
                     drop(state);
-                    self.make_order(0, epoch, clock);
+                    self.make_order(0, from, clock);
                     state = self.state();
                 }
                 Found::Nothing => return None,
@@ -331,17 +335,17 @@ impl Delivery {
                 self.fail_epoch(state, error);
                 continue;
             }
-            let order = match &run.order {
-                Some((epoch, order)) if *epoch == run.next.epoch => order.clone(),
+            let visit = match &run.visit {
+                Some((epoch, visit)) if *epoch == run.next.epoch => visit.clone(),
                 _ => {
                     run.ordering = true;
                     state.busy += 1;
-                    return Found::Order(run.next.epoch);
+                    return Found::Order(run.next);
                 }
             };
             let id = run.next;
             run.next = self.after(id);
-            let slab = self.slab(id, order);
+            let slab = self.slab(id, visit);
             self.push(state, slab);
             if let Some(claim) = self.unclaimed(state, want) {
                 return Found::Rows(claim);
@@ -350,12 +354,13 @@ impl Delivery {
         Found::Nothing
     }
 
-    fn slab(&self, id: BatchId, order: Arc<dyn Order>) -> Slab {
+    fn slab(&self, id: BatchId, visit: Visit) -> Slab {
         let course = &self.course;
         let rows = course.batching.rows(course.positions, id.number);
         let key = Key::new(course.seed, id.epoch);
         let place = (id, self.after(id));
-        Slab::new(&*course.store, place, rows, order.clone(), key)
+        let order = visit.order.clone();
+        Slab::new(&*course.store, place, rows, visit, key)
             .unwrap_or_else(|error| Slab::failed(place, course.batching.no_rows(), order, error))
     }
 
@@ -383,11 +388,12 @@ impl Delivery {
 
     /// Makes the order of an epoch without holding the lock: a table takes some milliseconds, and
     /// meanwhile the rows before it are read. The caller is already counted as busy.
-    fn make_order(&self, worker: usize, epoch: u64, clock: &mut StageClock<'_>) {
+    fn make_order(&self, worker: usize, from: BatchId, clock: &mut StageClock<'_>) {
         clock.enter(Stage::Order);
+        let epoch = from.epoch;
         let span = tracing::debug_span!(target: "tallow::order", "order", epoch);
-        let order = span.in_scope(|| self.order(epoch));
-        let unwanted = self.bring_order(&mut self.state(), worker, epoch, order);
+        let visit = span.in_scope(|| self.visit(from));
+        let unwanted = self.bring_order(&mut self.state(), worker, epoch, visit);
         // Its destructor is user code, which must not run while the lock is held.
         discard(unwanted);
     }
@@ -398,15 +404,15 @@ impl Delivery {
         state: &mut Progress,
         worker: usize,
         epoch: u64,
-        order: Result<Arc<dyn Order>>,
-    ) -> Option<Arc<dyn Order>> {
+        visit: Result<Visit>,
+    ) -> Option<Visit> {
         self.rest(state, worker);
         // The iteration may have ended meanwhile, or another one begun: then it is not needed.
         let asked = |run: &&mut Iteration| run.ordering && run.next.epoch == epoch;
-        let Some(run) = state.run.as_mut().filter(asked) else { return order.ok() };
+        let Some(run) = state.run.as_mut().filter(asked) else { return visit.ok() };
         run.ordering = false;
-        let before = match order {
-            Ok(order) => run.order.replace((epoch, order)).map(|(_, before)| before),
+        let before = match visit {
+            Ok(visit) => run.visit.replace((epoch, visit)).map(|(_, before)| before),
             Err(error) => {
                 self.fail_epoch(state, error);
                 None
@@ -469,7 +475,7 @@ impl Delivery {
     /// Only within the epoch whose order exists: that of the next epoch is made when its first batch is
     /// admitted.
     fn ahead(&self, run: &mut Iteration) -> Option<Ahead> {
-        let (epoch, order) = run.order.as_ref()?;
+        let (epoch, visit) = run.visit.as_ref()?;
         let id = run.ahead.max(run.next);
         let is_wanted = id.epoch == *epoch && id < run.end;
         if !is_wanted || !run.fetched.has_room(run.next, self.course.ahead) {
@@ -478,7 +484,7 @@ impl Delivery {
         run.fetched.begin(id);
         run.ahead = self.after(id);
         let rows = self.course.batching.rows(self.course.positions, id.number);
-        Some(Ahead { id, order: order.clone(), rows })
+        Some(Ahead { id, order: visit.order.clone(), rows })
     }
 
     /// Whether it is time to end.

@@ -76,10 +76,12 @@ impl Delivery {
         let (id, next) = match state.window.pop_front() {
             Some(first) => {
                 first.slab.cancel();
-                (first.slab.id, first.slab.next)
+                (first.slab.id, first.slab.next())
             }
             None => self.give_up_next(state)?,
         };
+        let next =
+            if none_left { self.give_up_stream(state, id.epoch).unwrap_or(next) } else { next };
         // The others go on without it, and there is room in the window. They also go on without workers that are
         // at rows of slabs that were given up, which leave at the next row unless they are stuck, too.
         state.passed.insert(worker);
@@ -109,6 +111,24 @@ impl Delivery {
                 ordering && doing.stage == Stage::Order && !state.passed.contains(&worker)
             }
         }
+    }
+
+    /// Gives up what is left of an epoch that ends only where its stream does: that many batches are never
+    /// delivered, and none comes before the reader returns. Returns what is delivered after it.
+    fn give_up_stream(&self, state: &mut Progress, epoch: u64) -> Option<BatchId> {
+        self.course.in_turn.as_ref().filter(|in_turn| in_turn.is_open)?;
+        let next = BatchId { epoch: epoch.saturating_add(1), number: 0 };
+        state.window.retain(|entry| {
+            let is_left = entry.slab.id.epoch != epoch;
+            if !is_left {
+                entry.slab.cancel();
+            }
+            is_left
+        });
+        if let Some(run) = state.run.as_mut().filter(|run| run.next.epoch == epoch) {
+            run.next = next;
+        }
+        Some(next)
     }
 
     /// Gives up the batch that no worker is free to admit; returns it and the one after it.

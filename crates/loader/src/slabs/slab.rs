@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use candle_core::Tensor;
-use tallow_core::{BatchRows, Key, Order, RowSlots};
+use tallow_core::{BatchRows, Key, Order, Pass, RowSlots};
 
 use super::layout::Cut;
 use super::store::{Finished, Lent, RowRun, SlabMemory, SlabStore};
 use crate::lock::lock;
+use crate::visit::Visit;
 use crate::{BatchId, Error, ErrorKind, Result};
 
 /// One batch being filled.
@@ -19,10 +20,15 @@ use crate::{BatchId, Error, ErrorKind, Result};
 /// after the end of the iteration.
 pub(crate) struct Slab {
     pub(crate) id: BatchId,
-    /// The batch that is delivered after this one.
-    pub(crate) next: BatchId,
+    /// The batch that is delivered after this one, unless the epoch ends here.
+    next: BatchId,
+    /// How many samples the epoch has, if it ends here because its stream does; otherwise `NO_INDEX`.
+    /// Written before the last row is finished.
+    end: AtomicUsize,
     pub(crate) rows: BatchRows,
     pub(crate) order: Arc<dyn Order>,
+    /// What the samples are taken from, if they come one after the other.
+    pub(crate) pass: Option<Arc<dyn Pass>>,
     /// The key of the epoch.
     pub(crate) key: Key,
     /// Addresses for the workers, inside of `memory`.
@@ -61,11 +67,12 @@ pub(crate) struct RowFault {
 }
 
 impl RowFault {
-    /// Whether a sample failed, which a policy may pass over; otherwise it was the order, or the
-    /// batch as a whole.
+    /// Whether a sample failed, which a policy may pass over; otherwise it was the order, the batch as a
+    /// whole, or the stream from which the samples come.
     pub(crate) fn is_of_a_sample(&self) -> bool {
         self.index != Slab::NO_INDEX
             && matches!(self.error.kind(), ErrorKind::Sample | ErrorKind::Panic)
+            && self.error.cause().is_none_or(|it| it.kind() != tallow_core::ErrorKind::Broken)
     }
 }
 
@@ -89,7 +96,7 @@ impl Slab {
         store: &dyn SlabStore,
         (id, next): (BatchId, BatchId),
         rows: BatchRows,
-        order: Arc<dyn Order>,
+        visit: Visit,
         key: Key,
     ) -> Result<Self> {
         let mut memory = store.slab(rows.rows()).map_err(|error| error.with_batch(id))?;
@@ -103,8 +110,10 @@ impl Slab {
         Ok(Self {
             id,
             next,
+            end: AtomicUsize::new(Self::NO_INDEX),
             rows,
-            order,
+            order: visit.order,
+            pass: visit.pass,
             key,
             runs: memory.runs(),
             memory: Mutex::new(Some(memory)),
@@ -128,8 +137,10 @@ impl Slab {
         Self {
             id,
             next,
+            end: AtomicUsize::new(Self::NO_INDEX),
             rows,
             order,
+            pass: None,
             key: Key::new(0, 0),
             runs: Vec::new(),
             memory: Mutex::default(),
@@ -139,6 +150,24 @@ impl Slab {
             written: AtomicUsize::new(0),
             faults: Mutex::new(vec![fault]),
             cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// The epoch has `samples` samples, and ends here.
+    pub(crate) fn end_at(&self, samples: usize) {
+        self.end.store(samples, Ordering::Relaxed);
+    }
+
+    /// How many samples the epoch has, if it ends here because its stream does.
+    pub(crate) fn end(&self) -> Option<usize> {
+        Some(self.end.load(Ordering::Relaxed)).filter(|&end| end != Self::NO_INDEX)
+    }
+
+    /// The batch that is delivered after this one. For the consumer, once the slab is done.
+    pub(crate) fn next(&self) -> BatchId {
+        match self.end() {
+            Some(_) => BatchId { epoch: self.id.epoch.saturating_add(1), number: 0 },
+            None => self.next,
         }
     }
 
@@ -223,6 +252,11 @@ impl Slab {
     /// The batch is no longer needed.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the batch is no longer needed.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// Whether every row is finished: from then on the slab is the consumer's.

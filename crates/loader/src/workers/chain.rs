@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use tallow_core::{
-    Engine, FieldId, Location, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes,
+    Engine, FieldId, Location, Pass, Row, RowBuffer, RowKey, RowSlots, RowView, Schema, Shapes,
 };
 
 use super::epoch::Epoch;
@@ -30,7 +30,8 @@ impl Pipeline {
         // The state of the scratch does not matter: each row starts with empty slots.
         let Scratch { tools, rows, partner } = scratch;
         let resident = self.resident.as_deref();
-        let mut chain = Chain { pipeline: self, resident, tools, stop, clock };
+        let pass = epoch.pass;
+        let mut chain = Chain { pipeline: self, resident, pass, tools, stop, clock };
         let partner_key = chain.bring_partner(epoch, key, partner)?;
         let beside = partner_key.zip(partner.last().map(RowBuffer::view));
         chain.caught(key, partner_key, |chain| {
@@ -57,7 +58,8 @@ impl Pipeline {
             rows.push(RowBuffer::new(self.schema())?);
         }
         let (tools, stop, clock) = (&mut tools, &stop, &mut clock);
-        let mut chain = Chain { pipeline: self, resident: None, tools, stop, clock };
+        let pass = epoch.pass;
+        let mut chain = Chain { pipeline: self, resident: None, pass, tools, stop, clock };
         chain.whole(epoch, key, &mut rows, &mut partner)?;
         Ok(rows.pop().expect("the row after the last engine"))
     }
@@ -106,6 +108,8 @@ pub(super) struct Chain<'a, 'c> {
     pub(super) pipeline: &'a Pipeline,
     /// Samples that need not be read.
     pub(super) resident: Option<&'a Resident>,
+    /// What samples are taken from, if they come one after the other.
+    pub(super) pass: Option<&'a dyn Pass>,
     pub(super) tools: &'a mut Tools,
     pub(super) stop: &'a AtomicBool,
     pub(super) clock: &'a mut StageClock<'c>,
@@ -241,7 +245,8 @@ impl Chain<'_, '_> {
         let _entered = span.enter();
         let mut target = RowTarget::of(rows, &mut self.tools.slots, self.pipeline.raw());
         let index = key.index as usize;
-        let read = self.pipeline.source.read(index, &mut self.clock.watch(target.row(self.stop)));
+        let mut row = self.clock.watch(target.row(self.stop)).taken_from(self.pass);
+        let read = self.pipeline.source.read(index, &mut row);
         read.and_then(|()| target.finish()).map_err(|error| error.with_index(index))
     }
 

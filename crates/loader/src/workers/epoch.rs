@@ -1,6 +1,6 @@
 //! Which sample is at a position of an epoch, and with which key.
 
-use tallow_core::{Draws, Engine, Key, Order, RowKey};
+use tallow_core::{Draws, Engine, Key, Order, Pass, RowKey};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -12,6 +12,8 @@ pub(crate) struct Epoch<'a> {
     pub(crate) key: Key,
     /// Samples of the source.
     pub(crate) samples: usize,
+    /// What they are taken from, if they come one after the other.
+    pub(crate) pass: Option<&'a dyn Pass>,
 }
 
 impl Epoch<'_> {
@@ -34,6 +36,12 @@ impl Epoch<'_> {
     pub(crate) fn sample(&self, position: usize) -> RowKey {
         let key = if self.order.repeats() { self.key.at(position as u64) } else { self.key };
         RowKey { key, index: self.order.index(position) as u64 }
+    }
+
+    /// The sample of `position` in an epoch that has turned out to have `len` positions.
+    pub(crate) fn sample_of_ended(&self, position: usize, len: usize) -> RowKey {
+        let key = if self.order.repeats() { self.key.at(position as u64) } else { self.key };
+        RowKey { key, index: self.order.index_of_ended(position, len) as u64 }
     }
 
     /// Whether the source has the sample that the order gives.

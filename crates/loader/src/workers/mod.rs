@@ -10,6 +10,7 @@ mod crew;
 mod device_row;
 mod epoch;
 mod finisher;
+mod in_turn;
 mod pipeline;
 mod read_ahead;
 mod rows;

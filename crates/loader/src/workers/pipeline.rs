@@ -26,7 +26,7 @@ pub(crate) struct Pipeline {
     /// of the memory depends on it, so user code is not asked again.
     pub(super) schemas: Vec<Schema>,
     /// The engine that mixes a second row into some of its rows, by what it said at `build()`.
-    pub(super) mixer: Option<usize>,
+    pub(crate) mixer: Option<usize>,
     /// Makes batches of the rows in the slab, on a device.
     pub(super) finisher: Option<Finisher>,
     /// Delivered fields that are cut to the longest row of their batch.

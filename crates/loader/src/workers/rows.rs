@@ -45,6 +45,7 @@ impl<'a> RowMaker<'a> {
         let mut chain = Chain {
             pipeline: self.pipeline,
             resident: None,
+            pass: epoch.pass,
             tools: &mut self.tools,
             stop: &self.stop,
             clock: &mut clock,

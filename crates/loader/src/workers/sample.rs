@@ -1,11 +1,12 @@
 //! One sample, made for looking at it.
 
-use tallow_core::{Key, Order, RowKey, Sample};
+use tallow_core::{Key, RowKey, Sample};
 
 use super::epoch::Epoch;
 use super::worker::Filler;
 use crate::user_code::{catch, discard};
-use crate::{Error, ErrorKind, Result};
+use crate::visit::Visit;
+use crate::{BatchId, Error, ErrorKind, Result};
 
 impl Filler {
     /// Sample `index` as epoch `epoch` delivers it.
@@ -15,17 +16,23 @@ impl Filler {
             let message = format!("no sample {index}, the source has {samples}");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        let order = self.delivery.order(epoch)?;
-        let made = catch(|| self.of_order(&*order, epoch, index));
-        discard(order);
+        let batch_size = self.delivery.course.batching.batch_size();
+        let visit = self.delivery.visit(BatchId { epoch, number: index / batch_size })?;
+        let made = catch(|| self.of_visit(&visit, epoch, index));
+        discard(visit);
         made.unwrap_or_else(|text| {
             let message = format!("{text:?} in the order of the epoch");
             Err(Error::new(ErrorKind::Panic, message))
         })
     }
 
-    fn of_order(&self, order: &dyn Order, epoch: u64, index: usize) -> Result<Sample> {
+    fn of_visit(&self, visit: &Visit, epoch: u64, index: usize) -> Result<Sample> {
         let course = &self.delivery.course;
+        let (order, pass) = (&*visit.order, visit.pass.as_deref());
+        if let Some(len) = pass.and_then(|pass| pass.reach(index + 1, &mut |_| true)) {
+            let message = format!("no sample {index}, the stream of epoch {epoch} has {len}");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let mut key = Key::new(course.seed, epoch);
         if order.repeats() {
             // Each repetition has random numbers of its own: these are those of the first.
@@ -36,7 +43,7 @@ impl Filler {
             })?;
             key = key.at(position as u64);
         }
-        let epoch = Epoch { order, key, samples: course.population.samples() };
+        let epoch = Epoch { order, key, samples: course.population.samples(), pass };
         let row = self.pipeline.delivered(epoch, RowKey { key, index: index as u64 })?;
         Ok(Sample::from_row(index, row)?)
     }

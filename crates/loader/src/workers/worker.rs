@@ -84,6 +84,9 @@ impl Filler {
             written += usize::from(outcome != RowOutcome::Missing);
         }
         clock.enter(Stage::Read);
+        if claim.rows.end == slab.rows.samples() {
+            self.look_for_end(slab, clock);
+        }
         let row_ns = (clock.mark() - started_ns) / rows.max(1) as u64;
         slab.finish(rows, written);
         (CLAIM_NS / row_ns.max(1)).clamp(1, CLAIM_ROWS_MAX) as usize
@@ -98,9 +101,12 @@ impl Filler {
     ) -> RowOutcome {
         let position = slab.rows.position(row);
         let samples = self.delivery.course.population.samples();
-        let epoch = Epoch { order: &*slab.order, key: slab.key, samples };
+        let pass = slab.pass.as_deref();
+        let epoch = Epoch { order: &*slab.order, key: slab.key, samples, pass };
         let own_key = slab.key.at(position as u64);
-        let mut sample = epoch.sample(position);
+        let Some(mut sample) = self.reach(epoch, slab, position, clock) else {
+            return RowOutcome::Missing;
+        };
         let mut draws = own_key.draws(self.substitute_stream, sample.index);
         let mut failed = Vec::new();
         for attempt in 0..=self.substitutes {
