@@ -15,7 +15,7 @@ pub struct Error {
 pub enum ErrorKind {
     /// The file cannot be read.
     Io,
-    /// It is no Arrow file.
+    /// It is a file of another format.
     Foreign,
     /// It ends too early.
     Truncated,
@@ -29,19 +29,23 @@ pub enum ErrorKind {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error of this kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), offset: None, source: None }
     }
 
-    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+    /// One of a file that contradicts the format or itself.
+    pub fn malformed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Malformed, message)
     }
 
-    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+    /// One of what is valid and not read here.
+    pub fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, message)
     }
 
-    pub(crate) fn io(error: io::Error) -> Self {
+    /// One of a read that failed, or met the end of the file.
+    pub fn io(error: io::Error) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::UnexpectedEof => ErrorKind::Truncated,
             _ => ErrorKind::Io,
@@ -49,8 +53,16 @@ impl Error {
         Self { source: Some(error), ..Self::new(kind, "cannot read") }
     }
 
-    pub(crate) fn at(self, offset: u64) -> Self {
+    /// The same, found at this byte of the file unless it names one.
+    #[must_use]
+    pub fn at(self, offset: u64) -> Self {
         Self { offset: self.offset.or(Some(offset)), ..self }
+    }
+
+    /// The same with another message.
+    #[must_use]
+    pub fn saying(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
     }
 
     /// The kind.

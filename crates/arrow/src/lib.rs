@@ -11,6 +11,7 @@
 mod arrow;
 mod column;
 mod error;
+mod features;
 mod flat;
 mod kind;
 mod read_at;
@@ -20,6 +21,7 @@ mod validity;
 pub use self::arrow::Arrow;
 pub use self::column::{Column, Length, Place};
 pub use self::error::{Error, ErrorKind, Result};
+pub use self::features::Features;
 pub use self::kind::{Kind, Scalar};
 pub use self::read_at::ReadAt;
 pub use self::schema::{ArrowField, ArrowSchema};

@@ -1,14 +1,13 @@
 use serde_json::Value;
 
 use crate::flat::Table;
-use crate::{Error, Kind, Result};
+use crate::{Error, Features, Kind, Result};
 
 /// The columns of a file.
 #[derive(Debug)]
 pub struct ArrowSchema {
     pub(crate) fields: Vec<ArrowField>,
-    /// What Hugging Face datasets says about the columns.
-    features: Option<Value>,
+    features: Features,
 }
 
 /// A column, or a part of one.
@@ -29,30 +28,18 @@ impl ArrowSchema {
         let mut left = FIELDS_MAX;
         let fields = table.tables(1)?.map(|field| ArrowField::of(&field?, 0, &mut left));
         let features = metadata(table, 2, "huggingface")?;
-        let features = features.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-        let features = features.and_then(|value| value.get("info")?.get("features").cloned());
+        let features = Features::of(features.as_deref());
         Ok(Self { fields: fields.collect::<Result<_>>()?, features })
+    }
+
+    /// Columns that another format holds, and what Hugging Face datasets says about them.
+    pub fn new(fields: Vec<ArrowField>, features: Features) -> Self {
+        Self { fields, features }
     }
 
     /// The columns, in the order of the file.
     pub fn fields(&self) -> &[ArrowField] {
         &self.fields
-    }
-
-    /// The names of the classes that the numbers of a column stand for, or those in its lists, where
-    /// Hugging Face datasets wrote them.
-    pub fn classes(&self, column: &str) -> Option<Vec<String>> {
-        let mut feature = self.features.as_ref()?.get(column)?;
-        while let Some(inner) = feature.get("feature").or_else(|| feature.get(0)) {
-            feature = inner;
-        }
-        if feature.get("_type")?.as_str()? != "ClassLabel" {
-            return None;
-        }
-        let names = feature.get("names")?.as_array()?.iter();
-        let names: Vec<String> =
-            names.map(|name| Some(name.as_str()?.to_owned())).collect::<Option<_>>()?;
-        (!names.is_empty()).then_some(names)
     }
 
     /// The numbers of the buffers before which a batch has those of a view, which only it counts.
@@ -62,10 +49,9 @@ impl ArrowSchema {
         ends
     }
 
-    /// The type that Hugging Face datasets gives a column, as `Image` or `ClassLabel`, where it wrote
-    /// the file.
-    pub fn feature(&self, column: &str) -> Option<&str> {
-        self.features.as_ref()?.get(column)?.get("_type")?.as_str()
+    /// What Hugging Face datasets says about the columns.
+    pub fn features(&self) -> &Features {
+        &self.features
     }
 }
 
@@ -95,6 +81,37 @@ impl ArrowField {
             .is_some_and(|name| name.contains("Array") && name.ends_with("DExtensionType"));
         let shape = if is_array { metadata(table, 6, "ARROW:extension:metadata")? } else { None };
         Ok(Self { name, kind, children, shape: shape.and_then(|text| shape_of(&text)) })
+    }
+
+    /// A column of another format.
+    pub fn new(name: impl Into<String>, kind: Kind, children: Vec<Self>) -> Self {
+        Self { name: name.into(), kind, children, shape: None }
+    }
+
+    /// The columns in it.
+    pub fn children(&self) -> &[Self] {
+        &self.children
+    }
+
+    /// The shape of each value where an extension type says it; an axis without a length is ragged.
+    pub fn shape(&self) -> Option<&[Option<usize>]> {
+        self.shape.as_deref()
+    }
+
+    /// Takes what the column `other`, which describes the same values, says of their lengths: fixed lists
+    /// and shapes.
+    #[must_use]
+    pub fn with_lengths_of(mut self, other: &Self) -> Self {
+        self.shape.clone_from(&other.shape);
+        if self.children.len() != other.children.len() {
+            return self;
+        }
+        if let (Kind::List { .. }, Kind::FixedList(len)) = (&self.kind, &other.kind) {
+            self.kind = Kind::FixedList(*len);
+        }
+        let pairs = self.children.into_iter().zip(&other.children);
+        self.children = pairs.map(|(own, other)| own.with_lengths_of(other)).collect();
+        self
     }
 
     /// The name of the column.

@@ -1,20 +1,22 @@
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use tallow_arrow::{Arrow, ArrowField, ArrowSchema, Column, Kind, Length, Place, ReadAt, Scalar};
+use tallow_arrow::{Arrow, Column, Place, ReadAt, Scalar};
 
+use super::columns::{
+    Bytes, check_memory, chosen, common, field_of, held, null, null_elements, of_arrow, set_shape,
+    write_null,
+};
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::splits::{Beside, check_one_split};
 use crate::codecs::Widening;
-use crate::error::{list_names, quoted};
 use crate::files::{Limits, SampleFile, Section, held_max, read_stored};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, MAX_RANK,
-    Picture, Result, Row, RowDType, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row,
+    Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -194,35 +196,8 @@ impl ArrowShardsBuilder {
             return Err(Error::new(ErrorKind::Empty, "no .arrow file"));
         }
         fields.iter().try_for_each(|field| self.limits.check_samples(field, samples.len()))?;
-        let nulls = self.elements(&fields)?;
+        let nulls = null_elements(&self.nulls, &fields)?;
         Ok(ArrowShards { schema: Schema::new(fields)?, nulls, shards, samples })
-    }
-
-    /// What each field has where a value is null.
-    fn elements(&self, fields: &[Field]) -> Result<Vec<Option<[u8; 8]>>> {
-        let mut elements = vec![None; fields.len()];
-        for (name, value) in &self.nulls {
-            let refused = |message: String| Err(Error::new(ErrorKind::Config, message));
-            let Some(at) = fields.iter().position(|field| field.name() == name) else {
-                let names = list_names(fields.iter().map(|field| quoted(field.name())));
-                let name = quoted(name);
-                return refused(format!(".null_as(..) names {name}, the fields are {names}"));
-            };
-            let dtype = fields[at].dtype();
-            elements[at] = match (dtype.element(*value), fields[at].as_picture()) {
-                (Some(element), None) => Some(element),
-                (_, Some(_)) => {
-                    return refused(format!(".null_as(..) gives {value} for a picture, {name:?}"));
-                }
-                (None, None) => {
-                    let name = quoted(name);
-                    return refused(format!(
-                        ".null_as(..) gives {value} for {name}, which is {dtype}"
-                    ));
-                }
-            };
-        }
-        Ok(elements)
     }
 
     /// File number `at` of those of which `held` stay open.
@@ -233,16 +208,14 @@ impl ArrowShardsBuilder {
                 return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
             }
             let arrow = Arrow::open(&source).map_err(of_arrow)?;
-            let chosen = self.chosen(arrow.schema())?;
+            let chosen = chosen(&self.fields, arrow.schema())?;
             let columns = arrow.columns(&source, &chosen).map_err(of_arrow)?;
             let pairs = chosen.iter().zip(&columns);
             let fields = pairs.map(|(&(at, child), column)| {
                 let own = &arrow.schema().fields()[at];
-                let field = field_of(own, child.is_some(), column)?;
-                Ok(match arrow.schema().classes(own.name()) {
-                    Some(names) if field.dtype().is_integer() => field.with_classes(names),
-                    _ => field,
-                })
+                let lengths = column.lengths().map_err(of_arrow)?;
+                let told = (column.scalar(), lengths.as_slice());
+                Ok(field_of(arrow.schema(), own, child.is_some(), told))
             });
             let fields = fields.collect::<Result<Vec<_>>>()?;
             let mut head = vec![0; arrow.head_bytes() as usize];
@@ -251,161 +224,6 @@ impl ArrowShardsBuilder {
         })?;
         Ok(Shard { file, columns, fields })
     }
-
-    /// The columns that are read, and the part that is meant of those that are pictures.
-    fn chosen<'a>(&self, schema: &'a ArrowSchema) -> Result<Vec<(usize, Option<&'a str>)>> {
-        let child = |field: &ArrowField| {
-            let is_picture = schema.feature(field.name()) == Some("Image");
-            (is_picture && *field.kind() == Kind::Struct).then_some("bytes")
-        };
-        let columns = schema.fields().iter().enumerate();
-        if self.fields.is_empty() {
-            let columns = columns.map(|(at, field)| (at, child(field), field.holds_numbers()));
-            let held =
-                columns.filter(|(_, child, holds_numbers)| child.is_some() || *holds_numbers);
-            let held: Vec<_> = held.map(|(at, child, _)| (at, child)).collect();
-            if held.is_empty() {
-                let message = "no column of numbers, text, bytes, lists of these, or pictures";
-                return Err(Error::new(ErrorKind::UnsupportedDtype, message));
-            }
-            return Ok(held);
-        }
-        let find = |name: &String| {
-            let found = columns.clone().find(|(_, field)| field.name() == name);
-            let none = || {
-                let names: Vec<String> =
-                    schema.fields().iter().map(|field| quoted(field.name())).collect();
-                let message = format!("no column {}, there are {}", quoted(name), names.join(", "));
-                Error::new(ErrorKind::Config, message)
-            };
-            found.map(|(at, field)| (at, child(field))).ok_or_else(none)
-        };
-        self.fields.iter().map(find).collect()
-    }
-}
-
-/// A file as what `tallow-arrow` reads from.
-struct Bytes<'a>(Section<'a>);
-
-impl ReadAt for Bytes<'_> {
-    fn bytes(&self) -> u64 {
-        self.0.len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
-    }
-}
-
-#[cold]
-fn of_arrow(error: tallow_arrow::Error) -> Error {
-    use tallow_arrow::ErrorKind as Kind;
-    let kind = match error.kind() {
-        Kind::Foreign => ErrorKind::Foreign,
-        Kind::Truncated => ErrorKind::Truncated,
-        Kind::Unsupported => ErrorKind::UnsupportedDtype,
-        Kind::Io => ErrorKind::Io,
-        _ => ErrorKind::Header,
-    };
-    let own = Error::new(kind, error.message());
-    let own = match error.offset() {
-        Some(offset) => own.with_offset(offset),
-        None => own,
-    };
-    match error.into_io() {
-        Some(source) => own.with_source(source),
-        None => own,
-    }
-}
-
-/// How the numbers of a column are held in rows.
-fn held(scalar: Scalar) -> (RowDType, Widening) {
-    let plain = |dtype| (dtype, Widening::None);
-    match scalar {
-        Scalar::Bool | Scalar::U8 => plain(RowDType::U8),
-        Scalar::I8 => (RowDType::I16, Widening::I8ToI16),
-        Scalar::I16 => plain(RowDType::I16),
-        Scalar::U16 => plain(RowDType::U16),
-        Scalar::I32 => plain(RowDType::I32),
-        Scalar::U32 => plain(RowDType::U32),
-        Scalar::I64 => plain(RowDType::I64),
-        Scalar::U64 => (RowDType::I64, Widening::U64ToI64),
-        Scalar::F16 => plain(RowDType::F16),
-        Scalar::F32 => plain(RowDType::F32),
-        Scalar::F64 => plain(RowDType::F64),
-    }
-}
-
-fn field_of(column: &ArrowField, is_picture: bool, values: &Column) -> Result<Field> {
-    let name = column.name();
-    let lengths = values.lengths().map_err(of_arrow)?;
-    if is_picture && let [Length::Ragged(longest)] = lengths[..] {
-        return Ok(Field::pictures(name, Picture::rgb().upright().payload_bytes(longest)));
-    }
-    let dim = |length: &Length| match *length {
-        Length::Fixed(len) => Dim::Fixed(len),
-        Length::Ragged(max) => Dim::Ragged { max },
-    };
-    let dims = lengths.iter().map(dim).collect();
-    Ok(Field::with_dims(name, held(values.scalar()).0, dims))
-}
-
-/// The fields that have the samples of two files.
-fn common(fields: &[Field], own: &[Field]) -> Result<Vec<Field>> {
-    let different = || {
-        let told =
-            |fields: &[Field]| fields.iter().map(Field::to_string).collect::<Vec<_>>().join("; ");
-        let message = format!("found columns {}, expected {}", told(own), told(fields));
-        Error::new(ErrorKind::ShapeMismatch, message)
-    };
-    if fields.len() != own.len() {
-        return Err(different());
-    }
-    let pairs = fields.iter().zip(own);
-    if let Some((field, own)) = pairs.clone().find(|(field, own)| field.classes() != own.classes())
-    {
-        let [found, expected] = [own, field].map(|it| {
-            it.classes()
-                .map_or("none".to_owned(), |names| list_names(names.iter().map(|it| quoted(it))))
-        });
-        let message = format!("found classes {found}, expected {expected} as in the first file");
-        return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(field.name()));
-    }
-    pairs.map(|(field, own)| common_field(field, own).ok_or_else(different)).collect()
-}
-
-fn common_field(field: &Field, own: &Field) -> Option<Field> {
-    let is_alike = field.name() == own.name()
-        && field.dtype() == own.dtype()
-        && field.dims().len() == own.dims().len()
-        && field.as_picture().is_some() == own.as_picture().is_some();
-    if !is_alike {
-        return None;
-    }
-    if let Some(picture) = field.as_picture() {
-        let longest = field.max_elements().max(own.max_elements());
-        return Some(Field::pictures(field.name(), picture.clone().payload_bytes(longest)));
-    }
-    let dim = |(&field, &own): (&Dim, &Dim)| match (field, own) {
-        (Dim::Ragged { max }, Dim::Ragged { max: other }) => {
-            Some(Dim::Ragged { max: max.max(other) })
-        }
-        (field, own) => (field == own).then_some(field),
-    };
-    let dims = field.dims().iter().zip(own.dims()).map(dim).collect::<Option<_>>()?;
-    Some(Field::with_dims(field.name(), field.dtype(), dims).with_classes_of(field))
-}
-
-fn check_memory(bytes: usize, limits: &Limits) -> Result<()> {
-    let most = limits.index_bytes;
-    if bytes <= most {
-        return Ok(());
-    }
-    let message = format!(
-        "the offsets of ragged columns up to here take {bytes} bytes, at most {most}; choose fields, or \
-         set Limits::index_bytes"
-    );
-    Err(Error::new(ErrorKind::TooLarge, message))
 }
 
 impl Shard {
@@ -470,10 +288,10 @@ fn read_value(
     field: &mut FieldMut<'_>,
 ) -> Result<()> {
     let Some(place) = column.place(own as u64) else {
-        let element = nulls.ok_or_else(|| null(field.declared(), own))?;
+        let element = nulls.ok_or_else(|| null(field.declared(), &format!("row {own}")))?;
         return write_null(element, field);
     };
-    set_shape(&place, field)?;
+    set_shape(place.elements, field)?;
     let (_, widening) = held(column.scalar());
     match (column.scalar(), widening) {
         (Scalar::Bool, _) => {
@@ -497,52 +315,6 @@ fn read_value(
 /// The bytes of the file that a value touches.
 fn stored_bytes(column: &Column, place: &Place) -> usize {
     (usize::from(place.bit) + place.elements * column.scalar().bits() as usize).div_ceil(8)
-}
-
-/// Sets the shape of a ragged field, and sees that a field of fixed shape has as many elements.
-fn set_shape(place: &Place, field: &mut FieldMut<'_>) -> Result<()> {
-    let declared = field.declared();
-    let inner = match declared.dims() {
-        [Dim::Ragged { .. }, inner @ ..] => inner,
-        _ if declared.max_elements() == place.elements => return Ok(()),
-        _ => {
-            let message = format!("a value of {} elements, expected {declared}", place.elements);
-            return Err(Error::new(ErrorKind::ShapeMismatch, message));
-        }
-    };
-    let mut shape = [0; MAX_RANK];
-    let each = inner.iter().zip(&mut shape[1..]).map(|(dim, len)| {
-        *len = dim.max();
-        *len
-    });
-    let each: usize = each.product();
-    shape[0] = place.elements.checked_div(each).unwrap_or(0);
-    field.set_shape(&shape[..declared.dims().len()])
-}
-
-/// Writes `element` throughout, or nothing where any length will do.
-fn write_null(element: &[u8; 8], field: &mut FieldMut<'_>) -> Result<()> {
-    let declared = field.declared();
-    if declared.is_ragged() {
-        let shape = declared.dims().iter().map(|dim| match *dim {
-            Dim::Fixed(len) => len,
-            Dim::Ragged { .. } => 0,
-        });
-        field.set_shape(&shape.collect::<Vec<_>>())?;
-    }
-    let element = &element[..declared.dtype().size()];
-    let elements = field.as_mut_bytes()?.chunks_exact_mut(element.len());
-    elements.for_each(|own| own.copy_from_slice(element));
-    Ok(())
-}
-
-#[cold]
-fn null(field: &Field, own: usize) -> Error {
-    let advice = match field.as_picture() {
-        Some(_) => "; a picture that is only named is put into the file by save_to_disk",
-        None => "; fill it with .null_as(..), or leave such rows out with dataset.filter",
-    };
-    Error::new(ErrorKind::Incomplete, format!("row {own} is null, or has one{advice}"))
 }
 
 impl Source for ArrowShards {

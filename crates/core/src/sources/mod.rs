@@ -6,6 +6,8 @@ mod arrow_missing;
 #[cfg(feature = "arrow")]
 mod arrow_shards;
 mod column;
+#[cfg(feature = "arrow")]
+mod columns;
 mod contents;
 mod field_folders;
 mod find;
