@@ -230,6 +230,9 @@ def hugging_face(out):
     made = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
     made.save_to_disk(out / "saved", num_shards=3)
     out.expect("saved", "saved", samples)
+    for shard in range(2):
+        made.shard(2, shard, contiguous=True).to_parquet(out / f"hub-0000{shard}-of-00002.parquet")
+    out.expect("parquet_datasets", "hub-*.parquet", samples)
 
 
 def arrow(out):
@@ -243,6 +246,25 @@ def arrow(out):
         with new(str(out / f"{name}.arrow"), made.schema) as file:
             file.write_table(made, max_chunksize=4)
         out.expect(f"arrow_{name}", f"{name}.arrow", samples)
+    parquet(out, made, samples)
+
+
+def parquet(out, made, samples):
+    """Codecs, versions of pages, encodings, and pages of a few values with and without an index."""
+    import pyarrow.parquet as pq
+
+    pages = {"row_group_size": 7, "data_page_size": 16, "write_batch_size": 2}
+    encodings = {"label": "DELTA_BINARY_PACKED", "ids.list.element": "DELTA_BINARY_PACKED", "text": "DELTA_BYTE_ARRAY"}
+    kinds = {codec: {"compression": codec} for codec in ["none", "snappy", "gzip", "zstd", "lz4"]}
+    kinds |= {
+        "version_2": {"data_page_version": "2.0", "compression": "zstd"},
+        "index": {"write_page_index": True, **pages},
+        "pages": {"use_dictionary": False, **pages},
+        "delta": {"use_dictionary": False, "column_encoding": encodings, **pages},
+    }
+    for name, options in kinds.items():
+        pq.write_table(made, out / f"{name}.parquet", **options)
+        out.expect(f"parquet_{name}", f"{name}.parquet", samples)
 
 
 def npy(array):

@@ -41,6 +41,7 @@
 //! - `cuda`: batches are delivered in the memory of a CUDA device and augmented there. Building it
 //!   takes NVIDIA's toolkit.
 //! - `arrow`: Arrow files are sources (`ArrowShards`), and folders that Hugging Face's `datasets` saved.
+//! - `parquet`: Parquet files are sources (`ParquetShards`), with pages of all common codecs. Implies `arrow`.
 //! - `metal`: batches are copied to a Metal device.
 
 #![forbid(unsafe_code)]
@@ -65,6 +66,8 @@ pub use tallow_core::{
     Transform, Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn,
     from_fn_with, open, testing,
 };
+#[cfg(feature = "parquet")]
+pub use tallow_core::{ParquetShards, ParquetShardsBuilder};
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
     ErrorKind, Fault, FieldStatistics, FreedMemory, Lengths, Loader, LoaderBuilder, OnError,

@@ -108,6 +108,16 @@ fn every_format_that_users_tools_write_is_read_to_the_last_bit() {
         "saved",
         "arrow_file",
         "arrow_stream",
+        "parquet_datasets",
+        "parquet_none",
+        "parquet_snappy",
+        "parquet_gzip",
+        "parquet_zstd",
+        "parquet_lz4",
+        "parquet_version_2",
+        "parquet_index",
+        "parquet_pages",
+        "parquet_delta",
     ] {
         assert!(sets.contains_key(name), "the script wrote no {name}");
     }

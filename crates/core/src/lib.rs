@@ -83,6 +83,8 @@ pub use sources::{
     Table, TableBuilder, Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong,
     from_fn, from_fn_with, open,
 };
+#[cfg(feature = "parquet")]
+pub use sources::{ParquetShards, ParquetShardsBuilder};
 pub use streaming::{Pass, Streaming};
 pub use streams::{Streamed, TarSample};
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};

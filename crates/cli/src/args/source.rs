@@ -17,8 +17,8 @@ pub(crate) struct SourceArgs {
     /// a folder of pictures for each class; a folder with input/ and output/, or input.npy and
     /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
     /// a .npz of arrays, or a folder of them with one for each sample; shards (.safetensors, .tar, .mds,
-    /// .arrow): one, a folder of them, or a pattern in quotes, like 'train-{000..099}.tar'; .bin files of
-    /// tokens. Several with the same fields are one after the other
+    /// .arrow, .parquet): one, a folder of them, or a pattern in quotes, like 'train-{000..099}.tar'; .bin
+    /// files of tokens. Several with the same fields are one after the other
     #[arg(
         id = "source",
         value_name = "SOURCE",

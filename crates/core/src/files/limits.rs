@@ -12,8 +12,12 @@ pub struct Limits {
     pub safetensors_header_bytes: usize,
     /// Bytes of one sample: just under 1 GiB.
     pub sample_bytes: usize,
-    /// Bytes of the compressed arrays of a `.npz` file, which are held in memory: 4 GiB.
+    /// Bytes of the compressed arrays of a `.npz` file, which are held in memory, and of the pages of a
+    /// Parquet file that are decoded together: 4 GiB.
     pub inflated_bytes: usize,
+    /// Bytes of decoded pages of Parquet files that a source keeps for its next samples: 256 MiB. A
+    /// single page may take more, and so do pages that workers are reading from.
+    pub decoded_bytes: usize,
     /// Bytes of an index of samples that is held in memory, 8 for each document of token files:
     /// 1 GiB.
     pub index_bytes: usize,
@@ -30,6 +34,7 @@ impl Default for Limits {
             safetensors_header_bytes: 16 << 20,
             sample_bytes: (1 << 30) - 1,
             inflated_bytes: 4 << 30,
+            decoded_bytes: 256 << 20,
             index_bytes: 1 << 30,
             trailing_bytes: u64::MAX,
         }

@@ -47,7 +47,11 @@ static FORMATS: &[&Format] = &[
     #[cfg(feature = "arrow")]
     &super::arrow_shards::FORMAT,
     #[cfg(not(feature = "arrow"))]
-    &super::arrow_missing::FORMAT,
+    &super::missing::ARROW,
+    #[cfg(feature = "parquet")]
+    &super::parquet_shards::FORMAT,
+    #[cfg(not(feature = "parquet"))]
+    &super::missing::PARQUET,
 ];
 
 impl Format {

@@ -1,8 +1,6 @@
 //! Which bytes make a sample: the sources, one file each, and the pairing of files from several
 //! folders. Where bytes lie is the business of `files`, what they mean that of `codecs`.
 
-#[cfg(not(feature = "arrow"))]
-mod arrow_missing;
 #[cfg(feature = "arrow")]
 mod arrow_shards;
 mod column;
@@ -22,6 +20,7 @@ mod likeness;
 mod mds;
 mod megatron_index;
 mod memory;
+mod missing;
 mod npy_file;
 mod npy_folders;
 mod npy_shards;
@@ -29,7 +28,11 @@ mod npz_file;
 mod npz_folder;
 mod npz_layout;
 mod open_options;
+#[cfg(feature = "parquet")]
+mod page_cache;
 mod pairing;
+#[cfg(feature = "parquet")]
+mod parquet_shards;
 mod safetensors;
 mod scratch;
 mod shards;
@@ -61,6 +64,8 @@ pub use self::npy_shards::{NpyShards, NpyShardsBuilder};
 pub use self::npz_file::{NpzFile, NpzFileBuilder};
 pub use self::npz_folder::{NpzFolder, NpzFolderBuilder};
 pub use self::open_options::{OpenOptions, open};
+#[cfg(feature = "parquet")]
+pub use self::parquet_shards::{ParquetShards, ParquetShardsBuilder};
 pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
 pub use self::table::{Table, TableBuilder};

@@ -8,8 +8,8 @@ use crate::{DocumentsBy, Result, RowDType, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy` or `.npz` file, a folder of `.npy` or `.npz` files, of
 /// pictures, of one folder per class, or of pairs in `input/` and `output/`; or shards, which are
-/// `.safetensors`, `.tar`, `.mds`, and with the feature `arrow` also `.arrow`: one file, a folder of them, or
-/// a pattern like `train-{000..099}.tar` and `part-*.safetensors`.
+/// `.safetensors`, `.tar`, `.mds`, and with the features `arrow` and `parquet` also these: one file, a folder
+/// of them, or a pattern like `train-{000..099}.tar` and `part-*.safetensors`.
 /// [`Found`] says what it was taken for, and [`OpenOptions`] has more ways to read folders.
 ///
 /// # Errors
