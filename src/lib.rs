@@ -55,16 +55,16 @@ pub use tallow_core::{
     Element, Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field, FieldFiles,
     FieldFolder, FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, FileBorders, Fingerprint,
     FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders,
-    ImageFoldersBuilder, Key, LastBatch, Limits, Location, Longer, MAX_RANK, Map as SourceMap, Mds,
-    MdsBuilder, Memory, Mix, NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder,
-    NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation,
-    PackStats, Packed, PackedBuilder, Packing, PartShare, Picture, Population, Purpose, Rename,
-    Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder,
-    Sample, SampleLengths, Sampler, Schema, Select, Sequential, Shards, Shuffle, ShuffleWindows,
-    Source, SourceExt, Stream, Streamed, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail,
-    Tar, TarBuilder, TarContent, TarSample, Targets, TokenFiles, TokenFilesBuilder, TooLong,
-    Transform, Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn,
-    from_fn_with, open, testing,
+    ImageFoldersBuilder, Key, LastBatch, Launcher, Limits, Location, Longer, MAX_RANK,
+    Map as SourceMap, Mds, MdsBuilder, Memory, Mix, NpyFile, NpyFolders, NpyFoldersBuilder,
+    NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder, NpzFolder, NpzFolderBuilder, OpenOptions,
+    Order, Orientation, PackStats, Packed, PackedBuilder, Packing, PartShare, Picture, Population,
+    Purpose, Ranks, Rename, Result as SourceResult, Row, RowBuffer, RowDType, RowView, Safetensors,
+    SafetensorsBuilder, Sample, SampleLengths, Sampler, Schema, Select, Sequential, Shards,
+    Shuffle, ShuffleWindows, Source, SourceExt, Stream, Streamed, Subset, SubsetSampler, Survey,
+    Table, TableBuilder, Tail, Tar, TarBuilder, TarContent, TarSample, Targets, TokenFiles,
+    TokenFilesBuilder, TooLong, Transform, Until, Weighted, WithReplacement, Zip, concat, device,
+    escaped, from_fn, from_fn_with, open, testing,
 };
 #[cfg(feature = "parquet")]
 pub use tallow_core::{ParquetShards, ParquetShardsBuilder};
@@ -110,8 +110,8 @@ struct Readme;
 pub mod prelude {
     pub use tallow_core::{
         Dim, Error as SourceError, Field, ImageFolder, ImageFolders, LastBatch, Mds, Memory, Mix,
-        NpyFile, NpyFolders, NpyShards, NpzFile, Picture, Result as SourceResult, Row, RowDType,
-        RowView, Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt,
+        NpyFile, NpyFolders, NpyShards, NpzFile, Picture, Ranks, Result as SourceResult, Row,
+        RowDType, RowView, Safetensors, Sampler, Schema, Sequential, Shuffle, Source, SourceExt,
         SubsetSampler, Tar, TarContent, Transform, Weighted, WithReplacement, from_fn,
     };
     pub use tallow_loader::{Auto, Batch, Loader, LoaderBuilder, OnError, State};

@@ -30,6 +30,7 @@ mod permutation;
 mod philox;
 mod pool;
 mod population;
+mod ranks;
 mod row_runner;
 mod rows;
 mod sample;
@@ -61,6 +62,7 @@ pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
 pub use population::Population;
+pub use ranks::{Launcher, Ranks};
 pub use row_runner::RowRunner;
 pub use rows::{
     Blocks, FieldMut, FieldView, Pieces, Row, RowBuffer, RowMark, RowSlots, RowView, Rows, Run,

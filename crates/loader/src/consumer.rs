@@ -12,7 +12,7 @@ use crate::batch_maps::BatchMaps;
 use crate::delivery::{Course, Next, Overdue};
 use crate::lock::lock;
 use crate::part_report::PartReport;
-use crate::plan::{Plan, cores};
+use crate::plan::Plan;
 use crate::policy::{Fault, OnError};
 use crate::report::{Report, WaitShares};
 use crate::slabs::{RowFault, Slab, SlabLayout};
@@ -471,7 +471,7 @@ impl Consumer {
             stages: Stage::WORKER_STAGES.map(|stage| (stage, spent(stage))).into(),
             ready_share: readiness.share(),
             readiness,
-            cores: cores(),
+            cores: crate::cores::available(),
             copies,
             kernels,
             parts: PartReport::all(population, &stats.parts, shares.as_deref()),

@@ -21,6 +21,7 @@ mod batch_maps;
 mod batches;
 mod builder;
 mod consumer;
+mod cores;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod delivery;

@@ -83,11 +83,6 @@ pub(crate) fn empty_epoch(batching: &Batching, samples: usize, positions: usize)
     })
 }
 
-/// Cores that this process may use.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 impl Plan {
     /// What is probably a mistake, one sentence each: an epoch without batches, a rank without
     /// samples.

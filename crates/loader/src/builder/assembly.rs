@@ -14,12 +14,13 @@ use super::LoaderBuilder;
 #[cfg(feature = "cuda")]
 use crate::FreedMemory;
 use crate::consumer::Consumer;
+use crate::cores;
 #[cfg(feature = "cuda")]
 use crate::cuda::{StagedLayout, Staging};
 use crate::delivery::{Course, Delivery};
 use crate::engines::{PadEngine, PadTo, Padding, WidenEngine};
 use crate::loader::Loader;
-use crate::plan::{Plan, cores, empty_epoch};
+use crate::plan::{Plan, empty_epoch};
 use crate::slabs::{Columns, SlabLayout, SlabStore};
 use crate::state::{FieldWords, Prints};
 use crate::tuning::{Auto, Governor, Settings, Workers};
@@ -182,9 +183,9 @@ impl LoaderBuilder {
         let slab_bytes = layout.slab_bytes();
         let slab_bytes = slab_bytes.ok_or_else(|| too_large(layout.rows, pipeline.schema()))?;
         let (workers, auto) = match self.workers {
-            None => (cores().min(Self::WORKERS_MAX), None),
+            None => (self.cores().min(Self::WORKERS_MAX), None),
             Some(Workers::Count(count)) => (count, None),
-            Some(Workers::Auto(auto)) => (auto.workers_max(cores()), Some(auto)),
+            Some(Workers::Auto(auto)) => (auto.workers_max(self.cores()), Some(auto)),
         };
         let batches = batching.batches(positions);
         let default_prefetch = default_prefetch(slab_bytes);
@@ -260,6 +261,11 @@ impl LoaderBuilder {
         ];
         let told = refused.iter().filter(|(is_refused, _)| *is_refused);
         told.map(|(_, what)| format!("the source is a stream: {what}")).collect()
+    }
+
+    /// Cores for this rank.
+    fn cores(&self) -> usize {
+        self.ranks.share_of_cores(cores::available(), cores::of_machine())
     }
 
     /// `plan` with the most workers and batches ahead that `auto` allows.

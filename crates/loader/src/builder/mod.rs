@@ -4,11 +4,12 @@
 
 mod assembly;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
-use tallow_core::{Batching, LastBatch, Sampler, Sequential, Shuffle, Source, Transform};
+use tallow_core::{Batching, LastBatch, Ranks, Sampler, Sequential, Shuffle, Source, Transform};
 
 pub(crate) use self::assembly::check_streams;
 use self::assembly::{ragged_fields, without_bytes};
@@ -35,6 +36,8 @@ pub struct LoaderBuilder {
     last: LastBatch,
     rank: usize,
     world: usize,
+    /// Those of the machine count for the number of workers.
+    ranks: Ranks,
     seed: u64,
     workers: Option<Workers>,
     prefetch: Option<usize>,
@@ -99,6 +102,7 @@ impl LoaderBuilder {
             last: LastBatch::Keep,
             rank: 0,
             world: 1,
+            ranks: Ranks::single(),
             seed: 0,
             workers: None,
             prefetch: None,
@@ -144,14 +148,33 @@ impl LoaderBuilder {
     /// Where the world does not divide it, the first ranks get one row more than the others. The
     /// default is rank 0 of 1.
     pub fn rank(mut self, rank: usize, world: usize) -> Self {
-        (self.rank, self.world) = (rank, world);
+        (self.rank, self.world, self.ranks) = (rank, world, Ranks::single());
+        self
+    }
+
+    /// As [`rank`](Self::rank), for the rank that a launcher gave this process, mostly
+    /// [`Ranks::from_env`]. The ranks of one machine then share its cores: the default of
+    /// [`workers`](Self::workers) is made of [this rank's](Ranks::share_of_cores).
+    ///
+    /// ```
+    /// # use tallow_core::{Field, Ranks, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let schema = Schema::new(vec![Field::new("input", RowDType::U8, &[])])?;
+    /// # let source = from_fn(schema, 8, |_, row| row.field(0).copy_from_slice(&[1u8]));
+    /// let loader = Loader::builder(source).ranks(&Ranks::from_env()?).build()?;
+    /// # assert_eq!(loader.len(), 1);
+    /// # Ok::<(), tallow_loader::Error>(())
+    /// ```
+    pub fn ranks(mut self, ranks: impl Borrow<Ranks>) -> Self {
+        let ranks = ranks.borrow();
+        (self.rank, self.world, self.ranks) = (ranks.rank(), ranks.world(), ranks.clone());
         self
     }
 
     /// How many threads read and transform; 0 does that inside `next`. Never changes what is
     /// delivered. With [`Auto`](crate::Auto) the loader chooses while it runs, within bounds, and
-    /// [`prefetch`](Self::prefetch) is then the most that it may choose. The default is one per core,
-    /// at most 8.
+    /// [`prefetch`](Self::prefetch) is then the most that it may choose. The default is one per core
+    /// that this process may use, or per core of its share with [`ranks`](Self::ranks), at most 8.
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
         self.workers = Some(workers.into());
         self

@@ -19,7 +19,7 @@ use tallow_core::{Field, Source, Transform};
 pub use self::found::{Bin, ChannelStatistics, ClassCount, FieldStatistics, Lengths, Statistics};
 use self::pass::Pass;
 use crate::Result;
-use crate::plan::cores;
+use crate::cores;
 use crate::row_chain::RowChain;
 
 /// Tells which axis of a field are its channels.
@@ -138,7 +138,7 @@ impl StatisticsBuilder {
         let chain = transforms.try_fold(chain, |chain, transform| chain.transform(transform))?;
         let chain = chain.decode()?;
         let axes = chain.schema().fields().iter().map(&*self.channels).collect();
-        let threads = self.threads.map_or_else(cores, NonZeroUsize::get);
+        let threads = self.threads.map_or_else(cores::available, NonZeroUsize::get);
         let pass = Pass::new(&chain, axes, self.value_counts, self.failures_max, &*self.progress);
         pass.run(threads)
     }
