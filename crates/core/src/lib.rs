@@ -71,7 +71,8 @@ pub use sample::Sample;
 pub use sample_lengths::SampleLengths;
 pub use sampler::{Order, PartShare, Sampler};
 pub use samplers::{
-    Mix, Sequential, Shuffle, ShuffleWindows, SubsetSampler, Until, Weighted, WithReplacement,
+    BlockShuffle, Mix, Sequential, Shuffle, ShuffleWindows, SubsetSampler, Until, Weighted,
+    WithReplacement,
 };
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;

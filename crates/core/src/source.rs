@@ -79,9 +79,10 @@ pub trait Source: Send + Sync {
         self.len() == 0
     }
 
-    /// What a sampler chooses from: the samples, and the parts of a concatenation, which are the sources
-    /// that it was made of. A source made of another one whose samples it has in the same order says
-    /// what that one says. By default `len` samples of a single part.
+    /// What a sampler chooses from: the samples, the parts of a concatenation, which are the sources
+    /// that it was made of, and groups of samples that lie together, like those of a shard. A source made
+    /// of another one whose samples it has in the same order says what that one says. By default `len`
+    /// samples of a single part, of which no groups are known.
     fn population(&self) -> Population {
         Population::of(self.len())
     }

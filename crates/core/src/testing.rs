@@ -32,6 +32,7 @@ pub fn check_source(source: &dyn Source) {
     let len = source.len();
     assert_eq!(len, source.len(), "len() changes between calls");
     assert_eq!(source.is_empty(), len == 0, "is_empty() contradicts len()");
+    assert_eq!(source.population().samples(), len, "population() contradicts len()");
     assert_eq!(source.fingerprint(), source.fingerprint(), "fingerprint() changes between calls");
     let schema = source.schema().clone();
     let indices: Vec<usize> =

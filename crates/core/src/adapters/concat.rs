@@ -112,9 +112,9 @@ impl<A: Source, B: Source> Source for Concat<A, B> {
     }
 
     fn population(&self) -> Population {
-        let lens = [self.first.len(), self.second.len()];
+        let both = [self.first.population(), self.second.population()];
         // Their sum was checked when this was made.
-        Population::of_parts(lens).unwrap_or_else(|_| Population::of(self.len()))
+        Population::of_concatenation(&both).unwrap_or_else(|_| Population::of(self.len()))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -96,7 +96,9 @@ impl<S: Source> Source for ConcatMany<S> {
     }
 
     fn population(&self) -> Population {
-        Population::of_succession(self.samples.clone())
+        let all: Vec<Population> = self.sources.iter().map(Source::population).collect();
+        // Their sum was checked when this was made.
+        Population::of_concatenation(&all).unwrap_or_else(|_| Population::of(self.len()))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

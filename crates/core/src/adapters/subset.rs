@@ -2,8 +2,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::succession::Succession;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Population, Result, Row, Schema,
+    Source,
 };
 
 /// Some samples of a source, in any order.
@@ -64,6 +66,23 @@ impl<S: Source> Source for Subset<S> {
         read.map_err(|error| error.with_index(index))
     }
 
+    /// The groups of the source, as far as they are in it, if the samples are in the source's order.
+    fn population(&self) -> Population {
+        let all = self.source.population();
+        let whole = Population::of(self.len());
+        if !all.has_groups() || !self.indices.is_sorted() {
+            return whole;
+        }
+        let mut groups = Succession::default();
+        let (mut rest, mut pushed) = (&*self.indices, Ok(()));
+        for group in all.groups() {
+            let (own, after) = rest.split_at(rest.partition_point(|&index| index < group.end));
+            pushed = pushed.and_then(|()| groups.push(own.len(), "samples"));
+            rest = after;
+        }
+        if pushed.is_ok() { whole.in_groups(groups) } else { whole }
+    }
+
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.source.name(self.indices[index])
     }
@@ -89,11 +108,40 @@ impl<S: Source> Source for Subset<S> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::counting;
-    use crate::SourceExt;
+    use crate::{Source, SourceExt};
 
     #[test]
     fn an_index_outside_the_source_is_refused() {
         let error = counting("a", 0, 3).subset([0, 3]).unwrap_err();
         assert_eq!(error.to_string(), "configuration: index 3 in a subset of 3 samples");
+    }
+
+    #[test]
+    fn the_groups_of_the_source_are_those_of_a_subset_in_order() {
+        let shards = || counting("a", 0, 3).concat(counting("a", 3, 4)).unwrap();
+        let of = |source: &dyn Source| source.population().groups().collect::<Vec<_>>();
+        // Parts are no groups.
+        assert_eq!(of(&shards().subset([1, 4]).unwrap()).len(), 1);
+        let grouped = std::sync::Arc::new(Grouped(shards()));
+        assert_eq!(of(&grouped.clone().subset([0, 2, 3, 6]).unwrap()), [0..2, 2..3, 3..4]);
+        assert_eq!(of(&grouped.subset([6, 0]).unwrap()), std::slice::from_ref(&(0..2)));
+    }
+
+    /// A source whose samples lie together in threes and ones.
+    struct Grouped<S>(S);
+
+    impl<S: Source> Source for Grouped<S> {
+        fn schema(&self) -> &crate::Schema {
+            self.0.schema()
+        }
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn read(&self, index: usize, row: &mut crate::Row<'_>) -> crate::Result<()> {
+            self.0.read(index, row)
+        }
+        fn population(&self) -> crate::Population {
+            crate::Population::of(7).with_groups([3, 1, 3]).unwrap()
+        }
     }
 }

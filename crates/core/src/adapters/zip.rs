@@ -93,12 +93,9 @@ impl<A: Source, B: Source> Source for Zip<A, B> {
         }
     }
 
-    /// That of the first source, unless only the second has parts.
+    /// That of the first source, with parts and groups of the second where the first has none.
     fn population(&self) -> Population {
-        match (self.first.population(), self.second.population()) {
-            (first, second) if first.parts() == 1 => second,
-            (first, _) => first,
-        }
+        self.first.population().beside(self.second.population())
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -1,5 +1,6 @@
 //! The samplers, which choose the samples of an epoch and their order: one file each.
 
+mod block_shuffle;
 mod mix;
 mod sequential;
 mod shuffle;
@@ -8,6 +9,7 @@ mod subset;
 mod weighted;
 mod with_replacement;
 
+pub use self::block_shuffle::BlockShuffle;
 pub use self::mix::{Mix, Until};
 pub use self::sequential::Sequential;
 pub use self::shuffle::Shuffle;

@@ -15,8 +15,8 @@ use crate::codecs::Widening;
 use crate::files::{Limits, SampleFile, Section, held_max, read_stored};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row,
-    Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Population,
+    Result, Row, Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -324,6 +324,11 @@ impl Source for ArrowShards {
 
     fn len(&self) -> usize {
         self.samples.len()
+    }
+
+    /// The files are groups.
+    fn population(&self) -> Population {
+        Population::of(self.len()).in_groups(self.samples.clone())
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {

@@ -7,8 +7,8 @@ use super::stacked::Stacked;
 use crate::files::{Limits, SampleFile, held_max};
 use crate::succession::Succession;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location, Result,
-    Row, Schema, Source,
+    Error, ErrorKind, Extent, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location,
+    Population, Result, Row, Schema, Source,
 };
 
 /// What `.npy` files are once it was asked for: otherwise each file in a folder is a sample.
@@ -187,6 +187,11 @@ impl Source for NpyShards {
 
     fn len(&self) -> usize {
         self.samples.len()
+    }
+
+    /// The files are groups.
+    fn population(&self) -> Population {
+        Population::of(self.len()).in_groups(self.samples.clone())
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {

@@ -25,8 +25,8 @@ use crate::error::{list_names, quoted};
 use crate::files::{Limits, Section, held_max, open_path};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Picture, Result, Row,
-    RowDType, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Picture, Population,
+    Result, Row, RowDType, Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -391,6 +391,11 @@ impl Source for Mds {
 
     fn len(&self) -> usize {
         self.samples.len()
+    }
+
+    /// The files are groups.
+    fn population(&self) -> Population {
+        Population::of(self.len()).in_groups(self.samples.clone())
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {

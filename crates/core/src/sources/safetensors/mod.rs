@@ -16,7 +16,8 @@ use crate::error::shortened;
 use crate::files::{Limits, SampleFile, held_max};
 use crate::succession::Succession;
 use crate::{
-    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Population, Result, Row,
+    Schema, Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -262,6 +263,11 @@ impl Source for Safetensors {
 
     fn len(&self) -> usize {
         self.samples.len()
+    }
+
+    /// The files are groups.
+    fn population(&self) -> Population {
+        Population::of(self.len()).in_groups(self.samples.clone())
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {

@@ -19,7 +19,8 @@ use crate::files::tar::BLOCK_BYTES;
 use crate::files::{Limits, SampleFile, held_max};
 use crate::succession::Succession;
 use crate::{
-    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source,
+    Error, ErrorKind, Extent, FieldId, Fingerprint, Location, Population, Result, Row, Schema,
+    Source,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -375,6 +376,11 @@ impl Source for Tar {
 
     fn len(&self) -> usize {
         self.samples.len()
+    }
+
+    /// The files are groups.
+    fn population(&self) -> Population {
+        Population::of(self.len()).in_groups(self.samples.clone())
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
