@@ -29,18 +29,23 @@ pub(crate) struct LoadArgs {
     /// Shuffle the samples anew in each epoch
     #[arg(long)]
     pub(crate) shuffle: bool,
+    /// Shuffle the samples of N blocks at a time, so that what lies together is read together: a block is
+    /// a shard, or 1024 samples where there is one file
+    #[arg(long, value_name = "N", value_parser = parse_positive, conflicts_with = "shuffle")]
+    pub(crate) shuffle_blocks: Option<usize>,
     /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// How to handle an incomplete last batch
     #[arg(long, value_enum, default_value_t = Last::Keep)]
     pub(crate) last: Last,
-    /// Rank of this process
-    #[arg(long, default_value_t = 0, requires = "world")]
-    pub(crate) rank: usize,
-    /// Number of ranks
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_positive)]
-    pub(crate) world: usize,
+    /// Rank of this process; with auto, rank and world are those that torchrun, mpirun, srun and the
+    /// like give it [default: 0]
+    #[arg(long, value_name = "R|auto")]
+    pub(crate) rank: Option<RankArg>,
+    /// Number of ranks [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub(crate) world: Option<usize>,
     /// First epoch to load
     #[arg(long, value_name = "E", default_value_t = 0)]
     pub(crate) first_epoch: u64,
@@ -64,6 +69,25 @@ pub(crate) struct LoadArgs {
     pub(crate) resident: Option<usize>,
     #[command(flatten)]
     pub(crate) mix: MixArgs,
+}
+
+/// The rank of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RankArg {
+    /// As the environment says, with the world.
+    Auto,
+    Number(usize),
+}
+
+impl FromStr for RankArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.parse().map(Self::Number).map_err(|_| "expected a whole number or auto".to_owned())
+    }
 }
 
 /// A number of worker threads.

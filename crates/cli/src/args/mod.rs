@@ -30,7 +30,7 @@ use examples::{
 };
 pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
-pub(crate) use load::{DeviceArg, Last, LoadArgs, Workers};
+pub(crate) use load::{DeviceArg, Last, LoadArgs, RankArg, Workers};
 pub(crate) use mix::{MixArgs, StepsArg, UntilArg, WeightsArg};
 pub(crate) use source::{Ragged, SourceArgs};
 

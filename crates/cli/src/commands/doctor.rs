@@ -1,13 +1,15 @@
 //! `doctor`: settings of this machine that slow loading, and how to fix them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
-use tallow::Found;
+use tallow::{Found, Ranks, Source};
 
 use crate::args::DoctorArgs;
+use crate::data::extents::extents_of;
 use crate::data::place;
 use crate::loading::settings;
 use crate::machine::{system, threads};
@@ -25,12 +27,13 @@ const MEMORY_MIN: u64 = 1 << 30;
 const OPEN_FILES_MIN: u64 = 1024;
 
 pub(crate) fn run(args: &DoctorArgs, console: &mut Console) -> Result {
-    let mut findings = vec![system(), cores(), memory()];
+    let mut findings = vec![system(), cores(), ranks(), memory()];
     findings.extend(huge_pages());
     findings.push(open_files());
     findings.push(locked_memory());
     if let Some(source) = &args.source {
         findings.push(storage(source)?);
+        findings.extend(shuffled(source));
         findings.extend(pictures(source));
     }
     findings.push(simd());
@@ -113,6 +116,29 @@ fn cores() -> Finding {
     finding("cores", found, values).advise(throttled || available == 1, advice)
 }
 
+/// What the launcher of this process says, and by which variables.
+fn ranks() -> Finding {
+    let found = match Ranks::from_env() {
+        Ok(ranks) => ranks,
+        Err(error) => {
+            let advice = "--rank auto and Ranks::from_env refuse this environment";
+            let values = json!({ "error": error.message() });
+            return finding("rank", error.message(), values).advise(true, advice);
+        }
+    };
+    let variables: serde_json::Map<String, Value> =
+        found.variables().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let values = json!({
+        "rank": found.rank(),
+        "world": found.world(),
+        "local_rank": found.local_rank(),
+        "local_world": found.local_world(),
+        "launcher": found.launcher().map(|launcher| launcher.to_string()),
+        "variables": variables,
+    });
+    finding("rank", found.to_string(), values)
+}
+
 fn memory() -> Finding {
     let info = system::text("/proc/meminfo").unwrap_or_default();
     let total = system::kibibytes(&info, "MemTotal");
@@ -181,6 +207,77 @@ fn storage(source: &Path) -> Result<Finding> {
                   samples into few files with `bench-loader pack`";
     let values = json!({ "file_system": kind, "network": network });
     Ok(finding("storage", found, values).advise(network, advice))
+}
+
+/// How much of what a full shuffle reads is used, if samples are parts of files. Whatever the kernel reads
+/// it reads in pages, and of a page that other samples share nothing is left when their turn comes, if
+/// the files do not fit into memory. What else is wrong with a source, other commands say.
+fn shuffled(source: &Path) -> Option<Finding> {
+    /// Below this, the storage reads hardly more than is used.
+    const TIMES_MIN: f64 = 1.5;
+    let opened = place::open(&Found::at(source).ok()?).ok()?;
+    let pages = Pages::of(&*opened.source)?;
+    let info = system::text("/proc/meminfo").unwrap_or_default();
+    let available = system::kibibytes(&info, "MemAvailable");
+    let outgrows = available.is_some_and(|available| pages.all > available);
+    let mut said = format!(
+        "a sample of {} is read as {} of pages, {} for all",
+        bytes(pages.used / pages.samples),
+        bytes(pages.read / pages.samples),
+        bytes(pages.all)
+    );
+    if let Some(available) = available {
+        let more = if outgrows { "more than" } else { "within" };
+        said += &format!(", {more} the {} of memory available", bytes(available));
+    }
+    let times = pages.read as f64 / pages.used as f64;
+    let values = json!({
+        "samples": pages.samples,
+        "used": pages.used,
+        "read": pages.read,
+        "all": pages.all,
+        "available": available,
+    });
+    let advice = "a full shuffle reads most pages once for each sample in them: shuffle in blocks \
+                  (--shuffle-blocks 16, Shuffle::blocks(16)), or write larger samples";
+    Some(finding("shuffled", said, values).advise(outgrows && times >= TIMES_MIN, advice))
+}
+
+/// The pages of some samples that are parts of files.
+struct Pages {
+    samples: u64,
+    /// Bytes of these samples, and of the pages that hold them.
+    used: u64,
+    read: u64,
+    /// As many for each sample of the source.
+    all: u64,
+}
+
+impl Pages {
+    /// The size of pages on the machines that Tallow runs on; larger ones only add to what is read.
+    const BYTES: u64 = 4096;
+
+    /// More samples say the same.
+    const SAMPLES_MAX: usize = 256;
+
+    fn of(source: &dyn Source) -> Option<Self> {
+        let looked_at = source.len().min(Self::SAMPLES_MAX);
+        let mut found = Self { samples: looked_at as u64, used: 0, read: 0, all: 0 };
+        for at in 0..looked_at {
+            let index = (source.len() as u128 * at as u128 / looked_at as u128) as usize;
+            let extents = extents_of(source, index);
+            let mut pages = HashSet::new();
+            for extent in extents.iter().filter(|extent| !extent.is_whole() && extent.bytes() > 0) {
+                let end = extent.offset() + extent.bytes() as u64;
+                let of_file = extent.offset() / Self::BYTES..end.div_ceil(Self::BYTES);
+                pages.extend(of_file.map(|page| (extent.location().path(), page)));
+                found.used += extent.bytes() as u64;
+            }
+            found.read += pages.len() as u64 * Self::BYTES;
+        }
+        found.all = (found.read as f64 * source.len() as f64 / looked_at.max(1) as f64) as u64;
+        (found.used > 0).then_some(found)
+    }
 }
 
 /// What decoding costs, if there are pictures that can be read. What else is wrong with a source, other

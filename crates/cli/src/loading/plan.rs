@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tallow::candle::Device;
 use tallow::{
-    Augment, Batching, Loader, LoaderBuilder, Mix, Population, Sampler, Sequential, Shuffle, Source,
+    Augment, Batching, Loader, LoaderBuilder, Mix, Population, Ranks, Sampler, Sequential, Shuffle,
+    Source,
 };
 
-use crate::args::{DeviceArg, LoadArgs, MixArgs, SourceArgs, WeightsArg, Workers};
+use crate::args::{DeviceArg, LoadArgs, MixArgs, RankArg, SourceArgs, WeightsArg, Workers};
 use crate::data::place::Opened;
 use crate::data::places::{self, Places};
 use crate::machine::system;
@@ -54,10 +55,17 @@ pub(crate) fn mix(args: &MixArgs, population: &Population, shuffle: bool) -> Res
 
 /// The sampler that the options ask for.
 pub(crate) fn sampler(args: &LoadArgs, population: &Population) -> Result<Arc<dyn Sampler>> {
-    Ok(match mix(&args.mix, population, args.shuffle)? {
-        Some(mix) => Arc::new(mix),
-        None if args.shuffle => Arc::new(Shuffle),
-        None => Arc::new(Sequential),
+    Ok(match (mix(&args.mix, population, args.shuffle)?, args.shuffle_blocks) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::Usage(
+                "--shuffle-blocks with --weights, whose parts each have an order of their own; leave one out"
+                    .to_owned(),
+            ));
+        }
+        (Some(mix), None) => Arc::new(mix),
+        (None, Some(blocks)) => Arc::new(Shuffle::blocks(blocks)),
+        (None, None) if args.shuffle => Arc::new(Shuffle),
+        (None, None) => Arc::new(Sequential),
     })
 }
 
@@ -125,7 +133,7 @@ pub(crate) fn builder(
         .batch_size(args.batch_size)
         .seed(args.seed)
         .last_batch(args.last.into())
-        .rank(args.rank, args.world)
+        .ranks(ranks(args)?)
         .on_error(args.on_error)
         .device(device.clone());
     if let Workers::Count(count) = args.workers {
@@ -151,8 +159,29 @@ pub(crate) fn builder(
 
 /// How the options split epochs into batches.
 pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
-    let batching = Batching::new(args.batch_size, args.last.into(), args.rank, args.world);
+    let ranks = ranks(args)?;
+    let batching = Batching::new(args.batch_size, args.last.into(), ranks.rank(), ranks.world());
     batching.map_err(|error| Failure::usage(error.message()))
+}
+
+/// The rank that the options or the environment give this process.
+pub(crate) fn ranks(args: &LoadArgs) -> Result<Ranks> {
+    let ranks = match (args.rank, args.world) {
+        (Some(RankArg::Auto), None) => Ranks::from_env(),
+        (Some(RankArg::Auto), Some(_)) => {
+            return Err(Failure::usage(
+                "--rank auto takes the world from the environment too; leave out --world, or give a number",
+            ));
+        }
+        (Some(RankArg::Number(_)), None) => {
+            return Err(Failure::usage(
+                "--rank needs --world, the number of ranks; --rank auto takes both from the environment",
+            ));
+        }
+        (Some(RankArg::Number(rank)), Some(world)) => Ranks::new(rank, world),
+        (None, world) => Ranks::new(0, world.unwrap_or(1)),
+    };
+    ranks.map_err(|error| Failure::usage(error.message()))
 }
 
 /// The epochs that the options ask for.

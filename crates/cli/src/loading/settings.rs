@@ -7,7 +7,7 @@ use tallow::{
     Shards,
 };
 
-use crate::args::{DeviceArg, Last, LoadArgs, UntilArg, WeightsArg};
+use crate::args::{DeviceArg, Last, LoadArgs, RankArg, UntilArg, WeightsArg};
 use crate::data::places::Places;
 use crate::terminal::shell;
 
@@ -156,6 +156,7 @@ fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
     } else if load.shuffle {
         calls.push("shuffle()".to_owned());
     }
+    calls.extend(load.shuffle_blocks.map(|blocks| format!("sampler(Shuffle::blocks({blocks}))")));
     calls.push(format!("seed({})", load.seed));
     calls.extend(pinned.map(|plan| format!("workers({})", plan.workers())));
     let pinned = pinned.filter(|plan| plan.workers() > 0);
@@ -174,8 +175,13 @@ fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
         Last::Drop => calls.push("last_batch(LastBatch::Drop)".to_owned()),
         Last::Pad => calls.push("last_batch(LastBatch::Pad)".to_owned()),
     }
-    if load.world > 1 {
-        calls.push(format!("rank({}, {})", load.rank, load.world));
+    match (load.rank, load.world) {
+        (Some(RankArg::Auto), _) => calls.push("ranks(Ranks::from_env()?)".to_owned()),
+        (Some(RankArg::Number(rank)), Some(world @ 2..)) => {
+            calls.push(format!("rank({rank}, {world})"));
+        }
+        (None, Some(world @ 2..)) => calls.push(format!("rank(0, {world})")),
+        _ => {}
     }
     if load.on_error != OnError::Fail {
         calls.push(format!("on_error(OnError::{:?})", load.on_error));

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::tester::{Ended, bench, file, pairs, truncate};
+use crate::tester::{Ended, bench, bench_with, file, pairs, truncate};
 
 fn digest(dir: &TempDir, options: &str) -> Ended {
     bench(dir.path(), &format!("digest DIR {options}")).expect(0)
@@ -71,6 +71,60 @@ fn the_samples_of_all_ranks_are_those_of_one() {
             assert_eq!(all, one, "{world} ranks, {last}");
         }
     }
+}
+
+#[test]
+fn a_shuffle_in_blocks_reads_one_shard_after_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(
+        dir.path(),
+        "gen DIR/shards --samples 60 --shape 3 --dtype f32 --as safetensors --shards 6",
+    )
+    .expect(0);
+    let indices = |options: &str| -> Vec<usize> {
+        let line = format!("digest DIR/shards --batch-size 7 --per-sample {options}");
+        let ended = bench(dir.path(), &line).expect(0);
+        let index = |line: &&str| line.split(' ').nth(2).unwrap().parse().unwrap();
+        ended.lines()[..60].iter().map(index).collect()
+    };
+    let found = indices("--shuffle-blocks 2 --seed 4");
+    for window in found.chunks(20) {
+        let mut shards: Vec<usize> = window.iter().map(|index| index / 10).collect();
+        assert!(!shards.is_sorted(), "samples of two shards are mixed: {window:?}");
+        shards.sort_unstable();
+        shards.dedup();
+        assert_eq!(shards.len(), 2, "{window:?}");
+    }
+    let mut all = found.clone();
+    all.sort_unstable();
+    assert_eq!(all, (0..60).collect::<Vec<_>>());
+    assert_eq!(indices("--shuffle-blocks 2 --seed 4 --workers 3"), found);
+    assert_ne!(indices("--shuffle-blocks 2 --seed 5"), found);
+}
+
+#[test]
+fn rank_auto_is_what_the_environment_says() {
+    let dir = pairs(23);
+    let common = "digest DIR --batch-size 6 --shuffle --per-sample";
+    let lines = |options: &str, set: &[(&str, &str)]| {
+        let ended = bench_with(dir.path(), &format!("{common} {options}"), set).expect(0);
+        ended.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("--rank auto", &[]), lines("", &[]), "a single process");
+    for (rank, number) in ["0", "1", "2"].into_iter().enumerate() {
+        let torchrun = [("RANK", number), ("WORLD_SIZE", "3"), ("LOCAL_RANK", number)];
+        let slurm =
+            [("SLURM_STEP_ID", "0"), ("SLURM_STEP_NUM_TASKS", "3"), ("SLURM_PROCID", number)];
+        let expected = lines(&format!("--rank {rank} --world 3"), &[]);
+        for set in [&torchrun, &slurm] {
+            assert_eq!(lines("--rank auto", set), expected, "{set:?}");
+        }
+        // What is asked for goes before what the environment says.
+        assert_eq!(lines("--rank 0 --world 1", &torchrun), lines("", &[]));
+    }
+    let half = [("RANK", "1")];
+    let ended = bench_with(dir.path(), &format!("{common} --rank auto"), &half).expect(2);
+    assert!(ended.stderr.contains("RANK=1 and WORLD_SIZE is not set"), "{ended:#?}");
 }
 
 #[test]

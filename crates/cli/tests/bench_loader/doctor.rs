@@ -64,6 +64,42 @@ fn the_machine_is_told_in_json() {
 }
 
 #[test]
+fn the_rank_is_told_with_the_variables_that_say_it() {
+    let dir = pairs(1);
+    let of = |set: &[(&str, &str)]| {
+        let json = bench_with(dir.path(), "doctor --json", set).expect(0).json();
+        finding(&json, "rank").clone()
+    };
+    let none = of(&[]);
+    assert_eq!(none["found"], "a single process, no launcher says otherwise");
+    assert_eq!((&none["values"]["world"], &none["advice"]), (&1.into(), &Value::Null));
+    let mpi = of(&[("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2")]);
+    assert_eq!(mpi["values"]["launcher"], "Open MPI");
+    assert_eq!(mpi["values"]["variables"]["OMPI_COMM_WORLD_RANK"], "1");
+    assert!(mpi["found"].as_str().unwrap().contains("OMPI_COMM_WORLD_SIZE=2"), "{mpi}");
+    let pod = of(&[("JOB_COMPLETION_INDEX", "3")]);
+    assert!(pod["found"].as_str().unwrap().starts_with("JOB_COMPLETION_INDEX=3 counts machines"));
+    assert!(pod["advice"].is_string(), "{pod}");
+}
+
+#[test]
+fn what_a_shuffle_reads_is_told_where_samples_share_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let arrays = "gen DIR/arrays --samples 300 --shape 4 --dtype f32 --as npy";
+    bench(dir.path(), arrays).expect(0);
+    let json = bench(dir.path(), "doctor DIR/arrays --json").expect(0).json();
+    let values = &finding(&json, "shuffled")["values"];
+    // 16 bytes of one file and 8 of another, each in a page.
+    assert_eq!((&values["samples"], &values["used"]), (&256.into(), &(24 * 256).into()));
+    assert_eq!((&values["read"], &values["all"]), (&(8192 * 256).into(), &(8192 * 300).into()));
+    assert!(finding(&json, "shuffled")["advice"].is_null(), "so little stays in memory");
+    // A file for each sample is read whole.
+    let pairs = pairs(3);
+    let json = bench(pairs.path(), "doctor DIR --json").expect(0).json();
+    assert!(json["findings"].as_array().unwrap().iter().all(|f| f["what"] != "shuffled"));
+}
+
+#[test]
 fn what_harms_comes_with_what_to_do() {
     let dir = pairs(1);
     let scalar = [("TALLOW_SIMD", "scalar")];

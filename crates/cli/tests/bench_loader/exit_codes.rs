@@ -44,6 +44,8 @@ fn every_usage_error_ends_with_2_and_words_on_standard_error() {
         ("inspect DIR --png DIR/x --samples 33", "1..=32"),
         ("run DIR --last maybe", "keep"),
         ("run DIR --rank 1", "--world"),
+        ("run DIR --rank x --world 2", "a whole number or auto"),
+        ("run DIR --rank auto --world 2", "leave out --world"),
         ("run DIR --rank 2 --world 2", "rank 2"),
         ("run DIR --world 0", "at least 1"),
         ("run DIR --batch-size 1 --rank 0 --world 2", "at least one row per rank"),
