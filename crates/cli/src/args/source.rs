@@ -61,7 +61,7 @@ pub(crate) struct SourceArgs {
     /// Call the field OLD of each source that has it NEW; can be repeated
     #[arg(long = "rename", value_name = "OLD=NEW", value_parser = parse_rename)]
     pub(crate) renames: Vec<(String, String)>,
-    /// Take only the field NAME of each source, after --rename; repeat it for others, in their order
+    /// Take only the field NAME of each source, as renamed; repeat it for others, in their order
     #[arg(long = "select", value_name = "NAME")]
     pub(crate) selected: Vec<String>,
 }
