@@ -51,20 +51,21 @@ pub use candle_core as candle;
 #[cfg(feature = "arrow")]
 pub use tallow_core::{ArrowShards, ArrowShardsBuilder};
 pub use tallow_core::{
-    BatchRows, Batching, BlockShuffle, Cache, Color, Concat, ConcatMany, Decode, Depth, Dim,
-    DocumentsBy, Draws, Element, Error as SourceError, ErrorKind as SourceErrorKind, Extent, Field,
-    FieldFiles, FieldFolder, FieldFolders, FieldId, FieldIndex, FieldMut, FieldView, FileBorders,
-    Fingerprint, FingerprintBuilder, Found, FromFn, FromFnWith, ImageFolder, ImageFolderBuilder,
-    ImageFolders, ImageFoldersBuilder, Key, LastBatch, Launcher, Limits, Location, Longer,
-    MAX_RANK, Map as SourceMap, Mds, MdsBuilder, Memory, Mix, NpyFile, NpyFolders,
-    NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder, NpzFolder,
-    NpzFolderBuilder, OpenOptions, Order, Orientation, PackStats, Packed, PackedBuilder, Packing,
-    PartShare, Picture, Population, Purpose, Ranks, Rename, Result as SourceResult, Row, RowBuffer,
-    RowDType, RowView, Safetensors, SafetensorsBuilder, Sample, SampleLengths, Sampler, Schema,
-    Select, Sequential, Shards, Shuffle, ShuffleWindows, Source, SourceExt, Stream, Streamed,
-    Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar, TarBuilder, TarContent,
-    TarSample, Targets, TokenFiles, TokenFilesBuilder, TooLong, Transform, Until, Weighted,
-    WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open, testing,
+    BatchRows, BatchRule, BatchTable, Batching, BlockShuffle, Buckets, Cache, Color, Concat,
+    ConcatMany, Decode, Depth, Dim, DocumentsBy, Draws, Element, Error as SourceError,
+    ErrorKind as SourceErrorKind, Extent, Field, FieldFiles, FieldFolder, FieldFolders, FieldId,
+    FieldIndex, FieldMut, FieldView, FileBorders, Fingerprint, FingerprintBuilder, Found, FromFn,
+    FromFnWith, ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Key, LastBatch,
+    Launcher, Limits, Location, Longer, MAX_RANK, Map as SourceMap, Mds, MdsBuilder, Memory, Mix,
+    NpyFile, NpyFolders, NpyFoldersBuilder, NpyShards, NpyShardsBuilder, NpzFile, NpzFileBuilder,
+    NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation, PackStats, Packed, PackedBuilder,
+    Packing, PartShare, Picture, Population, Purpose, Ranks, Rename, Result as SourceResult, Row,
+    RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder, Sample, SampleLengths, Sampler,
+    Schema, Select, Sequential, Shards, Shuffle, ShuffleWindows, Source, SourceExt, Stream,
+    Streamed, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar, TarBuilder,
+    TarContent, TarSample, Targets, TokenBudget, TokenFiles, TokenFilesBuilder, TooLong, Transform,
+    Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open,
+    testing,
 };
 #[cfg(feature = "parquet")]
 pub use tallow_core::{ParquetShards, ParquetShardsBuilder};

@@ -20,6 +20,8 @@ mod image_folder;
 mod image_folders;
 #[path = "suite/iteration.rs"]
 mod iteration;
+#[path = "suite/lengths.rs"]
+mod lengths;
 #[path = "suite/map_batch.rs"]
 mod map_batch;
 #[path = "suite/map_drawn.rs"]

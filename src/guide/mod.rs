@@ -21,6 +21,7 @@
 //! [Several data sets at once](mixtures) mixes them by weight, and counts steps instead of epochs.
 //!
 //! [Streams](streams) are data of which nobody knows how long they are: iterators, channels, pipes, lines.
+//! [Samples of different lengths](lengths) pads them, and makes batches of similar length or by a budget of tokens.
 //!
 //! Every page begins from the same picture. A **source** gives sample `index`. A **sampler** gives
 //! the order of an epoch. **Workers** read the samples of a batch into one piece of memory and
@@ -53,6 +54,9 @@ pub mod mixtures {}
 
 #[doc = include_str!("streams.md")]
 pub mod streams {}
+
+#[doc = include_str!("lengths.md")]
+pub mod lengths {}
 
 #[doc = include_str!("validation.md")]
 pub mod validation {}

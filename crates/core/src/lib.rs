@@ -15,6 +15,7 @@
 //! [`device`] names candle's. All `unsafe` code is in `rows/`.
 
 mod adapters;
+mod batch_table;
 mod batching;
 mod codecs;
 mod decode;
@@ -51,6 +52,7 @@ pub use adapters::{
     Cache, Concat, ConcatMany, Longer, Map, PackStats, Packed, PackedBuilder, Packing, Rename,
     Select, SourceExt, Subset, Targets, Zip, concat,
 };
+pub use batch_table::BatchTable;
 pub use batching::{BatchRows, Batching, LastBatch};
 pub use decode::Decode;
 pub use dtype::{Element, RowDType};
@@ -69,10 +71,10 @@ pub use rows::{
 };
 pub use sample::Sample;
 pub use sample_lengths::SampleLengths;
-pub use sampler::{Order, PartShare, Sampler};
+pub use sampler::{BatchRule, Order, PartShare, Sampler};
 pub use samplers::{
-    BlockShuffle, Mix, Sequential, Shuffle, ShuffleWindows, SubsetSampler, Until, Weighted,
-    WithReplacement,
+    BlockShuffle, Buckets, Mix, Sequential, Shuffle, ShuffleWindows, SubsetSampler, TokenBudget,
+    Until, Weighted, WithReplacement,
 };
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;

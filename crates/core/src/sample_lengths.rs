@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::field_index;
 use crate::threads::in_parts;
 use crate::{Dim, Error, ErrorKind, Field, FieldIndex, Result, RowBuffer, Schema, Source};
@@ -84,6 +86,13 @@ impl SampleLengths {
     /// Whether the source knew all of them, so that nothing was read and nobody needs to keep them.
     pub fn are_known(&self) -> bool {
         self.are_known
+    }
+}
+
+/// What a sampler holds.
+impl From<SampleLengths> for Arc<[u32]> {
+    fn from(lengths: SampleLengths) -> Self {
+        lengths.lengths.into()
     }
 }
 

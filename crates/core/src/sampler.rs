@@ -2,7 +2,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::{Fingerprint, Population, Result};
+use crate::{BatchTable, Fingerprint, Population, Result};
 
 /// Which samples an epoch visits, and in which order.
 ///
@@ -39,6 +39,17 @@ pub trait Sampler: Send + Sync {
         None
     }
 
+    /// What this sampler says about the batches that its orders are cut into. By default nothing: any
+    /// batch size is as good.
+    ///
+    /// # Errors
+    ///
+    /// When this sampler cannot serve this population.
+    fn batches(&self, population: &Population) -> Result<BatchRule> {
+        let _ = population;
+        Ok(BatchRule::Any)
+    }
+
     /// Bytes of tables that each order over `population` holds.
     fn order_bytes(&self, population: &Population) -> usize {
         let _ = population;
@@ -69,6 +80,21 @@ pub struct PartShare {
     pub seen: f64,
 }
 
+/// Which batches a sampler is made for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchRule {
+    /// Whichever the loader makes.
+    #[default]
+    Any,
+    /// Batches of this many rows over all ranks. The loader takes this size, and refuses another.
+    Rows(usize),
+    /// Batches of its own. Each order has a [table](Order::batches) with the batches of this one, as long
+    /// and with as many rows, in an order of its own. So all epochs have the same number of batches, and
+    /// a loader knows at `build` how much memory one takes.
+    Own(BatchTable),
+}
+
 /// One epoch as a function from position to sample index, computable at any position without the
 /// positions before it.
 pub trait Order: Send + Sync + fmt::Debug {
@@ -95,6 +121,11 @@ pub trait Order: Send + Sync + fmt::Debug {
         self.len() == 0
     }
 
+    /// The batches of this epoch, if its sampler makes batches of [its own](BatchRule::Own).
+    fn batches(&self) -> Option<BatchTable> {
+        None
+    }
+
     /// Whether an index may appear more than once. If so, the key of a row depends on its position
     /// too, so that each repetition is augmented differently.
     fn repeats(&self) -> bool {
@@ -116,6 +147,9 @@ macro_rules! forward_sampler {
             }
             fn window(&self) -> Option<NonZeroUsize> {
                 (**self).window()
+            }
+            fn batches(&self, population: &Population) -> Result<BatchRule> {
+                (**self).batches(population)
             }
             fn order_bytes(&self, population: &Population) -> usize {
                 (**self).order_bytes(population)

@@ -12,7 +12,9 @@
 //! ```
 
 use crate::key::mix64;
-use crate::{Dim, Population, Result, Row, RowBuffer, Sampler, Schema, Source};
+use crate::{
+    BatchRule, BatchTable, Dim, Order, Population, Result, Row, RowBuffer, Sampler, Schema, Source,
+};
 
 /// At most this many samples of a source are read: a suite is run often.
 const SAMPLES_MAX: usize = 256;
@@ -159,10 +161,13 @@ fn read(schema: &Schema, read: impl FnOnce(&mut Row<'_>) -> Result<()>) -> Resul
 pub fn check_sampler(sampler: &dyn Sampler, population: &Population) {
     let len = sampler.len(population).expect("a sampler that can serve this population");
     assert_eq!(sampler.fingerprint(), sampler.fingerprint(), "fingerprint() changes");
+    let rule = sampler.batches(population).expect("batches for a population that it can serve");
+    assert_eq!(Some(&rule), sampler.batches(population).ok().as_ref(), "batches() changes");
     for (seed, epoch) in [(0, 0), (0, 1), (1, 0), (u64::MAX, u64::MAX)] {
         let order = sampler.order(population, seed, epoch).expect("an order");
         assert_eq!(order.len(), len, "the order's length is not len()");
         assert_eq!(order.is_empty(), len == 0, "is_empty() contradicts len()");
+        check_batches(&rule, &*order);
         let forwards: Vec<usize> = (0..len).map(|position| order.index(position)).collect();
         let mut backwards: Vec<usize> = (0..len).rev().map(|p| order.index(p)).collect();
         backwards.reverse();
@@ -179,4 +184,19 @@ pub fn check_sampler(sampler: &dyn Sampler, population: &Population) {
         let repeated = sorted.windows(2).any(|pair| pair[0] == pair[1]);
         assert!(order.repeats() || !repeated, "an index repeats and repeats() denies it");
     }
+}
+
+/// An order has the batches that its sampler announced.
+fn check_batches(rule: &BatchRule, order: &dyn Order) {
+    let sorted = |table: &BatchTable| {
+        let batches = (0..table.len()).map(|batch| (table.rows(batch).len(), table.longest(batch)));
+        let mut batches: Vec<(usize, usize)> = batches.collect();
+        batches.sort_unstable();
+        batches
+    };
+    let expected = if let BatchRule::Own(table) = rule { Some(sorted(table)) } else { None };
+    let found = order.batches();
+    assert_eq!(found.as_ref().map(sorted), expected, "not the batches of the sampler");
+    let positions = found.map_or(order.len(), |table| table.positions());
+    assert_eq!(positions, order.len(), "the batches hold another number of positions");
 }

@@ -185,7 +185,7 @@ impl Consumer {
         if self.filler.delivery.is_running() {
             return Err(Error::new(ErrorKind::Busy, "an iteration of this loader is running"));
         }
-        let number = state.resume_on(&self.state(), self.plan.positions)?;
+        let number = state.resume_on(&self.state(), self.plan.state_positions())?;
         let next = self.normal(BatchId { epoch: state.epoch(), number });
         let errors = if next.epoch == state.epoch() { state.errors() } else { 0 };
         let errors = usize::try_from(errors).unwrap_or(usize::MAX);
@@ -339,8 +339,7 @@ impl Consumer {
     /// No batch; but after the last one an error if all samples of the epoch were skipped. So far
     /// `skipped` were.
     fn all_skipped(&self, slab: &Slab, skipped: usize) -> Result<Option<Batch>> {
-        let rows = self.course().batching.rows(self.plan.positions, slab.id.number);
-        let end = slab.end().unwrap_or(rows.position(rows.samples()));
+        let end = slab.end().unwrap_or(slab.rows.position(slab.rows.samples()));
         if slab.next().epoch == slab.id.epoch || skipped < end {
             return Ok(None);
         }

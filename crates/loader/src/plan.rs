@@ -40,7 +40,11 @@ pub struct Plan {
     pub(crate) batches: usize,
     /// Why an epoch has no batch, if it has none.
     pub(crate) empty: Option<String>,
+    /// Where the sampler makes batches of its own, the rows of the largest.
     pub(crate) batch_size: usize,
+    /// What a batch takes at most over all ranks, rows times longest sample, if the sampler makes batches of
+    /// its own.
+    pub(crate) elements_max: Option<usize>,
     pub(crate) rank: usize,
     pub(crate) world: usize,
     pub(crate) last: LastBatch,
@@ -126,6 +130,11 @@ impl Plan {
         self.batches
     }
 
+    /// Rows of a full batch, over all ranks; of the largest batch where the sampler makes batches itself.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     /// Worker threads; 0 if the work is done inside `next`. With [`Auto`](crate::Auto) the most that
     /// may be chosen.
     pub fn workers(&self) -> usize {
@@ -206,6 +215,15 @@ impl Plan {
         bytes.saturating_sub(without) / slab_bytes
     }
 
+    /// Positions of an epoch in a saved state, which counts the rows of the largest batch for each that the
+    /// sampler made.
+    pub(crate) fn state_positions(&self) -> usize {
+        match self.elements_max {
+            Some(_) => self.batches.saturating_mul(self.batch_size),
+            None => self.positions,
+        }
+    }
+
     /// Bytes of the sample indices of one batch on this rank.
     fn index_bytes(&self) -> usize {
         self.batch_size.div_ceil(self.world).min(self.positions).saturating_mul(size_of::<usize>())
@@ -217,10 +235,14 @@ impl fmt::Display for Plan {
         writeln!(f, "fields    {}", self.schema)?;
         if self.is_open {
             writeln!(f, "samples   as many as the stream has")?;
-            write!(f, "batches   of {} rows", self.batch_size)?;
+            write!(f, "batches   of ")?;
         } else {
             writeln!(f, "samples   {} in the source, {} per epoch", self.samples, self.positions)?;
-            write!(f, "batches   {} per epoch, of {} rows", self.batches, self.batch_size)?;
+            write!(f, "batches   {} per epoch, of ", self.batches)?;
+        }
+        match self.elements_max {
+            Some(most) => write!(f, "at most {} rows and {most} elements", self.batch_size)?,
+            None => write!(f, "{} rows", self.batch_size)?,
         }
         if self.world > 1 {
             write!(f, ", every {}th row from row {} on this rank", self.world, self.rank)?;

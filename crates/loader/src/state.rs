@@ -76,7 +76,8 @@ impl State {
         self.epoch
     }
 
-    /// The position in that epoch where the next batch begins, over all ranks.
+    /// The position in that epoch where the next batch begins, over all ranks. Where a sampler makes batches
+    /// of its own, it is as if each had as many rows as the largest.
     pub fn position(&self) -> u64 {
         self.position
     }

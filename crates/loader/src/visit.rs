@@ -4,12 +4,14 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use tallow_core::{Order, Pass, Source};
+use tallow_core::{Batching, Order, Pass, Source};
 
-/// The order of an epoch, and where its samples come from if they come one after the other.
+/// The order of an epoch, how it is cut into batches, and where its samples come from if they come one after
+/// the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Visit {
     pub(crate) order: Arc<dyn Order>,
+    pub(crate) batching: Batching,
     pub(crate) pass: Option<Arc<dyn Pass>>,
 }
 

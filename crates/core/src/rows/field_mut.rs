@@ -29,6 +29,12 @@ impl<'a> FieldMut<'a> {
         self.slot.expected
     }
 
+    /// Bytes that there are for this sample: of a ragged field fewer than its largest sample takes, where
+    /// the rows of a batch are known to be shorter.
+    pub fn room(&self) -> usize {
+        self.slot.capacity
+    }
+
     /// Whether the loader has been told to stop.
     pub fn is_stopped(&self) -> bool {
         is_stopped(self.stop)
@@ -49,15 +55,21 @@ impl<'a> FieldMut<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ShapeMismatch`] when the schema does not admit the shape.
+    /// [`ErrorKind::ShapeMismatch`] when the schema does not admit the shape, or when it does not fit
+    /// [`room`](Self::room).
     pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
         if !self.field.admits(shape) {
             let message = format!("found shape {shape:?}, expected {}", self.field);
             return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(self.field.name()));
         }
+        let expected = shape.iter().product::<usize>() * self.field.dtype().size();
+        if expected > self.slot.capacity {
+            let room = self.slot.capacity;
+            let message = format!("found shape {shape:?}, expected at most {room} bytes");
+            return Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(self.field.name()));
+        }
         self.slot.shape.clear();
         self.slot.shape.extend_from_slice(shape);
-        let expected = shape.iter().product::<usize>() * self.field.dtype().size();
         self.slot.expected = Some(expected);
         self.slot.filled = self.slot.filled.min(expected);
         self.slot.pieced = 0;

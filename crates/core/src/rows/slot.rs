@@ -28,11 +28,14 @@ pub(super) fn finish(fields: &[Field], slots: &[Slot]) -> Result<()> {
 }
 
 impl Slot {
+    /// Forgets what was written. A ragged field may have less memory than its largest sample takes:
+    /// shapes that do not fit are then refused.
     pub(super) fn reset(&mut self, field: &Field) {
+        let is_ragged = field.is_ragged();
         let max_bytes = field.max_bytes();
-        assert!(max_bytes <= self.capacity, "a slot smaller than its field");
+        assert!(is_ragged || max_bytes <= self.capacity, "a slot smaller than its field");
         (self.filled, self.pieced) = (0, 0);
-        self.expected = (!field.is_ragged()).then_some(max_bytes);
+        self.expected = (!is_ragged).then_some(max_bytes);
     }
 
     /// The bytes that this sample may still take.

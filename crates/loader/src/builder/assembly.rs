@@ -1,13 +1,14 @@
 //! From a configuration to the parts of a loader: the chain, the plan, the memory, the threads.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 #[cfg(feature = "cuda")]
 use candle_core::Device;
 use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
-    Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch, Purpose, RowDType, Schema,
-    Stream, Transform,
+    BatchRule, BatchTable, Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch,
+    Purpose, RowDType, Schema, Stream, Transform,
 };
 
 use super::LoaderBuilder;
@@ -29,8 +30,48 @@ use crate::workers::{Filler, Pipeline};
 use crate::{Error, ErrorKind, Result};
 
 impl LoaderBuilder {
+    /// How the positions of an epoch become batches: as the builder says, or as the sampler does.
+    pub(super) fn batching(&self) -> Result<Batching> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
+        let (rank, world) = (self.rank, self.world);
+        let rows = match (self.sampler.batches(&self.source.population())?, self.batch_size) {
+            (BatchRule::Any, rows) => rows.unwrap_or(Self::BATCH_SIZE),
+            (BatchRule::Rows(rows), None) => rows,
+            (BatchRule::Rows(expected), Some(rows)) if rows == expected => rows,
+            (BatchRule::Rows(expected), Some(rows)) => {
+                return refuse(format!(
+                    "batch size {rows}, expected the {expected} that the sampler makes batches of; leave                      out .batch_size"
+                ));
+            }
+            (BatchRule::Own(_), Some(rows)) => {
+                return refuse(format!(
+                    "batch size {rows} with a sampler that makes batches of its own; leave out .batch_size"
+                ));
+            }
+            (BatchRule::Own(_), None) if self.last != LastBatch::Keep => {
+                return refuse(format!(
+                    "LastBatch::{:?} with a sampler that makes batches of its own, none of which is                      incomplete; expected LastBatch::Keep",
+                    self.last
+                ));
+            }
+            (BatchRule::Own(_), None) if self.resident.is_some() => {
+                return refuse(
+                    "resident: found a sampler that makes batches of its own, expected one that does not"
+                        .to_owned(),
+                );
+            }
+            (BatchRule::Own(table), None) => {
+                return Batching::of_table(table, rank, world).map_err(Error::from);
+            }
+            (other, _) => return refuse(format!("found {other:?}, which no loader knows")),
+        };
+        Batching::new(rows, self.last, rank, world).map_err(Error::from)
+    }
+
     /// The source, the engines of the transforms, then those of the loader.
-    pub(super) fn pipeline(&self) -> Result<Pipeline> {
+    ///
+    /// `is_known` says whether the sampler knows how long each batch is.
+    pub(super) fn pipeline(&self, is_known: bool) -> Result<Pipeline> {
         let mut pipeline = Pipeline::new(self.source.clone());
         for (at, transform) in self.transforms.iter().enumerate() {
             let is_last = at + 1 == self.transforms.len();
@@ -49,12 +90,13 @@ impl LoaderBuilder {
         }
         let on_host = self.transforms.len() - usize::from(pipeline.finisher().is_some());
         check_streams(&pipeline)?;
-        if let Some(pad) = PadEngine::bind(pipeline.schema(), &self.padding)? {
-            pipeline.cut(pad.cuts());
-            pipeline.push(Box::new(pad))?;
-        }
+        // Before the padding, which need not be widened then.
         if let Some(widen) = WidenEngine::bind(pipeline.schema())? {
             pipeline.push(Box::new(widen))?;
+        }
+        if let Some(pad) = PadEngine::bind(pipeline.schema(), &self.padding, is_known)? {
+            pipeline.cut(pad.cuts());
+            pipeline.push(Box::new(pad))?;
         }
         if let Some(bytes_max) = self.resident {
             self.keep_resident(&mut pipeline, bytes_max, on_host)?;
@@ -136,17 +178,14 @@ impl LoaderBuilder {
         samples: usize,
         positions: usize,
     ) -> Result<Loader> {
-        let layout = Arc::new(SlabLayout::new(
-            pipeline.schema(),
-            largest_rows(&batching, positions),
-            pipeline.cuts().to_vec(),
-        ));
-        let (mut plan, governor) = self.plan(&pipeline, &layout, batching, samples, positions)?;
+        let cuts = pipeline.cuts().to_vec();
+        let layout = Arc::new(SlabLayout::new(pipeline.schema(), &batching, positions, cuts));
+        let (mut plan, governor) = self.plan(&pipeline, &layout, &batching, samples, positions)?;
         let slabs = plan.prefetch.max(1);
-        let (store, device_bytes) = self.store(&pipeline, &layout, slabs, batching.last())?;
+        let (store, device_bytes) = self.store(&pipeline, &layout, slabs, &batching)?;
         plan.device_bytes = device_bytes;
-        plan.stream_bytes = self.stream_bytes(batching, slabs);
-        let in_turn = self.in_turn(batching, slabs);
+        plan.stream_bytes = self.stream_bytes(&batching, slabs);
+        let in_turn = self.in_turn(&batching, slabs);
         let course = Course {
             sampler: self.sampler.clone(),
             population: self.source.population(),
@@ -176,7 +215,7 @@ impl LoaderBuilder {
         &self,
         pipeline: &Pipeline,
         layout: &SlabLayout,
-        batching: Batching,
+        batching: &Batching,
         samples: usize,
         positions: usize,
     ) -> Result<(Plan, Option<Governor>)> {
@@ -197,8 +236,9 @@ impl LoaderBuilder {
             is_open: self.source.stream().is_some_and(|stream| stream.declared().is_none()),
             stream_bytes: 0,
             batches,
-            empty: empty_epoch(&batching, samples, positions),
+            empty: empty_epoch(batching, samples, positions),
             batch_size: batching.batch_size(),
+            elements_max: batching.table().map(BatchTable::elements_max),
             rank: batching.rank(),
             world: batching.world(),
             last: batching.last(),
@@ -210,8 +250,8 @@ impl LoaderBuilder {
             read_ahead: self.read_ahead,
             read_ahead_batches: self.batches_read_ahead(layout.rows).min(batches.max(1)),
             auto: auto.is_some(),
-            slab_bytes: self.slab_bytes(pipeline, layout.rows, slab_bytes),
-            cut_bytes: if self.device.is_cuda() { 0 } else { layout.cut_bytes() },
+            slab_bytes: self.slab_bytes(pipeline, layout.rows, slab_bytes, batching),
+            cut_bytes: if self.is_staged(batching) { 0 } else { layout.cut_bytes() },
             device_bytes: 0,
             on_device: pipeline.finisher().is_some(),
             resident: resident.is_some(),
@@ -228,14 +268,14 @@ impl LoaderBuilder {
     }
 
     /// How the samples are read if they come one after the other, with `slabs` slabs ahead.
-    fn in_turn(&self, batching: Batching, slabs: usize) -> Option<InTurn> {
+    fn in_turn(&self, batching: &Batching, slabs: usize) -> Option<InTurn> {
         self.source.stream()?;
         let window = self.sampler.window()?;
         Some(InTurn::new(self.source.clone(), window, batching.batch_size(), slabs))
     }
 
     /// Bytes of the samples that are then at hand: those of an epoch, and the first of the next.
-    fn stream_bytes(&self, batching: Batching, slabs: usize) -> usize {
+    fn stream_bytes(&self, batching: &Batching, slabs: usize) -> usize {
         let items = self.in_turn(batching, slabs).map_or(0, |in_turn| in_turn.keep);
         let item_bytes = self.source.stream().map_or(0, |stream| stream.item_bytes());
         items.saturating_mul(2).saturating_mul(item_bytes)
@@ -286,13 +326,25 @@ impl LoaderBuilder {
     }
 
     /// Bytes of the host's memory for a slab of `rows` rows, whose tensors take `tensor_bytes`.
-    fn slab_bytes(&self, pipeline: &Pipeline, rows: usize, tensor_bytes: usize) -> usize {
+    fn slab_bytes(
+        &self,
+        pipeline: &Pipeline,
+        rows: usize,
+        tensor_bytes: usize,
+        batching: &Batching,
+    ) -> usize {
         #[cfg(feature = "cuda")]
-        if self.device.is_cuda() {
+        if self.is_staged(batching) {
             return StagedLayout::new(rows, pipeline).host_bytes();
         }
-        let _ = (pipeline, rows);
+        let _ = (pipeline, rows, batching);
         tensor_bytes
+    }
+
+    /// Whether slabs are page-locked memory, of which each has a place on the device. Batches of lengths of
+    /// their own have none: their slabs are vectors, and `next` copies what they hold.
+    fn is_staged(&self, batching: &Batching) -> bool {
+        self.device.is_cuda() && batching.table().is_none()
     }
 
     /// Where slabs come from, and the bytes of all of them on the device.
@@ -301,10 +353,13 @@ impl LoaderBuilder {
         pipeline: &Pipeline,
         layout: &Arc<SlabLayout>,
         slabs: usize,
-        last: LastBatch,
+        batching: &Batching,
     ) -> Result<(Arc<dyn SlabStore>, usize)> {
         #[cfg(feature = "cuda")]
-        if let Device::Cuda(device) = &self.device {
+        if let Device::Cuda(device) = &self.device
+            && self.is_staged(batching)
+        {
+            let last = batching.last();
             // One more is being handed over.
             let slots = slabs.saturating_add(1);
             let staged = StagedLayout::new(layout.rows, pipeline);
@@ -320,7 +375,7 @@ impl LoaderBuilder {
             }
             return Ok((Arc::new(staging), device_bytes));
         }
-        let _ = (pipeline, slabs, last);
+        let _ = (pipeline, slabs, batching);
         let columns = Columns { layout: layout.clone(), device: self.device.clone() };
         Ok((Arc::new(columns), 0))
     }
@@ -331,7 +386,11 @@ impl LoaderBuilder {
         let transforms = prints.fold(Fingerprint::of("transforms"), add);
         let pad = |print: FingerprintBuilder, Padding { field, value, to }: &Padding| {
             let print = print.text(field).number(value.to_bits());
-            if *to == PadTo::Longest { print.text("longest") } else { print }
+            match to {
+                PadTo::Maximum => print,
+                PadTo::Longest { multiple: NonZeroUsize::MIN } => print.text("longest"),
+                PadTo::Longest { multiple } => print.text("multiple").number(multiple.get() as u64),
+            }
         };
         let transforms = self.padding.iter().fold(transforms, pad);
         Prints {
@@ -347,14 +406,6 @@ impl LoaderBuilder {
 fn too_large(rows: usize, schema: &Schema) -> Error {
     let message = format!("a batch of {rows} rows of {schema} does not fit memory");
     Error::new(ErrorKind::Memory, message)
-}
-
-/// Rows of the largest batch on this rank, which are fewer than a full batch in a short epoch.
-fn largest_rows(batching: &Batching, positions: usize) -> usize {
-    match batching.batches(positions) {
-        0 => 0,
-        _ => batching.rows(positions, 0).rows(),
-    }
 }
 
 /// Whether pictures that are decoded to `field`, and which no transform makes smaller, take no more of
@@ -404,9 +455,11 @@ pub(crate) fn check_streams(pipeline: &Pipeline) -> Result<()> {
     Ok(())
 }
 
-/// What to do about delivered fields that are ragged. `source` is what they are made of.
-pub(super) fn ragged_fields(schema: &Schema, source: &Schema) -> Vec<String> {
-    let ragged = schema.fields().iter().filter(|field| field.is_ragged());
+/// What to do about delivered fields that are ragged and not `padded`. `source` is what they are made of.
+pub(super) fn ragged_fields(schema: &Schema, source: &Schema, padded: &[Padding]) -> Vec<String> {
+    let is_padded = |field: &Field| padded.iter().any(|padding| padding.field == field.name());
+    let is_left = |field: &&Field| field.is_ragged() && !is_padded(field);
+    let ragged = schema.fields().iter().filter(is_left);
     let is_picture = |name: &str| {
         source.position(name).is_some_and(|at| source.fields()[at].as_picture().is_some())
     };
@@ -423,6 +476,21 @@ pub(super) fn ragged_fields(schema: &Schema, source: &Schema) -> Vec<String> {
         )
     };
     ragged.map(problem).collect()
+}
+
+/// Fields that are padded to a multiple which the lengths of the sampler's batches are not.
+pub(super) fn other_multiples(padded: &[Padding], table: Option<&BatchTable>) -> Vec<String> {
+    let Some(table) = table else { return Vec::new() };
+    let problem = |padding: &Padding| {
+        let PadTo::Longest { multiple } = padding.to else { return None };
+        let lengths = (0..table.len()).map(|batch| table.longest(batch));
+        let other = lengths.into_iter().find(|length| !length.is_multiple_of(multiple.get()))?;
+        let field = &padding.field;
+        Some(format!(
+            "{field:?} is padded to a multiple of {multiple}, but the sampler makes batches of length              {other}: call .multiple_of({multiple}) on the sampler"
+        ))
+    };
+    padded.iter().filter_map(problem).collect()
 }
 
 /// Rows without bytes cost a file nothing, so their number alone would decide how long an epoch is.

@@ -5,14 +5,15 @@
 mod assembly;
 
 use std::borrow::Borrow;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use candle_core::Device;
-use tallow_core::{Batching, LastBatch, Ranks, Sampler, Sequential, Shuffle, Source, Transform};
+use tallow_core::{LastBatch, Ranks, Sampler, Sequential, Shuffle, Source, Transform};
 
 pub(crate) use self::assembly::check_streams;
-use self::assembly::{ragged_fields, without_bytes};
+use self::assembly::{other_multiples, ragged_fields, without_bytes};
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
 use crate::engines::{PadTo, Padding};
@@ -32,7 +33,7 @@ pub struct LoaderBuilder {
     padding: Vec<Padding>,
     maps: BatchMaps,
     map_version: u64,
-    batch_size: usize,
+    batch_size: Option<usize>,
     last: LastBatch,
     rank: usize,
     world: usize,
@@ -65,6 +66,9 @@ impl std::fmt::Debug for LoaderBuilder {
 }
 
 impl LoaderBuilder {
+    /// Rows per batch by default.
+    const BATCH_SIZE: usize = 32;
+
     /// Workers by default: one per core, up to this many. With more of them memory bandwidth is the
     /// limit on the machines that we know, and training needs its cores.
     const WORKERS_MAX: usize = 8;
@@ -98,7 +102,7 @@ impl LoaderBuilder {
             padding: Vec::new(),
             maps: BatchMaps::default(),
             map_version: 0,
-            batch_size: 32,
+            batch_size: None,
             last: LastBatch::Keep,
             rank: 0,
             world: 1,
@@ -115,13 +119,16 @@ impl LoaderBuilder {
         }
     }
 
-    /// Rows per batch, over all ranks. The default is 32.
+    /// Rows per batch, over all ranks. The default is 32, or what the sampler says: one that makes batches
+    /// of similar length knows how many rows they have, and [`build`](Self::build) refuses another size.
     pub fn batch_size(mut self, rows: usize) -> Self {
-        self.batch_size = rows;
+        self.batch_size = Some(rows);
         self
     }
 
-    /// Which samples an epoch visits, and in which order. The default is [`Sequential`].
+    /// Which samples an epoch visits, and in which order. The default is [`Sequential`]. For batches of
+    /// similar length see [`Buckets`](tallow_core::Buckets), for batches by a budget of tokens
+    /// [`TokenBudget`](tallow_core::TokenBudget).
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
         self.sampler = Arc::new(sampler);
         self
@@ -238,8 +245,38 @@ impl LoaderBuilder {
     /// The batch is made in memory for rows of the maximum, which the plan counts, and cut when it is
     /// delivered. With several [ranks](Self::rank) each batch is as long as the longest row of its
     /// own rank. A batch whose rows are all of length 0 has a dimension of 0.
+    ///
+    /// A sampler that makes batches by a budget ([`TokenBudget`](tallow_core::TokenBudget)) knows how long
+    /// each of them is: a field that is ragged along one axis is then padded to that length at once, the same
+    /// on all ranks, in memory of no more than that, and nothing is cut.
     pub fn pad_to_longest(self, field: impl Into<String>, value: f64) -> Self {
-        self.padded(field.into(), value, PadTo::Longest)
+        self.pad_to_multiple(field, value, 1)
+    }
+
+    /// As [`pad_to_longest`](Self::pad_to_longest), with the length rounded up to a multiple of `multiple`,
+    /// but never above the maximum that the schema declares: fewer different shapes, of which kernels may
+    /// need one that is divisible by 8 or 64. 0 counts as 1.
+    ///
+    /// ```
+    /// # use tallow_core::{Dim, Field, RowDType, Schema, from_fn};
+    /// # use tallow_loader::Loader;
+    /// # let dims = vec![Dim::Ragged { max: 10 }];
+    /// # let schema = Schema::new(vec![Field::with_dims("tokens", RowDType::U32, dims)])?;
+    /// # let source = from_fn(schema, 9, |index, row| {
+    /// #     let mut tokens = row.field(0);
+    /// #     tokens.set_shape(&[1 + index])?;
+    /// #     tokens.copy_from_slice(&vec![7u32; 1 + index])
+    /// # });
+    /// // Samples of 1, 2, ... 9 tokens, of at most 10.
+    /// let loader = Loader::builder(source).batch_size(3).pad_to_multiple("tokens", 0.0, 4).build()?;
+    /// let dims = |batch: tallow_loader::Batch| batch["tokens"].dims().to_vec();
+    /// let shapes: Vec<_> = loader.epoch(0).map(|batch| batch.map(dims)).collect::<Result<_, _>>()?;
+    /// assert_eq!(shapes, [[3, 4], [3, 8], [3, 10]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pad_to_multiple(self, field: impl Into<String>, value: f64, multiple: usize) -> Self {
+        let multiple = NonZeroUsize::new(multiple).unwrap_or(NonZeroUsize::MIN);
+        self.padded(field.into(), value, PadTo::Longest { multiple })
     }
 
     fn padded(mut self, field: String, value: f64, to: PadTo) -> Self {
@@ -357,20 +394,27 @@ impl LoaderBuilder {
     /// [`ErrorKind::Device`](crate::ErrorKind::Device) when the device refuses.
     pub fn build(self) -> Result<Loader> {
         let mut problems = self.impossible();
-        let mut note = |error: &Error| problems.push(error.problem());
-        let batching = Batching::new(self.batch_size, self.last, self.rank, self.world);
-        let batching = batching.map_err(Error::from).inspect_err(&mut note);
+        // A sampler that cannot serve the source says so twice.
+        let mut note = |error: &Error| {
+            let problem = error.problem();
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        };
+        let batching = self.batching().inspect_err(&mut note);
         let samples = self.source.len();
         let positions = self.sampler.len(&self.source.population());
         let positions = positions.map_err(Error::from).inspect_err(&mut note);
-        let pipeline = self.pipeline().inspect_err(&mut note);
+        let is_known = batching.as_ref().is_ok_and(|batching| batching.table().is_some());
+        let pipeline = self.pipeline(is_known).inspect_err(&mut note);
         Error::all(&problems)?;
-        let (pipeline, positions) = (pipeline?, positions?);
-        let mut problems = ragged_fields(pipeline.schema(), self.source.schema());
+        let (pipeline, positions, batching) = (pipeline?, positions?, batching?);
+        let mut problems = ragged_fields(pipeline.schema(), self.source.schema(), &self.padding);
         problems.extend(without_bytes(pipeline.schema(), positions));
         problems.extend(self.against_stream(&pipeline));
+        problems.extend(other_multiples(&self.padding, batching.table()));
         Error::all(&problems)?;
-        self.start(pipeline, batching?, samples, positions)
+        self.start(pipeline, batching, samples, positions)
     }
 
     /// Numbers that no loader can work with.

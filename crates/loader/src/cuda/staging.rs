@@ -47,7 +47,9 @@ use super::windows::Windows;
 use crate::error::{no_memory, refused};
 use crate::lock::lock;
 use crate::report::DeviceWork;
-use crate::slabs::{FieldLayout, Finished, Lent, RowRun, Slab, SlabLayout, SlabMemory, SlabStore};
+use crate::slabs::{
+    BatchSize, FieldLayout, Finished, Lent, RowRun, Slab, SlabLayout, SlabMemory, SlabStore,
+};
 use crate::workers::Pipeline;
 use crate::{Error, ErrorKind, Result};
 
@@ -323,7 +325,8 @@ impl Drop for Slot {
 }
 
 impl SlabStore for Staging {
-    fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>> {
+    fn slab(&self, BatchSize { rows, longest }: BatchSize) -> Result<Box<dyn SlabMemory>> {
+        debug_assert!(longest.is_none(), "batches of their own lengths are made on the host");
         let _relaxed = Relaxed::new();
         debug_assert!(rows <= self.0.slab.rows, "more rows than a slab has");
         let free = lock(&self.0.free).pop_front();
@@ -520,7 +523,7 @@ impl Ring {
         let tensor = |(output, field): (Output, &FieldLayout)| {
             let slice = given(output.slice, stream);
             let storage = CudaStorage { slice, device: self.device.clone() };
-            let shape = Shape::from(field.batch_shape(rows));
+            let shape = Shape::from(field.batch_shape(rows, None));
             Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
         };
         outputs.into_iter().zip(&self.layout.fields).map(tensor).collect()

@@ -13,6 +13,7 @@
 //! its memory, and its rows are claimed before any others.
 
 mod ends;
+mod epoch_order;
 mod fetched;
 mod stalls;
 
@@ -31,7 +32,7 @@ use crate::lock::lock;
 use crate::report::Readiness;
 use crate::slabs::{Slab, SlabStore};
 use crate::stages::{Activity, Doing, Stage, StageClock, WorkerTimes};
-use crate::user_code::{catch, discard};
+use crate::user_code::discard;
 use crate::visit::{InTurn, Visit};
 use crate::{BatchId, Error, ErrorKind, Result};
 
@@ -356,12 +357,12 @@ impl Delivery {
 
     fn slab(&self, id: BatchId, visit: Visit) -> Slab {
         let course = &self.course;
-        let rows = course.batching.rows(course.positions, id.number);
+        let rows = visit.batching.rows(course.positions, id.number);
         let key = Key::new(course.seed, id.epoch);
         let place = (id, self.after(id));
-        let order = visit.order.clone();
+        let (no_rows, order) = (visit.batching.no_rows(), visit.order.clone());
         Slab::new(&*course.store, place, rows, visit, key)
-            .unwrap_or_else(|error| Slab::failed(place, course.batching.no_rows(), order, error))
+            .unwrap_or_else(|error| Slab::failed(place, no_rows, order, error))
     }
 
     fn push(&self, state: &mut Progress, slab: Slab) {
@@ -432,28 +433,6 @@ impl Delivery {
         self.push(state, Slab::failed(place, rows, Arc::new(NoOrder), error.with_batch(id)));
     }
 
-    /// The order of an epoch, which must have `Course::positions` positions.
-    pub(crate) fn order(&self, epoch: u64) -> Result<Arc<dyn Order>> {
-        let course = &self.course;
-        let make = || {
-            let order = course.sampler.order(&course.population, course.seed, epoch)?;
-            Ok::<_, tallow_core::Error>((order.len(), order))
-        };
-        let (found, order) = catch(make).map_err(|text| {
-            let message = format!("{text:?} in the sampler, over epoch {epoch}");
-            Error::new(ErrorKind::Panic, message)
-        })??;
-        let expected = course.positions;
-        if found == expected {
-            return Ok(order);
-        }
-        discard(order);
-        let message = format!(
-            "an order of {found} positions, expected the {expected} that the sampler promised"
-        );
-        Err(Error::new(ErrorKind::Config, message))
-    }
-
     // ---- reading ahead
 
     /// The next batch whose files are to be fetched, once it is near enough; `None` when it is
@@ -483,7 +462,7 @@ impl Delivery {
         }
         run.fetched.begin(id);
         run.ahead = self.after(id);
-        let rows = self.course.batching.rows(self.course.positions, id.number);
+        let rows = visit.batching.rows(self.course.positions, id.number);
         Some(Ahead { id, order: visit.order.clone(), rows })
     }
 

@@ -1,7 +1,10 @@
 //! Padding: ragged fields become regular.
 
+use std::num::NonZeroUsize;
+
 use tallow_core::{
-    Dim, Engine, Error, ErrorKind, Field, FieldView, Result, Row, RowDType, RowView, Schema,
+    Dim, Engine, Error, ErrorKind, Field, FieldMut, FieldView, Result, Row, RowDType, RowView,
+    Schema,
 };
 
 use crate::slabs::Cut;
@@ -19,13 +22,17 @@ pub(crate) struct Padding {
 pub(crate) enum PadTo {
     /// As long as the schema says that a row can be.
     Maximum,
-    /// As long as the longest row of the batch: padded to the maximum, and cut when the batch is
-    /// delivered.
-    Longest,
+    /// As long as the longest row of the batch, rounded up to a multiple: padded to the maximum, and cut
+    /// when the batch is delivered; or padded to that length at once where the sampler knows it.
+    Longest { multiple: NonZeroUsize },
 }
 
 /// Fills ragged fields up to their longest shape, and adds the true lengths as a field `<name>_len`: a
 /// scalar `i64` for one ragged axis, a vector for several.
+///
+/// Where the sampler knows how long each batch is, a field that is padded to the longest row along one
+/// axis remains ragged: a row is as long as there is room for it in the slab, which is the same for all
+/// rows of a batch.
 pub(crate) struct PadEngine {
     schema: Schema,
     fields: Vec<PadField>,
@@ -39,12 +46,19 @@ enum PadField {
         element: Vec<u8>,
         ragged_axes: Vec<usize>,
         to: PadTo,
+        /// The axis that is as long as there is room.
+        by_room: Option<usize>,
     },
 }
 
 impl PadEngine {
-    /// The engine for the fields that are to be padded, if there are any.
-    pub(crate) fn bind(schema: &Schema, paddings: &[Padding]) -> Result<Option<Self>> {
+    /// The engine for the fields that are to be padded, if there are any. `is_known` says whether the
+    /// sampler knows how long each batch is.
+    pub(crate) fn bind(
+        schema: &Schema,
+        paddings: &[Padding],
+        is_known: bool,
+    ) -> Result<Option<Self>> {
         if paddings.is_empty() {
             return Ok(None);
         }
@@ -57,7 +71,7 @@ impl PadEngine {
         let (mut fields, mut steps) = (Vec::new(), Vec::new());
         for field in schema.fields() {
             match paddings.iter().find(|padding| padding.field == field.name()) {
-                Some(padding) => steps.push(pad_field(field, padding, &mut fields)?),
+                Some(padding) => steps.push(pad_field(field, padding, is_known, &mut fields)?),
                 None => {
                     fields.push(field.clone());
                     steps.push(PadField::Copy);
@@ -73,9 +87,10 @@ impl PadEngine {
         for step in &self.fields {
             match step {
                 PadField::Copy => field += 1,
-                PadField::Pad { ragged_axes, to, .. } => {
-                    if *to == PadTo::Longest {
-                        cuts.push(Cut { field, lens: field + 1, axes: ragged_axes.clone() });
+                PadField::Pad { ragged_axes, to, by_room, .. } => {
+                    if let (PadTo::Longest { multiple }, None) = (*to, by_room) {
+                        let (lens, axes) = (field + 1, ragged_axes.clone());
+                        cuts.push(Cut { field, lens, axes, multiple });
                     }
                     field += 2;
                 }
@@ -85,7 +100,12 @@ impl PadEngine {
     }
 }
 
-fn pad_field(field: &Field, padding: &Padding, fields: &mut Vec<Field>) -> Result<PadField> {
+fn pad_field(
+    field: &Field,
+    padding: &Padding,
+    is_known: bool,
+    fields: &mut Vec<Field>,
+) -> Result<PadField> {
     let ragged = |(axis, dim): (usize, &Dim)| matches!(dim, Dim::Ragged { .. }).then_some(axis);
     let ragged_axes: Vec<usize> = field.dims().iter().enumerate().filter_map(ragged).collect();
     if ragged_axes.is_empty() {
@@ -98,11 +118,19 @@ fn pad_field(field: &Field, padding: &Padding, fields: &mut Vec<Field>) -> Resul
         return Err(Error::new(ErrorKind::Config, message).with_field(field.name()));
     };
     let shape: &[usize] = if ragged_axes.len() == 1 { &[] } else { &[ragged_axes.len()] };
-    let padded = Field::new(field.name(), field.dtype(), &field.max_shape());
+    let by_room = match (padding.to, ragged_axes.as_slice()) {
+        (PadTo::Longest { .. }, &[axis]) if is_known => Some(axis),
+        _ => None,
+    };
+    let padded = if by_room.is_some() {
+        Field::with_dims(field.name(), field.dtype(), field.dims().to_vec())
+    } else {
+        Field::new(field.name(), field.dtype(), &field.max_shape())
+    };
     fields.push(padded.with_classes_of(field));
     fields.push(Field::new(format!("{}_len", field.name()), RowDType::I64, shape));
     let element = element[..field.dtype().size()].to_vec();
-    Ok(PadField::Pad { element, ragged_axes, to: padding.to })
+    Ok(PadField::Pad { element, ragged_axes, to: padding.to, by_room })
 }
 
 impl Engine for PadEngine {
@@ -122,8 +150,13 @@ impl Engine for PadEngine {
             let from = raw.field(i);
             match step {
                 PadField::Copy => row.field(to).copy_from_view(&from)?,
-                PadField::Pad { element, ragged_axes, .. } => {
-                    let shape = self.schema.fields()[to].max_shape();
+                PadField::Pad { element, ragged_axes, by_room, .. } => {
+                    let mut shape = self.schema.fields()[to].max_shape();
+                    if let Some(axis) = *by_room {
+                        shape[axis] = shape[axis].min(length_by_room(&row.field(to), axis));
+                        check_length(&from, axis, shape[axis])?;
+                        row.field(to).set_shape(&shape)?;
+                    }
                     copy_padded(&from, row.field(to).as_mut_bytes()?, &shape, element);
                     to += 1;
                     let lens = ragged_axes.iter().map(|&axis| from.shape()[axis] as i64);
@@ -134,6 +167,26 @@ impl Engine for PadEngine {
         }
         Ok(())
     }
+}
+
+/// How long the only ragged axis `axis` can be with the memory that there is for this row.
+fn length_by_room(field: &FieldMut<'_>, axis: usize) -> usize {
+    let mut shape = field.declared().max_shape();
+    shape[axis] = 1;
+    let bytes = shape.iter().product::<usize>() * field.declared().dtype().size();
+    field.room().checked_div(bytes).unwrap_or(usize::MAX)
+}
+
+/// Whether a row is no longer than the sampler said.
+fn check_length(from: &FieldView<'_>, axis: usize, expected: usize) -> Result<()> {
+    let found = from.shape()[axis];
+    if found <= expected {
+        return Ok(());
+    }
+    let message = format!(
+        "found a length of {found}, expected at most {expected}, the longest of its batch according to the          lengths that the sampler was given; give it those of this field after the transforms, or the          larger ones of several fields"
+    );
+    Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(from.name()))
 }
 
 /// Copies `from` to the beginning of every axis of `to`, which has `shape` and holds zeros.
@@ -178,7 +231,7 @@ mod tests {
 
     fn padded(dims: Vec<Dim>, shape: &[usize], value: f64) -> (Vec<i16>, Vec<i64>) {
         let schema = Schema::new(vec![Field::with_dims("x", RowDType::I16, dims)]).unwrap();
-        let pad = PadEngine::bind(&schema, &[padding(value)]).unwrap().unwrap();
+        let pad = PadEngine::bind(&schema, &[padding(value)], false).unwrap().unwrap();
         let mut raw = RowBuffer::new(&schema).unwrap();
         let mut row = raw.row(None);
         row.field(0).set_shape(shape).unwrap();
@@ -213,7 +266,7 @@ mod tests {
     fn impossible_padding_is_refused() {
         let of = |dims, dtype, value| {
             let schema = Schema::new(vec![Field::with_dims("x", dtype, dims)]).unwrap();
-            PadEngine::bind(&schema, &[padding(value)])
+            PadEngine::bind(&schema, &[padding(value)], false)
         };
         let ragged = || vec![Dim::Ragged { max: 3 }];
         assert!(of(vec![Dim::Fixed(3)], RowDType::F32, 0.0).is_err());

@@ -9,7 +9,7 @@ mod slab;
 mod store;
 
 #[cfg(feature = "cuda")]
-pub(crate) use self::layout::FieldLayout;
+pub(crate) use self::layout::{BatchSize, FieldLayout};
 pub(crate) use self::layout::{Cut, SlabLayout};
 pub(crate) use self::slab::{Beside, RowFault, RowOutcome, RowSamples, Slab};
 pub(crate) use self::store::{Columns, SlabStore};

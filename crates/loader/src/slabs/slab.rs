@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use candle_core::Tensor;
 use tallow_core::{BatchRows, Key, Order, Pass, RowSlots};
 
-use super::layout::Cut;
+use super::layout::{BatchSize, Cut};
 use super::store::{Finished, Lent, RowRun, SlabMemory, SlabStore};
 use crate::lock::lock;
 use crate::visit::Visit;
@@ -99,7 +99,7 @@ impl Slab {
         visit: Visit,
         key: Key,
     ) -> Result<Self> {
-        let mut memory = store.slab(rows.rows()).map_err(|error| error.with_batch(id))?;
+        let mut memory = store.slab(BatchSize::of(&rows)).map_err(|error| error.with_batch(id))?;
         // Rows without bytes have indices all the same, and there may be any number of them.
         let mut indices = Vec::new();
         if indices.try_reserve_exact(rows.samples()).is_err() {
@@ -273,7 +273,7 @@ impl Slab {
 
     /// The batch's tensors, and the row and sample of each row that holds one. Rows that hold
     /// none are left out, and with `pad` rows of zeros fill up to the full size. The fields of `cuts`
-    /// are as long as their longest row.
+    /// are as long as their longest row, rounded up.
     pub(crate) fn take_tensors(&self, pad: bool, cuts: &[Cut]) -> Result<Tensors> {
         assert!(self.is_done(), "a slab that workers are still writing to");
         let kept = self.kept();
@@ -289,7 +289,7 @@ impl Slab {
             tensors = unsafe { memory.into_tensors(finished)? };
             for (cut, longest) in cuts.iter().zip(&longest) {
                 let tensor = &mut tensors[cut.field];
-                *tensor = cut_to(tensor, &cut.axes, longest).map_err(Error::device)?;
+                *tensor = cut_to(tensor, cut, longest).map_err(Error::device)?;
             }
         }
         let cells = self.indices.clone();
@@ -344,13 +344,16 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// The beginning of `tensor` along the axes `axes` of its rows, as long as `lens` says.
-fn cut_to(tensor: &Tensor, axes: &[usize], lens: &[usize]) -> candle_core::Result<Tensor> {
-    let mut cut = tensor.clone();
-    for (axis, &len) in axes.iter().zip(lens) {
-        cut = cut.narrow(1 + axis, 0, len)?;
+/// The beginning of `tensor` along the axes of its rows that are cut, as long as `lens` says, rounded up to
+/// a multiple as far as the rows reach.
+fn cut_to(tensor: &Tensor, cut: &Cut, lens: &[usize]) -> candle_core::Result<Tensor> {
+    let mut narrowed = tensor.clone();
+    for (axis, &len) in cut.axes.iter().zip(lens) {
+        let most = narrowed.dim(1 + axis)?;
+        let rounded = len.checked_next_multiple_of(cut.multiple.get()).unwrap_or(most);
+        narrowed = narrowed.narrow(1 + axis, 0, rounded.min(most))?;
     }
-    cut.contiguous()
+    narrowed.contiguous()
 }
 
 /// What a slab turns into.

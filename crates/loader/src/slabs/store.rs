@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use candle_core::{Device, Shape, Tensor};
 
 use super::column::{FieldColumn, column};
-use super::layout::{FieldLayout, SlabLayout};
+use super::layout::{BatchSize, FieldLayout, SlabLayout};
 use crate::report::DeviceWork;
 use crate::{Error, ErrorKind, Result};
 
@@ -80,8 +80,8 @@ pub(crate) struct Finished<'a> {
 
 /// Makes the memory of slabs.
 pub(crate) trait SlabStore: Send + Sync {
-    /// Memory for `rows` rows.
-    fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>>;
+    /// Memory for a batch of this size.
+    fn slab(&self, size: BatchSize) -> Result<Box<dyn SlabMemory>>;
 
     /// The work of the device that is over: copies of slabs, and what makes tensors of them.
     fn work(&self) -> [DeviceWork; 2] {
@@ -97,34 +97,37 @@ pub(crate) struct Columns {
 }
 
 impl SlabStore for Columns {
-    fn slab(&self, rows: usize) -> Result<Box<dyn SlabMemory>> {
+    fn slab(&self, BatchSize { rows, longest }: BatchSize) -> Result<Box<dyn SlabMemory>> {
         let mut columns = Vec::with_capacity(self.layout.fields.len());
         for field in &self.layout.fields {
-            let Some(column) = column(field.dtype, rows, field.row_elements) else {
-                let bytes = rows * field.row_bytes;
+            let Some(column) = column(field.dtype, rows, field.row_elements(longest)) else {
+                let bytes = rows.saturating_mul(field.row_bytes(longest));
                 let message = format!("no memory for {bytes} bytes of {:?}", field.name);
                 return Err(Error::new(ErrorKind::Memory, message));
             };
             columns.push(column);
         }
         let (layout, device) = (self.layout.clone(), self.device.clone());
-        Ok(Box::new(ColumnMemory { layout, columns, device }))
+        Ok(Box::new(ColumnMemory { layout, longest, columns, device }))
     }
 }
 
 /// One vector per field.
 struct ColumnMemory {
     layout: Arc<SlabLayout>,
+    /// The longest sample of the batch, where the sampler knows it.
+    longest: Option<usize>,
     columns: Vec<Box<dyn FieldColumn>>,
     device: Device,
 }
 
 impl SlabMemory for ColumnMemory {
     fn runs(&mut self) -> Vec<RowRun> {
+        let longest = self.longest;
         let columns = self.columns.iter_mut().zip(&self.layout.fields);
         let run = |(column, field): (&mut Box<dyn FieldColumn>, &FieldLayout)| RowRun {
             memory: column.memory(),
-            row_bytes: field.row_bytes,
+            row_bytes: field.row_bytes(longest),
         };
         columns.map(run).collect()
     }
@@ -135,7 +138,7 @@ impl SlabMemory for ColumnMemory {
         let mut tensors = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.into_iter().zip(&self.layout.fields) {
             let rows = finished.rows;
-            let shape = Shape::from(field.batch_shape(rows));
+            let shape = Shape::from(field.batch_shape(rows, self.longest));
             // SAFETY: `settle` has left the first rows whole and zeroed the others.
             let tensor = unsafe { column.into_tensor(rows, shape, &self.device) };
             tensors.push(tensor.map_err(Error::device)?);

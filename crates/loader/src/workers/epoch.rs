@@ -1,6 +1,6 @@
 //! Which sample is at a position of an epoch, and with which key.
 
-use tallow_core::{Draws, Engine, Key, Order, Pass, RowKey};
+use tallow_core::{BatchRows, Draws, Engine, Key, Order, Pass, RowKey};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -22,13 +22,20 @@ impl Epoch<'_> {
     const DRAWS_MAX: usize = 1 << 14;
 
     /// The sample of a random position, each equally likely, that has none of the samples `failed`;
-    /// `None` if there is no such position, or so few that none was drawn.
-    pub(crate) fn substitute(&self, failed: &[usize], draws: &mut Draws) -> Option<usize> {
-        let positions = self.order.len();
-        if failed.len() >= positions.min(self.samples) {
+    /// `None` if there is no such position, or so few that none was drawn. A batch that the sampler made for
+    /// its length, `rows`, has only its own samples to choose from: others might be longer.
+    pub(crate) fn substitute(
+        &self,
+        rows: BatchRows,
+        failed: &[usize],
+        draws: &mut Draws,
+    ) -> Option<usize> {
+        let candidates = rows.candidates(self.order.len());
+        if failed.len() >= candidates.len().min(self.samples) {
             return None;
         }
-        let mut drawn = || self.order.index(draws.below(positions as u64) as usize);
+        let drawn = |draws: &mut Draws| draws.below(candidates.len() as u64) as usize;
+        let mut drawn = || self.order.index(candidates.start + drawn(draws));
         (0..Self::DRAWS_MAX).map(|_| drawn()).find(|index| !failed.contains(index))
     }
 

@@ -113,7 +113,7 @@ impl Filler {
             if attempt > 0 {
                 // Drawn with the key of the row. The sample may now be delivered twice, so its random
                 // numbers depend on the position.
-                let Some(index) = epoch.substitute(&failed, &mut draws) else { break };
+                let Some(index) = epoch.substitute(slab.rows, &failed, &mut draws) else { break };
                 sample = RowKey { key: own_key, index: index as u64 };
             }
             let index = sample.index as usize;
