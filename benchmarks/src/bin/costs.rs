@@ -7,11 +7,12 @@
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tallow::prelude::*;
-use tallow::{Population, Shuffle, from_fn};
+use tallow::{Buckets, Population, Shuffle, TokenBudget, from_fn};
 use tallow_benchmarks::median;
 
 fn thread_cpu() -> Duration {
@@ -131,6 +132,41 @@ fn mixture() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Batches by lengths over `samples` samples: what is done once, what the beginning of an epoch takes, and an
+/// index.
+fn batches_by_lengths(samples: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let length = |index: u32| 1 + index.wrapping_mul(2_654_435_761) % 1000;
+    let lengths: Arc<[u32]> = (0..samples as u32).map(length).collect();
+    let population = Population::of(samples);
+    let started = Instant::now();
+    let budget = TokenBudget::new(lengths.clone(), 16_384)?.multiple_of(8);
+    budget.len(&population)?;
+    let once = started.elapsed();
+    println!("budget of tokens over {samples} samples: {once:?} once");
+    let started = Instant::now();
+    let buckets = Buckets::new(Shuffle, lengths, 32)?;
+    println!("buckets over {samples} samples: {:?} once", started.elapsed());
+    for (name, sampler) in [("budget", &budget as &dyn Sampler), ("buckets", &buckets)] {
+        let mut begun: Vec<Duration> = Vec::new();
+        let mut indices: Vec<Duration> = Vec::new();
+        for epoch in 0..9 {
+            let started = Instant::now();
+            let order = sampler.order(&population, 1, epoch)?;
+            std::hint::black_box(order.index(samples / 2));
+            begun.push(started.elapsed());
+            let started = Instant::now();
+            (0..100_000).for_each(|at| {
+                std::hint::black_box(order.index(at));
+            });
+            indices.push(started.elapsed() / 100_000);
+        }
+        let (begun, index) = (median(&mut begun), median(&mut indices));
+        let bytes = sampler.order_bytes(&population);
+        println!("  {name}: an epoch and one index {begun:?}, an index {index:?}, {bytes} bytes");
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch_size in [4, 64, 256] {
         next_with_a_ready_batch(batch_size)?;
@@ -139,5 +175,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         start_of_an_epoch(samples)?;
     }
     mixture()?;
+    batches_by_lengths(10_000_000)?;
     Ok(())
 }

@@ -15,7 +15,20 @@ use super::numbers::{parse_positive, parse_size};
 pub(crate) struct LoadArgs {
     /// Number of samples per batch, over all ranks
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = parse_positive)]
+    #[arg(conflicts_with = "token_budget")]
     pub(crate) batch_size: usize,
+    /// Make batches of samples for which the ragged FIELD is of similar length: WINDOW batches at a time
+    /// are sorted, 100 by default
+    #[arg(long, value_name = "FIELD[:WINDOW]", value_parser = parse_buckets)]
+    pub(crate) buckets: Option<Buckets>,
+    /// Make batches of samples for which the ragged FIELD is of similar length, with as many of them as have
+    /// at most TOKENS elements over all ranks, padding included; without --shuffle the longest come first
+    #[arg(long, value_name = "FIELD:TOKENS", value_parser = parse_budget, conflicts_with = "buckets")]
+    pub(crate) token_budget: Option<TokenBudget>,
+    /// Make the samples of a batch of --token-budget a multiple of this, such as the number of ranks
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_positive)]
+    #[arg(requires = "token_budget")]
+    pub(crate) rows_multiple: usize,
     /// Number of worker threads; 0 reads inside next(), auto starts one per core, at most 8
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     pub(crate) workers: Workers,
@@ -63,6 +76,12 @@ pub(crate) struct LoadArgs {
     /// lengths beside it; can be repeated
     #[arg(long = "pad", value_name = "FIELD:VALUE", value_parser = parse_pad)]
     pub(crate) pads: Vec<(String, f64)>,
+    /// Pad a ragged field to the longest row of its batch, as with --pad otherwise; can be repeated
+    #[arg(long = "pad-to-longest", value_name = "FIELD:VALUE", value_parser = parse_pad)]
+    pub(crate) pads_to_longest: Vec<(String, f64)>,
+    /// Round what --pad-to-longest pads to up to a multiple of this
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_positive)]
+    pub(crate) pad_multiple: usize,
     /// Keep all samples in the memory of the CUDA device if they take no more than SIZE, like 800MB
     /// or 24GB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -88,6 +107,21 @@ impl FromStr for RankArg {
         }
         text.parse().map(Self::Number).map_err(|_| "expected a whole number or auto".to_owned())
     }
+}
+
+/// Batches of similar length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Buckets {
+    pub(crate) field: String,
+    /// Batches that are sorted together, if not the default.
+    pub(crate) window: Option<usize>,
+}
+
+/// Batches by a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenBudget {
+    pub(crate) field: String,
+    pub(crate) tokens: usize,
 }
 
 /// A number of worker threads.
@@ -181,6 +215,20 @@ fn parse_on_error(text: &str) -> Result<OnError, String> {
     }
 }
 
+fn parse_buckets(text: &str) -> Result<Buckets, String> {
+    let (field, window) = match text.rsplit_once(':') {
+        None => (text, None),
+        Some((field, window)) => (field, Some(parse_positive(window)?)),
+    };
+    Ok(Buckets { field: field.to_owned(), window })
+}
+
+fn parse_budget(text: &str) -> Result<TokenBudget, String> {
+    let (field, tokens) =
+        text.rsplit_once(':').ok_or("expected FIELD:TOKENS, like tokens:16384")?;
+    Ok(TokenBudget { field: field.to_owned(), tokens: parse_positive(tokens)? })
+}
+
 pub(super) fn parse_pad(text: &str) -> Result<(String, f64), String> {
     let (field, value) = text.rsplit_once(':').ok_or("expected FIELD:VALUE, like boxes:0")?;
     match value.parse::<f64>() {
@@ -192,6 +240,16 @@ pub(super) fn parse_pad(text: &str) -> Result<(String, f64), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_and_budgets_are_parsed() {
+        let buckets = |window| Buckets { field: "tokens".into(), window };
+        assert_eq!(parse_buckets("tokens"), Ok(buckets(None)));
+        assert_eq!(parse_buckets("tokens:7"), Ok(buckets(Some(7))));
+        assert!(parse_buckets("tokens:0").is_err() && parse_budget("tokens").is_err());
+        let budget = TokenBudget { field: "a:b".into(), tokens: 99 };
+        assert_eq!(parse_budget("a:b:99"), Ok(budget));
+    }
 
     #[test]
     fn devices_are_parsed() {

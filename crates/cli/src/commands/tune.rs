@@ -29,7 +29,8 @@ pub(crate) fn run(args: &TuneArgs, console: &mut Console) -> Result {
     let device = device::open(args.load.device)?;
     let (found, opened) = plan::open(&args.source)?;
     let augment = augment::of(&args.augment, opened.source.schema())?;
-    let visits = visits(&*opened.source, &args.load, args.load.first_epoch)?;
+    let sampler = plan::sampler(&*opened.source, &args.load)?;
+    let visits = visits(&*opened.source, &*sampler, &args.load, args.load.first_epoch)?;
     let first = first_of(&*opened.source, visits.indices());
     let files = Cached::of(&*opened.source, first.iter().copied());
     if args.cold {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tallow::candle::Device;
 use tallow::{
-    Augment, Batching, Loader, LoaderBuilder, Mix, Population, Ranks, Sampler, Sequential, Shuffle,
-    Source,
+    Augment, BatchRule, Batching, Buckets, LastBatch, Loader, LoaderBuilder, Mix, Population,
+    Ranks, SampleLengths, Sampler, Sequential, Shuffle, Source, SourceError, SourceErrorKind,
+    TokenBudget,
 };
 
 use crate::args::{DeviceArg, LoadArgs, MixArgs, RankArg, SourceArgs, WeightsArg, Workers};
@@ -54,18 +55,66 @@ pub(crate) fn mix(args: &MixArgs, population: &Population, shuffle: bool) -> Res
 }
 
 /// The sampler that the options ask for.
-pub(crate) fn sampler(args: &LoadArgs, population: &Population) -> Result<Arc<dyn Sampler>> {
-    Ok(match (mix(&args.mix, population, args.shuffle)?, args.shuffle_blocks) {
-        (Some(_), Some(_)) => {
-            return Err(Failure::Usage(
-                "--shuffle-blocks with --weights, whose parts each have an order of their own; leave one out"
-                    .to_owned(),
-            ));
+///
+/// # Errors
+///
+/// When options do not go together, when the lengths of a field cannot be had, or when batches and ranks do
+/// not fit.
+pub(crate) fn sampler(source: &dyn Source, args: &LoadArgs) -> Result<Arc<dyn Sampler>> {
+    refuse_two_orders(args)?;
+    let sampler: Arc<dyn Sampler> = match (&args.buckets, &args.token_budget) {
+        (Some(buckets), _) => {
+            let lengths = lengths(source, &buckets.field, "--buckets")?;
+            let sampler = Buckets::new(order(args, source)?, lengths, args.batch_size)?;
+            Arc::new(buckets.window.into_iter().fold(sampler, Buckets::window))
         }
-        (Some(mix), None) => Arc::new(mix),
+        (None, Some(budget)) => {
+            let lengths = lengths(source, &budget.field, "--token-budget")?;
+            let multiple = u32::try_from(args.pad_multiple).unwrap_or(u32::MAX);
+            let sampler = TokenBudget::new(lengths, budget.tokens)?
+                .multiple_of(multiple)
+                .rows_multiple_of(args.rows_multiple);
+            Arc::new(if args.shuffle { sampler } else { sampler.in_order() })
+        }
+        (None, None) => order(args, source)?,
+    };
+    batching(source, &*sampler, args)?;
+    Ok(sampler)
+}
+
+/// Options of which each asks for an order of its own, of which there can be only one.
+fn refuse_two_orders(args: &LoadArgs) -> Result {
+    let mut given = [
+        ("--weights", args.mix.is_some()),
+        ("--shuffle-blocks", args.shuffle_blocks.is_some()),
+        ("--buckets", args.buckets.is_some()),
+        ("--token-budget", args.token_budget.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(option, given)| given.then_some(option));
+    let (Some(one), Some(other)) = (given.next(), given.next()) else { return Ok(()) };
+    Err(Failure::Usage(format!(
+        "{one} with {other}: each has an order of its own; leave one of them out"
+    )))
+}
+
+/// The order of samples that the options ask for, whatever batches they make of it.
+fn order(args: &LoadArgs, source: &dyn Source) -> Result<Arc<dyn Sampler>> {
+    Ok(match (mix(&args.mix, &source.population(), args.shuffle)?, args.shuffle_blocks) {
+        (Some(mix), _) => Arc::new(mix),
         (None, Some(blocks)) => Arc::new(Shuffle::blocks(blocks)),
         (None, None) if args.shuffle => Arc::new(Shuffle),
         (None, None) => Arc::new(Sequential),
+    })
+}
+
+/// The lengths of `field`, which `option` names.
+fn lengths(source: &dyn Source, field: &str, option: &str) -> Result<SampleLengths> {
+    SampleLengths::of(source, field).map_err(|error| match error.kind() {
+        SourceErrorKind::Config | SourceErrorKind::ShapeMismatch => {
+            Failure::Usage(format!("{option} {field}: {}", error.message()))
+        }
+        _ => Failure::from(error),
     })
 }
 
@@ -121,21 +170,22 @@ pub(crate) fn builder(
     device: &Device,
     augment: Option<Augment>,
 ) -> Result<LoaderBuilder> {
-    batching(args)?;
+    let sampler = sampler(&*source, args)?;
     if args.resident.is_some() && !matches!(args.device, DeviceArg::Cuda(_)) {
         return Err(Failure::usage(
             "--resident needs --device cuda:N, whose memory holds the samples",
         ));
     }
-    let sampler = sampler(args, &source.population())?;
     let mut builder = Loader::builder(source)
         .sampler(sampler)
-        .batch_size(args.batch_size)
         .seed(args.seed)
         .last_batch(args.last.into())
         .ranks(ranks(args)?)
         .on_error(args.on_error)
         .device(device.clone());
+    if args.token_budget.is_none() {
+        builder = builder.batch_size(args.batch_size);
+    }
     if let Workers::Count(count) = args.workers {
         builder = builder.workers(count);
     }
@@ -151,17 +201,32 @@ pub(crate) fn builder(
     for (field, value) in &args.pads {
         builder = builder.pad(field, *value);
     }
+    for (field, value) in &args.pads_to_longest {
+        builder = builder.pad_to_multiple(field, *value, args.pad_multiple);
+    }
     if let Some(bytes) = args.resident {
         builder = builder.resident(bytes);
     }
     Ok(builder)
 }
 
-/// How the options split epochs into batches.
-pub(crate) fn batching(args: &LoadArgs) -> Result<Batching> {
-    let ranks = ranks(args)?;
-    let batching = Batching::new(args.batch_size, args.last.into(), ranks.rank(), ranks.world());
-    batching.map_err(|error| Failure::usage(error.message()))
+/// How the options split epochs into batches: as in a loader, or in the first epoch where a sampler makes
+/// batches of its own.
+pub(crate) fn batching(
+    source: &dyn Source,
+    sampler: &dyn Sampler,
+    args: &LoadArgs,
+) -> Result<Batching> {
+    let usage = |error: SourceError| Failure::usage(error.message());
+    let (ranks, last) = (ranks(args)?, LastBatch::from(args.last));
+    let (rank, world) = (ranks.rank(), ranks.world());
+    match sampler.batches(&source.population()).map_err(usage)? {
+        BatchRule::Own(_) if last != LastBatch::Keep => Err(Failure::usage(
+            "--token-budget with --last: none of its batches is incomplete; leave out --last",
+        )),
+        BatchRule::Own(table) => Batching::of_table(table, rank, world).map_err(usage),
+        _ => Batching::new(args.batch_size, last, rank, world).map_err(usage),
+    }
 }
 
 /// The rank that the options or the environment give this process.

@@ -25,6 +25,11 @@ pub(crate) fn code(
     if let Some(chain) = augment {
         let _ = writeln!(code, "let augment = {:?}.parse::<Augment>()?;", chain.to_string());
     }
+    let buckets = load.buckets.as_ref().map(|buckets| &buckets.field);
+    let budget = load.token_budget.as_ref().map(|budget| &budget.field);
+    if let Some(field) = buckets.or(budget) {
+        code += &format!("let lengths = tallow::SampleLengths::of(&source, {field:?})?;\n");
+    }
     code += "let loader = Loader::builder(source)\n";
     builder_calls(load, pinned).iter().for_each(|call| push(&mut code, call));
     if augment.is_some() {
@@ -148,21 +153,45 @@ fn of_folders(folders: &FieldFolders) -> String {
     code
 }
 
+/// Calls that say which samples a batch has.
+fn sampler_calls(load: &LoadArgs) -> Vec<String> {
+    let size = format!("batch_size({})", load.batch_size);
+    if let Some(buckets) = &load.buckets {
+        let inner = if load.shuffle { "tallow::Shuffle" } else { "tallow::Sequential" };
+        let window = buckets.window.map(|window| format!(".window({window})")).unwrap_or_default();
+        let sampler =
+            format!("tallow::Buckets::new({inner}, lengths, {})?{window}", load.batch_size);
+        return vec![format!("sampler({sampler})")];
+    }
+    if let Some(budget) = &load.token_budget {
+        let order = if load.shuffle { "" } else { ".in_order()" };
+        let sampler = format!(
+            "tallow::TokenBudget::new(lengths, {})?.multiple_of({}).rows_multiple_of({}){order}",
+            budget.tokens, load.pad_multiple, load.rows_multiple
+        );
+        return vec![format!("sampler({sampler})")];
+    }
+    let order = match load.shuffle_blocks {
+        _ if load.mix.is_some() => Some("sampler(mix)".to_owned()),
+        Some(blocks) => Some(format!("sampler(Shuffle::blocks({blocks}))")),
+        None => load.shuffle.then(|| "shuffle()".to_owned()),
+    };
+    [size].into_iter().chain(order).collect()
+}
+
 /// Calls for whatever is not the default, and for the workers and batches ahead of `pinned`.
 fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
-    let mut calls = vec![format!("batch_size({})", load.batch_size)];
-    if load.mix.is_some() {
-        calls.push("sampler(mix)".to_owned());
-    } else if load.shuffle {
-        calls.push("shuffle()".to_owned());
-    }
-    calls.extend(load.shuffle_blocks.map(|blocks| format!("sampler(Shuffle::blocks({blocks}))")));
+    let mut calls = sampler_calls(load);
     calls.push(format!("seed({})", load.seed));
     calls.extend(pinned.map(|plan| format!("workers({})", plan.workers())));
     let pinned = pinned.filter(|plan| plan.workers() > 0);
     calls.extend(pinned.map(|plan| format!("prefetch({})", plan.prefetch())));
     for (field, value) in &load.pads {
         calls.push(format!("pad({field:?}, {value:?})"));
+    }
+    for (field, value) in &load.pads_to_longest {
+        let multiple = load.pad_multiple;
+        calls.push(format!("pad_to_multiple({field:?}, {value:?}, {multiple})"));
     }
     if let Some(bytes) = load.read_ahead {
         calls.push(format!("read_ahead({bytes})"));

@@ -197,6 +197,8 @@ pub(crate) struct Visits {
     /// Samples of each batch except the last, and of all together.
     each: usize,
     len: usize,
+    /// Samples before each batch, where a sampler makes batches of its own.
+    before: Option<Vec<usize>>,
 }
 
 impl Visits {
@@ -207,7 +209,17 @@ impl Visits {
             0 => (0, 0),
             batches => (samples(0), (batches - 1) * samples(0) + samples(batches - 1)),
         };
-        Self { order, batching, each, len }
+        let before = batching.table().map(|table| {
+            let counted = (0..table.len()).scan(0, |sum, batch| {
+                let before = *sum;
+                *sum += samples(batch);
+                Some(before)
+            });
+            counted.collect::<Vec<usize>>()
+        });
+        let own = before.as_ref().and_then(|before| before.last());
+        let len = own.map_or(len, |before| before + samples(batching.batches(positions) - 1));
+        Self { order, batching, each, len, before }
     }
 
     pub(crate) fn indices(&self) -> impl Iterator<Item = usize> {
@@ -221,8 +233,15 @@ impl Order for Visits {
     }
 
     fn index(&self, position: usize) -> usize {
-        let rows = self.batching.rows(self.order.len(), position / self.each);
-        self.order.index(rows.position(position % self.each))
+        let (batch, row) = match &self.before {
+            None => (position / self.each, position % self.each),
+            Some(before) => {
+                // The last of those with as many before it is the one that has samples.
+                let batch = before.partition_point(|&before| before <= position) - 1;
+                (batch, position - before[batch])
+            }
+        };
+        self.order.index(self.batching.rows(self.order.len(), batch).position(row))
     }
 }
 
@@ -230,7 +249,9 @@ impl Order for Visits {
 mod tests {
     use std::fs;
 
-    use tallow::{LastBatch, NpyFile, NpyFolders, Population, Sampler as _, Sequential};
+    use tallow::{
+        LastBatch, NpyFile, NpyFolders, Population, Sampler as _, Sequential, TokenBudget,
+    };
 
     use super::*;
     use crate::data::npy::{self, NpyDtype};
@@ -253,6 +274,25 @@ mod tests {
         fs::remove_file(dir.path().join("b.npy")).unwrap();
         assert!(ceiling.pass(&*order(3), 2).unwrap_err().contains("sample 2"));
         assert!(Ceiling::new(&folder, []).is_err());
+    }
+
+    #[test]
+    fn a_rank_visits_its_own_rows_of_a_budget() {
+        let sampler = TokenBudget::new(vec![9, 5, 5, 5, 1, 1, 1], 18).unwrap().rows_multiple_of(2);
+        let order = sampler.order(&Population::of(7), 3, 1).unwrap();
+        let table = order.batches().unwrap();
+        let of_rank = |rank| {
+            let batching = Batching::of_table(table.clone(), rank, 2).unwrap();
+            Visits::new(order.clone(), batching).indices().collect::<Vec<_>>()
+        };
+        let ranks = [of_rank(0), of_rank(1)];
+        let mut expected = [Vec::new(), Vec::new()];
+        for batch in 0..table.len() {
+            for (row, position) in table.rows(batch).enumerate() {
+                expected[row % 2].push(order.index(position));
+            }
+        }
+        assert_eq!(ranks, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use tallow::{Loader, Order as _, Report, Source};
+use tallow::{Batching, Loader, Order as _, Report, Sampler, Source};
 
 use crate::args::LoadArgs;
 use crate::loading::plan;
@@ -210,8 +210,9 @@ impl Taker<'_> {
         let ceiling = Ceiling::new(source, 0..source.len()).map_err(Failure::Failed)?;
         let threads = loader.plan().workers().max(1);
         let (mut all, mut rounds) = (self.meter.another(), Vec::new());
+        let sampler = plan::sampler(source, self.load)?;
         for epoch in epochs.start..u64::MAX {
-            let visits = visits(source, self.load, epoch)?;
+            let visits = visits(source, &*sampler, self.load, epoch)?;
             let mut meter = self.meter.another();
             meter.take(loader, &self.consumer, epoch..epoch + 1, &progress);
             let wall = ceiling.pass(&visits, threads).map_err(Failure::Failed)?;
@@ -241,9 +242,10 @@ impl Taker<'_> {
         let progress = console.progress("loading", steps);
         let (mut all, mut rounds) = (self.meter.another(), Vec::new());
         let (stored, mut wanted) = (process::storage_bytes(), 0);
+        let sampler = plan::sampler(source, self.load)?;
         for epoch in epochs.start..u64::MAX {
             // A rank reads different samples in each epoch.
-            let visits = visits(source, self.load, epoch)?;
+            let visits = visits(source, &*sampler, self.load, epoch)?;
             let files = Cached::of(source, visits.indices()).map_err(Failure::Failed)?;
             wanted += files.bytes * loaders.len() as u64;
             let mut rates = [0.0; 2];
@@ -286,8 +288,14 @@ fn are_all<T>(rounds: &[T], asked: Option<u64>, least: u64, all: &Meter) -> bool
 }
 
 /// The samples that the loader delivers in an epoch, in order.
-pub(crate) fn visits(source: &dyn Source, args: &LoadArgs, epoch: u64) -> Result<Visits> {
-    let population = source.population();
-    let order = plan::sampler(args, &population)?.order(&population, args.seed, epoch)?;
-    Ok(Visits::new(order, plan::batching(args)?))
+pub(crate) fn visits(
+    source: &dyn Source,
+    sampler: &dyn Sampler,
+    args: &LoadArgs,
+    epoch: u64,
+) -> Result<Visits> {
+    let order = sampler.order(&source.population(), args.seed, epoch)?;
+    let batching = plan::batching(source, sampler, args)?;
+    let batching = order.batches().into_iter().fold(batching, Batching::with_table);
+    Ok(Visits::new(order, batching))
 }

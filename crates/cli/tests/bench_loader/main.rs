@@ -16,6 +16,7 @@ mod generate;
 mod html;
 mod inspect;
 mod json;
+mod lengths;
 mod mds;
 mod messages;
 mod mixtures;
