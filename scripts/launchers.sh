@@ -38,7 +38,9 @@ mpich() { exec mpiexec.hydra -n "$@"; }
 torchrun() {
     local count="$1"
     shift
-    exec "${torchrun[@]}" --standalone --nproc_per_node "$count" --no_python "$@"
+    # The defaults of the two mean "nothing"; under Python 3.11 and later, torch before 2.0 takes that for a fault.
+    exec "${torchrun[@]}" --standalone --nproc_per_node "$count" --redirects 1 --tee 1 \
+        --log_dir "$OUT/logs" --no_python "$@"
 }
 slurm() { exec srun --overcommit --job-name "tallow-$$" -n "$@"; }
 
