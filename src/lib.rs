@@ -48,8 +48,10 @@
 
 #[doc(no_inline)]
 pub use candle_core as candle;
+#[cfg(feature = "parquet")]
+pub use tallow_core::ParquetShards;
 #[cfg(feature = "arrow")]
-pub use tallow_core::{ArrowShards, ArrowShardsBuilder};
+pub use tallow_core::{ArrowShards, ColumnShardsBuilder};
 pub use tallow_core::{
     BatchRows, BatchRule, BatchTable, Batching, BlockShuffle, Buckets, Cache, Color, Concat,
     ConcatMany, Decode, Depth, Dim, DocumentsBy, Draws, Element, Error as SourceError,
@@ -67,8 +69,6 @@ pub use tallow_core::{
     Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open,
     testing,
 };
-#[cfg(feature = "parquet")]
-pub use tallow_core::{ParquetShards, ParquetShardsBuilder};
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
     ErrorKind, Fault, FieldStatistics, FreedMemory, Lengths, Loader, LoaderBuilder, OnError,

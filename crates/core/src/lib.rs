@@ -78,8 +78,10 @@ pub use samplers::{
 };
 pub use schema::{Dim, Field, FieldId, MAX_RANK, Schema};
 pub use source::Source;
+#[cfg(feature = "parquet")]
+pub use sources::ParquetShards;
 #[cfg(feature = "arrow")]
-pub use sources::{ArrowShards, ArrowShardsBuilder};
+pub use sources::{ArrowShards, ColumnShardsBuilder};
 pub use sources::{
     DocumentsBy, FieldFiles, FieldFolder, FieldFolders, FileBorders, Found, FromFn, FromFnWith,
     ImageFolder, ImageFolderBuilder, ImageFolders, ImageFoldersBuilder, Mds, MdsBuilder, Memory,
@@ -88,8 +90,6 @@ pub use sources::{
     Table, TableBuilder, Tail, Tar, TarBuilder, TarContent, TokenFiles, TokenFilesBuilder, TooLong,
     from_fn, from_fn_with, open,
 };
-#[cfg(feature = "parquet")]
-pub use sources::{ParquetShards, ParquetShardsBuilder};
 pub use streaming::{Pass, Streaming};
 pub use streams::{Streamed, TarSample};
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};

@@ -167,56 +167,73 @@ pub(crate) fn no_part(field: &Field, found: usize, start: usize, bytes: usize) -
     Error::new(ErrorKind::ShapeMismatch, message).with_field(field.name())
 }
 
+/// The methods of a source that is another, which `$inner` is of `$own`.
 macro_rules! forward_source {
-    ($($pointer:ty),*) => {
-        $(impl<S: Source + ?Sized> Source for $pointer {
-            fn schema(&self) -> &Schema {
-                (**self).schema()
-            }
-            fn len(&self) -> usize {
-                (**self).len()
-            }
-            fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-                (**self).read(index, row)
-            }
-            fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
-                (**self).read_fields(index, fields, row)
-            }
-            fn read_part(
-                &self,
-                index: usize,
-                field: usize,
-                start: usize,
-                into: &mut [u8],
-                stop: Option<&AtomicBool>,
-            ) -> Result<()> {
-                (**self).read_part(index, field, start, into, stop)
-            }
-            fn population(&self) -> Population {
-                (**self).population()
-            }
-            fn name(&self, index: usize) -> Cow<'_, str> {
-                (**self).name(index)
-            }
-            fn location(&self, index: usize, field: FieldId) -> Option<Location> {
-                (**self).location(index, field)
-            }
-            fn length(&self, index: usize, field: usize) -> Option<usize> {
-                (**self).length(index, field)
-            }
-            fn fingerprint(&self) -> Fingerprint {
-                (**self).fingerprint()
-            }
-            fn stream(&self) -> Option<&dyn Streaming> {
-                (**self).stream()
-            }
-            fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
-                (**self).extents(index, visit)
-            }
-        })*
+    ($own:ident => $inner:expr) => {
+        fn schema(&$own) -> &$crate::Schema {
+            $inner.schema()
+        }
+        fn len(&$own) -> usize {
+            $inner.len()
+        }
+        fn read(&$own, index: usize, row: &mut $crate::Row<'_>) -> $crate::Result<()> {
+            $inner.read(index, row)
+        }
+        fn read_fields(
+            &$own,
+            index: usize,
+            fields: &[usize],
+            row: &mut $crate::Row<'_>,
+        ) -> $crate::Result<()> {
+            $inner.read_fields(index, fields, row)
+        }
+        fn read_part(
+            &$own,
+            index: usize,
+            field: usize,
+            start: usize,
+            into: &mut [u8],
+            stop: Option<&std::sync::atomic::AtomicBool>,
+        ) -> $crate::Result<()> {
+            $inner.read_part(index, field, start, into, stop)
+        }
+        fn population(&$own) -> $crate::Population {
+            $inner.population()
+        }
+        fn name(&$own, index: usize) -> std::borrow::Cow<'_, str> {
+            $inner.name(index)
+        }
+        fn location(&$own, index: usize, field: $crate::FieldId) -> Option<$crate::Location> {
+            $inner.location(index, field)
+        }
+        fn length(&$own, index: usize, field: usize) -> Option<usize> {
+            $inner.length(index, field)
+        }
+        fn fingerprint(&$own) -> $crate::Fingerprint {
+            $inner.fingerprint()
+        }
+        fn stream(&$own) -> Option<&dyn $crate::Streaming> {
+            $inner.stream()
+        }
+        fn extents(&$own, index: usize, visit: &mut dyn FnMut(&$crate::Extent)) {
+            $inner.extents(index, visit)
+        }
     };
 }
 
-forward_source!(&S, Arc<S>, Box<S>);
+#[cfg(feature = "arrow")]
+pub(crate) use forward_source;
+
+impl<S: Source + ?Sized> Source for &S {
+    forward_source!(self => (**self));
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
+    forward_source!(self => (**self));
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    forward_source!(self => (**self));
+}
 
 fn _assert_trait_object(_: &dyn Source) {}

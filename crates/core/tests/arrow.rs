@@ -1,10 +1,11 @@
 //! Arrow files as a source, as Hugging Face `datasets` and `pyarrow` wrote them (`data/arrow/make.py`).
 
+mod columns;
 mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{assert_says, bytes, in_time, read};
+use common::{assert_says, read};
 use tallow_core::{ArrowShards, ErrorKind, RowBuffer, Source, testing};
 
 fn data(name: &str) -> PathBuf {
@@ -12,46 +13,12 @@ fn data(name: &str) -> PathBuf {
 }
 
 #[test]
-fn a_saved_data_set_is_read_back_row_by_row() {
+fn a_saved_data_set_is_read_back_row_by_row_and_opens_by_path() {
     let source = ArrowShards::open(data("saved")).unwrap();
-    assert_eq!(source.len(), 7);
-    let schema = source.schema().to_string();
-    let numbers = "label: i64[]; x: f32[]; flag: u8[]; small: i16[]; text: u8[..=12]; \
-                   ids: i32[..=6]; pair: i64[2]; grid: f32[2, 3]";
-    assert!(schema.ends_with(numbers), "{schema}");
-    assert!(source.schema().fields()[0].as_picture().is_some_and(|it| it.is_upright()));
-    assert_eq!(source.schema().fields()[1].classes().unwrap(), ["cat", "dog", "owl"]);
-    assert!(source.schema().fields()[2].classes().is_none());
-    for index in 0..7 {
-        let buffer = read(&source, index).unwrap();
-        let row = buffer.view();
-        let number = index as f32;
-        let field = |name: &str| row.field(source.schema().position(name).unwrap());
-        let head = source.schema().fields()[0].as_picture().unwrap();
-        let head = head.head(field("image").bytes()).unwrap();
-        assert_eq!(head.size(), [2 + index, 3]);
-        assert_eq!(field("label").as_slice::<i64>().unwrap(), [index as i64 % 3]);
-        assert_eq!(field("x").as_slice::<f32>().unwrap(), [number / 2.0]);
-        assert_eq!(field("flag").as_slice::<u8>().unwrap(), [u8::from(index % 2 == 0)]);
-        assert_eq!(field("small").as_slice::<i16>().unwrap(), [index as i16 - 3]);
-        assert_eq!(field("text").bytes(), "é".repeat(index).as_bytes());
-        let ids: Vec<i32> = (0..index as i32).collect();
-        assert_eq!(field("ids").as_slice::<i32>().unwrap(), ids);
-        assert_eq!(field("pair").as_slice::<i64>().unwrap(), [index as i64, -(index as i64)]);
-        let grid = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0].map(|at| at + number);
-        assert_eq!(field("grid").as_slice::<f32>().unwrap(), grid);
-    }
-}
-
-#[test]
-fn the_source_passes_the_conformance_suite_and_opens_by_path() {
-    testing::check_source(&ArrowShards::open(data("saved")).unwrap());
-    let opened = tallow_core::open(data("saved")).unwrap();
-    let own = ArrowShards::open(data("saved")).unwrap();
-    assert_eq!(opened.fingerprint(), own.fingerprint());
-    for index in 0..own.len() {
-        assert_eq!(bytes(&opened, index).unwrap(), bytes(&own, index).unwrap());
-    }
+    columns::check_rows_of_datasets(&source);
+    columns::check_opens_as(&data("saved"), &source);
+    let groups: Vec<_> = source.population().groups().collect();
+    assert_eq!(groups, [0..4, 4..7], "the files");
     testing::check_source(&tallow_core::open(data("splits/train")).unwrap());
 }
 
@@ -95,20 +62,9 @@ fn nulls_are_what_the_builder_says_of_their_column() {
 
 #[test]
 fn a_null_of_a_list_is_empty_and_one_in_an_array_fills_it() {
-    let source = ArrowShards::builder([data("nulls.arrow")]);
+    let source = ArrowShards::builder([data("nulls.arrow")]).null_as("x", -7.0);
     let source = source.null_as("list", 0.0).null_as("text", 0.0).null_as("pair", -1.0);
-    let source = source.open().unwrap();
-    assert_eq!(source.schema().to_string(), "list: f32[..=2]; text: u8[..=1]; pair: i64[2]");
-    testing::check_source(&source);
-    for (index, list, text, pair) in
-        [(0, &[1.0f32][..], "a", [1, 2]), (1, &[], "", [-1, -1]), (2, &[], "c", [-1, -1])]
-    {
-        let buffer = read(&source, index).unwrap();
-        let row = buffer.view();
-        assert_eq!(row.field(0).as_slice::<f32>().unwrap(), list, "sample {index}");
-        assert_eq!(row.field(1).bytes(), text.as_bytes());
-        assert_eq!(row.field(2).as_slice::<i64>().unwrap(), pair);
-    }
+    columns::check_filled_nulls(&source.open().unwrap());
 }
 
 #[test]
@@ -161,14 +117,7 @@ fn the_files_of_several_splits_are_not_taken_together_nor_some_of_one() {
     for name in ["a.arrow", "b.arrow"] {
         std::fs::remove_file(dir.path().join(name)).unwrap();
     }
-    let error = copy("train-00001-of-00002.arrow").unwrap_err();
-    assert_says(&error, &["found 1 file of \"train\", expected 2"]);
-    assert_eq!(ArrowShards::open(dir.path().join("train-*.arrow")).unwrap().len(), 3);
-    assert_eq!(copy("train-00000-of-00002.arrow").unwrap(), 6);
-    let error = copy("test-00000-of-00001.arrow").unwrap_err();
-    assert_says(&error, &["(\"test\", \"train\")", "\"test-*.arrow\""]);
-    assert!(tallow_core::open(dir.path()).is_err());
-    assert_eq!(tallow_core::open(dir.path().join("train-*.arrow")).unwrap().len(), 6);
+    columns::check_splits(&data("plain.arrow"), |place| ArrowShards::open(place));
 }
 
 #[test]
@@ -182,21 +131,6 @@ fn what_cannot_be_read_is_refused_by_name() {
     let chosen = |name| ArrowShards::builder([&file]).fields([name]).open().unwrap_err();
     assert_says(&chosen("when"), &["when", "timestamp"]);
     assert_says(&chosen("nothing"), &["nothing", "label"]);
-}
-
-/// Opens what may be damaged and reads all of it, which may fail but neither panic nor hang.
-fn survive(contents: Vec<u8>) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("damaged.arrow");
-    std::fs::write(&path, contents).unwrap();
-    in_time(move || {
-        let _dir = dir;
-        let Ok(source) = ArrowShards::open(&path) else { return };
-        let mut buffer = RowBuffer::new(source.schema()).unwrap();
-        for index in 0..source.len().min(100) {
-            _ = source.read(index, &mut buffer.row(None));
-        }
-    });
 }
 
 #[test]
@@ -227,7 +161,8 @@ fn damaged_files_are_errors() {
                 walk(&bytes);
             }
         }
-        survive(whole[..whole.len() / 2].to_vec());
-        survive(whole[..whole.len() - 1].to_vec());
+        let open = |path| ArrowShards::builder([path]).open();
+        columns::survive(whole[..whole.len() / 2].to_vec(), open);
+        columns::survive(whole[..whole.len() - 1].to_vec(), open);
     }
 }

@@ -1,11 +1,12 @@
 //! Parquet files as a source, as Hugging Face `datasets` and `pyarrow` wrote them (`data/parquet/make.py`).
 
+mod columns;
 mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{assert_says, bytes, in_time, read};
-use tallow_core::{ErrorKind, Limits, ParquetShards, RowBuffer, Source, testing};
+use common::{assert_says, bytes, read};
+use tallow_core::{ErrorKind, Limits, ParquetShards, Result, RowBuffer, Source};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet").join(name)
@@ -17,35 +18,7 @@ const SAME: [&str; 9] =
 
 #[test]
 fn a_file_of_datasets_is_read_back_row_by_row() {
-    let source = ParquetShards::open(data("datasets.parquet")).unwrap();
-    assert_eq!(source.len(), 7);
-    let schema = source.schema().to_string();
-    let numbers = "label: i64[]; x: f32[]; flag: u8[]; small: i16[]; text: u8[..=12]; \
-                   ids: i32[..=6]; pair: i64[2]; grid: f32[2, 3]";
-    assert!(schema.ends_with(numbers), "{schema}");
-    assert!(source.schema().fields()[0].as_picture().is_some_and(|it| it.is_upright()));
-    assert_eq!(source.schema().fields()[1].classes().unwrap(), ["cat", "dog", "owl"]);
-    for index in 0..7 {
-        let buffer = read(&source, index).unwrap();
-        let row = buffer.view();
-        let number = index as f32;
-        let field = |name: &str| row.field(source.schema().position(name).unwrap());
-        let head = source.schema().fields()[0].as_picture().unwrap();
-        let head = head.head(field("image").bytes()).unwrap();
-        assert_eq!(head.size(), [2 + index, 3]);
-        assert_eq!(field("label").as_slice::<i64>().unwrap(), [index as i64 % 3]);
-        assert_eq!(field("x").as_slice::<f32>().unwrap(), [number / 2.0]);
-        assert_eq!(field("flag").as_slice::<u8>().unwrap(), [u8::from(index % 2 == 0)]);
-        assert_eq!(field("small").as_slice::<i16>().unwrap(), [index as i16 - 3]);
-        assert_eq!(field("text").bytes(), "é".repeat(index).as_bytes());
-        let ids: Vec<i32> = (0..index as i32).collect();
-        assert_eq!(field("ids").as_slice::<i32>().unwrap(), ids);
-        assert_eq!(field("pair").as_slice::<i64>().unwrap(), [index as i64, -(index as i64)]);
-        let grid = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0].map(|at| at + number);
-        assert_eq!(field("grid").as_slice::<f32>().unwrap(), grid);
-        let text = source.schema().position("text").unwrap();
-        assert_eq!(source.length(index, text), Some(2 * index));
-    }
+    columns::check_rows_of_datasets(&ParquetShards::open(data("datasets.parquet")).unwrap());
 }
 
 #[test]
@@ -87,13 +60,7 @@ fn half_of(number: usize) -> u16 {
 fn sources_pass_the_conformance_suite_and_open_by_path() {
     for name in ["datasets", "snappy", "indexed", "version2"] {
         let path = data(&format!("{name}.parquet"));
-        testing::check_source(&ParquetShards::open(&path).unwrap());
-        let (opened, own) =
-            (tallow_core::open(&path).unwrap(), ParquetShards::open(&path).unwrap());
-        assert_eq!(opened.fingerprint(), own.fingerprint());
-        for index in 0..own.len() {
-            assert_eq!(bytes(&opened, index).unwrap(), bytes(&own, index).unwrap());
-        }
+        columns::check_opens_as(&path, &ParquetShards::open(&path).unwrap());
     }
     let files = ["plain", "zstd"].map(|name| data(&format!("{name}.parquet")));
     let source = ParquetShards::builder(files).fields(["text", "i"]).open().unwrap();
@@ -102,6 +69,8 @@ fn sources_pass_the_conformance_suite_and_open_by_path() {
         (600, "text: u8[..=3]; i: i64[]")
     );
     assert_eq!(bytes(&source, 307).unwrap(), b"222");
+    let groups: Vec<_> = source.population().groups().collect();
+    assert_eq!(groups, [0..170, 170..300, 300..470, 470..600], "the row groups");
 }
 
 #[test]
@@ -120,44 +89,18 @@ fn a_cache_of_one_page_gives_the_same_rows() {
 fn nulls_are_errors_with_their_place_or_what_the_builder_says() {
     let open = || ParquetShards::builder([data("nulls.parquet")]);
     let source = open().open().unwrap();
-    assert_eq!(
-        source.schema().to_string(),
-        "x: i32[]; list: f32[..=2]; text: u8[..=1]; pair: i64[2]"
-    );
     let mut buffer = RowBuffer::new(source.schema()).unwrap();
     let error = source.read(1, &mut buffer.row(None)).unwrap_err();
     assert_says(&error, &["nulls.parquet", "field \"x\"", "row 1, in row group 0,", "is null"]);
     let filled = open().null_as("x", -7.0).null_as("list", 0.0).null_as("text", 0.0);
     let filled = filled.null_as("pair", -1.0).open().unwrap();
-    testing::check_source(&filled);
+    columns::check_filled_nulls(&filled);
     assert_ne!(filled.fingerprint(), source.fingerprint());
-    for (index, x, list, text, pair) in
-        [(0, 1, &[1.0f32][..], "a", [1, 2]), (1, -7, &[], "", [-1, -1]), (2, 3, &[], "c", [-1, -1])]
-    {
-        let buffer = read(&filled, index).unwrap();
-        let row = buffer.view();
-        assert_eq!(row.field(0).as_slice::<i32>().unwrap(), [x]);
-        assert_eq!(row.field(1).as_slice::<f32>().unwrap(), list, "sample {index}");
-        assert_eq!(row.field(2).bytes(), text.as_bytes());
-        assert_eq!(row.field(3).as_slice::<i64>().unwrap(), pair);
-    }
 }
 
 #[test]
 fn splits_are_not_taken_together() {
-    let dir = tempfile::tempdir().unwrap();
-    let copy = |name: &str| {
-        std::fs::copy(data("nulls.parquet"), dir.path().join(name)).unwrap();
-        ParquetShards::open(dir.path()).map(|source| source.len())
-    };
-    assert_says(
-        &copy("train-00001-of-00002.parquet").unwrap_err(),
-        &["found 1 file", "expected 2"],
-    );
-    assert_eq!(copy("train-00000-of-00002.parquet").unwrap(), 6);
-    let error = copy("test-00000-of-00001.parquet").unwrap_err();
-    assert_says(&error, &["(\"test\", \"train\")", "\"test-*.parquet\""]);
-    assert_eq!(tallow_core::open(dir.path().join("train-*.parquet")).unwrap().len(), 6);
+    columns::check_splits(&data("nulls.parquet"), |place| ParquetShards::open(place));
 }
 
 #[test]
@@ -192,21 +135,10 @@ fn what_cannot_be_read_is_refused_by_name() {
     assert_says(&small.unwrap_err(), &["row group 0", "at most 64"]);
 }
 
-/// Opens what may be damaged and reads all of it, which may fail but neither panic nor hang.
-fn survive(contents: Vec<u8>) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("damaged.parquet");
-    std::fs::write(&path, contents).unwrap();
-    in_time(move || {
-        let _dir = dir;
-        let mut limits = Limits::default();
-        limits.inflated_bytes = 16 << 20;
-        let Ok(source) = ParquetShards::builder([&path]).limits(limits).open() else { return };
-        let Ok(mut buffer) = RowBuffer::new(source.schema()) else { return };
-        for index in 0..source.len().min(100) {
-            _ = source.read(index, &mut buffer.row(None));
-        }
-    });
+fn open_within_limits(path: PathBuf) -> Result<ParquetShards> {
+    let mut limits = Limits::default();
+    limits.inflated_bytes = 16 << 20;
+    ParquetShards::builder([path]).limits(limits).open()
 }
 
 #[test]
@@ -214,11 +146,11 @@ fn damaged_files_are_errors() {
     for name in ["nulls", "indexed", "delta", "version2"] {
         let whole = std::fs::read(data(&format!("{name}.parquet"))).unwrap();
         for at in (0..whole.len()).step_by(whole.len() / 12) {
-            survive(whole[..at].to_vec());
+            columns::survive(whole[..at].to_vec(), open_within_limits);
             for value in [0, 0x7f, 0xff, whole[at] ^ 1, whole[at] ^ 0x80] {
                 let mut damaged = whole.clone();
                 damaged[at] = value;
-                survive(damaged);
+                columns::survive(damaged, open_within_limits);
             }
         }
     }

@@ -56,9 +56,10 @@ impl Parquet {
         &self.footer
     }
 
-    /// The number of row groups.
-    pub fn row_groups(&self) -> usize {
-        self.metadata.num_row_groups()
+    /// The rows of each row group, as the metadata say.
+    pub fn row_groups(&self) -> impl Iterator<Item = u64> {
+        let groups = self.metadata.row_groups().iter();
+        groups.map(|group| u64::try_from(group.num_rows()).unwrap_or(u64::MAX))
     }
 }
 

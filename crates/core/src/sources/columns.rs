@@ -194,9 +194,15 @@ pub(super) fn set_shape(elements: usize, field: &mut FieldMut<'_>) -> Result<()>
     field.set_shape(&shape[..declared.dims().len()])
 }
 
-/// Writes `element` throughout, or nothing where any length will do.
-pub(super) fn write_null(element: &[u8; 8], field: &mut FieldMut<'_>) -> Result<()> {
+/// Writes the element `null` throughout, or nothing where any length will do; without one, a null is an
+/// error, in which `row` says where it lies.
+pub(super) fn read_null(
+    null: Option<&[u8; 8]>,
+    row: impl FnOnce() -> String,
+    field: &mut FieldMut<'_>,
+) -> Result<()> {
     let declared = field.declared();
+    let element = null.ok_or_else(|| is_null(declared, &row()))?;
     if declared.is_ragged() {
         let shape = declared.dims().iter().map(|dim| match *dim {
             Dim::Fixed(len) => len,
@@ -210,9 +216,9 @@ pub(super) fn write_null(element: &[u8; 8], field: &mut FieldMut<'_>) -> Result<
     Ok(())
 }
 
-/// The error of a null in `row`, which is said where it lies.
+/// The error of a null in `row`.
 #[cold]
-pub(super) fn null(field: &Field, row: &str) -> Error {
+fn is_null(field: &Field, row: &str) -> Error {
     let advice = match field.as_picture() {
         Some(_) => "; a picture that is only named is put into the file by save_to_disk",
         None => "; fill it with .null_as(..), or leave such rows out with dataset.filter",
@@ -221,7 +227,8 @@ pub(super) fn null(field: &Field, row: &str) -> Error {
 }
 
 /// A file as what values are read from.
-pub(super) struct Bytes<'a>(pub(super) Section<'a>);
+#[derive(Debug)]
+pub struct Bytes<'a>(pub(super) Section<'a>);
 
 impl ReadAt for Bytes<'_> {
     fn bytes(&self) -> u64 {

@@ -5,6 +5,8 @@
 mod arrow_shards;
 mod column;
 #[cfg(feature = "arrow")]
+mod column_shards;
+#[cfg(feature = "arrow")]
 mod columns;
 mod contents;
 mod field_folders;
@@ -48,7 +50,9 @@ mod token_type;
 mod token_windows;
 
 #[cfg(feature = "arrow")]
-pub use self::arrow_shards::{ArrowShards, ArrowShardsBuilder};
+pub use self::arrow_shards::ArrowShards;
+#[cfg(feature = "arrow")]
+pub use self::column_shards::ColumnShardsBuilder;
 pub use self::field_folders::{FieldFiles, FieldFolder, FieldFolders};
 pub use self::folders::Survey;
 pub use self::found::Found;
@@ -65,7 +69,7 @@ pub use self::npz_file::{NpzFile, NpzFileBuilder};
 pub use self::npz_folder::{NpzFolder, NpzFolderBuilder};
 pub use self::open_options::{OpenOptions, open};
 #[cfg(feature = "parquet")]
-pub use self::parquet_shards::{ParquetShards, ParquetShardsBuilder};
+pub use self::parquet_shards::ParquetShards;
 pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
 pub use self::table::{Table, TableBuilder};
