@@ -85,16 +85,22 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     if let Some(trace) = trace {
         // Every span must end before the trace does.
         drop(loader);
-        if let Some(said) = trace.finish()? {
-            console.tell(said);
-        }
-        args.trace.iter().for_each(|path| console.tell_written(path));
+        end_trace(trace, args, console)?;
     }
     let concluded = conclude(&report, args.output.json, console);
     if report.meter.met_bad_sample {
         console.tell(about_bad_samples(args));
     }
     concluded
+}
+
+/// Says what became of the trace, and where it lies.
+fn end_trace(trace: Trace, args: &RunArgs, console: &mut Console) -> Result {
+    if let Some(said) = trace.finish()? {
+        console.tell(said);
+    }
+    args.trace.iter().for_each(|path| console.tell_written(path));
+    Ok(())
 }
 
 /// How to go on after samples that cannot be read.

@@ -40,7 +40,8 @@ impl LoaderBuilder {
             (BatchRule::Rows(expected), Some(rows)) if rows == expected => rows,
             (BatchRule::Rows(expected), Some(rows)) => {
                 return refuse(format!(
-                    "batch size {rows}, expected the {expected} that the sampler makes batches of; leave                      out .batch_size"
+                    "batch size {rows}, expected the {expected} that the sampler makes batches of; leave \
+                     out .batch_size"
                 ));
             }
             (BatchRule::Own(_), Some(rows)) => {
@@ -50,7 +51,8 @@ impl LoaderBuilder {
             }
             (BatchRule::Own(_), None) if self.last != LastBatch::Keep => {
                 return refuse(format!(
-                    "LastBatch::{:?} with a sampler that makes batches of its own, none of which is                      incomplete; expected LastBatch::Keep",
+                    "LastBatch::{:?} with a sampler that makes batches of its own, none of which is \
+                     incomplete; expected LastBatch::Keep",
                     self.last
                 ));
             }

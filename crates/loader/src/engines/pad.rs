@@ -184,7 +184,9 @@ fn check_length(from: &FieldView<'_>, axis: usize, expected: usize) -> Result<()
         return Ok(());
     }
     let message = format!(
-        "found a length of {found}, expected at most {expected}, the longest of its batch according to the          lengths that the sampler was given; give it those of this field after the transforms, or the          larger ones of several fields"
+        "found a length of {found}, expected at most {expected}, the longest of its batch according to the \
+         lengths that the sampler was given; give it those of this field after the transforms, or the \
+         larger ones of several fields"
     );
     Err(Error::new(ErrorKind::ShapeMismatch, message).with_field(from.name()))
 }
