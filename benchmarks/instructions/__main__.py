@@ -106,6 +106,8 @@ def main():
     parser.add_argument("chains", nargs="*")
     options = parser.parse_args()
     nvdisasm = os.environ.get("NVDISASM") or shutil.which("nvdisasm")
+    if nvdisasm is None:
+        parser.error("nvdisasm is not in the PATH; install the wheel nvidia-cuda-nvdisasm, or name it in NVDISASM")
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
