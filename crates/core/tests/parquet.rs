@@ -22,6 +22,26 @@ fn a_file_of_datasets_is_read_back_row_by_row() {
 }
 
 #[test]
+fn pictures_are_known_by_their_columns_too_and_columns_left_out_are_told() {
+    let [told, bare] = ["datasets", "bare"]
+        .map(|name| ParquetShards::open(data(&format!("{name}.parquet"))).unwrap());
+    let pictures = |source: &ParquetShards| {
+        let fields = source.schema().fields().iter();
+        fields
+            .filter(|field| field.as_picture().is_some())
+            .map(|it| it.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(pictures(&bare), pictures(&told));
+    assert!(!pictures(&told).is_empty());
+    for index in 0..told.len() {
+        assert_eq!(bytes(&bare, index).unwrap(), bytes(&told, index).unwrap());
+    }
+    assert_eq!(told.left_out(), bare.left_out());
+    assert_eq!(told.left_out(), ["when (timestamp)"]);
+}
+
+#[test]
 fn all_codecs_encodings_and_pages_give_the_same_rows() {
     for name in SAME {
         let source = ParquetShards::open(data(&format!("{name}.parquet"))).unwrap();

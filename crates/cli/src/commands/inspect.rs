@@ -82,6 +82,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         unread: sizes.failed.max(looked_at.failed.len()),
         problem: problem.map(|error| exit::in_options(&error.to_string())),
         ignored: opened.ignored,
+        left_out: opened.left_out,
         passed_over: found.passed_over(),
     };
     if args.output.json {

@@ -17,6 +17,8 @@ pub(crate) struct Opened {
     pub(crate) source: Arc<dyn Source>,
     /// Entries of folders that are not samples.
     pub(crate) ignored: usize,
+    /// Columns that are not read, each as `name (type)`.
+    pub(crate) left_out: Vec<String>,
 }
 
 /// Looks at what is at one path, or at the folders of fields, without opening a sample.
@@ -53,13 +55,13 @@ pub(super) fn find(args: &SourceArgs, path: Option<&Path>) -> tallow::SourceResu
 /// Opens it as a source that has samples.
 pub(crate) fn open(found: &Found) -> tallow::SourceResult<Opened> {
     let survey = found.survey(Limits::default())?;
-    let Survey { ignored, .. } = survey;
+    let (ignored, left_out) = (survey.ignored, survey.left_out.clone());
     let source = survey.whole()?;
     if source.is_empty() {
         let message = "found 0 samples, expected at least one";
         return Err(SourceError::new(SourceErrorKind::Empty, message).with_path(found.place()));
     }
-    Ok(Opened { source: source.into(), ignored })
+    Ok(Opened { source: source.into(), ignored, left_out })
 }
 
 /// The files with many rows each.

@@ -41,13 +41,14 @@ pub(crate) fn find(args: &SourceArgs) -> SourceResult<Places> {
 impl Places {
     /// Opens them as a source that has samples: as their concatenation, if there are several.
     pub(crate) fn open(&mut self, args: &SourceArgs) -> SourceResult<Opened> {
-        let (mut sources, mut ignored) = (Vec::new(), 0);
+        let (mut sources, mut ignored, mut left_out) = (Vec::new(), 0, Vec::new());
         for found in &self.found {
             let opened = place::open(found)?;
             let (source, adapted) = adapted(opened.source, args)?;
             sources.push(source);
             self.adapted.push(adapted);
             ignored += opened.ignored;
+            left_out.extend(opened.left_out);
         }
         self.refuse_unknown(args, &sources)?;
         self.refuse_other_schemas(&sources)?;
@@ -55,7 +56,9 @@ impl Places {
             Ok([source]) => source,
             Err(sources) => Arc::new(concat(sources)?),
         };
-        Ok(Opened { source, ignored })
+        left_out.sort();
+        left_out.dedup();
+        Ok(Opened { source, ignored, left_out })
     }
 
     /// A field that no source has, neither before nor after it was renamed, is a typing error.

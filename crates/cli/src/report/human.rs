@@ -426,6 +426,10 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
         let unread = counted(report.unread as u64, "sample");
         writeln!(out, "unread    {unread}: {}", one_line(problem))?;
     }
+    if !report.left_out.is_empty() {
+        let columns = one_line(&report.left_out.join(", "));
+        writeln!(out, "left out  {columns}: no tensor holds their values")?;
+    }
     if report.ignored > 0 {
         writeln!(
             out,

@@ -190,6 +190,7 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "unread": report.unread,
         "problem": report.problem,
         "ignored": report.ignored,
+        "left_out": report.left_out,
         "passed_over": report.passed_over.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
     })
 }

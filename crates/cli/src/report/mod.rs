@@ -388,6 +388,8 @@ pub(crate) struct Inspect {
     pub(crate) problem: Option<String>,
     /// Entries of folders that are not samples.
     pub(crate) ignored: usize,
+    /// Columns that are not read, each as `name (type)`.
+    pub(crate) left_out: Vec<String>,
     /// Folders among them that hold files of the same kind.
     pub(crate) passed_over: Vec<PathBuf>,
 }

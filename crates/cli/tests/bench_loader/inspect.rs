@@ -198,3 +198,16 @@ fn the_next_command_that_is_named_works() {
     let ended = bench(dir.path(), "inspect DIR").expect(0);
     assert!(ended.lines().last().unwrap().contains(" check "), "{ended:#?}");
 }
+
+#[test]
+fn columns_that_no_tensor_holds_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/data/parquet/bare.parquet");
+    std::fs::copy(file, dir.path().join("bare.parquet")).unwrap();
+    let human = bench(dir.path(), "inspect DIR").expect(0).stdout;
+    for words in ["image: u8[..=8192, ..=8192, 3]", "left out  when (timestamp): no tensor holds"] {
+        assert!(human.contains(words), "{human}");
+    }
+    let json = bench(dir.path(), "inspect DIR --json").expect(0).json();
+    assert_eq!(json["left_out"], serde_json::json!(["when (timestamp)"]));
+}

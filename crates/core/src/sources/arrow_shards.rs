@@ -7,6 +7,7 @@ use super::column_shards::{
     ColumnFormat, ColumnShards, ColumnShardsBuilder, OfColumns, Opened, Value,
 };
 use super::columns::{Bytes, chosen, field_of, held, of_arrow, read_null, set_shape};
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::splits::{Beside, check_one_split};
@@ -23,12 +24,14 @@ pub(super) static FORMAT: Format = Format {
     open,
 };
 
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let files = match shards.folder() {
         Some(folder) => files_of(folder)?,
         None => shards.files()?,
     };
-    Ok(Box::new(ArrowShards::builder(files).fields(shards.fields()).limits(limits).open()?))
+    let source = ArrowShards::builder(files).fields(shards.fields()).limits(limits).open()?;
+    let left_out = source.left_out().to_vec();
+    Ok(Survey { left_out, ..Survey::of(Box::new(source), 0) })
 }
 
 /// The Arrow files of a folder, in the order that its `state.json` says, if there is one.
@@ -92,7 +95,7 @@ fn json(path: &Path) -> Result<Option<serde_json::Value>> {
 /// text and bytes are ragged, up to the longest there is; lists in lists must be equally long. Pictures
 /// are fields of pictures, decoded upright in three colours; a `ClassLabel` has the names of its classes. Booleans are held as `u8`, `int8` as `i16`,
 /// `uint64` as `i64` where the values fit. Columns of other types, such as structs and timestamps, are
-/// passed over unless they are [chosen](ColumnShardsBuilder::fields), which is an error. A null is an
+/// [left out](Self::left_out) unless they are [chosen](ColumnShardsBuilder::fields), which is an error. A null is an
 /// error of its sample, unless [`null_as`](ColumnShardsBuilder::null_as) says what it is.
 ///
 /// Opening reads the headers of all record batches, and the offsets of lists. Held in memory are 4 bytes
@@ -134,6 +137,11 @@ impl ArrowShards {
     ) -> ColumnShardsBuilder<Self> {
         ColumnShardsBuilder::new(paths)
     }
+
+    /// The columns that are not read, since no field holds their values, each as `name (type)`.
+    pub fn left_out(&self) -> &[String] {
+        &self.0.left_out
+    }
 }
 
 impl OfColumns for ArrowShards {
@@ -167,8 +175,8 @@ impl ColumnFormat for ArrowFiles {
     fn open(file: &Bytes<'_>, names: &[String], _: &Limits) -> Result<Opened<Column>> {
         let arrow = Arrow::open(file).map_err(of_arrow)?;
         let chosen = chosen(names, arrow.schema())?;
-        let columns = arrow.columns(file, &chosen).map_err(of_arrow)?;
-        let pairs = chosen.iter().zip(&columns);
+        let columns = arrow.columns(file, &chosen.columns).map_err(of_arrow)?;
+        let pairs = chosen.columns.iter().zip(&columns);
         let fields = pairs.map(|(&(at, child), column)| {
             let own = &arrow.schema().fields()[at];
             let lengths = column.lengths().map_err(of_arrow)?;
@@ -180,7 +188,7 @@ impl ColumnFormat for ArrowFiles {
         let mut head = vec![0; arrow.head_bytes() as usize];
         file.read_at(0, &mut head).map_err(|e| Error::io("read the header", e))?;
         let (groups, print) = (vec![rows], Fingerprint::of("head").finish());
-        Ok(Opened { columns, fields, rows, groups, head, print })
+        Ok(Opened { columns, fields, left_out: chosen.left_out, rows, groups, head, print })
     }
 
     fn held_bytes(column: &Column) -> usize {

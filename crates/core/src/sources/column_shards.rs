@@ -54,6 +54,8 @@ pub struct Opened<C> {
     pub(super) columns: Vec<C>,
     /// What each column is as a field.
     pub(super) fields: Vec<Field>,
+    /// Name and type of those that are not read.
+    pub(super) left_out: Vec<String>,
     pub(super) rows: usize,
     /// The lengths of runs of rows that lie together: of all rows.
     pub(super) groups: Vec<usize>,
@@ -144,7 +146,7 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
     fn shards(&self) -> Result<ColumnShards<S::Format>> {
         let held = held_max();
         let (mut samples, mut groups) = (Succession::default(), Succession::default());
-        let (mut shards, mut fields) = (Vec::new(), Vec::new());
+        let (mut shards, mut fields, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         let mut memory = 0;
         for (at, path) in self.paths.iter().enumerate() {
             let place = |error: Error| error.with_path(path);
@@ -153,6 +155,9 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
                 0 => opened.fields,
                 _ => common(&fields, &opened.fields).map_err(place)?,
             };
+            if at == 0 {
+                left_out = opened.left_out;
+            }
             memory += opened.columns.iter().map(S::Format::held_bytes).sum::<usize>();
             check_memory(memory, &self.limits).map_err(place)?;
             samples.push(opened.rows, "samples").map_err(place)?;
@@ -167,7 +172,7 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
         fields.iter().try_for_each(|field| self.limits.check_samples(field, samples.len()))?;
         let nulls = null_elements(&self.nulls, &fields)?;
         let (schema, format) = (Schema::new(fields)?, S::Format::new(&self.limits));
-        Ok(ColumnShards { schema, nulls, shards, samples, groups, format })
+        Ok(ColumnShards { schema, left_out, nulls, shards, samples, groups, format })
     }
 
     /// File number `at` of those of which `held` stay open.
@@ -193,6 +198,8 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
 #[derive(Debug)]
 pub struct ColumnShards<F: ColumnFormat> {
     schema: Schema,
+    /// Name and type of the columns of the first file that are not read.
+    pub(super) left_out: Vec<String>,
     /// The element that each field has where a value is null, unless that is an error.
     nulls: Vec<Option<[u8; 8]>>,
     shards: Vec<Shard<F::Column>>,

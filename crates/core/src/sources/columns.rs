@@ -10,26 +10,34 @@ use crate::error::{list_names, quoted};
 use crate::files::{Limits, Section};
 use crate::{Dim, Error, ErrorKind, Field, FieldMut, MAX_RANK, Picture, Result, RowDType};
 
-/// The columns that are read, which are those called `names` or else all that can be, and the part that is
-/// meant of those that are pictures.
-pub(super) fn chosen<'a>(
-    names: &[String],
-    schema: &'a ArrowSchema,
-) -> Result<Vec<(usize, Option<&'a str>)>> {
-    let child = |field: &ArrowField| {
-        let is_picture = schema.features().feature(field.name()) == Some("Image");
-        (is_picture && *field.kind() == Kind::Struct).then_some("bytes")
-    };
+/// The columns that are read.
+pub(super) struct Chosen {
+    /// The position of each, and the part that is meant of those that are pictures.
+    pub(super) columns: Vec<(usize, Option<&'static str>)>,
+    /// Name and type of those that are not, since no field holds their values, unless columns were named.
+    pub(super) left_out: Vec<String>,
+}
+
+/// The columns called `names`, or else all that can be read.
+pub(super) fn chosen(names: &[String], schema: &ArrowSchema) -> Result<Chosen> {
+    let child = |field: &ArrowField| is_picture(field, schema).then_some("bytes");
     let columns = schema.fields().iter().enumerate();
     if names.is_empty() {
-        let columns = columns.map(|(at, field)| (at, child(field), field.holds_numbers()));
-        let held = columns.filter(|(_, child, holds_numbers)| child.is_some() || *holds_numbers);
-        let held: Vec<_> = held.map(|(at, child, _)| (at, child)).collect();
-        if held.is_empty() {
-            let message = "no column of numbers, text, bytes, lists of these, or pictures";
+        let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
+        for (at, field) in columns {
+            match (child(field), field.holds_numbers()) {
+                (None, false) => left_out.push(format!("{} ({})", field.name(), type_of(field))),
+                (child, _) => chosen.push((at, child)),
+            }
+        }
+        if chosen.is_empty() {
+            let message = format!(
+                "no column of numbers, text, bytes, lists of these, or pictures; found {}",
+                list_names(left_out.iter().cloned())
+            );
             return Err(Error::new(ErrorKind::UnsupportedDtype, message));
         }
-        return Ok(held);
+        return Ok(Chosen { columns: chosen, left_out });
     }
     let find = |name: &String| {
         let found = columns.clone().find(|(_, field)| field.name() == name);
@@ -41,7 +49,35 @@ pub(super) fn chosen<'a>(
         };
         found.map(|(at, field)| (at, child(field))).ok_or_else(none)
     };
-    names.iter().map(find).collect()
+    Ok(Chosen { columns: names.iter().map(find).collect::<Result<_>>()?, left_out: Vec::new() })
+}
+
+/// Whether Hugging Face's metadata call a column pictures. Where they say nothing of it, as in files that
+/// others wrote, structs that are made like those of pictures are some.
+fn is_picture(field: &ArrowField, schema: &ArrowSchema) -> bool {
+    let mut children: Vec<&str> = field.children().iter().map(ArrowField::name).collect();
+    children.sort_unstable();
+    let is_made_so = || children == ["bytes", "path"];
+    *field.kind() == Kind::Struct
+        && schema.features().feature(field.name()).map_or_else(is_made_so, |it| it == "Image")
+}
+
+/// What the values of a column are, in words.
+fn type_of(field: &ArrowField) -> String {
+    let parts = || {
+        let names = field.children().iter().map(|child| child.name().to_owned());
+        list_names(names)
+    };
+    match field.kind() {
+        Kind::Struct => format!("struct of {}", parts()),
+        Kind::List { .. } | Kind::FixedList(_) => {
+            let inner = field.children().first().map(type_of);
+            format!("list of {}", inner.as_deref().unwrap_or("nothing"))
+        }
+        Kind::Bytes { .. } | Kind::View | Kind::FixedBytes(_) => "text or bytes".to_owned(),
+        Kind::Scalar(scalar) => format!("{scalar:?}").to_lowercase(),
+        Kind::Other { name, .. } => (*name).to_owned(),
+    }
 }
 
 /// How the numbers of a column are held in rows.

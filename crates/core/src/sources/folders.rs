@@ -236,18 +236,20 @@ pub struct Survey<S = crate::NpyFolders> {
     /// Entries that were passed over: hidden ones, those of other extensions, and those that match no
     /// pattern.
     pub ignored: usize,
+    /// Columns that are not read, since no field holds their values, each as `name (type)`.
+    pub left_out: Vec<String>,
 }
 
 impl<S> Survey<S> {
     /// A source without problems.
     pub(super) fn of(source: S, ignored: usize) -> Self {
-        Self { source, problems: Vec::new(), advice: None, ignored }
+        Self { source, problems: Vec::new(), advice: None, ignored, left_out: Vec::new() }
     }
 
     /// The source as another one.
     pub(super) fn map<T>(self, map: impl FnOnce(S) -> T) -> Survey<T> {
-        let Self { source, problems, advice, ignored } = self;
-        Survey { source: map(source), problems, advice, ignored }
+        let Self { source, problems, advice, ignored, left_out } = self;
+        Survey { source: map(source), problems, advice, ignored, left_out }
     }
 
     /// The source, if there is no problem.
@@ -336,7 +338,7 @@ impl FoldersBuilder {
             return Err(error.unwrap_or_else(|| Error::new(ErrorKind::Empty, "no sample")));
         }
         let source = self.columns(names, ignored)?;
-        Ok(Survey { source, problems, advice, ignored })
+        Ok(Survey { problems, advice, ..Survey::of(source, ignored) })
     }
 
     /// Whether every option names a field that exists.

@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use super::folders::Survey;
 use super::shards::Shards;
 use super::{mds, npz_file, safetensors, tar, token_files};
 use crate::files::Limits;
 use crate::{Result, Source};
+
+/// A survey of a source of any type.
+type SurveyOfAny = Survey<Box<dyn Source>>;
 
 /// What [`open`](crate::open) must know of a format.
 #[derive(Debug)]
@@ -19,7 +23,7 @@ pub(super) struct Format {
     /// The options of [`OpenOptions`](super::OpenOptions) that apply to it, as their methods.
     pub(super) options: &'static [&'static str],
     /// Opens files of it as one source.
-    pub(super) open: fn(&Shards, Limits) -> Result<Box<dyn Source>>,
+    pub(super) open: fn(&Shards, Limits) -> Result<SurveyOfAny>,
 }
 
 /// What a folder of files of a format is.

@@ -115,13 +115,14 @@ impl Found {
                 inputs.check_rows(&targets)?;
                 return Ok(Survey::of(Box::new(inputs.zip(targets)?), ignored));
             }
-            Self::Shards(shards) => shards.open(limits)?,
+            Self::Shards(shards) => return shards.open(limits),
             Self::WithTable { files, table } => {
-                let Survey { source, problems, advice, ignored } = files.survey(limits)?;
+                let Survey { source, problems, advice, ignored, left_out } =
+                    files.survey(limits)?;
                 let table = Table::builder(table).limits(limits).open()?;
                 let mut joined = table.survey(source)?.map(|joined| joined.boxed());
                 joined.problems.splice(0..0, problems);
-                return Ok(Survey { advice, ignored, ..joined });
+                return Ok(Survey { advice, ignored, left_out, ..joined });
             }
             Self::ImageClasses { folder, picture } => {
                 let source = ImageFolder::builder(folder).picture(picture.clone()).open()?;

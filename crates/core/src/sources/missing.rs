@@ -2,6 +2,7 @@
 
 #![cfg(not(all(feature = "arrow", feature = "parquet")))]
 
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::files::Limits;
@@ -16,7 +17,7 @@ const fn missing(extensions: &'static [&'static str]) -> Format {
 }
 
 /// The features are called as the formats are.
-fn open(shards: &Shards, _: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, _: Limits) -> Result<Survey<Box<dyn Source>>> {
     let feature = shards.extension();
     let message = format!(
         "found {shards}, expected to be built with the feature {feature:?}, which reads them: \

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::stacked::Stacked;
@@ -17,7 +18,10 @@ pub(super) static FORMAT: Format = Format {
     of: " of stacked samples",
     folder: Folder::OfShards,
     options: &[".stacked()"],
-    open: |shards, limits| Ok(Box::new(NpyShards::builder(shards.files()?).limits(limits).open()?)),
+    open: |shards, limits| {
+        let builder = NpyShards::builder(shards.files()?).limits(limits);
+        Ok(Survey::of(Box::new(builder.open()?), 0))
+    },
 };
 
 /// `.npy` files of many samples each, whose samples follow one another: the first axis of every file

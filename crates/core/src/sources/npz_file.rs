@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::stacked::Stacked;
@@ -21,7 +22,7 @@ pub(super) static FORMAT: Format = Format {
 };
 
 /// One file has samples as rows. Of several, or of a folder, each is a sample.
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let (mut files, fields) = (shards.files()?, shards.fields());
     let ragged = &shards.options().ragged;
     if shards.folder().is_none() && files.len() == 1 {
@@ -30,9 +31,8 @@ fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
             return Err(Error::new(ErrorKind::Config, message).with_field(name));
         }
         let builder = NpzFile::builder(files.swap_remove(0)).limits(limits);
-        return Ok(Box::new(
-            if fields.is_empty() { builder } else { builder.fields(fields) }.open()?,
-        ));
+        let builder = if fields.is_empty() { builder } else { builder.fields(fields) };
+        return Ok(Survey::of(Box::new(builder.open()?), 0));
     }
     let builder = match shards.folder() {
         Some(folder) => NpzFolder::builder(folder),
@@ -42,7 +42,7 @@ fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
     let ragged = ragged.iter();
     let builder =
         ragged.fold(builder, |builder, (name, axis, max)| builder.ragged(name, *axis, *max));
-    Ok(Box::new(builder.limits(limits).open()?))
+    Ok(Survey::of(Box::new(builder.limits(limits).open()?), 0))
 }
 
 /// One `.npz` file of stacked arrays: each array is a field, named as its member without `.npy`, and

@@ -8,6 +8,7 @@ use super::column_shards::{
     ColumnFormat, ColumnShards, ColumnShardsBuilder, OfColumns, Opened, Value,
 };
 use super::columns::{Bytes, chosen, field_of, held, of_arrow, read_null, set_shape};
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::page_cache::PageCache;
 use super::shards::Shards;
@@ -24,9 +25,11 @@ pub(super) static FORMAT: Format = Format {
     open,
 };
 
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let files = files_of(shards)?;
-    Ok(Box::new(ParquetShards::builder(files).fields(shards.fields()).limits(limits).open()?))
+    let source = ParquetShards::builder(files).fields(shards.fields()).limits(limits).open()?;
+    let left_out = source.left_out().to_vec();
+    Ok(Survey { left_out, ..Survey::of(Box::new(source), 0) })
 }
 
 /// The files, which are those of one split if they are all of a folder.
@@ -44,7 +47,7 @@ fn files_of(shards: &Shards) -> Result<Vec<PathBuf>> {
 /// Columns become fields as they do of [`ArrowShards`](crate::ArrowShards): numbers and fixed lists of them
 /// are of fixed shape, and so are `Array2D` to `Array5D`; lists, text and bytes are ragged; lists in lists
 /// must be equally long; pictures are fields of pictures, and a `ClassLabel` has the names of its classes.
-/// Columns of other types are passed over unless they are [chosen](ColumnShardsBuilder::fields). A null is
+/// Columns of other types are [left out](Self::left_out) unless they are [chosen](ColumnShardsBuilder::fields). A null is
 /// an error of its sample, unless [`null_as`](ColumnShardsBuilder::null_as) says what it is.
 ///
 /// A sample is read from the page that has it, which is decoded wholly. Decoded pages are kept for the
@@ -87,6 +90,11 @@ impl ParquetShards {
     ) -> ColumnShardsBuilder<Self> {
         ColumnShardsBuilder::new(paths)
     }
+
+    /// The columns that are not read, since no field holds their values, each as `name (type)`.
+    pub fn left_out(&self) -> &[String] {
+        &self.0.left_out
+    }
 }
 
 impl OfColumns for ParquetShards {
@@ -127,10 +135,11 @@ impl ColumnFormat for ParquetFiles {
         let schema = parquet.schema();
         let chosen = chosen(names, schema)?;
         let columns = chosen
+            .columns
             .iter()
             .map(|&(at, child)| parquet.column(file, at, child, child.is_some()).map_err(of_arrow));
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        let pairs = chosen.iter().zip(&columns);
+        let pairs = chosen.columns.iter().zip(&columns);
         let fields = pairs.map(|(&(at, child), column)| {
             let lengths = column.lengths();
             let told = (column.scalar(), lengths.as_slice());
@@ -143,7 +152,7 @@ impl ColumnFormat for ParquetFiles {
         file.read_at(0, &mut head).map_err(|e| Error::io("read the beginning", e))?;
         // The metadata tell of all pages.
         let print = Fingerprint::of("footer").bytes(parquet.footer()).finish();
-        Ok(Opened { columns, fields, rows, groups, head, print })
+        Ok(Opened { columns, fields, left_out: chosen.left_out, rows, groups, head, print })
     }
 
     fn held_bytes(column: &Column) -> usize {

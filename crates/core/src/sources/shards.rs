@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::contents::Kind;
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::mds;
 use super::open_options::OpenOptions;
@@ -148,7 +149,7 @@ impl Shards {
         self.format.extensions
     }
 
-    pub(super) fn open(&self, limits: Limits) -> Result<Box<dyn Source>> {
+    pub(super) fn open(&self, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
         (self.format.open)(self, limits)
     }
 }

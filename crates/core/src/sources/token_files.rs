@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::scratch::with_scratch;
 use super::shards::Shards;
@@ -26,7 +27,7 @@ pub(super) static FORMAT: Format = Format {
     open,
 };
 
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let mut builder = TokenFiles::builder(files_of(shards)?).limits(limits);
     builder.assumed = None;
     let builder = match (shards.options().tokens, shards.options().documents) {
@@ -35,7 +36,7 @@ fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
         (None, Some(by)) => builder.documents(by),
         (None, None) => builder,
     };
-    Ok(Box::new(builder.open()?))
+    Ok(Survey::of(Box::new(builder.open()?), 0))
 }
 
 /// The files, unless they are all of a folder in which some are to be tested with.

@@ -18,7 +18,7 @@ use self::layout::{Column, Layout, Values};
 use self::shard::Shard;
 use self::stored::Stored;
 use self::survey::{Likeness, Looks, survey};
-use super::folders::with_side;
+use super::folders::{Survey, with_side};
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::error::{list_names, quoted};
@@ -37,10 +37,10 @@ pub(super) static FORMAT: Format = Format {
     open,
 };
 
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let mut builder = Mds::builder(shards.place()).limits(limits).fields(shards.fields());
     builder.ragged.clone_from(&shards.options().ragged);
-    Ok(Box::new(builder.open_entries(builder.entries_of(shards)?)?))
+    Ok(Survey::of(Box::new(builder.open_entries(builder.entries_of(shards)?)?), 0))
 }
 
 /// Whether `folder` has an index of shards, which need not lie directly in it.

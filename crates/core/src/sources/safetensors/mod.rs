@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use self::header::Header;
 use self::tensors::{FieldTensors, Reading, fields_of};
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::error::shortened;
@@ -28,10 +29,10 @@ pub(super) static FORMAT: Format = Format {
     open,
 };
 
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let builder = Safetensors::builder(shards.place()).limits(limits).fields(shards.fields());
     let builder = if shards.options().is_stacked() { builder.stacked() } else { builder };
-    Ok(Box::new(builder.open_files(&shards.files()?)?))
+    Ok(Survey::of(Box::new(builder.open_files(&shards.files()?)?), 0))
 }
 
 /// A `.safetensors` file, or several whose samples follow one another: those of a folder in the order of

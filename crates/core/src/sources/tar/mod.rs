@@ -12,6 +12,7 @@ pub use self::content::TarContent;
 use self::content::{Column, Declared, First};
 use self::index::{Index, Members};
 pub(crate) use self::key::split as split_key;
+use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::error::{list_names, quoted};
@@ -31,13 +32,15 @@ pub(super) static FORMAT: Format = Format {
     open,
 };
 
-fn open(shards: &Shards, limits: Limits) -> Result<Box<dyn Source>> {
+fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let mut builder = Tar::builder(shards.files()?).limits(limits);
     for (name, axis, max) in shards.ragged() {
         builder = builder.ragged(name, *axis, *max);
     }
     let fields = shards.fields();
-    Ok(Box::new(if fields.is_empty() { builder } else { builder.fields(fields) }.open()?))
+    let tar = if fields.is_empty() { builder } else { builder.fields(fields) }.open()?;
+    let ignored = tar.ignored();
+    Ok(Survey::of(Box::new(tar), ignored))
 }
 
 /// Tar archives, the shards of a data set. The samples are what the package `webdataset` makes of them: a

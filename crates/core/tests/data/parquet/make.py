@@ -17,6 +17,8 @@ def path(name):
 
 
 whole.to_parquet(path("datasets"), batch_size=3)
+# Without what datasets says of its columns.
+pq.write_table(whole.data.table.replace_schema_metadata(None), path("bare"))
 
 # Of each row r: r * r; the text of r modulo 5, r modulo 4 times; r modulo 6 numbers from r on; r / 4.
 COUNT = 300
