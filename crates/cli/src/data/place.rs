@@ -6,9 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tallow::{
-    FieldFolders, Found, Limits, OpenOptions, Source, SourceError, SourceErrorKind, Survey,
-};
+use tallow::{FieldFolders, Found, Limits, OpenOptions, Source, SourceError, SourceErrorKind};
 
 use crate::args::{Ragged, SourceArgs};
 
