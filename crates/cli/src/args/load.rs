@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::{Args as Flags, ValueEnum};
-use tallow::{LastBatch, OnError};
+use tallow::{LastBatch, OnError, Ranks};
 
 use super::mix::MixArgs;
 use super::numbers::{parse_positive, parse_size};
@@ -69,7 +69,8 @@ pub(crate) struct LoadArgs {
     /// number allowed per epoch
     #[arg(long, value_name = "POLICY", default_value = "fail", value_parser = parse_on_error)]
     pub(crate) on_error: OnError,
-    /// Device to deliver the tensors to: cpu, cuda:N or metal:N
+    /// Device to deliver the tensors to: cpu, cuda:N, metal:N, or cuda:auto for the GPU of the local rank that the
+    /// launcher says
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceArg,
     /// Pad a ragged field to its longest shape with VALUE, after --augment, and deliver the true
@@ -177,14 +178,19 @@ impl FromStr for DeviceArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, ordinal) = text.split_once(':').unwrap_or((text, "0"));
-        let ordinal = ordinal.parse().map_err(|_| {
-            format!("{ordinal:?} is not a device number; expected something like cuda:0")
-        })?;
+        let ordinal = match ordinal {
+            "auto" => {
+                Ranks::from_env().map_err(|error| error.to_string())?.local_rank().unwrap_or(0)
+            }
+            number => number.parse().map_err(|_| {
+                format!("{number:?} is not a device number; expected something like cuda:0")
+            })?,
+        };
         match name {
             "cpu" if !text.contains(':') => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(ordinal)),
             "metal" => Ok(Self::Metal(ordinal)),
-            _ => Err("expected cpu, cuda:N or metal:N".to_owned()),
+            _ => Err("expected cpu, cuda:N, cuda:auto or metal:N".to_owned()),
         }
     }
 }

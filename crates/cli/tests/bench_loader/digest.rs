@@ -122,6 +122,9 @@ fn rank_auto_is_what_the_environment_says() {
         // What is asked for goes before what the environment says.
         assert_eq!(lines("--rank 0 --world 1", &torchrun), lines("", &[]));
     }
+    let third = [("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "2")];
+    let ended = bench_with(dir.path(), &format!("{common} --device cuda:auto"), &third);
+    assert!(ended.expect(2).stderr.contains("--device cuda:2 needs"));
     let half = [("RANK", "1")];
     let ended = bench_with(dir.path(), &format!("{common} --rank auto"), &half).expect(2);
     assert!(ended.stderr.contains("RANK=1 and WORLD_SIZE is not set"), "{ended:#?}");
