@@ -1,0 +1,104 @@
+//! What can go wrong with an object, in words that never hold a credential.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use object_store::Error as Cause;
+
+use crate::place::without_secrets;
+
+/// The result of this crate's operations.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, in words. The answers of servers are cut short, and what may be a credential is
+/// left out of them; the cause itself is not kept, because its `Debug` may show one.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+/// What kind of a thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The URL is none, or of no store that is known, or the store cannot do what is asked.
+    Place,
+    /// There is no such object.
+    Absent,
+    /// The object is another than when it was opened.
+    Changed,
+    /// The store does not let us: credentials that are missing, wrong or expired.
+    Denied,
+    /// The reader was told to stop.
+    Stopped,
+    /// The store did not answer, or answered what cannot be used, each time it was asked.
+    Failed,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// An error of the client.
+    pub(crate) fn of(cause: &Cause) -> Self {
+        match cause {
+            Cause::NotFound { .. } => Self::new(ErrorKind::Absent, "no such object"),
+            Cause::Precondition { .. } => Self::changed(),
+            Cause::PermissionDenied { .. } => Self::denied("the store denies it", cause),
+            Cause::Unauthenticated { .. } => {
+                Self::denied("the store takes the credentials for none of its own", cause)
+            }
+            _ => Self::new(ErrorKind::Failed, said(cause)),
+        }
+    }
+
+    pub(crate) fn changed() -> Self {
+        Self::new(ErrorKind::Changed, "the object was written to since it was opened")
+    }
+
+    pub(crate) fn stopped() -> Self {
+        Self::new(ErrorKind::Stopped, "the loader was stopped")
+    }
+
+    fn denied(what: &str, cause: &Cause) -> Self {
+        let message = format!(
+            "{what}; see that the environment of this process has the credentials ({})",
+            said(cause)
+        );
+        Self::new(ErrorKind::Denied, message)
+    }
+
+    /// What kind of a thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {}
+
+/// What the innermost cause says, on one line and at most this long, without what may be secret.
+fn said(cause: &Cause) -> String {
+    const CHARS_MAX: usize = 300;
+    let mut inner: &dyn StdError = cause;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    let own = cause.to_string();
+    let innermost = inner.to_string();
+    // The outer one has the number of tries, unless it leaves the inner one out.
+    let text = if own.contains(&innermost) { own } else { format!("{own}: {innermost}") };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = without_secrets(&text);
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text.into_owned(),
+    }
+}

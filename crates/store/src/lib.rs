@@ -1,0 +1,34 @@
+//! Objects of HTTP servers, S3 and what speaks it, Google Cloud Storage and Azure, as bytes at offsets.
+//!
+//! Nobody who reads waits on a runtime: requests run on one thread of this crate's own, which the first
+//! URL starts, and a reader sleeps until its bytes are there. What is a sample, a shard or a row is not
+//! known here.
+//!
+//! ```no_run
+//! use tallow_store::Object;
+//! let object = Object::open("https://example.com/train-00.tar", 64 << 10)?;
+//! let mut block = Vec::new();
+//! let read = object.read_at(512, 512, &|| false, &mut |piece| block.extend_from_slice(piece))?;
+//! assert_eq!(read, block.len());
+//! # Ok::<(), tallow_store::Error>(())
+//! ```
+//!
+//! Credentials come from the environment, as each provider's own tools read it (`AWS_*`, `GOOGLE_*`,
+//! `AZURE_*`), or from the machine that the program runs on. A URL that holds any is refused, and no
+//! error, log or `Debug` shows one.
+
+#![forbid(unsafe_code)]
+
+mod clients;
+mod error;
+mod listing;
+mod object;
+mod place;
+mod request;
+mod runtime;
+mod window;
+
+pub use self::error::{Error, ErrorKind, Result};
+pub use self::listing::{Entry, Kind, entries, kind};
+pub use self::object::Object;
+pub use self::place::{is_url, without_secrets};
