@@ -148,12 +148,18 @@ impl Error {
 
     #[cold]
     pub(crate) fn io(doing: &str, error: std::io::Error) -> Self {
+        #[cfg(feature = "remote")]
+        if let Some(error) = crate::files::stored::of_io(doing, &error) {
+            return error;
+        }
         Self::new(ErrorKind::Io, format!("cannot {doing}: {error}")).with_source(error)
     }
 
     /// Names the file.
     pub fn with_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.0.path.get_or_insert(path.into());
+        if self.0.path.is_none() {
+            self.0.path = Some(crate::files::shown(path.into()));
+        }
         self
     }
 

@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Section, foreign, reserve};
+use super::{File, Section, foreign, reserve};
 use crate::error::quoted;
 use crate::{Error, ErrorKind, Result};
 

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::names::{Names, Pattern, rfind_dot};
-use super::open::open_folder;
+use super::open::open_local_folder;
 use super::stamp::Stamp;
 use crate::{Error, ErrorKind, Result};
 
@@ -44,6 +44,11 @@ pub(crate) fn list(
     recursive: bool,
 ) -> Result<Listing> {
     const TRIES: usize = 3;
+    #[cfg(feature = "remote")]
+    if let Some(url) = super::stored::url(folder) {
+        let entries = super::stored::entries(url, recursive).map_err(|e| e.with_path(folder))?;
+        return Ok(list_stored(&entries, extensions, pattern, recursive));
+    }
     let mut result = list_once(folder, extensions, pattern, recursive);
     for _ in 1..TRIES {
         match result {
@@ -61,7 +66,7 @@ fn list_once(
     pattern: &Pattern,
     recursive: bool,
 ) -> Result<Listing> {
-    let root = open_folder(folder)?;
+    let root = open_local_folder(folder)?;
     let mut scan = Scan::new(extensions, pattern, recursive);
     let mut prefix = Vec::new();
     // What was under way when it failed is below the prefix.
@@ -213,12 +218,45 @@ impl<'a> Scan<'a> {
     }
 
     fn is_sample(&self, name: &[u8]) -> bool {
-        rfind_dot(name).is_some_and(|dot| {
-            let extension = &name[dot + 1..];
-            self.extensions.iter().any(|own| extension.eq_ignore_ascii_case(own.as_bytes()))
-                && self.pattern.strip(&name[..dot]).is_some()
-        })
+        is_sample(name, self.extensions, self.pattern)
     }
+}
+
+fn is_sample(name: &[u8], extensions: &[&str], pattern: &Pattern) -> bool {
+    rfind_dot(name).is_some_and(|dot| {
+        let extension = &name[dot + 1..];
+        extensions.iter().any(|own| extension.eq_ignore_ascii_case(own.as_bytes()))
+            && pattern.strip(&name[..dot]).is_some()
+    })
+}
+
+/// The same of what a store lists, all of it at once: the names of objects, below the prefix.
+#[cfg(feature = "remote")]
+fn list_stored(
+    entries: &[(CString, bool)],
+    extensions: &[&str],
+    pattern: &Pattern,
+    recursive: bool,
+) -> Listing {
+    let mut names: Vec<&CStr> = Vec::new();
+    let (mut ignored, mut folders) = (0, std::collections::BTreeSet::new());
+    for (name, is_folder) in entries {
+        let path = name.to_bytes();
+        let mut parts = path.rsplit(|&byte| byte == b'/');
+        let own = parts.next().unwrap_or_default();
+        let is_hidden = own.starts_with(b".") || parts.any(|part| part.starts_with(b"."));
+        if is_hidden || *is_folder || !is_sample(own, extensions, pattern) {
+            ignored += 1;
+        } else {
+            names.push(name);
+        }
+        if let Some(end) = path.iter().position(|&byte| byte == b'/').filter(|_| recursive) {
+            folders.extend(CString::new(&path[..end]));
+        }
+    }
+    names.sort_unstable();
+    let names = Names::from_sorted(names.into_iter(), pattern.clone());
+    Listing { names, ignored, folders: folders.into_iter().collect() }
 }
 
 /// Calls `visit` with each entry of `folder` that is not hidden, until it breaks: with the name, and a
@@ -228,7 +266,17 @@ pub(crate) fn visit_entries(
     mut visit: impl FnMut(&CStr, &dyn Fn() -> bool) -> ControlFlow<()>,
 ) -> Result<()> {
     let failed = |e: Errno| Error::io("list the folder", e.into()).with_path(folder);
-    let opened = open_folder(folder)?;
+    #[cfg(feature = "remote")]
+    if let Some(url) = super::stored::url(folder) {
+        let entries = super::stored::entries(url, false).map_err(|e| e.with_path(folder))?;
+        for (name, is_folder) in &entries {
+            if !name.to_bytes().starts_with(b".") && visit(name, &|| *is_folder).is_break() {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let opened = open_local_folder(folder)?;
     for entry in Dir::read_from(&opened).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();

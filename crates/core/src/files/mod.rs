@@ -1,19 +1,24 @@
-//! Where bytes lie: local files and folders. This is where folders are listed, files opened, ranges
-//! read, and where it is checked that a file does not change meanwhile. Which bytes make a sample is
-//! the business of `sources`, what they mean that of `codecs`.
+//! Where bytes lie: files and folders, of this machine or of a store. This is where folders are listed, files
+//! opened, ranges read, and where it is checked that a file does not change meanwhile. Which bytes make
+//! a sample is the business of `sources`, what they mean that of `codecs`.
 
 mod archive;
 mod extent;
+mod file;
+mod folder;
 pub(crate) mod foreign;
 mod limits;
 mod listing;
 mod location;
 mod names;
 mod open;
+mod place;
 mod range;
 mod sample_file;
 mod section;
 mod stamp;
+#[cfg(feature = "remote")]
+pub(crate) mod stored;
 pub(crate) mod tar;
 mod through;
 mod whole;
@@ -21,11 +26,14 @@ pub(crate) mod wildcards;
 
 pub(crate) use self::archive::{Archive, Member, not_inflated};
 pub use self::extent::Extent;
+pub(crate) use self::file::File;
+pub(crate) use self::folder::Folder;
 pub use self::limits::Limits;
 pub(crate) use self::listing::{Listing, list, visit_entries};
 pub use self::location::Location;
 pub(crate) use self::names::{Key, Names, Pattern};
 pub(crate) use self::open::{open_folder, open_path, read_file};
+pub(crate) use self::place::{absolute, exists, is_file, is_folder, is_stored, shown};
 pub(crate) use self::range::{read_stored, reserve};
 pub(crate) use self::sample_file::{SampleFile, held_max};
 pub(crate) use self::section::Section;

@@ -1,8 +1,8 @@
 //! Opening files and folders, whatever they may be.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::{File, Folder};
 use crate::{Error, ErrorKind, Result};
 
 #[cold]
@@ -28,7 +29,16 @@ pub(super) fn not_regular(found: FileType) -> Error {
 
 /// Opens a folder, below which files are then found by their own names: the kernel does not walk
 /// the folder's path again for each of them, and renaming the folder disturbs nothing.
-pub(crate) fn open_folder(path: &Path) -> Result<OwnedFd> {
+pub(crate) fn open_folder(path: &Path) -> Result<Folder> {
+    #[cfg(feature = "remote")]
+    if let Some(url) = super::stored::url(path) {
+        return Ok(Folder::Stored(url.to_owned()));
+    }
+    open_local_folder(path).map(Folder::Local)
+}
+
+/// Opens a folder of this machine.
+pub(super) fn open_local_folder(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     retry_on_intr(|| openat(CWD, path, flags, Mode::empty()))
         .map_err(|e| Error::io("open the folder", e.into()).with_path(path))
@@ -36,12 +46,24 @@ pub(crate) fn open_folder(path: &Path) -> Result<OwnedFd> {
 
 /// Opens a file for reading by its path.
 pub(crate) fn open_path(path: &Path) -> Result<File> {
-    open_path_waiting(path, &|| true)
+    #[cfg(feature = "remote")]
+    if let Some(url) = super::stored::url(path) {
+        return super::stored::open(url, &|| false);
+    }
+    open_local_path(path, &|| true)
 }
 
 /// Like [`open_path`], waiting for a descriptor if there is none: for files that are opened for
 /// each read, by readers who close theirs soon.
 pub(crate) fn open_path_waiting(path: &Path, is_stopped: &impl Fn() -> bool) -> Result<File> {
+    #[cfg(feature = "remote")]
+    if let Some(url) = super::stored::url(path) {
+        return super::stored::open(url, is_stopped);
+    }
+    open_local_path(path, is_stopped)
+}
+
+fn open_local_path(path: &Path, is_stopped: &impl Fn() -> bool) -> Result<File> {
     let file = open(|flags| openat(CWD, path, flags, Mode::empty()), is_stopped);
     file.map_err(|error| {
         let path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
@@ -66,7 +88,7 @@ fn open(
                 if WAITED_IN_VAIN.load(Ordering::Relaxed) {
                     WAITED_IN_VAIN.store(false, Ordering::Relaxed);
                 }
-                return Ok(file.into());
+                return Ok(File::Local(file.into()));
             }
             Err(Errno::MFILE | Errno::NFILE) if wait_for_descriptor(&mut waited, is_stopped) => {}
             Err(errno) => return Err(open_error(errno)),
@@ -131,15 +153,14 @@ fn io(errno: Errno) -> std::io::Error {
 /// missing file (a network file system shows the one as the other) and a file that changed, once;
 /// too many open files, until a deadline, because other readers will close theirs.
 pub(crate) fn read_file(
-    folder: BorrowedFd<'_>,
+    folder: &Folder,
     name: &CStr,
     is_stopped: impl Fn() -> bool,
     mut read: impl FnMut(&File) -> Result<()>,
 ) -> Result<()> {
     let mut again = true;
     loop {
-        let file = open(|flags| openat(folder, name, flags, Mode::empty()), &is_stopped)
-            .map_err(|error| dangling_or(error, folder, name));
+        let file = open_below(folder, name, &is_stopped);
         let error = match file.and_then(|file| read(&file)) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -148,6 +169,16 @@ pub(crate) fn read_file(
             return Err(error);
         }
     }
+}
+
+fn open_below(folder: &Folder, name: &CStr, is_stopped: &impl Fn() -> bool) -> Result<File> {
+    #[cfg(feature = "remote")]
+    if let Some(url) = super::stored::url_below(folder, name) {
+        return super::stored::open_sample(&url, is_stopped);
+    }
+    let folder = folder.descriptor();
+    open(|flags| openat(folder, name, flags, Mode::empty()), is_stopped)
+        .map_err(|error| dangling_or(error, folder, name))
 }
 
 /// Sleeps a little, until the deadline for a descriptor has passed. Nothing tells when

@@ -1,8 +1,6 @@
 //! Ranges of files, read into memory of their own.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
+use super::File;
 use crate::rows::PIECE_BYTES_MAX;
 use crate::{Error, ErrorKind, Result};
 

@@ -1,8 +1,7 @@
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::open::{files_max, open_path, open_path_waiting};
-use super::{Extent, Location, Opened, Stamp};
+use super::{Extent, File, Location, Opened, Stamp};
 use crate::{Error, Fingerprint, FingerprintBuilder, Result};
 
 /// A file of many samples, as it was when it was opened.
@@ -41,7 +40,7 @@ impl SampleFile {
         let read = Stamp::at_rest(&file, |stamp| read(&file, stamp.bytes));
         let (stamp, (read, head)) = read.map_err(place)?;
         let opened = Opened::new(stamp, &head);
-        let file = (at < held).then_some(file);
+        let file = (at < held || !file.has_descriptor()).then(|| file.settled());
         let (path, location) = (path.to_owned(), Location::file(path));
         Ok((Self { path, location, file, opened }, read))
     }

@@ -1,6 +1,5 @@
-use std::fs::File;
+use super::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 /// Bytes in which something begins: a file, a part of one, or memory.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +72,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_file_and_of_memory_read_alike() {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(b"0123456789", 0).unwrap();
+        let file = File::of_bytes(b"0123456789");
         for whole in [Section::of_file(&file, 10), Section::of_memory(b"0123456789")] {
             let part = whole.part(2, 5).part(1, 99);
             assert_eq!(part.len(), 4);

@@ -1,13 +1,12 @@
 //! Checking that a file does not change while it is read.
 
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FileType, fstat};
 
+use super::File;
 use super::open::not_regular;
 use crate::{Error, ErrorKind, Fingerprint, Result};
 
@@ -49,8 +48,20 @@ impl Stamp {
     const WAITS_MAX: usize = 3;
 
     /// The stamp of an open file, which must be a regular one.
+    ///
+    /// That of an object in a store is one of a file that has rested forever: whether it is still the same
+    /// is asked with each request, and the answer is part of the read.
     pub(crate) fn of_regular(file: &File) -> Result<Self> {
-        Self::of(file.as_fd(), FileType::RegularFile)
+        match file {
+            File::Local(file) => Self::of(file.as_fd(), FileType::RegularFile),
+            #[cfg(feature = "remote")]
+            File::Stored(object) => Ok(Self::of_stored(object)),
+        }
+    }
+
+    #[cfg(feature = "remote")]
+    fn of_stored(object: &tallow_store::Object) -> Self {
+        Self { bytes: object.bytes(), modified: i64::MIN, changed: i64::MIN }
     }
 
     fn of(file: BorrowedFd<'_>, expected: FileType) -> Result<Self> {
@@ -107,7 +118,14 @@ impl Stamp {
         file: &File,
         read: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<(Self, T)> {
-        Self::kind_at_rest(file.as_fd(), FileType::RegularFile, read)
+        match file {
+            File::Local(file) => Self::kind_at_rest(file.as_fd(), FileType::RegularFile, read),
+            #[cfg(feature = "remote")]
+            File::Stored(object) => {
+                let stamp = Self::of_stored(object);
+                read(&stamp).map(|read| (stamp, read))
+            }
+        }
     }
 
     /// What `list` makes of a folder in which no entries come or go meanwhile.

@@ -1,7 +1,7 @@
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::File;
 use super::open::open_path;
 use super::stamp::Stamp;
 use crate::{Error, ErrorKind, Result};
@@ -12,6 +12,7 @@ pub(crate) struct Through {
     file: File,
     path: PathBuf,
     stamp: Stamp,
+    at: u64,
 }
 
 impl Through {
@@ -24,7 +25,7 @@ impl Through {
         let place = |error: Error| error.with_path(path);
         let file = open_path(path).map_err(place)?;
         let (stamp, ()) = Stamp::at_rest(&file, |_| Ok(())).map_err(place)?;
-        Ok(Self { file, path: path.to_owned(), stamp })
+        Ok(Self { file, path: path.to_owned(), stamp, at: 0 })
     }
 
     /// The length of the file.
@@ -44,13 +45,12 @@ impl Through {
 /// At the end it is checked that the file is as it was when it was opened.
 impl Read for Through {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer);
-        if let Ok(0) = read
-            && !buffer.is_empty()
-        {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        if read == 0 && !buffer.is_empty() {
             let place = |error: Error| error.with_path(&self.path);
             self.check().map_err(|error| io::Error::other(place(error)))?;
         }
-        read
+        Ok(read)
     }
 }

@@ -1,8 +1,8 @@
 //! Files that are read as they are, whatever they hold.
 
-use std::fs::File;
 use std::time::SystemTime;
 
+use super::File;
 use super::Stamp;
 use crate::{Error, ErrorKind, FieldMut, Result};
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
+use super::{exists, is_stored};
 use crate::{Error, ErrorKind, Result};
 
 /// The most words that braces may stand for.
@@ -16,7 +17,9 @@ const WORDS_MAX: usize = 1 << 20;
 /// a star finds is in the byte order of the paths, without hidden files.
 pub(crate) fn expand(place: &Path) -> Result<Option<Vec<PathBuf>>> {
     let has_any = |bytes: &[u8]| bytes.iter().any(|byte| b"{*?[".contains(byte));
-    if !has_any(place.as_os_str().as_encoded_bytes()) || place.exists() {
+    // A store is not asked for an object with such a name: each question takes a tenth of a second.
+    let is_there = |path: &Path| !is_stored(path) && path.exists();
+    if !has_any(place.as_os_str().as_encoded_bytes()) || is_there(place) {
         return Ok(None);
     }
     let refused = |what: String| Error::new(ErrorKind::Config, what).with_path(place);
@@ -26,13 +29,12 @@ pub(crate) fn expand(place: &Path) -> Result<Option<Vec<PathBuf>>> {
     let mut files = Vec::new();
     for word in words(text).map_err(refused)? {
         let before = files.len();
-        if !has_any(word.as_bytes()) || Path::new(&word).exists() {
+        if !has_any(word.as_bytes()) || is_there(Path::new(&word)) {
             files.push(PathBuf::from(&word));
         } else {
             files.extend(matches(&word).map_err(refused)?);
         }
-        let is_there = |path: &PathBuf| path.exists();
-        if !files[before..].iter().all(is_there) || files.len() == before {
+        if !files[before..].iter().all(|path| exists(path)) || files.len() == before {
             let message = format!("no file {word:?}");
             return Err(Error::new(ErrorKind::Empty, message).with_path(place));
         }
@@ -40,17 +42,43 @@ pub(crate) fn expand(place: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(files))
 }
 
+/// Nothing hidden, and a star stands for a part of one name.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
 /// What a wildcard finds, in byte order.
 fn matches(word: &str) -> std::result::Result<Vec<PathBuf>, String> {
-    let options = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let found = glob::glob_with(word, options).map_err(|error| error.to_string())?;
+    #[cfg(feature = "remote")]
+    if is_stored(Path::new(word)) {
+        return matches_stored(word);
+    }
+    let found = glob::glob_with(word, OPTIONS).map_err(|error| error.to_string())?;
     let mut files: Vec<PathBuf> =
         found.collect::<std::result::Result<_, _>>().map_err(|error| error.to_string())?;
     files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    Ok(files)
+}
+
+/// What a wildcard finds in a store, which lists what is below the part before it.
+#[cfg(feature = "remote")]
+fn matches_stored(word: &str) -> std::result::Result<Vec<PathBuf>, String> {
+    let first = word.find(['*', '?', '[']).unwrap_or(word.len());
+    let Some((folder, rest)) = word[..first].rfind('/').map(|at| word.split_at(at + 1)) else {
+        return Err("a wildcard in the name of a store".into());
+    };
+    let pattern = glob::Pattern::new(rest).map_err(|error| error.to_string())?;
+    let entries = super::stored::entries(folder, rest.contains('/'));
+    let entries = entries.map_err(|error| error.message().to_owned())?;
+    let mut files: Vec<PathBuf> = entries
+        .iter()
+        .filter_map(|(name, is_folder)| name.to_str().ok().filter(|_| !is_folder))
+        .filter(|name| pattern.matches_with(name, OPTIONS))
+        .map(|name| PathBuf::from(format!("{folder}{name}")))
+        .collect();
+    files.sort_unstable();
     Ok(files)
 }
 

@@ -1,9 +1,9 @@
-use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::slot::{Slot, incomplete};
 use super::{FieldView, Pieces, RowMark};
+use crate::files::File;
 use crate::{Element, Error, ErrorKind, Field, Result};
 
 /// The most that one system call reads, so that stopping never waits for more than this.
@@ -88,7 +88,13 @@ impl<'a> FieldMut<'a> {
     ///
     /// [`ErrorKind::Truncated`] when the file ends first, [`ErrorKind::Io`] when it cannot be
     /// read.
-    pub fn read_at(&mut self, file: &File, offset: u64) -> Result<()> {
+    pub fn read_at(&mut self, file: &std::fs::File, offset: u64) -> Result<()> {
+        self.slot.filled = 0;
+        self.read_local(file, offset)
+    }
+
+    /// Like [`read_at`](Self::read_at), of a file wherever it lies.
+    pub(crate) fn read_from(&mut self, file: &File, offset: u64) -> Result<()> {
         self.slot.filled = 0;
         self.read_rest(file, offset)
     }
@@ -103,6 +109,11 @@ impl<'a> FieldMut<'a> {
         head: &mut [u8],
     ) -> Result<usize> {
         debug_assert_eq!(self.slot.filled, 0);
+        let file = match file {
+            File::Local(file) => file,
+            #[cfg(feature = "remote")]
+            File::Stored(object) => return self.read_stored_after_head(object, start, head),
+        };
         let piece = self.slot.limit().min(PIECE_BYTES_MAX);
         let parts = [
             libc::iovec { iov_base: head.as_mut_ptr().cast(), iov_len: head.len() },
@@ -120,6 +131,14 @@ impl<'a> FieldMut<'a> {
 
     /// Reads what is missing of the field, which begins at `start` of `file`.
     pub(crate) fn read_rest(&mut self, file: &File, start: u64) -> Result<()> {
+        match file {
+            File::Local(file) => self.read_local(file, start),
+            #[cfg(feature = "remote")]
+            File::Stored(object) => self.read_stored_rest(object, start),
+        }
+    }
+
+    fn read_local(&mut self, file: &std::fs::File, start: u64) -> Result<()> {
         let Some(expected) = self.slot.expected else {
             return Err(incomplete(self.field, self.slot));
         };
@@ -142,8 +161,22 @@ impl<'a> FieldMut<'a> {
         Ok(())
     }
 
+    /// Writes `bytes` behind what is written already.
+    #[cfg(feature = "remote")]
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        let room = self.slot.limit().saturating_sub(self.slot.filled);
+        assert!(bytes.len() <= room, "{} bytes where {room} fit", bytes.len());
+        // SAFETY: `filled + len <= limit <= capacity`, for which `memory` is valid and no one else's, so
+        // it cannot overlap a live slice.
+        unsafe {
+            let memory = self.slot.memory.add(self.slot.filled);
+            memory.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        self.slot.filled += bytes.len();
+    }
+
     #[cold]
-    fn truncated(&self, expected: usize) -> Error {
+    pub(super) fn truncated(&self, expected: usize) -> Error {
         let found = self.slot.filled;
         let message = format!("found {found} bytes of data, expected {expected}");
         Error::new(ErrorKind::Truncated, message).with_field(self.field.name())

@@ -16,6 +16,8 @@ mod row;
 mod run;
 mod slot;
 mod slots;
+#[cfg(feature = "remote")]
+mod stored;
 mod view;
 
 pub use self::buffer::RowBuffer;

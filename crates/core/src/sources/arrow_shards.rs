@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tallow_arrow::{Arrow, Column, Place, ReadAt, Scalar};
@@ -12,7 +11,7 @@ use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::splits::{Beside, check_one_split};
 use crate::codecs::Widening;
-use crate::files::{Limits, read_stored};
+use crate::files::{File, Limits, Stamp, is_file, is_folder, open_path, read_stored};
 use crate::source::forward_source;
 use crate::{Error, ErrorKind, FieldMut, Fingerprint, Result, Source};
 
@@ -44,7 +43,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
         |message: &str| Error::new(ErrorKind::Header, message).with_path(folder.join("state.json"));
     let Some(state) = json(&folder.join("state.json"))? else {
         let files = Shards::of(folder, &FORMAT)?.files()?;
-        let is_described = folder.join("dataset_info.json").is_file();
+        let is_described = is_file(&folder.join("dataset_info.json"));
         let beside = if is_described { Beside::Description } else { Beside::Nothing };
         check_one_split(&files, beside).map_err(|error| error.with_path(folder))?;
         return Ok(files);
@@ -71,16 +70,17 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
 fn json(path: &Path) -> Result<Option<serde_json::Value>> {
     /// More than the names of a million files.
     const BYTES_MAX: u64 = 64 << 20;
-    if !path.is_file() {
+    if !is_file(path) {
         return Ok(None);
     }
     let read = || {
-        let bytes = path.metadata().map_err(|e| Error::io("look at the file", e))?.len();
+        let file = open_path(path)?;
+        let bytes = Stamp::of_regular(&file)?.bytes;
         if bytes > BYTES_MAX {
             let message = format!("{bytes} bytes, at most {BYTES_MAX}");
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
-        let text = std::fs::read(path).map_err(|e| Error::io("read", e))?;
+        let text = read_stored(&file, 0, bytes as usize, || false)?;
         serde_json::from_slice(&text)
             .map_err(|e| Error::new(ErrorKind::Header, format!("no JSON: {e}")))
     };
@@ -124,7 +124,7 @@ impl ArrowShards {
     /// one that is a selection by indices.
     pub fn open(place: impl AsRef<Path>) -> Result<Self> {
         let place = place.as_ref();
-        let files = match place.is_dir() {
+        let files = match is_folder(place).unwrap_or(false) {
             true => files_of(place)?,
             false => Shards::of(place, &FORMAT)?.files()?,
         };
@@ -231,7 +231,7 @@ fn read_place(file: &File, column: &Column, place: &Place, field: &mut FieldMut<
             Ok(())
         }
         (_, Widening::None) => {
-            field.read_at(file, place.offset).map_err(|error| error.with_offset(place.offset))
+            field.read_from(file, place.offset).map_err(|error| error.with_offset(place.offset))
         }
         (_, widening) => {
             let bytes = stored_bytes(column, place);

@@ -1,13 +1,14 @@
 //! One folder of files, which is one field: the file of each sample becomes its row.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow_images::{Color, Depth, Format, Head, Limits as PictureLimits};
 
 use crate::codecs::{Header, NpyReader};
-use crate::files::{Limits, Names, Section, Stamp, foreign, open_folder, read_file, read_whole};
+use crate::files::{
+    File, Folder, Limits, Names, Section, Stamp, foreign, open_folder, read_file, read_whole,
+};
 use crate::{
     Error, ErrorKind, Extent, Field, FieldMut, Location, Picture, Result, RowBuffer, Schema,
 };
@@ -22,7 +23,7 @@ const TRIED_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Column {
     root: PathBuf,
-    folder: OwnedFd,
+    folder: Folder,
     pub(super) names: Arc<Names>,
     reader: Reader,
 }
@@ -91,7 +92,7 @@ impl Column {
     pub(super) fn read(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
         let name = self.names.get(index);
         let stopped = field.stop_flag();
-        let result = read_file(self.folder.as_fd(), name, stopped, |file| {
+        let result = read_file(&self.folder, name, stopped, |file| {
             field.restart();
             match &self.reader {
                 Reader::Array(reader) => reader.read(file, field),
@@ -135,7 +136,7 @@ impl Column {
 }
 
 /// Reads the file of a picture, of which only the first bytes are looked at.
-fn read_picture(file: &std::fs::File, field: &mut FieldMut<'_>) -> Result<()> {
+fn read_picture(file: &File, field: &mut FieldMut<'_>) -> Result<()> {
     read_whole(file, field)?;
     check_picture(field.as_mut_bytes()?)
 }
@@ -168,16 +169,16 @@ pub(super) fn suggested(
 /// What `read` makes of the first file, or, so that one bad file is an error in its own place and not
 /// of the whole folder, of the first of some that it can read.
 fn first_of<T>(
-    folder: &OwnedFd,
+    folder: &Folder,
     root: &Path,
     names: &Names,
-    mut read: impl FnMut(&std::fs::File) -> Result<T>,
+    mut read: impl FnMut(&File) -> Result<T>,
 ) -> Result<(usize, T)> {
     let mut first_error = None;
     for index in 0..names.len().min(TRIED_MAX) {
         let mut found = None;
         let result = read_file(
-            folder.as_fd(),
+            folder,
             names.get(index),
             || false,
             |file| {

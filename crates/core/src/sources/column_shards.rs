@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::fs::File;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::columns::{Bytes, check_memory, common, null_elements};
-use crate::files::{Limits, SampleFile, Section, held_max};
+use crate::files::{File, Limits, SampleFile, Section, held_max};
 use crate::succession::Succession;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Population,

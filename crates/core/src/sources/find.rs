@@ -11,7 +11,7 @@ use super::found::Found;
 use super::open_options::OpenOptions;
 use super::shards::Shards;
 use crate::error::list_names;
-use crate::files::wildcards;
+use crate::files::{is_file, is_folder, wildcards};
 use crate::{Error, ErrorKind, Picture, Result};
 
 /// Names of a file of targets beside a folder of inputs.
@@ -52,7 +52,7 @@ pub(super) fn at(place: &Path, mut options: OpenOptions) -> Result<Found> {
 /// without pictures may have a file of that name for something else.
 fn metadata_of(place: &Path) -> Option<PathBuf> {
     const NAMES: [&str; 2] = ["metadata.jsonl", "metadata.csv"];
-    let table = NAMES.iter().map(|name| place.join(name)).find(|path| path.is_file())?;
+    let table = NAMES.iter().map(|name| place.join(name)).find(|path| is_file(path))?;
     let contents = Contents::of(place).ok()?;
     let [input, output] = parts_of(place);
     let is_pair = [input, output].iter().any(|part| contents.folders.contains(part));
@@ -67,9 +67,8 @@ fn files_at(place: &Path, options: OpenOptions) -> Result<Found> {
     if let Some(files) = wildcards::expand(place)? {
         return shards_with(Shards::matching(place, files, told)?, options);
     }
-    let metadata =
-        std::fs::metadata(place).map_err(|error| Error::io("open", error).with_path(place))?;
-    let format = match metadata.is_dir() {
+    let is_folder = is_folder(place)?;
+    let format = match is_folder {
         true => options.format_in(place)?,
         false => options.format_of(place),
     };
@@ -77,7 +76,7 @@ fn files_at(place: &Path, options: OpenOptions) -> Result<Found> {
         return shards_with(Shards::at(place, format), options);
     }
     let given = options.clone();
-    let found = match (metadata.is_dir(), options.recursive) {
+    let found = match (is_folder, options.recursive) {
         (true, true) => in_tree(place, options),
         (true, false) => in_folder(place, options),
         (false, _) => of_file(place),

@@ -1,11 +1,9 @@
 //! The `.idx` file that Megatron keeps beside a `.bin` file of tokens.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::token_type::TokenType;
-use crate::files::{Limits, Stamp, open_path};
+use crate::files::{File, Limits, Stamp, exists, open_path};
 use crate::{Error, ErrorKind, Result};
 
 /// What the file begins with.
@@ -30,7 +28,7 @@ impl MegatronIndex {
     /// What `read` makes of the index at `path`, which does not change meanwhile; `None` if the file is
     /// not there, or of another kind.
     pub(super) fn read<T>(path: &Path, read: impl FnOnce(&Self) -> Result<T>) -> Result<Option<T>> {
-        if !path.exists() {
+        if !exists(path) {
             return Ok(None);
         }
         let file = open_path(path)?;

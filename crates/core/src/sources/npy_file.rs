@@ -1,9 +1,8 @@
 use std::borrow::Cow;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::stacked::Stacked;
-use crate::files::{Limits, Opened, Stamp, open_path};
+use crate::files::{File, Limits, Opened, Stamp, open_path};
 use crate::{Error, Extent, FieldId, FieldMut, Fingerprint, Location, Result, Row, Schema, Source};
 
 /// One `.npy` file whose first axis is the sample axis. Its one field is called `input` unless it is

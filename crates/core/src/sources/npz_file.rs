@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::folders::Survey;
@@ -7,7 +6,7 @@ use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::stacked::Stacked;
 use crate::error::{list_names, quoted};
-use crate::files::{Archive, Limits, Member, Opened, Section, Stamp, foreign, open_path};
+use crate::files::{Archive, File, Limits, Member, Opened, Section, Stamp, foreign, open_path};
 use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, NpzFolder, Result, Row, Schema,
     Source,

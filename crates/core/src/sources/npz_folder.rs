@@ -1,21 +1,17 @@
 use std::borrow::Cow;
 use std::ffi::CString;
-use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-use rustix::fs::CWD;
 
 use super::npz_file::{choose, field_of, place_of};
 use super::npz_layout::NpzLayout;
 use crate::codecs::Header;
 use crate::error::{list_names, quoted};
 use crate::files::{
-    Archive, Limits, Member, Names, Pattern, Section, Stamp, list, not_inflated, open_folder,
-    read_file, read_stored,
+    Archive, File, Folder, Limits, Member, Names, Pattern, Section, Stamp, absolute, list,
+    not_inflated, open_folder, read_file, read_stored,
 };
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row,
@@ -59,16 +55,16 @@ pub struct NpzFolder {
 /// Where the names lead.
 #[derive(Debug)]
 enum Place {
-    Folder(PathBuf, OwnedFd),
+    Folder(PathBuf, Folder),
     /// Files that were named one by one, by whole paths.
     Files,
 }
 
 impl Place {
-    fn descriptor(&self) -> BorrowedFd<'_> {
+    fn folder(&self) -> &Folder {
         match self {
-            Self::Folder(_, folder) => folder.as_fd(),
-            Self::Files => CWD,
+            Self::Folder(_, folder) => folder,
+            Self::Files => &Folder::Anywhere,
         }
     }
 
@@ -158,8 +154,7 @@ impl NpzFolderBuilder {
             }
             Files::Named(paths) => {
                 let name = |path: &PathBuf| {
-                    let whole = std::path::absolute(path);
-                    let whole = whole.map_err(|error| Error::io("find", error).with_path(path))?;
+                    let whole = absolute(path)?;
                     CString::new(whole.into_os_string().as_bytes()).map_err(|_| {
                         let message = "a path with a zero byte, which no file has";
                         Error::new(ErrorKind::Config, message).with_path(path)
@@ -180,7 +175,7 @@ impl NpzFolderBuilder {
         for at in 0..names.len().min(TRIED_MAX) {
             let mut found = None;
             let read = read_file(
-                place.descriptor(),
+                place.folder(),
                 names.get(at),
                 || false,
                 |file| {
@@ -326,7 +321,7 @@ impl NpzFolder {
     ) -> Result<()> {
         let stop = row.stop();
         let is_stopped = || stop.is_some_and(|it| it.load(std::sync::atomic::Ordering::Relaxed));
-        let read = read_file(self.place.descriptor(), self.names.get(index), is_stopped, |file| {
+        let read = read_file(self.place.folder(), self.names.get(index), is_stopped, |file| {
             if self.read_settled(file, fields.clone(), row)? {
                 return Ok(());
             }
@@ -423,7 +418,7 @@ impl NpzFolder {
         to.set_shape(&header.shape)?;
         let start = start + header.payload_offset();
         if header.is_plain() {
-            return to.read_at(file, start);
+            return to.read_from(file, start);
         }
         let bytes = header.stored_bytes(&header.shape);
         let stored = read_stored(file, start, bytes, to.stop_flag())?;

@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tallow_arrow::{ReadAt, Scalar};
@@ -13,7 +12,7 @@ use super::format::{Folder, Format};
 use super::page_cache::PageCache;
 use super::shards::Shards;
 use super::splits::{Beside, check_one_split};
-use crate::files::{Limits, Section};
+use crate::files::{File, Limits, Section};
 use crate::source::forward_source;
 use crate::{Error, FieldMut, Fingerprint, Result, Source};
 

@@ -6,7 +6,7 @@ use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::mds;
 use super::open_options::OpenOptions;
-use crate::files::{Limits, Pattern, list, wildcards};
+use crate::files::{Limits, Pattern, is_folder, list, wildcards};
 use crate::{Error, ErrorKind, Result, Source};
 
 /// Files of one format, each of which holds many samples, and how they are read. Their samples follow
@@ -142,7 +142,7 @@ impl Shards {
 
     /// The folder of which all files of the format are read.
     pub fn folder(&self) -> Option<&Path> {
-        (self.named.is_empty() && self.place.is_dir()).then_some(&*self.place)
+        (self.named.is_empty() && is_folder(&self.place).unwrap_or(false)).then_some(&*self.place)
     }
 
     pub(super) fn extensions(&self) -> &'static [&'static str] {

@@ -1,9 +1,7 @@
 //! An array of samples: its first axis is the sample axis.
 
-use std::fs::File;
-
 use crate::codecs::Header;
-use crate::files::{Limits, Section, read_stored};
+use crate::files::{File, Limits, Section, read_stored};
 use crate::{Error, ErrorKind, Field, FieldMut, Result};
 
 /// The rows of an array, and where they are.
@@ -110,7 +108,7 @@ impl Stacked {
             Rows::Memory(..) => return self.read_held(index, field).unwrap_or(Ok(())),
         };
         if self.header.is_plain() {
-            return field.read_at(file, start).map_err(|error| error.with_offset(start));
+            return field.read_from(file, start).map_err(|error| error.with_offset(start));
         }
         let mut stored = read_stored(file, start, bytes, field.stop_flag())?;
         self.header.swap(&mut stored);

@@ -1,14 +1,12 @@
 //! One file of tokens, in whatever way it says what they are.
 
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::megatron_index::MegatronIndex;
 use super::token_type::TokenType;
-use crate::files::{Limits, SampleFile, Section, foreign};
+use crate::files::{File, Limits, SampleFile, Section, foreign};
 use crate::{Error, ErrorKind, Result};
 
 /// A file of tokens.

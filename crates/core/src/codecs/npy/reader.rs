@@ -1,12 +1,10 @@
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use super::header::Header;
-use crate::files::{Limits, Section, Stamp, read_stored, reserve};
+use crate::files::{File, Limits, Section, Stamp, read_stored, reserve};
 use crate::{Error, ErrorKind, Field, FieldMut, Result};
 
 /// Bytes before an array in a larger file that are read with it: a header of a tar archive.

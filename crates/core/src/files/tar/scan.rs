@@ -1,10 +1,7 @@
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use super::header::{BLOCK_BYTES, Header, Kind};
 use super::pax::Records;
 use crate::error::quoted;
-use crate::files::{Section, foreign};
+use crate::files::{File, Section, foreign};
 use crate::{Error, ErrorKind, Result};
 
 /// A file in an archive.

@@ -170,9 +170,6 @@ fn no_header(at: u64) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-    use std::os::unix::fs::FileExt;
-
     use proptest::prelude::*;
 
     use super::super::scan;
@@ -223,8 +220,7 @@ mod tests {
             }).collect();
             let mut bytes = archive(&entries);
             bytes.truncate(cut.max(1));
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(&bytes).unwrap();
+            let file = crate::files::File::of_bytes(&bytes);
             let mut scanned = Vec::new();
             let ended = scan(&file, bytes.len() as u64, |member| {
                 let mut payload = vec![0; member.bytes as usize];

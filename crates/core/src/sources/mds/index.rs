@@ -1,12 +1,11 @@
 //! `index.json`: which shards there are, and which columns they have.
 
-use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::error::{quoted, shortened};
-use crate::files::{Limits, Section, Stamp, foreign, open_path, read_stored};
+use crate::files::{File, Limits, Section, Stamp, exists, foreign, open_path, read_stored};
 use crate::{Error, ErrorKind, Result};
 
 /// What the index of a folder is called.
@@ -132,7 +131,7 @@ impl Entry {
     /// Whether the shard is there, and not only what became of it when it was compressed.
     pub(super) fn check_raw(&self) -> Result<()> {
         let Some((compression, name)) = &self.compressed else { return Ok(()) };
-        if self.path.exists() {
+        if exists(&self.path) {
             return Ok(());
         }
         let message = format!(

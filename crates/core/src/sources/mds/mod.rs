@@ -22,7 +22,7 @@ use super::folders::{Survey, with_side};
 use super::format::{Folder, Format};
 use super::shards::Shards;
 use crate::error::{list_names, quoted};
-use crate::files::{Limits, Section, held_max, open_path};
+use crate::files::{Limits, Section, Stamp, held_max, open_path};
 use crate::succession::Succession;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Picture, Population,
@@ -47,7 +47,7 @@ fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
 pub(super) fn is_in(folder: &Path) -> bool {
     let Ok(file) = open_path(&folder.join(INDEX)) else { return false };
     let mut beginning = [0; 4096];
-    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let bytes = Stamp::of_regular(&file).map_or(0, |stamp| stamp.bytes);
     let beginning = Section::of_file(&file, bytes).beginning(&mut beginning);
     let shards = b"\"shards\"";
     beginning.windows(shards.len()).any(|window| window == shards)

@@ -1,13 +1,11 @@
 //! One `.mds` file: where its samples are.
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use super::index::{Columns, Entry};
 use super::layout::{Layout, NUMBER_BYTES, number};
 use crate::error::shortened;
-use crate::files::{Limits, SampleFile, Section, foreign, read_stored};
+use crate::files::{File, Limits, SampleFile, Section, foreign, read_stored};
 use crate::{Error, ErrorKind, Result};
 
 /// A shard.

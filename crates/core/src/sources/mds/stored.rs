@@ -1,13 +1,11 @@
 //! The bytes of one sample while it is read.
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use super::encoding::{Element, Encoding};
 use super::layout::{Layout, Values};
 use crate::codecs::Widening;
-use crate::files::read_stored;
+use crate::files::{File, read_stored};
 use crate::sources::scratch::with_scratch;
 use crate::{Error, ErrorKind, FieldMut, MAX_RANK, Result};
 
@@ -110,7 +108,7 @@ impl<'a> Stored<'a> {
         let known = self.known.get(at as usize..).and_then(|from| from.get(..bytes));
         match known {
             Some(known) if is_plain => field.copy_from_bytes(known).map_err(place),
-            None if is_plain => field.read_at(self.file, self.start + at).map_err(place),
+            None if is_plain => field.read_from(self.file, self.start + at).map_err(place),
             known => {
                 let mut stored = match known {
                     Some(known) => known.to_vec(),

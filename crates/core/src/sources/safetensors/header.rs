@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use crate::error::{quoted, shortened};
-use crate::files::{Limits, Section, foreign};
+use crate::files::{File, Limits, Section, foreign};
 use crate::{Error, ErrorKind, Result};
 
 /// The header of an open file.

@@ -1,7 +1,6 @@
 //! Which tensors are the fields of a sample.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
@@ -9,7 +8,7 @@ use safetensors::tensor::TensorInfo;
 use super::series::{Series, by_number};
 use crate::codecs::Widening;
 use crate::error::{list_names, quoted};
-use crate::files::{Limits, read_stored};
+use crate::files::{File, Limits, read_stored};
 use crate::{Dim, Error, ErrorKind, Field, FieldMut, Result, RowDType};
 
 /// What the tensors of a file are.
@@ -192,7 +191,7 @@ impl FieldTensors {
             field.set_shape(series.shape(index)).map_err(place)?;
         }
         if self.stored.widening == Widening::None && cfg!(target_endian = "little") {
-            return field.read_at(file, offset).map_err(place);
+            return field.read_from(file, offset).map_err(place);
         }
         let mut converted = || {
             let mut stored = read_stored(file, offset, bytes, field.stop_flag())?;

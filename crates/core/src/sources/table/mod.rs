@@ -7,7 +7,6 @@ mod text;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use self::cells::Cells;
@@ -15,7 +14,7 @@ use self::column::Column;
 use super::folders::Survey;
 use super::pairing::summarize;
 use crate::error::{list_names, quoted};
-use crate::files::{Limits, Stamp, foreign, open_path, read_stored};
+use crate::files::{File, Limits, Stamp, foreign, open_path, read_stored};
 use crate::{
     Error, ErrorKind, FieldId, Fingerprint, FingerprintBuilder, Location, Result, Row, Schema,
     Source, SourceExt as _, Subset, Zip,

@@ -1,7 +1,5 @@
 //! What the members of a sample mean, and how each becomes a field.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +10,7 @@ use super::index::Place;
 use crate::codecs::{Header as ArrayHeader, NpyReader};
 use crate::error::{list_names, quoted};
 use crate::files::tar::{BLOCK_BYTES, Header};
-use crate::files::{Limits, Section, read_stored};
+use crate::files::{File, Limits, Section, read_stored};
 use crate::{Dim, Error, ErrorKind, Field, FieldMut, Picture, Result, RowDType};
 
 /// What a member of a [`Tar`](crate::Tar) is.

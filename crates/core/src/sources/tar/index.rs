@@ -6,13 +6,12 @@
 //! member before it and its own beginning, and its length twice, plus one if its header does not say it.
 //! Numbers are of variable length. Every 16th sample begins anew and has a mark that says where.
 
-use std::fs::File;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::key;
 use crate::error::quoted;
+use crate::files::File;
 use crate::files::tar::{BLOCK_BYTES, Member, PassedOver, scan};
 use crate::{Error, ErrorKind, Fingerprint, Result};
 

@@ -1,6 +1,6 @@
 //! Indexes that are kept, so that an archive is gone through once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::index::Index;
+use crate::files::File;
 use crate::{Error, Result};
 
 /// Going through fewer samples than these takes no longer than looking for what is kept.
@@ -35,7 +36,7 @@ pub(super) fn index(file: &File, len: u64, path: &Path, folder: Option<&Path>) -
     let place = folder.filter(|_| len >= BYTES_MIN).and_then(|folder| {
         let path = path.canonicalize().ok()?;
         let name = format!("{:016x}.tar-index", xxh3_64(path.as_os_str().as_bytes()));
-        Some((folder.join(name), identity(file, len, &path).ok()?))
+        Some((folder.join(name), identity(file.local()?, len, &path).ok()?))
     });
     let Some((place, identity)) = place else { return Index::scan(file, len) };
     let kept = fs::read(&place).ok().and_then(|bytes| Index::of_bytes(&bytes, &identity));
@@ -52,7 +53,7 @@ pub(super) fn index(file: &File, len: u64, path: &Path, folder: Option<&Path>) -
 
 /// What tells that an archive is still the same: where it lies, which file it is, its length, and when it
 /// was written.
-fn identity(file: &File, len: u64, path: &Path) -> Result<String> {
+fn identity(file: &fs::File, len: u64, path: &Path) -> Result<String> {
     let metadata = file.metadata();
     let metadata = metadata.map_err(|error| Error::io("look at the file", error))?;
     let modified = metadata.modified();
@@ -69,7 +70,7 @@ fn keep(place: &Path, bytes: &[u8]) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let beside = place.with_extension(format!("{}.part", std::process::id()));
-    let written = File::create_new(&beside).and_then(|mut file| {
+    let written = fs::File::create_new(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
         fs::rename(&beside, place)
     });

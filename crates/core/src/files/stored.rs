@@ -1,0 +1,104 @@
+//! Files that are objects of a store: what `tallow_store` says, in the words of this crate.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use tallow_store::{Kind, Object};
+
+use super::{File, Folder};
+use crate::{Error, ErrorKind, Result};
+
+/// What the request brings that opens a file of many samples: most headers are no longer.
+const HEAD_BYTES: u64 = 64 << 10;
+
+/// What it brings of a file that is one sample: all of it, mostly.
+const SAMPLE_BYTES: u64 = 8 << 20;
+
+/// The URL that a path is, if it is one. A path is bytes, and a URL in it is found by its scheme alone: what
+/// takes paths then takes URLs.
+pub(super) fn url(path: &Path) -> Option<&str> {
+    let is_url = tallow_store::is_url(path.as_os_str().as_bytes());
+    path.to_str().filter(|_| is_url)
+}
+
+/// Opens a file of many samples.
+pub(super) fn open(url: &str, is_stopped: &dyn Fn() -> bool) -> Result<File> {
+    let object = Object::open_unless(url, HEAD_BYTES, is_stopped);
+    object.map(File::Stored).map_err(|error| of_store("open", error))
+}
+
+/// Opens a file that is one sample.
+pub(super) fn open_sample(url: &str, is_stopped: &dyn Fn() -> bool) -> Result<File> {
+    let object = Object::open_unless(url, SAMPLE_BYTES, is_stopped);
+    object.map(File::Stored).map_err(|error| of_store("open", error))
+}
+
+/// Reads bytes from `at` on into `buffer`, and says how many.
+pub(super) fn read_at(object: &Object, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    let len = buffer.len();
+    let mut sink = |piece: &[u8]| {
+        buffer[filled..][..piece.len()].copy_from_slice(piece);
+        filled += piece.len();
+    };
+    object.read_at(at, len, &|| false, &mut sink).map_err(io::Error::other)
+}
+
+/// An error of the store, which failed to do this.
+#[cold]
+pub(crate) fn of_store(doing: &str, error: tallow_store::Error) -> Error {
+    let kind = kind_of(&error);
+    Error::new(kind, format!("cannot {doing}: {error}")).with_source(error)
+}
+
+/// The error of a store that went through `std::io`, if it is one.
+pub(crate) fn of_io(doing: &str, error: &io::Error) -> Option<Error> {
+    let own: &tallow_store::Error = error.get_ref()?.downcast_ref()?;
+    Some(of_store(doing, own.clone()))
+}
+
+/// The kind of an error of the store.
+fn kind_of(error: &tallow_store::Error) -> ErrorKind {
+    match error.kind() {
+        tallow_store::ErrorKind::Changed => ErrorKind::Changed,
+        tallow_store::ErrorKind::Stopped => ErrorKind::Stopped,
+        tallow_store::ErrorKind::Place => ErrorKind::Config,
+        _ => ErrorKind::Io,
+    }
+}
+
+/// Whether a prefix lies at `url`, and not an object.
+pub(super) fn is_folder(url: &str) -> Result<bool> {
+    match tallow_store::kind(url) {
+        Ok(kind) => Ok(kind == Kind::Prefix),
+        Err(error) => Err(of_store("open", error)),
+    }
+}
+
+/// The names below `url` and whether each is a folder, in the order of their bytes.
+pub(super) fn entries(url: &str, all: bool) -> Result<Vec<(CString, bool)>> {
+    let entries = tallow_store::entries(url, all).map_err(|e| of_store("list the folder", e))?;
+    let entry = |entry: tallow_store::Entry| {
+        let name = CString::new(entry.name).map_err(|_| {
+            Error::new(
+                ErrorKind::Foreign,
+                "an object has a zero byte in its name, which no path has",
+            )
+        })?;
+        Ok((name, entry.is_prefix))
+    };
+    entries.into_iter().map(entry).collect()
+}
+
+/// The URL of `name` below `folder`, if that is no place of this machine.
+pub(super) fn url_below(folder: &Folder, name: &CStr) -> Option<String> {
+    match folder {
+        Folder::Local(_) => None,
+        Folder::Anywhere => url(Path::new(OsStr::from_bytes(name.to_bytes()))).map(str::to_owned),
+        Folder::Stored(folder) => {
+            Some(format!("{}/{}", folder.trim_end_matches('/'), name.to_string_lossy()))
+        }
+    }
+}
