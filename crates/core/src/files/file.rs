@@ -13,6 +13,10 @@ use super::stored;
 /// trait object, so that without stores there is nothing to choose from, and with them a local file
 /// costs one comparison.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "arrow"),
+    expect(unreachable_pub, reason = "formats of columns have it in their trait")
+)]
 pub enum File {
     /// A file of this machine.
     Local(std::fs::File),

@@ -109,6 +109,10 @@ impl<'a> FieldMut<'a> {
         head: &mut [u8],
     ) -> Result<usize> {
         debug_assert_eq!(self.slot.filled, 0);
+        #[cfg_attr(
+            not(feature = "remote"),
+            expect(clippy::infallible_destructuring_match, reason = "there is one kind of file")
+        )]
         let file = match file {
             File::Local(file) => file,
             #[cfg(feature = "remote")]
