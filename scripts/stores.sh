@@ -45,7 +45,7 @@ written() {
         "$BENCH_LOADER" gen "$data/pairs" --samples 24 --shape 3,8,8 --dtype u8 --as folders
         "$BENCH_LOADER" gen "$data/arrays" --samples 24 --shape 16 --dtype f32 --as npy
         "$BENCH_LOADER" gen "$data/safetensors" --samples 24 --shape 16 --dtype f32 --as safetensors --shards 3
-        "$BENCH_LOADER" gen "$data/photos" --samples 12 --shape 48,64,3 --classes 3 --as jpeg
+        "$BENCH_LOADER" gen "$data/photos" --samples 12 --shape 48,64 --classes 3 --as jpeg
         "$BENCH_LOADER" pack "$data/pairs" --to "$data/tar" --as tar --shard-bytes 40000
         "$BENCH_LOADER" gen "$OUT/words" --samples 24 --shape 100 --dtype u8 --as folders
         "$BENCH_LOADER" pack "$OUT/words" --select input --to "$data/tokens" --as tokens
@@ -68,7 +68,7 @@ tars     | tar/{000000..000001}.tar              |
 webd     | webdataset.tar                        |
 safe     | safetensors/{000000..000002}.safetensors |
 npzfiles | npz/{0..2}.npz                        |
-tokens   | tokens/000000.bin                     | --tokens u8:20
+tokens   | tokens/000000.bin                     | --tokens u16:20
 arrow    | arrow/data-00000-of-00002.arrow       | --array label --array x --array grid
 snappy   | snappy.parquet                        | --array i --array x --array four
 zstd     | zstd.parquet                          | --array i --array text --pad text:0

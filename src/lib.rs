@@ -42,6 +42,8 @@
 //!   takes NVIDIA's toolkit.
 //! - `arrow`: Arrow files are sources (`ArrowShards`), and folders that Hugging Face's `datasets` saved.
 //! - `parquet`: Parquet files are sources (`ParquetShards`), with pages of all common codecs. Implies `arrow`.
+//! - `remote`: whatever takes a path takes the URL of an object or a prefix in a store, see
+//!   [the guide](guide::stores).
 //! - `metal`: batches are copied to a Metal device.
 
 #![forbid(unsafe_code)]

@@ -20,6 +20,8 @@
 //!
 //! [Several data sets at once](mixtures) mixes them by weight, and counts steps instead of epochs.
 //!
+//! [Data in a store](stores) is read by URL: HTTP servers, S3, Google Cloud Storage, Azure.
+//!
 //! [Streams](streams) are data of which nobody knows how long they are: iterators, channels, pipes, lines.
 //! [Samples of different lengths](lengths) pads them, and makes batches of similar length or by a budget of tokens.
 //!
@@ -51,6 +53,9 @@ pub mod language_models {}
 
 #[doc = include_str!("mixtures.md")]
 pub mod mixtures {}
+
+#[doc = include_str!("stores.md")]
+pub mod stores {}
 
 #[doc = include_str!("streams.md")]
 pub mod streams {}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
-use super::{exists, is_stored};
+use super::{exists, is_stored, shown};
 use crate::{Error, ErrorKind, Result};
 
 /// The most words that braces may stand for.
@@ -16,10 +16,9 @@ const WORDS_MAX: usize = 1 << 20;
 /// Braces stand for words in the order in which they are written, and each of them must be there. What
 /// a star finds is in the byte order of the paths, without hidden files.
 pub(crate) fn expand(place: &Path) -> Result<Option<Vec<PathBuf>>> {
-    let has_any = |bytes: &[u8]| bytes.iter().any(|byte| b"{*?[".contains(byte));
     // A store is not asked for an object with such a name: each question takes a tenth of a second.
     let is_there = |path: &Path| !is_stored(path) && path.exists();
-    if !has_any(place.as_os_str().as_encoded_bytes()) || is_there(place) {
+    if !has_any(place) || is_there(place) {
         return Ok(None);
     }
     let refused = |what: String| Error::new(ErrorKind::Config, what).with_path(place);
@@ -29,17 +28,39 @@ pub(crate) fn expand(place: &Path) -> Result<Option<Vec<PathBuf>>> {
     let mut files = Vec::new();
     for word in words(text).map_err(refused)? {
         let before = files.len();
-        if !has_any(word.as_bytes()) || is_there(Path::new(&word)) {
+        if !has_any(Path::new(&word)) || is_there(Path::new(&word)) {
             files.push(PathBuf::from(&word));
         } else {
             files.extend(matches(&word).map_err(refused)?);
         }
-        if !files[before..].iter().all(|path| exists(path)) || files.len() == before {
+        // What is in a store is asked for when it is opened, so that a hundred shards are not asked for twice.
+        let is_there = |path: &PathBuf| is_stored(path) || exists(path);
+        if !files[before..].iter().all(is_there) || files.len() == before {
             let message = format!("no file {word:?}");
             return Err(Error::new(ErrorKind::Empty, message).with_path(place));
         }
     }
     Ok(Some(files))
+}
+
+/// Whether there are braces or wildcards. In a URL they come after the host, which may be in brackets, and
+/// a question mark is the beginning of a query. A URL that may hold a credential is none that stands for
+/// others: as it is, it will be refused.
+fn has_any(place: &Path) -> bool {
+    let bytes = place.as_os_str().as_encoded_bytes();
+    match is_stored(place) {
+        true => {
+            let has_any = bytes[host_end(bytes)..].iter().any(|byte| b"{*[".contains(byte));
+            has_any && shown(place.to_owned()) == place
+        }
+        false => bytes.iter().any(|byte| b"{*?[".contains(byte)),
+    }
+}
+
+/// Where the host of a URL ends.
+fn host_end(url: &[u8]) -> usize {
+    let slashes = url.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
+    slashes.map(|(at, _)| at).nth(2).unwrap_or(url.len())
 }
 
 /// Nothing hidden, and a star stands for a part of one name.
@@ -65,7 +86,8 @@ fn matches(word: &str) -> std::result::Result<Vec<PathBuf>, String> {
 /// What a wildcard finds in a store, which lists what is below the part before it.
 #[cfg(feature = "remote")]
 fn matches_stored(word: &str) -> std::result::Result<Vec<PathBuf>, String> {
-    let first = word.find(['*', '?', '[']).unwrap_or(word.len());
+    let host = host_end(word.as_bytes());
+    let first = word[host..].find(['*', '[']).map_or(word.len(), |at| host + at);
     let Some((folder, rest)) = word[..first].rfind('/').map(|at| word.split_at(at + 1)) else {
         return Err("a wildcard in the name of a store".into());
     };
@@ -200,6 +222,21 @@ mod tests {
     fn braces_for_more_files_than_anyone_has_are_refused() {
         for text in ["{0..99999999}", "{0..1000}{0..1000}{0..9}", "{0..99999999999999999999}"] {
             assert!(words(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "remote")]
+    fn a_url_has_wildcards_after_its_host_and_none_in_a_query() {
+        for (url, expected) in [
+            ("http://[::1]:80/a.tar", false),
+            ("http://[::1]:80/{a,b}.tar", true),
+            ("s3://bucket/*.tar", true),
+            ("https://host/a.tar?sig=x", false),
+            ("https://me:secret@host/{0..9}.tar", false),
+            ("https://host", false),
+        ] {
+            assert_eq!(has_any(Path::new(url)), expected, "{url}");
         }
     }
 
