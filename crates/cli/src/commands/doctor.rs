@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
-use tallow::{Found, Ranks, Source};
+use tallow::{Found, Location, Ranks, Source};
 
 use crate::args::DoctorArgs;
 use crate::data::extents::extents_of;
@@ -194,6 +194,12 @@ fn limited(limit: Option<u64>, words: fn(u64) -> String) -> String {
 }
 
 fn storage(source: &Path) -> Result<Finding> {
+    if Location::file(source).url().is_some() {
+        let advice = "a request takes 10 to 100 ms, whatever it brings: use many workers, like --workers 64, \
+                      and put many samples into few files with `bench-loader pack`";
+        let values = json!({ "file_system": null, "network": true });
+        return Ok(finding("storage", "a store, by requests", values).advise(true, advice));
+    }
     let path = fs::canonicalize(source)
         .map_err(|error| Failure::Failed(format!("cannot look at {source:?}: {error}")))?;
     let mounts = system::text("/proc/self/mountinfo").unwrap_or_default();
@@ -209,7 +215,7 @@ fn storage(source: &Path) -> Result<Finding> {
     Ok(finding("storage", found, values).advise(network, advice))
 }
 
-/// How much of what a full shuffle reads is used, if samples are parts of files. Whatever the kernel reads
+/// How much of what a full shuffle reads is used, if samples are parts of files or of their pages. Whatever the kernel reads
 /// it reads in pages, and of a page that other samples share nothing is left when their turn comes, if
 /// the files do not fit into memory. What else is wrong with a source, other commands say.
 fn shuffled(source: &Path) -> Option<Finding> {
@@ -219,18 +225,18 @@ fn shuffled(source: &Path) -> Option<Finding> {
     let pages = Pages::of(&*opened.source)?;
     let info = system::text("/proc/meminfo").unwrap_or_default();
     let available = system::kibibytes(&info, "MemAvailable");
-    let outgrows = available.is_some_and(|available| pages.all > available);
+    let outgrows = pages.outgrows || available.is_some_and(|available| pages.all > available);
+    let times = pages.read as f64 / pages.used as f64;
     let mut said = format!(
-        "a sample of {} is read as {} of pages, {} for all",
+        "a sample of {} is read as {}, {times:.1} times as much, {} for all",
         bytes(pages.used / pages.samples),
         bytes(pages.read / pages.samples),
         bytes(pages.all)
     );
-    if let Some(available) = available {
+    if let Some(available) = available.filter(|_| !pages.outgrows) {
         let more = if outgrows { "more than" } else { "within" };
         said += &format!(", {more} the {} of memory available", bytes(available));
     }
-    let times = pages.read as f64 / pages.used as f64;
     let values = json!({
         "samples": pages.samples,
         "used": pages.used,
@@ -251,6 +257,8 @@ struct Pages {
     read: u64,
     /// As many for each sample of the source.
     all: u64,
+    /// Whether nothing keeps them, however much memory there is.
+    outgrows: bool,
 }
 
 impl Pages {
@@ -262,17 +270,29 @@ impl Pages {
 
     fn of(source: &dyn Source) -> Option<Self> {
         let looked_at = source.len().min(Self::SAMPLES_MAX);
-        let mut found = Self { samples: looked_at as u64, used: 0, read: 0, all: 0 };
+        let mut found =
+            Self { samples: looked_at as u64, used: 0, read: 0, all: 0, outgrows: false };
+        let fields = source.schema().fields().iter();
+        let row_bytes = fields.map(|field| field.max_bytes() as u64).sum();
         for at in 0..looked_at {
             let index = (source.len() as u128 * at as u128 / looked_at as u128) as usize;
             let extents = extents_of(source, index);
             let mut pages = HashSet::new();
+            let mut bytes = 0;
             for extent in extents.iter().filter(|extent| !extent.is_whole() && extent.bytes() > 0) {
+                bytes += extent.bytes() as u64;
+                let Some(path) = extent.location().path() else {
+                    // A store is asked for these bytes alone, each time.
+                    found.read += extent.bytes() as u64;
+                    found.outgrows = true;
+                    continue;
+                };
                 let end = extent.offset() + extent.bytes() as u64;
                 let of_file = extent.offset() / Self::BYTES..end.div_ceil(Self::BYTES);
-                pages.extend(of_file.map(|page| (extent.location().path(), page)));
-                found.used += extent.bytes() as u64;
+                pages.extend(of_file.map(|page| (path, page)));
             }
+            // Formats whose samples lie in pages of many read these whole.
+            found.used += bytes.min(row_bytes);
             found.read += pages.len() as u64 * Self::BYTES;
         }
         found.all = (found.read as f64 * source.len() as f64 / looked_at.max(1) as f64) as u64;
