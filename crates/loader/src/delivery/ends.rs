@@ -4,34 +4,13 @@ use std::sync::Arc;
 
 use tallow_core::LastBatch;
 
-use super::{Admitted, Delivery, NoOrder, Progress, epoch_order};
+use super::{Admitted, Delivery, NoOrder, Progress};
 use crate::plan::empty_epoch;
 use crate::slabs::{RowFault, Slab};
-use crate::user_code::{catch, discard};
-use crate::visit::Visit;
-use crate::{BatchId, Error, ErrorKind, Result};
+use crate::user_code::discard;
+use crate::{BatchId, Error, ErrorKind};
 
 impl Delivery {
-    /// The order of an epoch from batch `from` on, and what its samples come from.
-    pub(crate) fn visit(&self, from: BatchId) -> Result<Visit> {
-        let (order, batching) = epoch_order::make(&self.course, from.epoch)?;
-        let Some(in_turn) = &self.course.in_turn else {
-            return Ok(Visit { order, batching, pass: None });
-        };
-        // A window is read as a whole, also if an iteration begins in the middle of it.
-        let first = from.number.saturating_mul(self.course.batching.batch_size());
-        let first = first - first % in_turn.window;
-        let begin = || match in_turn.source.stream() {
-            Some(stream) => stream.begin(from.epoch, first, in_turn.keep).map(Some),
-            None => Ok(None),
-        };
-        let pass = catch(begin).map_err(|text| {
-            let message = format!("{text:?} where the stream is opened, for epoch {}", from.epoch);
-            Error::new(ErrorKind::Panic, message)
-        })??;
-        Ok(Visit { order, batching, pass })
-    }
-
     /// How many samples must be known to exist, or not, before it is known whether batch `id` is the last.
     pub(crate) fn known_after(&self, id: BatchId) -> usize {
         let batching = &self.course.batching;

@@ -16,6 +16,7 @@ mod ends;
 mod epoch_order;
 mod fetched;
 mod stalls;
+mod visit;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
