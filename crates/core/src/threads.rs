@@ -1,5 +1,5 @@
-//! Work in parts on all cores, for what takes one pass when a source is opened. Reading is the
-//! business of whoever calls a source.
+//! Work in parts on all cores, for what takes one pass when a source is opened. Samples
+//! are read on the threads that call a source.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ pub(crate) fn in_parts<S, T: Send>(
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let ended = thread::scope(|scope| {
-        // A thread that cannot be had is missed by nobody: the others take its parts.
+        // Where a thread cannot be started, the others take its parts.
         let start = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
         let threads: Vec<_> = (1..cores.min(count)).filter_map(start).collect();
         let own = run();

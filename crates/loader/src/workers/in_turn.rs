@@ -44,7 +44,8 @@ impl Filler {
     }
 }
 
-/// Whoever waits for a slow reader is not stuck as long as that goes on, and leaves a slab that is not needed.
+/// A worker that waits for a slow reader is not stuck as long as the reader goes on, and leaves a slab that is
+/// not needed.
 fn watching(slab: &Slab, clock: &StageClock<'_>) -> impl FnMut(usize) -> bool {
     let mut seen = None;
     move |sample| {

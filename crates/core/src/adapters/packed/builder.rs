@@ -19,7 +19,7 @@ pub enum Packing {
     Concatenated,
 }
 
-/// What becomes of a document that is longer than a row.
+/// How a document that is longer than a row is packed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Longer {
     /// It is split: its beginning fills rows, and the rest is packed as a document of its own is.
@@ -117,7 +117,7 @@ impl<S: Source> PackedBuilder<S> {
         self
     }
 
-    /// What becomes of documents longer than a row. [`Longer::Split`] by default.
+    /// How documents longer than a row are packed. [`Longer::Split`] by default.
     pub fn longer(mut self, longer: Longer) -> Self {
         self.longer = longer;
         self

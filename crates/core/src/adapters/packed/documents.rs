@@ -32,7 +32,7 @@ pub(super) struct Documents<S> {
     pub(super) order: Arc<dyn Order>,
     /// Tokens of each sample of the source, if it does not know them itself.
     pub(super) lengths: Option<SampleLengths>,
-    /// The most tokens of a document: what is behind them is cut off.
+    /// The most tokens of a document: what comes after them is cut off.
     pub(super) most: usize,
 }
 

@@ -61,8 +61,8 @@ use crate::{Error, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, 
 /// # Ok::<(), tallow_core::Error>(())
 /// ```
 ///
-/// What is held is at most 4 bytes a document that is no longer than a row, and 8 more of a longer one;
-/// 8 bytes a row where documents are concatenated. It is 4 bytes a document more where the source does
+/// What is held is at most 4 bytes per document that is no longer than a row, and 8 more per longer one;
+/// 8 bytes per row where documents are concatenated. It is 4 bytes per document more where the source does
 /// not know their lengths, and what the sampler's order holds. A read reads each document of the row, or
 /// the part of it that is in the row, into memory that the thread keeps.
 ///

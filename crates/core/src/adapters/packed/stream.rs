@@ -5,7 +5,7 @@ use super::stats::PackStats;
 use crate::threads::in_parts;
 use crate::{Result, Source};
 
-/// Rows of all documents as one stream: 8 bytes a row.
+/// Rows of all documents as one stream: 8 bytes per row.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// Tokens of a row.

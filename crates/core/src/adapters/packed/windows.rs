@@ -11,8 +11,8 @@ use crate::{Result, Source};
 /// Rows of windows of documents.
 ///
 /// The rows of a window are those that a part of a long document fills, in the order of documents, and
-/// then those that are packed from what is left of documents. A document that is no longer than a row
-/// costs 2 bytes, a row that is packed 2 more, a longer document 8.
+/// then those that are packed from what is left of documents. It takes 2 bytes per document that
+/// is no longer than a row, 2 per row that is packed, and 8 per longer document.
 #[derive(Debug)]
 pub(super) struct Windows {
     /// Tokens of a row.
