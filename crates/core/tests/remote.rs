@@ -129,6 +129,7 @@ fn an_object_that_changed_is_an_error_of_its_samples() {
     server.plan.lock().unwrap().etag += 1;
     let error = read(&*remote, 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Changed, "{error}");
+    assert_says(&error, &["cannot read (bytes ", "written to since it was opened"]);
     assert_eq!(error.path(), Some(Path::new(&server.at("0.tar/000"))));
 }
 

@@ -1,9 +1,10 @@
 //! Files that are objects of a store: what `tallow_store` says, in the words of this crate.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::io;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::{fmt, io};
 
 use tallow_store::{Kind, Object};
 
@@ -43,8 +44,24 @@ pub(super) fn read_at(object: &Object, buffer: &mut [u8], at: u64) -> io::Result
         buffer[filled..][..piece.len()].copy_from_slice(piece);
         filled += piece.len();
     };
-    object.read_at(at, len, &|| false, &mut sink).map_err(io::Error::other)
+    let read = object.read_at(at, len, &|| false, &mut sink);
+    read.map_err(|error| io::Error::other(Unread { bytes: at..at + len as u64, error }))
 }
+
+/// Bytes that a store did not give, on their way through `std::io`.
+#[derive(Debug)]
+struct Unread {
+    bytes: Range<u64>,
+    error: tallow_store::Error,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bytes {}..{}: {}", self.bytes.start, self.bytes.end, self.error)
+    }
+}
+
+impl std::error::Error for Unread {}
 
 /// An error of the store, which failed to do this.
 #[cold]
@@ -55,8 +72,9 @@ pub(crate) fn of_store(doing: &str, error: tallow_store::Error) -> Error {
 
 /// The error of a store that went through `std::io`, if it is one.
 pub(crate) fn of_io(doing: &str, error: &io::Error) -> Option<Error> {
-    let own: &tallow_store::Error = error.get_ref()?.downcast_ref()?;
-    Some(of_store(doing, own.clone()))
+    let Unread { bytes, error } = error.get_ref()?.downcast_ref()?;
+    let error = of_store(&format!("{doing} (bytes {}..{})", bytes.start, bytes.end), error.clone());
+    Some(error.with_offset(bytes.start))
 }
 
 /// The kind of an error of the store.

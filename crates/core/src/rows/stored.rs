@@ -27,7 +27,7 @@ impl FieldMut<'_> {
             got += piece.len();
         };
         let read = object.read_at(start, most, &is_stopped, &mut sink);
-        read.map_err(|error| of_store("read", error))
+        read.map_err(|error| unread(start, most, error))
     }
 
     /// What `read_rest` does with a local file.
@@ -44,10 +44,17 @@ impl FieldMut<'_> {
             let offset = start + self.slot.filled as u64;
             let mut sink = |piece: &[u8]| self.append(piece);
             let got = object.read_at(offset, piece, &is_stopped, &mut sink);
-            if got.map_err(|error| of_store("read", error))? == 0 {
+            if got.map_err(|error| unread(offset, piece, error))? == 0 {
                 return Err(self.truncated(expected));
             }
         }
         Ok(())
     }
+}
+
+/// Bytes that a store did not give.
+#[cold]
+fn unread(start: u64, bytes: usize, error: tallow_store::Error) -> Error {
+    let doing = format!("read (bytes {start}..{})", start.saturating_add(bytes as u64));
+    of_store(&doing, error).with_offset(start)
 }
