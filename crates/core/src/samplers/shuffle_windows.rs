@@ -111,7 +111,37 @@ mod tests {
         crate::testing::check_sampler(&windows(8), &Population::of(0));
     }
 
+    /// The samples of an epoch: lists of `window` neighbours, each shuffled with its own key.
+    fn plain(len: usize, window: usize, seed: u64, epoch: u64) -> Vec<usize> {
+        let samples: Vec<usize> = (0..len).collect();
+        let stream = Stream::new("shuffle_windows", 0, Purpose::Order);
+        let shuffled = |(number, own): (usize, &[usize])| -> Vec<usize> {
+            let key = Key::new(seed, epoch).at(number as u64);
+            let place = |at| match own.len() {
+                ..=64 => Permutation::new(own.len(), key, stream).index(at),
+                len => {
+                    let feistel = Feistel::new(len as u64, key.bits() ^ u64::from(stream.word()));
+                    feistel.permute(at as u64) as usize
+                }
+            };
+            (0..own.len()).map(|at| own[place(at)]).collect()
+        };
+        samples.chunks(window).enumerate().flat_map(shuffled).collect()
+    }
+
     proptest! {
+        #[test]
+        fn an_order_is_that_of_the_plain_implementation(
+            window in 1usize..150,
+            len in 0usize..400,
+            seed: u64,
+            epoch in 0u64..5,
+        ) {
+            let order = windows(window).order(&Population::of(len), seed, epoch).unwrap();
+            let found: Vec<usize> = (0..order.len()).map(|position| order.index(position)).collect();
+            prop_assert_eq!(found, plain(len, window, seed, epoch));
+        }
+
         /// Whatever a stream turns out to be, it is seen once, each window by itself; and a window that
         /// is whole is the same whatever comes after it.
         #[test]
