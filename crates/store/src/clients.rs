@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
@@ -10,11 +9,12 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
+    ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
 };
 use url::{Position, Url};
 
 use crate::place::parse;
+use crate::transport::Listening;
 use crate::{Error, ErrorKind, Result};
 
 /// An object or a prefix of objects, and the client that asks for it.
@@ -23,6 +23,8 @@ pub(crate) struct Place {
     pub(crate) client: Arc<dyn ObjectStore>,
     pub(crate) path: Path,
     pub(crate) scheme: ObjectStoreScheme,
+    /// The URL, for errors and as the object's name.
+    pub(crate) url: Arc<str>,
 }
 
 /// By server or bucket. As many as a program names, which are few.
@@ -46,7 +48,7 @@ impl Place {
             Some(client) => client.clone(),
             None => clients.entry(own).or_insert(client_of(&url, &scheme)?).clone(),
         };
-        Ok(Self { client, path, scheme })
+        Ok(Self { client, path, scheme, url: url.as_str().into() })
     }
 }
 
@@ -65,15 +67,9 @@ const SILENCE_MAX: &str = "30 seconds";
 /// come over a slow line; it is silence that tells of a lost one.
 const REQUEST_MAX: &str = "10 minutes";
 
-/// Six tries within a minute, at 0.1 s, then about twice as late each, jittered: a server that is
-/// overloaded gets the time to say so, and a training run learns within the minute that one is gone.
+/// None: [`persist`](crate::persist) asks again, which knows what servers say of when, and counts.
 fn retries() -> RetryConfig {
-    let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(100),
-        max_backoff: Duration::from_secs(10),
-        base: 2.0,
-    };
-    RetryConfig { backoff, max_retries: 6, retry_timeout: Duration::from_secs(60) }
+    RetryConfig { max_retries: 0, ..Default::default() }
 }
 
 /// Whether `variable` names an endpoint without TLS, as servers on the same machine or network are.
@@ -96,21 +92,21 @@ fn client_of(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStor
             {
                 builder = builder.with_allow_http(true);
             }
-            builder.with_retry(retries()).build().map(|it| Arc::new(it) as _)
+            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
             let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str());
             for (key, value) in options {
                 builder = builder.with_config(GoogleConfigKey::Client(key), value);
             }
-            builder.with_retry(retries()).build().map(|it| Arc::new(it) as _)
+            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
             for (key, value) in options {
                 builder = builder.with_config(AzureConfigKey::Client(key), value);
             }
-            builder.with_retry(retries()).build().map(|it| Arc::new(it) as _)
+            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
         }
         ObjectStoreScheme::Http => {
             let client = options.into_iter().chain([(AllowHttp, "true")]);
@@ -118,7 +114,7 @@ fn client_of(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStor
                 client.fold(ClientOptions::new(), |it, (key, value)| it.with_config(key, value));
             let origin = &url[..Position::BeforePath];
             let builder = HttpBuilder::new().with_url(origin).with_client_options(client);
-            builder.with_retry(retries()).build().map(|it| Arc::new(it) as _)
+            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
         }
         _ => return Err(Error::new(ErrorKind::Place, "a URL of no store that is known")),
     };

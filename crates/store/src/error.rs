@@ -2,13 +2,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use object_store::Error as Cause;
 
 use crate::place::without_secrets;
 
 /// The result of this crate's operations.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in words. The answers of servers are cut short, and what may be a credential is
 /// left out of them; the cause itself is not kept, because its `Debug` may show one.
@@ -16,6 +18,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    /// What was read: the URL, and which bytes of it.
+    of: Option<(Arc<str>, Option<Range<u64>>)>,
 }
 
 /// What kind of a thing went wrong.
@@ -38,7 +42,7 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), of: None }
     }
 
     /// An error of the client.
@@ -50,12 +54,27 @@ impl Error {
             Cause::Unauthenticated { .. } => {
                 Self::denied("the store takes the credentials for none of its own", cause)
             }
-            _ => Self::new(ErrorKind::Failed, said(cause)),
+            _ => Self::other(cause),
         }
     }
 
+    /// What stores have no status for.
+    fn other(cause: &Cause) -> Self {
+        let said = said(cause);
+        let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if has(&["ExpiredToken", "RequestTimeTooSkewed", "InvalidAccessKeyId"]) {
+            return Self::denied("the store does not take the credentials any more", cause);
+        }
+        if has(&["Range request not supported", "non-partial response"]) {
+            let message = "the server sends whole objects where a range is asked for; take a server that answers \
+                           range requests, or copy the files to a disk";
+            return Self::new(ErrorKind::Place, message);
+        }
+        Self::new(ErrorKind::Failed, said)
+    }
+
     pub(crate) fn changed() -> Self {
-        Self::new(ErrorKind::Changed, "the object was written to since it was opened")
+        Self::new(ErrorKind::Changed, "the object was written to since it was opened; open it again")
     }
 
     pub(crate) fn stopped() -> Self {
@@ -70,6 +89,16 @@ impl Error {
         Self::new(ErrorKind::Denied, message)
     }
 
+    /// The same, of `range` of the object at `url`.
+    pub(crate) fn at(self, url: &Arc<str>, range: Option<Range<u64>>) -> Self {
+        Self { of: Some((url.clone(), range)), ..self }
+    }
+
+    /// What went wrong, without the place, for those who name it themselves.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What kind of a thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -78,6 +107,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Some((url, Some(range))) => {
+                write!(f, "bytes {} to {} of {url}: ", range.start, range.end)?;
+            }
+            Some((url, None)) => write!(f, "{url}: ")?,
+            None => {}
+        }
         f.write_str(&self.message)
     }
 }

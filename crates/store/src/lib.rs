@@ -19,16 +19,25 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod clients;
+mod counters;
 mod error;
+mod hedge;
 mod listing;
 mod object;
+mod persist;
 mod place;
 mod request;
 mod runtime;
+mod scheduler;
+mod transport;
 mod window;
 
+pub use self::budget::Budget;
+pub use self::counters::{Counters, counters};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::listing::{Entry, Kind, entries, kind};
-pub use self::object::Object;
+pub use self::object::{Object, will_open};
 pub use self::place::{is_url, without_secrets};
+pub use self::scheduler::{budget, set_budget};

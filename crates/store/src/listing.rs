@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt, ObjectStoreScheme};
 
 use crate::clients::Place;
+use crate::persist::persist;
 use crate::runtime::wait_for;
 use crate::{Error, ErrorKind, Result};
 
@@ -42,10 +43,10 @@ pub fn kind(url: &str) -> Result<Kind> {
 }
 
 async fn kind_of(place: &Place) -> Result<Kind> {
-    match place.client.head(&place.path).await {
+    match persist(|| place.client.head(&place.path)).await {
         Ok(_) => return Ok(Kind::Object),
-        Err(object_store::Error::NotFound { .. }) => {}
-        Err(error) => return Err(Error::of(&error)),
+        Err(error) if error.kind() == ErrorKind::Absent => {}
+        Err(error) => return Err(error),
     }
     let below = entries_of(place, false).await;
     match below.is_ok_and(|below| !below.is_empty()) {
@@ -67,7 +68,6 @@ pub fn entries(url: &str, all: bool) -> Result<Vec<Entry>> {
 
 async fn entries_of(place: &Place, all: bool) -> Result<Vec<Entry>> {
     let prefix = Some(&place.path).filter(|path| !path.as_ref().is_empty());
-    let failed = |error: object_store::Error| listing_failed(place, &error);
     let mut entries = BTreeSet::new();
     let mut add = |path: &Path, is_prefix: bool| {
         let below = match prefix {
@@ -80,20 +80,19 @@ async fn entries_of(place: &Place, all: bool) -> Result<Vec<Entry>> {
         }
     };
     if all {
-        let mut objects = place.client.list(prefix);
-        while let Some(meta) = objects.try_next().await.map_err(failed)? {
-            add(&meta.location, false);
-        }
+        let objects = persist(|| place.client.list(prefix).try_collect::<Vec<_>>()).await;
+        let objects = objects.map_err(|error| listing_failed(place, error))?;
+        objects.iter().for_each(|meta| add(&meta.location, false));
     } else {
-        let listed = place.client.list_with_delimiter(prefix).await.map_err(failed)?;
+        let listed = persist(|| place.client.list_with_delimiter(prefix)).await;
+        let listed = listed.map_err(|error| listing_failed(place, error))?;
         listed.objects.iter().for_each(|meta| add(&meta.location, false));
         listed.common_prefixes.iter().for_each(|path| add(path, true));
     }
     Ok(entries.into_iter().collect())
 }
 
-fn listing_failed(place: &Place, error: &object_store::Error) -> Error {
-    let own = Error::of(error);
+fn listing_failed(place: &Place, own: Error) -> Error {
     match place.scheme {
         ObjectStoreScheme::Http if own.kind() == ErrorKind::Failed => {
             let message = format!(

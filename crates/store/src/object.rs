@@ -1,11 +1,14 @@
 //! An object that is read at offsets.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::clients::Place;
-use crate::request::{Identity, REQUEST_BYTES_MAX, beginning, one_range, ranges};
-use crate::runtime::wait_for;
+use crate::request::{Identity, Target};
+use crate::scheduler::{self, Aim, Claim, Handle, Id};
 use crate::window::Window;
 use crate::{Error, ErrorKind, Result};
 
@@ -15,9 +18,58 @@ use crate::{Error, ErrorKind, Result};
 /// [`settled`](Self::settled).
 #[derive(Debug, Clone)]
 pub struct Object {
-    place: Place,
-    identity: Arc<Identity>,
+    handle: Arc<Handle>,
+    target: Arc<Target>,
     window: Option<Arc<Mutex<Window>>>,
+}
+
+/// The most that is fetched with the opening of an object.
+const FIRST_BYTES_MAX: u64 = 8 << 20;
+
+/// Says that the object at `url` will be opened soon, with at most `first_bytes` of its beginning: the request goes out
+/// as soon as the [`Budget`](crate::Budget) allows, and [`Object::open`] with the same URL takes what came. Does not
+/// wait. `false` if a million ranges and objects are waited for already; then the object is asked for when it is opened.
+///
+/// # Errors
+///
+/// [`ErrorKind::Place`] for what is no URL of a store. What the store fails at, `open` tells.
+pub fn will_open(url: &str, first_bytes: u64) -> Result<bool> {
+    let opening = Opening::new(url, first_bytes)?;
+    scheduler::tell(opening.id, &opening.aim, opening.range)
+}
+
+/// Less is not asked for: it costs no time.
+const FIRST_BYTES_MIN: u64 = 64 << 10;
+
+/// About as long as the longest of the objects that were opened lately. Callers mostly know only the most that an
+/// object may have, and what is asked for takes room in the budget before it is known how much comes.
+static LATELY_OPENED: AtomicU64 = AtomicU64::new(1 << 20);
+
+/// An object had so many bytes.
+fn opened(bytes: u64) {
+    let before = LATELY_OPENED.load(Relaxed);
+    LATELY_OPENED.store((bytes + bytes / 8).min(FIRST_BYTES_MAX).max(before - before / 32), Relaxed);
+}
+
+/// An object that is not open yet.
+struct Opening {
+    id: Id,
+    aim: Aim,
+    range: Range<u64>,
+}
+
+impl Opening {
+    fn new(url: &str, first_bytes: u64) -> Result<Self> {
+        let place = Place::of(url).map_err(|error| error.at(&url_shown(url), None))?;
+        let most = FIRST_BYTES_MAX.min(crate::budget().request_bytes);
+        let range = 0..first_bytes.clamp(1, most.min(LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN)));
+        Ok(Self { id: xxh3_128(place.url.as_bytes()), aim: Aim::Open(place), range })
+    }
+}
+
+/// What was given, in errors; it may hold what must not be shown.
+fn url_shown(url: &str) -> Arc<str> {
+    crate::without_secrets(url).into()
 }
 
 impl Object {
@@ -37,10 +89,21 @@ impl Object {
     ///
     /// As `open`, and [`ErrorKind::Stopped`].
     pub fn open_unless(url: &str, first_bytes: u64, is_stopped: &dyn Fn() -> bool) -> Result<Self> {
-        let place = Place::of(url)?;
-        let (identity, bytes) = wait_for(beginning(place.clone(), first_bytes), is_stopped)?;
-        let window = Some(Arc::new(Mutex::new(Window::new(bytes))));
-        Ok(Self { place, identity: Arc::new(identity), window })
+        let Opening { id, aim, range } = Opening::new(url, first_bytes)?;
+        let Aim::Open(place) = &aim else { return Err(not_opened()) };
+        let claim = Claim::new(id, &aim, range)?;
+        let fetched = claim.wait(is_stopped).map_err(|error| error.at(&place.url, None))?;
+        claim.read(u64::MAX);
+        let identity = fetched.identity.ok_or_else(not_opened)?;
+        opened(identity.bytes.min(first_bytes));
+        let id = id_of(place, &identity);
+        let target = Arc::new(Target { place: place.clone(), identity });
+        let window = Window::new(fetched.pieces.joined());
+        Ok(Self {
+            handle: Arc::new(Handle::new(id, Aim::Read(target.clone()))),
+            target,
+            window: Some(Arc::new(Mutex::new(window))),
+        })
     }
 
     /// The same object, of which from now on parts are read that have nothing to do with one another: each read
@@ -52,7 +115,24 @@ impl Object {
 
     /// Its length in bytes.
     pub fn bytes(&self) -> u64 {
-        self.identity.bytes
+        self.target.identity.bytes
+    }
+
+    /// Says that `range` will be read soon, in the order in which ranges are told: it is fetched as soon as the
+    /// [`Budget`](crate::Budget) allows, with what lies near it by one request, and [`read_at`](Self::read_at) of a
+    /// settled object takes what came. Does not wait. What was told twice and not read is fetched once, and what
+    /// readers passed by is dropped, as is everything with the last handle to the object. `false` if a million ranges
+    /// are waited for already; then it is fetched when it is read.
+    ///
+    /// # Errors
+    ///
+    /// If the thread of requests cannot be started. What the store fails at, the read of these bytes tells.
+    pub fn will_need(&self, range: Range<u64>) -> Result<bool> {
+        let end = range.end.min(self.bytes());
+        if range.start >= end {
+            return Ok(true);
+        }
+        scheduler::tell(self.handle.id, &self.handle.aim, range.start..end)
     }
 
     /// Hands the bytes from `at` on to `sink`, piece by piece and in order, `len` of them or as many as there
@@ -74,10 +154,11 @@ impl Object {
             return Ok(0);
         }
         let len = usize::try_from(end - at).map_err(|_| too_long(end - at))?;
-        match &self.window {
-            Some(window) => self.read_window(window, at..end, is_stopped, sink)?,
-            None => self.read_range(at..end, is_stopped, sink)?,
-        }
+        let result = match &self.window {
+            Some(window) => self.read_window(window, at..end, is_stopped, sink),
+            None => self.read_range(at..end, is_stopped, sink),
+        };
+        result.map_err(|error| error.at(&self.target.place.url, Some(at..end)))?;
         Ok(len)
     }
 
@@ -95,16 +176,16 @@ impl Object {
             sink(bytes);
             return Ok(());
         }
-        if len > REQUEST_BYTES_MAX {
+        if len > Window::BYTES_MAX {
             return self.read_range(range, is_stopped, sink);
         }
         let bytes = window.bytes_from(range.start, len);
         let end = self.bytes().min(range.start.saturating_add(bytes));
-        let (place, identity) = (self.place.clone(), self.identity.clone());
-        let request = async move { one_range(&place, &identity, range.start..end).await };
-        let bytes = wait_for(request, is_stopped)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact((end - range.start) as usize).map_err(|_| too_long(end - range.start))?;
+        self.read_range(range.start..end, is_stopped, &mut |piece| bytes.extend_from_slice(piece))?;
         sink(&bytes[..len as usize]);
-        window.set(range.start, bytes);
+        window.set(range.start, bytes.into());
         Ok(())
     }
 
@@ -114,13 +195,47 @@ impl Object {
         is_stopped: &dyn Fn() -> bool,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<()> {
-        let request = ranges(self.place.clone(), (*self.identity).clone(), range);
-        wait_for(request, is_stopped)?.iter().for_each(|piece| sink(piece));
+        let mut rest = Rest { id: self.handle.id, range };
+        while rest.range.start < rest.range.end {
+            let claim = Claim::new(rest.id, &self.handle.aim, rest.range.clone())?;
+            let fetched = claim.wait(is_stopped)?;
+            let (at, end) = (rest.range.start, rest.range.end.min(claim.range.end));
+            fetched.pieces.write(at - claim.range.start..end - claim.range.start, sink);
+            claim.read(end - at);
+            rest.range.start = end;
+        }
         Ok(())
     }
 }
 
+/// What is yet to be read, and not wanted any more where the reader leaves.
+struct Rest {
+    id: Id,
+    range: Range<u64>,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if self.range.start < self.range.end {
+            scheduler::give_up(self.id, self.range.clone());
+        }
+    }
+}
+
+/// Two handles of one object share what is fetched.
+fn id_of(place: &Place, identity: &Identity) -> Id {
+    let Identity { bytes, etag, modified } = identity;
+    let etag = etag.as_deref().unwrap_or_default();
+    // No URL has a line end, and no header has one.
+    xxh3_128(format!("{}\n{bytes}\n{modified}\n{etag}", place.url).as_bytes())
+}
+
+#[cold]
+fn not_opened() -> Error {
+    Error::new(ErrorKind::Failed, "the request that was to open the object did not")
+}
+
 #[cold]
 fn too_long(bytes: u64) -> Error {
-    Error::new(ErrorKind::Failed, format!("{bytes} bytes do not fit the address space"))
+    Error::new(ErrorKind::Failed, format!("no memory for {bytes} bytes of an object"))
 }

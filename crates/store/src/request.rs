@@ -1,36 +1,24 @@
-//! One request for a range of an object, and what makes sure that it is of the same object.
+//! The bytes of a range of an object, and what makes sure that they are of the same object.
 
 use std::ops::Range;
-use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::future::try_join_all;
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use crate::budget::Budget;
 use crate::clients::Place;
+use crate::counters::BYTES_FETCHED;
+use crate::persist::{Effort, Failure, ask, persist, silent};
 use crate::{Error, ErrorKind, Result};
 
-/// The most that one request asks for. A connection of a store brings about 90 MB/s, so this is a tenth of a
-/// second, which is what the first byte takes too; and what is lost with a connection is no more.
-pub(crate) const REQUEST_BYTES_MAX: u64 = 8 << 20;
-
-/// How many requests the process has under way at once: with the above, half a GiB in flight, which is
-/// more than a line of 10 Gbit/s carries in the tenth of a second that a store takes to answer.
-const REQUESTS_MAX: usize = 64;
-
-static REQUESTS: Semaphore = Semaphore::const_new(REQUESTS_MAX);
-
-/// How often a body is asked for that ended early. Those of objects with an entity tag are resumed
-/// where they ended, which the client does by itself.
-const BODIES_MAX: u32 = 4;
-
 /// What tells that an object is the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) bytes: u64,
-    etag: Option<String>,
-    modified: i64,
+    pub(crate) etag: Option<String>,
+    pub(crate) modified: i64,
 }
 
 impl Identity {
@@ -52,112 +40,192 @@ impl Identity {
     }
 }
 
-/// The first bytes of an object, at most `most` of them, and what tells that it is the same.
-pub(crate) async fn beginning(place: Place, most: u64) -> Result<(Identity, Vec<u8>)> {
-    let _permit = permit().await?;
-    let range = Some(GetRange::Bounded(0..most.clamp(1, REQUEST_BYTES_MAX)));
-    let mut tries = 1;
-    loop {
-        let options = GetOptions { range: range.clone(), ..Default::default() };
-        let result = match place.client.get_opts(&place.path, options).await {
-            Ok(result) => result,
-            Err(error) => return without_bytes(&place, error).await,
-        };
-        let identity = Identity::of(&result.meta);
-        match body(result).await {
-            Ok(bytes) => return Ok((identity, bytes)),
-            Err(error) => again(&mut tries, error).await?,
+/// An object, as it was when it was opened.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) place: Place,
+    pub(crate) identity: Identity,
+}
+
+/// Bytes that lie one behind the other, in the pieces in which they came.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pieces {
+    pieces: Vec<Bytes>,
+    bytes: u64,
+}
+
+impl Pieces {
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len() as u64;
+        self.pieces.push(piece);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The part `range` of them, which shares their memory.
+    pub(crate) fn part(&self, range: Range<u64>) -> Self {
+        let mut part = Self::default();
+        self.each(range, |piece, inside| part.push(piece.slice(inside)));
+        part
+    }
+
+    /// Hands the part `range` out, in order.
+    pub(crate) fn write(&self, range: Range<u64>, sink: &mut dyn FnMut(&[u8])) {
+        self.each(range, |piece, inside| sink(&piece[inside]));
+    }
+
+    fn each(&self, range: Range<u64>, mut visit: impl FnMut(&Bytes, Range<usize>)) {
+        let mut start = 0;
+        for piece in &self.pieces {
+            let end = start + piece.len() as u64;
+            if start >= range.end {
+                break;
+            }
+            if end > range.start {
+                let inside = range.start.max(start) - start..range.end.min(end) - start;
+                visit(piece, inside.start as usize..inside.end as usize);
+            }
+            start = end;
         }
+    }
+
+    /// As one piece, without a copy if they are one.
+    pub(crate) fn joined(mut self) -> Bytes {
+        match self.pieces.len() {
+            0 | 1 => self.pieces.pop().unwrap_or_default(),
+            _ => self.pieces.concat().into(),
+        }
+    }
+}
+
+/// The first bytes of an object, at most `most` of them, and what tells that it is the same.
+pub(crate) async fn beginning(
+    place: Place,
+    most: u64,
+    budget: Budget,
+) -> Result<(Identity, Pieces)> {
+    let range = 0..most.max(1);
+    let mut effort = Effort::new(budget);
+    loop {
+        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() };
+        let result = ask(budget.silence(), place.client.get_opts(&place.path, options)).await;
+        let failure = match result {
+            Ok(result) => {
+                let identity = Identity::of(&result.meta);
+                let mut pieces = Pieces::default();
+                match body(result, &mut pieces, budget).await {
+                    Ok(()) => return Ok((identity, pieces)),
+                    Err(failure) => failure,
+                }
+            }
+            Err(failure) => match without_bytes(&place, &failure).await {
+                Some(identity) => return Ok((identity, Pieces::default())),
+                None => failure,
+            },
+        };
+        effort.again(failure).await?;
     }
 }
 
 /// Nothing is a range of an object without bytes, which is told by an error that only says so in words.
-async fn without_bytes(place: &Place, error: object_store::Error) -> Result<(Identity, Vec<u8>)> {
-    if matches!(error, object_store::Error::Generic { .. })
-        && let Ok(meta) = object_store::ObjectStoreExt::head(&*place.client, &place.path).await
-        && meta.size == 0
-    {
-        return Ok((Identity::of(&meta), Vec::new()));
+async fn without_bytes(place: &Place, failure: &Failure) -> Option<Identity> {
+    if !failure.may_be_empty() {
+        return None;
     }
-    Err(Error::of(&error))
+    let head = || object_store::ObjectStoreExt::head(&*place.client, &place.path);
+    let meta = persist(head).await.ok()?;
+    (meta.size == 0).then(|| Identity::of(&meta))
 }
 
-/// The bytes of `range`, which is within the object, by requests that run at once.
-pub(crate) async fn ranges(
-    place: Place,
-    identity: Identity,
-    range: Range<u64>,
-) -> Result<Vec<Vec<u8>>> {
-    let starts = range.clone().step_by(REQUEST_BYTES_MAX as usize);
-    let parts = starts.map(|start| start..range.end.min(start + REQUEST_BYTES_MAX));
-    try_join_all(parts.map(|part| one_range(&place, &identity, part))).await
-}
-
-/// The bytes of `range`, at most [`REQUEST_BYTES_MAX`].
-pub(crate) async fn one_range(
-    place: &Place,
-    identity: &Identity,
-    range: Range<u64>,
-) -> Result<Vec<u8>> {
-    let _permit = permit().await?;
-    let mut tries = 1;
+/// The bytes of `range`, which is within the object, by as many requests as it takes.
+pub(crate) async fn fetch(target: &Target, range: Range<u64>, budget: Budget) -> Result<Pieces> {
+    let mut effort = Effort::new(budget);
+    let mut pieces = Pieces::default();
+    let can_resume = target.identity.strong_etag().is_some();
     loop {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range.clone())),
-            if_match: identity.strong_etag(),
-            ..Default::default()
-        };
-        let result = place.client.get_opts(&place.path, options).await;
-        let result = result.map_err(|error| Error::of(&error))?;
-        if !identity.is(&result.meta) {
-            return Err(Error::changed());
+        let had = pieces.bytes();
+        let rest = range.start + had..range.end;
+        let Err(failure) = attempt(target, rest, &mut pieces, budget).await else { return Ok(pieces) };
+        if pieces.bytes() > had {
+            effort.progressed();
         }
-        match body(result).await {
-            Ok(bytes) => return Ok(bytes),
-            Err(error) => again(&mut tries, error).await?,
+        if !can_resume {
+            pieces = Pieces::default();
         }
+        effort.again(failure).await?;
     }
 }
 
-async fn permit() -> Result<tokio::sync::SemaphorePermit<'static>> {
-    let closed = |_| Error::new(ErrorKind::Failed, "no request is taken any more");
-    REQUESTS.acquire().await.map_err(closed)
-}
-
-/// Sleeps before a body is asked for once more, unless it was often enough.
-async fn again(tries: &mut u32, error: Error) -> Result<()> {
-    if *tries == BODIES_MAX {
-        let message = format!("{error}, {BODIES_MAX} times");
-        return Err(Error::new(error.kind(), message));
+async fn attempt(
+    target: &Target,
+    range: Range<u64>,
+    pieces: &mut Pieces,
+    budget: Budget,
+) -> Result<(), Failure> {
+    let Target { place, identity } = target;
+    let options = GetOptions {
+        range: Some(GetRange::Bounded(range)),
+        if_match: identity.strong_etag(),
+        ..Default::default()
+    };
+    let result = ask(budget.silence(), place.client.get_opts(&place.path, options)).await?;
+    if !identity.is(&result.meta) {
+        return Err(Failure::last(Error::changed()));
     }
-    tokio::time::sleep(Duration::from_millis(50 << *tries)).await;
-    *tries += 1;
-    Ok(())
+    body(result, pieces, budget).await
 }
 
 /// All bytes of an answer, which are as many as it announced.
-async fn body(result: GetResult) -> Result<Vec<u8>> {
+async fn body(result: GetResult, pieces: &mut Pieces, budget: Budget) -> Result<(), Failure> {
     let announced = result.range.end - result.range.start;
-    let mut bytes = Vec::new();
-    let room = usize::try_from(announced.min(REQUEST_BYTES_MAX)).unwrap_or(usize::MAX);
-    bytes.try_reserve_exact(room).map_err(|_| {
-        Error::new(ErrorKind::Failed, format!("no memory for {announced} bytes of an object"))
-    })?;
-    let mut pieces = result.into_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Error::of(&error))?;
-        if (bytes.len() + piece.len()) as u64 > announced {
-            return Err(wrong_length("more than", announced));
+    let before = pieces.bytes();
+    let mut stream = result.into_stream();
+    loop {
+        let next = timeout(budget.silence(), stream.next()).await;
+        let next = next.map_err(|_| Failure::passing(silent(budget.silence())))?;
+        let Some(piece) = next else { break };
+        let piece = piece.map_err(|error| Failure::passing(Error::of(&error)))?;
+        if pieces.bytes() - before + piece.len() as u64 > announced {
+            // Which of them are right is not known.
+            *pieces = pieces.part(0..before);
+            return Err(Failure::passing(wrong_length("more than", announced)));
         }
-        bytes.extend_from_slice(&piece);
+        BYTES_FETCHED.add(piece.len() as u64);
+        pieces.push(piece);
     }
-    match bytes.len() as u64 == announced {
-        true => Ok(bytes),
-        false => Err(wrong_length(&format!("{} bytes instead of", bytes.len()), announced)),
+    match pieces.bytes() - before {
+        found if found == announced => Ok(()),
+        found => Err(Failure::passing(wrong_length(&format!("{found} bytes instead of"), announced))),
     }
 }
 
 fn wrong_length(found: &str, announced: u64) -> Error {
     let message = format!("the store sent {found} the {announced} bytes that it announced");
     Error::new(ErrorKind::Failed, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_pieces_are_those_of_their_bytes() {
+        let all: Vec<u8> = (0..100).collect();
+        let mut pieces = Pieces::default();
+        for cut in [0..1, 1..1, 1..40, 40..99, 99..100] {
+            pieces.push(Bytes::copy_from_slice(&all[cut]));
+        }
+        for start in 0..=100 {
+            for end in start..=100 {
+                let expected = &all[start as usize..end as usize];
+                let part = pieces.part(start..end);
+                assert_eq!((part.bytes(), &*part.clone().joined()), (end - start, expected));
+                let mut written = Vec::new();
+                pieces.write(start..end, &mut |piece| written.extend_from_slice(piece));
+                assert_eq!(written, expected);
+            }
+        }
+    }
 }

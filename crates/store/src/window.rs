@@ -1,10 +1,12 @@
 //! Bytes that came with those that were asked for: headers lie one behind the other.
 
+use bytes::Bytes;
+
 /// A run of an object's bytes, and how far the next one goes.
 #[derive(Debug)]
 pub(crate) struct Window {
     start: u64,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     next_bytes: u64,
 }
 
@@ -13,10 +15,10 @@ impl Window {
     const BYTES_MIN: u64 = 64 << 10;
 
     /// What a read brings where all before it followed one another, as when an archive is gone through.
-    const BYTES_MAX: u64 = crate::request::REQUEST_BYTES_MAX;
+    pub(crate) const BYTES_MAX: u64 = 8 << 20;
 
     /// The beginning of an object.
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Bytes) -> Self {
         Self { start: 0, bytes, next_bytes: Self::BYTES_MIN }
     }
 
@@ -39,7 +41,7 @@ impl Window {
     }
 
     /// Holds these from now on.
-    pub(crate) fn set(&mut self, start: u64, bytes: Vec<u8>) {
+    pub(crate) fn set(&mut self, start: u64, bytes: Bytes) {
         (self.start, self.bytes) = (start, bytes);
     }
 }
@@ -50,14 +52,14 @@ mod tests {
 
     #[test]
     fn windows_grow_while_reads_follow_one_another_and_shrink_after_a_jump() {
-        let mut window = Window::new(vec![7; 100]);
+        let mut window = Window::new(vec![7; 100].into());
         assert_eq!(window.of(90, 10), Some(&[7; 10][..]));
         assert!(window.of(90, 11).is_none() && window.of(u64::MAX, 1).is_none());
         let mut at = 100;
         let mut sizes = Vec::new();
         for _ in 0..5 {
             let bytes = window.bytes_from(at, 512);
-            window.set(at, vec![0; bytes as usize]);
+            window.set(at, vec![0; bytes as usize].into());
             sizes.push(bytes >> 10);
             at += bytes + 1000;
         }

@@ -1,0 +1,196 @@
+//! Which bytes are fetched when, for all objects of the process. The crate's docs say how.
+
+mod cell;
+mod room;
+mod state;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub(crate) use self::cell::Fetched;
+use self::cell::Cell;
+pub(crate) use self::state::{Aim, Id};
+use self::state::{Request, State};
+use crate::budget::Budget;
+use crate::counters::Counters;
+use crate::hedge::hedged;
+use crate::request::{beginning, fetch};
+use crate::{Result, runtime};
+
+/// Held for some hundred instructions at a time, never while something waits.
+static STATE: LazyLock<Mutex<State>> = LazyLock::new(|| Mutex::new(State::new(Budget::default())));
+
+/// Something is wanted, or there is more room.
+static CHANGED: Notify = Notify::const_new();
+
+/// Starts the task that sends requests, once.
+static DISPATCHER: LazyLock<Result<()>> = LazyLock::new(|| {
+    runtime::handle()?.spawn(dispatch());
+    Ok(())
+});
+
+/// Ranges that are told one after the other are gathered, so that near ones are one request, until none comes for this
+/// long or a reader waits.
+const GATHERS_UNTIL: Duration = Duration::from_millis(1);
+
+/// But no longer than so many times.
+const GATHERS_MAX: usize = 20;
+
+/// A thread that died with the lock did so between two whole states: nothing in them is user code.
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// What the process may have under way.
+pub fn budget() -> Budget {
+    state().room.budget
+}
+
+/// Sets what the process may have under way, from the next request on. What is too small to work is raised: four times
+/// 64 KiB, two requests, 100 ms; a request has at most a quarter of the bytes. Returns what holds from now on.
+pub fn set_budget(budget: Budget) -> Budget {
+    let budget = budget.checked();
+    state().room.budget = budget;
+    CHANGED.notify_one();
+    budget
+}
+
+/// Adds what is under way.
+pub(crate) fn count(counters: &mut Counters) {
+    let state = state();
+    counters.bytes_in_flight = state.room.bytes();
+    counters.bytes_in_flight_most = state.room.bytes_most();
+    counters.requests_in_flight = state.room.requests() as u64;
+}
+
+/// An owner of an object; with the last one, what was fetched of it and not read is dropped.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) id: Id,
+    pub(crate) aim: Aim,
+}
+
+impl Handle {
+    pub(crate) fn new(id: Id, aim: Aim) -> Self {
+        state().own(id, &aim);
+        Self { id, aim }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        state().disown(self.id);
+        CHANGED.notify_one();
+    }
+}
+
+/// `range` of the object is wanted soon; `false` if so much is waited for that it will not be fetched ahead.
+pub(crate) fn tell(id: Id, aim: &Aim, range: Range<u64>) -> Result<bool> {
+    DISPATCHER.clone()?;
+    let told = state().tell(id, aim, range);
+    CHANGED.notify_one();
+    Ok(told)
+}
+
+/// A part of an object that a reader waits for.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    id: Id,
+    pub(crate) range: Range<u64>,
+    cell: Arc<Cell>,
+    read: u64,
+}
+
+impl Claim {
+    /// The part that begins at `range.start` or before it; what is behind it in `range` is fetched as well.
+    pub(crate) fn new(id: Id, aim: &Aim, range: Range<u64>) -> Result<Self> {
+        DISPATCHER.clone()?;
+        let (range, cell) = state().claim(id, aim, range);
+        CHANGED.notify_one();
+        Ok(Self { id, range, cell, read: 0 })
+    }
+
+    /// Sleeps until it is there.
+    pub(crate) fn wait(&self, is_stopped: &dyn Fn() -> bool) -> Result<Fetched> {
+        self.cell.wait(is_stopped)
+    }
+
+    /// So many of its bytes were read.
+    pub(crate) fn read(mut self, bytes: u64) {
+        self.read = bytes;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        state().release((self.id, self.range.start), &self.cell, self.read);
+        CHANGED.notify_one();
+    }
+}
+
+/// What was claimed of `range` and is not waited for is not wanted any more.
+pub(crate) fn give_up(id: Id, range: Range<u64>) {
+    state().give_up(id, range);
+}
+
+async fn dispatch() {
+    loop {
+        CHANGED.notified().await;
+        gather().await;
+        loop {
+            // Not in the condition, where the lock would be held while the request is begun.
+            let request = state().next();
+            let Some(request) = request else { break };
+            tokio::spawn(run(request));
+        }
+    }
+}
+
+async fn gather() {
+    let mut told = None;
+    for _ in 0..GATHERS_MAX {
+        let now = state().told_since_last();
+        if now.is_none() || now == told {
+            break;
+        }
+        told = now;
+        tokio::time::sleep(GATHERS_UNTIL).await;
+    }
+}
+
+async fn run(request: Request) {
+    let budget = budget();
+    let bytes = request.bytes();
+    let is_hedged = AtomicBool::new(false);
+    let admitted = || {
+        let admitted = state().admit_hedge(bytes);
+        is_hedged.fetch_or(admitted, Relaxed);
+        admitted
+    };
+    let send = || send(request.aim.clone(), request.range.clone(), budget);
+    let result = hedged(bytes, budget.deadline, send, admitted).await;
+    let mut state = state();
+    if is_hedged.into_inner() {
+        state.end_hedge(bytes);
+    }
+    state.complete(request, result);
+    drop(state);
+    CHANGED.notify_one();
+}
+
+async fn send(aim: Aim, range: Range<u64>, budget: Budget) -> Result<Fetched> {
+    match aim {
+        Aim::Open(place) => {
+            let (identity, pieces) = beginning(place, range.end, budget).await?;
+            Ok(Fetched { identity: Some(identity), pieces })
+        }
+        Aim::Read(target) => {
+            let pieces = fetch(&target, range, budget).await?;
+            Ok(Fetched { identity: None, pieces })
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! What was told, what is under way, and what is here.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cell::{Cell, Fetched};
+use super::room::{Class, Room};
+use crate::Result;
+use crate::budget::Budget;
+use crate::clients::Place;
+use crate::counters::BYTES_UNREAD;
+use crate::request::Target;
+
+/// Names an object as it was when it was opened, or one that is yet to be opened.
+pub(crate) type Id = u128;
+
+/// Where a slot is.
+pub(super) type Key = (Id, u64);
+
+/// What requests are for.
+#[derive(Debug, Clone)]
+pub(crate) enum Aim {
+    /// To open an object.
+    Open(Place),
+    /// To read one.
+    Read(Arc<Target>),
+}
+
+/// So many ranges wait to be fetched at most. Others are fetched when they are read.
+const TOLD_MAX: usize = 1 << 20;
+
+/// What nobody has read for so long is dropped if room is wanted.
+const UNREAD_MAX: Duration = Duration::from_secs(120);
+
+/// How many requests at once are for a read that nobody was told of.
+const CLAIMED_REQUESTS: u64 = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    UnderWay,
+    /// Since when.
+    Here(Instant),
+}
+
+/// A range of an object that is fetched as a whole.
+#[derive(Debug)]
+struct Slot {
+    end: u64,
+    stage: Stage,
+    class: Class,
+    /// Its place in the order in which ranges were told, in bytes; none if it was read without having been told.
+    told: Option<u64>,
+    /// How many of its bytes are yet to be read.
+    unread: u64,
+    /// Who waits for it.
+    readers: usize,
+    cell: Arc<Cell>,
+}
+
+#[derive(Debug)]
+struct Object {
+    aim: Aim,
+    /// How many own it; without one nobody can read it.
+    handles: usize,
+    /// By start; they do not overlap.
+    slots: BTreeMap<u64, Slot>,
+}
+
+/// One request, and the slots that it fills.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) aim: Aim,
+    pub(super) range: Range<u64>,
+    id: Id,
+    class: Class,
+    gaps: u64,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) room: Room,
+    objects: HashMap<Id, Object>,
+    /// Waiting slots in the order in which they are wanted; some of them are not there any more.
+    urgent: VecDeque<Key>,
+    ahead: VecDeque<Key>,
+    /// Told slots that are here, by their place in the order of telling.
+    here: BTreeMap<u64, Key>,
+    /// How many bytes were told so far.
+    told: u64,
+    /// How many when requests were begun last.
+    begun: u64,
+    /// How far readers got in that order.
+    read: u64,
+}
+
+impl State {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self {
+            room: Room::new(budget),
+            objects: HashMap::new(),
+            urgent: VecDeque::new(),
+            ahead: VecDeque::new(),
+            here: BTreeMap::new(),
+            told: 0,
+            begun: 0,
+            read: 0,
+        }
+    }
+
+    /// How far telling got, if something was told since requests were begun and no reader waits.
+    pub(super) fn told_since_last(&self) -> Option<u64> {
+        (self.told > self.begun && self.urgent.is_empty()).then_some(self.told)
+    }
+
+    /// An object has one more owner.
+    pub(super) fn own(&mut self, id: Id, aim: &Aim) {
+        self.object(id, aim).handles += 1;
+    }
+
+    /// An object has one owner less.
+    pub(super) fn disown(&mut self, id: Id) {
+        let Some(object) = self.objects.get_mut(&id) else { return };
+        object.handles -= 1;
+        if object.handles > 0 {
+            return;
+        }
+        let slots: Vec<u64> = object.slots.keys().copied().collect();
+        slots.iter().for_each(|start| self.remove((id, *start)));
+        self.objects.remove(&id);
+    }
+
+    fn object(&mut self, id: Id, aim: &Aim) -> &mut Object {
+        let new = || Object { aim: aim.clone(), handles: 0, slots: BTreeMap::new() };
+        self.objects.entry(id).or_insert_with(new)
+    }
+
+    /// `range` is wanted soon, and whether it will be fetched.
+    pub(super) fn tell(&mut self, id: Id, aim: &Aim, range: Range<u64>) -> bool {
+        if self.ahead.len() >= TOLD_MAX {
+            return false;
+        }
+        for part in self.holes(id, aim, range) {
+            let told = self.told;
+            self.told += part.end - part.start;
+            self.insert(id, part, Class::Ahead, Some(told));
+        }
+        true
+    }
+
+    /// The slot with the byte `range.start`, which is made if there is none, with some behind it; they are wanted
+    /// now.
+    pub(super) fn claim(&mut self, id: Id, aim: &Aim, range: Range<u64>) -> (Range<u64>, Arc<Cell>) {
+        let most = self.room.budget.request_bytes;
+        let soon = range.start..range.end.min(range.start.saturating_add(CLAIMED_REQUESTS * most));
+        for part in self.holes(id, aim, soon) {
+            self.insert(id, part, Class::Urgent, None);
+        }
+        let slots = &mut self.object(id, aim).slots;
+        let found = slots.range_mut(..=range.start).next_back();
+        let (start, slot) = found.expect("each hole was filled");
+        slot.readers += 1;
+        let (start, end, cell) = (*start, slot.end, slot.cell.clone());
+        if slot.stage == Stage::Waiting && slot.class == Class::Ahead {
+            slot.class = Class::Urgent;
+            self.urgent.push_back((id, start));
+        }
+        (start..end, cell)
+    }
+
+    /// A reader who claimed the slot is done with it, having read so many bytes.
+    pub(super) fn release(&mut self, key: Key, cell: &Arc<Cell>, bytes: u64) {
+        let Some(slot) = self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else { return };
+        slot.readers -= 1;
+        slot.unread = slot.unread.saturating_sub(bytes);
+        let is_done = slot.unread == 0 || slot.told.is_none();
+        let told = slot.told.filter(|_| bytes > 0);
+        if is_done && slot.readers == 0 {
+            self.remove(key);
+        }
+        self.read = self.read.max(told.unwrap_or(0));
+    }
+
+    fn slot(&mut self, (id, start): Key) -> Option<&mut Slot> {
+        self.objects.get_mut(&id)?.slots.get_mut(&start)
+    }
+
+    fn insert(&mut self, id: Id, part: Range<u64>, class: Class, told: Option<u64>) {
+        let slot = Slot {
+            end: part.end,
+            stage: Stage::Waiting,
+            class,
+            told,
+            unread: part.end - part.start,
+            readers: 0,
+            cell: Arc::default(),
+        };
+        let Some(object) = self.objects.get_mut(&id) else { return };
+        object.slots.insert(part.start, slot);
+        match class {
+            Class::Ahead => self.ahead.push_back((id, part.start)),
+            Class::Urgent => self.urgent.push_back((id, part.start)),
+        }
+    }
+
+    /// The parts of `range` that no slot has, none larger than a request.
+    fn holes(&mut self, id: Id, aim: &Aim, range: Range<u64>) -> Vec<Range<u64>> {
+        let most = self.room.budget.request_bytes;
+        let slots = &self.object(id, aim).slots;
+        let mut holes = Vec::new();
+        // How long an object is, is not known before it is open.
+        if matches!(aim, Aim::Open(_)) && !slots.is_empty() {
+            return holes;
+        }
+        let mut at = range.start;
+        if let Some((_, slot)) = slots.range(..at).next_back() {
+            at = at.max(slot.end);
+        }
+        let mut cut = |mut hole: Range<u64>| {
+            while hole.start < hole.end {
+                let end = hole.end.min(hole.start + most);
+                holes.push(hole.start..end);
+                hole.start = end;
+            }
+        };
+        for (start, slot) in slots.range(at..range.end.max(at)) {
+            cut(at..*start);
+            at = slot.end;
+        }
+        cut(at..range.end);
+        holes
+    }
+
+    /// Drops a slot. What is under way for it is dropped when it comes.
+    fn remove(&mut self, (id, start): Key) {
+        let Some(object) = self.objects.get_mut(&id) else { return };
+        let Some(slot) = object.slots.remove(&start) else { return };
+        if let Stage::Here(_) = slot.stage {
+            self.room.free_bytes(slot.class, slot.end - start);
+            if let Some(told) = slot.told {
+                self.here.remove(&told);
+                BYTES_UNREAD.add(slot.unread);
+            }
+        }
+        if object.slots.is_empty() && object.handles == 0 {
+            self.objects.remove(&id);
+        }
+    }
+
+    /// The next request that there is room for.
+    pub(super) fn next(&mut self) -> Option<Request> {
+        self.begun = self.told;
+        while let Some(key) = self.urgent.front().copied() {
+            if self.is_waiting(key) {
+                return self.begin(key, Class::Urgent);
+            }
+            self.urgent.pop_front();
+        }
+        while let Some(key) = self.ahead.front().copied() {
+            if self.is_waiting(key) {
+                self.make_room(key);
+                return self.begin(key, Class::Ahead);
+            }
+            self.ahead.pop_front();
+        }
+        None
+    }
+
+    fn is_waiting(&mut self, key: Key) -> bool {
+        self.slot(key).is_some_and(|slot| slot.stage == Stage::Waiting)
+    }
+
+    /// Drops what readers passed by: what was told longer ago than they are now by a whole budget, or what is here for
+    /// minutes.
+    fn make_room(&mut self, (id, start): Key) {
+        let Some(bytes) = self.slot((id, start)).map(|slot| slot.end - start) else { return };
+        while !self.room.has_bytes(Class::Ahead, bytes) {
+            let Some((told, key)) = self.here.first_key_value().map(|(told, key)| (*told, *key)) else { return };
+            let passed = told + self.room.budget.bytes < self.read;
+            let Some(slot) = self.slot(key) else { return };
+            let is_old = matches!(slot.stage, Stage::Here(since) if since.elapsed() > UNREAD_MAX);
+            if slot.readers > 0 || !(passed || is_old) {
+                return;
+            }
+            self.remove(key);
+        }
+    }
+
+    /// A request for a slot, and for others of the object that lie near it, if there is room.
+    fn begin(&mut self, (id, start): Key, class: Class) -> Option<Request> {
+        let Self { room, objects, .. } = self;
+        let object = objects.get_mut(&id)?;
+        let slot = object.slots.get_mut(&start)?;
+        let range = start..slot.end;
+        if !room.has_request(class) || !room.has_bytes(class, range.end - range.start) {
+            return None;
+        }
+        room.add_request(class);
+        let aim = object.aim.clone();
+        let mut request = Request { aim, range: range.clone(), id, class, gaps: 0, parts: Vec::new() };
+        request.add(start, slot, room);
+        if let Aim::Read(_) = request.aim {
+            let mut behind = object.slots.range_mut(range.end..);
+            while behind.next().is_some_and(|(start, slot)| request.extend(*start, slot, room)) {}
+            let mut before = object.slots.range_mut(..start).rev();
+            while before.next().is_some_and(|(start, slot)| request.extend(*start, slot, room)) {}
+        }
+        Some(request)
+    }
+
+    /// A request was answered, or failed.
+    pub(super) fn complete(&mut self, request: Request, result: Result<Fetched>) {
+        self.room.free_request(request.class);
+        self.room.free_bytes(request.class, request.gaps);
+        for part in request.parts {
+            let key = (request.id, part.range.start);
+            let bytes = part.range.end - part.range.start;
+            let fetched = result.clone().map(|fetched| part_of(fetched, &request.range, &part.range));
+            let came = fetched.as_ref().map_or(0, |fetched| fetched.pieces.bytes());
+            let has_come = fetched.is_ok();
+            part.cell.set(fetched);
+            match self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, &part.cell)) {
+                Some(slot) if has_come => {
+                    slot.stage = Stage::Here(Instant::now());
+                    slot.end = key.1 + came;
+                    // Of an object without bytes, that it was opened is yet to be seen.
+                    slot.unread = slot.unread.min(came.max(1));
+                    let told = slot.told;
+                    self.room.free_bytes(part.class, bytes - came);
+                    told.map(|told| self.here.insert(told, key));
+                }
+                Some(_) => {
+                    self.remove(key);
+                    self.room.free_bytes(part.class, bytes);
+                }
+                None => self.room.free_bytes(part.class, bytes),
+            }
+        }
+    }
+
+    /// Drops the slots in `range` that nobody was told of and nobody waits for.
+    pub(super) fn give_up(&mut self, id: Id, range: Range<u64>) {
+        let Some(object) = self.objects.get(&id) else { return };
+        let slots = object.slots.range(range);
+        let idle = slots.filter(|(_, slot)| slot.told.is_none() && slot.readers == 0);
+        let idle: Vec<u64> = idle.map(|(start, _)| *start).collect();
+        idle.iter().for_each(|start| self.remove((id, *start)));
+    }
+
+    /// Whether there is room to send a request for so many bytes once more, which then is taken.
+    pub(super) fn admit_hedge(&mut self, bytes: u64) -> bool {
+        let has_room = self.room.has_request(Class::Urgent)
+            && self.room.bytes() + bytes <= self.room.budget.bytes;
+        if has_room {
+            self.room.add_request(Class::Urgent);
+            self.room.add_bytes(Class::Urgent, bytes);
+        }
+        has_room
+    }
+
+    /// It was answered, or is not any more waited for.
+    pub(super) fn end_hedge(&mut self, bytes: u64) {
+        self.room.free_request(Class::Urgent);
+        self.room.free_bytes(Class::Urgent, bytes);
+    }
+}
+
+/// What a slot gets of what came for a request. An object that is opened may be shorter than what was asked for.
+fn part_of(fetched: Fetched, request: &Range<u64>, slot: &Range<u64>) -> Fetched {
+    let Fetched { identity, pieces } = fetched;
+    if request == slot {
+        return Fetched { identity, pieces };
+    }
+    let range = slot.start - request.start..slot.end - request.start;
+    Fetched { identity, pieces: pieces.part(range) }
+}
+
+/// A slot that a request fills.
+#[derive(Debug)]
+struct Part {
+    range: Range<u64>,
+    class: Class,
+    cell: Arc<Cell>,
+}
+
+impl Request {
+    fn add(&mut self, start: u64, slot: &mut Slot, room: &mut Room) {
+        slot.stage = Stage::UnderWay;
+        room.add_bytes(slot.class, slot.end - start);
+        self.range = self.range.start.min(start)..self.range.end.max(slot.end);
+        self.parts.push(Part { range: start..slot.end, class: slot.class, cell: slot.cell.clone() });
+    }
+
+    /// Asks for this slot as well, unless it is too far, and says whether.
+    fn extend(&mut self, start: u64, slot: &mut Slot, room: &mut Room) -> bool {
+        let gap = match start >= self.range.end {
+            true => start - self.range.end,
+            false => self.range.start - slot.end,
+        };
+        let span = self.range.end.max(slot.end) - self.range.start.min(start);
+        let gaps = self.gaps + gap;
+        let is_near = gap <= room.budget.gap_bytes && gaps <= span - gaps;
+        let is_small = span <= room.budget.request_bytes;
+        let bytes = slot.end - start + gap;
+        let fits = room.has_bytes(self.class, bytes) && room.has_bytes(slot.class, bytes);
+        if slot.stage != Stage::Waiting || !is_near || !is_small || !fits {
+            return false;
+        }
+        self.gaps = gaps;
+        room.add_bytes(self.class, gap);
+        self.add(start, slot, room);
+        true
+    }
+
+    /// How many bytes it asks for.
+    pub(super) fn bytes(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+}
