@@ -84,15 +84,15 @@ impl Budget {
 }
 
 impl Default for Budget {
-    /// 256 MiB in up to 256 requests of at most 8 MiB, gaps of 128 KiB, 60 s.
+    /// 256 MiB in up to 512 requests of at most 8 MiB, gaps of 128 KiB, 60 s.
     ///
     /// A connection of a store brings about 90 MB/s and the first byte after a tenth of a second, so 8 MiB are a
-    /// tenth of a second, too; small objects take many requests at once to fill a line. A gap costs less time than
+    /// tenth of a second, too; objects of 100 KB take some hundred requests at once to fill a line. A gap costs less time than
     /// another request, at 1 Gbit/s and more.
     fn default() -> Self {
         Self {
             bytes: 256 << 20,
-            requests: 256,
+            requests: 512,
             request_bytes: 8 << 20,
             gap_bytes: 128 << 10,
             deadline: Duration::from_secs(60),

@@ -8,9 +8,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
-use object_store::{
-    ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
-};
+use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::{Position, Url};
 
 use crate::place::parse;
@@ -92,21 +90,33 @@ fn client_of(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStor
             {
                 builder = builder.with_allow_http(true);
             }
-            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
+            builder
+                .with_retry(retries())
+                .with_http_connector(Listening)
+                .build()
+                .map(|it| Arc::new(it) as _)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
             let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str());
             for (key, value) in options {
                 builder = builder.with_config(GoogleConfigKey::Client(key), value);
             }
-            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
+            builder
+                .with_retry(retries())
+                .with_http_connector(Listening)
+                .build()
+                .map(|it| Arc::new(it) as _)
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
             for (key, value) in options {
                 builder = builder.with_config(AzureConfigKey::Client(key), value);
             }
-            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
+            builder
+                .with_retry(retries())
+                .with_http_connector(Listening)
+                .build()
+                .map(|it| Arc::new(it) as _)
         }
         ObjectStoreScheme::Http => {
             let client = options.into_iter().chain([(AllowHttp, "true")]);
@@ -114,7 +124,11 @@ fn client_of(url: &Url, scheme: &ObjectStoreScheme) -> Result<Arc<dyn ObjectStor
                 client.fold(ClientOptions::new(), |it, (key, value)| it.with_config(key, value));
             let origin = &url[..Position::BeforePath];
             let builder = HttpBuilder::new().with_url(origin).with_client_options(client);
-            builder.with_retry(retries()).with_http_connector(Listening).build().map(|it| Arc::new(it) as _)
+            builder
+                .with_retry(retries())
+                .with_http_connector(Listening)
+                .build()
+                .map(|it| Arc::new(it) as _)
         }
         _ => return Err(Error::new(ErrorKind::Place, "a URL of no store that is known")),
     };

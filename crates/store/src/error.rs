@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Changed,
     /// The store does not let us: credentials that are missing, wrong or expired.
     Denied,
+    /// The cache on disk cannot be used as it is set.
+    Cache,
     /// The reader was told to stop.
     Stopped,
     /// The store did not answer, or answered what cannot be used, each time it was asked.
@@ -70,11 +72,19 @@ impl Error {
                            range requests, or copy the files to a disk";
             return Self::new(ErrorKind::Place, message);
         }
+        if has(&["Content-Length Header missing"]) {
+            let message = "the server sends ranges without saying how long they are; take one that does, or copy the \
+                           files to a disk";
+            return Self::new(ErrorKind::Place, message);
+        }
         Self::new(ErrorKind::Failed, said)
     }
 
     pub(crate) fn changed() -> Self {
-        Self::new(ErrorKind::Changed, "the object was written to since it was opened; open it again")
+        Self::new(
+            ErrorKind::Changed,
+            "the object was written to since it was opened; open it again",
+        )
     }
 
     pub(crate) fn stopped() -> Self {

@@ -100,7 +100,9 @@ where
     loop {
         match select(first.as_mut(), pin!(sleep(slow))).await {
             Either::Left((result, _)) => return result,
-            Either::Right(_) if HEDGES.now() < FREE + REQUESTS.now() / ONE_OF && admitted() => break,
+            Either::Right(_) if HEDGES.now() < FREE + REQUESTS.now() / ONE_OF && admitted() => {
+                break;
+            }
             Either::Right(_) => {}
         }
     }

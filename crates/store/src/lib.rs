@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod cache;
 mod clients;
 mod counters;
 mod error;
@@ -35,6 +36,7 @@ mod transport;
 mod window;
 
 pub use self::budget::Budget;
+pub use self::cache::{Cache, cache, set_cache};
 pub use self::counters::{Counters, counters};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::listing::{Entry, Kind, entries, kind};

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::cache::{self, Pages};
 use crate::clients::Place;
 use crate::request::{Identity, Target};
-use crate::scheduler::{self, Aim, Claim, Handle, Id};
+use crate::scheduler::{self, Aim, Claim, Handle, Id, Want};
 use crate::window::Window;
 use crate::{Error, ErrorKind, Result};
 
@@ -35,7 +36,7 @@ const FIRST_BYTES_MAX: u64 = 8 << 20;
 /// [`ErrorKind::Place`] for what is no URL of a store. What the store fails at, `open` tells.
 pub fn will_open(url: &str, first_bytes: u64) -> Result<bool> {
     let opening = Opening::new(url, first_bytes)?;
-    scheduler::tell(opening.id, &opening.aim, opening.range)
+    scheduler::tell(opening.id, &opening.aim, &[Want::all(opening.range)])
 }
 
 /// Less is not asked for: it costs no time.
@@ -48,7 +49,8 @@ static LATELY_OPENED: AtomicU64 = AtomicU64::new(1 << 20);
 /// An object had so many bytes.
 fn opened(bytes: u64) {
     let before = LATELY_OPENED.load(Relaxed);
-    LATELY_OPENED.store((bytes + bytes / 8).min(FIRST_BYTES_MAX).max(before - before / 32), Relaxed);
+    LATELY_OPENED
+        .store((bytes + bytes / 8).min(FIRST_BYTES_MAX).max(before - before / 32), Relaxed);
 }
 
 /// An object that is not open yet.
@@ -62,7 +64,8 @@ impl Opening {
     fn new(url: &str, first_bytes: u64) -> Result<Self> {
         let place = Place::of(url).map_err(|error| error.at(&url_shown(url), None))?;
         let most = FIRST_BYTES_MAX.min(crate::budget().request_bytes);
-        let range = 0..first_bytes.clamp(1, most.min(LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN)));
+        let range =
+            0..first_bytes.clamp(1, most.min(LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN)));
         Ok(Self { id: xxh3_128(place.url.as_bytes()), aim: Aim::Open(place), range })
     }
 }
@@ -91,13 +94,17 @@ impl Object {
     pub fn open_unless(url: &str, first_bytes: u64, is_stopped: &dyn Fn() -> bool) -> Result<Self> {
         let Opening { id, aim, range } = Opening::new(url, first_bytes)?;
         let Aim::Open(place) = &aim else { return Err(not_opened()) };
-        let claim = Claim::new(id, &aim, range)?;
+        let claim = Claim::new(id, &aim, 0, &[Want::all(range)])?;
         let fetched = claim.wait(is_stopped).map_err(|error| error.at(&place.url, None))?;
         claim.read(u64::MAX);
         let identity = fetched.identity.ok_or_else(not_opened)?;
         opened(identity.bytes.min(first_bytes));
-        let id = id_of(place, &identity);
-        let target = Arc::new(Target { place: place.clone(), identity });
+        let folder = cache::folder().map_err(|error| error.at(&place.url, None))?;
+        let name = name_of(place, &identity);
+        let pages = folder.filter(|_| identity.is_lasting());
+        let pages = pages.map(|folder| Arc::new(Pages::new(folder, name, identity.bytes)));
+        let id = pages.as_ref().map_or(name, |pages| pages.id());
+        let target = Arc::new(Target { place: place.clone(), identity, pages });
         let window = Window::new(fetched.pieces.joined());
         Ok(Self {
             handle: Arc::new(Handle::new(id, Aim::Read(target.clone()))),
@@ -132,7 +139,26 @@ impl Object {
         if range.start >= end {
             return Ok(true);
         }
-        scheduler::tell(self.handle.id, &self.handle.aim, range.start..end)
+        let wants = match &self.target.pages {
+            None => vec![Want::all(range.start..end)],
+            Some(pages) => pages.wants(&(range.start..end)),
+        };
+        scheduler::tell(self.handle.id, &self.handle.aim, &wants)
+    }
+
+    /// What is asked for where a reader finds nothing at `range.start`.
+    fn wants_now(&self, range: &Range<u64>) -> Vec<Want> {
+        let most = CLAIMED_REQUESTS * crate::budget().request_bytes;
+        let soon = range.start..range.end.min(range.start.saturating_add(most));
+        match &self.target.pages {
+            None => vec![Want::all(soon)],
+            Some(pages) => {
+                let first = pages.at(soon.start);
+                let rest = first.end.min(soon.end)..soon.end;
+                let first = pages.want(&first, &soon);
+                [first].into_iter().chain(pages.wants(&rest)).collect()
+            }
+        }
     }
 
     /// Hands the bytes from `at` on to `sink`, piece by piece and in order, `len` of them or as many as there
@@ -182,7 +208,9 @@ impl Object {
         let bytes = window.bytes_from(range.start, len);
         let end = self.bytes().min(range.start.saturating_add(bytes));
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact((end - range.start) as usize).map_err(|_| too_long(end - range.start))?;
+        bytes
+            .try_reserve_exact((end - range.start) as usize)
+            .map_err(|_| too_long(end - range.start))?;
         self.read_range(range.start..end, is_stopped, &mut |piece| bytes.extend_from_slice(piece))?;
         sink(&bytes[..len as usize]);
         window.set(range.start, bytes.into());
@@ -197,9 +225,19 @@ impl Object {
     ) -> Result<()> {
         let mut rest = Rest { id: self.handle.id, range };
         while rest.range.start < rest.range.end {
-            let claim = Claim::new(rest.id, &self.handle.aim, rest.range.clone())?;
+            let at = rest.range.start;
+            if let Some(pages) = &self.target.pages {
+                let page = pages.at(at);
+                let part = at..rest.range.end.min(page.end);
+                if pages.read(&page, &part, sink) {
+                    rest.range.start = part.end;
+                    continue;
+                }
+            }
+            let wants = self.wants_now(&rest.range);
+            let claim = Claim::new(rest.id, &self.handle.aim, at, &wants)?;
             let fetched = claim.wait(is_stopped)?;
-            let (at, end) = (rest.range.start, rest.range.end.min(claim.range.end));
+            let end = rest.range.end.min(claim.range.end);
             fetched.pieces.write(at - claim.range.start..end - claim.range.start, sink);
             claim.read(end - at);
             rest.range.start = end;
@@ -207,6 +245,9 @@ impl Object {
         Ok(())
     }
 }
+
+/// How many requests at once are for a read that was not told ahead.
+const CLAIMED_REQUESTS: u64 = 8;
 
 /// What is yet to be read, and not wanted any more where the reader leaves.
 struct Rest {
@@ -222,8 +263,8 @@ impl Drop for Rest {
     }
 }
 
-/// Two handles of one object share what is fetched.
-fn id_of(place: &Place, identity: &Identity) -> Id {
+/// No other object has it, nor this one once it changed: two handles of one share what is fetched.
+fn name_of(place: &Place, identity: &Identity) -> Id {
     let Identity { bytes, etag, modified } = identity;
     let etag = etag.as_deref().unwrap_or_default();
     // No URL has a line end, and no header has one.

@@ -1,6 +1,8 @@
 //! The bytes of a range of an object, and what makes sure that they are of the same object.
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -8,6 +10,7 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::time::timeout;
 
 use crate::budget::Budget;
+use crate::cache::Pages;
 use crate::clients::Place;
 use crate::counters::BYTES_FETCHED;
 use crate::persist::{Effort, Failure, ask, persist, silent};
@@ -35,6 +38,13 @@ impl Identity {
         self.bytes == found.bytes && self.etag == found.etag && same_time
     }
 
+    /// Whether another object at this place, with other bytes, is another one: by its tag, or because this one was not
+    /// written within the two seconds in which a second time would tell nothing.
+    pub(crate) fn is_lasting(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        self.etag.is_some() || self.modified.saturating_add(2) < now.as_secs() as i64
+    }
+
     fn strong_etag(&self) -> Option<String> {
         self.etag.clone().filter(|etag| !etag.starts_with("W/"))
     }
@@ -45,6 +55,8 @@ impl Identity {
 pub(crate) struct Target {
     pub(crate) place: Place,
     pub(crate) identity: Identity,
+    /// Its pages on disk, if it is kept there.
+    pub(crate) pages: Option<Arc<Pages>>,
 }
 
 /// Bytes that lie one behind the other, in the pieces in which they came.
@@ -109,7 +121,8 @@ pub(crate) async fn beginning(
     let range = 0..most.max(1);
     let mut effort = Effort::new(budget);
     loop {
-        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() };
+        let options =
+            GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() };
         let result = ask(budget.silence(), place.client.get_opts(&place.path, options)).await;
         let failure = match result {
             Ok(result) => {
@@ -139,6 +152,9 @@ async fn without_bytes(place: &Place, failure: &Failure) -> Option<Identity> {
     (meta.size == 0).then(|| Identity::of(&meta))
 }
 
+/// A try that brings less than this does not put the deadline off.
+const PROGRESS_BYTES: u64 = 64 << 10;
+
 /// The bytes of `range`, which is within the object, by as many requests as it takes.
 pub(crate) async fn fetch(target: &Target, range: Range<u64>, budget: Budget) -> Result<Pieces> {
     let mut effort = Effort::new(budget);
@@ -147,8 +163,10 @@ pub(crate) async fn fetch(target: &Target, range: Range<u64>, budget: Budget) ->
     loop {
         let had = pieces.bytes();
         let rest = range.start + had..range.end;
-        let Err(failure) = attempt(target, rest, &mut pieces, budget).await else { return Ok(pieces) };
-        if pieces.bytes() > had {
+        let Err(failure) = attempt(target, rest, &mut pieces, budget).await else {
+            return Ok(pieces);
+        };
+        if pieces.bytes() - had >= PROGRESS_BYTES {
             effort.progressed();
         }
         if !can_resume {
@@ -164,7 +182,7 @@ async fn attempt(
     pieces: &mut Pieces,
     budget: Budget,
 ) -> Result<(), Failure> {
-    let Target { place, identity } = target;
+    let Target { place, identity, .. } = target;
     let options = GetOptions {
         range: Some(GetRange::Bounded(range)),
         if_match: identity.strong_etag(),
@@ -197,7 +215,9 @@ async fn body(result: GetResult, pieces: &mut Pieces, budget: Budget) -> Result<
     }
     match pieces.bytes() - before {
         found if found == announced => Ok(()),
-        found => Err(Failure::passing(wrong_length(&format!("{found} bytes instead of"), announced))),
+        found => {
+            Err(Failure::passing(wrong_length(&format!("{found} bytes instead of"), announced)))
+        }
     }
 }
 

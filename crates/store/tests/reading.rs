@@ -5,7 +5,7 @@ mod server;
 use std::ops::Range;
 use std::sync::Mutex;
 
-use server::{Asked, Server, content};
+use server::{Asked, Server, content, shuffled};
 use tallow_store::{Budget, Counters, Object, budget, counters, set_budget, will_open};
 
 /// The budget and the counters are the process's.
@@ -23,17 +23,6 @@ fn read(object: &Object, range: Range<u64>) -> Vec<u8> {
     let read = object.read_at(range.start, len, &|| false, &mut |it| bytes.extend_from_slice(it));
     assert_eq!(read.unwrap(), bytes.len());
     bytes
-}
-
-/// `count` of `0..count`, in an order that depends on the seed.
-fn shuffled(count: u64, seed: u64) -> Vec<u64> {
-    let mut order: Vec<u64> = (0..count).collect();
-    let draws = content(seed, count as usize * 8);
-    for (i, draw) in draws.chunks_exact(8).enumerate() {
-        let draw = u64::from_le_bytes(draw.try_into().unwrap());
-        order.swap(i, (draw % (i as u64 + 1)) as usize);
-    }
-    order
 }
 
 /// What the server was asked for, apart from what the client sent twice on purpose since `before`.
@@ -139,7 +128,8 @@ fn the_budget_is_kept_as_the_server_sees_it_while_readers_are_slow_or_read_nothi
     let _alone = alone(budget);
     let server = Server::new();
     let bytes = content(3, (RANGE * COUNT) as usize);
-    let object = Object::open(&server.put("a.bin", bytes.clone(), Some("1")), 100).unwrap().settled();
+    let object =
+        Object::open(&server.put("a.bin", bytes.clone(), Some("1")), 100).unwrap().settled();
     server.most();
     let order = shuffled(COUNT, 9);
     order.iter().for_each(|i| assert!(object.will_need(i * RANGE..(i + 1) * RANGE).unwrap()));
@@ -153,7 +143,10 @@ fn the_budget_is_kept_as_the_server_sees_it_while_readers_are_slow_or_read_nothi
             scope.spawn(move || {
                 for i in order.iter().skip(thread * 2).step_by(8) {
                     let range = i * RANGE..(i + 1) * RANGE;
-                    assert!(read(object, range.clone()) == bytes[range.start as usize..range.end as usize]);
+                    assert!(
+                        read(object, range.clone())
+                            == bytes[range.start as usize..range.end as usize]
+                    );
                 }
             });
         }

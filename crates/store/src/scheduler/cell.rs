@@ -41,10 +41,8 @@ impl Cell {
             if let Some(result) = &*result {
                 return result.clone();
             }
-            let (next, waited) = self
-                .ready
-                .wait_timeout(result, LOOKS_EVERY)
-                .unwrap_or_else(|e| e.into_inner());
+            let (next, waited) =
+                self.ready.wait_timeout(result, LOOKS_EVERY).unwrap_or_else(|e| e.into_inner());
             result = next;
             if waited.timed_out() && is_stopped() {
                 return Err(Error::stopped());

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub(crate) use self::cell::Fetched;
 use self::cell::Cell;
-pub(crate) use self::state::{Aim, Id};
-use self::state::{Request, State};
+pub(crate) use self::cell::Fetched;
+pub(crate) use self::state::{Aim, Id, Want};
+use self::state::{Page, Request, State};
 use crate::budget::Budget;
 use crate::counters::Counters;
 use crate::hedge::hedged;
 use crate::request::{beginning, fetch};
-use crate::{Result, runtime};
+use crate::{Result, cache, runtime};
 
 /// Held for some hundred instructions at a time, never while something waits.
 static STATE: LazyLock<Mutex<State>> = LazyLock::new(|| Mutex::new(State::new(Budget::default())));
@@ -37,8 +37,8 @@ static DISPATCHER: LazyLock<Result<()>> = LazyLock::new(|| {
 /// long or a reader waits.
 const GATHERS_UNTIL: Duration = Duration::from_millis(1);
 
-/// But no longer than so many times.
-const GATHERS_MAX: usize = 20;
+/// But no longer than so many times, if nothing is under way, or if something is.
+const GATHERS_MAX: [usize; 2] = [20, 2];
 
 /// A thread that died with the lock did so between two whole states: nothing in them is user code.
 fn state() -> MutexGuard<'static, State> {
@@ -88,10 +88,10 @@ impl Drop for Handle {
     }
 }
 
-/// `range` of the object is wanted soon; `false` if so much is waited for that it will not be fetched ahead.
-pub(crate) fn tell(id: Id, aim: &Aim, range: Range<u64>) -> Result<bool> {
+/// These are wanted soon; `false` if so much is waited for that they will not be fetched ahead.
+pub(crate) fn tell(id: Id, aim: &Aim, wants: &[Want]) -> Result<bool> {
     DISPATCHER.clone()?;
-    let told = state().tell(id, aim, range);
+    let told = state().tell(id, aim, wants);
     CHANGED.notify_one();
     Ok(told)
 }
@@ -106,10 +106,10 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// The part that begins at `range.start` or before it; what is behind it in `range` is fetched as well.
-    pub(crate) fn new(id: Id, aim: &Aim, range: Range<u64>) -> Result<Self> {
+    /// The part with the byte `at`, which is in the first of `wants`; the others are fetched as well.
+    pub(crate) fn new(id: Id, aim: &Aim, at: u64, wants: &[Want]) -> Result<Self> {
         DISPATCHER.clone()?;
-        let (range, cell) = state().claim(id, aim, range);
+        let (range, cell) = state().claim(id, aim, at, wants);
         CHANGED.notify_one();
         Ok(Self { id, range, cell, read: 0 })
     }
@@ -152,7 +152,8 @@ async fn dispatch() {
 
 async fn gather() {
     let mut told = None;
-    for _ in 0..GATHERS_MAX {
+    let is_busy = state().room.requests() > 0;
+    for _ in 0..GATHERS_MAX[usize::from(is_busy)] {
         let now = state().told_since_last();
         if now.is_none() || now == told {
             break;
@@ -177,9 +178,15 @@ async fn run(request: Request) {
     if is_hedged.into_inner() {
         state.end_hedge(bytes);
     }
-    state.complete(request, result);
+    let pages = state.complete(request, result);
     drop(state);
     CHANGED.notify_one();
+    for Page { key, cell, pages, range, pieces } in pages {
+        cache::write(pages, range, pieces, move |is_there| {
+            self::state().written(key, &cell, is_there);
+            CHANGED.notify_one();
+        });
+    }
 }
 
 async fn send(aim: Aim, range: Range<u64>, budget: Budget) -> Result<Fetched> {

@@ -9,9 +9,10 @@ use super::cell::{Cell, Fetched};
 use super::room::{Class, Room};
 use crate::Result;
 use crate::budget::Budget;
+use crate::cache::{PAGE_BYTES, Pages};
 use crate::clients::Place;
 use crate::counters::BYTES_UNREAD;
-use crate::request::Target;
+use crate::request::{Pieces, Target};
 
 /// Names an object as it was when it was opened, or one that is yet to be opened.
 pub(crate) type Id = u128;
@@ -28,14 +29,37 @@ pub(crate) enum Aim {
     Read(Arc<Target>),
 }
 
+/// A range that is fetched, and what of it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    pub(crate) fetched: Range<u64>,
+    pub(crate) read: Range<u64>,
+    /// Whether it is a page of the cache, which is fetched whole.
+    pub(crate) is_page: bool,
+}
+
+impl Want {
+    /// A range all of which is read.
+    pub(crate) fn all(range: Range<u64>) -> Self {
+        Self { fetched: range.clone(), read: range, is_page: false }
+    }
+}
+
+/// A page that came, to be written to the cache.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) key: Key,
+    pub(super) cell: Arc<Cell>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) range: Range<u64>,
+    pub(super) pieces: Pieces,
+}
+
 /// So many ranges wait to be fetched at most. Others are fetched when they are read.
 const TOLD_MAX: usize = 1 << 20;
 
 /// What nobody has read for so long is dropped if room is wanted.
 const UNREAD_MAX: Duration = Duration::from_secs(120);
-
-/// How many requests at once are for a read that nobody was told of.
-const CLAIMED_REQUESTS: u64 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -138,29 +162,49 @@ impl State {
         self.objects.entry(id).or_insert_with(new)
     }
 
-    /// `range` is wanted soon, and whether it will be fetched.
-    pub(super) fn tell(&mut self, id: Id, aim: &Aim, range: Range<u64>) -> bool {
+    /// These are wanted soon, and whether they will be fetched.
+    pub(super) fn tell(&mut self, id: Id, aim: &Aim, wants: &[Want]) -> bool {
         if self.ahead.len() >= TOLD_MAX {
             return false;
         }
-        for part in self.holes(id, aim, range) {
-            let told = self.told;
-            self.told += part.end - part.start;
-            self.insert(id, part, Class::Ahead, Some(told));
+        let begun = self.begun >= self.told;
+        for want in wants {
+            self.read_more(id, want);
+            for hole in self.holes(id, aim, want) {
+                let told = self.told;
+                self.told += hole.end - hole.start;
+                self.insert(id, hole, want, Class::Ahead, Some(told));
+            }
+        }
+        if begun && matches!(aim, Aim::Open(_)) {
+            // There is nothing to gather of what is opened.
+            self.begun = self.told;
         }
         true
     }
 
-    /// The slot with the byte `range.start`, which is made if there is none, with some behind it; they are wanted
-    /// now.
-    pub(super) fn claim(&mut self, id: Id, aim: &Aim, range: Range<u64>) -> (Range<u64>, Arc<Cell>) {
-        let most = self.room.budget.request_bytes;
-        let soon = range.start..range.end.min(range.start.saturating_add(CLAIMED_REQUESTS * most));
-        for part in self.holes(id, aim, soon) {
-            self.insert(id, part, Class::Urgent, None);
+    /// Of a page that is on its way already more is read than was told before.
+    fn read_more(&mut self, id: Id, want: &Want) {
+        if let Some(slot) = self.slot((id, want.fetched.start)).filter(|_| want.is_page) {
+            slot.unread += want.read.end - want.read.start;
+        }
+    }
+
+    /// The slot with the byte `at`, which is that of the first of `wants`; all of them are wanted now.
+    pub(super) fn claim(
+        &mut self,
+        id: Id,
+        aim: &Aim,
+        at: u64,
+        wants: &[Want],
+    ) -> (Range<u64>, Arc<Cell>) {
+        for want in wants {
+            for hole in self.holes(id, aim, want) {
+                self.insert(id, hole, want, Class::Urgent, None);
+            }
         }
         let slots = &mut self.object(id, aim).slots;
-        let found = slots.range_mut(..=range.start).next_back();
+        let found = slots.range_mut(..=at).next_back();
         let (start, slot) = found.expect("each hole was filled");
         slot.readers += 1;
         let (start, end, cell) = (*start, slot.end, slot.cell.clone());
@@ -173,28 +217,28 @@ impl State {
 
     /// A reader who claimed the slot is done with it, having read so many bytes.
     pub(super) fn release(&mut self, key: Key, cell: &Arc<Cell>, bytes: u64) {
-        let Some(slot) = self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else { return };
+        let Some(slot) = self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else {
+            return;
+        };
         slot.readers -= 1;
         slot.unread = slot.unread.saturating_sub(bytes);
-        let is_done = slot.unread == 0 || slot.told.is_none();
         let told = slot.told.filter(|_| bytes > 0);
-        if is_done && slot.readers == 0 {
-            self.remove(key);
-        }
         self.read = self.read.max(told.unwrap_or(0));
+        self.free_unwanted(key);
     }
 
     fn slot(&mut self, (id, start): Key) -> Option<&mut Slot> {
         self.objects.get_mut(&id)?.slots.get_mut(&start)
     }
 
-    fn insert(&mut self, id: Id, part: Range<u64>, class: Class, told: Option<u64>) {
+    fn insert(&mut self, id: Id, part: Range<u64>, want: &Want, class: Class, told: Option<u64>) {
+        let read = want.read.start.max(part.start)..want.read.end.min(part.end);
         let slot = Slot {
             end: part.end,
             stage: Stage::Waiting,
             class,
             told,
-            unread: part.end - part.start,
+            unread: read.end.saturating_sub(read.start),
             readers: 0,
             cell: Arc::default(),
         };
@@ -206,9 +250,10 @@ impl State {
         }
     }
 
-    /// The parts of `range` that no slot has, none larger than a request.
-    fn holes(&mut self, id: Id, aim: &Aim, range: Range<u64>) -> Vec<Range<u64>> {
-        let most = self.room.budget.request_bytes;
+    /// What no slot has of a range, in parts no larger than a request.
+    fn holes(&mut self, id: Id, aim: &Aim, want: &Want) -> Vec<Range<u64>> {
+        let range = want.fetched.clone();
+        let most = if want.is_page { PAGE_BYTES } else { self.room.budget.request_bytes };
         let slots = &self.object(id, aim).slots;
         let mut holes = Vec::new();
         // How long an object is, is not known before it is open.
@@ -278,7 +323,10 @@ impl State {
     fn make_room(&mut self, (id, start): Key) {
         let Some(bytes) = self.slot((id, start)).map(|slot| slot.end - start) else { return };
         while !self.room.has_bytes(Class::Ahead, bytes) {
-            let Some((told, key)) = self.here.first_key_value().map(|(told, key)| (*told, *key)) else { return };
+            let Some((told, key)) = self.here.first_key_value().map(|(told, key)| (*told, *key))
+            else {
+                return;
+            };
             let passed = told + self.room.budget.bytes < self.read;
             let Some(slot) = self.slot(key) else { return };
             let is_old = matches!(slot.stage, Stage::Here(since) if since.elapsed() > UNREAD_MAX);
@@ -300,7 +348,8 @@ impl State {
         }
         room.add_request(class);
         let aim = object.aim.clone();
-        let mut request = Request { aim, range: range.clone(), id, class, gaps: 0, parts: Vec::new() };
+        let mut request =
+            Request { aim, range: range.clone(), id, class, gaps: 0, parts: Vec::new() };
         request.add(start, slot, room);
         if let Aim::Read(_) = request.aim {
             let mut behind = object.slots.range_mut(range.end..);
@@ -311,16 +360,19 @@ impl State {
         Some(request)
     }
 
-    /// A request was answered, or failed.
-    pub(super) fn complete(&mut self, request: Request, result: Result<Fetched>) {
+    /// A request was answered, or failed. The pages that came are held until they are [`written`](Self::written).
+    pub(super) fn complete(&mut self, request: Request, result: Result<Fetched>) -> Vec<Page> {
+        let mut written = Vec::new();
         self.room.free_request(request.class);
         self.room.free_bytes(request.class, request.gaps);
         for part in request.parts {
             let key = (request.id, part.range.start);
             let bytes = part.range.end - part.range.start;
-            let fetched = result.clone().map(|fetched| part_of(fetched, &request.range, &part.range));
+            let fetched =
+                result.clone().map(|fetched| part_of(fetched, &request.range, &part.range));
             let came = fetched.as_ref().map_or(0, |fetched| fetched.pieces.bytes());
             let has_come = fetched.is_ok();
+            let page = page_of(&request.aim, key, &part, fetched.as_ref().ok());
             part.cell.set(fetched);
             match self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, &part.cell)) {
                 Some(slot) if has_come => {
@@ -329,8 +381,15 @@ impl State {
                     // Of an object without bytes, that it was opened is yet to be seen.
                     slot.unread = slot.unread.min(came.max(1));
                     let told = slot.told;
+                    // Between pages there may be bytes of one that nobody was told of.
+                    let is_wanted = slot.unread > 0 || slot.readers > 0 || page.is_some();
+                    slot.readers += usize::from(page.is_some());
+                    written.extend(page);
                     self.room.free_bytes(part.class, bytes - came);
                     told.map(|told| self.here.insert(told, key));
+                    if !is_wanted {
+                        self.remove(key);
+                    }
                 }
                 Some(_) => {
                     self.remove(key);
@@ -338,6 +397,28 @@ impl State {
                 }
                 None => self.room.free_bytes(part.class, bytes),
             }
+        }
+        written
+    }
+
+    /// A page is on disk, and needs no memory any more, or it could not be written, and is read from there.
+    pub(super) fn written(&mut self, key: Key, cell: &Arc<Cell>, is_there: bool) {
+        let Some(slot) = self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else {
+            return;
+        };
+        slot.readers -= 1;
+        if is_there {
+            slot.unread = 0;
+        }
+        self.free_unwanted(key);
+    }
+
+    /// Drops a slot that nobody waits for and nobody will.
+    fn free_unwanted(&mut self, key: Key) {
+        let unwanted =
+            |slot: &mut Slot| slot.readers == 0 && (slot.unread == 0 || slot.told.is_none());
+        if self.slot(key).is_some_and(unwanted) {
+            self.remove(key);
         }
     }
 
@@ -368,6 +449,14 @@ impl State {
     }
 }
 
+/// The page that a slot is, if its object is kept.
+fn page_of(aim: &Aim, key: Key, part: &Part, fetched: Option<&Fetched>) -> Option<Page> {
+    let Aim::Read(target) = aim else { return None };
+    let pages = target.pages.as_ref().filter(|pages| pages.at(part.range.start) == part.range)?;
+    let (pages, pieces) = (pages.clone(), fetched?.pieces.clone());
+    Some(Page { key, cell: part.cell.clone(), pages, range: part.range.clone(), pieces })
+}
+
 /// What a slot gets of what came for a request. An object that is opened may be shorter than what was asked for.
 fn part_of(fetched: Fetched, request: &Range<u64>, slot: &Range<u64>) -> Fetched {
     let Fetched { identity, pieces } = fetched;
@@ -391,7 +480,11 @@ impl Request {
         slot.stage = Stage::UnderWay;
         room.add_bytes(slot.class, slot.end - start);
         self.range = self.range.start.min(start)..self.range.end.max(slot.end);
-        self.parts.push(Part { range: start..slot.end, class: slot.class, cell: slot.cell.clone() });
+        self.parts.push(Part {
+            range: start..slot.end,
+            class: slot.class,
+            cell: slot.cell.clone(),
+        });
     }
 
     /// Asks for this slot as well, unless it is too far, and says whether.

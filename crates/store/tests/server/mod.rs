@@ -30,9 +30,9 @@ pub(crate) enum Fault {
     Status(u16, Option<u64>),
     /// So many bytes of the body, then the connection ends.
     Cut(usize),
-    /// So many bytes of the body in a body that ends as it should.
+    /// So many bytes, in an answer that says of the range that it has all.
     Short(usize),
-    /// A body with more bytes than its head says.
+    /// More bytes than the range has.
     Long,
     /// The connection is reset before an answer.
     Reset,
@@ -93,6 +93,17 @@ pub(crate) fn content(seed: u64, bytes: usize) -> Vec<u8> {
     }
     all.truncate(bytes);
     all
+}
+
+/// `0..count`, in an order that depends on the seed.
+pub(crate) fn shuffled(count: u64, seed: u64) -> Vec<u64> {
+    let mut order: Vec<u64> = (0..count).collect();
+    let draws = content(seed, count as usize * 8);
+    for (i, draw) in draws.chunks_exact(8).enumerate() {
+        let draw = u64::from_le_bytes(draw.try_into().unwrap());
+        order.swap(i, (draw % (i as u64 + 1)) as usize);
+    }
+    order
 }
 
 impl Server {
@@ -237,7 +248,8 @@ fn serve_one(shared: &Shared, stream: &TcpStream) -> Option<()> {
 }
 
 fn status(mut stream: &TcpStream, status: &str, headers: &str, body: &str) -> Option<()> {
-    let text = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len());
+    let text =
+        format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).ok()
 }
 
@@ -270,7 +282,9 @@ fn answer(
             let header = retry_after.map_or(String::new(), |it| format!("retry-after: {it}\r\n"));
             return status(stream, &format!("{code} Fault"), &header, "<Error>a fault</Error>");
         }
-        Fault::Redirect(to) => return status(stream, "307 There", &format!("location: {to}\r\n"), ""),
+        Fault::Redirect(to) => {
+            return status(stream, "307 There", &format!("location: {to}\r\n"), "");
+        }
         Fault::Hang => return hang(shared, stream),
         Fault::Late(duration) => std::thread::sleep(*duration),
         _ => {}
@@ -304,11 +318,15 @@ fn answer(
         head += &format!("etag: {etag}\r\n");
     }
     head += "last-modified: Tue, 01 Sep 2026 00:00:00 GMT\r\n";
-    match fault {
-        Fault::Short(bytes) => return chunked(stream, &head, &body[..bytes.min(body.len())]),
-        Fault::Long => return chunked(stream, &head, &[body, b"more"].concat()),
-        _ => {}
-    }
+    let whole;
+    let body = match fault {
+        Fault::Short(bytes) => &body[..bytes.min(body.len())],
+        Fault::Long => {
+            whole = [body, b"more"].concat();
+            &whole
+        }
+        _ => body,
+    };
     head += &format!("content-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
     if asked.method == "HEAD" {
@@ -319,17 +337,10 @@ fn answer(
         return if let Fault::Stall(_) = fault { hang(shared, stream) } else { None };
     }
     // When the last byte is sent the other side may ask for more at once.
-    let (last, most) = body.split_last().map_or((&[][..], body), |(last, most)| {
-        (std::slice::from_ref(last), most)
-    });
+    let (last, most) = body
+        .split_last()
+        .map_or((&[][..], body), |(last, most)| (std::slice::from_ref(last), most));
     stream.write_all(most).ok()?;
     drop(under_way);
     stream.write_all(last).ok()
-}
-
-fn chunked(mut stream: &TcpStream, head: &str, body: &[u8]) -> Option<()> {
-    let head = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len());
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()?;
-    stream.write_all(b"\r\n0\r\n\r\n").ok()
 }

@@ -1,0 +1,93 @@
+//! Pages of objects on disk, shared by the processes of a machine.
+//!
+//! A page is at most 1 MiB of an object, at a multiple of that. Its file is named after the object's URL, length, entity
+//! tag and the page's number, so that an object that changed has other pages, and says all that once more with a sum of
+//! each 64 KiB. A reader believes nothing of a page whose length, name or sums are others: it removes the file and
+//! fetches the page.
+//!
+//! ```text
+//! FOLDER/v1/used          how many bytes all files have at most; whoever writes holds a lock on it
+//! FOLDER/v1/new/PID-N     a page that is being written, locked by its writer
+//! FOLDER/v1/3f/3f..       a page
+//! ```
+//!
+//! Pages are written beside and renamed. Their bytes are taken from the budget before that, so the files are never
+//! larger than the budget, whoever is killed when; what the killed one took is found when the files are counted, which
+//! the first writer of a process does, and each that finds the cache full.
+
+mod folder;
+mod page;
+mod settings;
+mod writer;
+
+pub(crate) use self::folder::Folder;
+pub(crate) use self::page::PAGE_BYTES;
+pub(crate) use self::settings::folder;
+pub use self::settings::{Cache, cache, set_cache};
+pub(crate) use self::writer::write;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::scheduler::Want;
+
+/// The pages of an object.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    folder: Arc<Folder>,
+    object: u128,
+    bytes: u64,
+}
+
+impl Pages {
+    /// Those of an object that no other ever has.
+    pub(crate) fn new(folder: Arc<Folder>, object: u128, bytes: u64) -> Self {
+        Self { folder, object, bytes }
+    }
+
+    /// The page with the byte `at`.
+    pub(crate) fn at(&self, at: u64) -> Range<u64> {
+        let start = at / PAGE_BYTES * PAGE_BYTES;
+        start..self.bytes.min(start + PAGE_BYTES)
+    }
+
+    fn name(&self, page: &Range<u64>) -> u128 {
+        xxh3_128(&[self.object.to_le_bytes(), u128::from(page.start).to_le_bytes()].concat())
+    }
+
+    /// Its name among objects that are read: it is read in other parts if it is kept elsewhere.
+    pub(crate) fn id(&self) -> u128 {
+        xxh3_128(&[self.object.to_le_bytes(), self.folder.name().to_le_bytes()].concat())
+    }
+
+    /// What is to be fetched for `range`, which is not empty: what is not on disk.
+    pub(crate) fn wants(&self, range: &Range<u64>) -> Vec<Want> {
+        let starts =
+            (range.start / PAGE_BYTES..range.end.div_ceil(PAGE_BYTES)).map(|i| i * PAGE_BYTES);
+        let pages = starts.map(|start| self.at(start));
+        let missing = pages.filter(|page| !self.folder.has(self.name(page)));
+        missing.map(|page| self.want(&page, range)).collect()
+    }
+
+    /// What is to be fetched of a page for `range`: the page if it will be kept.
+    pub(crate) fn want(&self, page: &Range<u64>, range: &Range<u64>) -> Want {
+        let read = page.start.max(range.start)..page.end.min(range.end);
+        match self.folder.wants(self.name(page)) {
+            true => Want { fetched: page.clone(), read, is_page: true },
+            false => Want::all(read),
+        }
+    }
+
+    /// Hands the part `range` of a page out, if it is there and right.
+    pub(crate) fn read(
+        &self,
+        page: &Range<u64>,
+        range: &Range<u64>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> bool {
+        let inside = (range.start - page.start) as usize..(range.end - page.start) as usize;
+        self.folder.read(self.name(page), (page.end - page.start) as usize, inside, sink)
+    }
+}
