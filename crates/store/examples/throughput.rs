@@ -63,8 +63,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let told = told(&server, parts, is_whole);
             server.latency(Duration::from_millis(50));
             let late = self::told(&server, parts, is_whole);
+            let plain_late = self::plain(&single, &server, parts, 448);
             server.latency(Duration::ZERO);
-            println!("  {:8.0} {:8.0}   {told:8.0} {late:8.0}", plain[0], plain[1]);
+            println!(
+                "  {:8.0} {:8.0}   {told:8.0} {late:8.0}   {plain_late:8.0}",
+                plain[0], plain[1]
+            );
             shares[0].push(told / plain[0].max(plain[1]));
             shares[1].push(late / told);
         }

@@ -105,7 +105,7 @@ impl Object {
         let pages = pages.map(|folder| Arc::new(Pages::new(folder, name, identity.bytes)));
         let id = pages.as_ref().map_or(name, |pages| pages.id());
         let target = Arc::new(Target { place: place.clone(), identity, pages });
-        let window = Window::new(fetched.pieces.joined());
+        let window = Window::new(fetched.pieces);
         Ok(Self {
             handle: Arc::new(Handle::new(id, Aim::Read(target.clone()))),
             target,
@@ -198,8 +198,7 @@ impl Object {
         let len = range.end - range.start;
         // A thread that died while it held the window left a whole one.
         let mut window = window.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(bytes) = window.of(range.start, len as usize) {
-            sink(bytes);
+        if window.write(&range, sink) {
             return Ok(());
         }
         if len > Window::BYTES_MAX {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -72,15 +73,17 @@ pub(crate) fn silent(silence: Duration) -> Error {
 
 /// How far an effort got.
 #[derive(Debug)]
-pub(crate) struct Effort {
+pub(crate) struct Effort<'a> {
     budget: Budget,
+    /// Whether it sleeps because the store wants that.
+    pauses: &'a AtomicBool,
     tries: u32,
     since: Instant,
 }
 
-impl Effort {
-    pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, tries: 1, since: Instant::now() }
+impl<'a> Effort<'a> {
+    pub(crate) fn new(budget: Budget, pauses: &'a AtomicBool) -> Self {
+        Self { budget, pauses, tries: 1, since: Instant::now() }
     }
 
     /// Bytes came, so that the deadline is counted from now on.
@@ -105,7 +108,9 @@ impl Effort {
             );
             return Err(Error::new(error.kind(), message));
         }
+        self.pauses.store(true, Relaxed);
         sleep(pause).await;
+        self.pauses.store(false, Relaxed);
         RETRIES.add(1);
         self.tries += 1;
         Ok(())
@@ -126,7 +131,8 @@ where
     F: Future<Output = object_store::Result<T>>,
 {
     let budget = crate::budget();
-    let mut effort = Effort::new(budget);
+    let pauses = AtomicBool::new(false);
+    let mut effort = Effort::new(budget, &pauses);
     loop {
         match ask(budget.silence(), request()).await {
             Ok(answer) => return Ok(answer),

@@ -119,9 +119,7 @@ mod tests {
 
     #[test]
     fn urls_that_may_hold_a_credential_are_refused_without_being_shown() {
-        for url in
-            ["https://h/a?sig=secret", "https://secret@h/a", "s3://k:secret@b/a", "http:///a"]
-        {
+        for url in ["https://h/a?sig=secret", "https://secret@h/a", "s3://k:secret@b/a"] {
             let error = parse(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Place, "{url}");
             assert!(!error.to_string().contains("secret"), "{error}");

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -112,14 +113,23 @@ impl Pieces {
     }
 }
 
+impl From<Vec<u8>> for Pieces {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut pieces = Self::default();
+        pieces.push(bytes.into());
+        pieces
+    }
+}
+
 /// The first bytes of an object, at most `most` of them, and what tells that it is the same.
 pub(crate) async fn beginning(
     place: Place,
     most: u64,
     budget: Budget,
+    pauses: &AtomicBool,
 ) -> Result<(Identity, Pieces)> {
     let range = 0..most.max(1);
-    let mut effort = Effort::new(budget);
+    let mut effort = Effort::new(budget, pauses);
     loop {
         let options =
             GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() };
@@ -156,8 +166,13 @@ async fn without_bytes(place: &Place, failure: &Failure) -> Option<Identity> {
 const PROGRESS_BYTES: u64 = 64 << 10;
 
 /// The bytes of `range`, which is within the object, by as many requests as it takes.
-pub(crate) async fn fetch(target: &Target, range: Range<u64>, budget: Budget) -> Result<Pieces> {
-    let mut effort = Effort::new(budget);
+pub(crate) async fn fetch(
+    target: &Target,
+    range: Range<u64>,
+    budget: Budget,
+    pauses: &AtomicBool,
+) -> Result<Pieces> {
+    let mut effort = Effort::new(budget, pauses);
     let mut pieces = Pieces::default();
     let can_resume = target.identity.strong_etag().is_some();
     loop {

@@ -1,12 +1,14 @@
 //! Bytes that came with those that were asked for: headers lie one behind the other.
 
-use bytes::Bytes;
+use std::ops::Range;
+
+use crate::request::Pieces;
 
 /// A run of an object's bytes, and how far the next one goes.
 #[derive(Debug)]
 pub(crate) struct Window {
     start: u64,
-    bytes: Bytes,
+    pieces: Pieces,
     next_bytes: u64,
 }
 
@@ -18,20 +20,23 @@ impl Window {
     pub(crate) const BYTES_MAX: u64 = 8 << 20;
 
     /// The beginning of an object.
-    pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { start: 0, bytes, next_bytes: Self::BYTES_MIN }
+    pub(crate) fn new(pieces: Pieces) -> Self {
+        Self { start: 0, pieces, next_bytes: Self::BYTES_MIN }
     }
 
-    /// The bytes from `at` on, `len` of them, if they are here.
-    pub(crate) fn of(&self, at: u64, len: usize) -> Option<&[u8]> {
-        let offset = usize::try_from(at.checked_sub(self.start)?).ok()?;
-        self.bytes.get(offset..offset.checked_add(len)?)
+    /// Hands `range` out if it is here, and says whether it is.
+    pub(crate) fn write(&self, range: &Range<u64>, sink: &mut dyn FnMut(&[u8])) -> bool {
+        let is_here = range.start >= self.start && range.end - self.start <= self.pieces.bytes();
+        if is_here {
+            self.pieces.write(range.start - self.start..range.end - self.start, sink);
+        }
+        is_here
     }
 
     /// How many bytes to ask for from `at` on, where `len` are wanted: more each time that this is not far
     /// behind the last ones, and few where it is elsewhere.
     pub(crate) fn bytes_from(&mut self, at: u64, len: u64) -> u64 {
-        let end = self.start + self.bytes.len() as u64;
+        let end = self.start + self.pieces.bytes();
         let is_next = at >= self.start && at <= end.saturating_add(self.next_bytes);
         self.next_bytes = match is_next {
             true => (self.next_bytes * 4).min(Self::BYTES_MAX),
@@ -41,8 +46,8 @@ impl Window {
     }
 
     /// Holds these from now on.
-    pub(crate) fn set(&mut self, start: u64, bytes: Bytes) {
-        (self.start, self.bytes) = (start, bytes);
+    pub(crate) fn set(&mut self, start: u64, pieces: Pieces) {
+        (self.start, self.pieces) = (start, pieces);
     }
 }
 
@@ -53,8 +58,12 @@ mod tests {
     #[test]
     fn windows_grow_while_reads_follow_one_another_and_shrink_after_a_jump() {
         let mut window = Window::new(vec![7; 100].into());
-        assert_eq!(window.of(90, 10), Some(&[7; 10][..]));
-        assert!(window.of(90, 11).is_none() && window.of(u64::MAX, 1).is_none());
+        let mut written = Vec::new();
+        assert!(window.write(&(90..100), &mut |piece| written.extend_from_slice(piece)));
+        assert_eq!(written, [7; 10]);
+        for elsewhere in [90..101, u64::MAX - 1..u64::MAX] {
+            assert!(!window.write(&elsewhere, &mut |_| unreachable!()));
+        }
         let mut at = 100;
         let mut sizes = Vec::new();
         for _ in 0..5 {

@@ -72,7 +72,7 @@ fn told_ranges_are_fetched_once_by_few_requests_and_read_from_memory() {
     let order = shuffled(COUNT, 7);
     for i in &order {
         assert!(object.will_need(i * RANGE..(i + 1) * RANGE).unwrap());
-        // What was told already is not told again.
+        // For another reader, who finds what was fetched for the first.
         assert!(object.will_need(i * RANGE..(i + 1) * RANGE).unwrap());
     }
     let threads = 4;
@@ -86,6 +86,7 @@ fn told_ranges_are_fetched_once_by_few_requests_and_read_from_memory() {
                     // In two parts, as a header and what is behind it.
                     let (a, b) = (range.start..range.start + 512, range.start + 512..range.end);
                     assert!([read(object, a), read(object, b)].concat() == expected);
+                    assert!(read(object, range) == expected);
                 }
             });
         }

@@ -209,7 +209,7 @@ fn seconds(time: SystemTime) -> u64 {
 
 /// What is kept rather than others has a higher one.
 fn rank(name: u128, used: u64) -> u64 {
-    used + (name as u32 as u64 * STAY_SECONDS >> 32)
+    used + ((u64::from(name as u32) * STAY_SECONDS) >> 32)
 }
 
 /// The blocks that `range` touches, and where they begin, if they are right.

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn each_bit_of_a_page_is_seen() {
         for len in [1, BLOCK_BYTES, 2 * BLOCK_BYTES + 5, PAGE_BYTES as usize] {
-            let bytes: Vec<u8> = (0..len).map(|i| (i * i >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..len).map(|i| ((i * i) >> 3) as u8).collect();
             let right = head(7, &bytes);
             assert!(is_head(&right, 7, len) && are_right(&right, 7, 0, &bytes));
             assert!(!is_head(&right, 8, len) && !is_head(&right, 7, len + 1));

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use self::cell::Cell;
 pub(crate) use self::cell::Fetched;
 pub(crate) use self::state::{Aim, Id, Want};
-use self::state::{Page, Request, State};
+use self::state::{Lacks, Page, Request, State};
 use crate::budget::Budget;
 use crate::counters::Counters;
 use crate::hedge::hedged;
@@ -83,16 +83,22 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        state().disown(self.id);
-        CHANGED.notify_one();
+        let mut state = state();
+        state.disown(self.id);
+        freed_bytes(state);
     }
 }
 
 /// These are wanted soon; `false` if so much is waited for that they will not be fetched ahead.
 pub(crate) fn tell(id: Id, aim: &Aim, wants: &[Want]) -> Result<bool> {
     DISPATCHER.clone()?;
-    let told = state().tell(id, aim, wants);
-    CHANGED.notify_one();
+    let mut state = state();
+    let told = state.tell(id, aim, wants);
+    let is_room = state.lacks() == Lacks::Nothing;
+    drop(state);
+    if is_room {
+        CHANGED.notify_one();
+    }
     Ok(told)
 }
 
@@ -109,8 +115,13 @@ impl Claim {
     /// The part with the byte `at`, which is in the first of `wants`; the others are fetched as well.
     pub(crate) fn new(id: Id, aim: &Aim, at: u64, wants: &[Want]) -> Result<Self> {
         DISPATCHER.clone()?;
-        let (range, cell) = state().claim(id, aim, at, wants);
-        CHANGED.notify_one();
+        let mut state = state();
+        let (range, cell) = state.claim(id, aim, at, wants);
+        let is_urgent = state.is_urgent();
+        drop(state);
+        if is_urgent {
+            CHANGED.notify_one();
+        }
         Ok(Self { id, range, cell, read: 0 })
     }
 
@@ -127,7 +138,17 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        state().release((self.id, self.range.start), &self.cell, self.read);
+        let mut state = state();
+        state.release((self.id, self.range.start), &self.cell, self.read);
+        freed_bytes(state);
+    }
+}
+
+/// Bytes may have been given back, for which somebody may wait.
+fn freed_bytes(state: MutexGuard<'static, State>) {
+    let is_wanted = state.lacks() == Lacks::Bytes;
+    drop(state);
+    if is_wanted {
         CHANGED.notify_one();
     }
 }
@@ -167,12 +188,14 @@ async fn run(request: Request) {
     let budget = budget();
     let bytes = request.bytes();
     let is_hedged = AtomicBool::new(false);
+    // A store that wants a pause gets no second request beside the first.
+    let pauses = AtomicBool::new(false);
     let admitted = || {
-        let admitted = state().admit_hedge(bytes);
+        let admitted = !pauses.load(Relaxed) && state().admit_hedge(bytes);
         is_hedged.fetch_or(admitted, Relaxed);
         admitted
     };
-    let send = || send(request.aim.clone(), request.range.clone(), budget);
+    let send = || send(request.aim.clone(), request.range.clone(), budget, &pauses);
     let result = hedged(bytes, budget.deadline, send, admitted).await;
     let mut state = state();
     if is_hedged.into_inner() {
@@ -183,20 +206,21 @@ async fn run(request: Request) {
     CHANGED.notify_one();
     for Page { key, cell, pages, range, pieces } in pages {
         cache::write(pages, range, pieces, move |is_there| {
-            self::state().written(key, &cell, is_there);
-            CHANGED.notify_one();
+            let mut state = self::state();
+            state.written(key, &cell, is_there);
+            freed_bytes(state);
         });
     }
 }
 
-async fn send(aim: Aim, range: Range<u64>, budget: Budget) -> Result<Fetched> {
+async fn send(aim: Aim, range: Range<u64>, budget: Budget, pauses: &AtomicBool) -> Result<Fetched> {
     match aim {
         Aim::Open(place) => {
-            let (identity, pieces) = beginning(place, range.end, budget).await?;
+            let (identity, pieces) = beginning(place, range.end, budget, pauses).await?;
             Ok(Fetched { identity: Some(identity), pieces })
         }
         Aim::Read(target) => {
-            let pieces = fetch(&target, range, budget).await?;
+            let pieces = fetch(&target, range, budget, pauses).await?;
             Ok(Fetched { identity: None, pieces })
         }
     }

@@ -79,6 +79,10 @@ struct Slot {
     told: Option<u64>,
     /// How many of its bytes are yet to be read.
     unread: u64,
+    /// How many are then to be read once more, as was told since, and their place in that order.
+    again: (u64, u64),
+    /// Whether it is here for that.
+    is_spare: bool,
     /// Who waits for it.
     readers: usize,
     cell: Arc<Cell>,
@@ -104,6 +108,14 @@ pub(super) struct Request {
     parts: Vec<Part>,
 }
 
+/// What there was no room for: who gives back something else need not wake who sends requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lacks {
+    Nothing,
+    Bytes,
+    Requests,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) room: Room,
@@ -113,6 +125,10 @@ pub(super) struct State {
     ahead: VecDeque<Key>,
     /// Told slots that are here, by their place in the order of telling.
     here: BTreeMap<u64, Key>,
+    /// Those of them that were read, and are kept for others.
+    spare: BTreeMap<u64, Key>,
+    /// What there was no room for when requests were begun last.
+    lacks: Lacks,
     /// How many bytes were told so far.
     told: u64,
     /// How many when requests were begun last.
@@ -129,6 +145,8 @@ impl State {
             urgent: VecDeque::new(),
             ahead: VecDeque::new(),
             here: BTreeMap::new(),
+            spare: BTreeMap::new(),
+            lacks: Lacks::Nothing,
             told: 0,
             begun: 0,
             read: 0,
@@ -138,6 +156,16 @@ impl State {
     /// How far telling got, if something was told since requests were begun and no reader waits.
     pub(super) fn told_since_last(&self) -> Option<u64> {
         (self.told > self.begun && self.urgent.is_empty()).then_some(self.told)
+    }
+
+    /// Whether more may be sent once something was told, or once bytes are given back.
+    pub(super) fn lacks(&self) -> Lacks {
+        self.lacks
+    }
+
+    /// Whether a reader waits for a request that was not sent.
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.urgent.is_empty()
     }
 
     /// An object has one more owner.
@@ -169,7 +197,7 @@ impl State {
         }
         let begun = self.begun >= self.told;
         for want in wants {
-            self.read_more(id, want);
+            self.tell_again(id, want);
             for hole in self.holes(id, aim, want) {
                 let told = self.told;
                 self.told += hole.end - hole.start;
@@ -183,11 +211,35 @@ impl State {
         true
     }
 
-    /// Of a page that is on its way already more is read than was told before.
-    fn read_more(&mut self, id: Id, want: &Want) {
-        if let Some(slot) = self.slot((id, want.fetched.start)).filter(|_| want.is_page) {
-            slot.unread += want.read.end - want.read.start;
+    /// What is on its way already is read more often than was told before: of a page other parts, of a range the same.
+    fn tell_again(&mut self, id: Id, want: &Want) {
+        let Self { objects, told, .. } = self;
+        let Some(object) = objects.get_mut(&id) else { return };
+        let (start, end) = (want.read.start, want.read.end);
+        let is_open = matches!(object.aim, Aim::Open(_));
+        for (at, slot) in object.slots.range_mut(..end).rev() {
+            let bytes = slot.end.min(end).saturating_sub((*at).max(start));
+            if bytes == 0 && !is_open {
+                break;
+            }
+            if want.is_page {
+                slot.unread += bytes;
+            } else if slot.told.is_some() {
+                slot.again = (slot.again.0 + bytes.max(1), *told);
+                *told += bytes.max(1);
+            }
         }
+    }
+
+    /// A slot that was read is kept for those who read it again, as long as there is room.
+    fn keep_for_others(&mut self, key: Key) {
+        let Some(slot) = self.slot(key) else { return };
+        let (again, place) = std::mem::take(&mut slot.again);
+        let (Stage::Here(_), Some(told), true) = (slot.stage, slot.told, again > 0) else { return };
+        (slot.unread, slot.told, slot.is_spare) = (again, Some(place), true);
+        self.here.remove(&told);
+        self.here.insert(place, key);
+        self.spare.insert(place, key);
     }
 
     /// The slot with the byte `at`, which is that of the first of `wants`; all of them are wanted now.
@@ -222,8 +274,12 @@ impl State {
         };
         slot.readers -= 1;
         slot.unread = slot.unread.saturating_sub(bytes);
+        let is_read = slot.unread == 0;
         let told = slot.told.filter(|_| bytes > 0);
         self.read = self.read.max(told.unwrap_or(0));
+        if is_read {
+            self.keep_for_others(key);
+        }
         self.free_unwanted(key);
     }
 
@@ -238,6 +294,8 @@ impl State {
             stage: Stage::Waiting,
             class,
             told,
+            again: (0, 0),
+            is_spare: false,
             unread: read.end.saturating_sub(read.start),
             readers: 0,
             cell: Arc::default(),
@@ -287,7 +345,8 @@ impl State {
             self.room.free_bytes(slot.class, slot.end - start);
             if let Some(told) = slot.told {
                 self.here.remove(&told);
-                BYTES_UNREAD.add(slot.unread);
+                self.spare.remove(&told);
+                BYTES_UNREAD.add(if slot.is_spare { 0 } else { slot.unread });
             }
         }
         if object.slots.is_empty() && object.handles == 0 {
@@ -298,6 +357,7 @@ impl State {
     /// The next request that there is room for.
     pub(super) fn next(&mut self) -> Option<Request> {
         self.begun = self.told;
+        self.lacks = Lacks::Nothing;
         while let Some(key) = self.urgent.front().copied() {
             if self.is_waiting(key) {
                 return self.begin(key, Class::Urgent);
@@ -318,11 +378,18 @@ impl State {
         self.slot(key).is_some_and(|slot| slot.stage == Stage::Waiting)
     }
 
-    /// Drops what readers passed by: what was told longer ago than they are now by a whole budget, or what is here for
+    /// Drops what was read and is kept for others, what is wanted last first; then what readers passed by: what was told longer ago than they are now by a whole budget, or what is here for
     /// minutes.
     fn make_room(&mut self, (id, start): Key) {
         let Some(bytes) = self.slot((id, start)).map(|slot| slot.end - start) else { return };
         while !self.room.has_bytes(Class::Ahead, bytes) {
+            let spare = self.spare.last_key_value().map(|(told, key)| (*told, *key));
+            if let Some((_, key)) =
+                spare.filter(|(_, key)| self.slot(*key).is_some_and(|it| it.readers == 0))
+            {
+                self.remove(key);
+                continue;
+            }
             let Some((told, key)) = self.here.first_key_value().map(|(told, key)| (*told, *key))
             else {
                 return;
@@ -339,11 +406,16 @@ impl State {
 
     /// A request for a slot, and for others of the object that lie near it, if there is room.
     fn begin(&mut self, (id, start): Key, class: Class) -> Option<Request> {
-        let Self { room, objects, .. } = self;
+        let Self { room, objects, lacks, .. } = self;
         let object = objects.get_mut(&id)?;
         let slot = object.slots.get_mut(&start)?;
         let range = start..slot.end;
-        if !room.has_request(class) || !room.has_bytes(class, range.end - range.start) {
+        if !room.has_request(class) {
+            *lacks = Lacks::Requests;
+            return None;
+        }
+        if !room.has_bytes(class, range.end - range.start) {
+            *lacks = Lacks::Bytes;
             return None;
         }
         room.add_request(class);
