@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cases = [("ranges of 100 KB", &large, false), ("objects of 100 KB", &small, true)];
     for (name, parts, is_whole) in cases {
         println!(
-            "{name}, MB/s (plain on this thread: 64 and 256 at once; told ahead: at once, 50 ms late)"
+            "{name}, MB/s: plain, 64 and 256 at once; told ahead, at once and 50 ms late; plain, 448 at once and \
+             50 ms late"
         );
         let mut shares = [Vec::new(), Vec::new()];
         // What is slow is learnt, and connections are made.
