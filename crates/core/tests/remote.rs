@@ -140,7 +140,10 @@ fn what_no_request_can_mend_is_said_at_once() {
     let error = open(server.at("9.tar")).err().unwrap();
     assert_says(&error, &["no such object", "9.tar"]);
     server.plan.lock().unwrap().faults = vec![Fault::NoRange; 3];
-    assert_says(&open(server.at("0.tar")).err().unwrap(), &["ange request not supported"]);
+    assert_says(
+        &open(server.at("0.tar")).err().unwrap(),
+        &["whole objects where a range is asked for"],
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ struct Unread {
 
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bytes {}..{}: {}", self.bytes.start, self.bytes.end, self.error)
+        write!(f, "bytes {}..{}: {}", self.bytes.start, self.bytes.end, self.error.message())
     }
 }
 
@@ -67,7 +67,7 @@ impl std::error::Error for Unread {}
 #[cold]
 pub(crate) fn of_store(doing: &str, error: tallow_store::Error) -> Error {
     let kind = kind_of(&error);
-    Error::new(kind, format!("cannot {doing}: {error}")).with_source(error)
+    Error::new(kind, format!("cannot {doing}: {}", error.message())).with_source(error)
 }
 
 /// The error of a store that went through `std::io`, if it is one.
@@ -82,7 +82,7 @@ fn kind_of(error: &tallow_store::Error) -> ErrorKind {
     match error.kind() {
         tallow_store::ErrorKind::Changed => ErrorKind::Changed,
         tallow_store::ErrorKind::Stopped => ErrorKind::Stopped,
-        tallow_store::ErrorKind::Place => ErrorKind::Config,
+        tallow_store::ErrorKind::Place | tallow_store::ErrorKind::Cache => ErrorKind::Config,
         _ => ErrorKind::Io,
     }
 }
