@@ -39,6 +39,15 @@ impl Extent {
         self.bytes
     }
 
+    /// Says that it will be read soon, so that a store fetches it in advance. `false` where it lies in no store, or
+    /// too much is waited for already. Does not wait.
+    pub fn will_need(&self) -> bool {
+        #[cfg(feature = "remote")]
+        return self.location.will_need(self.offset, self.bytes as u64);
+        #[cfg(not(feature = "remote"))]
+        false
+    }
+
     /// Whether the location holds this sample only, so that reading the sample opens a file.
     pub fn is_whole(&self) -> bool {
         self.is_whole

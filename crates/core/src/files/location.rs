@@ -1,44 +1,92 @@
 //! What is read: the path of a file, or the URL of an object.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::is_stored;
+use super::{File, is_stored};
 use crate::escaped;
 
 /// Where bytes lie: the path of a file, or the URL of an object in a store. Cheap to clone.
 ///
 /// `Display` shows the path [`escaped`], `Debug` shows it in quotes.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Location(Arc<Path>);
+#[derive(Clone)]
+pub struct Location {
+    path: Arc<Path>,
+    /// The object, where it is open: what is told of it in advance, its readers find.
+    #[cfg(feature = "remote")]
+    object: Option<tallow_store::Object>,
+}
+
+/// Where bytes lie is the path alone.
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for Location {}
+
+impl Hash for Location {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
+}
 
 impl Location {
     /// The file at `path`, or the object, if that is the URL of one and stores are compiled in.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(path.into().into())
+        let path = path.into().into();
+        Self {
+            path,
+            #[cfg(feature = "remote")]
+            object: None,
+        }
+    }
+
+    /// The same, which `file` is.
+    pub(crate) fn opened(self, file: &File) -> Self {
+        #[cfg(feature = "remote")]
+        if let File::Stored(object) = file {
+            return Self { object: Some(object.clone().settled()), ..self };
+        }
+        let _ = file;
+        self
+    }
+
+    /// Says that `bytes` bytes from `offset` will be read soon, or all of an object that is not open.
+    #[cfg(feature = "remote")]
+    pub(super) fn will_need(&self, offset: u64, bytes: u64) -> bool {
+        let told = match (&self.object, self.url()) {
+            (Some(object), _) => object.will_need(offset..offset.saturating_add(bytes)),
+            (None, Some(url)) => tallow_store::will_open(url, super::stored::SAMPLE_BYTES),
+            (None, None) => return false,
+        };
+        // What fails here fails again when it is read, and is reported there.
+        told.unwrap_or(false)
     }
 
     /// The file's path, or `None` where the bytes lie in no file of this machine.
     pub fn path(&self) -> Option<&Path> {
-        Some(&*self.0).filter(|path| !is_stored(path))
+        Some(&*self.path).filter(|path| !is_stored(path))
     }
 
     /// The URL of the object, or `None` where the bytes lie in no store.
     pub fn url(&self) -> Option<&str> {
-        self.0.to_str().filter(|_| is_stored(&self.0))
+        self.path.to_str().filter(|_| is_stored(&self.path))
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(&self.0.to_string_lossy()))
+        f.write_str(&escaped(&self.path.to_string_lossy()))
     }
 }
 
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.path, f)
     }
 }
 

@@ -40,8 +40,8 @@ impl SampleFile {
         let read = Stamp::at_rest(&file, |stamp| read(&file, stamp.bytes));
         let (stamp, (read, head)) = read.map_err(place)?;
         let opened = Opened::new(stamp, &head);
+        let (path, location) = (path.to_owned(), Location::file(path).opened(&file));
         let file = (at < held || !file.has_descriptor()).then(|| file.settled());
-        let (path, location) = (path.to_owned(), Location::file(path));
         Ok((Self { path, location, file, opened }, read))
     }
 

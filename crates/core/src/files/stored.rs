@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// What it brings of a file that is one sample: all of it, mostly.
-const SAMPLE_BYTES: u64 = 8 << 20;
+pub(super) const SAMPLE_BYTES: u64 = 8 << 20;
 
 /// The URL that a path is, if it is one. A path is bytes, and a URL in it is found by its scheme alone: what
 /// takes paths then takes URLs.

@@ -58,8 +58,8 @@ impl NpyFile {
         let opened = Opened::new(stamp, array.head());
         Ok(Self {
             path: path.to_owned(),
-            location: Location::file(path),
-            file,
+            location: Location::file(path).opened(&file),
+            file: file.settled(),
             opened,
             array,
             schema,

@@ -109,7 +109,8 @@ impl NpzFileBuilder {
         let declared = fields.iter().zip(&arrays).map(|(name, array)| array.field(name));
         let schema = Schema::new(declared.collect())?;
         let opened = Opened::new(stamp, &head);
-        let location = Location::file(&self.path);
+        let location = Location::file(&self.path).opened(&file);
+        let file = file.settled();
         Ok(NpzFile { path: self.path, location, file, opened, arrays, schema, len, directory })
     }
 

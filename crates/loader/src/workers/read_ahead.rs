@@ -4,7 +4,7 @@
 //! according to the source, the samples are; those that are mixed with them are left out. It reads
 //! nothing itself and knows no format. What it cannot ask for, a worker reads and reports as usual.
 //! For files that are cached already it is wasted work, an open and a close per file, so it only runs
-//! on request.
+//! on request. Of what lies in a store, the store is told, which fetches it into its own memory.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -62,6 +62,10 @@ fn ask_for(
     is_stopping: impl Fn() -> bool,
 ) -> usize {
     let location = extent.location();
+    if location.url().is_some() {
+        extent.will_need();
+        return extent.bytes();
+    }
     if open.as_ref().is_none_or(|(open, _)| open != location) {
         // Opening must not block: a path may be that of a pipe.
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
