@@ -121,6 +121,29 @@ fn each_member_is_asked_for_once() {
     assert!(ranges.is_sorted_by(|a, b| a.2 <= b.1), "no byte comes twice: {ranges:?}");
 }
 
+/// Members of an archive that lie beside one another are one request, and a file is one.
+#[test]
+fn what_was_told_in_advance_is_asked_for_once() {
+    let dir = written();
+    let server = Server::of(dir.path());
+    for (place, most) in [("0.tar", 5), ("arrays", SAMPLES)] {
+        let local = open(dir.path().join(place)).unwrap();
+        let remote = open(server.at(place)).unwrap();
+        server.plan.lock().unwrap().ranges.clear();
+        for index in 0..remote.len() {
+            remote.extents(index, &mut |extent| assert!(extent.will_need()));
+        }
+        for index in (0..remote.len()).rev() {
+            assert_eq!(bytes(&*local, index).unwrap(), bytes(&*remote, index).unwrap());
+        }
+        let mut ranges = server.plan.lock().unwrap().ranges.clone();
+        ranges.sort_unstable();
+        assert!(ranges.len() <= most, "{ranges:?}");
+        let twice = ranges.windows(2).any(|it| it[0].0 == it[1].0 && it[0].2 > it[1].1);
+        assert!(!twice, "{ranges:?}");
+    }
+}
+
 #[test]
 fn an_object_that_changed_is_an_error_of_its_samples() {
     let dir = written();
