@@ -3,7 +3,7 @@
 # (Azurite); without any, all that are there. CI runs this.
 #
 # Each kind of data set that Tallow reads is written, put into the store and delivered from there: shuffled,
-# with 0 and 4 workers, by three ranks, and from the middle of an epoch on. What comes must be, line by line,
+# with 0 and 4 workers, read ahead, by three ranks, and from the middle of an epoch on. What comes must be, line by line,
 # a sample each, what comes from the disk. Then objects change and credentials are wrong.
 #
 # BENCH_LOADER names the program; otherwise cargo builds it. STORES_PYTHON names a Python that has
@@ -112,6 +112,8 @@ same() {
         digest "$root/$place" "$@" --workers 2 --epochs 1 --rank "$rank" --world 3
     done | sort -n -k1,1 -k2,2 >"$OUT/found"
     cmp "$OUT/found" <(head -n "$epoch" "$whole") || fail "$root/$place by ranks is something else"
+    digest "$root/$place" "$@" --workers 2 --epochs 2 --read-ahead 1MB >"$OUT/found"
+    cmp "$OUT/found" "$whole" || fail "$root/$place, read ahead, is something else"
     if [ "$epoch" -gt 3 ]; then
         digest "$root/$place" "$@" --workers 2 --epochs 2 --start-batch 1 >"$OUT/found"
         head -n "$lines" "$whole" | tail -n +4 | cmp "$OUT/found" - 2>/dev/null ||

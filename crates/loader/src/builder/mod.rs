@@ -198,6 +198,9 @@ impl LoaderBuilder {
     /// in the page cache by then: up to `bytes` bytes of files, but at least one batch. The default
     /// is 0, which asks for none.
     ///
+    /// Of what lies in a store, the store is told, and fetches it into its own memory: neighbours with one
+    /// request, and without a worker that waits.
+    ///
     /// This pays for files that come from a disk. If they are cached already, a thread opens and
     /// closes every file for nothing. `bench-loader run --cold` measures both.
     pub fn read_ahead(mut self, bytes: usize) -> Self {
