@@ -33,6 +33,7 @@ Examples:
   bench-loader inspect DIR --png samples.png
   bench-loader inspect PHOTOS --means=2000
   bench-loader inspect WEB CODE --weights 3,1
+  bench-loader inspect --field input=DOCUMENTS --ragged input:0:100000 --pack 2048
   bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
 
 pub(super) const CHECK_EXAMPLES: &str = "\

@@ -32,7 +32,7 @@ pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
 pub(crate) use load::{DeviceArg, Last, LoadArgs, RankArg, Workers};
 pub(crate) use mix::{MixArgs, StepsArg, UntilArg, WeightsArg};
-pub(crate) use source::{Ragged, SourceArgs};
+pub(crate) use source::{PackArg, Ragged, SourceArgs};
 
 use crate::terminal::style::Color;
 

@@ -2,10 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args as Flags, ValueHint};
-use tallow::RowDType;
+use clap::{Args as Flags, ValueEnum, ValueHint};
+use tallow::{DocumentsBy, Packing, RowDType};
 
 use crate::terminal::shell;
 
@@ -50,6 +51,19 @@ pub(crate) struct SourceArgs {
     /// tokens as targets, like u16:1024; files of llm.c and Megatron say their type themselves
     #[arg(long, value_name = "TYPE[:LENGTH]", value_parser = parse_tokens)]
     pub(crate) tokens: Option<(RowDType, usize)>,
+    /// Read .bin files of tokens as documents: by Megatron's index, or ended or begun by a token, like
+    /// last:50256
+    #[arg(long, value_name = "index|last:TOKEN|first:TOKEN", value_parser = parse_documents)]
+    pub(crate) documents: Option<DocumentsBy>,
+    /// Pack the documents of each SOURCE into rows of TOKENS tokens: those of --documents, or another ragged
+    /// field of whole numbers, which is FIELD if there are several. --rename is about fields before that,
+    /// --select about those of the rows
+    #[arg(long, value_name = "[FIELD:]TOKENS")]
+    pub(crate) pack: Option<PackArg>,
+    /// How --pack fills rows: with whole documents and as little padding as can be, or with documents one
+    /// after another, cut where a row ends
+    #[arg(long, value_name = "HOW", value_enum, default_value_t, requires = "pack")]
+    pub(crate) packing: PackingArg,
     /// Add the columns of this table, whose rows name the files: .csv or .tsv with a header, or .jsonl. A
     /// folder of pictures with a metadata.jsonl or metadata.csv has that one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -93,6 +107,15 @@ impl SourceArgs {
         if let Some((dtype, length)) = self.tokens {
             add("--tokens", format!("{dtype}:{length}").as_ref());
         }
+        if let Some(by) = self.documents {
+            add("--documents", documents(by).as_ref());
+        }
+        if let Some(pack) = &self.pack {
+            add("--pack", pack.words().as_ref());
+            if self.packing != PackingArg::default() {
+                add("--packing", "concatenated".as_ref());
+            }
+        }
         for (old, new) in &self.renames {
             add("--rename", format!("{old}={new}").as_ref());
         }
@@ -135,6 +158,74 @@ fn parse_tokens(text: &str) -> Result<(RowDType, usize), String> {
     match (dtype, length.parse()) {
         (Some(dtype), Ok(length @ 1..)) => Ok((dtype, length)),
         _ => Err("expected TYPE or TYPE:LENGTH, like u16:1024 or u32".to_owned()),
+    }
+}
+
+fn parse_documents(text: &str) -> Result<DocumentsBy, String> {
+    let by = match text.split_once(':') {
+        None if text == "index" => Some(DocumentsBy::Index),
+        Some(("last", token)) => token.parse().ok().map(DocumentsBy::LastToken),
+        Some(("first", token)) => token.parse().ok().map(DocumentsBy::FirstToken),
+        _ => None,
+    };
+    by.ok_or_else(|| "expected index, last:TOKEN or first:TOKEN, like last:50256".to_owned())
+}
+
+/// As it is typed.
+fn documents(by: DocumentsBy) -> String {
+    match by {
+        DocumentsBy::Index => "index".to_owned(),
+        DocumentsBy::LastToken(token) => format!("last:{token}"),
+        DocumentsBy::FirstToken(token) => format!("first:{token}"),
+    }
+}
+
+/// Rows that documents are packed into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PackArg {
+    /// The field of documents, if there are several.
+    pub(crate) field: Option<String>,
+    /// Tokens of a row.
+    pub(crate) length: usize,
+}
+
+impl PackArg {
+    fn words(&self) -> String {
+        let field = self.field.as_ref().map(|field| format!("{field}:"));
+        format!("{}{}", field.unwrap_or_default(), self.length)
+    }
+}
+
+impl FromStr for PackArg {
+    type Err = String;
+
+    /// Splits at the last `:`, because a name may contain others.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (field, length) = match text.rsplit_once(':') {
+            None => (None, text),
+            Some((field, length)) => (Some(field.to_owned()), length),
+        };
+        match length.parse() {
+            Ok(length @ 1..) if field.as_deref() != Some("") => Ok(Self { field, length }),
+            _ => Err("expected TOKENS or FIELD:TOKENS, like 2048 or tokens:2048".to_owned()),
+        }
+    }
+}
+
+/// How documents come into rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PackingArg {
+    #[default]
+    BestFit,
+    Concatenated,
+}
+
+impl From<PackingArg> for Packing {
+    fn from(packing: PackingArg) -> Self {
+        match packing {
+            PackingArg::BestFit => Self::BestFit,
+            PackingArg::Concatenated => Self::Concatenated,
+        }
     }
 }
 
@@ -184,5 +275,21 @@ mod tests {
         let Some(Command::Inspect(args)) = args.command else { panic!("{args:?}") };
         assert_eq!(args.source.fields, [("a".to_owned(), PathBuf::from("b=c"))]);
         assert!(Args::try_parse_from(["x", "inspect", "--field", "=b"]).is_err());
+    }
+
+    #[test]
+    fn documents_and_rows_are_parsed_and_written_again() {
+        for text in ["index", "last:50256", "first:1"] {
+            assert_eq!(documents(parse_documents(text).unwrap()), text);
+        }
+        for bad in ["", "last", "last:", "last:x", "middle:1", "index:1"] {
+            assert!(parse_documents(bad).is_err(), "{bad}");
+        }
+        for text in ["2048", "tokens:2048", "a:b:1"] {
+            assert_eq!(text.parse::<PackArg>().unwrap().words(), text);
+        }
+        for bad in ["", "0", "tokens:", ":2048", "tokens:0", "-1"] {
+            assert!(bad.parse::<PackArg>().is_err(), "{bad}");
+        }
     }
 }

@@ -41,8 +41,10 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
                 samples += std::mem::take(&mut check.report.samples);
             }
             check.report.samples = samples;
-            // What is wrong with single samples was told; that the sources do not fit together was not.
-            if places.only().is_none() && check.report.problems.is_empty() {
+            // What is wrong with single samples was told; that the sources do not fit together, or cannot
+            // be packed, was not.
+            let is_more = places.only().is_none() || args.source.pack.is_some();
+            if is_more && check.report.problems.is_empty() {
                 places.open(&args.source).err().iter().for_each(|error| check.problem(error));
             }
         }

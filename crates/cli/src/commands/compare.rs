@@ -17,7 +17,7 @@ use tallow::Found;
 use tempfile::TempDir;
 
 use super::doctor;
-use crate::args::{CompareArgs, Workers};
+use crate::args::{CompareArgs, SourceArgs, Workers};
 use crate::compare::augment::WorkAugment;
 use crate::compare::contender::Contender;
 use crate::compare::work::Work;
@@ -97,9 +97,10 @@ pub(crate) fn run(args: &CompareArgs, console: &mut Console) -> Result {
             "compare takes one SOURCE, as other loaders read one; measure several with run",
         ));
     };
-    if !(args.source.renames.is_empty() && args.source.selected.is_empty()) {
+    let SourceArgs { renames, selected, pack, .. } = &args.source;
+    if !(renames.is_empty() && selected.is_empty() && pack.is_none()) {
         return Err(Failure::usage(
-            "compare knows no --rename and no --select: others read files as they are",
+            "compare knows no --rename, --select and --pack: others read files as they are",
         ));
     }
     let seed = u64::from(args.seed);

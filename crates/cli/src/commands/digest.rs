@@ -41,6 +41,7 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
         errors: Tally::default(),
         faults: Tally::default(),
         given_up: None,
+        packed: opened.packed,
     };
     if args.json {
         console.print_list("lines", |print| {
@@ -62,6 +63,8 @@ struct Digester {
     errors: Tally,
     faults: Tally,
     given_up: Option<String>,
+    /// What documents were packed into.
+    packed: Vec<report::Packed>,
 }
 
 impl Digester {
@@ -92,6 +95,7 @@ impl Digester {
             errors: self.errors.total,
             faults: self.faults.total,
             given_up: self.given_up.clone(),
+            packed: self.packed.clone(),
         }
     }
 

@@ -69,6 +69,7 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         schema: source.schema().clone(),
         samples: source.len(),
         parts: report::Part::of_source(found.names(), &source.population(), shares),
+        packed: opened.packed,
         epoch: mixed.map(|(epoch, _)| epoch),
         bytes: sizes.total,
         is_held: sizes.is_held,

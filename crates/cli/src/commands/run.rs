@@ -63,6 +63,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         epochs,
         steps,
         parts: report::Part::delivered(found.names(), &account),
+        packed: opened.packed,
         warm_up,
         meter,
         device: DeviceReport::of(args.load.device, device, loader.plan()),

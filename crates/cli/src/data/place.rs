@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tallow::{FieldFolders, Found, Limits, OpenOptions, Source, SourceError, SourceErrorKind};
 
 use crate::args::{Ragged, SourceArgs};
+use crate::report::Packed;
 
 /// A source, and what a report says about it besides its schema.
 pub(crate) struct Opened {
@@ -17,6 +18,8 @@ pub(crate) struct Opened {
     pub(crate) ignored: usize,
     /// Columns that are not read, each as `name (type)`.
     pub(crate) left_out: Vec<String>,
+    /// What the documents of each place were packed into, if they were.
+    pub(crate) packed: Vec<Packed>,
 }
 
 /// Looks at what is at one path, or at the folders of fields, without opening a sample.
@@ -40,6 +43,10 @@ pub(super) fn find(args: &SourceArgs, path: Option<&Path>) -> tallow::SourceResu
         Some((dtype, length)) => options.tokens(dtype, length),
         None => options,
     };
+    let options = match args.documents {
+        Some(by) => options.documents(by),
+        None => options,
+    };
     match path {
         None => options.find_fields(args.fields.iter().cloned()),
         Some(path) => {
@@ -59,7 +66,7 @@ pub(crate) fn open(found: &Found) -> tallow::SourceResult<Opened> {
         let message = "found 0 samples, expected at least one";
         return Err(SourceError::new(SourceErrorKind::Empty, message).with_path(found.place()));
     }
-    Ok(Opened { source: source.into(), ignored, left_out })
+    Ok(Opened { source: source.into(), ignored, left_out, packed: Vec::new() })
 }
 
 /// The files with many rows each.
@@ -155,6 +162,9 @@ mod tests {
             stacked: false,
             table: None,
             tokens: None,
+            documents: None,
+            pack: None,
+            packing: Default::default(),
         }
     }
 

@@ -1,27 +1,32 @@
 //! What the SOURCEs on the command line refer to: one, or several that go together.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tallow::{Found, Source, SourceError, SourceExt as _, SourceResult, concat};
+use tallow::{
+    Found, PackStats, Packing, Source, SourceError, SourceExt as _, SourceResult, concat,
+};
 
 use super::place::{self, Opened};
-use crate::args::SourceArgs;
+use crate::args::{PackArg, SourceArgs};
+use crate::report::Packed;
 
 /// What was found at each SOURCE, in order: at least one.
 pub(crate) struct Places {
     found: Vec<Found>,
     /// Each as it was typed.
     typed: Vec<String>,
-    /// The fields of each that --rename and --select are about, once it is open.
+    /// What was done with each, once it is open.
     adapted: Vec<Adapted>,
 }
 
-/// What --rename and --select did with one source.
+/// What --rename, --pack and --select did with one source, in this order.
 #[derive(Default)]
 struct Adapted {
     renamed: Vec<(String, String)>,
+    packed: Option<(PackArg, Packing)>,
     selected: Vec<String>,
 }
 
@@ -41,16 +46,25 @@ pub(crate) fn find(args: &SourceArgs) -> SourceResult<Places> {
 impl Places {
     /// Opens them as a source that has samples: as their concatenation, if there are several.
     pub(crate) fn open(&mut self, args: &SourceArgs) -> SourceResult<Opened> {
-        let (mut sources, mut ignored, mut left_out) = (Vec::new(), 0, Vec::new());
-        for found in &self.found {
+        let (mut sources, mut packed, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut fields, mut ignored) = (BTreeSet::new(), 0);
+        for (at, found) in self.found.iter().enumerate() {
             let opened = place::open(found)?;
-            let (source, adapted) = adapted(opened.source, args)?;
+            let own = opened.source.schema().fields().iter();
+            fields.extend(own.map(|field| format!("{:?}", field.name())));
+            let located = |error: SourceError| match error.path() {
+                None => error.with_path(found.place()),
+                Some(_) => error,
+            };
+            let (source, stats, adapted) = adapted(opened.source, args).map_err(located)?;
+            let name = || self.typed.get(at).cloned().unwrap_or_else(|| place::shown(found));
+            packed.extend(stats.map(|stats| Packed { name: name(), stats }));
             sources.push(source);
             self.adapted.push(adapted);
             ignored += opened.ignored;
             left_out.extend(opened.left_out);
         }
-        self.refuse_unknown(args, &sources)?;
+        self.refuse_unknown(args, fields)?;
         self.refuse_other_schemas(&sources)?;
         let source: Arc<dyn Source> = match <[_; 1]>::try_from(sources) {
             Ok([source]) => source,
@@ -58,20 +72,16 @@ impl Places {
         };
         left_out.sort();
         left_out.dedup();
-        Ok(Opened { source, ignored, left_out })
+        Ok(Opened { source, ignored, left_out, packed })
     }
 
     /// A field that no source has, neither before nor after it was renamed, is a typing error.
-    fn refuse_unknown(&self, args: &SourceArgs, sources: &[Arc<dyn Source>]) -> SourceResult<()> {
+    fn refuse_unknown(&self, args: &SourceArgs, fields: BTreeSet<String>) -> SourceResult<()> {
         let is_used =
             |pair: &&(String, String)| self.adapted.iter().any(|it| it.renamed.contains(pair));
         let Some((old, _)) = args.renames.iter().find(|pair| !is_used(pair)) else { return Ok(()) };
-        let fields = sources.iter().flat_map(|source| source.schema().fields());
-        let mut names: Vec<String> = fields.map(|field| format!("{:?}", field.name())).collect();
-        names.sort();
-        names.dedup();
-        let message =
-            format!("--rename: no source has a field {old:?}, the fields are {}", names.join(", "));
+        let fields = fields.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!("--rename: no source has a field {old:?}, the fields are {fields}");
         Err(SourceError::new(tallow::SourceErrorKind::Config, message))
     }
 
@@ -139,14 +149,15 @@ impl Places {
         self.found.iter().flat_map(Found::passed_over).collect()
     }
 
-    /// What --rename and --select do with source `at`, as Rust code.
+    /// What --rename, --pack and --select do with source `at`, as Rust code.
     pub(crate) fn adapting_code(&self, at: usize) -> String {
         let mut code = String::new();
-        let Some(Adapted { renamed, selected }) = self.adapted.get(at) else { return code };
+        let Some(Adapted { renamed, packed, selected }) = self.adapted.get(at) else { return code };
         for (old, new) in renamed {
             // Writing to a string cannot fail.
             let _ = writeln!(code, "let source = source.rename({old:?}, {new:?})?;");
         }
+        code += &packed.iter().map(packing_code).collect::<String>();
         if !selected.is_empty() {
             let _ = writeln!(code, "let source = source.select({selected:?})?;");
         }
@@ -158,21 +169,45 @@ fn is_of_arrays(found: &Found) -> bool {
     matches!(found, Found::Shards(_)) || !place::arrays(found).is_empty()
 }
 
-/// A source with the names and the fields that were asked for.
+fn packing_code((pack, packing): &(PackArg, Packing)) -> String {
+    let length = pack.length;
+    if (&pack.field, *packing) == (&None, Packing::default()) {
+        return format!("let source = source.pack({length})?;\n");
+    }
+    let field = pack.field.as_ref().map(|field| format!(".field({field:?})")).unwrap_or_default();
+    format!(
+        "let source = tallow::Packed::builder(source, {length}){field}\n    \
+         .packing(tallow::Packing::{packing:?})\n    .build()?;\n"
+    )
+}
+
+/// A source with the names, the rows and the fields that were asked for, and how well its documents were
+/// packed, if they were.
 fn adapted(
     mut source: Arc<dyn Source>,
     args: &SourceArgs,
-) -> SourceResult<(Arc<dyn Source>, Adapted)> {
-    let mut adapted = Adapted::default();
+) -> SourceResult<(Arc<dyn Source>, Option<PackStats>, Adapted)> {
+    let (mut adapted, mut stats) = (Adapted::default(), None);
     for (old, new) in &args.renames {
         if source.schema().position(old).is_some() {
             source = Arc::new(source.rename(old.as_str(), new)?);
             adapted.renamed.push((old.clone(), new.clone()));
         }
     }
+    if let Some(pack) = &args.pack {
+        let packing = Packing::from(args.packing);
+        let builder = tallow::Packed::builder(source, pack.length).packing(packing);
+        let rows = match &pack.field {
+            Some(field) => builder.field(field.as_str()).build()?,
+            None => builder.build()?,
+        };
+        stats = Some(rows.stats().clone());
+        source = Arc::new(rows);
+        adapted.packed = Some((pack.clone(), packing));
+    }
     if !args.selected.is_empty() {
         source = Arc::new(source.select(args.selected.iter().map(String::as_str))?);
         adapted.selected.clone_from(&args.selected);
     }
-    Ok((source, adapted))
+    Ok((source, stats, adapted))
 }

@@ -117,6 +117,9 @@ fn of_shards(shards: &Shards) -> String {
     if let Some((dtype, length)) = shards.options().of_tokens() {
         options += &format!(".tokens(RowDType::{dtype:?}, {length})");
     }
+    if let Some(by) = shards.options().of_documents() {
+        options += &format!(".documents(tallow::DocumentsBy::{by:?})");
+    }
     format!("let source = {options}.open({:?})?;\n", shards.place())
 }
 

@@ -7,7 +7,7 @@ use tallow::{Schema, Settings, SourceErrorKind, Stage};
 
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run, SampleSize, Tune,
-    parts,
+    packed, parts,
 };
 use crate::data::numbers::short;
 use crate::data::place;
@@ -41,6 +41,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         write_augmented(out, augmented)?;
     }
     write_loaded(out, report)?;
+    packed::write(out, &report.packed)?;
     parts::write(out, &report.parts, "")?;
     write_waits(out, report)?;
     write_step(out, report)?;
@@ -405,6 +406,7 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     writeln!(out, "source    {}", one_line(&report.source))?;
     write_schema(out, &report.schema)?;
     writeln!(out, "samples   {}", count(report.samples as u64))?;
+    packed::write(out, &report.packed)?;
     parts::write(out, &report.parts, " per epoch")?;
     if let Some(epoch) = report.epoch {
         writeln!(out, "epoch     {}", counted(epoch as u64, "sample"))?;

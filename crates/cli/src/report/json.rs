@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tallow::{Dim, Schema, Settings, Step};
 
+use super::packed::json as packed_of;
 use super::parts::json as parts_of;
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Pictures, Problem,
@@ -33,6 +34,7 @@ pub(crate) fn run(report: &Run) -> Value {
         "device_bytes": report.device.bytes,
         "on_device": report.device.on_device,
         "epochs": report.epochs,
+        "packed": packed_of(&report.packed),
         "parts": parts_of(&report.parts),
         "warm_up_seconds": report.warm_up.map(|took| took.as_secs_f64()),
         "too_short": report.too_short().is_some(),
@@ -165,6 +167,7 @@ pub(crate) fn digest(report: &Digest) -> Value {
         "errors": report.errors,
         "faults": report.faults,
         "given_up": report.given_up,
+        "packed": packed_of(&report.packed),
     })
 }
 
@@ -175,6 +178,7 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         "source": report.source,
         "fields": fields(&report.schema),
         "samples": report.samples,
+        "packed": packed_of(&report.packed),
         "parts": parts_of(&report.parts),
         "epoch_samples": report.epoch,
         "bytes": report.bytes,

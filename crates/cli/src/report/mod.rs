@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod packed;
 pub(crate) mod parts;
 pub(crate) mod stats;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tallow::plan::PictureHead;
 use tallow::{Orientation, Plan, Schema, Settings, SourceErrorKind, Stage, Step};
 
+pub(crate) use self::packed::Packed;
 pub(crate) use self::parts::Part;
 use crate::data::means::Means;
 use crate::data::numbers;
@@ -49,6 +51,8 @@ pub(crate) struct Run {
     pub(crate) steps: Option<Range<u64>>,
     /// What was delivered of each source, if there are several.
     pub(crate) parts: Vec<Part>,
+    /// What the documents of each source were packed into, if they were.
+    pub(crate) packed: Vec<Packed>,
     /// How long the warm-up epoch took, which is not counted.
     pub(crate) warm_up: Option<Duration>,
     pub(crate) meter: Meter,
@@ -338,6 +342,8 @@ pub(crate) struct Digest {
     pub(crate) faults: usize,
     /// Why the remaining batches were not taken.
     pub(crate) given_up: Option<String>,
+    /// What the documents of each source were packed into, if they were.
+    pub(crate) packed: Vec<Packed>,
 }
 
 /// The result of `doctor`, in the order in which it is printed.
@@ -366,6 +372,8 @@ pub(crate) struct Inspect {
     pub(crate) samples: usize,
     /// Each source, if there are several.
     pub(crate) parts: Vec<Part>,
+    /// What the documents of each source were packed into, if they were.
+    pub(crate) packed: Vec<Packed>,
     /// The samples of an epoch of their mixture.
     pub(crate) epoch: Option<usize>,
     /// Bytes in files, with headers if a file holds one sample.

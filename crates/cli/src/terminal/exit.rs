@@ -96,9 +96,11 @@ impl Failure {
 /// A message of the library, with the options of this program instead of the library's methods.
 /// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 14] = [
+    const OPTIONS: [(&str, &str); 16] = [
         (", or keep the classes with .allow_empty()", ""),
         (".at_most(height, width)", "--ragged FIELD:AXIS:MAX"),
+        (".documents(..)", "--documents last:TOKEN"),
+        (".field(..)", "--pack FIELD:TOKENS"),
         (".fields(..)", "--array NAME"),
         (".layout(..)", "--layout"),
         (".mask(field)", "--mask FIELD"),

@@ -381,6 +381,9 @@ mod tests {
             stacked: false,
             table: None,
             tokens: None,
+            documents: None,
+            pack: None,
+            packing: Default::default(),
         }
     }
 

@@ -22,6 +22,7 @@ mod messages;
 mod mixtures;
 mod outputs;
 mod pack;
+mod packing;
 mod pictures;
 mod preview;
 mod run;

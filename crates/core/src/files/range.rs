@@ -14,14 +14,26 @@ pub(crate) fn read_stored(
 ) -> Result<Vec<u8>> {
     let mut stored = reserve(bytes)?;
     stored.resize(bytes, 0);
-    for (i, piece) in stored.chunks_mut(PIECE_BYTES_MAX).enumerate() {
+    read_into(file, offset, &mut stored, is_stopped)?;
+    Ok(stored)
+}
+
+/// Fills `into` with the bytes at `offset`, in pieces, with the stop flag looked at before each.
+pub(crate) fn read_into(
+    file: &File,
+    offset: u64,
+    into: &mut [u8],
+    is_stopped: impl Fn() -> bool,
+) -> Result<()> {
+    let bytes = into.len();
+    for (i, piece) in into.chunks_mut(PIECE_BYTES_MAX).enumerate() {
         if is_stopped() {
             return Err(Error::new(ErrorKind::Stopped, "the loader was stopped"));
         }
         let at = offset + (i * PIECE_BYTES_MAX) as u64;
         file.read_exact_at(piece, at).map_err(|error| short(error, offset, bytes))?;
     }
-    Ok(stored)
+    Ok(())
 }
 
 /// An empty `Vec` with room for `bytes`, or an error where there is no such memory.

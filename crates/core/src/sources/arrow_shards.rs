@@ -11,7 +11,7 @@ use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::splits::{Beside, check_one_split};
 use crate::codecs::Widening;
-use crate::files::{File, Limits, Stamp, is_file, is_folder, open_path, read_stored};
+use crate::files::{File, Limits, Stamp, is_file, is_folder, open_path, read_into, read_stored};
 use crate::source::forward_source;
 use crate::{Error, ErrorKind, FieldMut, Fingerprint, Result, Source};
 
@@ -206,6 +206,25 @@ impl ColumnFormat for ArrowFiles {
             return read_null(null, || format!("row {row}"), field);
         };
         read_place(file, column, &place, field)
+    }
+
+    fn read_part(
+        &self,
+        file: &File,
+        Value { column, row, .. }: Value<'_, Column>,
+        first: usize,
+        into: &mut [u8],
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<usize>> {
+        if column.scalar() == Scalar::Bool || held(column.scalar()).1 != Widening::None {
+            return Ok(None);
+        }
+        let Some(place) = column.place(row as u64) else { return Ok(None) };
+        let has = stored_bytes(column, &place);
+        if first.saturating_add(into.len()) <= has {
+            read_into(file, place.offset + first as u64, into, is_stopped)?;
+        }
+        Ok(Some(has))
     }
 
     /// A null is a value without elements, where it is read at all.

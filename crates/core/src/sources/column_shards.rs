@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::columns::{Bytes, check_memory, common, null_elements};
 use crate::files::{File, Limits, SampleFile, Section, held_max};
+use crate::source::{no_part, read_part_of_all};
 use crate::succession::Succession;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Population,
@@ -39,6 +41,17 @@ pub trait ColumnFormat: Debug + Send + Sync + Sized {
         null: Option<&[u8; 8]>,
         field: &mut FieldMut<'_>,
     ) -> Result<()>;
+
+    /// Fills `into` with the bytes of a value from byte `first` on, if it has so many, and tells how many it
+    /// has; `None` for a null and for what is stored in another form than it is delivered.
+    fn read_part(
+        &self,
+        file: &File,
+        value: Value<'_, Self::Column>,
+        first: usize,
+        into: &mut [u8],
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<usize>>;
 
     /// The elements of a value whose first axis is ragged, 0 for a null, if that is known.
     fn elements(column: &Self::Column, row: usize) -> Option<usize>;
@@ -264,6 +277,38 @@ impl<F: ColumnFormat> Source for ColumnShards<F> {
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         self.read_some(index, fields.iter().copied(), row)
+    }
+
+    fn read_part(
+        &self,
+        index: usize,
+        field: usize,
+        start: usize,
+        into: &mut [u8],
+        stop: Option<&AtomicBool>,
+    ) -> Result<()> {
+        let (at, row) = self.samples.find(index);
+        let (shard, declared) = (&self.shards[at], &self.schema.fields()[field]);
+        let first = start.saturating_mul(declared.dtype().size());
+        let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        let (mut found, len) = (None, into.len());
+        let read = shard.file.read(&is_stopped, |file: &File| {
+            let (bytes, column) = (shard.file.bytes(), &shard.columns[field]);
+            let value = Value { bytes, column, number: [at, field], row };
+            found = self.format.read_part(file, value, first, into, &is_stopped)?;
+            match found {
+                Some(has) if first.saturating_add(len) > has => {
+                    Err(no_part(declared, has, first, len))
+                }
+                _ => Ok(()),
+            }
+        });
+        let located = |error: Error| error.with_field(declared.name()).with_path(shard.file.path());
+        read.map_err(|error| located(error).with_index(index))?;
+        match found {
+            Some(_) => Ok(()),
+            None => read_part_of_all(self, index, field, start, into, stop),
+        }
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tallow_arrow::{ReadAt, Scalar};
 use tallow_parquet::{Column, Parquet, Values};
@@ -12,6 +13,7 @@ use super::format::{Folder, Format};
 use super::page_cache::PageCache;
 use super::shards::Shards;
 use super::splits::{Beside, check_one_split};
+use crate::codecs::Widening;
 use crate::files::{File, Limits, Section};
 use crate::source::forward_source;
 use crate::{Error, FieldMut, Fingerprint, Result, Source};
@@ -118,6 +120,19 @@ pub struct ParquetFiles {
     pages: PageCache<Values>,
 }
 
+impl ParquetFiles {
+    /// The page of a value, or what is decoded with it.
+    fn page(&self, file: &File, value: Value<'_, Column>, unit: usize) -> Result<Arc<Values>> {
+        let Value { bytes, column, number: [at, number], .. } = value;
+        self.pages.get([at, number, unit], || {
+            let source = Bytes(Section::of_file(file, bytes));
+            let values = column.decode(&source, unit).map_err(of_arrow)?;
+            let bytes = values.held_bytes();
+            Ok((values, bytes))
+        })
+    }
+}
+
 impl ColumnFormat for ParquetFiles {
     const NAME: &'static str = "parquet";
 
@@ -161,17 +176,13 @@ impl ColumnFormat for ParquetFiles {
     fn read(
         &self,
         file: &File,
-        Value { bytes, column, number: [at, number], row: own }: Value<'_, Column>,
+        value: Value<'_, Column>,
         null: Option<&[u8; 8]>,
         field: &mut FieldMut<'_>,
     ) -> Result<()> {
+        let Value { column, row: own, .. } = value;
         let (unit, row) = column.find(own as u64);
-        let values = self.pages.get([at, number, unit], || {
-            let source = Bytes(Section::of_file(file, bytes));
-            let values = column.decode(&source, unit).map_err(of_arrow)?;
-            let bytes = values.held_bytes();
-            Ok((values, bytes))
-        })?;
+        let values = self.page(file, value, unit)?;
         let Some(value) = values.get(row) else {
             let place = || format!("row {own}, in row group {},", column.row_group(unit));
             return read_null(null, place, field);
@@ -182,6 +193,27 @@ impl ColumnFormat for ParquetFiles {
             Scalar::Bool => field.copy_from_bytes(value),
             scalar => held(scalar).1.write(value, field),
         }
+    }
+
+    fn read_part(
+        &self,
+        file: &File,
+        value: Value<'_, Column>,
+        first: usize,
+        into: &mut [u8],
+        _: &dyn Fn() -> bool,
+    ) -> Result<Option<usize>> {
+        if held(value.column.scalar()).1 != Widening::None {
+            return Ok(None);
+        }
+        let (unit, row) = value.column.find(value.row as u64);
+        let page = self.page(file, value, unit)?;
+        let Some(whole) = page.get(row) else { return Ok(None) };
+        let part = first.checked_add(into.len()).and_then(|end| whole.get(first..end));
+        if let Some(part) = part {
+            into.copy_from_slice(part);
+        }
+        Ok(Some(whole.len()))
     }
 
     /// Those of pictures are not known.

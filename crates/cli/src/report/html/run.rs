@@ -12,7 +12,7 @@ use crate::html::{
 };
 use crate::measure::meter;
 use crate::measure::timeline::{Span, Timeline};
-use crate::report::{Run, parts};
+use crate::report::{Run, packed, parts};
 use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 
 /// Points of a line over time.
@@ -24,6 +24,7 @@ const BATCHES_OF_A_RATE: usize = 4;
 /// The page of a run whose meter kept a timeline; `program` is its options as code.
 pub(crate) fn page(report: &Run, program: &str, around: &Surroundings) -> Page {
     let mut sections = vec![times(report)];
+    sections.extend(packed::section(&report.packed));
     sections.extend(parts::section(&report.parts));
     if let Some(timeline) = report.meter.timeline.as_ref().filter(|line| !line.is_empty()) {
         sections.extend([throughput(report, timeline), waits(report, timeline)]);

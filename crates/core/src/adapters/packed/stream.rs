@@ -50,7 +50,8 @@ impl Stream {
             for position in positions(part) {
                 let (_, whole) = documents.whole(position);
                 let tokens = whole.min(documents.most) as u64;
-                stats.document(whole, tokens as usize, length);
+                let room = if left == 0 { length } else { left as usize };
+                stats.document(whole, tokens as usize, length, room);
                 while left < tokens {
                     rows.push(Start { position: position as u32, token: left as u32 });
                     left += length as u64;

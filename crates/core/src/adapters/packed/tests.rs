@@ -127,6 +127,8 @@ fn check_model(
             parts.entry(document).or_default().push(own);
         }
     }
+    let stats = rows.stats();
+    assert_eq!(stats.divided, parts.values().filter(|own| own.len() > 1).count());
     for (document, &tokens) in cut.iter().enumerate() {
         let mut own = parts.remove(&document).unwrap_or_default();
         own.sort_by_key(|part| part.start);
@@ -134,7 +136,6 @@ fn check_model(
         let starts = own.iter().map(|part| part.start).chain([tokens]);
         assert!(starts.eq([0].into_iter().chain(ends)), "document {document} is in {own:?}");
     }
-    let stats = rows.stats();
     assert_eq!(stats.tokens, cut.iter().sum::<usize>() as u64);
     assert_eq!((stats.rows, stats.length, stats.padding()), (rows.len(), length, padding as u64));
     assert_eq!(stats.documents, cut.iter().filter(|own| **own > 0).count());
@@ -334,7 +335,9 @@ fn stats_are_one_line() {
     let rows = Packed::builder(Numbered::new(&[9, 3, 25], true), 10).build().unwrap();
     assert_eq!(
         rows.stats().to_string(),
-        "3 documents in 4 rows of 10 tokens, at most 2 in one, 7.50 % padding, 1 longer than a row"
+        "3 documents in 4 rows of 10 tokens, at most 2 in one, 7.50 % padding, 1 longer than a row, \
+         33.33 % of documents in several"
     );
-    assert_eq!(PackStats::default().padding_share(), 0.0);
+    let none = PackStats::default();
+    assert_eq!((none.padding_share(), none.divided_share()), (0.0, 0.0));
 }

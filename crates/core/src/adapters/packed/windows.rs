@@ -155,7 +155,7 @@ impl Window {
         for (place, position) in positions.enumerate() {
             let (_, whole) = documents.whole(position);
             let tokens = whole.min(documents.most);
-            this.stats.document(whole, tokens, length);
+            this.stats.document(whole, tokens, length, length);
             if tokens >= length {
                 this.long.push(Long { place: place as u16, before: this.filled as u32 });
                 this.filled += tokens / length;
