@@ -44,6 +44,7 @@
 //! - `parquet`: Parquet files are sources (`ParquetShards`), with pages of all common codecs. Implies `arrow`.
 //! - `remote`: whatever takes a path takes the URL of an object or a prefix in a store, see
 //!   [the guide](guide::stores).
+//! - `zstd`: streams that Zstandard compressed: `.jsonl.zst`, `.tar.zst`.
 //! - `metal`: batches are copied to a Metal device.
 
 #![forbid(unsafe_code)]
@@ -68,8 +69,8 @@ pub use tallow_core::{
     Schema, Select, Sequential, Shards, Shuffle, ShuffleWindows, Source, SourceExt, Stream,
     Streamed, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar, TarBuilder,
     TarContent, TarSample, Targets, TokenBudget, TokenFiles, TokenFilesBuilder, TooLong, Transform,
-    Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with, open,
-    testing,
+    Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with,
+    json_schema, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,

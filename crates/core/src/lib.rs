@@ -91,6 +91,6 @@ pub use sources::{
     from_fn, from_fn_with, open,
 };
 pub use streaming::{Pass, Streaming};
-pub use streams::{Streamed, TarSample};
+pub use streams::{Streamed, TarSample, json_schema};
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

@@ -39,9 +39,13 @@ pub(crate) struct LoadArgs {
     /// Fetch files into the page cache ahead of the workers, up to this many bytes, like 64MB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) read_ahead: Option<usize>,
-    /// Shuffle the samples anew in each epoch
+    /// Shuffle the samples anew in each epoch; those of a stream within windows of 1024 samples
     #[arg(long)]
     pub(crate) shuffle: bool,
+    /// Shuffle within windows of N samples, which of a stream are held in memory
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    #[arg(conflicts_with_all = ["shuffle", "shuffle_blocks"])]
+    pub(crate) shuffle_window: Option<usize>,
     /// Shuffle the samples of N blocks at a time, so that what lies together is read together: a block is
     /// a shard, or 1024 samples where there is one file
     #[arg(long, value_name = "N", value_parser = parse_positive, conflicts_with = "shuffle")]

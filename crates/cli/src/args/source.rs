@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args as Flags, ValueEnum, ValueHint};
 use tallow::{DocumentsBy, Packing, RowDType};
 
+use super::numbers::parse_size;
 use crate::terminal::shell;
 
 /// Where the samples are.
@@ -19,7 +20,9 @@ pub(crate) struct SourceArgs {
     /// output.npy, or input/ and one row per file in output.npy or labels.npy; a .npy file;
     /// a .npz of arrays, or a folder of them with one for each sample; shards (.safetensors, .tar, .mds,
     /// .arrow, .parquet): one, a folder of them, or a pattern in quotes, like 'train-{000..099}.tar'; .bin
-    /// files of tokens. Several with the same fields are one after the other
+    /// files of tokens; streams, for run, digest, inspect and explain: .jsonl, lines of standard input (-),
+    /// .tar.gz and .tar.zst. Several with the same fields are one after the other, several streams take
+    /// turns
     #[arg(
         id = "source",
         value_name = "SOURCE",
@@ -41,12 +44,17 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "FIELD:AXIS:MAX", value_parser = parse_ragged)]
     pub(crate) ragged: Vec<Ragged>,
     /// Read only the field NAME of shards or of a .npz, like an array or a column; repeat it for others,
-    /// which must have as many samples
+    /// which must have as many samples. Of lines of JSON, read the value of the key NAME instead of the line:
+    /// a number, a list of numbers or a text, as the first line has it
     #[arg(long = "array", value_name = "NAME")]
     pub(crate) arrays: Vec<String>,
     /// Read each .npy file of a folder, or of a pattern in quotes, as many samples: one per row
     #[arg(long)]
     pub(crate) stacked: bool,
+    /// Let a record of a stream have at most this many bytes: a line 64KiB by default, a member of a
+    /// compressed archive 1MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) record_bytes: Option<usize>,
     /// Read .bin files as tokens of this type, in windows of LENGTH (1024 by default) with their next
     /// tokens as targets, like u16:1024; files of llm.c and Megatron say their type themselves
     #[arg(long, value_name = "TYPE[:LENGTH]", value_parser = parse_tokens)]
@@ -103,6 +111,9 @@ impl SourceArgs {
         }
         for name in &self.arrays {
             add("--array", name.as_ref());
+        }
+        if let Some(bytes) = self.record_bytes {
+            add("--record-bytes", bytes.to_string().as_ref());
         }
         if let Some((dtype, length)) = self.tokens {
             add("--tokens", format!("{dtype}:{length}").as_ref());

@@ -35,6 +35,9 @@ pub(crate) fn run(args: &CheckArgs, console: &mut Console) -> Result {
     let mut check = Checker { threads, console, fields: Vec::new(), report };
     match places::find(&args.source) {
         Ok(mut places) => {
+            if let Some(stream) = places.stream() {
+                return Err(Failure::usage(stream.refused()));
+            }
             let mut samples = 0;
             for found in places.iter() {
                 check.place(found);

@@ -19,11 +19,16 @@ use crate::terminal::exit::{Failure, Result};
 
 pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
     let device = device::open(args.load.device)?;
-    let (_, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open_any(&args.source)?;
     let augment = augment::of(&args.augment, opened.source.schema())?;
     let chain = augment.map(|augment| augment.chain);
     let loader = plan::build(opened.source, &args.load, &device, chain)?;
     let (batches, count) = match args.steps {
+        Some(_) if found.stream().is_some() => {
+            return Err(Failure::usage(
+                "--steps takes samples that can be counted, which a stream does not have; use --epochs",
+            ));
+        }
         Some(StepsArg { start, end }) => (loader.steps(start..end), end - start),
         None => {
             let epochs = plan::epochs(&args.load, args.epochs)?;
@@ -31,9 +36,11 @@ pub(crate) fn run(args: &DigestArgs, console: &mut Console) -> Result {
         }
     };
     let wanted = Wanted { per_batch: args.per_batch, per_sample: args.per_sample };
-    // Lines and a progress bar would overwrite each other.
+    // Lines and a progress bar would overwrite each other, and of a stream it has no end.
     let progress = match wanted {
-        Wanted { per_batch: false, per_sample: false } => console.progress("hashing", count),
+        Wanted { per_batch: false, per_sample: false } if loader.plan().is_bounded() => {
+            console.progress("hashing", count)
+        }
         _ => ProgressBar::hidden(),
     };
     let mut digester = Digester {

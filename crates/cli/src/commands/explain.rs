@@ -10,7 +10,7 @@ use crate::terminal::console::Console;
 use crate::terminal::exit::Result;
 
 pub(crate) fn run(args: &ExplainArgs, console: &mut Console) -> Result {
-    let (_, opened) = plan::open(&args.source)?;
+    let (_, opened) = plan::open_any(&args.source)?;
     let schema = opened.source.schema();
     let augmentation = Augmentation::new(&args.augment, &args.fields, schema)?;
     let explained = augmentation.chain.explain(schema)?;

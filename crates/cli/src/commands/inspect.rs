@@ -12,6 +12,7 @@ use crate::data::means;
 use crate::data::numbers::Range;
 use crate::data::pixels::{self, Pixels};
 use crate::data::shapes::{self, Spread};
+use crate::data::streams::Stream;
 use crate::loading::plan;
 use crate::pictures::{contact, values};
 use crate::report::{self, FieldValues, Pictures, SampleSize, human, json};
@@ -30,8 +31,11 @@ const LOOKED_AT_BYTES: usize = 64 << 20;
 const SHAPES_MAX: usize = 1 << 16;
 
 pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
-    let (found, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open_any(&args.source)?;
     let source = &*opened.source;
+    if found.stream().is_some() {
+        refuse_for_streams(args)?;
+    }
     // Not earlier, or its temporary file would count as an ignored entry.
     let mut outputs = Outputs::beside(&args.source);
     let png = args.png.as_ref().map(|path| outputs.open_png("--png", path)).transpose()?;
@@ -67,11 +71,11 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
     let report = report::Inspect {
         source: found.shown(),
         schema: source.schema().clone(),
-        samples: source.len(),
+        samples: source.stream().is_none().then(|| source.len()),
         parts: report::Part::of_source(found.names(), &source.population(), shares),
         packed: opened.packed,
         epoch: mixed.map(|(epoch, _)| epoch),
-        bytes: sizes.total,
+        bytes: found.stream().map_or(sizes.total, Stream::bytes),
         is_held: sizes.is_held,
         smallest: name(sizes.smallest),
         largest: name(sizes.largest),
@@ -98,6 +102,22 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         }
     }
     Ok(())
+}
+
+/// Options that look at samples of any place.
+fn refuse_for_streams(args: &InspectArgs) -> Result {
+    let given = [
+        ("--means", args.means.is_some()),
+        ("--png", args.png.is_some()),
+        ("--weights", args.mix.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => Err(Failure::usage(format!(
+            "{option} takes samples of any place, and those of a stream come one after the other; leave \
+             it out"
+        ))),
+    }
 }
 
 /// The samples of an epoch of the mixture that the options ask for, and what it gives of each part by
@@ -162,7 +182,7 @@ impl Sizes {
         let extents = extents::extents_of(source, 0);
         let is_held = is_of_arrays && extents.len() < source.schema().fields().len();
         let mut this = Self { is_held, ..Self::default() };
-        if is_held && extents.is_empty() {
+        if is_held && extents.is_empty() || source.stream().is_some() {
             return this;
         }
         let population = source.population();
@@ -212,7 +232,7 @@ impl Sizes {
     }
 }
 
-/// What was found in a few samples that are spread over the source.
+/// What was found in a few samples that are spread over the source, or the first of a stream.
 #[derive(Debug)]
 struct LookedAt {
     samples: usize,
@@ -240,14 +260,17 @@ impl LookedAt {
                 return this;
             }
         };
-        let samples = source.len().min(LOOKED_AT);
+        let (samples, is_stream) = (source.len().min(LOOKED_AT), source.stream().is_some());
         let mut bytes = 0;
         for at in 0..samples {
             // In `u128`, so that the product cannot overflow.
-            let index = (at as u128 * source.len() as u128 / samples as u128) as usize;
+            let spread = (at as u128 * source.len() as u128 / samples as u128) as usize;
+            let index = if is_stream { at } else { spread };
             let read = source.read(index, &mut buffer.row(None)).and_then(|()| buffer.finish());
             match read.and_then(|()| this.add(&buffer)) {
                 Ok(of_sample) => bytes += of_sample,
+                // It has no more.
+                Err(error) if is_stream && error.kind() == SourceErrorKind::Broken => break,
                 Err(error) => this.failed.push(pixels::locate(error, source, index)),
             }
             if bytes >= LOOKED_AT_BYTES {

@@ -32,8 +32,9 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let trace = trace.transpose()?;
     let device = device::open(args.load.device)?;
     let started = Instant::now();
-    let (found, opened) = plan::open(&args.source)?;
+    let (found, opened) = plan::open_any(&args.source)?;
     let opening = started.elapsed();
+    refuse_for_streams(args, &found)?;
     let started = Instant::now();
     let augment = augment::of(&args.augment, opened.source.schema())?;
     let augmented = augment.as_ref().map(Augmentation::report);
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
     let building = started.elapsed();
     let consumer = Consumer { device, step: args.step_ms };
     let steps = args.steps.map(StepsArg::range);
-    let (epochs, meter) = (epochs(args), meter(args));
+    let (epochs, meter) = (epochs(args, &found), meter(args));
     let taker = Taker { consumer, load: &load, epochs, steps: steps.clone(), meter };
     let measured = measured(&taker, &loader, &opened.source, chain.clone(), args, console)?;
     let device = &taker.consumer.device;
@@ -138,10 +139,29 @@ fn measured(
     }
 }
 
+/// Options that take several passes over the samples, or their number.
+fn refuse_for_streams(args: &RunArgs, found: &Places) -> Result {
+    if found.stream().is_none() {
+        return Ok(());
+    }
+    let given = [
+        ("--steps", args.steps.is_some(), "use --epochs"),
+        ("--ceiling", args.ceiling, "leave it out"),
+        ("--cold", args.cold, "leave it out"),
+    ];
+    match given.into_iter().find(|(_, given, _)| *given) {
+        None => Ok(()),
+        Some((option, _, instead)) => Err(Failure::usage(format!(
+            "{option} takes samples that can be counted and read again, which a stream does not have; \
+             {instead}"
+        ))),
+    }
+}
+
 /// How many epochs to load; `None` for as many as are needed. A trace needs only one, and so does a
-/// run that begins within an epoch.
-fn epochs(args: &RunArgs) -> Option<u64> {
-    let one = args.trace.is_some() || args.load.start_batch.is_some();
+/// run that begins within an epoch. A stream may be there once only.
+fn epochs(args: &RunArgs, found: &Places) -> Option<u64> {
+    let one = args.trace.is_some() || args.load.start_batch.is_some() || found.stream().is_some();
     args.epochs.or(one.then_some(1))
 }
 

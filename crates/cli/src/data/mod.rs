@@ -14,3 +14,4 @@ pub(crate) mod places;
 pub(crate) mod rows;
 pub(crate) mod shapes;
 pub(crate) mod shard;
+pub(crate) mod streams;

@@ -10,16 +10,19 @@ use tallow::{
 };
 
 use super::place::{self, Opened};
+use super::streams::Stream;
 use crate::args::{PackArg, SourceArgs};
 use crate::report::Packed;
 
-/// What was found at each SOURCE, in order: at least one.
+/// What was found at each SOURCE, in order: at least one, or a stream.
 pub(crate) struct Places {
     found: Vec<Found>,
     /// Each as it was typed.
     typed: Vec<String>,
     /// What was done with each, once it is open.
     adapted: Vec<Adapted>,
+    /// What they are together, if that is a stream; nothing is found then.
+    stream: Option<Stream>,
 }
 
 /// What --rename, --pack and --select did with one source, in this order.
@@ -32,7 +35,9 @@ struct Adapted {
 
 /// Looks at what is there, without opening a sample.
 pub(crate) fn find(args: &SourceArgs) -> SourceResult<Places> {
+    let stream = Stream::find(args)?;
     let found = match &args.sources[..] {
+        _ if stream.is_some() => Vec::new(),
         [] => vec![place::find(args, None)?],
         paths => {
             let find = |path: &PathBuf| place::find(args, Some(path));
@@ -40,18 +45,25 @@ pub(crate) fn find(args: &SourceArgs) -> SourceResult<Places> {
         }
     };
     let typed = args.sources.iter().map(|path| path.display().to_string()).collect();
-    Ok(Places { found, typed, adapted: Vec::new() })
+    Ok(Places { found, typed, adapted: Vec::new(), stream })
 }
 
 impl Places {
     /// Opens them as a source that has samples: as their concatenation, if there are several.
     pub(crate) fn open(&mut self, args: &SourceArgs) -> SourceResult<Opened> {
+        if let Some(stream) = &mut self.stream {
+            let source = stream.open()?;
+            let fields = fields_of(&source).collect();
+            let (source, _, adapted) = adapted(source, args)?;
+            self.adapted.push(adapted);
+            self.refuse_unknown(args, fields)?;
+            return Ok(Opened { source, ignored: 0, left_out: Vec::new(), packed: Vec::new() });
+        }
         let (mut sources, mut packed, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         let (mut fields, mut ignored) = (BTreeSet::new(), 0);
         for (at, found) in self.found.iter().enumerate() {
             let opened = place::open(found)?;
-            let own = opened.source.schema().fields().iter();
-            fields.extend(own.map(|field| format!("{:?}", field.name())));
+            fields.extend(fields_of(&opened.source));
             let located = |error: SourceError| match error.path() {
                 None => error.with_path(found.place()),
                 Some(_) => error,
@@ -97,6 +109,11 @@ impl Places {
         Ok(())
     }
 
+    /// The stream that they are, if they are one.
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.stream.as_ref()
+    }
+
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Found> {
         self.found.iter()
     }
@@ -111,12 +128,18 @@ impl Places {
 
     /// As a report names them: by their paths, or by the folder of each field.
     pub(crate) fn shown(&self) -> String {
-        self.found.iter().map(place::shown).collect::<Vec<_>>().join(", ")
+        match &self.stream {
+            Some(stream) => stream.shown(),
+            None => self.found.iter().map(place::shown).collect::<Vec<_>>().join(", "),
+        }
     }
 
-    /// As a report names each of several: as it was typed.
+    /// As a report names each of several: as it was typed. The shards of a stream are one.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.typed.clone()
+        match &self.stream {
+            Some(stream) => vec![stream.shown()],
+            None => self.typed.clone(),
+        }
     }
 
     /// Whether there are files with many samples each.
@@ -131,12 +154,16 @@ impl Places {
 
     /// The files of all samples.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.found.iter().flat_map(|found| found.files().unwrap_or_default()).collect()
+        let streamed = self.stream.iter().flat_map(Stream::files).cloned();
+        let found = self.found.iter().flat_map(|found| found.files().unwrap_or_default());
+        streamed.chain(found).collect()
     }
 
     /// Whether this is one of the files of the samples.
     pub(crate) fn has(&self, file: &Path) -> bool {
-        self.found.iter().any(|found| place::has(found, file))
+        let is_streamed = |it: &Stream| it.files().iter().any(|path| place::is_same(path, file));
+        self.stream.as_ref().is_some_and(is_streamed)
+            || self.found.iter().any(|found| place::has(found, file))
     }
 
     /// Whether a file of this name would become a sample.
@@ -163,6 +190,11 @@ impl Places {
         }
         code
     }
+}
+
+/// The names of its fields, in quotes.
+fn fields_of(source: &dyn Source) -> impl Iterator<Item = String> {
+    source.schema().fields().iter().map(|field| format!("{:?}", field.name()))
 }
 
 fn is_of_arrays(found: &Found) -> bool {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tallow::candle::Device;
 use tallow::{
     Augment, BatchRule, Batching, Buckets, LastBatch, Loader, LoaderBuilder, Mix, Population,
-    Ranks, SampleLengths, Sampler, Sequential, Shuffle, Source, SourceError, SourceErrorKind,
-    TokenBudget,
+    Ranks, SampleLengths, Sampler, Sequential, Shuffle, ShuffleWindows, Source, SourceError,
+    SourceErrorKind, TokenBudget,
 };
 
 use crate::args::{DeviceArg, LoadArgs, MixArgs, RankArg, SourceArgs, WeightsArg, Workers};
@@ -17,9 +17,20 @@ use crate::machine::system;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words;
 
-/// Opens SOURCE, whatever kind it is.
+/// Opens SOURCE, whatever kind it is, but for a stream, of which no sample can be looked up.
 pub(crate) fn open(args: &SourceArgs) -> Result<(Places, Opened)> {
-    let mut places = places::find(args)?;
+    opened(places::find(args)?, args, false)
+}
+
+/// Opens SOURCE, whatever kind it is.
+pub(crate) fn open_any(args: &SourceArgs) -> Result<(Places, Opened)> {
+    opened(places::find(args)?, args, true)
+}
+
+fn opened(mut places: Places, args: &SourceArgs, takes_streams: bool) -> Result<(Places, Opened)> {
+    if let Some(stream) = places.stream().filter(|_| !takes_streams) {
+        return Err(Failure::usage(stream.refused()));
+    }
     let opened = places.open(args)?;
     Ok((places, opened))
 }
@@ -62,6 +73,9 @@ pub(crate) fn mix(args: &MixArgs, population: &Population, shuffle: bool) -> Res
 /// not fit.
 pub(crate) fn sampler(source: &dyn Source, args: &LoadArgs) -> Result<Arc<dyn Sampler>> {
     refuse_two_orders(args)?;
+    if source.stream().is_some() {
+        refuse_choosing(args)?;
+    }
     let sampler: Arc<dyn Sampler> = match (&args.buckets, &args.token_budget) {
         (Some(buckets), _) => {
             let lengths = lengths(source, &buckets.field, "--buckets")?;
@@ -87,6 +101,7 @@ fn refuse_two_orders(args: &LoadArgs) -> Result {
     let mut given = [
         ("--weights", args.mix.is_some()),
         ("--shuffle-blocks", args.shuffle_blocks.is_some()),
+        ("--shuffle-window", args.shuffle_window.is_some()),
         ("--buckets", args.buckets.is_some()),
         ("--token-budget", args.token_budget.is_some()),
     ]
@@ -98,8 +113,35 @@ fn refuse_two_orders(args: &LoadArgs) -> Result {
     )))
 }
 
+/// Options that choose among all samples, which nobody knows of a stream.
+fn refuse_choosing(args: &LoadArgs) -> Result {
+    let advice = "--shuffle or --shuffle-window N shuffles it within windows";
+    let given = [
+        ("--weights", args.mix.is_some(), "load each stream by itself"),
+        ("--shuffle-blocks", args.shuffle_blocks.is_some(), advice),
+        ("--buckets", args.buckets.is_some(), "--pad-to-longest pads to the longest of a batch"),
+        ("--token-budget", args.token_budget.is_some(), "use --batch-size"),
+        ("--resident", args.resident.is_some(), "leave it out"),
+        ("--read-ahead", args.read_ahead.is_some(), "leave it out"),
+    ];
+    match given.into_iter().find(|(_, given, _)| *given) {
+        None => Ok(()),
+        Some((option, _, instead)) => Err(Failure::Usage(format!(
+            "{option} takes samples of any place, and those of a stream come one after the other; \
+             {instead}"
+        ))),
+    }
+}
+
+/// Samples of a stream that --shuffle shuffles among each other.
+pub(super) const STREAM_WINDOW: usize = 1024;
+
 /// The order of samples that the options ask for, whatever batches they make of it.
 fn order(args: &LoadArgs, source: &dyn Source) -> Result<Arc<dyn Sampler>> {
+    let streamed = source.stream().filter(|_| args.shuffle).map(|_| STREAM_WINDOW);
+    if let Some(window) = args.shuffle_window.or(streamed) {
+        return Ok(Arc::new(ShuffleWindows::new(window)?));
+    }
     Ok(match (mix(&args.mix, &source.population(), args.shuffle)?, args.shuffle_blocks) {
         (Some(mix), _) => Arc::new(mix),
         (None, Some(blocks)) => Arc::new(Shuffle::blocks(blocks)),

@@ -9,6 +9,7 @@ use tallow::{
 
 use crate::args::{DeviceArg, Last, LoadArgs, RankArg, UntilArg, WeightsArg};
 use crate::data::places::Places;
+use crate::loading::plan;
 use crate::terminal::shell;
 
 /// Rust code that builds the loader, for pasting into a function that returns a `Result`. It sets
@@ -22,6 +23,8 @@ pub(crate) fn code(
     let mut code = "use tallow::prelude::*;\n\n".to_owned();
     code += &sources(places);
     code += &mix(load);
+    let window = places.stream().filter(|_| load.shuffle).map(|_| plan::STREAM_WINDOW);
+    let window = load.shuffle_window.or(window);
     if let Some(chain) = augment {
         let _ = writeln!(code, "let augment = {:?}.parse::<Augment>()?;", chain.to_string());
     }
@@ -31,7 +34,7 @@ pub(crate) fn code(
         code += &format!("let lengths = tallow::SampleLengths::of(&source, {field:?})?;\n");
     }
     code += "let loader = Loader::builder(source)\n";
-    builder_calls(load, pinned).iter().for_each(|call| push(&mut code, call));
+    builder_calls(load, window, pinned).iter().for_each(|call| push(&mut code, call));
     if augment.is_some() {
         push(&mut code, "transform(augment)");
     }
@@ -46,6 +49,9 @@ fn push(code: &mut String, call: &str) {
 
 /// One source, or the concatenation of several.
 fn sources(places: &Places) -> String {
+    if let Some(stream) = places.stream() {
+        return stream.code() + &places.adapting_code(0);
+    }
     if let Some(found) = places.only() {
         return source(found) + &places.adapting_code(0);
     }
@@ -156,8 +162,8 @@ fn of_folders(folders: &FieldFolders) -> String {
     code
 }
 
-/// Calls that say which samples a batch has.
-fn sampler_calls(load: &LoadArgs) -> Vec<String> {
+/// Calls that say which samples a batch has, which are shuffled within a `window` if there is one.
+fn sampler_calls(load: &LoadArgs, window: Option<usize>) -> Vec<String> {
     let size = format!("batch_size({})", load.batch_size);
     if let Some(buckets) = &load.buckets {
         let inner = if load.shuffle { "tallow::Shuffle" } else { "tallow::Sequential" };
@@ -174,17 +180,18 @@ fn sampler_calls(load: &LoadArgs) -> Vec<String> {
         );
         return vec![format!("sampler({sampler})")];
     }
-    let order = match load.shuffle_blocks {
+    let order = match (load.shuffle_blocks, window) {
         _ if load.mix.is_some() => Some("sampler(mix)".to_owned()),
-        Some(blocks) => Some(format!("sampler(Shuffle::blocks({blocks}))")),
-        None => load.shuffle.then(|| "shuffle()".to_owned()),
+        (Some(blocks), _) => Some(format!("sampler(Shuffle::blocks({blocks}))")),
+        (None, Some(window)) => Some(format!("sampler(tallow::ShuffleWindows::new({window})?)")),
+        (None, None) => load.shuffle.then(|| "shuffle()".to_owned()),
     };
     [size].into_iter().chain(order).collect()
 }
 
 /// Calls for whatever is not the default, and for the workers and batches ahead of `pinned`.
-fn builder_calls(load: &LoadArgs, pinned: Option<&Plan>) -> Vec<String> {
-    let mut calls = sampler_calls(load);
+fn builder_calls(load: &LoadArgs, window: Option<usize>, pinned: Option<&Plan>) -> Vec<String> {
+    let mut calls = sampler_calls(load, window);
     calls.push(format!("seed({})", load.seed));
     calls.extend(pinned.map(|plan| format!("workers({})", plan.workers())));
     let pinned = pinned.filter(|plan| plan.workers() > 0);

@@ -141,7 +141,10 @@ impl Taker<'_> {
     ) -> Measured {
         let batches = (loader.len() as u64).saturating_mul(count);
         let skipped = self.load.start_batch.unwrap_or(0) as u64;
-        progress.set_length(batches.saturating_sub(skipped));
+        match loader.plan().is_bounded() {
+            true => progress.set_length(batches.saturating_sub(skipped)),
+            false => progress.unset_length(),
+        }
         let mut meter = self.meter.another();
         let account = meter.take(loader, &self.consumer, epochs, progress);
         Measured::of(meter, count, account)

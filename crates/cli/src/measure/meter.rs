@@ -132,6 +132,7 @@ impl<'a> Taking<'a> {
     /// Whether this is the last of its epoch.
     fn is_last(&self, next: &Result<Batch, Error>) -> bool {
         let number = match next {
+            Ok(batch) if batch.is_last() => None,
             Ok(batch) => Some(batch.number()),
             Err(error) => error.batch().map(|batch| batch.number),
         };

@@ -25,7 +25,10 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     writeln!(
         out,
         "          {}, opened in {opening}, loader built in {building}",
-        counted(plan.samples() as u64, "sample")
+        match plan.is_bounded() {
+            true => counted(plan.samples() as u64, "sample"),
+            false => "a stream".to_owned(),
+        }
     )?;
     write_schema(out, &report.schema)?;
     writeln!(
@@ -405,14 +408,20 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     let out: &mut dyn Write = &mut Labelled::new(out);
     writeln!(out, "source    {}", one_line(&report.source))?;
     write_schema(out, &report.schema)?;
-    writeln!(out, "samples   {}", count(report.samples as u64))?;
+    match report.samples {
+        Some(samples) => writeln!(out, "samples   {}", count(samples as u64))?,
+        None => writeln!(out, "samples   as many as the stream has")?,
+    }
     packed::write(out, &report.packed)?;
     parts::write(out, &report.parts, " per epoch")?;
     if let Some(epoch) = report.epoch {
         writeln!(out, "epoch     {}", counted(epoch as u64, "sample"))?;
     }
     let held = if report.is_held { ", the rest is held in memory" } else { "" };
-    writeln!(out, "size      {} in files{held}", bytes(report.bytes))?;
+    // Standard input has no size.
+    if report.samples.is_some() || report.bytes > 0 {
+        writeln!(out, "size      {} in files{held}", bytes(report.bytes))?;
+    }
     for (what, size) in [("smallest ", &report.smallest), ("largest  ", &report.largest)] {
         if let Some(SampleSize { bytes: size, index, name }) = size {
             writeln!(out, "{what} {}, sample {index}: {}", bytes(*size), one_line(name))?;

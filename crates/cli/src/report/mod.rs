@@ -369,7 +369,8 @@ pub(crate) struct Finding {
 pub(crate) struct Inspect {
     pub(crate) source: String,
     pub(crate) schema: Schema,
-    pub(crate) samples: usize,
+    /// `None` of a stream.
+    pub(crate) samples: Option<usize>,
     /// Each source, if there are several.
     pub(crate) parts: Vec<Part>,
     /// What the documents of each source were packed into, if they were.

@@ -96,8 +96,9 @@ impl Failure {
 /// A message of the library, with the options of this program instead of the library's methods.
 /// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 16] = [
+    const OPTIONS: [(&str, &str); 17] = [
         (", or keep the classes with .allow_empty()", ""),
+        ("open the stream with more", "allow more with --record-bytes SIZE"),
         (".at_most(height, width)", "--ragged FIELD:AXIS:MAX"),
         (".documents(..)", "--documents last:TOKEN"),
         (".field(..)", "--pack FIELD:TOKENS"),

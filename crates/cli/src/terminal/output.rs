@@ -382,6 +382,7 @@ mod tests {
             table: None,
             tokens: None,
             documents: None,
+            record_bytes: None,
             pack: None,
             packing: Default::default(),
         }

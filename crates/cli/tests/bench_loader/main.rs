@@ -29,6 +29,7 @@ mod run;
 mod shell;
 mod stacked;
 mod stats;
+mod streams;
 mod tables;
 mod tester;
 mod tokens;

@@ -142,7 +142,7 @@ fn read_picture(file: &File, field: &mut FieldMut<'_>) -> Result<()> {
 }
 
 /// Refuses what is known to be something else.
-pub(super) fn check_picture(payload: &[u8]) -> Result<()> {
+pub(crate) fn check_picture(payload: &[u8]) -> Result<()> {
     match Format::of(payload) {
         Some(_) => Ok(()),
         // What is not recognized is for the decoder to refuse.
@@ -152,7 +152,7 @@ pub(super) fn check_picture(payload: &[u8]) -> Result<()> {
 
 /// What the pictures of a folder are, by one of them: a mask of classes is mostly a PNG of one
 /// channel, whose numbers mean something as they are.
-pub(super) fn suggested(
+pub(crate) fn suggested(
     payload: &[u8],
     sided: &dyn Fn(Picture) -> Result<Picture>,
 ) -> Result<Picture> {

@@ -51,6 +51,7 @@ mod token_windows;
 
 #[cfg(feature = "arrow")]
 pub use self::arrow_shards::ArrowShards;
+pub(crate) use self::column::{check_picture, suggested};
 #[cfg(feature = "arrow")]
 pub use self::column_shards::ColumnShardsBuilder;
 pub use self::field_folders::{FieldFiles, FieldFolder, FieldFolders};
@@ -73,7 +74,7 @@ pub use self::parquet_shards::ParquetShards;
 pub use self::safetensors::{Safetensors, SafetensorsBuilder};
 pub use self::shards::Shards;
 pub use self::table::{Table, TableBuilder};
-pub(crate) use self::tar::split_key;
+pub(crate) use self::tar::{Declared, digits_of, split_key};
 pub use self::tar::{Tar, TarBuilder, TarContent};
 pub use self::token_documents::{DocumentsBy, TooLong};
 pub use self::token_files::{FileBorders, TokenFiles, TokenFilesBuilder};

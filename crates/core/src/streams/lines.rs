@@ -23,7 +23,7 @@ fn write(line: Vec<u8>, row: &mut Row<'_>) -> Result<()> {
 impl Streamed<Vec<u8>> {
     /// The lines of the file at `path`, one sample each: texts, or objects of JSON. The field `line` has
     /// their bytes, without what ends them (`\n` or `\r\n`), at most 64 KiB. A name that ends in `.gz` is
-    /// inflated.
+    /// inflated, and one that ends in `.zst` with the feature `zstd`.
     /// [`SourceExt::map`](crate::SourceExt::map) makes something else of them, in all workers at once.
     ///
     /// ```
@@ -59,13 +59,7 @@ impl Streamed<Vec<u8>> {
         paths: impl IntoIterator<Item = P>,
         bytes: usize,
     ) -> Result<Self> {
-        let paths: Vec<PathBuf> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
-        let (name, print) = (text::names(&paths), text::lengths("lines", &paths)?);
-        let shards = paths
-            .into_iter()
-            .map(|path| move |_: u64| -> Result<_> { Ok(lines(text::open(&path)?, bytes)) });
-        let source = Self::from_shards(schema(bytes)?, shards, write).named(name);
-        Ok(Self { print, ..source })
+        Self::of_files(schema(bytes)?, "lines", paths, bytes, write)
     }
 
     /// The lines of something that is read once: of a pipe, a socket, the standard input.
@@ -82,8 +76,36 @@ impl Streamed<Vec<u8>> {
     ///
     /// When a row of `bytes` bytes is none that can be.
     pub fn lines_once(read: impl BufRead + Send + 'static, bytes: usize) -> Result<Self> {
-        let source = Self::once(schema(bytes)?, lines(read, bytes), write);
-        Ok(Self { print: Fingerprint::of("lines").finish(), ..source })
+        Ok(Self::of_reader(schema(bytes)?, "lines", lines(read, bytes), write))
+    }
+
+    /// The lines of files, each of at most `bytes` bytes, of which `write` makes rows. `kind` is what the
+    /// fingerprint calls them.
+    pub(super) fn of_files<P: AsRef<Path>>(
+        schema: Schema,
+        kind: &str,
+        paths: impl IntoIterator<Item = P>,
+        bytes: usize,
+        write: impl Fn(Vec<u8>, &mut Row<'_>) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let paths: Vec<PathBuf> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
+        let (name, print) = (text::names(&paths), text::lengths(kind, &paths)?);
+        let shards = paths
+            .into_iter()
+            .map(|path| move |_: u64| -> Result<_> { Ok(lines(text::open(&path)?, bytes)) });
+        let source = Self::from_shards(schema, shards, write).named(name);
+        Ok(Self { print, ..source })
+    }
+
+    /// The lines of something that is read once, as those of [`of_files`](Self::of_files).
+    pub(super) fn of_reader(
+        schema: Schema,
+        kind: &str,
+        lines: Items<Vec<u8>>,
+        write: impl Fn(Vec<u8>, &mut Row<'_>) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let source = Self::once(schema, lines, write);
+        Self { print: Fingerprint::of(kind).finish(), ..source }
     }
 }
 
@@ -156,7 +178,9 @@ impl<R: BufRead> Iterator for Lines<R> {
         }
         if !is_whole || line.len() > self.bytes_max {
             let (number, most) = (self.number, self.bytes_max);
-            let message = format!("line {number} has {bytes} bytes with its end, at most {most}");
+            let message = format!(
+                "line {number} has {bytes} bytes with its end, at most {most}; open the stream with more"
+            );
             return Some(Err(Error::new(ErrorKind::TooLarge, message)));
         }
         Some(Ok(line))
@@ -204,7 +228,10 @@ mod tests {
         let mut found = lines(Cursor::new(text), 8);
         assert_eq!(found.next().unwrap().unwrap(), b"a");
         let error = found.next().unwrap().unwrap_err();
-        assert_eq!(error.message(), "line 2 has 1048577 bytes with its end, at most 8");
+        assert_eq!(
+            error.message(),
+            "line 2 has 1048577 bytes with its end, at most 8; open the stream with more"
+        );
         assert_eq!(found.next().unwrap().unwrap(), b"b");
         assert!(found.next().is_none());
     }

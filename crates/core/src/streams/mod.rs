@@ -2,7 +2,9 @@
 //! declared, and how single ones are looked at.
 
 mod interleaved;
+mod json;
 mod lines;
+mod members;
 mod pass;
 mod tar;
 mod text;
@@ -11,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use self::json::json_schema;
 pub use self::tar::TarSample;
 
 use self::interleaved::Interleaved;

@@ -49,7 +49,8 @@ impl TarSample {
 const MEMBER_BYTES: usize = 64 << 20;
 
 impl Streamed<TarSample> {
-    /// The samples of archives that are compressed (`.tar.gz`, `.tgz`), in turn if there are several: sample
+    /// The samples of archives that are compressed (`.tar.gz`, `.tgz`; with the feature `zstd` also `.tar.zst`,
+    /// `.tzst`), in turn if there are several: sample
     /// `k` is sample `k / n` of archive `k % n`, of `n` archives. Members are as in a [`Tar`](crate::Tar), which
     /// is what to use for archives that are not compressed: it reads any sample at any time.
     ///
@@ -93,7 +94,7 @@ impl Streamed<TarSample> {
 }
 
 /// The samples of an archive.
-struct Samples<R> {
+pub(super) struct Samples<R> {
     members: Sequence<R>,
     path: PathBuf,
     /// The sample that is under way, whose end only the next member tells.
@@ -101,7 +102,7 @@ struct Samples<R> {
 }
 
 impl<R: Read> Samples<R> {
-    fn new(read: R, path: PathBuf) -> Self {
+    pub(super) fn new(read: R, path: PathBuf) -> Self {
         Self { members: Sequence::new(read, MEMBER_BYTES), path, sample: None }
     }
 
@@ -155,7 +156,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::{Field, RowDType, SourceExt, testing};
+    use crate::{Field, RowDType, Source, SourceExt, testing};
 
     /// An archive of ustar with these files.
     fn archive(files: &[(&str, &str)]) -> Vec<u8> {
@@ -221,6 +222,81 @@ mod tests {
         assert_eq!(x(5), [2, 4]);
         let error = numbers(&paths).get(6).unwrap_err();
         assert!(error.message().contains("no sample 6"), "{error}");
+    }
+
+    /// Compressed, an archive has the samples that it has as it is.
+    fn check_fields(compressed: &Path) {
+        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tar/webdataset.tar");
+        let expected = crate::Tar::open(archive).unwrap();
+        let source = Streamed::tar_fields([compressed], 1 << 20).unwrap();
+        let source = source.samples(expected.len());
+        testing::check_source(&source);
+        let names = |schema: &Schema| -> Vec<String> {
+            schema.fields().iter().map(|field| field.name().to_owned()).collect()
+        };
+        let mut own = names(source.schema());
+        own.sort();
+        let mut others = names(expected.schema());
+        others.sort();
+        assert_eq!(own, others);
+        for index in 0..expected.len() {
+            let (found, expected) = (source.get(index).unwrap(), expected.get(index).unwrap());
+            for name in &own {
+                let name = name.as_str();
+                assert_eq!(
+                    found.field(name).bytes(),
+                    expected.field(name).bytes(),
+                    "{index} {name}"
+                );
+                assert_eq!(found.field(name).shape(), expected.field(name).shape());
+            }
+        }
+    }
+
+    fn whole() -> Vec<u8> {
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tar/webdataset.tar"))
+            .unwrap()
+    }
+
+    #[test]
+    fn fields_of_a_compressed_archive_are_those_of_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar.gz");
+        std::fs::write(&path, gz(&whole())).unwrap();
+        check_fields(&path);
+        std::fs::write(&path, gz(&archive(&[("0.txt", "long"), ("1.txt", "two")]))).unwrap();
+        let source = Streamed::tar_fields([&path], 3).unwrap();
+        let error = source.get(0).unwrap_err();
+        assert!(error.message().contains("4 bytes, at most 3"), "{error}");
+        assert_eq!(source.get(1).unwrap().field("txt").bytes(), b"two");
+        std::fs::write(&path, gz(&archive(&[]))).unwrap();
+        let error = Streamed::tar_fields([&path], 3).unwrap_err();
+        assert_eq!((error.kind(), error.path()), (crate::ErrorKind::Empty, Some(&*path)));
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn zstandard_is_inflated_like_gzip() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar.zst");
+        let (whole, compress) = (whole(), |bytes: &[u8]| zstd::bulk::compress(bytes, 1).unwrap());
+        let (first, second) = whole.split_at(700);
+        std::fs::write(&path, [compress(first), compress(second)].concat()).unwrap();
+        check_fields(&path);
+        let bytes = compress(&whole);
+        std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        let cut = Samples::new(text::open(&path).unwrap(), path.clone()).last().unwrap();
+        assert_eq!(cut.unwrap_err().path(), Some(&*path));
+    }
+
+    #[cfg(not(feature = "zstd"))]
+    #[test]
+    fn zstandard_is_refused_with_what_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar.zst");
+        std::fs::write(&path, whole()).unwrap();
+        let error = Streamed::tar_fields([&path], 1 << 20).unwrap_err();
+        assert!(error.message().contains("the feature `zstd`"), "{error}");
     }
 
     #[test]

@@ -37,10 +37,10 @@ pub enum TarContent {
 
 /// A field, and the endings of the members that it may come from.
 #[derive(Debug, Clone)]
-pub(super) struct Declared {
-    pub(super) name: String,
-    pub(super) extensions: Vec<String>,
-    pub(super) content: TarContent,
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) extensions: Vec<String>,
+    pub(crate) content: TarContent,
 }
 
 /// Endings of numbers in digits. The first is called label.
@@ -56,7 +56,7 @@ fn encodings(member: &str, before: &str, members: &[&str]) -> Vec<String> {
 
 impl Declared {
     /// The fields of samples with these members, by what their names usually mean.
-    pub(super) fn guess(members: &[&str]) -> Vec<Self> {
+    pub(crate) fn guess(members: &[&str]) -> Vec<Self> {
         let plain_pictures = members.iter().filter(|it| PICTURES.contains(it)).count();
         let mut all: Vec<Self> = Vec::new();
         for member in members {
@@ -259,6 +259,11 @@ fn integer(file: &File, place: Place, head: &mut [u8; BLOCK_BYTES]) -> Result<i6
     read.map_err(|error| Error::io("read", error))?;
     let (own, digits) = buffer.split_at(BLOCK_BYTES);
     head.copy_from_slice(own);
+    digits_of(digits)
+}
+
+/// The whole number that a text is.
+pub(crate) fn digits_of(digits: &[u8]) -> Result<i64> {
     let text = String::from_utf8_lossy(digits);
     text.trim().parse().map_err(|_| {
         let message = format!("found {}, expected a whole number in digits", quoted(&text));

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 pub use self::content::TarContent;
-use self::content::{Column, Declared, First};
+use self::content::{Column, First};
+pub(crate) use self::content::{Declared, digits_of};
 use self::index::{Index, Members};
 pub(crate) use self::key::split as split_key;
 use super::folders::Survey;
