@@ -1,6 +1,10 @@
 //! What the benchmarks have in common.
 
+mod python;
+
 use std::cmp::Ordering;
+
+pub use self::python::Python;
 
 /// The median of the values; of an even number, the upper of the two in the middle. The values are
 /// left sorted, so the least and the greatest are at the ends.

@@ -155,6 +155,36 @@ fn what_cannot_be_read_is_refused_by_name() {
     assert_says(&small.unwrap_err(), &["row group 0", "at most 64"]);
 }
 
+#[test]
+fn encrypted_files_are_refused_by_name() {
+    for name in ["encrypted.parquet", "encrypted_columns.parquet"] {
+        let error = ParquetShards::open(data(name)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedDtype);
+        assert_says(&error, &[name, "encrypted", "expected a plain one"]);
+    }
+}
+
+#[test]
+fn pages_that_expand_beyond_the_limit_are_refused_before_they_do() {
+    let error = open_within_limits(data("zeros.parquet")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedDtype);
+    assert_says(&error, &["zeros.parquet", "row group 0, column \"zeros\"", "at most 16777216"]);
+}
+
+/// Its rows would be 500 GB: a million times the one text of its dictionary.
+#[test]
+fn rows_of_a_dictionary_are_not_copied_before_they_are_read() {
+    let source = open_within_limits(data("dictionary.parquet")).unwrap();
+    assert_eq!(
+        (source.len(), source.schema().to_string().as_str()),
+        (1 << 20, "text: u8[..=500000]")
+    );
+    for index in [0, 777_777, (1 << 20) - 1] {
+        assert_eq!(source.length(index, 0), Some(500_000));
+        assert_eq!(bytes(&source, index).unwrap(), "long ".repeat(100_000).as_bytes());
+    }
+}
+
 fn open_within_limits(path: PathBuf) -> Result<ParquetShards> {
     let mut limits = Limits::default();
     limits.inflated_bytes = 16 << 20;

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use parquet::basic::{Encoding, Type as Physical};
 use parquet::column::page::Page;
 use parquet::column::reader::ColumnReaderImpl;
@@ -10,10 +9,12 @@ use parquet::schema::types::ColumnDescPtr;
 use tallow_arrow::{ArrowField, Error, Kind, Length, ReadAt, Result, Scalar};
 
 use crate::Parquet;
+use crate::codec::Codec;
 use crate::levels::Rows;
 use crate::page::{Header, Pages};
 use crate::parquet::guarded;
 use crate::schema::{leaf, list_levels};
+use crate::stored::Stored;
 use crate::unit::{Chunk, Unit, Walk};
 use crate::values::{Elements, Values};
 
@@ -246,31 +247,16 @@ impl Column {
         decoded.map_err(|error| self.placed(error, chunk))
     }
 
-    /// The pages of a unit, expanded, after the dictionary that they may refer to.
+    /// The pages of a unit, expanded, after the dictionary if they refer to it.
     fn pages(&self, source: &(impl ReadAt + ?Sized), unit: usize) -> Result<Vec<Page>> {
         let unit = &self.units[unit];
         let chunk = &self.chunks[unit.chunk];
-        let mut pages = Vec::new();
-        let spans = chunk.dictionary.map(|(offset, bytes, _)| (offset, bytes));
-        for (start, bytes) in spans.into_iter().chain([(unit.offset, unit.bytes)]) {
-            let mut stored = vec![0; bytes];
-            source.read_at(start, &mut stored).map_err(Error::io)?;
-            let mut rest = Bytes::from(stored);
-            while !rest.is_empty() {
-                let offset = start + (bytes - rest.len()) as u64;
-                let place = |error: Error| error.at(offset);
-                let header = Header::of(&rest).map_err(place)?;
-                let end = header.bytes.saturating_add(header.stored);
-                if end > rest.len() || header.expanded > self.unit_bytes {
-                    return Err(place(changed()));
-                }
-                let page = rest.split_to(end).slice(header.bytes..);
-                let page = header.page(chunk.codec, page).map_err(place)?;
-                // The decoder takes a page without values, which pyarrow writes among deltas, for the end.
-                if page.is_dictionary_page() || page.num_values() > 0 {
-                    pages.push(page);
-                }
-            }
+        let mut pages = self.expanded(source, chunk.codec, (unit.offset, unit.bytes))?;
+        if pages.iter().any(|page| refers(page.encoding())) {
+            let none =
+                || Error::malformed("a page that refers to a dictionary, and none before it");
+            let (offset, bytes, _) = chunk.dictionary.ok_or_else(|| none().at(unit.offset))?;
+            pages.splice(..0, self.expanded(source, chunk.codec, (offset, bytes))?);
         }
         let values: usize = pages.iter().map(|page| page.num_values() as usize).sum();
         // A run of equal values takes few bytes, however many there are.
@@ -281,6 +267,33 @@ impl Column {
                 self.unit_bytes
             );
             return Err(Error::unsupported(message).at(unit.offset));
+        }
+        Ok(pages)
+    }
+
+    /// The pages in `bytes` bytes from `start` on.
+    fn expanded(
+        &self,
+        source: &(impl ReadAt + ?Sized),
+        codec: Codec,
+        (start, bytes): (u64, usize),
+    ) -> Result<Vec<Page>> {
+        let stored = Stored::read(source, start, bytes)?;
+        let (mut pages, mut rest) = (Vec::new(), stored.bytes());
+        while !rest.is_empty() {
+            let offset = start + (bytes - rest.len()) as u64;
+            let place = |error: Error| error.at(offset);
+            let header = Header::of(&rest).map_err(place)?;
+            let end = header.bytes.saturating_add(header.stored);
+            if end > rest.len() || header.expanded > self.unit_bytes {
+                return Err(place(changed()));
+            }
+            let page = rest.split_to(end).slice(header.bytes..);
+            let page = header.page(codec, page).map_err(place)?;
+            // The decoder takes a page without values, which pyarrow writes among deltas, for the end.
+            if page.is_dictionary_page() || page.num_values() > 0 {
+                pages.push(page);
+            }
         }
         Ok(pages)
     }
@@ -487,6 +500,11 @@ fn axes_of(field: &ArrowField, inner: &ArrowField) -> Result<(Vec<Axis>, Scalar)
             .for_each(|(axis, len)| *axis = Axis::Fixed(len));
     }
     Ok((axes, scalar))
+}
+
+/// Whether values in this encoding are places in a dictionary.
+fn refers(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
 }
 
 #[cold]

@@ -16,6 +16,7 @@ mod levels;
 mod page;
 mod parquet;
 mod schema;
+mod stored;
 mod thrift;
 mod unit;
 mod values;

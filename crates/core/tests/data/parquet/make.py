@@ -1,11 +1,13 @@
 """Writes the files beside it: `python make.py`, with datasets, pyarrow and pillow."""
 
+import base64
 import os
 import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -56,3 +58,28 @@ write("lengths", use_dictionary=False, column_encoding={"text": "DELTA_LENGTH_BY
 write("brotli", compression="brotli")
 
 pq.write_table(nulls, path("nulls"))
+
+
+class Keys(encryption.KmsClient):
+    """Keys that are wrapped in nothing."""
+
+    def wrap_key(self, key, name):
+        return base64.b64encode(key)
+
+    def unwrap_key(self, key, name):
+        return base64.b64decode(key)
+
+
+crypto = encryption.CryptoFactory(lambda config: Keys())
+for name, is_plain in [("encrypted", False), ("encrypted_columns", True)]:
+    config = encryption.EncryptionConfiguration(
+        footer_key="footer", column_keys={"column": ["i"]}, plaintext_footer=is_plain
+    )
+    properties = crypto.file_encryption_properties(encryption.KmsConnectionConfig(), config)
+    pq.write_table(table.select(["i", "u"]).slice(0, 9), path(name), encryption_properties=properties)
+
+# Pages of zeros, and a dictionary of one long text: a few bytes that say they are many.
+zeros = pa.table({"zeros": pa.array([bytes(64 << 20)], pa.binary())})
+pq.write_table(zeros, path("zeros"), compression="zstd", compression_level=19, use_dictionary=False)
+texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1 << 20, np.int32)), pa.array(["long " * 100_000]))
+pq.write_table(pa.table({"text": texts}), path("dictionary"), compression="zstd", row_group_size=1 << 20)
