@@ -3,6 +3,7 @@
 
 mod arrow;
 mod attempt;
+mod columns;
 mod corpus;
 mod flatbuffer;
 mod json;
@@ -13,12 +14,14 @@ mod mosaic;
 mod npy;
 mod npz;
 mod numpy;
+mod parquet;
 mod pictures;
 mod safetensors;
 mod specs;
 mod states;
 mod tar;
 mod tensors;
+mod thrift;
 mod tokens;
 mod watch;
 mod words;
@@ -45,6 +48,8 @@ pub(crate) enum Name {
     Tar,
     /// Arrow files, compared with what was written
     Arrow,
+    /// Parquet files, compared with what was written
+    Parquet,
     /// Folders of MDS, the format of MosaicML Streaming, compared with a second reader
     Mds,
     /// Files of tokens of three kinds, compared with a second reader
@@ -114,7 +119,8 @@ impl Name {
             Self::Npz => Box::new(npz::Npz),
             Self::Safetensors => Box::new(safetensors::SafetensorsFiles),
             Self::Tar => Box::new(tar::TarArchives),
-            Self::Arrow => Box::new(arrow::ArrowFiles),
+            Self::Arrow => Box::new(arrow::ARROW),
+            Self::Parquet => Box::new(parquet::PARQUET),
             Self::Mds => Box::new(mds::MdsFolders),
             Self::Tokens => Box::new(tokens::Tokens),
             Self::Specs => Box::new(specs::Specs),
