@@ -265,6 +265,24 @@ def parquet(out, made, samples):
     for name, options in kinds.items():
         pq.write_table(made, out / f"{name}.parquet", **options)
         out.expect(f"parquet_{name}", f"{name}.parquet", samples)
+    other_writers(out, made, samples)
+
+
+def other_writers(out, made, samples):
+    """Parquet by other programs, and as old ones wrote it: other names in lists, timestamps of 96 bits, which are
+    left out."""
+    import duckdb
+    import polars
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    polars.from_arrow(made).write_parquet(out / "polars.parquet", row_group_size=4)
+    duckdb.sql(f"COPY (SELECT * FROM made) TO '{out / 'duckdb.parquet'}' (FORMAT parquet, CODEC zstd)")
+    when = pa.array(range(len(made)), pa.timestamp("ns"))
+    old = {"use_compliant_nested_type": False, "use_deprecated_int96_timestamps": True, "flavor": "spark"}
+    pq.write_table(made.append_column("when", when), out / "old.parquet", version="1.0", **old)
+    for name in ["polars", "duckdb", "old"]:
+        out.expect(f"parquet_{name}", f"{name}.parquet", samples)
 
 
 def npy(array):

@@ -118,6 +118,9 @@ fn every_format_that_users_tools_write_is_read_to_the_last_bit() {
         "parquet_index",
         "parquet_pages",
         "parquet_delta",
+        "parquet_polars",
+        "parquet_duckdb",
+        "parquet_old",
     ] {
         assert!(sets.contains_key(name), "the script wrote no {name}");
     }
