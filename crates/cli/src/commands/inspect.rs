@@ -3,7 +3,8 @@
 use std::ops;
 
 use tallow::{
-    Dim, Field, Layout, PartShare, RowBuffer, Sampler, Schema, Source, SourceError, SourceErrorKind,
+    Dim, Extent, Field, Layout, PartShare, RowBuffer, Sampler, Schema, Source, SourceError,
+    SourceErrorKind,
 };
 
 use crate::args::{InspectArgs, MixArgs, SourceArgs};
@@ -196,6 +197,13 @@ impl Sizes {
         if extents.is_empty() || extents.iter().any(|extent| extent.is_whole()) {
             return samples.for_each(|index| self.add(source, index));
         }
+        let next = samples.start + 1;
+        if next < samples.end && shares(&extents, &extents::extents_of(source, next)) {
+            return self.add_shared(source, samples);
+        }
+        if source.schema().fields().iter().any(Field::is_ragged) {
+            return samples.for_each(|index| self.add(source, index));
+        }
         // The rows of a file have equal sizes, so one tells the size of all.
         let before = std::mem::take(&mut self.total);
         let len = samples.len() as u64;
@@ -203,9 +211,22 @@ impl Sizes {
         self.total = self.total.saturating_mul(len).saturating_add(before);
     }
 
+    /// Adds samples of which several are in the same bytes, such as pages of compressed rows: each run of
+    /// bytes once. No sample has a size of its own.
+    fn add_shared(&mut self, source: &dyn Source, samples: ops::Range<usize>) {
+        let (mut at, mut before) = (samples.start, Vec::new());
+        while at < samples.end {
+            let own = extents::extents_of(source, at);
+            let new = own.iter().filter(|extent| !before.contains(*extent));
+            self.total = new.fold(self.total, |sum, new| sum.saturating_add(new.bytes() as u64));
+            at = end_of_run(at..samples.end, |index| extents::extents_of(source, index) == own);
+            before = own;
+        }
+    }
+
     fn add(&mut self, source: &dyn Source, index: usize) {
-        let sizes: tallow::SourceResult<Vec<u64>> =
-            extents::extents_of(source, index).iter().map(extents::bytes_of).collect();
+        let extents = extents::extents_of(source, index);
+        let sizes: tallow::SourceResult<Vec<u64>> = extents.iter().map(extents::bytes_of).collect();
         let sizes = match sizes {
             Ok(sizes) => sizes,
             Err(error) => {
@@ -217,8 +238,9 @@ impl Sizes {
         if self.of_files.is_empty() {
             self.of_files = sizes.iter().map(|&bytes| (bytes, false)).collect();
         }
-        for ((first, differ), bytes) in self.of_files.iter_mut().zip(&sizes) {
-            *differ |= first != bytes;
+        for (((first, differ), bytes), extent) in self.of_files.iter_mut().zip(&sizes).zip(&extents)
+        {
+            *differ |= extent.is_whole() && first != bytes;
         }
         let bytes = sizes.iter().sum();
         self.total = self.total.saturating_add(bytes);
@@ -230,6 +252,26 @@ impl Sizes {
             self.largest = Some((bytes, index));
         }
     }
+}
+
+fn shares(first: &[Extent], second: &[Extent]) -> bool {
+    second.iter().any(|extent| first.contains(extent))
+}
+
+/// The first index of `indices` that is not as their first one, which `is_alike` tells of the others; all
+/// that are as it is come first.
+fn end_of_run(indices: ops::Range<usize>, is_alike: impl Fn(usize) -> bool) -> usize {
+    let (mut last, mut step) = (indices.start, 1);
+    while step < indices.end - last && is_alike(last + step) {
+        last += step;
+        step *= 2;
+    }
+    let mut end = indices.end.min(last.saturating_add(step));
+    while end - last > 1 {
+        let middle = last + (end - last) / 2;
+        if is_alike(middle) { last = middle } else { end = middle }
+    }
+    end
 }
 
 /// What was found in a few samples that are spread over the source, or the first of a stream.
@@ -352,4 +394,19 @@ fn spreads(source: &dyn Source, sizes: &Sizes, looked_at: &LookedAt) -> Vec<Spre
     };
     let suspects = fields.filter(|(at, field)| is_suspect(*at, field));
     suspects.map(spread).filter(|spread| spread.others > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_any_length_end_where_something_else_begins() {
+        for len in 1..40 {
+            for end in 1..=len {
+                let found = end_of_run(3..3 + len, |index| index < 3 + end);
+                assert_eq!(found, 3 + end, "{end} of {len}");
+            }
+        }
+    }
 }

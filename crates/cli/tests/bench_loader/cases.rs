@@ -304,3 +304,27 @@ fn more_samples_than_can_be_counted_are_an_error() {
     let ended = bench(dir.path(), "inspect DIR").expect(1);
     holds(ended, &["too large"]);
 }
+
+/// A file of the tests of `tallow-core`, and its bytes.
+fn of_core(name: &str) -> (std::path::PathBuf, u64) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/data").join(name);
+    let bytes = fs::metadata(&path).unwrap().len();
+    (path, bytes)
+}
+
+#[test]
+fn inspect_adds_up_samples_of_all_lengths_and_shared_pages_once() {
+    let inspect = |path: &Path| {
+        let line = format!("inspect {} --json", path.display());
+        bench(Path::new("/"), &line).expect(0).json()
+    };
+    // Five rows: 8 bytes each, two texts, and lists of 0 to 4 numbers.
+    let json = inspect(&of_core("arrow/polars.arrow").0);
+    assert_eq!(json["bytes"], 5 * 8 + 71 + 55 + 10 * 8, "{json}");
+    assert_eq!(json["largest"]["index"], 4, "{json}");
+    let (path, file) = of_core("parquet/indexed.parquet");
+    let json = inspect(&path);
+    let bytes = json["bytes"].as_u64().unwrap();
+    assert!(bytes < file && bytes > file / 3, "{bytes} of {file}");
+    assert!(json["largest"].is_null(), "{json}");
+}
