@@ -22,10 +22,10 @@ pub(crate) fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// A path as an argument. One that begins with a dash would be an option.
+/// A path as an argument. One that begins with a dash would be an option, but a dash alone is the standard input.
 pub(crate) fn path(path: &Path) -> String {
     let word = path.as_os_str();
-    if word.as_encoded_bytes().starts_with(b"-") {
+    if word.as_encoded_bytes().starts_with(b"-") && word != "-" {
         return quoted(Path::new(".").join(path).as_os_str());
     }
     quoted(word)
@@ -90,6 +90,7 @@ mod tests {
     #[test]
     fn a_path_is_no_option() {
         assert_eq!(path(Path::new("-rf x")), "'./-rf x'");
+        assert_eq!(path(Path::new("-")), "-");
         assert_eq!(path(Path::new("/a/-b")), "/a/-b");
     }
 }
