@@ -1,4 +1,4 @@
-//! Pages on disk: each is fetched once, whoever is killed or writes nonsense when.
+//! Pages on disk: each is fetched once, even if a process is killed or another one writes nonsense.
 
 mod server;
 

@@ -91,14 +91,18 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         left_out: opened.left_out,
         passed_over: found.passed_over(),
     };
+    print(&report, args, console)
+}
+
+fn print(report: &report::Inspect, args: &InspectArgs, console: &mut Console) -> Result {
     if args.output.json {
-        console.print(json::inspect(&report))?
+        console.print(json::inspect(report))?
     } else {
-        human::inspect(console.out(), &report)?;
+        human::inspect(console.out(), report)?;
         if let Some(path) = &args.png {
             writeln!(console.out(), "picture   {}", words::one_line(&path.display().to_string()))?;
         }
-        if let Some(next) = next(&report, &args.source, &args.mix) {
+        if let Some(next) = next(report, &args.source, &args.mix) {
             writeln!(console.out(), "next      {} {next}", shell::program())?;
         }
     }

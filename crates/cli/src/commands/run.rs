@@ -89,7 +89,12 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         drop(loader);
         end_trace(trace, args, console)?;
     }
-    let concluded = conclude(&report, args.output.json, console);
+    end(&report, args, console)
+}
+
+/// Prints the report, and how to go on.
+fn end(report: &report::Run, args: &RunArgs, console: &mut Console) -> Result {
+    let concluded = conclude(report, args.output.json, console);
     if report.meter.met_bad_sample {
         console.tell(about_bad_samples(args));
     }

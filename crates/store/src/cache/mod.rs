@@ -6,13 +6,13 @@
 //! fetches the page.
 //!
 //! ```text
-//! FOLDER/v1/used          how many bytes all files have at most; whoever writes holds a lock on it
+//! FOLDER/v1/used          how many bytes all files have at most; a writer holds a lock on it
 //! FOLDER/v1/new/PID-N     a page that is being written, locked by its writer
 //! FOLDER/v1/3f/3f..       a page
 //! ```
 //!
 //! Pages are written beside and renamed. Their bytes are taken from the budget before that, so the files are never
-//! larger than the budget, whoever is killed when; what the killed one took is found when the files are counted, which
+//! larger than the budget, even if a writer is killed; what it took is found when the files are counted, which
 //! the first writer of a process does, and each that finds the cache full.
 
 mod folder;
