@@ -67,6 +67,12 @@ impl Error {
         if has(&["ExpiredToken", "RequestTimeTooSkewed", "InvalidAccessKeyId"]) {
             return Self::denied("the store does not take the credentials any more", cause);
         }
+        // Where machines of the clouds ask for theirs.
+        if has(&["169.254.169.254", "169.254.170.", "metadata.google.internal"]) {
+            let what = "the environment has no credentials, and this machine has none of its own; a public bucket of S3 \
+                        needs AWS_SKIP_SIGNATURE=true, others need keys";
+            return Self::denied(what, cause);
+        }
         if has(&["Range request not supported", "non-partial response"]) {
             let message = "the server sends whole objects where a range is asked for; take a server that answers \
                            range requests, or copy the files to a disk";
@@ -146,5 +152,24 @@ fn said(cause: &Cause) -> String {
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}..", &text[..end]),
         None => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_credentials_is_told_so() {
+        let source =
+            "Error performing PUT http://169.254.169.254/latest/api/token: operation timed out"
+                .into();
+        let error = Error::of(&Cause::Generic { store: "S3", source });
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        let message = error.message();
+        assert!(
+            message.contains("no credentials") && message.contains("AWS_SKIP_SIGNATURE"),
+            "{message}"
+        );
     }
 }
