@@ -112,17 +112,11 @@ fn print(report: &report::Inspect, args: &InspectArgs, console: &mut Console) ->
 /// Options that look at samples of any place.
 fn refuse_for_streams(args: &InspectArgs) -> Result {
     let given = [
-        ("--means", args.means.is_some()),
-        ("--png", args.png.is_some()),
-        ("--weights", args.mix.is_some()),
+        ("--means", args.means.is_some(), "leave it out"),
+        ("--png", args.png.is_some(), "leave it out"),
+        ("--weights", args.mix.is_some(), "leave it out"),
     ];
-    match given.into_iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((option, _)) => Err(Failure::usage(format!(
-            "{option} takes samples of any place, and those of a stream come one after the other; leave \
-             it out"
-        ))),
-    }
+    exit::refuse(&given, plan::IN_TURN)
 }
 
 /// The samples of an epoch of the mixture that the options ask for, and what it gives of each part by

@@ -19,7 +19,7 @@ use crate::measure::process;
 use crate::measure::trace::Trace;
 use crate::report::{self, html, human, json};
 use crate::terminal::console::Console;
-use crate::terminal::exit::{Failure, Result};
+use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::terminal::shell;
 
@@ -154,13 +154,8 @@ fn refuse_for_streams(args: &RunArgs, found: &Places) -> Result {
         ("--ceiling", args.ceiling, "leave it out"),
         ("--cold", args.cold, "leave it out"),
     ];
-    match given.into_iter().find(|(_, given, _)| *given) {
-        None => Ok(()),
-        Some((option, _, instead)) => Err(Failure::usage(format!(
-            "{option} takes samples that can be counted and read again, which a stream does not have; \
-             {instead}"
-        ))),
-    }
+    let why = "takes samples that can be counted and read again, which a stream does not have";
+    exit::refuse(&given, why)
 }
 
 /// How many epochs to load; `None` for as many as are needed. A trace needs only one, and so does a

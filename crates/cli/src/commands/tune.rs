@@ -11,7 +11,7 @@ use crate::measure::device::{self, Consumer};
 use crate::measure::epochs::visits;
 use crate::report::{self, html, human, json};
 use crate::terminal::console::Console;
-use crate::terminal::exit::{Failure, Result};
+use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::output::Outputs;
 use crate::tune::search::Sought;
 use crate::tune::tuner::Tuner;
@@ -116,17 +116,12 @@ fn first_of(source: &dyn Source, order: impl Iterator<Item = usize>) -> Vec<usiz
 }
 
 fn refuse_what_is_searched(load: &LoadArgs) -> Result {
+    let instead = "set bounds with --cpu-share and --memory";
     let given = [
-        ("--workers", load.workers != Workers::Auto),
-        ("--prefetch", load.prefetch.is_some()),
-        ("--read-ahead", load.read_ahead.is_some()),
-        ("--start-batch", load.start_batch.is_some()),
+        ("--workers", load.workers != Workers::Auto, instead),
+        ("--prefetch", load.prefetch.is_some(), instead),
+        ("--read-ahead", load.read_ahead.is_some(), instead),
+        ("--start-batch", load.start_batch.is_some(), instead),
     ];
-    match given.into_iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((option, _)) => Err(Failure::Usage(format!(
-            "{option} cannot be used with tune, which searches for it; set bounds with --cpu-share \
-             and --memory"
-        ))),
-    }
+    exit::refuse(&given, "cannot be used with tune, which searches for it")
 }

@@ -14,7 +14,7 @@ use crate::args::{DeviceArg, LoadArgs, MixArgs, RankArg, SourceArgs, WeightsArg,
 use crate::data::place::Opened;
 use crate::data::places::{self, Places};
 use crate::machine::system;
-use crate::terminal::exit::{Failure, Result};
+use crate::terminal::exit::{self, Failure, Result};
 use crate::terminal::words;
 
 /// Opens SOURCE, whatever kind it is, but for a stream, of which no sample can be looked up.
@@ -124,14 +124,12 @@ fn refuse_choosing(args: &LoadArgs) -> Result {
         ("--resident", args.resident.is_some(), "leave it out"),
         ("--read-ahead", args.read_ahead.is_some(), "leave it out"),
     ];
-    match given.into_iter().find(|(_, given, _)| *given) {
-        None => Ok(()),
-        Some((option, _, instead)) => Err(Failure::Usage(format!(
-            "{option} takes samples of any place, and those of a stream come one after the other; \
-             {instead}"
-        ))),
-    }
+    exit::refuse(&given, IN_TURN)
 }
+
+/// Why a stream refuses an option.
+pub(crate) const IN_TURN: &str =
+    "takes samples of any place, and those of a stream come one after the other";
 
 /// Samples of a stream that --shuffle shuffles among each other.
 pub(super) const STREAM_WINDOW: usize = 1024;

@@ -29,6 +29,14 @@ pub(crate) enum Failure {
     Output(io::Error),
 }
 
+/// Refuses the first of these options that is given: `why` it cannot be, and, of each, what to do instead.
+pub(crate) fn refuse(options: &[(&str, bool, &str)], why: &str) -> Result {
+    match options.iter().find(|(_, given, _)| *given) {
+        None => Ok(()),
+        Some((option, _, instead)) => Err(Failure::Usage(format!("{option} {why}; {instead}"))),
+    }
+}
+
 /// A failure that the library has reported.
 #[derive(Debug)]
 pub(crate) struct Fault {

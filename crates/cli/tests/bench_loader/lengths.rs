@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::tester::bench;
+use crate::tester::{self, bench};
 
 const SOURCE: &str = "DIR/d --ragged input:0:30 --pad-to-longest input:0 --seed 3";
 
@@ -14,12 +14,9 @@ fn generated() -> tempfile::TempDir {
     dir
 }
 
-/// The lines of a digest, by position.
+/// The lines of a digest of the source.
 fn samples(dir: &Path, options: &str) -> Vec<String> {
-    let ended = bench(dir, &format!("digest {SOURCE} --per-sample {options}")).expect(0);
-    let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
-    lines.pop();
-    lines
+    tester::samples(dir, &format!("{SOURCE} {options}"))
 }
 
 #[test]

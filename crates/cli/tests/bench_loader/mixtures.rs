@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::tester::{Ended, bench};
+use crate::tester::{Ended, bench, samples};
 
 /// Shards of one field of whole numbers: `web` and `code` have it as `tokens`, `books` as `text`, and
 /// `other` has floats.
@@ -39,14 +39,6 @@ fn json(dir: &TempDir, line: &str) -> Value {
     bench(dir.path(), &format!("{line} --json")).expect(0).json()
 }
 
-/// The lines of a digest per sample, without the hash of all.
-fn samples(dir: &TempDir, options: &str) -> Vec<String> {
-    let ended = bench(dir.path(), &format!("digest {options} --per-sample")).expect(0);
-    let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
-    lines.pop();
-    lines
-}
-
 fn numbers(line: &str) -> [usize; 3] {
     let mut words = line.split(' ').map(|word| word.parse().unwrap_or(0));
     std::array::from_fn(|_| words.next().unwrap())
@@ -61,7 +53,8 @@ fn sources_without_weights_are_one_after_the_other() {
     assert_eq!((&parts[0]["samples"], &parts[1]["samples"]), (&60.into(), &7.into()));
     assert!(parts[0]["source"].as_str().unwrap().ends_with("web.safetensors"), "{parts:?}");
     assert_eq!((&parts[0]["asked"], &json["epoch_samples"]), (&Value::Null, &Value::Null));
-    let indices: Vec<usize> = samples(&dir, TWO).iter().map(|line| numbers(line)[2]).collect();
+    let indices: Vec<usize> =
+        samples(dir.path(), TWO).iter().map(|line| numbers(line)[2]).collect();
     assert_eq!(indices, (0..67).collect::<Vec<_>>());
     let alone = bench(dir.path(), "inspect DIR/web.safetensors").expect(0).stdout;
     assert!(!alone.contains("parts"), "{alone}");
@@ -70,14 +63,14 @@ fn sources_without_weights_are_one_after_the_other() {
 #[test]
 fn a_mixture_has_its_shares_in_each_batch() {
     let dir = shards();
-    let lines = samples(&dir, &format!("{TWO} --weights 3,1 --shuffle --epochs 2"));
+    let lines = samples(dir.path(), &format!("{TWO} --weights 3,1 --shuffle --epochs 2"));
     assert_eq!(lines.len(), 2 * 80, "until all of web were seen");
     for batch in lines.chunks(4) {
         let code = batch.iter().filter(|line| numbers(line)[2] >= 60);
         assert_eq!(code.count(), 1, "{batch:?}");
     }
     // In order without --shuffle, and each source begins again where it ends.
-    let lines = samples(&dir, &format!("{TWO} --weights 3,1"));
+    let lines = samples(dir.path(), &format!("{TWO} --weights 3,1"));
     let of = |is_code: bool| {
         let own =
             lines.iter().map(|line| numbers(line)[2]).filter(move |at| (*at >= 60) == is_code);
@@ -107,7 +100,8 @@ fn an_epoch_is_as_long_as_was_asked_for() {
 fn weights_change_at_a_position() {
     let dir = shards();
     let line = format!("{TWO} --weights 1,0 --weights 0,1@20 --until 30");
-    let indices: Vec<usize> = samples(&dir, &line).iter().map(|line| numbers(line)[2]).collect();
+    let indices: Vec<usize> =
+        samples(dir.path(), &line).iter().map(|line| numbers(line)[2]).collect();
     assert_eq!(indices[..20], (0..20).collect::<Vec<_>>());
     assert!(indices[20..].iter().all(|at| *at >= 60), "{indices:?}");
 }
@@ -117,15 +111,16 @@ fn a_mixture_is_the_same_over_workers_batches_ahead_ranks_and_resumes() {
     let dir = shards();
     let mix =
         format!("{THREE} --weights 3,1,0.5 --weights 1,1,1@40 --shuffle --seed 5 --batch-size 12");
-    let one = samples(&dir, &format!("{mix} --epochs 2"));
+    let one = samples(dir.path(), &format!("{mix} --epochs 2"));
     for workers in [0, 1, 3, 8] {
         for prefetch in [1, 4] {
             let options = format!("{mix} --epochs 2 --workers {workers} --prefetch {prefetch}");
-            assert_eq!(samples(&dir, &options), one, "{options}");
+            assert_eq!(samples(dir.path(), &options), one, "{options}");
         }
     }
     for world in [2, 3, 8] {
-        let rank = |rank| samples(&dir, &format!("{mix} --epochs 2 --rank {rank} --world {world}"));
+        let rank =
+            |rank| samples(dir.path(), &format!("{mix} --epochs 2 --rank {rank} --world {world}"));
         let mut all: Vec<String> = (0..world).flat_map(rank).collect();
         all.sort_by_key(|line| numbers(line));
         assert_eq!(all, one, "{world} ranks");
@@ -133,10 +128,10 @@ fn a_mixture_is_the_same_over_workers_batches_ahead_ranks_and_resumes() {
     let epoch: Vec<&String> = one.iter().filter(|line| numbers(line)[0] == 0).collect();
     let batches = epoch.len().div_ceil(12);
     for batch in 0..=batches {
-        let from = samples(&dir, &format!("{mix} --epochs 2 --start-batch {batch}"));
+        let from = samples(dir.path(), &format!("{mix} --epochs 2 --start-batch {batch}"));
         assert_eq!(from, one[(batch * 12).min(epoch.len())..], "from batch {batch}");
         let steps = format!("{mix} --steps {batch}..{}", 2 * batches);
-        assert_eq!(samples(&dir, &steps), from, "from step {batch}");
+        assert_eq!(samples(dir.path(), &steps), from, "from step {batch}");
     }
 }
 

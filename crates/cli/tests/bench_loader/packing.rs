@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::tester::bench;
+use crate::tester::{bench, number, samples};
 
 /// A file of 200 documents of up to 89 tokens.
 fn documents() -> tempfile::TempDir {
@@ -24,18 +24,6 @@ const BIN: &str = "--tokens u16 --documents last:999";
 
 fn json(dir: &Path, line: &str) -> Value {
     bench(dir, &format!("{line} --json")).expect(0).json()
-}
-
-/// The lines of a digest, by position.
-fn samples(dir: &Path, options: &str) -> Vec<String> {
-    let ended = bench(dir, &format!("digest {options} --per-sample")).expect(0);
-    let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
-    lines.pop();
-    lines
-}
-
-fn number(line: &str, at: usize) -> usize {
-    line.split(' ').nth(at).unwrap().parse().unwrap()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use crate::tester::{bench, program};
+use crate::tester::{bench, number, program, samples};
 
 const RECORDS: usize = 41;
 
@@ -33,18 +33,6 @@ fn records() -> TempDir {
     let zst = zstd::bulk::compress(text.as_bytes(), 1).unwrap();
     fs::write(dir.path().join("a.jsonl.zst"), zst).unwrap();
     dir
-}
-
-/// The lines of a digest, by position.
-fn samples(dir: &Path, options: &str) -> Vec<String> {
-    let ended = bench(dir, &format!("digest {options} --per-sample")).expect(0);
-    let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
-    lines.pop();
-    lines
-}
-
-fn number(line: &str, at: usize) -> usize {
-    line.split(' ').nth(at).unwrap().parse().unwrap()
 }
 
 /// What a command prints that reads `file` from standard input.

@@ -75,6 +75,20 @@ pub(crate) fn bench_with(dir: &Path, line: &str, environment: &[(&str, &str)]) -
     }
 }
 
+/// The lines of a digest with these options, one for each sample.
+pub(crate) fn samples(dir: &Path, options: &str) -> Vec<String> {
+    let ended = bench(dir, &format!("digest {options} --per-sample")).expect(0);
+    let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
+    // The last one is of them all.
+    lines.pop();
+    lines
+}
+
+/// The number at a place in such a line.
+pub(crate) fn number(line: &str, at: usize) -> usize {
+    line.split(' ').nth(at).unwrap().parse().unwrap()
+}
+
 /// A folder of pairs that the program itself has written.
 pub(crate) fn pairs(samples: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
