@@ -74,7 +74,7 @@ impl Location {
 
     /// The URL of the object, or `None` where the bytes lie in no store.
     pub fn url(&self) -> Option<&str> {
-        self.path.to_str().filter(|_| is_stored(&self.path))
+        is_stored(&self.path).then(|| self.path.to_str()).flatten()
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const SAMPLE_BYTES: u64 = 8 << 20;
 /// takes paths then takes URLs.
 pub(super) fn url(path: &Path) -> Option<&str> {
     let is_url = tallow_store::is_url(path.as_os_str().as_bytes());
-    path.to_str().filter(|_| is_url)
+    is_url.then(|| path.to_str()).flatten()
 }
 
 /// Opens a file of many samples.
