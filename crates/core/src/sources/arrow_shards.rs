@@ -146,10 +146,8 @@ impl ArrowShards {
 
 impl OfColumns for ArrowShards {
     type Format = ArrowFiles;
-}
 
-impl From<ColumnShards<ArrowFiles>> for ArrowShards {
-    fn from(shards: ColumnShards<ArrowFiles>) -> Self {
+    fn of(shards: ColumnShards<ArrowFiles>) -> Self {
         Self(shards)
     }
 }

@@ -73,7 +73,7 @@ pub struct Opened<C> {
     pub(super) groups: Vec<usize>,
     /// What the file begins with.
     pub(super) head: Vec<u8>,
-    /// What else stands for its contents.
+    /// The fingerprint of what else its contents depend on.
     pub(super) print: Fingerprint,
 }
 
@@ -90,9 +90,12 @@ pub struct Value<'a, C> {
 
 /// A source of files of columns: [`ArrowShards`](crate::ArrowShards) or
 /// [`ParquetShards`](crate::ParquetShards).
-pub trait OfColumns: From<ColumnShards<Self::Format>> {
+pub trait OfColumns: Sized {
     /// The format of its files.
     type Format: ColumnFormat;
+
+    /// The source of these files.
+    fn of(shards: ColumnShards<Self::Format>) -> Self;
 }
 
 /// How a source of files of columns is opened: `S` is [`ArrowShards`](crate::ArrowShards) or
@@ -152,7 +155,7 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
     /// its column cannot hold; [`ErrorKind::ShapeMismatch`] for files of different columns; and
     /// [`ErrorKind::Empty`] for no file.
     pub fn open(self) -> Result<S> {
-        self.shards().map(S::from)
+        self.shards().map(S::of)
     }
 
     fn shards(&self) -> Result<ColumnShards<S::Format>> {

@@ -100,10 +100,8 @@ impl ParquetShards {
 
 impl OfColumns for ParquetShards {
     type Format = ParquetFiles;
-}
 
-impl From<ColumnShards<ParquetFiles>> for ParquetShards {
-    fn from(shards: ColumnShards<ParquetFiles>) -> Self {
+    fn of(shards: ColumnShards<ParquetFiles>) -> Self {
         Self(shards)
     }
 }
@@ -143,7 +141,7 @@ impl ColumnFormat for ParquetFiles {
     }
 
     fn open(file: &Bytes<'_>, names: &[String], limits: &Limits) -> Result<Opened<Column>> {
-        /// What stands for the beginning of a file.
+        /// So much of the beginning of a file is in its fingerprint.
         const HEAD_BYTES: u64 = 4 << 10;
         let parquet = Parquet::open(file, limits.inflated_bytes).map_err(of_arrow)?;
         let schema = parquet.schema();
