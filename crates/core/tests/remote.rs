@@ -1,4 +1,4 @@
-//! Sources of objects on a server: the same samples as from the disk, and what becomes of its failures.
+//! Sources that read from a server give the same samples as from the disk, and its failures are errors.
 
 #[expect(dead_code, reason = "shared with other tests")]
 mod common;

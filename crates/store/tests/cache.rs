@@ -154,7 +154,7 @@ fn pages_that_are_damaged_are_noticed_and_fetched_again() {
         let other = &pages[(round + 1) % PAGES];
         let bytes = fs::read(other).unwrap();
         fs::write(other, &bytes[..bytes.len() - 1 - at.min(bytes.len() - 1)]).unwrap();
-        // A page in the place of another.
+        // One page instead of another.
         fs::copy(&pages[(round + 2) % PAGES], &pages[(round + 3) % PAGES]).unwrap();
         let (asked, before, now) =
             stage.read_all(round as u64, [Ahead::Told, Ahead::Untold][round % 2]);

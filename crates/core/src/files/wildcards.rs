@@ -63,7 +63,7 @@ fn host_end(url: &[u8]) -> usize {
     slashes.map(|(at, _)| at).nth(2).unwrap_or(url.len())
 }
 
-/// Nothing hidden, and a star stands for a part of one name.
+/// Hidden names are not found, and a star matches within one name: never a slash.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,

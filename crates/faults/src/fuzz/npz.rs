@@ -109,7 +109,7 @@ fn damage(archive: &mut Vec<u8>, dice: &mut Dice) {
             archive[at] ^= 1 << dice.below(8);
         }
         4 if records.len() > 1 => {
-            // One record in the place of another.
+            // One record instead of another.
             let (from, to) = (*dice.pick(&records), *dice.pick(&records));
             let record: Vec<u8> = archive[from..].iter().copied().take(46).collect();
             let end = (to + record.len()).min(archive.len());

@@ -378,8 +378,8 @@ impl State {
         self.slot(key).is_some_and(|slot| slot.stage == Stage::Waiting)
     }
 
-    /// Drops what was read and is kept for others, what is wanted last first; then what readers passed by: what was told longer ago than they are now by a whole budget, or what is here for
-    /// minutes.
+    /// Drops what was read and is kept for others, beginning with what is wanted last. Then it drops what readers
+    /// passed by: what was told a whole budget before the place that they are at, or has been here for minutes.
     fn make_room(&mut self, (id, start): Key) {
         let Some(bytes) = self.slot((id, start)).map(|slot| slot.end - start) else { return };
         while !self.room.has_bytes(Class::Ahead, bytes) {
