@@ -2,7 +2,7 @@
 //! ranges by the same client, taking turns:
 //!
 //! ```text
-//! cargo run --release -p tallow-store --example throughput -- ROUNDS
+//! cargo run --release -p tallow-store --example throughput -- ROUNDS [REQUESTS]
 //! ```
 
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
@@ -21,7 +21,7 @@ use object_store::http::HttpBuilder;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt};
 use server::{Server, content, shuffled};
-use tallow_store::{Object, counters, will_open};
+use tallow_store::{Object, budget, counters, set_budget, will_open};
 use tokio::runtime::{Builder, Runtime};
 
 /// A range of an object; of one that is read wholly, all of it.
@@ -46,6 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .install_default()
         .map_err(|_| "another provider of TLS")?;
     let rounds = std::env::args().nth(1).map_or(Ok(5), |it| it.parse())?;
+    if let Some(requests) = std::env::args().nth(2) {
+        set_budget(budget().requests(requests.parse()?));
+    }
     let server = Server::new();
     server.log(false);
     let (large, small) = objects(&server);

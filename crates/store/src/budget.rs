@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Budget {
     /// Bytes that were asked for and have not come, and bytes that came and were not read.
     pub bytes: u64,
-    /// Requests under way.
+    /// Requests under way, at most: as many as bring more, which few do of a store that is near.
     pub requests: usize,
     /// The most bytes of one request.
     pub request_bytes: u64,

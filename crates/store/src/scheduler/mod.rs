@@ -1,6 +1,7 @@
 //! Which bytes are fetched when, for all objects of the process. The crate's docs say how.
 
 mod cell;
+mod pace;
 mod room;
 mod state;
 

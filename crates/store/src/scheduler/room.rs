@@ -1,5 +1,8 @@
 //! What the budget leaves.
 
+use std::time::Instant;
+
+use super::pace::Pace;
 use crate::budget::Budget;
 
 /// For whom something is fetched.
@@ -18,11 +21,14 @@ pub(super) struct Room {
     bytes: [u64; 2],
     requests: [usize; 2],
     bytes_most: u64,
+    /// How much of the budget of requests is worth it for what is fetched ahead.
+    pace: Pace,
 }
 
 impl Room {
     pub(super) fn new(budget: Budget) -> Self {
-        Self { budget: budget.checked(), bytes: [0; 2], requests: [0; 2], bytes_most: 0 }
+        let budget = budget.checked();
+        Self { budget, bytes: [0; 2], requests: [0; 2], bytes_most: 0, pace: Pace::new() }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -52,7 +58,10 @@ impl Room {
     pub(super) fn has_request(&self, class: Class) -> bool {
         let fits = self.requests() < self.budget.requests;
         match class {
-            Class::Ahead => fits && self.requests[0] < self.budget.ahead_requests(),
+            Class::Ahead => {
+                let most = self.budget.ahead_requests().min(self.pace.requests());
+                fits && self.requests[0] < most
+            }
             Class::Urgent => fits,
         }
     }
@@ -64,6 +73,19 @@ impl Room {
 
     pub(super) fn free_bytes(&mut self, class: Class, bytes: u64) {
         self.bytes[class as usize] -= bytes;
+    }
+
+    /// Nothing more is asked for now, though there is room for more requests.
+    pub(super) fn starved(&mut self) {
+        self.pace.starved();
+    }
+
+    /// A request was answered with so many bytes.
+    pub(super) fn answered(&mut self, class: Class, bytes: u64) {
+        if class == Class::Ahead {
+            let most = self.budget.ahead_requests();
+            self.pace.answered(bytes, self.requests[0], most, Instant::now());
+        }
     }
 
     pub(super) fn add_request(&mut self, class: Class) {

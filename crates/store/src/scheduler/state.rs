@@ -371,6 +371,7 @@ impl State {
             }
             self.ahead.pop_front();
         }
+        self.room.starved();
         None
     }
 
@@ -416,6 +417,7 @@ impl State {
         }
         if !room.has_bytes(class, range.end - range.start) {
             *lacks = Lacks::Bytes;
+            room.starved();
             return None;
         }
         room.add_request(class);
@@ -435,6 +437,9 @@ impl State {
     /// A request was answered, or failed. The pages that came are held until they are [`written`](Self::written).
     pub(super) fn complete(&mut self, request: Request, result: Result<Fetched>) -> Vec<Page> {
         let mut written = Vec::new();
+        if let Ok(fetched) = &result {
+            self.room.answered(request.class, fetched.pieces.bytes());
+        }
         self.room.free_request(request.class);
         self.room.free_bytes(request.class, request.gaps);
         for part in request.parts {
