@@ -88,7 +88,11 @@
 //! have at most the given bytes together. What is used least goes first, after six hours; before that the names of pages
 //! choose, and what would go at once is not written but fetched as if there were no cache. An epoch reads all pages
 //! once in another order, of which a cache that keeps the last used ones finds few again; this one finds those that it
-//! had. Two processes that want a page at the same time may both fetch it.
+//! had.
+//!
+//! Of several processes that want a page at the same time one fetches it, and holds a lock on the file that it will be.
+//! The others look now and then whether it is there. The lock ends with its process, however that ends, and who waited
+//! for longer than a store may be silent, 30 seconds, fetches the page itself.
 //!
 //! ## What can go wrong, and where it ends
 //!
@@ -100,7 +104,8 @@
 //! | the server ignores ranges | [`ErrorKind::Place`] at once |
 //! | a reader is told to stop | [`ErrorKind::Stopped`] within 20 ms; what only it wanted is dropped |
 //! | a page cannot be written | it is read from memory; [`Counters::pages_unwritten`] counts |
-//! | a process is killed | others go on; what it was writing is removed by who counts the files next |
+//! | a process is killed | others fetch what it was fetching; what it was writing is removed by who counts the files next |
+//! | a process is stopped while it fetches a page | others fetch it after 30 seconds, or half of the deadline |
 //!
 //! ## The floor
 //!

@@ -13,12 +13,21 @@ use crate::{Error, ErrorKind, Result};
 /// One thread: it moves bytes and computes nothing but TLS. What computes would hold up the answers of
 /// others, which then look like servers that are slow.
 static RUNTIME: LazyLock<io::Result<Handle>> = LazyLock::new(|| {
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let mut builder = Builder::new_current_thread();
+    builder
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(WAITERS)
+        .thread_name("tallow-store-wait");
+    let runtime = builder.build()?;
     let handle = runtime.handle().clone();
     let serve = move || runtime.block_on(pending::<()>());
     std::thread::Builder::new().name("tallow-store".into()).spawn(serve)?;
     Ok(handle)
 });
+
+/// Threads for what may wait, for some seconds each: names of hosts, and locks of pages.
+const WAITERS: usize = 4;
 
 /// How often a reader that waits for its bytes looks whether it was told to stop. Nothing else could
 /// wake it then, and it has nothing else to do.

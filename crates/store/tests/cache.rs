@@ -277,15 +277,60 @@ fn processes_that_are_killed_while_they_fill_the_cache_leave_nothing_wrong() {
 }
 
 #[test]
-fn processes_that_share_a_cache_read_what_the_others_fetched() {
+fn processes_that_share_a_cache_ask_for_each_byte_once() {
     let stage = Stage::new(64 << 20);
+    // So slow that all of them want the same pages at the same time.
+    stage.server.latency(Duration::from_millis(30));
     let mut children: Vec<_> = (0..3).map(|seed| spawn(&stage, seed)).collect();
     children.iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
     assert_eq!(stage.pages().len(), PAGES);
-    stage.server.asked();
+    let asked = stage.server.asked();
+    assert!(is_each_byte_once(&asked), "{asked:?}");
     assert!(spawn(&stage, 9).wait().unwrap().success());
     assert_eq!(stage.server.asked().len(), 1, "but for the opening");
     assert_eq!(stage.read_all(1, Ahead::Told).0, []);
+}
+
+/// Whether these are all bytes of the object, without those of openings.
+fn is_each_byte_once(asked: &[Asked]) -> bool {
+    let reads = asked.iter().filter(|it| it.if_match.is_some());
+    let mut ranges: Vec<_> = reads.filter_map(|it| it.range.clone()).collect();
+    ranges.sort_unstable_by_key(|range| range.start);
+    let end = ranges.iter().try_fold(0, |end, it| (it.start == end).then_some(it.end));
+    end == Some(BYTES as u64)
+}
+
+#[test]
+fn pages_of_a_process_that_is_killed_or_stopped_are_fetched_by_others() {
+    for (signal, at_least, at_most) in [("KILL", 0, 3000), ("STOP", 3000, 20_000)] {
+        let stage = Stage::new(64 << 20);
+        // Its requests, but for the opening, are not answered.
+        stage.server.fault(|asked| match asked.if_match.is_some() {
+            true => Fault::Hang,
+            false => Fault::None,
+        });
+        let mut child = spawn(&stage, 3);
+        let begun = Instant::now();
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{asked:?}");
+            std::thread::sleep(Duration::from_millis(5));
+            asked.extend(stage.server.asked());
+        }
+        stage.server.fault(|_| Fault::None);
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        set_budget(Budget::default().deadline(Duration::from_secs(6)));
+        let begun = Instant::now();
+        let asked = stage.read_all(1, Ahead::Told).0;
+        let took = begun.elapsed();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(is_each_byte_once(&asked), "{signal}: {took:?} {asked:?}");
+        let (least, most) = (Duration::from_millis(at_least), Duration::from_millis(at_most));
+        assert!((least..most).contains(&took), "{signal}: {took:?}");
+        assert_eq!(stage.read_all(2, Ahead::Untold).0, [], "{signal}");
+    }
 }
 
 #[test]

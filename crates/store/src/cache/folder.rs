@@ -1,7 +1,7 @@
 //! The folder of a cache.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::hold::{Hold, Turn};
 use super::page::{self, HEAD_BYTES};
 use crate::counters::{BYTES_CACHED, PAGES_DAMAGED};
 
@@ -102,33 +103,41 @@ impl Folder {
         }
     }
 
+    /// Whose turn it is to fetch a page.
+    pub(super) fn turn(&self, name: u128) -> Turn {
+        if self.has(name) {
+            return Turn::Here;
+        }
+        match Hold::shared(self.path.join(format!("new/{name:032x}"))) {
+            // Its last holder may have written it meanwhile.
+            Ok(Some(_)) if self.has(name) => Turn::Here,
+            Ok(Some(hold)) => Turn::Ours(hold),
+            Ok(None) => Turn::Theirs,
+            Err(_) => Turn::Unknown,
+        }
+    }
+
     /// Writes a page, unless it is there, and says whether it is.
-    pub(super) fn write(&self, name: u128, bytes: &[u8]) -> io::Result<bool> {
+    pub(super) fn write(&self, name: u128, bytes: &[u8], hold: Option<Hold>) -> io::Result<bool> {
         if self.has(name) {
             return Ok(true);
         }
         let size = (HEAD_BYTES + bytes.len()) as u64;
-        let begun = self.begun.fetch_add(1, Relaxed);
-        let path = self.path.join(format!("new/{}-{begun}-{name:032x}", std::process::id()));
-        let Some(mut file) = self.begin(&path, size)? else { return Ok(false) };
+        let Some(hold) = self.begin(name, size, hold)? else { return Ok(false) };
         let whole = [&page::head(name, bytes)[..], bytes].concat();
-        let result = file.write_all(&whole).and_then(|()| fs::rename(&path, self.page(name)));
-        if result.is_err() {
-            // What it took of the budget is found when the files are counted.
-            let _ = fs::remove_file(&path);
-        }
-        result.map(|()| true)
+        // What it took of the budget if it fails is found when the files are counted.
+        hold.keep(&whole, &self.page(name)).map(|()| true)
     }
 
     /// Makes a file of its size, whose bytes are taken from the budget; none if there is no room for it.
-    fn begin(&self, path: &Path, size: u64) -> io::Result<Option<File>> {
+    fn begin(&self, name: u128, size: u64, hold: Option<Hold>) -> io::Result<Option<Hold>> {
         self.used.lock()?;
-        let file = self.begin_locked(path, size);
+        let hold = self.begin_locked(name, size, hold);
         self.used.unlock()?;
-        file
+        hold
     }
 
-    fn begin_locked(&self, path: &Path, size: u64) -> io::Result<Option<File>> {
+    fn begin_locked(&self, name: u128, size: u64, hold: Option<Hold>) -> io::Result<Option<Hold>> {
         let mut used = self.used_bytes();
         if used.is_none_or(|used| used + size > self.bytes) || !self.is_counted.swap(true, Relaxed)
         {
@@ -138,13 +147,18 @@ impl Folder {
         if used > self.bytes {
             return Ok(None);
         }
-        // Before the file is there: who is killed now has taken bytes, and no more.
+        // Before the file has them: who is killed now has taken bytes, and no more.
         self.used.write_all_at(&used.to_le_bytes(), 0)?;
-        let file = File::create_new(path)?;
-        // A file that nobody holds has been left behind.
-        file.lock()?;
-        file.set_len(size)?;
-        Ok(Some(file))
+        let hold = match hold {
+            Some(hold) => hold,
+            None => {
+                let begun = self.begun.fetch_add(1, Relaxed);
+                let file = format!("new/{}-{begun}-{name:032x}", std::process::id());
+                Hold::own(self.path.join(file))?
+            }
+        };
+        hold.set_size(size)?;
+        Ok(Some(hold))
     }
 
     fn used_bytes(&self) -> Option<u64> {
@@ -258,7 +272,7 @@ mod tests {
         let page = vec![7; 10_000];
         let mut kept = Vec::new();
         for i in 0..1000 {
-            if folder.wants(name(i)) && folder.write(name(i), &page).unwrap() {
+            if folder.wants(name(i)) && folder.write(name(i), &page, None).unwrap() {
                 kept.push(i);
             }
             assert!(size(temporary.path()) <= 1 << 20);
@@ -278,11 +292,34 @@ mod tests {
     fn what_a_writer_left_behind_is_removed_and_what_one_holds_is_counted() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::open(temporary.path(), 1 << 20).unwrap();
-        let held = folder.begin(&folder.path.join("new/1"), 5000).unwrap().unwrap();
+        let held = folder.begin(1, 5000, None).unwrap().unwrap();
         fs::write(folder.path.join("new/2"), [0; 7000]).unwrap();
         assert_eq!(folder.count(0).unwrap(), 5000);
         drop(held);
         assert_eq!(folder.count(0).unwrap(), 0);
         assert_eq!(size(temporary.path()), 0);
+    }
+
+    #[test]
+    fn a_page_is_one_holders_turn_until_it_is_here_or_the_holder_is_gone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path(), 1 << 20).unwrap();
+        let other = Folder::open(temporary.path(), 1 << 20).unwrap();
+        let Turn::Ours(hold) = folder.turn(name(1)) else { panic!("nobody has it") };
+        assert!(matches!(other.turn(name(1)), Turn::Theirs));
+        drop(hold);
+        let Turn::Ours(hold) = other.turn(name(1)) else { panic!("nobody has it any more") };
+        // It is not counted as left behind.
+        folder.count(0).unwrap();
+        assert!(matches!(folder.turn(name(1)), Turn::Theirs));
+        assert!(other.write(name(1), &[7; 5000], Some(hold)).unwrap());
+        assert!(matches!(folder.turn(name(1)), Turn::Here));
+        assert!(folder.read(name(1), 5000, 10..20, &mut |piece| assert_eq!(piece, [7; 10])));
+        // Half a page of a process that was killed is nobody's.
+        fs::write(folder.path.join(format!("new/{:032x}", name(2))), [1; 9000]).unwrap();
+        let Turn::Ours(hold) = folder.turn(name(2)) else { panic!("nobody has it") };
+        assert!(folder.write(name(2), &[8; 5000], Some(hold)).unwrap());
+        assert!(other.read(name(2), 5000, 0..5000, &mut |piece| assert_eq!(piece, [8; 5000])));
+        assert_eq!(fs::read_dir(folder.path.join("new")).unwrap().count(), 0);
     }
 }

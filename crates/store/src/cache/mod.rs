@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! FOLDER/v1/used          how many bytes all files have at most; a writer holds a lock on it
-//! FOLDER/v1/new/PID-N     a page that is being written, locked by its writer
+//! FOLDER/v1/new/3f..      a page that is being fetched or written, locked by the process that does
+//! FOLDER/v1/new/PID-N-3f..  the same, of a process that waited for another one's for too long
 //! FOLDER/v1/3f/3f..       a page
 //! ```
 //!
@@ -16,11 +17,13 @@
 //! the first writer of a process does, and each that finds the cache full.
 
 mod folder;
+mod hold;
 mod page;
 mod settings;
 mod writer;
 
 pub(crate) use self::folder::Folder;
+pub(crate) use self::hold::{Hold, Turn};
 pub(crate) use self::page::PAGE_BYTES;
 pub(crate) use self::settings::folder;
 pub use self::settings::{Cache, cache, set_cache};
@@ -78,6 +81,11 @@ impl Pages {
             true => Want { fetched: page.clone(), read, is_page: true },
             false => Want::all(read),
         }
+    }
+
+    /// Whose turn it is to fetch a page.
+    pub(crate) fn turn(&self, page: &Range<u64>) -> Turn {
+        self.folder.turn(self.name(page))
     }
 
     /// Hands the part `range` of a page out, if it is there and right.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock};
 
-use super::Pages;
+use super::{Hold, Pages};
 use crate::counters::PAGES_UNWRITTEN;
 use crate::request::Pieces;
 
@@ -13,6 +13,7 @@ struct Job {
     pages: Arc<Pages>,
     page: Range<u64>,
     pieces: Pieces,
+    hold: Option<Hold>,
     then: Box<dyn FnOnce(bool) + Send>,
 }
 
@@ -28,9 +29,10 @@ pub(crate) fn write(
     pages: Arc<Pages>,
     page: Range<u64>,
     pieces: Pieces,
+    hold: Option<Hold>,
     then: impl FnOnce(bool) + Send + 'static,
 ) {
-    let job = Job { pages, page, pieces, then: Box::new(then) };
+    let job = Job { pages, page, pieces, hold, then: Box::new(then) };
     let unsent = match &*WRITER {
         Some(writer) => writer.send(job).err().map(|unsent| unsent.0),
         None => Some(job),
@@ -42,9 +44,9 @@ pub(crate) fn write(
 }
 
 fn serve(jobs: Receiver<Job>) {
-    for Job { pages, page, pieces, then } in jobs {
+    for Job { pages, page, pieces, hold, then } in jobs {
         let name = pages.name(&page);
-        let written = pages.folder.write(name, &pieces.joined());
+        let written = pages.folder.write(name, &pieces.joined(), hold);
         if written.is_err() {
             PAGES_UNWRITTEN.add(1);
         }

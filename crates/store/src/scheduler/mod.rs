@@ -2,8 +2,10 @@
 
 mod cell;
 mod pace;
+mod request;
 mod room;
 mod state;
+mod turns;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,8 +16,9 @@ use tokio::sync::Notify;
 
 use self::cell::Cell;
 pub(crate) use self::cell::Fetched;
+use self::request::{Page, Request};
 pub(crate) use self::state::{Aim, Id, Want};
-use self::state::{Lacks, Page, Request, State};
+use self::state::{Lacks, State};
 use crate::budget::Budget;
 use crate::counters::Counters;
 use crate::hedge::hedged;
@@ -185,7 +188,35 @@ async fn gather() {
     }
 }
 
+/// Sends a request, or several where other processes fetch some of its pages.
 async fn run(request: Request) {
+    let mut requests = turns::taken(request).await;
+    let last = requests.pop();
+    for request in requests {
+        tokio::spawn(answer(request));
+    }
+    if let Some(request) = last {
+        answer(request).await;
+    }
+}
+
+async fn answer(mut request: Request) {
+    let result = match turns::waited(&mut request).await {
+        Some(pieces) => Ok(Fetched { identity: None, pieces }),
+        None => fetched(&request).await,
+    };
+    let pages = state().complete(request, result);
+    CHANGED.notify_one();
+    for Page { key, cell, pages, range, pieces, hold } in pages {
+        cache::write(pages, range, pieces, hold, move |is_there| {
+            let mut state = self::state();
+            state.written(key, &cell, is_there);
+            freed_bytes(state);
+        });
+    }
+}
+
+async fn fetched(request: &Request) -> Result<Fetched> {
     let budget = budget();
     let bytes = request.bytes();
     let is_hedged = AtomicBool::new(false);
@@ -198,20 +229,10 @@ async fn run(request: Request) {
     };
     let send = || send(request.aim.clone(), request.range.clone(), budget, &pauses);
     let result = hedged(bytes, budget.deadline, send, admitted).await;
-    let mut state = state();
     if is_hedged.into_inner() {
-        state.end_hedge(bytes);
+        state().end_hedge(bytes);
     }
-    let pages = state.complete(request, result);
-    drop(state);
-    CHANGED.notify_one();
-    for Page { key, cell, pages, range, pieces } in pages {
-        cache::write(pages, range, pieces, move |is_there| {
-            let mut state = self::state();
-            state.written(key, &cell, is_there);
-            freed_bytes(state);
-        });
-    }
+    result
 }
 
 async fn send(aim: Aim, range: Range<u64>, budget: Budget, pauses: &AtomicBool) -> Result<Fetched> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cell::{Cell, Fetched};
+use super::request::{Page, Request};
 use super::room::{Class, Room};
 use crate::Result;
 use crate::budget::Budget;
 use crate::cache::{PAGE_BYTES, Pages};
 use crate::clients::Place;
 use crate::counters::BYTES_UNREAD;
-use crate::request::{Pieces, Target};
+use crate::request::Target;
 
 /// Names an object as it was when it was opened, or one that is yet to be opened.
 pub(crate) type Id = u128;
@@ -27,6 +28,16 @@ pub(crate) enum Aim {
     Open(Place),
     /// To read one.
     Read(Arc<Target>),
+}
+
+impl Aim {
+    /// Where pages of the object are kept, if they are.
+    pub(super) fn pages(&self) -> Option<&Arc<Pages>> {
+        match self {
+            Self::Open(_) => None,
+            Self::Read(target) => target.pages.as_ref(),
+        }
+    }
 }
 
 /// A range that is fetched, and what of it is read.
@@ -45,16 +56,6 @@ impl Want {
     }
 }
 
-/// A page that came, to be written to the cache.
-#[derive(Debug)]
-pub(super) struct Page {
-    pub(super) key: Key,
-    pub(super) cell: Arc<Cell>,
-    pub(super) pages: Arc<Pages>,
-    pub(super) range: Range<u64>,
-    pub(super) pieces: Pieces,
-}
-
 /// So many ranges wait to be fetched at most. Others are fetched when they are read.
 const TOLD_MAX: usize = 1 << 20;
 
@@ -62,7 +63,7 @@ const TOLD_MAX: usize = 1 << 20;
 const UNREAD_MAX: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Waiting,
     UnderWay,
     /// Since when.
@@ -71,10 +72,10 @@ enum Stage {
 
 /// A range of an object that is fetched as a whole.
 #[derive(Debug)]
-struct Slot {
-    end: u64,
-    stage: Stage,
-    class: Class,
+pub(super) struct Slot {
+    pub(super) end: u64,
+    pub(super) stage: Stage,
+    pub(super) class: Class,
     /// Its place in the order in which ranges were told, in bytes; none if it was read without having been told.
     told: Option<u64>,
     /// How many of its bytes are yet to be read.
@@ -85,7 +86,7 @@ struct Slot {
     is_spare: bool,
     /// Who waits for it.
     readers: usize,
-    cell: Arc<Cell>,
+    pub(super) cell: Arc<Cell>,
 }
 
 #[derive(Debug)]
@@ -95,17 +96,6 @@ struct Object {
     handles: usize,
     /// By start; they do not overlap.
     slots: BTreeMap<u64, Slot>,
-}
-
-/// One request, and the slots that it fills.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) aim: Aim,
-    pub(super) range: Range<u64>,
-    id: Id,
-    class: Class,
-    gaps: u64,
-    parts: Vec<Part>,
 }
 
 /// What there was no room for: who gives back something else need not wake who sends requests.
@@ -422,8 +412,7 @@ impl State {
         }
         room.add_request(class);
         let aim = object.aim.clone();
-        let mut request =
-            Request { aim, range: range.clone(), id, class, gaps: 0, parts: Vec::new() };
+        let mut request = Request::new(aim, id, class, range.clone());
         request.add(start, slot, room);
         if let Aim::Read(_) = request.aim {
             let mut behind = object.slots.range_mut(range.end..);
@@ -442,14 +431,13 @@ impl State {
         }
         self.room.free_request(request.class);
         self.room.free_bytes(request.class, request.gaps);
-        for part in request.parts {
+        for mut part in request.parts {
             let key = (request.id, part.range.start);
             let bytes = part.range.end - part.range.start;
-            let fetched =
-                result.clone().map(|fetched| part_of(fetched, &request.range, &part.range));
+            let fetched = result.clone().map(|fetched| part.of(fetched, &request.range));
             let came = fetched.as_ref().map_or(0, |fetched| fetched.pieces.bytes());
             let has_come = fetched.is_ok();
-            let page = page_of(&request.aim, key, &part, fetched.as_ref().ok());
+            let page = part.page(&request.aim, key, fetched.as_ref().ok());
             part.cell.set(fetched);
             match self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, &part.cell)) {
                 Some(slot) if has_come => {
@@ -523,70 +511,5 @@ impl State {
     pub(super) fn end_hedge(&mut self, bytes: u64) {
         self.room.free_request(Class::Urgent);
         self.room.free_bytes(Class::Urgent, bytes);
-    }
-}
-
-/// The page that a slot is, if its object is kept.
-fn page_of(aim: &Aim, key: Key, part: &Part, fetched: Option<&Fetched>) -> Option<Page> {
-    let Aim::Read(target) = aim else { return None };
-    let pages = target.pages.as_ref().filter(|pages| pages.at(part.range.start) == part.range)?;
-    let (pages, pieces) = (pages.clone(), fetched?.pieces.clone());
-    Some(Page { key, cell: part.cell.clone(), pages, range: part.range.clone(), pieces })
-}
-
-/// What a slot gets of what came for a request. An object that is opened may be shorter than what was asked for.
-fn part_of(fetched: Fetched, request: &Range<u64>, slot: &Range<u64>) -> Fetched {
-    let Fetched { identity, pieces } = fetched;
-    if request == slot {
-        return Fetched { identity, pieces };
-    }
-    let range = slot.start - request.start..slot.end - request.start;
-    Fetched { identity, pieces: pieces.part(range) }
-}
-
-/// A slot that a request fills.
-#[derive(Debug)]
-struct Part {
-    range: Range<u64>,
-    class: Class,
-    cell: Arc<Cell>,
-}
-
-impl Request {
-    fn add(&mut self, start: u64, slot: &mut Slot, room: &mut Room) {
-        slot.stage = Stage::UnderWay;
-        room.add_bytes(slot.class, slot.end - start);
-        self.range = self.range.start.min(start)..self.range.end.max(slot.end);
-        self.parts.push(Part {
-            range: start..slot.end,
-            class: slot.class,
-            cell: slot.cell.clone(),
-        });
-    }
-
-    /// Asks for this slot as well, unless it is too far, and says whether.
-    fn extend(&mut self, start: u64, slot: &mut Slot, room: &mut Room) -> bool {
-        let gap = match start >= self.range.end {
-            true => start - self.range.end,
-            false => self.range.start - slot.end,
-        };
-        let span = self.range.end.max(slot.end) - self.range.start.min(start);
-        let gaps = self.gaps + gap;
-        let is_near = gap <= room.budget.gap_bytes && gaps <= span - gaps;
-        let is_small = span <= room.budget.request_bytes;
-        let bytes = slot.end - start + gap;
-        let fits = room.has_bytes(self.class, bytes) && room.has_bytes(slot.class, bytes);
-        if slot.stage != Stage::Waiting || !is_near || !is_small || !fits {
-            return false;
-        }
-        self.gaps = gaps;
-        room.add_bytes(self.class, gap);
-        self.add(start, slot, room);
-        true
-    }
-
-    /// How many bytes it asks for.
-    pub(super) fn bytes(&self) -> u64 {
-        self.range.end - self.range.start
     }
 }

@@ -1,0 +1,86 @@
+//! Pages that other processes of the machine fetch, which are waited for.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::request::Request;
+use super::state;
+use crate::cache::{Pages, Turn};
+use crate::request::Pieces;
+
+/// How often it is looked whether another process is done with a page: at first, and after some time.
+const LOOKS_MIN: Duration = Duration::from_millis(2);
+const LOOKS_MAX: Duration = Duration::from_millis(100);
+
+/// A request whose pages this process may fetch from now on, and one for each of its pages that others fetch.
+pub(super) async fn taken(mut request: Request) -> Vec<Request> {
+    let Some((pages, ranges)) = request.pages() else { return vec![request] };
+    let turns = move || -> Vec<_> {
+        ranges.into_iter().map(|page| (page.start, pages.turn(&page))).collect()
+    };
+    let mut others = Vec::new();
+    // One that panicked held nothing.
+    for (start, turn) in spawn_blocking(turns).await.unwrap_or_default() {
+        match turn {
+            Turn::Ours(hold) => {
+                let mut parts = request.parts.iter_mut();
+                if let Some(part) = parts.find(|part| part.range.start == start) {
+                    part.hold = Some(hold);
+                }
+            }
+            Turn::Theirs | Turn::Here => others.push(start),
+            Turn::Unknown => {}
+        }
+    }
+    match others.is_empty() {
+        true => vec![request],
+        false => request.split(&others, &mut state().room),
+    }
+}
+
+/// What another process fetched of a request that is for one page of it. None if this one has to fetch it: nobody does,
+/// or somebody has for longer than a store may be silent.
+pub(super) async fn waited(request: &mut Request) -> Option<Pieces> {
+    let (pages, ranges) = request.pages()?;
+    let [part] = &mut request.parts[..] else { return None };
+    if part.hold.is_some() || ranges.is_empty() {
+        return None;
+    }
+    let page = part.range.clone();
+    let until = Instant::now() + crate::budget().silence();
+    let mut pause = LOOKS_MIN;
+    loop {
+        let (pages, page) = (pages.clone(), page.clone());
+        match spawn_blocking(move || look(&pages, &page)).await.ok()? {
+            Looked::Here(pieces) => return Some(pieces),
+            Looked::Turn(Turn::Ours(hold)) => {
+                part.hold = Some(hold);
+                return None;
+            }
+            Looked::Turn(Turn::Unknown) => return None,
+            Looked::Turn(_) if Instant::now() >= until => return None,
+            Looked::Turn(_) => sleep(pause).await,
+        }
+        pause = (pause * 2).min(LOOKS_MAX);
+    }
+}
+
+/// A page, if it is here.
+enum Looked {
+    Here(Pieces),
+    Turn(Turn),
+}
+
+fn look(pages: &Pages, page: &Range<u64>) -> Looked {
+    let mut bytes = Vec::new();
+    match pages.turn(page) {
+        // One that is damaged is removed, and somebody's turn the next time.
+        Turn::Here if pages.read(page, page, &mut |piece| bytes.extend_from_slice(piece)) => {
+            Looked::Here(bytes.into())
+        }
+        turn => Looked::Turn(turn),
+    }
+}
