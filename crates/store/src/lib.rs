@@ -68,6 +68,10 @@
 //! or after two minutes, it gives way to what is wanted. What was told twice is kept for its second reader while there is
 //! room.
 //!
+//! How many requests are under way at once, up to [`Budget::requests`], follows the store: twice as many are sent if
+//! that brings an eighth more, half as many if that brings hardly less, and that is tried anew every some seconds. A
+//! server on this machine gets some tens, one that is 50 ms away some hundreds.
+//!
 //! A request that fails is sent again: after an answer of 408, 429, or 5xx, a connection that broke, a body that is too
 //! short or too long, or silence. Pauses double from 0.1 s to 10 s, between half of that and all of it, and are as long
 //! as `Retry-After` says. A body that broke goes on where it ended, if the object has a strong entity tag. After
@@ -80,8 +84,9 @@
 //! With [`set_cache`], or `TALLOW_STORE_CACHE=FOLDER` and `TALLOW_STORE_CACHE_BYTES=500G` (64 GiB if not set), pages of
 //! 1 MiB that were fetched are kept in a folder, which all processes of a machine may share. Then whole pages are
 //! fetched, however small the range, as the rest of them will be read, too. Each object is still asked for once when it is
-//! opened, so that its entity tag is that of now; one that changed has other pages. One without a tag is kept if it was
-//! last written more than two seconds ago.
+//! opened, so that its entity tag is that of now; one that changed has other pages. The first pages that come with that
+//! are kept as well, and the tag, so that later openings only ask whether the object is another (`If-None-Match`). One
+//! without a tag is kept if it was last written more than two seconds ago, but for its first pages.
 //!
 //! Sums of 64 KiB are compared at each read, so that a page that is cut short, mixed up or changed is removed and
 //! fetched again. Files are written beside and renamed, so a process may be killed at any moment. The files of the folder

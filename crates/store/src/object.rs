@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::cache::{self, Pages};
+use crate::cache::{self, PAGE_BYTES, Pages, name_of};
 use crate::clients::Place;
-use crate::request::{Identity, Target};
+use crate::request::Target;
 use crate::scheduler::{self, Aim, Claim, Handle, Id, Want};
 use crate::window::Window;
 use crate::{Error, ErrorKind, Result};
@@ -64,8 +64,13 @@ impl Opening {
     fn new(url: &str, first_bytes: u64) -> Result<Self> {
         let place = Place::of(url).map_err(|error| error.at(&url_shown(url), None))?;
         let most = FIRST_BYTES_MAX.min(crate::budget().request_bytes);
-        let range =
-            0..first_bytes.clamp(1, most.min(LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN)));
+        let likely = LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN);
+        let mut end = first_bytes.clamp(1, most.min(likely));
+        if let Ok(Some(_)) = cache::folder() {
+            // Whole pages, which the next opening finds.
+            end = end.next_multiple_of(PAGE_BYTES).min(most);
+        }
+        let range = 0..end;
         Ok(Self { id: xxh3_128(place.url.as_bytes()), aim: Aim::Open(place), range })
     }
 }
@@ -100,10 +105,9 @@ impl Object {
         let identity = fetched.identity.ok_or_else(not_opened)?;
         opened(identity.bytes.min(first_bytes));
         let folder = cache::folder().map_err(|error| error.at(&place.url, None))?;
-        let name = name_of(place, &identity);
         let pages = folder.filter(|_| identity.is_lasting());
-        let pages = pages.map(|folder| Arc::new(Pages::new(folder, name, identity.bytes)));
-        let id = pages.as_ref().map_or(name, |pages| pages.id());
+        let pages = pages.map(|folder| Arc::new(Pages::of(folder, place, &identity)));
+        let id = pages.as_ref().map_or_else(|| name_of(place, &identity), |pages| pages.id());
         let target = Arc::new(Target { place: place.clone(), identity, pages });
         let window = Window::new(fetched.pieces);
         Ok(Self {
@@ -260,14 +264,6 @@ impl Drop for Rest {
             scheduler::give_up(self.id, self.range.clone());
         }
     }
-}
-
-/// No other object has it, nor this one once it changed: two handles of one share what is fetched.
-fn name_of(place: &Place, identity: &Identity) -> Id {
-    let Identity { bytes, etag, modified } = identity;
-    let etag = etag.as_deref().unwrap_or_default();
-    // No URL has a line end, and no header has one.
-    xxh3_128(format!("{}\n{bytes}\n{modified}\n{etag}", place.url).as_bytes())
 }
 
 #[cold]

@@ -11,7 +11,7 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::time::timeout;
 
 use crate::budget::Budget;
-use crate::cache::Pages;
+use crate::cache::{Known, Pages};
 use crate::clients::Place;
 use crate::counters::BYTES_FETCHED;
 use crate::persist::{Effort, Failure, ask, persist, silent};
@@ -121,30 +121,41 @@ impl From<Vec<u8>> for Pieces {
     }
 }
 
-/// The first bytes of an object, at most `most` of them, and what tells that it is the same.
+/// The first bytes of an object, at most `most` of them, and what tells that it is the same; none if it is still what is
+/// `known`.
 pub(crate) async fn beginning(
-    place: Place,
+    place: &Place,
     most: u64,
+    known: Option<&Known>,
     budget: Budget,
     pauses: &AtomicBool,
-) -> Result<(Identity, Pieces)> {
+) -> Result<Option<Known>> {
     let range = 0..most.max(1);
     let mut effort = Effort::new(budget, pauses);
     loop {
-        let options =
-            GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() };
-        let result = ask(budget.silence(), place.client.get_opts(&place.path, options)).await;
-        let failure = match result {
-            Ok(result) => {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            if_none_match: known.and_then(|known| known.identity.etag.clone()),
+            ..Default::default()
+        };
+        let request = async {
+            match place.client.get_opts(&place.path, options).await {
+                Err(object_store::Error::NotModified { .. }) if known.is_some() => Ok(None),
+                result => result.map(Some),
+            }
+        };
+        let failure = match ask(budget.silence(), request).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(result)) => {
                 let identity = Identity::of(&result.meta);
                 let mut pieces = Pieces::default();
                 match body(result, &mut pieces, budget).await {
-                    Ok(()) => return Ok((identity, pieces)),
+                    Ok(()) => return Ok(Some(Known { identity, pieces })),
                     Err(failure) => failure,
                 }
             }
-            Err(failure) => match without_bytes(&place, &failure).await {
-                Some(identity) => return Ok((identity, Pieces::default())),
+            Err(failure) => match without_bytes(place, &failure).await {
+                Some(identity) => return Ok(Some(Known { identity, pieces: Pieces::default() })),
                 None => failure,
             },
         };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use server::{Asked, Fault, Server, content, shuffled};
 use tallow_store::{
-    Budget, Cache, Counters, ErrorKind, Object, cache, counters, set_budget, set_cache,
+    Budget, Cache, Counters, ErrorKind, Object, cache, counters, set_budget, set_cache, will_open,
 };
 
 /// The cache is the process's.
@@ -20,6 +20,10 @@ static ALONE: Mutex<()> = Mutex::new(());
 const BYTES: usize = 10_500_000;
 const PAGES: usize = 11;
 const PART: u64 = 100_000;
+/// A page, which the opening brings.
+const FIRST: u64 = 1 << 20;
+/// What tells that an object was opened, and the head of that file.
+const OPENED_BYTES: u64 = 512 + 168;
 
 struct Stage {
     server: Server,
@@ -43,9 +47,9 @@ impl Stage {
 
     /// Reads all in parts, in an order, told ahead or not, and says what was asked for, without the opening.
     fn read_all(&self, seed: u64, ahead: Ahead) -> (Vec<Asked>, Counters, Counters) {
+        let before = counters();
         let object = Object::open(&self.url, 1).unwrap().settled();
         self.server.asked();
-        let before = counters();
         let order = shuffled(BYTES as u64 / PART, seed);
         if ahead == Ahead::Told {
             order.iter().for_each(|i| assert!(object.will_need(i * PART..(i + 1) * PART).unwrap()));
@@ -61,8 +65,11 @@ impl Stage {
         (self.server.asked(), before, counters())
     }
 
+    /// Without the file that tells that the object was opened.
     fn pages(&self) -> Vec<PathBuf> {
-        files(self.folder.path())
+        let mut files = files(self.folder.path());
+        files.retain(|file| fs::metadata(file).is_ok_and(|it| it.len() != OPENED_BYTES));
+        files
     }
 }
 
@@ -115,13 +122,14 @@ fn each_page_is_fetched_once_and_then_read_from_disk() {
         let fetched: u64 =
             asked.iter().map(|it| it.range.as_ref().map_or(0, |it| it.end - it.start)).sum();
         if now.hedges == before.hedges {
-            assert_eq!(fetched, BYTES as u64, "{ahead:?}: {asked:?}");
+            assert_eq!(fetched, BYTES as u64 - FIRST, "{ahead:?}: {asked:?}");
         }
         assert_eq!(stage.pages().len(), PAGES);
         for seed in 2..5 {
             let (asked, before, now) = stage.read_all(seed, ahead);
             assert_eq!(asked, [], "{ahead:?}");
-            assert_eq!(now.bytes_cached - before.bytes_cached, BYTES as u64);
+            assert_eq!(now.bytes_cached - before.bytes_cached, BYTES as u64 + FIRST + 512);
+            assert_eq!(now.bytes_fetched, before.bytes_fetched);
         }
     }
 }
@@ -135,6 +143,51 @@ fn an_object_that_changed_is_fetched_again_and_one_without_a_tag_is_known_by_its
         assert!(!stage.read_all(1, Ahead::Told).0.is_empty(), "{tag:?}");
         assert_eq!(stage.read_all(2, Ahead::Told).0, [], "{tag:?}");
     }
+}
+
+#[test]
+fn objects_that_were_opened_before_are_only_asked_whether_they_are_the_same() {
+    let stage = Stage::new(1 << 30);
+    let small = |i: u64| content(i, 100_000 + i as usize);
+    let urls: Vec<_> =
+        (0..20).map(|i| stage.server.put(&format!("{i}"), small(i), Some("1"))).collect();
+    let read_all = |change: Option<u64>| {
+        let before = counters();
+        for url in &urls {
+            assert!(will_open(url, 8 << 20).unwrap());
+        }
+        for (url, i) in urls.iter().zip(0u64..) {
+            let object = Object::open(url, 8 << 20).unwrap();
+            let found = read(&object, 0..object.bytes());
+            assert!(found == small(if change == Some(i) { 50 } else { i }), "{i}");
+        }
+        until_written();
+        let now = counters();
+        let hedges = (now.hedges - before.hedges) as usize;
+        assert_eq!(stage.server.asked().len() - hedges, 20);
+        // What came for the slower one of two requests is counted, too.
+        (now.bytes_fetched - before.bytes_fetched, hedges > 0)
+    };
+    let is_about = |(bytes, is_hedged): (u64, bool), expected: u64| match is_hedged {
+        true => (expected..2 * expected + 1).contains(&bytes),
+        false => bytes == expected,
+    };
+    let all = (0..20).map(|i| small(i).len() as u64).sum();
+    assert!(is_about(read_all(None), all));
+    assert!(is_about(read_all(None), 0));
+    // One that changed is fetched, and then known as it is now.
+    stage.server.put("7", small(50), Some("2"));
+    assert!(is_about(read_all(Some(7)), 100_050));
+    assert!(is_about(read_all(Some(7)), 0));
+    // Who damages what is kept of an object has it fetched.
+    for file in files(stage.folder.path()).iter().filter(|it| it.is_file()).step_by(3) {
+        let bytes = fs::read(file).unwrap();
+        fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    assert!(read_all(Some(7)).0 > 0);
+    // Of an object both files of which were damaged, one is looked at the next time.
+    read_all(Some(7));
+    assert!(is_about(read_all(Some(7)), 0));
 }
 
 #[test]
@@ -285,18 +338,18 @@ fn processes_that_share_a_cache_ask_for_each_byte_once() {
     children.iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
     assert_eq!(stage.pages().len(), PAGES);
     let asked = stage.server.asked();
-    assert!(is_each_byte_once(&asked), "{asked:?}");
+    assert!(is_each_byte_once(&asked, 0), "{asked:?}");
     assert!(spawn(&stage, 9).wait().unwrap().success());
     assert_eq!(stage.server.asked().len(), 1, "but for the opening");
     assert_eq!(stage.read_all(1, Ahead::Told).0, []);
 }
 
-/// Whether these are all bytes of the object, without those of openings.
-fn is_each_byte_once(asked: &[Asked]) -> bool {
-    let reads = asked.iter().filter(|it| it.if_match.is_some());
+/// Whether these are all bytes of the object from here on, beside questions whether it is the same.
+fn is_each_byte_once(asked: &[Asked], from: u64) -> bool {
+    let reads = asked.iter().filter(|it| it.if_none_match.is_none());
     let mut ranges: Vec<_> = reads.filter_map(|it| it.range.clone()).collect();
     ranges.sort_unstable_by_key(|range| range.start);
-    let end = ranges.iter().try_fold(0, |end, it| (it.start == end).then_some(it.end));
+    let end = ranges.iter().try_fold(from, |end, it| (it.start == end).then_some(it.end));
     end == Some(BYTES as u64)
 }
 
@@ -322,11 +375,18 @@ fn pages_of_a_process_that_is_killed_or_stopped_are_fetched_by_others() {
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
         set_budget(Budget::default().deadline(Duration::from_secs(6)));
         let begun = Instant::now();
-        let asked = stage.read_all(1, Ahead::Told).0;
+        let (mut asked, before, now) = stage.read_all(1, Ahead::Told);
         let took = begun.elapsed();
+        if now.hedges > before.hedges {
+            // A machine with much to do makes slow requests, which are sent twice.
+            asked.sort_unstable_by_key(|it| it.range.as_ref().map(|it| it.start));
+            asked.dedup_by_key(|it| it.range.clone());
+        }
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(is_each_byte_once(&asked), "{signal}: {took:?} {asked:?}");
+        // It may have been stopped before its first page was on disk.
+        let is_once = is_each_byte_once(&asked, FIRST) || is_each_byte_once(&asked, 0);
+        assert!(is_once, "{signal}: {took:?} {asked:?}");
         let (least, most) = (Duration::from_millis(at_least), Duration::from_millis(at_most));
         assert!((least..most).contains(&took), "{signal}: {took:?}");
         assert_eq!(stage.read_all(2, Ahead::Untold).0, [], "{signal}");

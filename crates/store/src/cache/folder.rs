@@ -117,11 +117,8 @@ impl Folder {
         }
     }
 
-    /// Writes a page, unless it is there, and says whether it is.
+    /// Writes a page, and says whether there was room for it.
     pub(super) fn write(&self, name: u128, bytes: &[u8], hold: Option<Hold>) -> io::Result<bool> {
-        if self.has(name) {
-            return Ok(true);
-        }
         let size = (HEAD_BYTES + bytes.len()) as u64;
         let Some(hold) = self.begin(name, size, hold)? else { return Ok(false) };
         let whole = [&page::head(name, bytes)[..], bytes].concat();

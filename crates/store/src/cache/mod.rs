@@ -18,22 +18,26 @@
 
 mod folder;
 mod hold;
+mod opened;
 mod page;
 mod settings;
 mod writer;
 
 pub(crate) use self::folder::Folder;
 pub(crate) use self::hold::{Hold, Turn};
+pub(crate) use self::opened::{Known, Opened, record_of};
 pub(crate) use self::page::PAGE_BYTES;
 pub(crate) use self::settings::folder;
 pub use self::settings::{Cache, cache, set_cache};
-pub(crate) use self::writer::write;
+pub(crate) use self::writer::{Entry, write};
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::clients::Place;
+use crate::request::{Identity, Pieces};
 use crate::scheduler::Want;
 
 /// The pages of an object.
@@ -46,8 +50,14 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Those of an object that no other ever has.
-    pub(crate) fn new(folder: Arc<Folder>, object: u128, bytes: u64) -> Self {
-        Self { folder, object, bytes }
+    pub(crate) fn of(folder: Arc<Folder>, place: &Place, identity: &Identity) -> Self {
+        Self { folder, object: name_of(place, identity), bytes: identity.bytes }
+    }
+
+    /// What is to be written of a page.
+    pub(crate) fn entry(&self, page: &Range<u64>, pieces: Pieces, hold: Option<Hold>) -> Entry {
+        let (folder, name) = (self.folder.clone(), self.name(page));
+        Entry { folder, name, pieces, hold, is_new: false }
     }
 
     /// The page with the byte `at`.
@@ -98,4 +108,12 @@ impl Pages {
         let inside = (range.start - page.start) as usize..(range.end - page.start) as usize;
         self.folder.read(self.name(page), (page.end - page.start) as usize, inside, sink)
     }
+}
+
+/// No other object has it, nor this one once it changed: two handles of one share what is fetched.
+pub(crate) fn name_of(place: &Place, identity: &Identity) -> u128 {
+    let Identity { bytes, etag, modified } = identity;
+    let etag = etag.as_deref().unwrap_or_default();
+    // No URL has a line end, and no header has one.
+    xxh3_128(format!("{}\n{bytes}\n{modified}\n{etag}", place.url).as_bytes())
 }

@@ -1,19 +1,26 @@
 //! The thread that writes pages.
 
-use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock};
 
-use super::{Hold, Pages};
+use super::{Folder, Hold};
 use crate::counters::PAGES_UNWRITTEN;
 use crate::request::Pieces;
 
-/// A page that came, and what to do once it is written, or could not be.
+/// What is to be written.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) name: u128,
+    pub(crate) pieces: Pieces,
+    pub(crate) hold: Option<Hold>,
+    /// Whether it is written even if it is there.
+    pub(crate) is_new: bool,
+}
+
+/// And what to do once it is, or could not be.
 struct Job {
-    pages: Arc<Pages>,
-    page: Range<u64>,
-    pieces: Pieces,
-    hold: Option<Hold>,
+    entry: Entry,
     then: Box<dyn FnOnce(bool) + Send>,
 }
 
@@ -24,15 +31,9 @@ static WRITER: LazyLock<Option<Sender<Job>>> = LazyLock::new(|| {
     thread.spawn(move || serve(receiver)).ok().map(|_| sender)
 });
 
-/// Has a page written, and tells whether it is there.
-pub(crate) fn write(
-    pages: Arc<Pages>,
-    page: Range<u64>,
-    pieces: Pieces,
-    hold: Option<Hold>,
-    then: impl FnOnce(bool) + Send + 'static,
-) {
-    let job = Job { pages, page, pieces, hold, then: Box::new(then) };
+/// Has it written, and tells whether it is there.
+pub(crate) fn write(entry: Entry, then: impl FnOnce(bool) + Send + 'static) {
+    let job = Job { entry, then: Box::new(then) };
     let unsent = match &*WRITER {
         Some(writer) => writer.send(job).err().map(|unsent| unsent.0),
         None => Some(job),
@@ -44,9 +45,12 @@ pub(crate) fn write(
 }
 
 fn serve(jobs: Receiver<Job>) {
-    for Job { pages, page, pieces, hold, then } in jobs {
-        let name = pages.name(&page);
-        let written = pages.folder.write(name, &pieces.joined(), hold);
+    for Job { entry, then } in jobs {
+        let Entry { folder, name, pieces, hold, is_new } = entry;
+        let written = match !is_new && folder.has(name) {
+            true => Ok(true),
+            false => folder.write(name, &pieces.joined(), hold),
+        };
         if written.is_err() {
             PAGES_UNWRITTEN.add(1);
         }

@@ -11,6 +11,8 @@ use crate::{Error, Result};
 pub(crate) struct Fetched {
     pub(crate) identity: Option<Identity>,
     pub(crate) pieces: Pieces,
+    /// Whether the cache had it.
+    pub(crate) is_kept: bool,
 }
 
 /// Written once, by the thread of requests, and read by all who wait for it.

@@ -20,10 +20,11 @@ use self::request::{Page, Request};
 pub(crate) use self::state::{Aim, Id, Want};
 use self::state::{Lacks, State};
 use crate::budget::Budget;
+use crate::cache::{self, Known};
 use crate::counters::Counters;
 use crate::hedge::hedged;
 use crate::request::{beginning, fetch};
-use crate::{Result, cache, runtime};
+use crate::{Result, runtime};
 
 /// Held for some hundred instructions at a time, never while something waits.
 static STATE: LazyLock<Mutex<State>> = LazyLock::new(|| Mutex::new(State::new(Budget::default())));
@@ -202,21 +203,27 @@ async fn run(request: Request) {
 
 async fn answer(mut request: Request) {
     let result = match turns::waited(&mut request).await {
-        Some(pieces) => Ok(Fetched { identity: None, pieces }),
-        None => fetched(&request).await,
+        Some(pieces) => Ok(Fetched { identity: None, pieces, is_kept: true }),
+        None => {
+            let known = turns::known(&mut request).await;
+            fetched(&request, known.as_ref()).await
+        }
     };
+    if let Ok(fetched) = &result {
+        request.keep(fetched);
+    }
     let pages = state().complete(request, result);
     CHANGED.notify_one();
-    for Page { key, cell, pages, range, pieces, hold } in pages {
-        cache::write(pages, range, pieces, hold, move |is_there| {
+    for Page { key, cell, entry, is_all } in pages {
+        cache::write(entry, move |is_there| {
             let mut state = self::state();
-            state.written(key, &cell, is_there);
+            state.written(key, &cell, is_there && is_all);
             freed_bytes(state);
         });
     }
 }
 
-async fn fetched(request: &Request) -> Result<Fetched> {
+async fn fetched(request: &Request, known: Option<&Known>) -> Result<Fetched> {
     let budget = budget();
     let bytes = request.bytes();
     let is_hedged = AtomicBool::new(false);
@@ -227,7 +234,7 @@ async fn fetched(request: &Request) -> Result<Fetched> {
         is_hedged.fetch_or(admitted, Relaxed);
         admitted
     };
-    let send = || send(request.aim.clone(), request.range.clone(), budget, &pauses);
+    let send = || send(request, known, budget, &pauses);
     let result = hedged(bytes, budget.deadline, send, admitted).await;
     if is_hedged.into_inner() {
         state().end_hedge(bytes);
@@ -235,15 +242,25 @@ async fn fetched(request: &Request) -> Result<Fetched> {
     result
 }
 
-async fn send(aim: Aim, range: Range<u64>, budget: Budget, pauses: &AtomicBool) -> Result<Fetched> {
-    match aim {
+async fn send(
+    request: &Request,
+    known: Option<&Known>,
+    budget: Budget,
+    pauses: &AtomicBool,
+) -> Result<Fetched> {
+    let range = request.range.clone();
+    match &request.aim {
         Aim::Open(place) => {
-            let (identity, pieces) = beginning(place, range.end, budget, pauses).await?;
-            Ok(Fetched { identity: Some(identity), pieces })
+            let brought = beginning(place, range.end, known, budget, pauses).await?;
+            let is_kept = brought.is_none();
+            let found = brought.or_else(|| known.cloned());
+            let (identity, pieces) =
+                found.map_or_else(Default::default, |it| (Some(it.identity), it.pieces));
+            Ok(Fetched { identity, pieces, is_kept })
         }
         Aim::Read(target) => {
-            let pieces = fetch(&target, range, budget, pauses).await?;
-            Ok(Fetched { identity: None, pieces })
+            let pieces = fetch(target, range, budget, pauses).await?;
+            Ok(Fetched { identity: None, pieces, is_kept: false })
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::cell::{Cell, Fetched};
 use super::room::{Class, Room};
 use super::state::{Aim, Id, Key, Slot, Stage};
-use crate::cache::{Hold, Pages};
-use crate::request::Pieces;
+use crate::cache::{Entry, Hold, Opened, Pages, Turn, record_of};
+use crate::clients::Place;
 
 /// One request, and the slots that it fills.
 #[derive(Debug)]
@@ -29,37 +29,67 @@ pub(super) struct Part {
     pub(super) cell: Arc<Cell>,
     /// Keeps other processes from fetching it, if it is a page.
     pub(super) hold: Option<Hold>,
+    /// What the cache keeps of it.
+    entries: Vec<Entry>,
 }
 
-/// A page that came, to be written to the cache.
+/// What came for a slot and is to be written to the cache.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) key: Key,
     pub(super) cell: Arc<Cell>,
-    pub(super) pages: Arc<Pages>,
-    pub(super) range: Range<u64>,
-    pub(super) pieces: Pieces,
-    pub(super) hold: Option<Hold>,
+    pub(super) entry: Entry,
+    /// Whether it is all of the slot, which then is read from there.
+    pub(super) is_all: bool,
 }
 
 impl Part {
     /// What it gets of what came for a request. An object that is opened may be shorter than what was asked for.
     pub(super) fn of(&self, fetched: Fetched, request: &Range<u64>) -> Fetched {
-        let Fetched { identity, pieces } = fetched;
         if *request == self.range {
-            return Fetched { identity, pieces };
+            return fetched;
         }
         let range = self.range.start - request.start..self.range.end - request.start;
-        Fetched { identity, pieces: pieces.part(range) }
+        Fetched { pieces: fetched.pieces.part(range), ..fetched }
     }
 
-    /// The page that it is, if its object is kept.
-    pub(super) fn page(&mut self, aim: &Aim, key: Key, fetched: Option<&Fetched>) -> Option<Page> {
-        let pages = aim.pages().filter(|pages| pages.at(self.range.start) == self.range)?.clone();
-        let pieces = fetched?.pieces.clone();
-        let (cell, range, hold) = (self.cell.clone(), self.range.clone(), self.hold.take());
-        Some(Page { key, cell, pages, range, pieces, hold })
+    /// What the cache keeps of what came: the page that it is, or of an object that was opened, its first pages and that
+    /// it was.
+    fn entries_of(&mut self, aim: &Aim, fetched: &Fetched) -> Vec<Entry> {
+        let hold = self.hold.take();
+        match aim {
+            Aim::Open(place) => first_entries(place, fetched, hold),
+            Aim::Read(target) => {
+                let pages =
+                    target.pages.as_ref().filter(|it| it.at(self.range.start) == self.range);
+                let entry =
+                    |pages: &Arc<Pages>| pages.entry(&self.range, fetched.pieces.clone(), hold);
+                pages.map(entry).into_iter().collect()
+            }
+        }
     }
+
+    /// The same as pages of a slot.
+    pub(super) fn pages(&mut self, aim: &Aim, key: Key) -> Vec<Page> {
+        let is_all = matches!(aim, Aim::Read(_));
+        let page = |entry| Page { key, cell: self.cell.clone(), entry, is_all };
+        std::mem::take(&mut self.entries).into_iter().map(page).collect()
+    }
+}
+
+fn first_entries(place: &Place, fetched: &Fetched, hold: Option<Hold>) -> Vec<Entry> {
+    let identity = fetched.identity.as_ref();
+    let (Some(identity), Some(opened)) = (identity, Opened::of(place)) else { return Vec::new() };
+    let Some(record) = record_of(identity) else { return Vec::new() };
+    let (pages, ranges) = opened.pages(identity, fetched.pieces.bytes());
+    // Held, so that who reads them waits until they are written.
+    let part = |page: &Range<u64>| match pages.turn(page) {
+        Turn::Ours(hold) => Some(pages.entry(page, fetched.pieces.part(page.clone()), Some(hold))),
+        _ => None,
+    };
+    let mut entries: Vec<_> = ranges.iter().filter_map(part).collect();
+    entries.push(opened.entry(record, hold));
+    entries
 }
 
 impl Request {
@@ -72,7 +102,7 @@ impl Request {
         room.add_bytes(slot.class, slot.end - start);
         self.range = self.range.start.min(start)..self.range.end.max(slot.end);
         let (range, cell) = (start..slot.end, slot.cell.clone());
-        self.parts.push(Part { range, class: slot.class, cell, hold: None });
+        self.parts.push(Part { range, class: slot.class, cell, hold: None, entries: Vec::new() });
     }
 
     /// Asks for this slot as well, unless it is too far, and says whether.
@@ -99,6 +129,15 @@ impl Request {
     /// How many bytes it asks for.
     pub(super) fn bytes(&self) -> u64 {
         self.range.end - self.range.start
+    }
+
+    /// Notes what the cache keeps of what came, unless that is where it came from.
+    pub(super) fn keep(&mut self, fetched: &Fetched) {
+        let Self { aim, range, parts, .. } = self;
+        for part in parts.iter_mut().filter(|_| !fetched.is_kept) {
+            let fetched = part.of(fetched.clone(), range);
+            part.entries = part.entries_of(aim, &fetched);
+        }
     }
 
     /// The pages among its parts, by start.

@@ -437,7 +437,10 @@ impl State {
             let fetched = result.clone().map(|fetched| part.of(fetched, &request.range));
             let came = fetched.as_ref().map_or(0, |fetched| fetched.pieces.bytes());
             let has_come = fetched.is_ok();
-            let page = part.page(&request.aim, key, fetched.as_ref().ok());
+            // Of an object that is opened, nobody reads the pages before it is open.
+            let is_on_disk = matches!(request.aim, Aim::Read(_))
+                && fetched.as_ref().is_ok_and(|fetched| fetched.is_kept);
+            let pages = part.pages(&request.aim, key);
             part.cell.set(fetched);
             match self.slot(key).filter(|slot| Arc::ptr_eq(&slot.cell, &part.cell)) {
                 Some(slot) if has_come => {
@@ -445,11 +448,14 @@ impl State {
                     slot.end = key.1 + came;
                     // Of an object without bytes, that it was opened is yet to be seen.
                     slot.unread = slot.unread.min(came.max(1));
+                    if is_on_disk {
+                        slot.unread = 0;
+                    }
                     let told = slot.told;
                     // Between pages there may be bytes of one that nobody was told of.
-                    let is_wanted = slot.unread > 0 || slot.readers > 0 || page.is_some();
-                    slot.readers += usize::from(page.is_some());
-                    written.extend(page);
+                    slot.readers += pages.len();
+                    let is_wanted = slot.unread > 0 || slot.readers > 0;
+                    written.extend(pages);
                     self.room.free_bytes(part.class, bytes - came);
                     told.map(|told| self.here.insert(told, key));
                     if !is_wanted {

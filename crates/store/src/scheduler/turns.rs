@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use super::request::Request;
 use super::state;
-use crate::cache::{Pages, Turn};
+use super::state::Aim;
+use crate::cache::{Known, Opened, Pages, Turn};
 use crate::request::Pieces;
 
 /// How often it is looked whether another process is done with a page: at first, and after some time.
@@ -63,6 +64,33 @@ pub(super) async fn waited(request: &mut Request) -> Option<Pieces> {
             Looked::Turn(Turn::Unknown) => return None,
             Looked::Turn(_) if Instant::now() >= until => return None,
             Looked::Turn(_) => sleep(pause).await,
+        }
+        pause = (pause * 2).min(LOOKS_MAX);
+    }
+}
+
+/// What is known of an object that is to be opened. If nothing is, it is this process's turn to ask, and others wait, as
+/// for a page.
+pub(super) async fn known(request: &mut Request) -> Option<Known> {
+    let Aim::Open(place) = &request.aim else { return None };
+    let opened = Opened::of(place)?;
+    let range = request.range.clone();
+    let until = Instant::now() + crate::budget().silence();
+    let mut pause = LOOKS_MIN;
+    loop {
+        let (opened, range) = (opened.clone(), range.clone());
+        let look = move || opened.known(&range).ok_or_else(|| opened.turn());
+        match spawn_blocking(look).await.ok()? {
+            Ok(known) => return Some(known),
+            Err(Turn::Ours(hold)) => {
+                if let Some(part) = request.parts.first_mut() {
+                    part.hold = Some(hold);
+                }
+                return None;
+            }
+            Err(Turn::Theirs) if Instant::now() < until => sleep(pause).await,
+            // What is known is of other bytes, or of an object that changed.
+            Err(_) => return None,
         }
         pause = (pause * 2).min(LOOKS_MAX);
     }

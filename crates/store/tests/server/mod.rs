@@ -18,6 +18,7 @@ pub(crate) struct Asked {
     /// Within the object.
     pub(crate) range: Option<Range<u64>>,
     pub(crate) if_match: Option<String>,
+    pub(crate) if_none_match: Option<String>,
     /// How many came before it.
     pub(crate) count: usize,
 }
@@ -231,6 +232,7 @@ fn serve_one(shared: &Shared, stream: &TcpStream) -> Option<()> {
         method,
         range,
         if_match: headers.get("if-match").cloned(),
+        if_none_match: headers.get("if-none-match").cloned(),
         count: shared.count.fetch_add(1, SeqCst),
     };
     let size = asked.range.as_ref().map_or(0, |range| range.end.saturating_sub(range.start));
@@ -293,6 +295,9 @@ fn answer(
     let etag = content.etag.clone().unwrap_or_default();
     if asked.if_match.as_ref().is_some_and(|it| *it != etag) {
         return status(stream, "412 Changed", "", "");
+    }
+    if asked.if_none_match.as_ref().is_some_and(|it| *it == etag) {
+        return status(stream, "304 Same", &format!("etag: {etag}\r\n"), "");
     }
     let size = content.bytes.len() as u64;
     let mut range = match (&asked.range, &fault) {
