@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tallow::candle::{Device, Tensor};
 use tallow::{
-    ErrorKind, Field, FieldId, Loader, Location, NpyFolders, Row, RowDType, Schema, Source,
-    SourceError, SourceExt, SourceResult, map,
+    Batch, Error, ErrorKind, Field, FieldId, Loader, Location, NpyFile, NpyFolders, Row, RowDType,
+    Schema, Source, SourceError, SourceErrorKind, SourceExt, SourceResult, map,
 };
 
 use crate::tester::counting;
@@ -139,5 +139,81 @@ fn an_error_of_a_transform_names_the_file_of_the_field_that_it_names() {
         assert!(words.contains(file) && words.contains("sample 2"), "{words}");
         let other = if file.starts_with("input") { "output/" } else { "input/" };
         assert!(!words.contains(other), "{words}");
+    }
+}
+
+/// A file of stacked samples of which each holds its number. Before sample 20 is read for the first time,
+/// `meddle` is run.
+struct Meddled<S> {
+    source: S,
+    meddle: Box<dyn Fn() + Send + Sync>,
+    is_done: AtomicBool,
+}
+
+impl<S: Source> Source for Meddled<S> {
+    fn schema(&self) -> &Schema {
+        self.source.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn read(&self, index: usize, row: &mut Row<'_>) -> SourceResult<()> {
+        if index == 20 && !self.is_done.swap(true, Ordering::Relaxed) {
+            (self.meddle)();
+        }
+        self.source.read(index, row)
+    }
+}
+
+/// What a loader delivers of a file that is meddled with: the numbers of each batch of 8, or why there is none.
+fn meddled(
+    workers: usize,
+    meddle: impl Fn(&Path) + Send + Sync + 'static,
+) -> Vec<Result<Vec<i64>, SourceErrorKind>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npy");
+    Tensor::arange(0i64, 64, &Device::Cpu).unwrap().write_npy(&path).unwrap();
+    let source = NpyFile::open(&path).unwrap();
+    let meddle = Box::new(move || meddle(&path));
+    let source = Meddled { source, meddle, is_done: AtomicBool::new(false) };
+    let loader = Loader::builder(source).batch_size(8).workers(workers).build().unwrap();
+    let of = |batch: Result<Batch, Error>| match batch {
+        Ok(batch) => Ok(batch["input"].to_vec1().unwrap()),
+        Err(error) => Err(error.cause().unwrap().kind()),
+    };
+    loader.epoch(0).map(of).collect()
+}
+
+#[test]
+fn rows_that_were_read_before_a_file_changed_are_right_and_later_ones_an_error() {
+    let overwrite = |path: &Path| {
+        let bytes = vec![0xff; std::fs::metadata(path).unwrap().len() as usize];
+        std::fs::write(path, bytes).unwrap();
+    };
+    for workers in [0, 1, 3] {
+        let batches = meddled(workers, overwrite);
+        assert_eq!(batches.len(), 8);
+        for (number, batch) in batches.into_iter().enumerate() {
+            match batch {
+                Ok(numbers) => {
+                    assert_eq!(numbers, (8 * number as i64..).take(8).collect::<Vec<_>>())
+                }
+                Err(kind) => assert_eq!(kind, SourceErrorKind::Changed),
+            }
+        }
+    }
+    // One worker knows what was before and what after.
+    let are_right: Vec<bool> = meddled(1, overwrite).iter().map(Result::is_ok).collect();
+    assert_eq!(are_right, [true, true, false, false, false, false, false, false]);
+}
+
+#[test]
+fn rows_of_a_file_of_which_only_the_status_changed_are_delivered() {
+    for workers in [0, 1, 3] {
+        let link = |path: &Path| std::fs::hard_link(path, path.with_extension("link")).unwrap();
+        let batches: Result<Vec<_>, _> = meddled(workers, link).into_iter().collect();
+        assert_eq!(batches.unwrap().concat(), (0..64).collect::<Vec<_>>());
     }
 }

@@ -59,7 +59,7 @@ pub use dtype::{Element, RowDType};
 pub use encoding::{Decoders, Picture, PictureHead};
 pub use error::{Error, ErrorKind, Result, escaped};
 pub use field_index::FieldIndex;
-pub use files::{Extent, Limits, Location};
+pub use files::{Extent, Limits, Location, Unchecked};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;

@@ -21,6 +21,7 @@ mod stamp;
 pub(crate) mod stored;
 pub(crate) mod tar;
 mod through;
+mod unchecked;
 mod whole;
 pub(crate) mod wildcards;
 
@@ -39,4 +40,5 @@ pub(crate) use self::sample_file::{SampleFile, held_max};
 pub(crate) use self::section::Section;
 pub(crate) use self::stamp::{Opened, Stamp};
 pub(crate) use self::through::Through;
+pub use self::unchecked::Unchecked;
 pub(crate) use self::whole::read_whole;

@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::open::{files_max, open_path, open_path_waiting};
-use super::{Extent, File, Location, Opened, Stamp};
+use super::{Extent, File, Location, Opened, Stamp, Unchecked};
 use crate::{Error, Fingerprint, FingerprintBuilder, Result};
 
 /// A file of many samples, as it was when it was opened.
@@ -12,8 +13,26 @@ use crate::{Error, Fingerprint, FingerprintBuilder, Result};
 pub(crate) struct SampleFile {
     path: PathBuf,
     location: Location,
+    open: Arc<OpenFile>,
+}
+
+/// What a file was when it was opened, and the file itself if it stays open.
+#[derive(Debug)]
+pub(super) struct OpenFile {
     file: Option<File>,
     opened: Opened,
+}
+
+impl OpenFile {
+    /// When the status of the file had changed last, as far as is known.
+    pub(super) fn changed(&self) -> i64 {
+        self.opened.changed()
+    }
+
+    /// Whether the file, which stays open, has not even changed its status since `changed`.
+    pub(super) fn is_unchanged_since(&self, changed: i64) -> bool {
+        self.file.as_ref().is_some_and(|file| self.opened.is_unchanged_since(file, changed))
+    }
 }
 
 /// How many files a source keeps open: few enough to leave most descriptors to the process.
@@ -23,6 +42,14 @@ pub(crate) fn held_max() -> usize {
 }
 
 impl SampleFile {
+    /// Opens a file that is kept open, as of [`open`](Self::open).
+    pub(crate) fn open_one<T>(
+        path: &Path,
+        read: impl FnOnce(&File, u64) -> Result<(T, Vec<u8>)>,
+    ) -> Result<(Self, T)> {
+        Self::open(path, 0, 1, read)
+    }
+
     /// Opens file number `at` of a source that keeps `held` open. While the file is at rest, `read`
     /// makes of it, with its length, what the source must know, and returns what the file begins with.
     ///
@@ -42,19 +69,29 @@ impl SampleFile {
         let opened = Opened::new(stamp, &head);
         let (path, location) = (path.to_owned(), Location::file(path).opened(&file));
         let file = (at < held || !file.has_descriptor()).then(|| file.settled());
-        Ok((Self { path, location, file, opened }, read))
+        let open = Arc::new(OpenFile { file, opened });
+        Ok((Self { path, location, open }, read))
     }
 
-    /// Runs `read` on the file, unless it was written to since it was opened. Errors name the path.
+    /// Runs `read` on the file, unless it was written to since it was opened; with `unchecked` it is noted
+    /// there instead, if it stays open, and looked at later. Errors name the path.
     pub(crate) fn read(
         &self,
+        unchecked: Option<&Unchecked>,
         is_stopped: &impl Fn() -> bool,
         mut read: impl FnMut(&File) -> Result<()>,
     ) -> Result<()> {
-        let mut read_open = |file: &File| self.opened.read(file, || read(file));
-        let result = match &self.file {
-            Some(file) => read_open(file),
-            None => open_path_waiting(&self.path, is_stopped).and_then(|file| read_open(&file)),
+        let OpenFile { file, opened } = &*self.open;
+        let mut read_open = |file: &File| opened.read(file, || read(file));
+        let result = match (file, unchecked) {
+            (Some(file), Some(unchecked)) if file.local().is_some() => {
+                unchecked.note(&self.open);
+                read(file)
+            }
+            (Some(file), _) => read_open(file),
+            (None, _) => {
+                open_path_waiting(&self.path, is_stopped).and_then(|file| read_open(&file))
+            }
         };
         result.map_err(|error| error.with_path(&self.path))
     }
@@ -86,11 +123,11 @@ impl SampleFile {
 
     /// What it begins with.
     pub(crate) fn beginning(&self) -> Fingerprint {
-        self.opened.head()
+        self.open.opened.head()
     }
 
     /// Its length in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.opened.bytes()
+        self.open.opened.bytes()
     }
 }

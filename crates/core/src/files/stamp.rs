@@ -196,11 +196,22 @@ impl Opened {
         self.head
     }
 
+    /// When the status of the file had changed last, as far as is known.
+    pub(super) fn changed(&self) -> i64 {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Whether `file` has not even changed its status since `changed`. Costs one `fstat`.
+    pub(super) fn is_unchanged_since(&self, file: &File, changed: i64) -> bool {
+        Stamp::of_regular(file)
+            .is_ok_and(|stamp| stamp.same_contents(&self.stamp) && stamp.changed == changed)
+    }
+
     /// The result of `read`, which reads `file`, unless the file was written to since it was
     /// opened: then it is [`ErrorKind::Changed`], whatever came of it. Costs one `fstat`.
     pub(crate) fn read(&self, file: &File, mut read: impl FnMut() -> Result<()>) -> Result<()> {
         // Before the read: what another thread finds of a later status says nothing of this one.
-        let expected = self.changed.load(Ordering::Relaxed);
+        let expected = self.changed();
         let result = read();
         let stamp = Stamp::of_regular(file)?;
         if !stamp.same_contents(&self.stamp) {

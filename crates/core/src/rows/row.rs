@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use super::field_mut::is_stopped;
 use super::slot::{Slot, finish};
 use super::{FieldMut, RowMark, RowView};
-use crate::{Field, FieldIndex, Pass, Result, Schema, field_index};
+use crate::{Field, FieldIndex, Pass, Result, Schema, Unchecked, field_index};
 
 /// One sample as it is being written: write-only, field by field.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct Row<'a> {
     pub(super) stop: Option<&'a AtomicBool>,
     pub(super) mark: Option<&'a RowMark>,
     pub(super) pass: Option<&'a dyn Pass>,
+    pub(super) unchecked: Option<&'a Unchecked>,
 }
 
 impl<'a> Row<'a> {
@@ -56,8 +57,8 @@ impl<'a> Row<'a> {
         let own = &self.fields[range.clone()];
         let same = |(a, b): (&Field, &Field)| a.dtype() == b.dtype() && a.dims() == b.dims();
         assert!(own.len() == fields.len() && own.iter().zip(fields).all(same), "another schema");
-        let Self { stop, mark, pass, .. } = *self;
-        Row { fields, slots: &mut self.slots[range], stop, mark, pass }
+        let Self { stop, mark, pass, unchecked, .. } = *self;
+        Row { fields, slots: &mut self.slots[range], stop, mark, pass, unchecked }
     }
 
     /// The fields of `range` as a row of their own.
@@ -68,6 +69,7 @@ impl<'a> Row<'a> {
             stop: self.stop,
             mark: self.mark,
             pass: self.pass,
+            unchecked: self.unchecked,
         }
     }
 
@@ -117,6 +119,19 @@ impl<'a> Row<'a> {
     /// The pass over a stream from which the sample is taken, if it is.
     pub fn pass(&self) -> Option<&'a dyn Pass> {
         self.pass
+    }
+
+    /// The row of a sample whose files are looked at later, with those of other rows, if that is given: files
+    /// that stay open are noted there.
+    #[must_use]
+    pub fn checked_later(mut self, unchecked: Option<&'a Unchecked>) -> Self {
+        self.unchecked = unchecked;
+        self
+    }
+
+    /// Where files are noted that are looked at later.
+    pub(crate) fn unchecked(&self) -> Option<&'a Unchecked> {
+        self.unchecked
     }
 
     /// Whether every field is wholly written.

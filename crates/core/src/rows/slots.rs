@@ -72,7 +72,7 @@ impl RowSlots {
         for (slot, field) in self.slots.iter_mut().zip(fields) {
             slot.reset(field);
         }
-        Row { fields, slots: &mut self.slots, stop, mark: None, pass: None }
+        Row { fields, slots: &mut self.slots, stop, mark: None, pass: None, unchecked: None }
     }
 
     /// What the last row wrote, `schema` being that row's.

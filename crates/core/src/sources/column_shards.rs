@@ -246,7 +246,7 @@ impl<F: ColumnFormat> ColumnShards<F> {
     ) -> Result<()> {
         let (at, own) = self.samples.find(index);
         let shard = &self.shards[at];
-        let read = shard.file.read(&row.stop_flag(), |file: &File| {
+        let read = shard.file.read(row.unchecked(), &row.stop_flag(), |file: &File| {
             fields.clone().enumerate().try_for_each(|(to, number)| {
                 let mut field = row.field(to);
                 let name = field.declared().name();
@@ -295,7 +295,7 @@ impl<F: ColumnFormat> Source for ColumnShards<F> {
         let first = start.saturating_mul(declared.dtype().size());
         let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         let (mut found, len) = (None, into.len());
-        let read = shard.file.read(&is_stopped, |file: &File| {
+        let read = shard.file.read(None, &is_stopped, |file: &File| {
             let (bytes, column) = (shard.file.bytes(), &shard.columns[field]);
             let value = Value { bytes, column, number: [at, field], row };
             found = self.format.read_part(file, value, first, into, &is_stopped)?;

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::stacked::Stacked;
-use crate::files::{File, Limits, Opened, Stamp, open_path};
-use crate::{Error, Extent, FieldId, FieldMut, Fingerprint, Location, Result, Row, Schema, Source};
+use crate::files::{Limits, SampleFile};
+use crate::{Error, Extent, FieldId, Fingerprint, Location, Result, Row, Schema, Source};
 
 /// One `.npy` file whose first axis is the sample axis. Its one field is called `input` unless it is
 /// [renamed](Self::named).
@@ -18,10 +18,7 @@ use crate::{Error, Extent, FieldId, FieldMut, Fingerprint, Location, Result, Row
 /// after the array's end are passed over, as numpy does, unless [`Limits::trailing_bytes`] says otherwise.
 #[derive(Debug)]
 pub struct NpyFile {
-    path: PathBuf,
-    location: Location,
-    file: File,
-    opened: Opened,
+    file: SampleFile,
     array: Stacked,
     schema: Schema,
 }
@@ -44,26 +41,15 @@ impl NpyFile {
     /// As [`open`](Self::open).
     pub fn with_limits(path: impl AsRef<Path>, limits: Limits) -> Result<Self> {
         let path = path.as_ref();
-        Self::open_limited(path, limits).map_err(|error| error.with_path(path))
-    }
-
-    fn open_limited(path: &Path, limits: Limits) -> Result<Self> {
-        let file = open_path(path)?;
-        let (stamp, array) = Stamp::at_rest(&file, |stamp| {
-            let array = Stacked::of_file(&file, 0, stamp.bytes, &limits)?;
+        let (file, array) = SampleFile::open_one(path, |file, bytes| {
+            let array = Stacked::of_file(file, 0, bytes, &limits)?;
             limits.check_samples(&array.field("input"), array.len())?;
-            Ok(array)
+            let head = array.head().to_vec();
+            Ok((array, head))
         })?;
-        let schema = Schema::new(vec![array.field("input")])?;
-        let opened = Opened::new(stamp, array.head());
-        Ok(Self {
-            path: path.to_owned(),
-            location: Location::file(path).opened(&file),
-            file: file.settled(),
-            opened,
-            array,
-            schema,
-        })
+        let schema = Schema::new(vec![array.field("input")]);
+        let schema = schema.map_err(|error| error.with_path(path))?;
+        Ok(Self { file, array, schema })
     }
 
     /// The same source with its field called `name`.
@@ -78,19 +64,19 @@ impl NpyFile {
 
     /// The file.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
-    fn read_field(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
+    /// Reads the sample into field `at` of the row.
+    fn read_field(&self, index: usize, at: usize, row: &mut Row<'_>) -> Result<()> {
+        let (unchecked, is_stopped, field) = (row.unchecked(), row.stop_flag(), &mut row.field(at));
         assert!(index < self.array.len(), "sample {index} of {}", self.array.len());
         let name = field.declared().name();
-        let place = |e: Error| e.with_path(&self.path).with_field(name).with_index(index);
-        let mut read = || self.array.read(&self.file, index, field);
-        match self.array.offset_of(index) {
-            Some(_) => self.opened.read(&self.file, read),
-            None => read(),
-        }
-        .map_err(place)
+        let place = |e: Error| e.with_path(self.path()).with_field(name).with_index(index);
+        let read = self.array.read_held(index, field).unwrap_or_else(|| {
+            self.file.read(unchecked, &is_stopped, |file| self.array.read(file, index, field))
+        });
+        read.map_err(place)
     }
 }
 
@@ -104,32 +90,32 @@ impl Source for NpyFile {
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        self.read_field(index, &mut row.field(0))
+        self.read_field(index, 0, row)
     }
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         // There is one field, so it is this one each time.
-        (0..fields.len()).try_for_each(|i| self.read_field(index, &mut row.field(i)))
+        (0..fields.len()).try_for_each(|i| self.read_field(index, i, row))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
-        Cow::Owned(format!("{}[{index}]", self.path.display()))
+        Cow::Owned(self.file.name_of(index))
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let _ = index;
-        self.schema.holds(field).then(|| self.location.clone())
+        self.schema.holds(field).then(|| self.file.location().clone())
     }
 
     /// Header and length of the file represent its contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npy_file").text(&self.schema.to_string());
-        start.bytes(self.array.head()).number(self.opened.bytes()).finish()
+        start.bytes(self.array.head()).number(self.file.bytes()).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         if let Some(offset) = self.array.offset_of(index) {
-            visit(&Extent::part(self.location.clone(), offset, self.array.stored_bytes()));
+            visit(&self.file.extent(offset, self.array.stored_bytes()));
         }
     }
 }

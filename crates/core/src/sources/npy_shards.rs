@@ -9,7 +9,7 @@ use crate::files::{Limits, SampleFile, held_max};
 use crate::succession::Succession;
 use crate::{
     Error, ErrorKind, Extent, FieldId, FieldMut, Fingerprint, FingerprintBuilder, Location,
-    Population, Result, Row, Schema, Source,
+    Population, Result, Row, Schema, Source, Unchecked,
 };
 
 /// What `.npy` files are once it was asked for: otherwise each file in a folder is a sample.
@@ -138,12 +138,17 @@ impl Shard {
         Ok(Self { file, array })
     }
 
-    fn read(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
+    fn read(
+        &self,
+        index: usize,
+        unchecked: Option<&Unchecked>,
+        field: &mut FieldMut<'_>,
+    ) -> Result<()> {
         if let Some(read) = self.array.read_held(index, field) {
             return read;
         }
         let is_stopped = field.stop_flag();
-        self.file.read(&is_stopped, |file| self.array.read(file, index, field))
+        self.file.read(unchecked, &is_stopped, |file| self.array.read(file, index, field))
     }
 }
 
@@ -174,13 +179,15 @@ impl NpyShards {
         Ok(self)
     }
 
-    fn read_field(&self, index: usize, field: &mut FieldMut<'_>) -> Result<()> {
-        let (at, own) = self.samples.find(index);
-        let shard = &self.shards[at];
+    /// Reads the sample into field `at` of the row.
+    fn read_field(&self, index: usize, at: usize, row: &mut Row<'_>) -> Result<()> {
+        let (unchecked, field) = (row.unchecked(), &mut row.field(at));
+        let (shard, own) = self.samples.find(index);
+        let shard = &self.shards[shard];
         let name = field.declared().name();
         let place =
             |error: Error| error.with_path(shard.file.path()).with_field(name).with_index(index);
-        shard.read(own, field).map_err(place)
+        shard.read(own, unchecked, field).map_err(place)
     }
 }
 
@@ -199,12 +206,12 @@ impl Source for NpyShards {
     }
 
     fn read(&self, index: usize, row: &mut Row<'_>) -> Result<()> {
-        self.read_field(index, &mut row.field(0))
+        self.read_field(index, 0, row)
     }
 
     fn read_fields(&self, index: usize, fields: &[usize], row: &mut Row<'_>) -> Result<()> {
         // There is one field, so it is this one each time.
-        (0..fields.len()).try_for_each(|at| self.read_field(index, &mut row.field(at)))
+        (0..fields.len()).try_for_each(|at| self.read_field(index, at, row))
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {

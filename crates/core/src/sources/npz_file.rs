@@ -6,7 +6,7 @@ use super::format::{Folder, Format};
 use super::shards::Shards;
 use super::stacked::Stacked;
 use crate::error::{list_names, quoted};
-use crate::files::{Archive, File, Limits, Member, Opened, Section, Stamp, foreign, open_path};
+use crate::files::{Archive, File, Limits, Member, SampleFile, Section, foreign};
 use crate::{
     Error, ErrorKind, Extent, FieldId, Fingerprint, Location, NpzFolder, Result, Row, Schema,
     Source,
@@ -56,10 +56,7 @@ fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
 /// [`Limits::inflated_bytes`].
 #[derive(Debug)]
 pub struct NpzFile {
-    path: PathBuf,
-    location: Location,
-    file: File,
-    opened: Opened,
+    file: SampleFile,
     arrays: Vec<Stacked>,
     schema: Schema,
     len: usize,
@@ -102,19 +99,16 @@ impl NpzFileBuilder {
     }
 
     fn open_limited(self) -> Result<NpzFile> {
-        let file = open_path(&self.path)?;
-        let (stamp, read) = Stamp::at_rest(&file, |stamp| self.read(&file, stamp.bytes))?;
-        let ReadArchive { fields, arrays, head, directory } = read;
+        let (file, read) = SampleFile::open_one(&self.path, |file, bytes| self.read(file, bytes))?;
+        let ReadArchive { fields, arrays, directory } = read;
         let len = arrays.first().map_or(0, Stacked::len);
         let declared = fields.iter().zip(&arrays).map(|(name, array)| array.field(name));
         let schema = Schema::new(declared.collect())?;
-        let opened = Opened::new(stamp, &head);
-        let location = Location::file(&self.path).opened(&file);
-        let file = file.settled();
-        Ok(NpzFile { path: self.path, location, file, opened, arrays, schema, len, directory })
+        Ok(NpzFile { file, arrays, schema, len, directory })
     }
 
-    fn read(&self, file: &File, file_bytes: u64) -> Result<ReadArchive> {
+    /// The arrays, and what the file begins with.
+    fn read(&self, file: &File, file_bytes: u64) -> Result<(ReadArchive, Vec<u8>)> {
         let mut archive = Archive::read(file, file_bytes)?;
         let chosen = choose(archive.members(), self.fields.as_deref())?;
         self.check_inflated(archive.members(), &chosen)?;
@@ -143,7 +137,7 @@ impl NpzFileBuilder {
         }
         let mut head = [0; HEAD_BYTES];
         let head = Section::of_file(file, file_bytes).beginning(&mut head).to_vec();
-        Ok(ReadArchive { fields, arrays, head, directory: directory.finish() })
+        Ok((ReadArchive { fields, arrays, directory: directory.finish() }, head))
     }
 
     /// An error of one array. One that has no samples may only lie beside those that have.
@@ -175,8 +169,6 @@ impl NpzFileBuilder {
 struct ReadArchive {
     fields: Vec<String>,
     arrays: Vec<Stacked>,
-    /// What the file begins with.
-    head: Vec<u8>,
     directory: Fingerprint,
 }
 
@@ -256,18 +248,24 @@ impl NpzFile {
         row: &mut Row<'_>,
     ) -> Result<()> {
         assert!(index < self.len, "sample {index} of {}", self.len);
-        let mut read = || {
+        let (unchecked, is_stopped) = (row.unchecked(), row.stop_flag());
+        let place = |error: Error, at: usize| error.with_field(self.schema.fields()[at].name());
+        let mut read = |file: Option<&File>| {
             fields.clone().enumerate().try_for_each(|(i, at)| {
-                let name = self.schema.fields()[at].name();
-                let read = self.arrays[at].read(&self.file, index, &mut row.field(i));
-                read.map_err(|error| error.with_field(name))
+                let (array, field) = (&self.arrays[at], &mut row.field(i));
+                let read = match file {
+                    Some(file) => array.read(file, index, field),
+                    None => array.read_held(index, field).unwrap_or(Ok(())),
+                };
+                read.map_err(|error| place(error, at))
             })
         };
+        // What is held in memory is not asked of the file.
         let result = match fields.clone().any(|at| self.arrays[at].offset_of(index).is_some()) {
-            true => self.opened.read(&self.file, read),
-            false => read(),
+            true => self.file.read(unchecked, &is_stopped, |file| read(Some(file))),
+            false => read(None),
         };
-        result.map_err(|error| error.with_path(&self.path).with_index(index))
+        result.map_err(|error| error.with_path(self.file.path()).with_index(index))
     }
 }
 
@@ -289,12 +287,12 @@ impl Source for NpzFile {
     }
 
     fn name(&self, index: usize) -> Cow<'_, str> {
-        Cow::Owned(format!("{}[{index}]", self.path.display()))
+        Cow::Owned(self.file.name_of(index))
     }
 
     fn location(&self, index: usize, field: FieldId) -> Option<Location> {
         let _ = index;
-        self.schema.holds(field).then(|| self.location.clone())
+        self.schema.holds(field).then(|| self.file.location().clone())
     }
 
     /// The checksums that the archive has of its arrays represent their contents.
@@ -306,7 +304,7 @@ impl Source for NpzFile {
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
         for array in &self.arrays {
             if let Some(offset) = array.offset_of(index) {
-                visit(&Extent::part(self.location.clone(), offset, array.stored_bytes()));
+                visit(&self.file.extent(offset, array.stored_bytes()));
             }
         }
     }

@@ -124,7 +124,7 @@ fn found(shards: &[TokenShard], token: u32, after: usize, limits: &Limits) -> Re
             let part = from..shard.tokens.min(from + TOGETHER);
             stored.resize(part.len() * shard.stored.bytes(), 0);
             let read = &mut stored;
-            shard.file.read(&|| true, |file| shard.read(file, part.clone(), read))?;
+            shard.file.read(None, &|| true, |file| shard.read(file, part.clone(), read))?;
             shard.stored.positions(&stored, token, |at| ends.push(start + from + at + after));
             check_index(ends.len() as u64, limits)?;
         }

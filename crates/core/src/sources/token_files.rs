@@ -16,7 +16,7 @@ use crate::source::no_part;
 use crate::succession::Succession;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, Location, Result, Row, RowDType,
-    Schema, Source,
+    Schema, Source, Unchecked,
 };
 
 pub(super) static FORMAT: Format = Format {
@@ -439,7 +439,7 @@ impl TokenFiles {
         let tokens = self.tokens_of(index);
         let width = self.stored.bytes();
         with_scratch(tokens.len() * width, |stored| {
-            self.read_stored(tokens.clone(), stored, &row.stop_flag())?;
+            self.read_stored(tokens.clone(), stored, row.unchecked(), &row.stop_flag())?;
             self.check(&tokens, stored)?;
             let shared = tokens.len().saturating_sub(self.beyond);
             for (at, position) in fields.enumerate() {
@@ -460,6 +460,7 @@ impl TokenFiles {
         &self,
         tokens: Range<usize>,
         stored: &mut [u8],
+        unchecked: Option<&Unchecked>,
         is_stopped: &impl Fn() -> bool,
     ) -> Result<()> {
         let mut rest = stored;
@@ -470,7 +471,7 @@ impl TokenFiles {
             let (part, after) =
                 std::mem::take(&mut rest).split_at_mut(own.len() * self.stored.bytes());
             rest = after;
-            shard.file.read(is_stopped, |file| shard.read(file, own.clone(), part))
+            shard.file.read(unchecked, is_stopped, |file| shard.read(file, own.clone(), part))
         })
     }
 
@@ -545,7 +546,7 @@ impl Source for TokenFiles {
         let shift = all.start + if field == 0 { 0 } else { all.len() - shared };
         let tokens = shift + start..shift + end;
         with_scratch(tokens.len() * width, |stored| {
-            self.read_stored(tokens.clone(), stored, &is_stopped)?;
+            self.read_stored(tokens.clone(), stored, None, &is_stopped)?;
             self.check(&tokens, stored)?;
             self.stored.write_bytes(stored, declared.dtype(), into);
             Ok(())

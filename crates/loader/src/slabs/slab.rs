@@ -208,11 +208,13 @@ impl Slab {
         Ok(())
     }
 
-    /// Records the outcome of a claimed row.
+    /// Records the outcome of a claimed row, the last one if there are several.
     pub(crate) fn record(&self, row: usize, outcome: RowOutcome) {
-        if let RowOutcome::Written(index) = outcome {
-            self.indices[row].store(index, Ordering::Relaxed);
-        }
+        let index = match outcome {
+            RowOutcome::Written(index) => index,
+            RowOutcome::Missing => Self::NO_INDEX,
+        };
+        self.indices[row].store(index, Ordering::Relaxed);
     }
 
     /// Whether a row holds nothing. For the consumer, once the slab is done.

@@ -245,7 +245,8 @@ impl Chain<'_, '_> {
         let _entered = span.enter();
         let mut target = RowTarget::of(rows, &mut self.tools.slots, self.pipeline.raw());
         let index = key.index as usize;
-        let mut row = self.clock.watch(target.row(self.stop)).taken_from(self.pass);
+        let row = self.clock.watch(target.row(self.stop)).taken_from(self.pass);
+        let mut row = row.checked_later(self.tools.unchecked.as_ref());
         let read = self.pipeline.source.read(index, &mut row);
         read.and_then(|()| target.finish()).map_err(|error| error.with_index(index))
     }

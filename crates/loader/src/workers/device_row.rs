@@ -27,7 +27,7 @@ impl Chain<'_, '_> {
         let Some(finisher) = &self.pipeline.finisher else { return Ok(()) };
         let engine = finisher.engine.engine();
         let beside = beside.zip(engine.mixer());
-        let Tools { slots, extras, plan, engine: own } = &mut *self.tools;
+        let Tools { slots, extras, plan, engine: own, .. } = &mut *self.tools;
         let Some(extras) = extras else { return Ok(()) };
         self.clock.enter(Stage::Transform);
         let (raw, slots) = match rows.last().filter(|_| finisher.reads_aside()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
     Decode, Decoders, Engine, Extent, Field, FieldId, Location, Picture, RowBuffer, RowSlots,
-    Schema, Source, Transform as _, zeroed_words,
+    Schema, Source, Transform as _, Unchecked, zeroed_words,
 };
 
 use super::finisher::{Finisher, Placed};
@@ -46,6 +46,8 @@ pub(crate) struct Scratch {
 
 /// The part of the scratch that rows and partners share.
 pub(crate) struct Tools {
+    /// Where files are noted that are looked at once for all rows of a claim, if they are.
+    pub(crate) unchecked: Option<Unchecked>,
     /// Where the delivered row goes; aimed at a row of the slab.
     pub(crate) slots: RowSlots,
     /// Where the plan goes, and what else a device engine needs.
@@ -273,6 +275,7 @@ impl Pipeline {
             schemas.iter().map(RowBuffer::new).collect::<tallow_core::Result<Vec<_>>>()
         };
         let tools = Tools {
+            unchecked: None,
             slots: RowSlots::new(self.written()),
             extras: self.extras().map(RowSlots::new),
             plan: zeroed_words(self.plan_bytes())?,

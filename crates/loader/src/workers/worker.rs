@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tallow_core::{RowKey, Stream};
+use tallow_core::{RowKey, Stream, Unchecked};
 
 use super::epoch::Epoch;
 use super::pipeline::{Pipeline, Scratch, Tools};
@@ -61,28 +61,14 @@ impl Filler {
         clock.at_slab(claim.number);
         // Read when the worker came from another stage, or from the claim before.
         let started_ns = clock.entered_ns();
-        let mut written = 0;
         if let Err(error) = slab.prepare() {
             let row = claim.rows.start;
             slab.fault(RowFault { row, attempt: 0, index: Slab::NO_INDEX, error });
             slab.finish(rows, 0);
             return 1;
         }
-        for row in claim.rows.clone() {
-            if slab.cancelled.load(Ordering::Relaxed) {
-                break;
-            }
-            // Orders are user code too, and so are the names in errors.
-            let fill = || self.fill_row(slab, row, scratch, clock);
-            let outcome = catch(fill).unwrap_or_else(|text| {
-                let message = format!("{text:?} in the order of the epoch");
-                let error = Error::new(ErrorKind::Panic, message);
-                slab.fault(RowFault { row, attempt: 0, index: Slab::NO_INDEX, error });
-                RowOutcome::Missing
-            });
-            slab.record(row, outcome);
-            written += usize::from(outcome != RowOutcome::Missing);
-        }
+        let (written, faults) = self.fill_checked(claim, scratch, clock);
+        faults.into_iter().for_each(|fault| slab.fault(fault));
         clock.enter(Stage::Read);
         if claim.rows.end == slab.rows.samples() {
             self.look_for_end(slab, clock);
@@ -92,12 +78,59 @@ impl Filler {
         (CLAIM_NS / row_ns.max(1)).clamp(1, CLAIM_ROWS_MAX) as usize
     }
 
+    /// Fills the rows, and looks once at each file that they were read from. If one has changed, each row is
+    /// read again with a look of its own, which tells the rows that are as they should be from others.
+    ///
+    /// Returns how many rows hold a sample, and what failed.
+    fn fill_checked(
+        &self,
+        claim: &Claim,
+        scratch: &mut Scratch,
+        clock: &mut StageClock<'_>,
+    ) -> (usize, Vec<RowFault>) {
+        // What a stream gave is gone, and memory for a device grows with each row that is written.
+        let is_repeatable = claim.slab.pass.is_none() && self.pipeline.finisher().is_none();
+        scratch.tools.unchecked = is_repeatable.then(Unchecked::default);
+        let filled = self.fill_rows(claim, scratch, clock);
+        match scratch.tools.unchecked.take() {
+            Some(files) if !files.hold() => self.fill_rows(claim, scratch, clock),
+            _ => filled,
+        }
+    }
+
+    fn fill_rows(
+        &self,
+        claim: &Claim,
+        scratch: &mut Scratch,
+        clock: &mut StageClock<'_>,
+    ) -> (usize, Vec<RowFault>) {
+        let slab = &*claim.slab;
+        let (mut written, mut faults) = (0, Vec::new());
+        for row in claim.rows.clone() {
+            if slab.cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            // Orders are user code too, and so are the names in errors.
+            let fill = || self.fill_row(slab, row, scratch, clock, &mut faults);
+            let outcome = catch(fill).unwrap_or_else(|text| {
+                let message = format!("{text:?} in the order of the epoch");
+                let error = Error::new(ErrorKind::Panic, message);
+                faults.push(RowFault { row, attempt: 0, index: Slab::NO_INDEX, error });
+                RowOutcome::Missing
+            });
+            slab.record(row, outcome);
+            written += usize::from(outcome != RowOutcome::Missing);
+        }
+        (written, faults)
+    }
+
     fn fill_row(
         &self,
         slab: &Slab,
         row: usize,
         scratch: &mut Scratch,
         clock: &mut StageClock<'_>,
+        faults: &mut Vec<RowFault>,
     ) -> RowOutcome {
         let position = slab.rows.position(row);
         let samples = self.delivery.course.population.samples();
@@ -119,7 +152,7 @@ impl Filler {
             let index = sample.index as usize;
             clock.at_row(index);
             if let Err(error) = epoch.check(sample) {
-                slab.fault(RowFault { row, attempt, index, error });
+                faults.push(RowFault { row, attempt, index, error });
                 break;
             }
             // SAFETY: this worker claimed the row, finishes it only after this function, and aims
@@ -142,7 +175,7 @@ impl Filler {
                     failed.extend(
                         [Some(index), culprit.filter(|at| *at != index)].into_iter().flatten(),
                     );
-                    slab.fault(RowFault { row, attempt, index, error });
+                    faults.push(RowFault { row, attempt, index, error });
                 }
             }
         }

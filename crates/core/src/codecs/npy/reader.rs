@@ -108,9 +108,14 @@ impl NpyReader {
             let got = field.read_after_head(file, begins, head)?;
             let (own, text) = head.split_at(PART_BEFORE_BYTES);
             before.copy_from_slice(own);
+            let other;
             let known = match text == self.first.text {
-                true => Some(self.first.clone()),
-                false => self.known(text),
+                // No count of a header that all threads share.
+                true => Some(&*self.first),
+                false => {
+                    other = self.known(text);
+                    other.as_deref()
+                }
             };
             if let Some(header) = known.filter(|it| got >= head.len() && it.is_plain()) {
                 header.check_sizes(bytes)?;

@@ -368,7 +368,7 @@ impl Mds {
     ) -> Result<()> {
         let (at, own) = self.samples.find(index);
         let shard = &self.shards[at];
-        let is_stopped = row.stop_flag();
+        let (unchecked, is_stopped) = (row.unchecked(), row.stop_flag());
         let mut run = |stored: &Stored<'_>, mut values: Values<'_>| {
             fields.clone().enumerate().try_for_each(|(i, at)| {
                 let column = &self.layout.columns[self.chosen[at]];
@@ -377,7 +377,7 @@ impl Mds {
                 delivered.map_err(|error| error.with_field(&column.name))
             })
         };
-        let read = shard.file.read(&is_stopped, |file| {
+        let read = shard.file.read(unchecked, &is_stopped, |file| {
             Stored::read(file, shard.place(own), &self.layout, fields.len(), &mut run)
         });
         read.map_err(|error| error.with_index(index))

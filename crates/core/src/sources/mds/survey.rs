@@ -70,7 +70,7 @@ pub(super) fn survey(
             Looks::First => shard.samples.min(1).saturating_sub(before),
             Looks::All => shard.samples,
         };
-        shard.file.read(&|| false, |file| {
+        shard.file.read(None, &|| false, |file| {
             (0..samples).try_for_each(|own| {
                 let run = |stored: &Stored<'_>, mut values: super::layout::Values<'_>| {
                     for (likeness, &at) in found.iter_mut().zip(chosen) {

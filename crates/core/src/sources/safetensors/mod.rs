@@ -243,7 +243,7 @@ impl Safetensors {
         row: &mut Row<'_>,
     ) -> Result<()> {
         let (shard, own) = self.shard(index);
-        let read = shard.file.read(&row.stop_flag(), |file| {
+        let read = shard.file.read(row.unchecked(), &row.stop_flag(), |file| {
             let mut fields = fields.clone().enumerate();
             fields.try_for_each(|(i, at)| shard.fields[at].read(file, own, &mut row.field(i)))
         });

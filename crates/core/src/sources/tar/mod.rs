@@ -221,7 +221,7 @@ impl TarBuilder {
             let mut column = None;
             let place = index.members(sample).and_then(|(_, mut members)| members.nth(position));
             let place = place.ok_or_else(|| damaged(file.path()))?;
-            file.read(&|| false, |opened| {
+            file.read(None, &|| false, |opened| {
                 let first = First { file: opened, path: file.path(), place };
                 let longest = longest.unwrap_or(0);
                 column = Some(Column::new(
@@ -327,9 +327,9 @@ impl Tar {
         row: &mut Row<'_>,
     ) -> Result<()> {
         let (shard, at) = self.shard(index);
-        let stopped = row.stop_flag();
+        let (unchecked, stopped) = (row.unchecked(), row.stop_flag());
         let read = shard.members(at).and_then(|(layout, members)| {
-            shard.file.read(&stopped, |file| {
+            shard.file.read(unchecked, &stopped, |file| {
                 for (i, column) in fields.clone().enumerate() {
                     let (own, mut members) = (&self.columns[column], members);
                     let position = shard.positions[layout][column];
