@@ -97,7 +97,7 @@ pub use stats::stats;
 pub mod plan {
     pub use tallow_core::{
         Decoders, Engine, Mixer, PictureHead, Pieces, RowKey, RowMark, RowRunner, RowSlots, Scale,
-        Shapes, Window, philox4x32_10, zeroed_words,
+        Shapes, Unchecked, Window, philox4x32_10, zeroed_words,
     };
     pub use tallow_transforms::plan::{
         BLUR_WEIGHTS_MAX, CHANNELS_MAX, Head, IntegerMap, NoiseKey, OPS_MAX, Op, OpCode,

@@ -419,3 +419,33 @@ fn windows_larger_than_a_thread_keeps_memory_for_are_read() {
     let [input, target] = &sample(&source, 0)[..] else { panic!() };
     assert!((0..300_000).eq(input.iter().copied()) && (1..300_001).eq(target.iter().copied()));
 }
+
+#[test]
+fn files_held_in_memory_give_the_same_samples_whatever_becomes_of_them() {
+    let dir = written(&[("a.bin", &u16s(0..10)), ("b.bin", &u16s(10..25))]);
+    let paths = ["a.bin", "b.bin"].map(|name| dir.path().join(name));
+    let windows = || TokenFiles::builder(&paths).length(4).stride(3);
+    let documents = || TokenFiles::builder(&paths).documents(DocumentsBy::LastToken(7));
+    for builder in [windows(), windows().tail(Tail::Keep), windows().vocabulary(25), documents()] {
+        let (read, held) = (builder.clone().open().unwrap(), builder.in_memory(50).open().unwrap());
+        assert_eq!(read.fingerprint(), held.fingerprint());
+        assert_eq!(read.schema(), held.schema());
+        let samples = |source: &TokenFiles| -> Vec<_> {
+            (0..source.len()).map(|index| sample(source, index)).collect()
+        };
+        assert_eq!(samples(&held), samples(&read));
+        let mut extents = 0;
+        held.extents(0, &mut |_| extents += 1);
+        assert_eq!(extents, 0, "nothing is read any more");
+        testing::check_source(&held);
+    }
+    let held = windows().in_memory(50).open().unwrap();
+    fs::write(&paths[0], u16s([9; 10])).unwrap();
+    assert_eq!(sample(&held, 2), [[6, 7, 8, 9], [7, 8, 9, 10]]);
+    fs::write(&paths[0], u16s(0..10)).unwrap();
+    let error = read(&windows().vocabulary(22).in_memory(50).open().unwrap(), 6).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfRange);
+    assert_says(&error, &["token 12 of the file is 22"]);
+    let words = &["50 bytes of tokens", "at most 49"];
+    refused(windows().in_memory(49), ErrorKind::TooLarge, words);
+}

@@ -132,6 +132,8 @@ pub struct TokenFilesBuilder {
     vocabulary: Option<u32>,
     delivered: RowDType,
     limits: Limits,
+    /// The most bytes of files that are held in memory, if they are.
+    held_bytes_max: Option<usize>,
 }
 
 /// Tokens of a window where nothing else is said: the context of GPT-2.
@@ -215,6 +217,14 @@ impl TokenFilesBuilder {
         self
     }
 
+    /// Reads all files into memory when they are opened, unless they have more than `bytes_max` bytes together:
+    /// 2 a token, mostly. A sample is then a copy without a system call, and files that are written to later
+    /// do no harm. By default they are read from where they lie.
+    pub fn in_memory(mut self, bytes_max: usize) -> Self {
+        self.held_bytes_max = Some(bytes_max);
+        self
+    }
+
     /// How much a sample and an index of documents may take.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -227,12 +237,13 @@ impl TokenFilesBuilder {
     ///
     /// What is wrong with a file, its name included; [`ErrorKind::DtypeMismatch`] for files of several
     /// kinds or types of tokens; [`ErrorKind::Empty`] where there is no sample;
-    /// [`ErrorKind::TooLarge`] for documents longer than was allowed, and for more of them than may be
-    /// held in memory; [`ErrorKind::Config`] for a length or stride of 0, and for options of windows
+    /// [`ErrorKind::TooLarge`] for documents longer than was allowed, and for more of them, or more tokens,
+    /// than may be held in memory; [`ErrorKind::Config`] for a length or stride of 0, and for options of windows
     /// beside those of documents.
     pub fn open(self) -> Result<TokenFiles> {
         self.check()?;
-        let (shards, tokens) = self.shards()?;
+        let (mut shards, tokens) = self.shards()?;
+        self.hold(&mut shards)?;
         let none = || Error::new(ErrorKind::Empty, "no file of tokens");
         let first = shards.first().ok_or_else(none)?;
         let (stored, format) = (first.stored, first.format);
@@ -295,6 +306,19 @@ impl TokenFilesBuilder {
             shards.push(shard);
         }
         Ok((shards, tokens))
+    }
+
+    fn hold(&self, shards: &mut [TokenShard]) -> Result<()> {
+        let Some(most) = self.held_bytes_max else { return Ok(()) };
+        let bytes = shards.iter().map(TokenShard::token_bytes).fold(0, usize::saturating_add);
+        if bytes > most {
+            let message = format!(
+                "{bytes} bytes of tokens to hold in memory, at most {most}; leave out .in_memory(..), or \
+                 give it more"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        shards.iter_mut().try_for_each(TokenShard::hold)
     }
 
     fn windows(
@@ -389,6 +413,7 @@ impl TokenFiles {
             vocabulary: None,
             delivered: RowDType::U32,
             limits: Limits::default(),
+            held_bytes_max: None,
         }
     }
 
@@ -438,9 +463,7 @@ impl TokenFiles {
     ) -> Result<()> {
         let tokens = self.tokens_of(index);
         let width = self.stored.bytes();
-        with_scratch(tokens.len() * width, |stored| {
-            self.read_stored(tokens.clone(), stored, row.unchecked(), &row.stop_flag())?;
-            self.check(&tokens, stored)?;
+        self.with_stored(tokens.clone(), row.unchecked(), &row.stop_flag(), |stored| {
             let shared = tokens.len().saturating_sub(self.beyond);
             for (at, position) in fields.enumerate() {
                 let mut field = row.field(at);
@@ -454,6 +477,26 @@ impl TokenFiles {
             Ok(())
         })
         .map_err(|error| error.with_index(index))
+    }
+
+    /// Runs `run` on these tokens as they are stored, after they were checked.
+    fn with_stored(
+        &self,
+        tokens: Range<usize>,
+        unchecked: Option<&Unchecked>,
+        is_stopped: &impl Fn() -> bool,
+        run: impl FnOnce(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if tokens.start < self.tokens.len() {
+            let (at, own) = self.tokens.find(tokens.start);
+            if let Some(held) = self.shards[at].held(own..own + tokens.len()) {
+                return self.check(&tokens, held).and_then(|()| run(held));
+            }
+        }
+        with_scratch(tokens.len() * self.stored.bytes(), |stored| {
+            self.read_stored(tokens.clone(), stored, unchecked, is_stopped)?;
+            self.check(&tokens, stored).and_then(|()| run(stored))
+        })
     }
 
     fn read_stored(
@@ -471,6 +514,10 @@ impl TokenFiles {
             let (part, after) =
                 std::mem::take(&mut rest).split_at_mut(own.len() * self.stored.bytes());
             rest = after;
+            if let Some(held) = shard.held(own.clone()) {
+                part.copy_from_slice(held);
+                return Ok(());
+            }
             shard.file.read(unchecked, is_stopped, |file| shard.read(file, own.clone(), part))
         })
     }
@@ -535,7 +582,7 @@ impl Source for TokenFiles {
         let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         let (all, declared) = (self.tokens_of(index), &self.schema.fields()[field]);
         let shared = all.len().saturating_sub(self.beyond);
-        let (size, width) = (declared.dtype().size(), self.stored.bytes());
+        let size = declared.dtype().size();
         let end = start.saturating_add(into.len() / size);
         if end > shared {
             return Err(
@@ -545,9 +592,7 @@ impl Source for TokenFiles {
         // Targets are one token further on, if there are any.
         let shift = all.start + if field == 0 { 0 } else { all.len() - shared };
         let tokens = shift + start..shift + end;
-        with_scratch(tokens.len() * width, |stored| {
-            self.read_stored(tokens.clone(), stored, None, &is_stopped)?;
-            self.check(&tokens, stored)?;
+        self.with_stored(tokens, None, &is_stopped, |stored| {
             self.stored.write_bytes(stored, declared.dtype(), into);
             Ok(())
         })
@@ -586,7 +631,9 @@ impl Source for TokenFiles {
         let width = self.stored.bytes();
         // There is no error to hand on.
         let _ = self.visit_parts(self.tokens_of(index), |shard, own| {
-            visit(&shard.file.extent(shard.offset_of(own.start), own.len() * width));
+            if !shard.is_held() {
+                visit(&shard.file.extent(shard.offset_of(own.start), own.len() * width));
+            }
             Ok(())
         });
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::megatron_index::MegatronIndex;
 use super::token_type::TokenType;
-use crate::files::{File, Limits, SampleFile, Section, foreign};
+use crate::files::{File, Limits, SampleFile, Section, foreign, read_stored};
 use crate::{Error, ErrorKind, Result};
 
 /// A file of tokens.
@@ -19,6 +19,8 @@ pub(super) struct TokenShard {
     pub(super) tokens: usize,
     /// The byte of the first of them.
     start: u64,
+    /// All tokens, if they are held in memory.
+    held: Option<Vec<u8>>,
 }
 
 /// What says what the tokens are.
@@ -98,12 +100,40 @@ impl TokenShard {
             return Err(Error::new(ErrorKind::Truncated, message).with_path(path));
         }
         let tokens = usize::try_from(bytes / width).unwrap_or(usize::MAX);
-        Ok(Self { file, format, stored, tokens, start })
+        Ok(Self { file, format, stored, tokens, start, held: None })
     }
 
     /// The byte of the file at which a token begins.
     pub(super) fn offset_of(&self, token: usize) -> u64 {
         self.start + (token * self.stored.bytes()) as u64
+    }
+
+    /// Bytes of all tokens.
+    pub(super) fn token_bytes(&self) -> usize {
+        self.tokens * self.stored.bytes()
+    }
+
+    /// Reads all tokens into memory, after which the file is not looked at any more.
+    pub(super) fn hold(&mut self) -> Result<()> {
+        let (start, bytes) = (self.start, self.token_bytes());
+        let mut held = Vec::new();
+        self.file.read(None, &|| false, |file| {
+            held = read_stored(file, start, bytes, || false)?;
+            Ok(())
+        })?;
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// Whether all tokens are held in memory.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The tokens `tokens`, as they are stored, if the file has all of them and they are held in memory.
+    pub(super) fn held(&self, tokens: Range<usize>) -> Option<&[u8]> {
+        let width = self.stored.bytes();
+        self.held.as_ref()?.get(tokens.start * width..tokens.end * width)
     }
 
     /// Fills `stored` with the tokens `tokens`, as they are in the open `file`.
