@@ -35,7 +35,9 @@ pub use self::location::Location;
 pub(crate) use self::names::{Key, Names, Pattern};
 pub(crate) use self::open::{open_folder, open_path, read_file};
 pub(crate) use self::place::{absolute, exists, is_file, is_folder, is_stored, shown};
-pub(crate) use self::range::{read_into, read_stored, reserve};
+#[cfg(feature = "arrow")]
+pub(crate) use self::range::read_into;
+pub(crate) use self::range::{read_stored, reserve};
 pub(crate) use self::sample_file::{SampleFile, held_max};
 pub(crate) use self::section::Section;
 pub(crate) use self::stamp::{Opened, Stamp};

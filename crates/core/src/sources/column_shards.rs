@@ -79,6 +79,13 @@ pub struct Opened<C> {
 
 /// A value of a column: that of a row of a file.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(feature = "parquet"),
+    expect(
+        dead_code,
+        reason = "values of Arrow lie where their column says, those of Parquet in pages"
+    )
+)]
 pub struct Value<'a, C> {
     /// Those of the file.
     pub(super) bytes: u64,
