@@ -46,13 +46,20 @@ tallow_cuda_driver() {
     "${CC:-cc}" -w -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$1/stubs/libcuda.so" "$header"
 }
 
+# NCCL to link against, with the functions that examples/ranks calls. None of them may be called.
+tallow_cuda_nccl() {
+    printf 'void nccl%s(void) { __builtin_trap(); }\n' GetUniqueId CommInitRank AllReduce CommAbort |
+        "${CC:-cc}" -w -shared -fPIC -Wl,-soname,libnccl.so.2 -o "$1/stubs/libnccl.so" -x c -
+}
+
 tallow_cuda_install() {
-    [ -f "$1/complete" ] && return
+    [ -f "$1/complete" ] && [ -f "$1/stubs/libnccl.so" ] && return
     mkdir -p "$1/stubs" &&
         python3 -m venv "$1/venv" &&
         "$1/venv/bin/pip" install --quiet "${tallow_cuda_wheels[@]}" &&
         tallow_cuda_names "$1" &&
         tallow_cuda_driver "$1" &&
+        tallow_cuda_nccl "$1" &&
         touch "$1/complete"
 }
 
@@ -66,5 +73,5 @@ if tallow_cuda_install "$tallow_cuda_folder"; then
 else
     echo "cuda-toolkit.sh: the toolkit could not be installed in $tallow_cuda_folder" >&2
 fi
-unset -f tallow_cuda_home tallow_cuda_names tallow_cuda_driver tallow_cuda_install
+unset -f tallow_cuda_home tallow_cuda_names tallow_cuda_driver tallow_cuda_nccl tallow_cuda_install
 unset tallow_cuda_wheels tallow_cuda_folder

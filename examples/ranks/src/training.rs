@@ -1,30 +1,22 @@
 use candle_nn::{Module, Sequential, VarBuilder, VarMap, linear, loss, seq};
-use mpi::traits::Communicator;
 use tallow::Ranks;
 use tallow::candle::{D, DType, Device, Result, Tensor, Var, bail};
 use tallow::prelude::*;
 
-use crate::sums::{Alone, Sums, broadcast};
+use crate::sums::{Alone, Sums};
 
 /// 1,797 images of 8x8 pixels from 0 to 16 in one file, their labels in another.
 const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/digits");
 const EPOCHS: u64 = 8;
 const RATE: f64 = 0.3;
 
-pub(crate) fn run() -> Result<()> {
-    // What MPI says, the environment said before.
-    let ranks = Ranks::from_env()?;
-    let Some(universe) = mpi::initialize() else { bail!("MPI cannot be initialised") };
-    let world = universe.world();
-    if (world.rank() as usize, world.size() as usize) != (ranks.rank(), ranks.world()) {
-        bail!("MPI says rank {} of {}, the environment {ranks}", world.rank(), world.size());
-    }
-
-    let network = Network::new()?;
+/// Trains on all ranks, and on rank 0 alone as well, which compares.
+pub(crate) fn run(ranks: &Ranks, sums: &dyn Sums, device: &Device) -> Result<()> {
+    let network = Network::new(device)?;
     // candle's random weights have no seed on the CPU: those of rank 0 are for all.
-    broadcast(&world, &network.variables)?;
+    sums.share(&network.variables, ranks.rank() == 0)?;
     let copy = network.copy()?;
-    let found = train(&network, &ranks, &world)?;
+    let found = train(&network, ranks, sums)?;
     if ranks.rank() > 0 {
         return Ok(());
     }
@@ -57,11 +49,12 @@ fn train(network: &Network, ranks: &Ranks, sums: &dyn Sums) -> Result<Found> {
     let labels = NpyFile::open(format!("{DIGITS}/labels.npy"))?.named("target")?;
     let [train, test] = images.zip(labels)?.split([0.8, 0.2], 0)?;
     // 64 rows over all ranks; no rank need have as many as another, and in the last batch some have none.
-    let train = Loader::builder(train).batch_size(64).shuffle().seed(7).ranks(ranks).build()?;
+    let on = |loader: LoaderBuilder| loader.ranks(ranks).device(network.device.clone()).build();
+    let train = on(Loader::builder(train).batch_size(64).shuffle().seed(7))?;
     for batch in train.epochs(0..EPOCHS) {
         network.step(&batch?, sums)?;
     }
-    let test = Loader::builder(test).batch_size(50).ranks(ranks).build()?;
+    let test = on(Loader::builder(test).batch_size(50))?;
     let mut own = [0.0; 3];
     for batch in test.epoch(0) {
         let batch = batch?;
@@ -77,19 +70,20 @@ fn train(network: &Network, ranks: &Ranks, sums: &dyn Sums) -> Result<Found> {
         own[2] += batch.len() as f64;
     }
     // Each sample once, whatever the number of ranks and rows: sums first, and then one division.
-    let all = sums.sum(&own);
+    let all = sums.sum_numbers(&own, &network.device)?;
     Ok(Found { loss: all[0] / all[2], right: all[1] as u64, images: all[2] as u64 })
 }
 
 struct Network {
+    device: Device,
     layers: Sequential,
     variables: Vec<Var>,
 }
 
 impl Network {
-    fn new() -> Result<Self> {
+    fn new(device: &Device) -> Result<Self> {
         let map = VarMap::new();
-        let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+        let vb = VarBuilder::from_varmap(&map, DType::F32, device);
         let layers = seq().add(linear(64, 64, vb.pp("hidden"))?).add_fn(|x| x.relu());
         let layers = layers.add(linear(64, 10, vb.pp("digit"))?);
         let mut named: Vec<(String, Var)> = match map.data().lock() {
@@ -98,12 +92,13 @@ impl Network {
         };
         // In one order on all ranks.
         named.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(Self { layers, variables: named.into_iter().map(|(_, var)| var).collect() })
+        let variables = named.into_iter().map(|(_, var)| var).collect();
+        Ok(Self { device: device.clone(), layers, variables })
     }
 
     /// Another network with the same weights.
     fn copy(&self) -> Result<Self> {
-        let copy = Self::new()?;
+        let copy = Self::new(&self.device)?;
         for (own, other) in copy.variables.iter().zip(&self.variables) {
             own.set(&other.as_tensor().copy()?)?;
         }
@@ -118,7 +113,7 @@ impl Network {
 
     /// A step of gradient descent on the mean loss of all rows of the batch, also those of other ranks.
     fn step(&self, batch: &Batch, sums: &dyn Sums) -> Result<()> {
-        let rows = sums.sum(&[batch.len() as f64])[0];
+        let rows = sums.sum_numbers(&[batch.len() as f64], &self.device)?[0];
         // The gradients of a sum: of means, those of ranks with few rows would count too much.
         let gradients = match batch.len() {
             0 => None,
@@ -131,7 +126,7 @@ impl Network {
             let own = gradients.as_ref().and_then(|all| all.get(variable.as_tensor()).cloned());
             // A rank without rows adds nothing, but the others wait for it.
             let own = own.map_or_else(|| variable.zeros_like(), Ok)?;
-            let mean = (sums.sum_tensor(&own)? / rows)?;
+            let mean = (sums.sum(&own)? / rows)?;
             variable.set(&(variable.as_tensor() - (mean * RATE)?)?.detach())?;
         }
         Ok(())
