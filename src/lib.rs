@@ -53,6 +53,8 @@
 pub use candle_core as candle;
 #[cfg(feature = "parquet")]
 pub use tallow_core::ParquetShards;
+#[cfg(feature = "remote")]
+pub use tallow_core::store;
 #[cfg(feature = "arrow")]
 pub use tallow_core::{ArrowShards, ColumnShardsBuilder};
 pub use tallow_core::{
@@ -66,11 +68,11 @@ pub use tallow_core::{
     NpzFolder, NpzFolderBuilder, OpenOptions, Order, Orientation, PackStats, Packed, PackedBuilder,
     Packing, PartShare, Picture, Population, Purpose, Ranks, Rename, Result as SourceResult, Row,
     RowBuffer, RowDType, RowView, Safetensors, SafetensorsBuilder, Sample, SampleLengths, Sampler,
-    Schema, Select, Sequential, Shards, Shuffle, ShuffleWindows, Source, SourceExt, Stream,
-    Streamed, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar, TarBuilder,
-    TarContent, TarSample, Targets, TokenBudget, TokenFiles, TokenFilesBuilder, TooLong, Transform,
-    Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn, from_fn_with,
-    json_schema, open, testing,
+    Schema, Select, Sequential, Shards, Shuffle, ShuffleWindows, Source, SourceExt, StoreLimits,
+    StoreUse, Stream, Streamed, Subset, SubsetSampler, Survey, Table, TableBuilder, Tail, Tar,
+    TarBuilder, TarContent, TarSample, Targets, TokenBudget, TokenFiles, TokenFilesBuilder,
+    TooLong, Transform, Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn,
+    from_fn_with, json_schema, open, testing,
 };
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,

@@ -59,7 +59,9 @@ pub use dtype::{Element, RowDType};
 pub use encoding::{Decoders, Picture, PictureHead};
 pub use error::{Error, ErrorKind, Result, escaped};
 pub use field_index::FieldIndex;
-pub use files::{Extent, Limits, Location, Unchecked};
+pub use files::{
+    Extent, Limits, Location, StoreLimits, StoreUse, StoreWait, StoreWatched, Unchecked,
+};
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use key::{Draws, Key, Purpose, Stream};
 pub use philox::philox4x32_10;
@@ -93,4 +95,7 @@ pub use sources::{
 pub use streaming::{Pass, Streaming};
 pub use streams::{Streamed, TarSample, json_schema};
 pub use tallow_images::{Color, Depth, Orientation, Scale, Window};
+/// Objects of stores, what the process may have under way in them, and the cache on the disk.
+#[cfg(feature = "remote")]
+pub use tallow_store as store;
 pub use transform::{Engine, Mixer, RowKey, Shapes, Transform, zeroed_words};

@@ -24,6 +24,11 @@ pub trait Streaming: Send + Sync {
 
     /// Bytes that a sample takes between the reader and its row, at most.
     fn item_bytes(&self) -> usize;
+
+    /// Whether it is read from a store. By default it is not.
+    fn is_stored(&self) -> bool {
+        false
+    }
 }
 
 /// One epoch of a stream, shared by the threads that make its rows.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tallow_core::{LastBatch, PartShare};
+use tallow_core::{LastBatch, PartShare, StoreUse};
 
 use crate::batch::Batch;
 use crate::batch_maps::BatchMaps;
@@ -14,7 +14,7 @@ use crate::lock::lock;
 use crate::part_report::PartReport;
 use crate::plan::Plan;
 use crate::policy::{Fault, OnError};
-use crate::report::{Report, WaitShares};
+use crate::report::{ReadsAhead, Report, WaitShares};
 use crate::slabs::{RowFault, Slab, SlabLayout};
 use crate::stages::{Stage, StageClock};
 use crate::state::{Prints, State};
@@ -36,6 +36,8 @@ pub(crate) struct Consumer {
     /// Without workers the consumer does their work, with this scratch.
     inline: Mutex<Option<Scratch>>,
     stats: Mutex<Stats>,
+    /// What the process had taken from stores when the loader was built.
+    store_before: StoreUse,
     /// The report at the beginning of the epoch that is delivered.
     epoch_begun: Mutex<Option<Report>>,
     /// Chooses workers and batches ahead while the loader runs.
@@ -105,6 +107,7 @@ impl Consumer {
             received: Mutex::new(Received { next, errors: 0, resumed: false }),
             inline: Mutex::new(inline),
             stats: Mutex::new(Stats::new(parts)),
+            store_before: StoreUse::now(),
             epoch_begun: Mutex::default(),
             governor: governor.map(Mutex::new),
         })
@@ -467,13 +470,32 @@ impl Consumer {
             waits: stats.waits.clone(),
             workers: self.plan.workers,
             chosen: self.governor.is_some().then(|| self.settings().workers),
-            stages: Stage::WORKER_STAGES.map(|stage| (stage, spent(stage))).into(),
+            stages: self.stages(spent),
             ready_share: readiness.share(),
             readiness,
             cores: crate::cores::available(),
             copies,
             kernels,
+            store: self.plan.store.is_some().then(|| StoreUse::now().since(self.store_before)),
+            reads_ahead: self.reads_ahead(),
             parts: PartReport::all(population, &stats.parts, shares.as_deref()),
+        }
+    }
+
+    /// The time of workers in each of their stages; who reads from no store waits for none.
+    fn stages(&self, spent: impl Fn(Stage) -> Duration) -> Vec<(Stage, Duration)> {
+        let stages = Stage::WORKER_STAGES.map(|stage| (stage, spent(stage)));
+        let is_told = |(stage, time): &(Stage, Duration)| {
+            *stage != Stage::Store || self.plan.store.is_some() || !time.is_zero()
+        };
+        stages.into_iter().filter(is_told).collect()
+    }
+
+    fn reads_ahead(&self) -> ReadsAhead {
+        match (self.course().in_turn.is_some(), self.plan.read_ahead) {
+            (true, _) => ReadsAhead::InOrder,
+            (false, 0) => ReadsAhead::No,
+            (false, _) => ReadsAhead::Yes,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Device;
-use tallow_core::{Batching, LastBatch, Schema};
+use tallow_core::{Batching, LastBatch, Schema, StoreLimits, escaped};
 
 use crate::policy::OnError;
 
@@ -66,6 +66,7 @@ pub struct Plan {
     /// Per worker, as its scratch.
     pub(crate) picture_bytes: usize,
     pub(crate) order_bytes: usize,
+    pub(crate) store: Option<StoreLimits>,
 }
 
 /// Why an epoch of `positions` positions over `samples` samples has no batch, if it has none.
@@ -174,6 +175,12 @@ impl Plan {
     /// most that they may take. Delivered batches are not counted, nor is what slabs grow by, as in [`memory_bytes`](Self::memory_bytes).
     pub fn device_bytes(&self) -> usize {
         self.device_bytes
+    }
+
+    /// What the process may have under way in stores, and keeps on the disk, if the source reads from one. All loaders
+    /// of the process share it, so it is not part of [`memory_bytes`](Self::memory_bytes).
+    pub fn store(&self) -> Option<&StoreLimits> {
+        self.store.as_ref()
     }
 
     /// Bytes of the memory in which workers make one batch of this rank.
@@ -285,6 +292,18 @@ impl fmt::Display for Plan {
         }
         if self.resident {
             write!(f, ", {} of resident samples", Bytes(self.resident_host_bytes))?;
+        }
+        if let Some(store) = &self.store {
+            let bytes = Bytes(usize::try_from(store.bytes).unwrap_or(usize::MAX));
+            write!(f, "\nstore     at most {bytes} in {} requests under way", store.requests)?;
+            write!(f, ", for all loaders of the process; ")?;
+            match &store.cache {
+                Some((folder, bytes)) => {
+                    let bytes = Bytes(usize::try_from(*bytes).unwrap_or(usize::MAX));
+                    write!(f, "at most {bytes} kept in {}", escaped(&folder.to_string_lossy()))?;
+                }
+                None => write!(f, "nothing kept on the disk")?,
+            }
         }
         self.warnings().iter().try_for_each(|warning| write!(f, "\nwarning   {warning}"))
     }

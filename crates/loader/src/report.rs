@@ -2,6 +2,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use tallow_core::StoreUse;
+
 use crate::part_report::{self, PartReport};
 use crate::stages::{Stage, WorkerTimes};
 
@@ -36,7 +38,8 @@ pub struct Report {
     pub workers: usize,
     /// How many of them may be busy, if the loader chooses ([`Auto`](crate::Auto)).
     pub chosen: Option<usize>,
-    /// Time of all workers in each of their stages: idle, order, read, decode, transform.
+    /// Time of all workers in each of their stages: idle, order, read, decode, transform, and store if the source
+    /// reads from one.
     pub stages: Vec<(Stage, Duration)>,
     /// The share of the calls of `next` that found a batch ready: how full the queue between
     /// workers and consumer was.
@@ -50,6 +53,10 @@ pub struct Report {
     /// The work that makes tensors of slabs there, on a stream of the loader: kernels, or copies
     /// within the device. The bytes are those of raw rows, plans and tensors, each once.
     pub kernels: DeviceWork,
+    /// What was taken from stores meanwhile, by all loaders of the process: `None` if the source reads from none. How
+    /// long workers waited for it is the time of [`Stage::Store`].
+    pub store: Option<StoreUse>,
+    pub(crate) reads_ahead: ReadsAhead,
     /// What was delivered of each part of a concatenation, in their order: of each data set of a
     /// [`Mix`](tallow_core::Mix). Empty for any other source, and for more than 1024 parts.
     pub parts: Vec<PartReport>,
@@ -64,6 +71,7 @@ pub struct Report {
 pub(crate) struct WaitShares {
     order: Duration,
     read: Duration,
+    store: Duration,
     decode: Duration,
     transform: Duration,
 }
@@ -75,11 +83,12 @@ impl WaitShares {
         let spent = |stage: Stage| {
             after[stage as usize].saturating_sub(before[stage as usize]) as f64 / 1e9
         };
-        let stages = [Stage::Order, Stage::Read, Stage::Decode, Stage::Transform];
+        let stages = [Stage::Order, Stage::Read, Stage::Store, Stage::Decode, Stage::Transform];
         let spent = stages.map(spent);
         let whole = spent.iter().sum::<f64>().max(wait.as_secs_f64()).max(1e-9);
-        let [order, read, decode, transform] = spent.map(|spent| wait.mul_f64(spent / whole));
-        Self { order, read, decode, transform }
+        let [order, read, store, decode, transform] =
+            spent.map(|spent| wait.mul_f64(spent / whole));
+        Self { order, read, store, decode, transform }
     }
 }
 
@@ -88,6 +97,7 @@ impl WaitShares {
         Self {
             order: self.order.saturating_sub(before.order),
             read: self.read.saturating_sub(before.read),
+            store: self.store.saturating_sub(before.store),
             decode: self.decode.saturating_sub(before.decode),
             transform: self.transform.saturating_sub(before.transform),
         }
@@ -98,6 +108,7 @@ impl AddAssign for WaitShares {
     fn add_assign(&mut self, other: Self) {
         self.order += other.order;
         self.read += other.read;
+        self.store += other.store;
         self.decode += other.decode;
         self.transform += other.transform;
     }
@@ -209,6 +220,8 @@ impl Report {
             cores: self.cores,
             copies: self.copies.since(before.copies),
             kernels: self.kernels.since(before.kernels),
+            store: self.store.map(|now| now.since(before.store.unwrap_or_default())),
+            reads_ahead: self.reads_ahead,
             parts: PartReport::since(&self.parts, &before.parts),
         }
     }
@@ -237,19 +250,26 @@ impl Report {
     ///
     /// Hand-over and `map_batch` are timed where they run, on the thread of the consumer. The time of
     /// waiting for a batch is split among the stages in which the workers were meanwhile: order, read,
-    /// decode, transform. `Idle` is the rest, in which no worker worked: locks, and the time that a sleeping
+    /// store, decode, transform. `Idle` is the rest, in which no worker worked: locks, and the time that a sleeping
     /// thread needs to wake.
     pub fn wait_by_stage(&self) -> Vec<(Stage, Duration)> {
         let known = [
             (Stage::Order, self.made.order),
             (Stage::Read, self.made.read),
+            (Stage::Store, self.made.store),
             (Stage::Decode, self.made.decode),
             (Stage::Transform, self.made.transform),
             (Stage::HandOver, self.hand_over),
             (Stage::MapBatch, self.map_batch),
         ];
         let rest = self.wait.saturating_sub(known.iter().map(|(_, time)| *time).sum());
-        known.into_iter().chain([(Stage::Idle, rest)]).collect()
+        let is_told = |told: &(Stage, Duration)| told.0 != Stage::Store || self.waits_for_store();
+        known.into_iter().filter(is_told).chain([(Stage::Idle, rest)]).collect()
+    }
+
+    /// Whether workers may wait for a store.
+    fn waits_for_store(&self) -> bool {
+        self.stages.iter().any(|(stage, _)| *stage == Stage::Store)
     }
 
     /// The time between calls of `next`. Together with [`Report::wait`] it is the wall time.
@@ -298,6 +318,7 @@ impl Report {
             _ if self.workers == 0 => {
                 "everything runs inside next(): use workers to read ahead".into()
             }
+            Stage::Store => self.reads_ahead.advice().into(),
             _ => match self.chosen {
                 Some(chosen) if self.workers < self.cores => format!(
                     "{limiting} is the limit with {chosen} workers, the best number up to {}: raise \
@@ -313,6 +334,38 @@ impl Report {
                 ),
                 None => format!("{limiting} is the limit and every core has a worker: {remedy}"),
             },
+        }
+    }
+}
+
+/// Whether objects of stores are fetched ahead of the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadsAhead {
+    No,
+    Yes,
+    /// A stream is read in order.
+    InOrder,
+}
+
+impl ReadsAhead {
+    /// What to change if workers mostly wait for a store.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::No => {
+                "the store is the limit, as workers wait for its requests: let the loader read ahead \
+                 (read_ahead(64 << 20), --read-ahead 64MB), or use many more workers than cores"
+            }
+            Self::Yes => {
+                "the store is the limit, although it is read ahead: let more be read ahead, shuffle in \
+                 blocks of what lies together (Shuffle::blocks(16), --shuffle-blocks 16), put many \
+                 samples into few files with `bench-loader pack`, or keep what was fetched for later \
+                 epochs in a folder that TALLOW_STORE_CACHE names"
+            }
+            Self::InOrder => {
+                "the store is the limit, as a stream is read in order: put the samples into archives that \
+                 are not compressed, of which the loader reads many places at once, or keep what was \
+                 fetched for later epochs in a folder that TALLOW_STORE_CACHE names"
+            }
         }
     }
 }
@@ -368,6 +421,13 @@ impl fmt::Display for Report {
             write!(f, "{stage} {:.1}%  ", share(time, of_workers) * 100.0)?;
         }
         writeln!(f, "(of their time; {:.1}% of the batches were ready)", self.ready_share * 100.0)?;
+        if let Some(store) = &self.store {
+            let (asked, megabytes) = (store.requests, store.bytes_fetched as f64 / 1e6);
+            write!(f, "store     {megabytes:.1} MB in {asked} requests, ")?;
+            write!(f, "{} sent again, {} sent twice; ", store.retries, store.hedges)?;
+            let [cached, unread] = [store.bytes_cached, store.bytes_unread].map(|n| n as f64 / 1e6);
+            writeln!(f, "{cached:.1} MB from the disk, {unread:.1} MB dropped unread")?;
+        }
         part_report::write(f, &self.parts)?;
         write!(f, "limit     {}", self.advice())
     }
@@ -471,18 +531,23 @@ mod tests {
     #[test]
     fn a_wait_is_shared_out_by_what_workers_did_during_it() {
         let ms = Duration::from_millis;
-        let made = |wait, spent: [u64; 5]| {
-            WaitShares::between(ms(wait), [7; 5], spent.map(|ms| ms * 1_000_000 + 7))
+        let made = |wait, spent: [u64; 6]| {
+            WaitShares::between(ms(wait), [7; 6], spent.map(|ms| ms * 1_000_000 + 7))
         };
-        let of = |[order, read, decode, transform]: [u64; 4]| WaitShares {
+        let of = |[order, read, store, decode, transform]: [u64; 5]| WaitShares {
             order: ms(order),
             read: ms(read),
+            store: ms(store),
             decode: ms(decode),
             transform: ms(transform),
         };
-        assert_eq!(made(10, [20, 0, 28, 8, 4]), of([0, 7, 2, 1]));
-        assert_eq!(made(10, [20, 4, 0, 0, 0]), of([4, 0, 0, 0]), "no worker worked for the rest");
-        assert_eq!(made(0, [0; 5]), WaitShares::default());
+        assert_eq!(made(10, [20, 0, 16, 12, 8, 4]), of([0, 4, 3, 2, 1]));
+        assert_eq!(
+            made(10, [20, 4, 0, 0, 0, 0]),
+            of([4, 0, 0, 0, 0]),
+            "no worker worked for the rest"
+        );
+        assert_eq!(made(0, [0; 6]), WaitShares::default());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
-use tallow_core::{FieldId, Row, RowMark};
+use tallow_core::{FieldId, Row, RowMark, StoreWait, StoreWatched};
 
 use crate::COUNTS;
 
@@ -19,6 +19,8 @@ pub enum Stage {
     Order,
     /// A worker reads a sample.
     Read,
+    /// A worker waits for bytes of a store, whatever it wants them for.
+    Store,
     /// A worker decodes pictures, be it whole ones in front of a transform or what an `Augment` needs of
     /// them.
     Decode,
@@ -37,8 +39,8 @@ pub(crate) type WorkerTimes = [u64; Stage::WORKER_STAGES.len()];
 
 impl Stage {
     /// The stages that workers enter, in the order of the variants.
-    pub(crate) const WORKER_STAGES: [Self; 5] =
-        [Self::Idle, Self::Order, Self::Read, Self::Decode, Self::Transform];
+    pub(crate) const WORKER_STAGES: [Self; 6] =
+        [Self::Idle, Self::Order, Self::Read, Self::Store, Self::Decode, Self::Transform];
 
     /// Whether a worker in this stage is at a row.
     pub(crate) fn is_at_a_row(self) -> bool {
@@ -51,6 +53,7 @@ impl Stage {
             Self::Idle => "idle",
             Self::Order => "order",
             Self::Read => "read",
+            Self::Store => "store",
             Self::Decode => "decode",
             Self::Transform => "transform",
             Self::HandOver => "hand_over",
@@ -92,6 +95,10 @@ struct ActivityCells {
     started_ns: AtomicU64,
     /// Time spent in each worker stage.
     spent_ns: [AtomicU64; Stage::WORKER_STAGES.len()],
+    /// How long it waited for stores, and how much of that is booked. It waits within other stages, and only the store
+    /// knows when.
+    store_wait: StoreWait,
+    store_booked_ns: AtomicU64,
 }
 
 /// What a worker was doing when it was looked at.
@@ -111,6 +118,12 @@ impl ActivityCells {
         let Some(spent) = self.spent_ns.get(stage as usize) else { return };
         // One writer: a load and a store are cheaper than an atomic addition.
         spent.store(spent.load(Ordering::Relaxed) + ns, Ordering::Relaxed);
+    }
+
+    /// How long it waited for stores since that was booked last.
+    fn store_unbooked_ns(&self) -> u64 {
+        let booked = self.store_booked_ns.load(Ordering::Relaxed);
+        self.store_wait.total_ns().saturating_sub(booked)
     }
 }
 
@@ -147,7 +160,10 @@ impl Activity {
         let stage = cells.stage.load(Ordering::Acquire) as usize;
         let mut times = cells.spent_ns.each_ref().map(|spent| spent.load(Ordering::Relaxed));
         let since = cells.started_ns.load(Ordering::Relaxed) + times.iter().sum::<u64>();
-        times[stage] += now_ns.saturating_sub(since);
+        let elapsed = now_ns.saturating_sub(since);
+        let waited = cells.store_unbooked_ns().min(elapsed);
+        times[Stage::Store as usize] += waited;
+        times[stage] += elapsed - waited;
         times
     }
 }
@@ -160,6 +176,8 @@ pub(crate) struct StageClock<'a> {
     stage: Stage,
     /// Until when time is booked.
     entered_ns: u64,
+    /// It is on this thread that waiting for stores counts.
+    _watched: StoreWatched,
 }
 
 impl<'a> StageClock<'a> {
@@ -169,7 +187,10 @@ impl<'a> StageClock<'a> {
         activity.0.since_ns.store(entered_ns, Ordering::Relaxed);
         // Without workers a clock starts for each batch: the time between two is not counted.
         activity.0.started_ns.store(entered_ns.saturating_sub(booked), Ordering::Relaxed);
-        Self { activity, built, stage: Stage::Idle, entered_ns }
+        let waited_ns = activity.0.store_wait.total_ns();
+        activity.0.store_booked_ns.store(waited_ns, Ordering::Relaxed);
+        let _watched = activity.0.store_wait.watch();
+        Self { activity, built, stage: Stage::Idle, entered_ns, _watched }
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -249,7 +270,14 @@ impl<'a> StageClock<'a> {
             if decoded > 0 {
                 cells.book(Stage::Decode, decoded);
             }
-            cells.book(self.stage, elapsed - decoded);
+            let elapsed = elapsed - decoded;
+            let waited = cells.store_unbooked_ns();
+            if waited > 0 {
+                let booked = cells.store_booked_ns.load(Ordering::Relaxed) + waited;
+                cells.store_booked_ns.store(booked, Ordering::Relaxed);
+                cells.book(Stage::Store, waited.min(elapsed));
+            }
+            cells.book(self.stage, elapsed.saturating_sub(waited));
             cells.since_ns.store(now, Ordering::Relaxed);
         }
         self.entered_ns = now;
@@ -270,7 +298,7 @@ mod tests {
         clock.at_slab(3);
         clock.at_row(17);
         clock.enter(Stage::Transform);
-        let [_, _, read, _, transform] = activity.times(clock.entered_ns());
+        let [_, _, read, .., transform] = activity.times(clock.entered_ns());
         assert!(read >= 20_000_000 && transform == 0, "{read} {transform}");
         let doing = activity.doing(Instant::now());
         assert_eq!((doing.stage, doing.slab, doing.index), (Stage::Transform, 3, 17));

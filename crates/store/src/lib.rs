@@ -134,6 +134,7 @@ mod request;
 mod runtime;
 mod scheduler;
 mod transport;
+mod waiting;
 mod window;
 
 pub use self::budget::Budget;
@@ -144,3 +145,4 @@ pub use self::listing::{Entry, Kind, entries, kind};
 pub use self::object::{Object, will_open};
 pub use self::place::{is_url, without_secrets};
 pub use self::scheduler::{budget, set_budget};
+pub use self::waiting::{Waiting, Watched};

@@ -7,7 +7,7 @@ use tallow::{Schema, Settings, SourceErrorKind, Stage};
 
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Inspect, Rates, Run, SampleSize, Tune,
-    packed, parts,
+    packed, parts, store,
 };
 use crate::data::numbers::short;
 use crate::data::place;
@@ -39,6 +39,9 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         bytes(plan.slab_bytes() as u64),
         bytes(plan.memory_bytes() as u64)
     )?;
+    if let Some(limits) = plan.store() {
+        writeln!(out, "          {}", store::limits(limits))?;
+    }
     write_device(out, report)?;
     if let Some(augmented) = &report.augmented {
         write_augmented(out, augmented)?;
@@ -47,6 +50,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     packed::write(out, &report.packed)?;
     parts::write(out, &report.parts, "")?;
     write_waits(out, report)?;
+    store::write(out, report)?;
     write_step(out, report)?;
     write_parts(out, report)?;
     write_copies(out, report)?;

@@ -9,7 +9,7 @@ use super::packed::json as packed_of;
 use super::parts::json as parts_of;
 use super::{
     Becoming, Check, Digest, Doctor, Explain, FieldValues, Finding, Inspect, Pictures, Problem,
-    Run, SampleSize, Tune,
+    Run, SampleSize, Tune, store,
 };
 use crate::data::means::Means;
 use crate::data::shapes::{Axis, Spread};
@@ -70,6 +70,9 @@ pub(crate) fn run(report: &Run) -> Value {
 /// Adds what a run has only if it was asked for.
 fn add_optional(report: &Run, value: &mut Value) {
     let meter = &report.meter;
+    if let Some(store) = store::json(report) {
+        value["store"] = store;
+    }
     if let Some(augmented) = &report.augmented {
         value["augment"] = json!({
             "chain": augmented.chain,

@@ -8,6 +8,7 @@ pub(crate) mod json;
 pub(crate) mod packed;
 pub(crate) mod parts;
 pub(crate) mod stats;
+pub(crate) mod store;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -29,6 +29,10 @@ mod run;
 mod shell;
 mod stacked;
 mod stats;
+#[expect(dead_code, reason = "shared with the tests of the sources")]
+#[path = "../../../core/tests/common/server.rs"]
+mod store_server;
+mod stores;
 mod streams;
 mod tables;
 mod tester;

@@ -17,6 +17,8 @@ mod range;
 mod sample_file;
 mod section;
 mod stamp;
+mod store_limits;
+mod store_use;
 #[cfg(feature = "remote")]
 pub(crate) mod stored;
 pub(crate) mod tar;
@@ -41,6 +43,8 @@ pub(crate) use self::range::{read_stored, reserve};
 pub(crate) use self::sample_file::{SampleFile, held_max};
 pub(crate) use self::section::Section;
 pub(crate) use self::stamp::{Opened, Stamp};
+pub use self::store_limits::StoreLimits;
+pub use self::store_use::{StoreUse, StoreWait, StoreWatched};
 pub(crate) use self::through::Through;
 pub use self::unchecked::Unchecked;
 pub(crate) use self::whole::read_whole;

@@ -89,12 +89,10 @@ impl Streamed<Vec<u8>> {
         write: impl Fn(Vec<u8>, &mut Row<'_>) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Self> {
         let paths: Vec<PathBuf> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
-        let (name, print) = (text::names(&paths), text::lengths(kind, &paths)?);
-        let shards = paths
-            .into_iter()
-            .map(|path| move |_: u64| -> Result<_> { Ok(lines(text::open(&path)?, bytes)) });
-        let source = Self::from_shards(schema, shards, write).named(name);
-        Ok(Self { print, ..source })
+        let open =
+            |path: PathBuf| move |_: u64| -> Result<_> { Ok(lines(text::open(&path)?, bytes)) };
+        let shards = paths.iter().cloned().map(open);
+        Self::from_shards(schema, shards, write).read_from(kind, &paths)
     }
 
     /// The lines of something that is read once, as those of [`of_files`](Self::of_files).

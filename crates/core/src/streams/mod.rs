@@ -11,6 +11,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::json::json_schema;
@@ -18,6 +19,7 @@ pub use self::tar::TarSample;
 
 use self::interleaved::Interleaved;
 use self::pass::StreamPass;
+use crate::files::is_stored;
 use crate::{
     Error, ErrorKind, Fingerprint, Pass, Result, Row, RowBuffer, Schema, Source, Streaming,
 };
@@ -83,6 +85,7 @@ struct Inner<T> {
     open: Open<T>,
     write: Write<T>,
     declared: Option<usize>,
+    is_stored: bool,
 }
 
 impl<T: Send + 'static> Streamed<T> {
@@ -104,7 +107,13 @@ impl<T: Send + 'static> Streamed<T> {
     {
         let open = move |epoch| open(epoch).map(|items| Box::new(items.into_iter()) as Items<T>);
         let name = "the stream".to_owned();
-        let inner = Inner { name, open: Box::new(open), write: Box::new(write), declared: None };
+        let inner = Inner {
+            name,
+            open: Box::new(open),
+            write: Box::new(write),
+            declared: None,
+            is_stored: false,
+        };
         Self {
             inner: Arc::new(inner),
             schema,
@@ -211,6 +220,13 @@ impl<T: Send + 'static> Streamed<T> {
         }
     }
 
+    /// The files that it reads, of this `kind`.
+    fn read_from(mut self, kind: &str, paths: &[PathBuf]) -> Result<Self> {
+        let is_stored = paths.iter().any(|path| is_stored(path));
+        self.change(|inner| inner.is_stored = is_stored);
+        Ok(Self { print: text::lengths(kind, paths)?, ..self.named(text::names(paths)) })
+    }
+
     fn open(&self, epoch: u64) -> Result<Items<T>> {
         let items = (self.inner.open)(epoch)?;
         Ok(match self.inner.declared {
@@ -280,6 +296,10 @@ impl<T: Send + 'static> Streaming for Streamed<T> {
 
     fn item_bytes(&self) -> usize {
         self.item_bytes.unwrap_or_else(|| RowBuffer::bytes_for(&self.schema))
+    }
+
+    fn is_stored(&self) -> bool {
+        self.inner.is_stored
     }
 }
 

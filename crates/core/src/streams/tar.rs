@@ -84,12 +84,11 @@ impl Streamed<TarSample> {
         write: impl Fn(TarSample, &mut Row<'_>) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Self> {
         let paths: Vec<PathBuf> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
-        let (name, print) = (text::names(&paths), text::lengths("tar stream", &paths)?);
         let open = |path: PathBuf| {
             move |_: u64| -> Result<_> { Ok(Samples::new(text::open(&path)?, path.clone())) }
         };
-        let source = Self::from_shards(schema, paths.into_iter().map(open), write).named(name);
-        Ok(Self { print, ..source })
+        let shards = paths.iter().cloned().map(open);
+        Self::from_shards(schema, shards, write).read_from("tar stream", &paths)
     }
 }
 

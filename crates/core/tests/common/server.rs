@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What happens to a request instead of a right answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<Fault>,
     pub(crate) ranges: Vec<(String, u64, u64)>,
     pub(crate) etag: u32,
+    /// How long each answer takes.
+    pub(crate) latency: Duration,
 }
 
 pub(crate) struct Server {
@@ -86,11 +89,12 @@ fn answer(stream: &TcpStream, root: &Path, plan: &Mutex<Plan>) -> Option<()> {
         let body = listing(root, &path);
         return send(stream, "207 Multi-Status", "", body.as_bytes(), body.len());
     }
-    let (fault, etag) = {
+    let (fault, etag, latency) = {
         let mut plan = plan.lock().unwrap();
         let fault = value("range").and_then(|_| plan.faults.pop());
-        (fault, format!("\"{}\"", plan.etag))
+        (fault, format!("\"{}\"", plan.etag), plan.latency)
     };
+    std::thread::sleep(latency);
     let Ok(bytes) = std::fs::read(&path) else { return send(stream, "404 Not Found", "", b"", 0) };
     if value("if-match").is_some_and(|wanted| wanted != etag) {
         return send(stream, "412 Precondition Failed", "", b"", 0);

@@ -8,7 +8,7 @@ use candle_core::Device;
 use tallow_core::device::{DeviceEngine, Made};
 use tallow_core::{
     BatchRule, BatchTable, Batching, Engine, Field, Fingerprint, FingerprintBuilder, LastBatch,
-    Purpose, RowDType, Schema, Stream, Transform,
+    Purpose, RowDType, Schema, StoreLimits, Stream, Transform,
 };
 
 use super::LoaderBuilder;
@@ -25,6 +25,7 @@ use crate::plan::{Plan, empty_epoch};
 use crate::slabs::{Columns, SlabLayout, SlabStore};
 use crate::state::{FieldWords, Prints};
 use crate::tuning::{Auto, Governor, Settings, Workers};
+use crate::user_code::catch;
 use crate::visit::InTurn;
 use crate::workers::{Filler, Pipeline};
 use crate::{Error, ErrorKind, Result};
@@ -261,12 +262,19 @@ impl LoaderBuilder {
             scratch_bytes: pipeline.scratch_bytes(),
             picture_bytes: pipeline.picture_bytes(),
             order_bytes: self.sampler.order_bytes(&self.source.population()),
+            store: self.store_limits(),
         };
         let Some(auto) = auto else { return Ok((plan, None)) };
         let plan = self.within(auto, plan);
         let most = Settings::new(plan.workers, plan.prefetch);
         let start = Settings { prefetch: default_prefetch, ..most };
         Ok((plan, Some(Governor::new(start, most))))
+    }
+
+    /// Of a source that reads from a store. One that panics when it is asked for its extents does so again when it is
+    /// read, where it is reported.
+    fn store_limits(&self) -> Option<StoreLimits> {
+        catch(|| StoreLimits::of(&*self.source)).ok().flatten()
     }
 
     /// How the samples are read if they come one after the other, with `slabs` slabs ahead.

@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::request::{Identity, Pieces};
+use crate::waiting::Asleep;
 use crate::{Error, Result};
 
 /// What a request brought: bytes, and of one that opened an object what tells that it is the same.
@@ -38,6 +39,10 @@ impl Cell {
     ///
     /// Its own, and [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) once `is_stopped`.
     pub(super) fn wait(&self, is_stopped: &dyn Fn() -> bool) -> Result<Fetched> {
+        if let Some(result) = &*self.lock() {
+            return result.clone();
+        }
+        let _asleep = Asleep::begin();
         let mut result = self.lock();
         loop {
             if let Some(result) = &*result {

@@ -12,7 +12,7 @@ use crate::html::{
 };
 use crate::measure::meter;
 use crate::measure::timeline::{Span, Timeline};
-use crate::report::{Run, packed, parts};
+use crate::report::{Run, packed, parts, store};
 use crate::terminal::words::{bytes, count, counted, counted_as, one_line};
 
 /// Points of a line over time.
@@ -102,6 +102,7 @@ fn noun(stage: &str) -> &str {
     match stage {
         "order" => "making the order",
         "read" => "reading",
+        "store" => "requests to the store",
         "transform" => "transforms",
         "hand_over" => "making tensors",
         "idle" => "threads that wake up",
@@ -161,6 +162,7 @@ fn of_stage(stage: Stage) -> Tone {
     match stage {
         Stage::Order => Tone::Order,
         Stage::Read => Tone::Read,
+        Stage::Store => Tone::Store,
         Stage::Transform => Tone::Transform,
         Stage::HandOver => Tone::HandOver,
         Stage::MapBatch => Tone::MapBatch,
@@ -396,6 +398,9 @@ fn settings(report: &Run, program: &str) -> Section {
         fact("device", report.device.model.clone().unwrap_or_else(|| report.device.name.clone())),
         fact("freed memory", text(if report.keeps_freed_memory { "kept" } else { "returned" })),
     ];
+    if let (Some(limits), Some(used)) = (plan.store(), &report.loader.store) {
+        list.push(fact("store", format!("{}; {}", store::used(used), store::limits(limits))));
+    }
     if let Some(step) = report.step {
         list.push(fact("step", format!("{} after each batch", time(step))));
     }
