@@ -1,21 +1,20 @@
 //! `doctor`: settings of this machine that slow loading, and how to fix them.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
-use tallow::{Found, Location, Ranks, Source};
+use tallow::{Found, Location, Ranks, StoreLimits};
 
 use crate::args::DoctorArgs;
-use crate::data::extents::extents_of;
 use crate::data::place;
+use crate::data::shuffled::Shuffled;
 use crate::loading::settings;
 use crate::machine::{system, threads};
 use crate::measure::decoding;
 use crate::report::html::Surroundings;
-use crate::report::{Doctor, Finding, human, json};
+use crate::report::{Doctor, Finding, human, json, store};
 use crate::terminal::console::Console;
 use crate::terminal::exit::{Failure, Result};
 use crate::terminal::words::{bytes, count, duration};
@@ -195,10 +194,17 @@ fn limited(limit: Option<u64>, words: fn(u64) -> String) -> String {
 
 fn storage(source: &Path) -> Result<Finding> {
     if Location::file(source).url().is_some() {
-        let advice = "a request takes 10 to 100 ms, whatever it brings: use many workers, like --workers 64, \
-                      and put many samples into few files with `bench-loader pack`";
-        let values = json!({ "file_system": null, "network": true });
-        return Ok(finding("storage", "a store, by requests", values).advise(true, advice));
+        let advice = "a request takes 10 to 100 ms, whatever it brings: read ahead (--read-ahead 64MB), or use many \
+                      workers, like --workers 64, and put many samples into few files with `bench-loader pack`";
+        let limits = StoreLimits::now();
+        let values = json!({
+            "file_system": null,
+            "network": true,
+            "store": limits.as_ref().map(store::limits_json),
+        });
+        let limits = limits.as_ref().map(store::limits).unwrap_or_default();
+        let found = format!("a store, by requests: {limits}");
+        return Ok(finding("storage", found, values).advise(true, advice));
     }
     let path = fs::canonicalize(source)
         .map_err(|error| Failure::Failed(format!("cannot look at {source:?}: {error}")))?;
@@ -215,89 +221,12 @@ fn storage(source: &Path) -> Result<Finding> {
     Ok(finding("storage", found, values).advise(network, advice))
 }
 
-/// How much of what a full shuffle reads is used, if samples are parts of files or of their pages. Whatever the kernel reads
-/// it reads in pages, and of a page that other samples share nothing is left when their turn comes, if
-/// the files do not fit into memory. What else is wrong with a source, other commands say.
+/// How much of what a full shuffle reads is used. What else is wrong with a source, other commands say.
 fn shuffled(source: &Path) -> Option<Finding> {
-    /// Below this, the storage reads hardly more than is used.
-    const TIMES_MIN: f64 = 1.5;
     let opened = place::open(&Found::at(source).ok()?).ok()?;
-    let pages = Pages::of(&*opened.source)?;
-    let info = system::text("/proc/meminfo").unwrap_or_default();
-    let available = system::kibibytes(&info, "MemAvailable");
-    let outgrows = pages.outgrows || available.is_some_and(|available| pages.all > available);
-    let times = pages.read as f64 / pages.used as f64;
-    let mut said = format!(
-        "a sample of {} is read as {}, {times:.1} times as much, {} for all",
-        bytes(pages.used / pages.samples),
-        bytes(pages.read / pages.samples),
-        bytes(pages.all)
-    );
-    if let Some(available) = available.filter(|_| !pages.outgrows) {
-        let more = if outgrows { "more than" } else { "within" };
-        said += &format!(", {more} the {} of memory available", bytes(available));
-    }
-    let values = json!({
-        "samples": pages.samples,
-        "used": pages.used,
-        "read": pages.read,
-        "all": pages.all,
-        "available": available,
-    });
-    let advice = "a full shuffle reads most pages once for each sample in them: shuffle in blocks \
-                  (--shuffle-blocks 16, Shuffle::blocks(16)), or write larger samples";
-    Some(finding("shuffled", said, values).advise(outgrows && times >= TIMES_MIN, advice))
-}
-
-/// The pages of some samples that are parts of files.
-struct Pages {
-    samples: u64,
-    /// Bytes of these samples, and of the pages that hold them.
-    used: u64,
-    read: u64,
-    /// As many for each sample of the source.
-    all: u64,
-    /// Whether nothing keeps them, however much memory there is.
-    outgrows: bool,
-}
-
-impl Pages {
-    /// The size of pages on the machines that Tallow runs on; larger ones only add to what is read.
-    const BYTES: u64 = 4096;
-
-    /// More samples say the same.
-    const SAMPLES_MAX: usize = 256;
-
-    fn of(source: &dyn Source) -> Option<Self> {
-        let looked_at = source.len().min(Self::SAMPLES_MAX);
-        let mut found =
-            Self { samples: looked_at as u64, used: 0, read: 0, all: 0, outgrows: false };
-        let fields = source.schema().fields().iter();
-        let row_bytes = fields.map(|field| field.max_bytes() as u64).sum();
-        for at in 0..looked_at {
-            let index = (source.len() as u128 * at as u128 / looked_at as u128) as usize;
-            let extents = extents_of(source, index);
-            let mut pages = HashSet::new();
-            let mut bytes = 0;
-            for extent in extents.iter().filter(|extent| !extent.is_whole() && extent.bytes() > 0) {
-                bytes += extent.bytes() as u64;
-                let Some(path) = extent.location().path() else {
-                    // A store is asked for these bytes alone, each time.
-                    found.read += extent.bytes() as u64;
-                    found.outgrows = true;
-                    continue;
-                };
-                let end = extent.offset() + extent.bytes() as u64;
-                let of_file = extent.offset() / Self::BYTES..end.div_ceil(Self::BYTES);
-                pages.extend(of_file.map(|page| (path, page)));
-            }
-            // Formats whose samples lie in pages of many read these whole.
-            found.used += bytes.min(row_bytes);
-            found.read += pages.len() as u64 * Self::BYTES;
-        }
-        found.all = (found.read as f64 * source.len() as f64 / looked_at.max(1) as f64) as u64;
-        (found.used > 0).then_some(found)
-    }
+    let of = Shuffled::of(&*opened.source)?;
+    let finding = finding("shuffled", of.found(), of.values());
+    Some(finding.advise(of.harms(), Shuffled::ADVICE))
 }
 
 /// What decoding costs, if there are pictures that can be read. What else is wrong with a source, other

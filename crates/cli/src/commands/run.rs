@@ -9,6 +9,7 @@ use tallow::{Augment, Loader, OnError, Source};
 use super::doctor;
 use crate::args::{LoadArgs, RunArgs, SourceArgs, StepsArg};
 use crate::data::places::Places;
+use crate::data::shuffled::Shuffled;
 use crate::loading::augment::{self, Augmentation};
 use crate::loading::{plan, settings};
 use crate::measure::cold::READ_AHEAD_BYTES;
@@ -76,6 +77,7 @@ pub(crate) fn run(args: &RunArgs, console: &mut Console) -> Result {
         keeps_freed_memory,
         rounds,
         cold,
+        shuffled: shuffled(&*opened.source, &load),
         pack: pack(&found, &args.source),
     };
     if let (Some(page), Some(path)) = (page, &args.page.html) {
@@ -192,6 +194,11 @@ fn device_work(device: &Device, account: &tallow::Report) -> Result<[Option<Besi
 #[expect(clippy::unnecessary_wraps, reason = "with CUDA it can fail")]
 fn device_work(_: &Device, _: &tallow::Report) -> Result<[Option<BesideCopy>; 2]> {
     Ok([None, None])
+}
+
+/// How much more than it uses this run reads, if its shuffle is what makes that much.
+fn shuffled(source: &dyn Source, load: &LoadArgs) -> Option<Shuffled> {
+    load.shuffle.then(|| Shuffled::of(source))?.filter(Shuffled::harms)
 }
 
 /// The command that puts the samples into few files, where each is a file of its own.

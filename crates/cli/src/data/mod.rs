@@ -14,4 +14,5 @@ pub(crate) mod places;
 pub(crate) mod rows;
 pub(crate) mod shapes;
 pub(crate) mod shard;
+pub(crate) mod shuffled;
 pub(crate) mod streams;

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::data::numbers::short;
 use crate::data::place;
+use crate::data::shuffled::Shuffled;
 use crate::loading::augment::Augmented;
 use crate::measure::meter::Part;
 use crate::terminal::style::{ADVICE, BAD, GOOD, Labelled};
@@ -59,6 +60,7 @@ pub(crate) fn run(out: &mut dyn Write, report: &Run) -> io::Result<()> {
     let said = stage == Run::NO_LIMIT || advice.trim_start_matches("the ").starts_with(stage);
     let stage = if said { String::new() } else { format!("{stage}: ") };
     writeln!(out, "limit     {stage}{advice}")?;
+    write_shuffled(out, report)?;
     write_ceiling(out, report)?;
     write_cold(out, report)?;
     write_failures(out, meter.errors.total, meter.faults.total)
@@ -242,6 +244,12 @@ fn write_ceiling(out: &mut dyn Write, report: &Run) -> io::Result<()> {
         count(ceiling as u64),
         rounds_words(report.rounds.iter().map(|round| round.ratio()))
     )
+}
+
+fn write_shuffled(out: &mut dyn Write, report: &Run) -> io::Result<()> {
+    let Some(shuffled) = &report.shuffled else { return Ok(()) };
+    writeln!(out, "shuffled  {}", shuffled.found())?;
+    writeln!(out, "          {}", Shuffled::ADVICE)
 }
 
 /// The ratio of each round, or their range if there are too many to read.

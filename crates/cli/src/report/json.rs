@@ -73,6 +73,9 @@ fn add_optional(report: &Run, value: &mut Value) {
     if let Some(store) = store::json(report) {
         value["store"] = store;
     }
+    if let Some(shuffled) = &report.shuffled {
+        value["shuffled"] = shuffled.values();
+    }
     if let Some(augmented) = &report.augmented {
         value["augment"] = json!({
             "chain": augmented.chain,

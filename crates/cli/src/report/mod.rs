@@ -23,6 +23,7 @@ pub(crate) use self::parts::Part;
 use crate::data::means::Means;
 use crate::data::numbers;
 use crate::data::shapes::Spread;
+use crate::data::shuffled::Shuffled;
 use crate::loading::augment::Augmented;
 use crate::measure::device::{BesideCopy, DeviceReport};
 use crate::measure::epochs::{Cold, Round};
@@ -71,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) rounds: Vec<Round>,
     /// With `--cold`.
     pub(crate) cold: Option<Cold>,
+    /// Where a full shuffle reads much more than it uses.
+    pub(crate) shuffled: Option<Shuffled>,
     /// The command that puts samples of many files into few.
     pub(crate) pack: Option<String>,
 }

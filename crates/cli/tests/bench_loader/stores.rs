@@ -89,3 +89,31 @@ fn files_of_this_machine_have_no_store() {
     assert!(json.get("store").is_none() && json["stage_seconds"].get("store").is_none(), "{json}");
     assert!(json["wall_by_part_seconds"].get("store").is_none(), "{json}");
 }
+
+#[test]
+fn a_full_shuffle_that_reads_much_more_than_it_uses_is_told_so_once() {
+    let dir = pairs(SAMPLES);
+    bench(dir.path(), "pack DIR --to DIR/packed --as tar").expect(0);
+    let shards = std::fs::read_dir(dir.path().join("packed")).unwrap();
+    let mut names = shards.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let shard = names.find(|name| name.ends_with(".tar")).unwrap();
+    let server = Server::of(dir.path());
+    let told = |place: &str, options: &str| {
+        let line = format!("run {place} --epochs 1 --workers 2 {options}");
+        let ended = bench(dir.path(), &line).expect(0);
+        (ended.stdout.matches("times as much").count(), ended.stdout)
+    };
+    let url = server.at(&format!("packed/{shard}"));
+    let (times, text) = told(&url, "--shuffle");
+    assert_eq!(times, 1, "{text}");
+    assert!(text.contains("shuffle in blocks (--shuffle-blocks 16"), "{text}");
+    assert_eq!(told(&url, "--shuffle-blocks 1").0, 0);
+    assert_eq!(told(&url, "").0, 0);
+    // So little stays in memory.
+    assert_eq!(told("DIR/packed", "--shuffle").0, 0);
+    let json = bench(dir.path(), &format!("run {url} --epochs 1 --shuffle --json")).json();
+    let shuffled = &json["shuffled"];
+    let [used, read] = ["used", "read"].map(|key| shuffled[key].as_f64().unwrap());
+    assert_eq!(shuffled["times"].as_f64().unwrap(), read / used, "{shuffled}");
+    assert!(read / used > 10.0, "{shuffled}");
+}

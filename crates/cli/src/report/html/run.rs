@@ -6,6 +6,7 @@ use maud::{Markup, Render as _, html};
 use tallow::Stage;
 
 use super::{Surroundings, fact, fields, machine, text, time};
+use crate::data::shuffled::Shuffled;
 use crate::html::{
     Axis, Bars, Figure, Histogram, Level, Lines, Look, Mark, Mood, Page, Part, Row, Section,
     Series, Tone, Unit, Verdict, Whole, code, facts, table,
@@ -90,6 +91,9 @@ fn verdict(report: &Run) -> Verdict {
     }
     if faults > 0 {
         more.push(format!("{} passed over.", counted(faults, "bad read")));
+    }
+    if let Some(shuffled) = &report.shuffled {
+        more.push(format!("Shuffled, {}: {}.", shuffled.found(), Shuffled::ADVICE));
     }
     if report.step.is_none() {
         more.push(text("To see whether training would wait, simulate its steps with --step-ms."));
