@@ -3,7 +3,7 @@
 //! As many threads as the loader has, at least one, open, read and close the same files in the same
 //! order, each into a buffer of its own, and do nothing else: no pairing, no checks, no tensors, no
 //! fresh memory. Samples that share a file are read from where they are in it, with the file open
-//! already. Other loaders are measured against the same ceiling, so files are opened by their paths
+//! already; what several samples share, such as a page of a Parquet file, is read once a pass. Other loaders are measured against the same ceiling, so files are opened by their paths
 //! even if a loader knows a shorter way.
 
 use std::collections::HashMap;
@@ -14,12 +14,12 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use tallow::{Batching, Order, Source};
+use tallow::{Batching, Order, Source, StoreLimits};
 
 use crate::data::extents;
 use crate::machine::threads;
@@ -38,6 +38,8 @@ pub(crate) struct Ceiling {
     /// Where the reads of each sample begin, and at the end where the last ones end.
     starts: Vec<usize>,
     largest: usize,
+    /// How many places there are that several samples share.
+    shared: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,8 @@ enum From {
     Path(Range<usize>),
     /// A place in an open file.
     File { file: usize, offset: u64 },
+    /// One that several samples share, by its number.
+    Shared { file: u32, number: u32, offset: u64 },
 }
 
 impl Ceiling {
@@ -71,6 +75,7 @@ impl Ceiling {
             reads: Vec::new(),
             starts: vec![0],
             largest: 0,
+            shared: 0,
         };
         let mut shared = HashMap::new();
         for index in indices {
@@ -88,11 +93,32 @@ impl Ceiling {
             this.starts.push(this.reads.len());
         }
         if this.reads.is_empty() {
-            return Err(
-                "there is no ceiling, because no sample of this source is in a file".to_owned()
-            );
+            let why = match StoreLimits::of(source) {
+                Some(_) => "its samples lie in a store, which is not this machine's to measure",
+                None => "no sample of this source is in a file",
+            };
+            return Err(format!("there is no ceiling, because {why}"));
         }
+        this.share();
         Ok(this)
+    }
+
+    /// Finds out which places several samples share.
+    fn share(&mut self) {
+        let place = |(at, read): (usize, &Read)| match read.from {
+            From::File { file, offset } => Some((u32::try_from(file).ok()?, offset, at)),
+            _ => None,
+        };
+        let mut places: Vec<(u32, u64, usize)> =
+            self.reads.iter().enumerate().filter_map(place).collect();
+        places.sort_unstable();
+        for same in places.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|it| it.len() > 1) {
+            let Ok(number) = u32::try_from(self.shared) else { return };
+            for &(file, offset, at) in same {
+                self.reads[at].from = From::Shared { file, number, offset };
+            }
+            self.shared += 1;
+        }
     }
 
     fn path(&mut self, path: &Path) -> From {
@@ -121,6 +147,7 @@ impl Ceiling {
     pub(crate) fn pass(&self, order: &dyn Order, threads: usize) -> Result<Duration, String> {
         let claim = (order.len() / (threads * CLAIM_MAX)).clamp(1, CLAIM_MAX);
         let next = AtomicUsize::new(0);
+        let seen: Vec<AtomicBool> = (0..self.shared).map(|_| AtomicBool::new(false)).collect();
         // Not a barrier, which would wait forever for a thread that cannot be started.
         let gate = RwLock::new(());
         let work = |ready: Sender<()>| {
@@ -135,7 +162,7 @@ impl Ceiling {
                     return Ok(());
                 }
                 for position in claimed {
-                    self.read_sample(order.index(position), &mut buffer)?;
+                    self.read_sample(order.index(position), &seen, &mut buffer)?;
                 }
             }
         };
@@ -164,8 +191,18 @@ impl Ceiling {
         })
     }
 
-    fn read_sample(&self, index: usize, buffer: &mut [u8]) -> Result<(), String> {
-        for read in &self.reads[self.starts[index]..self.starts[index + 1]] {
+    /// Reads what `seen` does not say was read already.
+    fn read_sample(
+        &self,
+        index: usize,
+        seen: &[AtomicBool],
+        buffer: &mut [u8],
+    ) -> Result<(), String> {
+        let is_new = |read: &&Read| match read.from {
+            From::Shared { number, .. } => !seen[number as usize].swap(true, Ordering::Relaxed),
+            _ => true,
+        };
+        for read in self.reads[self.starts[index]..self.starts[index + 1]].iter().filter(is_new) {
             self.read(read, &mut buffer[..read.bytes])
                 .map_err(|error| format!("the ceiling cannot read sample {index}: {error}"))?;
         }
@@ -179,6 +216,9 @@ impl Ceiling {
                 File::open(path)?.read(buffer)?
             }
             From::File { file, offset } => self.files[*file].read_at(buffer, *offset)?,
+            From::Shared { file, offset, .. } => {
+                self.files[*file as usize].read_at(buffer, *offset)?
+            }
         };
         // A short read is fine: a file with a shorter header holds less than was asked for.
         if got == 0 && !buffer.is_empty() {
@@ -250,7 +290,8 @@ mod tests {
     use std::fs;
 
     use tallow::{
-        LastBatch, NpyFile, NpyFolders, Population, Sampler as _, Sequential, TokenBudget,
+        Extent, Field, LastBatch, Location, NpyFile, NpyFolders, Population, Row, RowDType,
+        Sampler as _, Schema, Sequential, SourceResult, TokenBudget,
     };
 
     use super::*;
@@ -274,6 +315,48 @@ mod tests {
         fs::remove_file(dir.path().join("b.npy")).unwrap();
         assert!(ceiling.pass(&*order(3), 2).unwrap_err().contains("sample 2"));
         assert!(Ceiling::new(&folder, []).is_err());
+    }
+
+    /// Samples that lie in one page, three each, in one file.
+    struct Pages(Schema, PathBuf);
+
+    impl Source for Pages {
+        fn schema(&self) -> &Schema {
+            &self.0
+        }
+        fn len(&self) -> usize {
+            7
+        }
+        fn read(&self, index: usize, row: &mut Row<'_>) -> SourceResult<()> {
+            row.field(0).copy_from_slice(&[index as u8])
+        }
+        fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
+            let location = Location::file(&self.1);
+            visit(&Extent::part(location, index as u64 / 3 * 10, 10));
+        }
+    }
+
+    #[test]
+    fn a_page_that_samples_share_is_read_once_a_pass() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pages");
+        fs::write(&path, [0; 30]).unwrap();
+        let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
+        let ceiling = Ceiling::new(&Pages(schema, path), 0..7).unwrap();
+        // Two pages of three samples, and one that no other sample shares.
+        assert_eq!(ceiling.shared, 2);
+        let seen: Vec<AtomicBool> = (0..2).map(|_| AtomicBool::new(false)).collect();
+        let mut buffer = [1; 10];
+        ceiling.read_sample(4, &seen, &mut buffer).unwrap();
+        assert_eq!(buffer, [0; 10]);
+        buffer = [1; 10];
+        ceiling.read_sample(5, &seen, &mut buffer).unwrap();
+        assert_eq!(buffer, [1; 10], "the page was read for sample 4");
+        ceiling.read_sample(6, &seen, &mut buffer).unwrap();
+        assert_eq!(buffer, [0; 10]);
+        let order = Sequential.order(&Population::of(7), 0, 0).unwrap();
+        ceiling.pass(&*order, 2).unwrap();
+        ceiling.pass(&*order, 2).unwrap();
     }
 
     #[test]
