@@ -1,6 +1,7 @@
 use std::env;
 
 use candle_core::backend::BackendStorage;
+use candle_core::cuda::cudarc::driver::{DeviceRepr, ValidAsZeroBits};
 use candle_core::cuda::cudarc::nccl::{Comm, Id, NcclType, ReduceOp};
 use candle_core::cuda::{CudaDType, CudaStorage};
 use candle_core::{
@@ -68,7 +69,7 @@ impl CustomOp1 for Nccl {
 impl Nccl {
     fn sum_of<T>(&self, own: &CudaStorage, layout: &Layout) -> Result<CudaStorage>
     where
-        T: CudaDType + NcclType + candle_core::cuda::cudarc::driver::ValidAsZeroBits,
+        T: CudaDType + DeviceRepr + NcclType + ValidAsZeroBits,
     {
         let Some((start, end)) = layout.contiguous_offsets() else {
             bail!("a sum over ranks takes a tensor without gaps, found {layout:?}")
