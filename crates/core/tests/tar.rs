@@ -331,6 +331,37 @@ fn an_index_is_kept_and_believed_only_of_the_same_archive() {
     assert_eq!(nowhere.fingerprint(), other.fingerprint());
 }
 
+/// As `wds2idx` of DALI writes them, in both versions, and `widsindex` of `webdataset`.
+#[test]
+fn what_other_loaders_index_is_no_obstacle_and_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let write =
+        |name: &str, contents: &[u8]| std::fs::write(dir.path().join(name), contents).unwrap();
+    for (shard, [first, second]) in [("0", ["a", "b"]), ("1", ["c", "d"])] {
+        let [first, second] = [first, second].map(|key| format!("{key}.cls"));
+        write(&format!("{shard}.tar"), &archive(&[(&first, b"7"), (&second, b"8")]));
+    }
+    let alone = Tar::open(dir.path()).unwrap().fingerprint();
+    let index =
+        r#"{"__kind__": "wids-shard-index-v1", "shardlist": [{"url": "0.tar", "nsamples": 2}]}"#;
+    write("index.json", index.as_bytes());
+    // What they say; that of an archive of other members; and nothing that anybody wrote.
+    for texts in [
+        ["v1.1 2\ncls 512 1\ncls 1536 1\n", "v1.2 2\ncls 512 1 c.cls\ncls 1536 1 d.cls\n"],
+        ["v1.2 1\njpg 1024 9000 x.jpg cls 10752 1 x.cls\n", "v1.1 1\ncls 1536 1\n"],
+        ["", "v9 \u{0}"],
+    ] {
+        for (shard, text) in texts.iter().enumerate() {
+            write(&format!("{shard}.idx"), text.as_bytes());
+        }
+        let source = tallow_core::open(dir.path()).unwrap();
+        assert_eq!((source.len(), source.fingerprint()), (4, alone), "{texts:?}");
+        let label = |at| read(&source, at).unwrap().view().field(0).as_slice::<i64>().unwrap()[0];
+        assert_eq!([0, 1, 2, 3].map(label), [7, 8, 7, 8]);
+        assert!(source.name(2).ends_with("1.tar/c"), "{}", source.name(2));
+    }
+}
+
 #[test]
 fn an_archive_that_is_written_to_is_noticed() {
     let (_dir, path) = written(&archive(&[("a.cls", b"1"), ("b.cls", b"2")]));

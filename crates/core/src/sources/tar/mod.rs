@@ -54,6 +54,9 @@ fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
 /// `~/.cache/tallow`), so that they open at once from then on. Each read compares the header of its
 /// member with what is expected there.
 ///
+/// An index that another loader keeps beside an archive, like `train-000.idx` of DALI, is not read. Before it could be
+/// believed, each header that it tells of would have to be read, which is what opening does anyway.
+///
 /// Without [`field`](TarBuilder::field) the members of the first sample are the fields: a picture is
 /// `image`, `.cls` is `label`, `.npy` is `input`, `.x.npy` and `.x.png` are `x`, and others are bytes
 /// under their own name.
