@@ -103,6 +103,15 @@ fn views_of_text_are_read_and_lists_of_text_are_passed_over() {
 }
 
 #[test]
+fn files_of_pictures_in_columns_of_bytes_are_pictures_where_that_is_said() {
+    let path = data("encoded.arrow");
+    columns::check_pictures_in_bytes(&path, |told| {
+        let builder = ArrowShards::builder([&path]);
+        told.iter().fold(builder, |all, (name, picture)| all.picture(*name, picture.clone())).open()
+    });
+}
+
+#[test]
 fn the_files_of_several_splits_are_not_taken_together_nor_some_of_one() {
     let dir = tempfile::tempdir().unwrap();
     let copy = |name: &str| {

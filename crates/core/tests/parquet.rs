@@ -148,6 +148,15 @@ fn what_cannot_be_read_is_refused_by_name() {
     assert_eq!(error.kind(), ErrorKind::Truncated);
     assert_says(&error, &["other.parquet", "cut"]);
     let encrypted = [&whole[..whole.len() - 4], b"PARE"].concat();
+#[test]
+fn files_of_pictures_in_columns_of_bytes_are_pictures_where_that_is_said() {
+    let path = data("encoded.parquet");
+    columns::check_pictures_in_bytes(&path, |told| {
+        let builder = ParquetShards::builder([&path]);
+        told.iter().fold(builder, |all, (name, picture)| all.picture(*name, picture.clone())).open()
+    });
+}
+
     assert_says(&refused(&encrypted), &["encrypted"]);
     let mut limits = Limits::default();
     limits.inflated_bytes = 64;

@@ -5,7 +5,7 @@ use tallow_arrow::{Arrow, Column, Place, ReadAt, Scalar};
 use super::column_shards::{
     ColumnFormat, ColumnShards, ColumnShardsBuilder, OfColumns, Opened, Value,
 };
-use super::columns::{Bytes, chosen, field_of, held, of_arrow, read_null, set_shape};
+use super::columns::{Bytes, Declared, chosen, field_of, held, of_arrow, read_null, set_shape};
 use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::shards::Shards;
@@ -19,7 +19,7 @@ pub(super) static FORMAT: Format = Format {
     extensions: &["arrow"],
     of: "",
     folder: Folder::OfShards,
-    options: &[".fields(..)"],
+    options: &[".fields(..)", ".picture(..)"],
     open,
 };
 
@@ -28,7 +28,7 @@ fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
         Some(folder) => files_of(folder)?,
         None => shards.files()?,
     };
-    let source = ArrowShards::builder(files).fields(shards.fields()).limits(limits).open()?;
+    let source = ArrowShards::builder(files).options(shards.options()).limits(limits).open()?;
     let left_out = source.left_out().to_vec();
     Ok(Survey { left_out, ..Survey::of(Box::new(source), 0) })
 }
@@ -92,8 +92,9 @@ fn json(path: &Path) -> Result<Option<serde_json::Value>> {
 /// `pyarrow`. Their samples follow one another.
 ///
 /// Numbers and fixed lists of them are fields of fixed shape, and so are `Array2D` to `Array5D`. Lists,
-/// text and bytes are ragged, up to the longest there is; lists in lists must be equally long. Pictures
-/// are fields of pictures, decoded upright in three colours; a `ClassLabel` has the names of its classes. Booleans are held as `u8`, `int8` as `i16`,
+/// text and bytes are ragged, up to the longest there is; lists in lists must be equally long. Pictures of
+/// Hugging Face, and those that [`picture`](ColumnShardsBuilder::picture) names, are fields of pictures, decoded
+/// upright in three colours; a `ClassLabel` has the names of its classes. Booleans are held as `u8`, `int8` as `i16`,
 /// `uint64` as `i64` where the values fit. Columns of other types, such as structs and timestamps, are
 /// [left out](Self::left_out) unless they are [chosen](ColumnShardsBuilder::fields), which is an error. A null is an
 /// error of its sample, unless [`null_as`](ColumnShardsBuilder::null_as) says what it is.
@@ -170,16 +171,16 @@ impl ColumnFormat for ArrowFiles {
         Self
     }
 
-    fn open(file: &Bytes<'_>, names: &[String], _: &Limits) -> Result<Opened<Column>> {
+    fn open(file: &Bytes<'_>, declared: &Declared, _: &Limits) -> Result<Opened<Column>> {
         let arrow = Arrow::open(file).map_err(of_arrow)?;
-        let chosen = chosen(names, arrow.schema())?;
+        let chosen = chosen(declared, arrow.schema())?;
         let columns = arrow.columns(file, &chosen.columns).map_err(of_arrow)?;
-        let pairs = chosen.columns.iter().zip(&columns);
-        let fields = pairs.map(|(&(at, child), column)| {
+        let pairs = chosen.columns.iter().zip(&columns).zip(chosen.pictures);
+        let fields = pairs.map(|((&(at, _), column), picture)| {
             let own = &arrow.schema().fields()[at];
             let lengths = column.lengths().map_err(of_arrow)?;
             let told = (column.scalar(), lengths.as_slice());
-            Ok(field_of(arrow.schema(), own, child.is_some(), told))
+            Ok(field_of(arrow.schema(), own, picture, told))
         });
         let fields = fields.collect::<Result<Vec<_>>>()?;
         let rows = columns.first().map_or(0, |column| column.rows() as usize);

@@ -7,13 +7,14 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::columns::{Bytes, check_memory, common, null_elements};
+use super::columns::{Bytes, Declared, check_memory, common, null_elements};
+use super::open_options::OpenOptions;
 use crate::files::{File, Limits, SampleFile, Section, held_max};
 use crate::source::{no_part, read_part_of_all};
 use crate::succession::Succession;
 use crate::{
-    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Population,
-    Result, Row, Schema, Source,
+    Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Picture,
+    Population, Result, Row, Schema, Source,
 };
 
 /// A format of files whose columns are fields.
@@ -27,8 +28,9 @@ pub trait ColumnFormat: Debug + Send + Sync + Sized {
     /// What all files of a source share.
     fn new(limits: &Limits) -> Self;
 
-    /// Reads what must be known of a file that has bytes, of the columns `names` or else all.
-    fn open(file: &Bytes<'_>, names: &[String], limits: &Limits) -> Result<Opened<Self::Column>>;
+    /// Reads what must be known of a file that has bytes, of the columns that are declared or else all.
+    fn open(file: &Bytes<'_>, declared: &Declared, limits: &Limits)
+    -> Result<Opened<Self::Column>>;
 
     /// Bytes that are held to find the values of a column.
     fn held_bytes(column: &Self::Column) -> usize;
@@ -111,7 +113,7 @@ pub trait OfColumns: Sized {
 #[must_use]
 pub struct ColumnShardsBuilder<S> {
     paths: Vec<PathBuf>,
-    fields: Vec<String>,
+    declared: Declared,
     nulls: Vec<(String, f64)>,
     limits: Limits,
     source: PhantomData<fn() -> S>,
@@ -120,14 +122,36 @@ pub struct ColumnShardsBuilder<S> {
 impl<S: OfColumns> ColumnShardsBuilder<S> {
     pub(super) fn new<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
-        let (fields, nulls) = (Vec::new(), Vec::new());
-        Self { paths, fields, nulls, limits: Limits::default(), source: PhantomData }
+        let (declared, nulls) = (Declared::default(), Vec::new());
+        Self { paths, declared, nulls, limits: Limits::default(), source: PhantomData }
     }
 
     /// Reads only these columns, in this order. By default all are read whose values are numbers, text,
     /// bytes, lists of these, or pictures.
     pub fn fields<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.fields = names.into_iter().map(Into::into).collect();
+        self.declared.names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What the pictures of the column `name` become: files of JPEG, PNG or WebP in a column of bytes, or in
+    /// the part `bytes` of a struct. By default only columns that Hugging Face `datasets` wrote as pictures,
+    /// or that are structs of `bytes` and `path` like these, are pictures, and become
+    /// `Picture::rgb().upright()`; bytes are bytes.
+    ///
+    /// ```no_run
+    /// use tallow_core::{ArrowShards, Picture};
+    ///
+    /// let source = ArrowShards::builder(["train.arrow"]).picture("jpeg", Picture::rgb()).open()?;
+    /// # Ok::<(), tallow_core::Error>(())
+    /// ```
+    pub fn picture(mut self, name: impl Into<String>, picture: Picture) -> Self {
+        self.declared.pictures.push((name.into(), picture));
+        self
+    }
+
+    /// What the options of a place say.
+    pub(super) fn options(mut self, options: &OpenOptions) -> Self {
+        self.declared = options.columns();
         self
     }
 
@@ -158,8 +182,8 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
     ///
     /// What is wrong with a file, its name included; [`ErrorKind::UnsupportedDtype`] for a column that
     /// no tensor can hold, for compressed record batches of Arrow, and for encrypted Parquet files and codecs
-    /// of theirs that are not read; [`ErrorKind::Config`] for a column that is not there, and for a null that
-    /// its column cannot hold; [`ErrorKind::ShapeMismatch`] for files of different columns; and
+    /// of theirs that are not read; [`ErrorKind::Config`] for a column that is not there, for a null that
+    /// its column cannot hold, and for pictures in a column of other values than bytes; [`ErrorKind::ShapeMismatch`] for files of different columns; and
     /// [`ErrorKind::Empty`] for no file.
     pub fn open(self) -> Result<S> {
         self.shards().map(S::of)
@@ -209,7 +233,7 @@ impl<S: OfColumns> ColumnShardsBuilder<S> {
                 return Err(Error::new(ErrorKind::Empty, "the file has no bytes"));
             }
             let source = Bytes(Section::of_file(file, bytes));
-            let mut opened = S::Format::open(&source, &self.fields, &self.limits)?;
+            let mut opened = S::Format::open(&source, &self.declared, &self.limits)?;
             let head = std::mem::take(&mut opened.head);
             Ok((opened, head))
         })

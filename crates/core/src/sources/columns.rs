@@ -10,17 +10,91 @@ use crate::error::{list_names, quoted};
 use crate::files::{Limits, Section};
 use crate::{Dim, Error, ErrorKind, Field, FieldMut, MAX_RANK, Picture, Result, RowDType};
 
+/// What was said about columns.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// Those that are read, or none for all.
+    pub(super) names: Vec<String>,
+    /// Those that are pictures, and what these become.
+    pub(super) pictures: Vec<(String, Picture)>,
+}
+
+impl Declared {
+    fn picture(&self, name: &str) -> Option<&Picture> {
+        // Who says it again means the last.
+        self.pictures.iter().rev().find(|(of, _)| of == name).map(|(_, picture)| picture)
+    }
+}
+
 /// The columns that are read.
 pub(super) struct Chosen {
-    /// The position of each, and the part that is meant of those that are pictures.
+    /// The position of each, and the part that is meant of those that are structs of pictures.
     pub(super) columns: Vec<(usize, Option<&'static str>)>,
+    /// What each becomes that is of pictures.
+    pub(super) pictures: Vec<Option<Picture>>,
     /// Name and type of those that are not, since no field holds their values, unless columns were named.
     pub(super) left_out: Vec<String>,
 }
 
-/// The columns called `names`, or else all that can be read.
-pub(super) fn chosen(names: &[String], schema: &ArrowSchema) -> Result<Chosen> {
-    let child = |field: &ArrowField| is_picture(field, schema).then_some("bytes");
+/// The columns that are declared, or else all that can be read.
+pub(super) fn chosen(declared: &Declared, schema: &ArrowSchema) -> Result<Chosen> {
+    let (columns, left_out) = columns_of(declared, schema)?;
+    let names = || columns.iter().map(|&(at, _)| schema.fields()[at].name());
+    for (name, _) in &declared.pictures {
+        if !names().any(|own| own == name.as_str()) {
+            let message = format!(
+                ".picture(..) names {}, the columns are {}",
+                quoted(name),
+                list_names(names().map(quoted))
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+    }
+    let picture = |&(at, child): &(usize, Option<&str>)| {
+        let field = &schema.fields()[at];
+        match (declared.picture(field.name()), child) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Ok(Some(Picture::rgb().upright())),
+            (Some(picture), _) if child.is_some() || is_of_bytes(field) => {
+                Ok(Some(picture.clone()))
+            }
+            (Some(_), _) => Err(no_pictures(field)),
+        }
+    };
+    let pictures = columns.iter().map(picture).collect::<Result<_>>()?;
+    Ok(Chosen { columns, pictures, left_out })
+}
+
+/// Whether each value is as many bytes as it has.
+fn is_of_bytes(field: &ArrowField) -> bool {
+    matches!(field.kind(), Kind::Bytes { .. } | Kind::View)
+}
+
+#[cold]
+fn no_pictures(field: &ArrowField) -> Error {
+    let message = format!(
+        ".picture(..) names {}, which is {}, expected bytes, or structs with \"bytes\"",
+        quoted(field.name()),
+        type_of(field)
+    );
+    Error::new(ErrorKind::Config, message)
+}
+
+/// Positions of columns, each with the part of it that is read if that is not all.
+type Columns = Vec<(usize, Option<&'static str>)>;
+
+/// The columns that are read, and name and type of those that are left out.
+fn columns_of(declared: &Declared, schema: &ArrowSchema) -> Result<(Columns, Vec<String>)> {
+    let names = &declared.names;
+    let has_bytes = |field: &ArrowField| {
+        field.children().iter().any(|part| part.name() == "bytes" && is_of_bytes(part))
+    };
+    let is_declared = |field: &ArrowField| {
+        let is_struct = *field.kind() == Kind::Struct;
+        is_struct && has_bytes(field) && declared.picture(field.name()).is_some()
+    };
+    let child =
+        |field: &ArrowField| (is_declared(field) || is_picture(field, schema)).then_some("bytes");
     let columns = schema.fields().iter().enumerate();
     if names.is_empty() {
         let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
@@ -37,7 +111,7 @@ pub(super) fn chosen(names: &[String], schema: &ArrowSchema) -> Result<Chosen> {
             );
             return Err(Error::new(ErrorKind::UnsupportedDtype, message));
         }
-        return Ok(Chosen { columns: chosen, left_out });
+        return Ok((chosen, left_out));
     }
     let find = |name: &String| {
         let found = columns.clone().find(|(_, field)| field.name() == name);
@@ -49,7 +123,7 @@ pub(super) fn chosen(names: &[String], schema: &ArrowSchema) -> Result<Chosen> {
         };
         found.map(|(at, field)| (at, child(field))).ok_or_else(none)
     };
-    Ok(Chosen { columns: names.iter().map(find).collect::<Result<_>>()?, left_out: Vec::new() })
+    Ok((names.iter().map(find).collect::<Result<_>>()?, Vec::new()))
 }
 
 /// Whether Hugging Face's metadata call a column pictures. Where they say nothing of it, as in files that
@@ -98,16 +172,16 @@ pub(super) fn held(scalar: Scalar) -> (RowDType, Widening) {
     }
 }
 
-/// The field that a column is, whose values have these lengths.
+/// The field that a column is, whose values have these lengths; of pictures, if it is one.
 pub(super) fn field_of(
     schema: &ArrowSchema,
     column: &ArrowField,
-    is_picture: bool,
+    picture: Option<Picture>,
     (scalar, lengths): (Scalar, &[Length]),
 ) -> Field {
     let name = column.name();
-    if is_picture && let [Length::Ragged(longest)] = *lengths {
-        return Field::pictures(name, Picture::rgb().upright().payload_bytes(longest));
+    if let (Some(picture), [Length::Ragged(longest)]) = (picture, lengths) {
+        return Field::pictures(name, picture.payload_bytes(*longest));
     }
     let dim = |length: &Length| match *length {
         Length::Fixed(len) => Dim::Fixed(len),

@@ -84,6 +84,7 @@ fn files_at(place: &Path, options: OpenOptions) -> Result<Found> {
     match found {
         Found::Shards(shards) => shards_with(shards, given),
         _ if !given.fields.is_empty() => Err(no_option(".fields(..)", &found)),
+        _ if !given.pictures.is_empty() => Err(no_option(".picture(..)", &found)),
         _ if given.is_stacked => Err(no_option(".stacked()", &found)),
         Found::Folders(_) | Found::FolderAndRows { .. } => Ok(found),
         Found::ImageClasses { folder, .. } => classes_with(folder, &given),
@@ -307,6 +308,7 @@ fn named(folders: &[PathBuf]) -> String {
 fn no_option(option: &str, found: &Found) -> Error {
     let whose = match option {
         ".fields(..)" => "files of several arrays or columns",
+        ".picture(..)" => "columns of Arrow and Parquet files",
         ".tokens(..)" => "files of tokens",
         ".stacked()" => "files of arrays of many samples each",
         _ => "folders with a file per sample",

@@ -13,7 +13,13 @@ pub(super) static ARROW: Format = missing(&["arrow"]);
 pub(super) static PARQUET: Format = missing(&["parquet"]);
 
 const fn missing(extensions: &'static [&'static str]) -> Format {
-    Format { extensions, of: "", folder: Folder::OfShards, options: &[".fields(..)"], open }
+    Format {
+        extensions,
+        of: "",
+        folder: Folder::OfShards,
+        options: &[".fields(..)", ".picture(..)"],
+        open,
+    }
 }
 
 /// The features are called as the formats are.

@@ -1,10 +1,12 @@
 use std::path::{Path, PathBuf};
 
+#[cfg(any(feature = "arrow", feature = "parquet"))]
+use super::columns::Declared;
 use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
 use super::format::Format;
 use super::{find, found::Found, mds, npy_shards, token_files};
-use crate::{DocumentsBy, Result, RowDType, Source};
+use crate::{DocumentsBy, Picture, Result, RowDType, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy` or `.npz` file, a folder of `.npy` or `.npz` files, of
 /// pictures, of one folder per class, or of pairs in `input/` and `output/`; or shards, which are
@@ -43,6 +45,7 @@ pub struct OpenOptions {
     pub(super) ragged: Vec<(String, usize, usize)>,
     pub(super) patterns: Vec<(String, String)>,
     pub(super) fields: Vec<String>,
+    pub(super) pictures: Vec<(String, Picture)>,
     pub(super) is_stacked: bool,
     pub(super) tokens: Option<(RowDType, usize)>,
     pub(super) documents: Option<DocumentsBy>,
@@ -81,6 +84,18 @@ impl OpenOptions {
     pub fn fields<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.fields = names.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// Takes the bytes of the column `name` of Arrow or Parquet files for pictures, which become `picture`. By
+    /// default only columns of pictures that Hugging Face `datasets` wrote are pictures.
+    pub fn picture(mut self, name: impl Into<String>, picture: Picture) -> Self {
+        self.pictures.push((name.into(), picture));
+        self
+    }
+
+    /// The columns that [`picture`](Self::picture) told of, and what their pictures become.
+    pub fn of_pictures(&self) -> &[(String, Picture)] {
+        &self.pictures
     }
 
     /// Takes each `.npy` file of a folder or pattern for many samples, which its first axis counts:
@@ -129,6 +144,12 @@ impl OpenOptions {
         self
     }
 
+    /// What they say of columns.
+    #[cfg(any(feature = "arrow", feature = "parquet"))]
+    pub(super) fn columns(&self) -> Declared {
+        Declared { names: self.fields.clone(), pictures: self.pictures.clone() }
+    }
+
     /// The format of a file where these options tell it.
     pub(super) fn format_of(&self, file: &Path) -> Option<&'static Format> {
         if self.tokens.is_some() {
@@ -157,6 +178,7 @@ impl OpenOptions {
             (!self.ragged.is_empty(), ".ragged(..)"),
             (!self.patterns.is_empty(), ".pattern(..)"),
             (!self.fields.is_empty(), ".fields(..)"),
+            (!self.pictures.is_empty(), ".picture(..)"),
             (self.is_stacked, ".stacked()"),
             (self.tokens.is_some(), ".tokens(..)"),
             (self.documents.is_some(), ".documents(..)"),

@@ -7,7 +7,7 @@ use tallow_parquet::{Column, Parquet, Values};
 use super::column_shards::{
     ColumnFormat, ColumnShards, ColumnShardsBuilder, OfColumns, Opened, Value,
 };
-use super::columns::{Bytes, chosen, field_of, held, of_arrow, read_null, set_shape};
+use super::columns::{Bytes, Declared, chosen, field_of, held, of_arrow, read_null, set_shape};
 use super::folders::Survey;
 use super::format::{Folder, Format};
 use super::page_cache::PageCache;
@@ -22,13 +22,13 @@ pub(super) static FORMAT: Format = Format {
     extensions: &["parquet"],
     of: "",
     folder: Folder::OfShards,
-    options: &[".fields(..)"],
+    options: &[".fields(..)", ".picture(..)"],
     open,
 };
 
 fn open(shards: &Shards, limits: Limits) -> Result<Survey<Box<dyn Source>>> {
     let files = files_of(shards)?;
-    let source = ParquetShards::builder(files).fields(shards.fields()).limits(limits).open()?;
+    let source = ParquetShards::builder(files).options(shards.options()).limits(limits).open()?;
     let left_out = source.left_out().to_vec();
     Ok(Survey { left_out, ..Survey::of(Box::new(source), 0) })
 }
@@ -47,7 +47,8 @@ fn files_of(shards: &Shards) -> Result<Vec<PathBuf>> {
 ///
 /// Columns become fields as they do of [`ArrowShards`](crate::ArrowShards): numbers and fixed lists of them
 /// are of fixed shape, and so are `Array2D` to `Array5D`; lists, text and bytes are ragged; lists in lists
-/// must be equally long; pictures are fields of pictures, and a `ClassLabel` has the names of its classes.
+/// must be equally long; pictures, those of Hugging Face and those that [`picture`](ColumnShardsBuilder::picture)
+/// names, are fields of pictures, and a `ClassLabel` has the names of its classes.
 /// Columns of other types are [left out](Self::left_out) unless they are [chosen](ColumnShardsBuilder::fields). A null is
 /// an error of its sample, unless [`null_as`](ColumnShardsBuilder::null_as) says what it is.
 ///
@@ -140,22 +141,21 @@ impl ColumnFormat for ParquetFiles {
         Self { pages: PageCache::new(limits.decoded_bytes) }
     }
 
-    fn open(file: &Bytes<'_>, names: &[String], limits: &Limits) -> Result<Opened<Column>> {
+    fn open(file: &Bytes<'_>, declared: &Declared, limits: &Limits) -> Result<Opened<Column>> {
         /// So much of the beginning of a file is in its fingerprint.
         const HEAD_BYTES: u64 = 4 << 10;
         let parquet = Parquet::open(file, limits.inflated_bytes).map_err(of_arrow)?;
         let schema = parquet.schema();
-        let chosen = chosen(names, schema)?;
-        let columns = chosen
-            .columns
-            .iter()
-            .map(|&(at, child)| parquet.column(file, at, child, child.is_some()).map_err(of_arrow));
+        let chosen = chosen(declared, schema)?;
+        let columns = chosen.columns.iter().zip(&chosen.pictures).map(|(&(at, child), picture)| {
+            parquet.column(file, at, child, picture.is_some()).map_err(of_arrow)
+        });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        let pairs = chosen.columns.iter().zip(&columns);
-        let fields = pairs.map(|(&(at, child), column)| {
+        let pairs = chosen.columns.iter().zip(&columns).zip(chosen.pictures);
+        let fields = pairs.map(|((&(at, _), column), picture)| {
             let lengths = column.lengths();
             let told = (column.scalar(), lengths.as_slice());
-            field_of(schema, &schema.fields()[at], child.is_some(), told)
+            field_of(schema, &schema.fields()[at], picture, told)
         });
         let fields = fields.collect();
         let rows = columns.first().map_or(0, |column| column.rows() as usize);

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tallow_core::{Result, RowBuffer, Source, testing};
+use tallow_core::{ErrorKind, OpenOptions, Picture, Result, RowBuffer, Source, testing};
 
 use crate::common::{assert_says, bytes, in_time, read};
 
@@ -49,6 +49,47 @@ pub(crate) fn check_opens_as(place: &Path, own: &dyn Source) {
     for index in 0..own.len() {
         assert_eq!(bytes(&opened, index).unwrap(), bytes(own, index).unwrap());
     }
+}
+
+/// Checks `picture` of the builder on files of pictures in columns of bytes, which `open` opens with the
+/// pictures that are told.
+pub(crate) fn check_pictures_in_bytes<S: Source>(
+    place: &Path,
+    open: impl Fn(&[(&str, Picture)]) -> Result<S>,
+) {
+    let plain = open(&[]).unwrap();
+    let names = |source: &S| {
+        let fields = source.schema().fields().iter();
+        let pictures = fields.filter(|field| field.as_picture().is_some());
+        pictures.map(|field| field.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(names(&plain).is_empty() && plain.schema().position("named").is_none());
+    let gray = Picture::gray().at_most(100, 90);
+    let told =
+        [("png", gray.clone()), ("wide", Picture::rgb()), ("named", Picture::rgb().upright())];
+    let source = open(&told).unwrap();
+    assert_eq!(names(&source), ["png", "wide", "named"]);
+    assert_ne!(source.fingerprint(), plain.fingerprint());
+    testing::check_source(&source);
+    let field = |name: &str| &source.schema().fields()[source.schema().position(name).unwrap()];
+    assert_eq!(field("png").to_string(), "png: u8[..=100, ..=90, 1] of pictures");
+    for index in 0..7 {
+        let [row, bytes] = [&source, &plain].map(|source| read(source, index).unwrap());
+        for name in ["png", "wide", "named"] {
+            let picture =
+                row.view().field(source.schema().position(name).unwrap()).bytes().to_vec();
+            assert_eq!(picture, bytes.view().field(0).bytes(), "{name}");
+            let head = field(name).as_picture().unwrap().head(&picture).unwrap();
+            assert_eq!(head.size(), [2 + index, 3]);
+        }
+    }
+    let options = OpenOptions::new().picture("wide", Picture::rgb()).fields(["wide"]);
+    let opened = options.open(place).unwrap();
+    assert_eq!(opened.schema().to_string(), "wide: u8[..=8192, ..=8192, 3] of pictures");
+    assert_says(&open(&[("label", gray.clone())]).err().unwrap(), &["label", "i64", "bytes"]);
+    let error = open(&[("jpg", gray.clone())]).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_says(&error, &["\"jpg\"", "\"png\", \"wide\", \"label\""]);
 }
 
 /// Checks that `filled` has the rows with nulls, filled with -7 in "x" and with -1 in "pair".

@@ -45,6 +45,17 @@ columns = {
 }
 whole = Dataset.from_dict(columns, features=features)
 
+# Files of pictures in columns of bytes, as those write them who have no type for pictures.
+files = [picture(row)["bytes"] for row in range(ROWS)]
+encoded = pa.table(
+    {
+        "png": pa.array(files, pa.binary()),
+        "wide": pa.array(files, pa.large_binary()),
+        "label": pa.array(range(ROWS), pa.int64()),
+        "named": pa.array([{"bytes": file, "size": len(file)} for file in files]),
+    }
+)
+
 nulls = pa.table(
     {
         "x": pa.array([1, None, 3], pa.int32()),

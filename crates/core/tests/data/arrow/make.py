@@ -10,7 +10,7 @@ from datasets import Dataset, DatasetDict, Features, Value
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from columns import nulls, whole
+from columns import encoded, nulls, whole
 
 for name in ["saved", "splits", "selected"]:
     shutil.rmtree(os.path.join(HERE, name), ignore_errors=True)
@@ -30,6 +30,10 @@ with pa.OSFile(os.path.join(HERE, "compressed.arrow"), "wb") as sink:
 with pa.OSFile(os.path.join(HERE, "nulls.arrow"), "wb") as sink:
     with pa.ipc.new_stream(sink, nulls.schema) as writer:
         writer.write_table(nulls)
+
+with pa.OSFile(os.path.join(HERE, "encoded.arrow"), "wb") as sink:
+    with pa.ipc.new_file(sink, encoded.schema) as writer:
+        writer.write_table(encoded)
 
 views = polars.DataFrame(
     {

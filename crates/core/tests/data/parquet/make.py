@@ -11,7 +11,7 @@ import pyarrow.parquet.encryption as encryption
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from columns import nulls, whole
+from columns import encoded, nulls, whole
 
 
 def path(name):
@@ -58,6 +58,7 @@ write("lengths", use_dictionary=False, column_encoding={"text": "DELTA_LENGTH_BY
 write("brotli", compression="brotli")
 
 pq.write_table(nulls, path("nulls"))
+pq.write_table(encoded, path("encoded"))
 
 
 class Keys(encryption.KmsClient):
