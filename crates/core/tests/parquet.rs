@@ -194,6 +194,33 @@ fn rows_of_a_dictionary_are_not_copied_before_they_are_read() {
     }
 }
 
+/// As it lies in the folder that Spark writes: nulls may be anywhere, timestamps have 96 bits, and checksums and
+/// a mark of success are beside the files.
+#[test]
+fn a_folder_of_spark_is_read_and_its_timestamps_are_left_out_or_refused_by_name() {
+    let source = ParquetShards::open(data("spark")).unwrap();
+    columns::check_opens_as(&data("spark"), &source);
+    let schema =
+        "id: i64[]; x: f32[]; name: u8[..=4]; bytes: u8[..=3]; list: f64[..=2]; label: i32[]";
+    assert_eq!((source.len(), source.schema().to_string().as_str()), (9, schema));
+    assert_eq!(source.left_out(), ["when (timestamp)", "price (decimal)"]);
+    for index in 0..9 {
+        let buffer = read(&source, index).unwrap();
+        let view = buffer.view();
+        let field = |at: usize| view.field(at);
+        let id = field(0).as_slice::<i64>().unwrap()[0];
+        assert_eq!(id, [3, 4, 7, 8, 0, 1, 2, 5, 6][index], "the rows of the files, in their order");
+        assert_eq!(field(1).as_slice::<f32>().unwrap(), [id as f32 / 2.0]);
+        assert_eq!(field(2).bytes(), "\u{e9}".repeat(id as usize % 3).as_bytes());
+        assert_eq!(field(3).bytes(), vec![id as u8; id as usize % 4]);
+        assert_eq!(field(4).as_slice::<f64>().unwrap(), vec![id as f64; id as usize % 3]);
+        assert_eq!(field(5).as_slice::<i32>().unwrap(), [id as i32 % 3]);
+    }
+    let error = tallow_core::OpenOptions::new().fields(["when"]).open(data("spark")).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedDtype);
+    assert_says(&error, &["part-00000", "\"when\"", "timestamp", "expected numbers"]);
+}
+
 fn open_within_limits(path: PathBuf) -> Result<ParquetShards> {
     let mut limits = Limits::default();
     limits.inflated_bytes = 16 << 20;
