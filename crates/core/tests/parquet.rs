@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{assert_says, bytes, read};
-use tallow_core::{ErrorKind, Limits, ParquetShards, Result, RowBuffer, Source};
+use tallow_core::{ErrorKind, Limits, ParquetShards, Result, RowBuffer, Source, testing};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet").join(name)
@@ -105,6 +105,36 @@ fn a_cache_of_one_page_gives_the_same_rows() {
     }
 }
 
+/// The cache has room for one page of two columns, and for where their values lie.
+#[test]
+fn long_values_are_the_same_with_their_pages_and_without() {
+    let mut limits = Limits::default();
+    limits.decoded_bytes = 40_000;
+    let open = |limits| {
+        let first = ParquetShards::builder([data("long1.parquet")]).limits(limits).open().unwrap();
+        let second = ParquetShards::builder([data("long2.parquet")]).null_as("second", 0.0);
+        [first, second.limits(limits).open().unwrap()]
+    };
+    for (small, large) in open(limits).iter().zip(&open(Limits::default())) {
+        let rows = small.len();
+        // One after the other, and as far apart as they can be.
+        for at in (0..rows).chain((0..8 * rows).map(|at| at * 5 % rows)) {
+            let [own, other] = [small, large].map(|source| read(source, at).unwrap());
+            for field in 0..small.schema().fields().len() {
+                let bytes = other.view().field(field).bytes().to_vec();
+                assert!(own.view().field(field).bytes() == bytes, "row {at}");
+                let mut part = vec![0; bytes.len() / 2];
+                let first = bytes.len() / 3;
+                small.read_part(at, field, first, &mut part, None).unwrap();
+                assert!(part == bytes[first..first + part.len()], "row {at}");
+                let beyond = small.read_part(at, field, bytes.len(), &mut [0], None).unwrap_err();
+                assert_says(&beyond, &[small.schema().fields()[field].name()]);
+            }
+        }
+        testing::check_source(small);
+    }
+}
+
 #[test]
 fn nulls_are_errors_with_their_place_or_what_the_builder_says() {
     let open = || ParquetShards::builder([data("nulls.parquet")]);
@@ -116,6 +146,15 @@ fn nulls_are_errors_with_their_place_or_what_the_builder_says() {
     let filled = filled.null_as("pair", -1.0).open().unwrap();
     columns::check_filled_nulls(&filled);
     assert_ne!(filled.fingerprint(), source.fingerprint());
+}
+
+#[test]
+fn files_of_pictures_in_columns_of_bytes_are_pictures_where_that_is_said() {
+    let path = data("encoded.parquet");
+    columns::check_pictures_in_bytes(&path, |told| {
+        let builder = ParquetShards::builder([&path]);
+        told.iter().fold(builder, |all, (name, picture)| all.picture(*name, picture.clone())).open()
+    });
 }
 
 #[test]
@@ -148,20 +187,38 @@ fn what_cannot_be_read_is_refused_by_name() {
     assert_eq!(error.kind(), ErrorKind::Truncated);
     assert_says(&error, &["other.parquet", "cut"]);
     let encrypted = [&whole[..whole.len() - 4], b"PARE"].concat();
-#[test]
-fn files_of_pictures_in_columns_of_bytes_are_pictures_where_that_is_said() {
-    let path = data("encoded.parquet");
-    columns::check_pictures_in_bytes(&path, |told| {
-        let builder = ParquetShards::builder([&path]);
-        told.iter().fold(builder, |all, (name, picture)| all.picture(*name, picture.clone())).open()
-    });
-}
-
     assert_says(&refused(&encrypted), &["encrypted"]);
     let mut limits = Limits::default();
     limits.inflated_bytes = 64;
     let small = ParquetShards::builder([data("plain.parquet")]).limits(limits).open();
     assert_says(&small.unwrap_err(), &["row group 0", "at most 64"]);
+}
+
+/// As it lies in the folder that Spark writes: nulls may be anywhere, timestamps have 96 bits, and checksums and
+/// a mark of success are beside the files.
+#[test]
+fn a_folder_of_spark_is_read_and_its_timestamps_are_left_out_or_refused_by_name() {
+    let source = ParquetShards::open(data("spark")).unwrap();
+    columns::check_opens_as(&data("spark"), &source);
+    let schema =
+        "id: i64[]; x: f32[]; name: u8[..=4]; bytes: u8[..=3]; list: f64[..=2]; label: i32[]";
+    assert_eq!((source.len(), source.schema().to_string().as_str()), (9, schema));
+    assert_eq!(source.left_out(), ["when (timestamp)", "price (decimal)"]);
+    for index in 0..9 {
+        let buffer = read(&source, index).unwrap();
+        let view = buffer.view();
+        let field = |at: usize| view.field(at);
+        let id = field(0).as_slice::<i64>().unwrap()[0];
+        assert_eq!(id, [3, 4, 7, 8, 0, 1, 2, 5, 6][index], "the rows of the files, in their order");
+        assert_eq!(field(1).as_slice::<f32>().unwrap(), [id as f32 / 2.0]);
+        assert_eq!(field(2).bytes(), "\u{e9}".repeat(id as usize % 3).as_bytes());
+        assert_eq!(field(3).bytes(), vec![id as u8; id as usize % 4]);
+        assert_eq!(field(4).as_slice::<f64>().unwrap(), vec![id as f64; id as usize % 3]);
+        assert_eq!(field(5).as_slice::<i32>().unwrap(), [id as i32 % 3]);
+    }
+    let error = tallow_core::OpenOptions::new().fields(["when"]).open(data("spark")).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedDtype);
+    assert_says(&error, &["part-00000", "\"when\"", "timestamp", "expected numbers"]);
 }
 
 #[test]
@@ -192,33 +249,6 @@ fn rows_of_a_dictionary_are_not_copied_before_they_are_read() {
         assert_eq!(source.length(index, 0), Some(500_000));
         assert_eq!(bytes(&source, index).unwrap(), "long ".repeat(100_000).as_bytes());
     }
-}
-
-/// As it lies in the folder that Spark writes: nulls may be anywhere, timestamps have 96 bits, and checksums and
-/// a mark of success are beside the files.
-#[test]
-fn a_folder_of_spark_is_read_and_its_timestamps_are_left_out_or_refused_by_name() {
-    let source = ParquetShards::open(data("spark")).unwrap();
-    columns::check_opens_as(&data("spark"), &source);
-    let schema =
-        "id: i64[]; x: f32[]; name: u8[..=4]; bytes: u8[..=3]; list: f64[..=2]; label: i32[]";
-    assert_eq!((source.len(), source.schema().to_string().as_str()), (9, schema));
-    assert_eq!(source.left_out(), ["when (timestamp)", "price (decimal)"]);
-    for index in 0..9 {
-        let buffer = read(&source, index).unwrap();
-        let view = buffer.view();
-        let field = |at: usize| view.field(at);
-        let id = field(0).as_slice::<i64>().unwrap()[0];
-        assert_eq!(id, [3, 4, 7, 8, 0, 1, 2, 5, 6][index], "the rows of the files, in their order");
-        assert_eq!(field(1).as_slice::<f32>().unwrap(), [id as f32 / 2.0]);
-        assert_eq!(field(2).bytes(), "\u{e9}".repeat(id as usize % 3).as_bytes());
-        assert_eq!(field(3).bytes(), vec![id as u8; id as usize % 4]);
-        assert_eq!(field(4).as_slice::<f64>().unwrap(), vec![id as f64; id as usize % 3]);
-        assert_eq!(field(5).as_slice::<i32>().unwrap(), [id as i32 % 3]);
-    }
-    let error = tallow_core::OpenOptions::new().fields(["when"]).open(data("spark")).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::UnsupportedDtype);
-    assert_says(&error, &["part-00000", "\"when\"", "timestamp", "expected numbers"]);
 }
 
 fn open_within_limits(path: PathBuf) -> Result<ParquetShards> {

@@ -70,8 +70,17 @@ fn snappy(stored: &[u8], len: usize) -> Result<Vec<u8>> {
         return Err(damaged(format!("{told} bytes, expected {len}")));
     }
     let mut bytes = vec![0; len];
-    snap::raw::Decoder::new().decompress(stored, &mut bytes).map_err(damaged)?;
+    expand_snappy_into(stored, &mut bytes)?;
     Ok(bytes)
+}
+
+/// Expands a whole stream of Snappy, which must fill `into`.
+pub(crate) fn expand_snappy_into(stored: &[u8], into: &mut [u8]) -> Result<()> {
+    let made = snap::raw::Decoder::new().decompress(stored, into).map_err(damaged)?;
+    match made == into.len() {
+        true => Ok(()),
+        false => Err(damaged(format!("{made} bytes, expected {}", into.len()))),
+    }
 }
 
 #[cold]

@@ -13,6 +13,7 @@ use crate::codec::Codec;
 use crate::levels::Rows;
 use crate::page::{Header, Pages};
 use crate::parquet::guarded;
+use crate::places::{Part, Places};
 use crate::schema::{leaf, list_levels};
 use crate::stored::Stored;
 use crate::unit::{Chunk, Unit, Walk};
@@ -41,6 +42,9 @@ pub struct Column {
     inner: Vec<Option<usize>>,
     longest: u64,
 }
+
+/// A page, and where its values lie if one of them can be read alone.
+type Placed = (Page, Option<Part>);
 
 /// An axis of all values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,7 +214,7 @@ impl Column {
     fn count(&mut self, source: &(impl ReadAt + ?Sized)) -> Result<()> {
         let width = (self.scalar.bits() / 8).max(1) as usize;
         for unit in 0..self.units.len() {
-            let values = self.decode(source, unit)?;
+            let (values, _) = self.decode(source, unit)?;
             for row in 0..self.rows_of(unit) {
                 let elements = u32::try_from(values.bytes(row) / width);
                 let elements =
@@ -233,32 +237,70 @@ impl Column {
         Ok(())
     }
 
-    /// The values of a unit.
+    /// The values of a unit; and where they lie, if they are long byte strings that can be read alone.
     ///
     /// # Errors
     ///
     /// What is wrong with its pages, the row group and the column named.
-    pub fn decode(&self, source: &(impl ReadAt + ?Sized), unit: usize) -> Result<Values> {
+    pub fn decode(
+        &self,
+        source: &(impl ReadAt + ?Sized),
+        unit: usize,
+    ) -> Result<(Values, Option<Places>)> {
         let Unit { chunk, offset, .. } = self.units[unit];
         let decoded = guarded(|| {
             let pages = self.pages(source, unit)?;
-            self.values(pages, self.rows_of(unit)).map_err(|error| error.at(offset))
+            let (pages, parts): (Vec<_>, Vec<_>) = pages.into_iter().unzip();
+            let buffers: Vec<_> = pages.iter().map(|page| page.buffer().clone()).collect();
+            let values =
+                self.values(pages, self.rows_of(unit)).map_err(|error| error.at(offset))?;
+            let places = match &values.elements {
+                Elements::Strings(strings) => {
+                    let pages = buffers.into_iter().zip(parts).collect();
+                    Places::of(pages, strings, &values.rows.nulls)
+                }
+                Elements::Numbers(_) => None,
+            };
+            Ok((values, places))
         });
         decoded.map_err(|error| self.placed(error, chunk))
     }
 
+    /// Whether values are byte strings, so that decoding a unit may tell where they lie.
+    pub fn is_of_strings(&self) -> bool {
+        self.levels.is_empty() && self.descriptor.physical_type() == Physical::BYTE_ARRAY
+    }
+
+    /// Fills `into` with the bytes from `first` on of row `row` of a unit, of which `places` tells where its
+    /// values lie.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the page, the row group and the column named; also where the value is a null or
+    /// has no such bytes.
+    pub fn read_alone(
+        &self,
+        source: &(impl ReadAt + ?Sized),
+        (unit, places): (usize, &Places),
+        (row, first): (usize, usize),
+        into: &mut [u8],
+    ) -> Result<()> {
+        let read = places.read(source, row, first, into);
+        read.map_err(|error| self.placed(error, self.units[unit].chunk))
+    }
+
     /// The pages of a unit, expanded, after the dictionary if they refer to it.
-    fn pages(&self, source: &(impl ReadAt + ?Sized), unit: usize) -> Result<Vec<Page>> {
+    fn pages(&self, source: &(impl ReadAt + ?Sized), unit: usize) -> Result<Vec<Placed>> {
         let unit = &self.units[unit];
         let chunk = &self.chunks[unit.chunk];
         let mut pages = self.expanded(source, chunk.codec, (unit.offset, unit.bytes))?;
-        if pages.iter().any(|page| refers(page.encoding())) {
+        if pages.iter().any(|(page, _)| refers(page.encoding())) {
             let none =
                 || Error::malformed("a page that refers to a dictionary, and none before it");
             let (offset, bytes, _) = chunk.dictionary.ok_or_else(|| none().at(unit.offset))?;
             pages.splice(..0, self.expanded(source, chunk.codec, (offset, bytes))?);
         }
-        let values: usize = pages.iter().map(|page| page.num_values() as usize).sum();
+        let values: usize = pages.iter().map(|(page, _)| page.num_values() as usize).sum();
         // A run of equal values takes few bytes, however many there are.
         if values.saturating_mul(self.value_bytes()) > self.unit_bytes {
             let message = format!(
@@ -277,7 +319,7 @@ impl Column {
         source: &(impl ReadAt + ?Sized),
         codec: Codec,
         (start, bytes): (u64, usize),
-    ) -> Result<Vec<Page>> {
+    ) -> Result<Vec<Placed>> {
         let stored = Stored::read(source, start, bytes)?;
         let (mut pages, mut rest) = (Vec::new(), stored.bytes());
         while !rest.is_empty() {
@@ -289,10 +331,14 @@ impl Column {
                 return Err(place(changed()));
             }
             let page = rest.split_to(end).slice(header.bytes..);
+            let part = match self.is_of_strings() {
+                true => header.part(codec, offset + header.bytes as u64, &page),
+                false => None,
+            };
             let page = header.page(codec, page).map_err(place)?;
             // The decoder takes a page without values, which pyarrow writes among deltas, for the end.
             if page.is_dictionary_page() || page.num_values() > 0 {
-                pages.push(page);
+                pages.push((page, part));
             }
         }
         Ok(pages)

@@ -7,6 +7,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use tallow_arrow::{Error, ErrorKind, ReadAt, Result};
 
 use crate::codec::Codec;
+use crate::places::Part;
 use crate::thrift::{Thrift, Type};
 
 /// What the header of a page says.
@@ -94,6 +95,29 @@ impl Header {
             _ => Kind::Other,
         };
         Ok(Self { kind, bytes: thrift.read(), stored, expanded })
+    }
+
+    /// Where its values lie, from `offset` of the file on, if one of them can be read without the others.
+    pub(crate) fn part(&self, codec: Codec, offset: u64, stored: &Bytes) -> Option<Part> {
+        let (codec, levels) = match self.kind {
+            Kind::Two { definition, repetition, is_compressed: true, .. } => {
+                (codec, (definition + repetition) as usize)
+            }
+            Kind::Two { .. } => (Codec::None, 0),
+            _ => (codec, 0),
+        };
+        let values = match self.kind {
+            Kind::Dictionary {
+                values,
+                encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY,
+                ..
+            }
+            | Kind::One { values, encoding: Encoding::PLAIN, .. }
+            | Kind::Two { values, encoding: Encoding::PLAIN, .. } => values,
+            _ => return None,
+        };
+        let bytes = (offset + levels as u64, stored.get(levels..)?);
+        Part::of(codec, bytes, (levels, self.expanded.checked_sub(levels)?), values)
     }
 
     /// The page, whose bytes are `stored`.

@@ -15,8 +15,9 @@ pub struct Limits {
     /// Bytes of the compressed arrays of a `.npz` file, which are held in memory, and of the pages of a
     /// Parquet file that are decoded together: 4 GiB.
     pub inflated_bytes: usize,
-    /// Bytes of decoded pages of Parquet files that a source keeps for its next samples: 256 MiB. A
-    /// single page may take more, and so do pages that workers are reading from.
+    /// Bytes of decoded pages of Parquet files that a source keeps for its next samples, an eighth of them for
+    /// where values lie in pages that it gave up: 256 MiB. A single page may take more, and so do pages that
+    /// workers are reading from.
     pub decoded_bytes: usize,
     /// Bytes of an index of samples that is held in memory, 8 for each document of token files:
     /// 1 GiB.

@@ -62,6 +62,15 @@ impl<T> PageCache<T> {
         Ok(value)
     }
 
+    /// The value of `key`, if it is there.
+    pub(super) fn held(&self, key: Key) -> Option<Arc<T>> {
+        let state = self.lock();
+        let slot = state.slots.get(&key)?;
+        let value = slot.value.get()?.clone();
+        slot.is_used.store(true, Ordering::Relaxed);
+        Some(value)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow_arrow::{ReadAt, Scalar};
-use tallow_parquet::{Column, Parquet, Values};
+use tallow_parquet::{Column, Parquet, Places, Values};
 
 use super::column_shards::{
     ColumnFormat, ColumnShards, ColumnShardsBuilder, OfColumns, Opened, Value,
@@ -55,9 +55,11 @@ fn files_of(shards: &Shards) -> Result<Vec<PathBuf>> {
 /// A sample is read from the page that has it, which is decoded wholly. Decoded pages are kept for the
 /// next samples, at most [`Limits::decoded_bytes`] in all. Where rows are lists and neither a page index nor
 /// pages of version 2 say which rows a page has, all pages of the row group are decoded together. So samples
-/// in a random order cost a page each, unless all pages that are needed fit; small pages are fast. Row groups
-/// are groups of samples: [`Shuffle::blocks`](crate::Shuffle::blocks) has the pages of a few row groups in
-/// use at a time, and decodes each once if these fit.
+/// in a random order cost a page each, unless all pages that are needed fit; small pages are fast. Of long
+/// byte strings, as pictures are, it is known after that where they lie in pages that are compressed with
+/// Snappy or not at all: one whose page was given up is then read alone. Row groups are groups of samples:
+/// [`Shuffle::blocks`](crate::Shuffle::blocks) has the pages of a few row groups in use at a time, and decodes each
+/// once if these fit.
 ///
 /// Opening reads the headers of all pages. Where values differ in length, and are no pictures, it
 /// decodes them for their lengths, of which 4 bytes a row are held; the largest picture is only known to be
@@ -117,15 +119,46 @@ impl Source for ParquetShards {
 #[derive(Debug)]
 pub struct ParquetFiles {
     pages: PageCache<Values>,
+    /// Where long byte strings lie that are in pages which were decoded once.
+    places: PageCache<Places>,
+}
+
+/// How a value is found.
+enum Way {
+    /// In its page, or what was decoded with that.
+    Page(Arc<Values>),
+    /// Alone.
+    Alone(Arc<Places>),
 }
 
 impl ParquetFiles {
+    /// The way to a value of a unit.
+    fn way(&self, file: &File, value: &Value<'_, Column>, unit: usize) -> Result<Way> {
+        let Value { column, number: [at, number], .. } = *value;
+        let key = [at, number, unit];
+        if column.is_of_strings() {
+            if let Some(page) = self.pages.held(key) {
+                return Ok(Way::Page(page));
+            }
+            // Of pictures of 70 KB this takes less than their share of decoding the page, even if all follow.
+            if let Some(places) = self.places.held(key) {
+                return Ok(Way::Alone(places));
+            }
+        }
+        self.page(file, value, unit).map(Way::Page)
+    }
+
     /// The page of a value, or what is decoded with it.
-    fn page(&self, file: &File, value: Value<'_, Column>, unit: usize) -> Result<Arc<Values>> {
-        let Value { bytes, column, number: [at, number], .. } = value;
-        self.pages.get([at, number, unit], || {
+    fn page(&self, file: &File, value: &Value<'_, Column>, unit: usize) -> Result<Arc<Values>> {
+        let Value { bytes, column, number: [at, number], .. } = *value;
+        let key = [at, number, unit];
+        self.pages.get(key, || {
             let source = Bytes(Section::of_file(file, bytes));
-            let values = column.decode(&source, unit).map_err(of_arrow)?;
+            let (values, places) = column.decode(&source, unit).map_err(of_arrow)?;
+            if let Some(places) = places {
+                let bytes = places.held_bytes();
+                self.places.get(key, || Ok((places, bytes)))?;
+            }
             let bytes = values.held_bytes();
             Ok((values, bytes))
         })
@@ -138,7 +171,12 @@ impl ColumnFormat for ParquetFiles {
     type Column = Column;
 
     fn new(limits: &Limits) -> Self {
-        Self { pages: PageCache::new(limits.decoded_bytes) }
+        /// Places take a thousandth of the pages that they are of, so that this is enough for some hundred times
+        /// as much as is held decoded.
+        const PLACES_SHARE: usize = 8;
+        let places = limits.decoded_bytes / PLACES_SHARE;
+        let pages = PageCache::new(limits.decoded_bytes - places);
+        Self { pages, places: PageCache::new(places) }
     }
 
     fn open(file: &Bytes<'_>, declared: &Declared, limits: &Limits) -> Result<Opened<Column>> {
@@ -180,11 +218,21 @@ impl ColumnFormat for ParquetFiles {
     ) -> Result<()> {
         let Value { column, row: own, .. } = value;
         let (unit, row) = column.find(own as u64);
-        let values = self.page(file, value, unit)?;
-        let Some(value) = values.get(row) else {
+        let null = |field: &mut FieldMut<'_>| {
             let place = || format!("row {own}, in row group {},", column.row_group(unit));
-            return read_null(null, place, field);
+            read_null(null, place, field)
         };
+        let values = match self.way(file, &value, unit)? {
+            Way::Page(values) => values,
+            Way::Alone(places) => {
+                let Some(bytes) = places.bytes(row) else { return null(field) };
+                set_shape(bytes, field)?;
+                let source = Bytes(Section::of_file(file, value.bytes));
+                let (at, into) = ((unit, &*places), field.as_mut_bytes()?);
+                return column.read_alone(&source, at, (row, 0), into).map_err(of_arrow);
+            }
+        };
+        let Some(value) = values.get(row) else { return null(field) };
         let width = (column.scalar().bits() / 8).max(1) as usize;
         set_shape(value.len() / width, field)?;
         match column.scalar() {
@@ -205,7 +253,18 @@ impl ColumnFormat for ParquetFiles {
             return Ok(None);
         }
         let (unit, row) = value.column.find(value.row as u64);
-        let page = self.page(file, value, unit)?;
+        let page = match self.way(file, &value, unit)? {
+            Way::Page(page) => page,
+            Way::Alone(places) => {
+                let Some(bytes) = places.bytes(row) else { return Ok(None) };
+                if first.checked_add(into.len()).is_some_and(|end| end <= bytes) {
+                    let source = Bytes(Section::of_file(file, value.bytes));
+                    let at = (unit, &*places);
+                    value.column.read_alone(&source, at, (row, first), into).map_err(of_arrow)?;
+                }
+                return Ok(Some(bytes));
+            }
+        };
         let Some(whole) = page.get(row) else { return Ok(None) };
         let part = first.checked_add(into.len()).and_then(|end| whole.get(first..end));
         if let Some(part) = part {

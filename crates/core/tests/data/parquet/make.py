@@ -84,3 +84,18 @@ zeros = pa.table({"zeros": pa.array([bytes(64 << 20)], pa.binary())})
 pq.write_table(zeros, path("zeros"), compression="zstd", compression_level=19, use_dictionary=False)
 texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1 << 20, np.int32)), pa.array(["long " * 100_000]))
 pq.write_table(pa.table({"text": texts}), path("dictionary"), compression="zstd", row_group_size=1 << 20)
+
+
+def long(row, count):
+    """`count` bytes: a kilobyte that no codec shortens, again and again."""
+    return (np.random.default_rng(row).bytes(1000) * (count // 1000 + 1))[:count]
+
+
+# Long byte strings in pages of both versions, with a dictionary, plain, and not compressed.
+blocks = {"first": [long(row, 40000 + 1111 * row) for row in range(12)], "bare": [long(row, 5000) for row in range(12)]}
+blocks["second"] = [None if row == 2 else value[: 0 if row == 5 else None] for row, value in enumerate(blocks["first"])]
+blocks = {name: pa.array(values, pa.binary()) for name, values in blocks.items()}
+first, second = pa.table(blocks).select(["first", "bare"]), pa.table(blocks).select(["second"])
+codecs = {"first": "snappy", "bare": "none"}
+pq.write_table(first, path("long1"), compression=codecs, use_dictionary=["first"])
+pq.write_table(second, path("long2"), compression="snappy", use_dictionary=False, data_page_version="2.0")
