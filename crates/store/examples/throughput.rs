@@ -64,9 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         told(&server, parts, is_whole);
         for _ in 0..rounds {
             let plain = [64, 256].map(|at_once| plain(&single, &server, parts, at_once));
-            let told = told(&server, parts, is_whole);
+            let told = settled(&server, parts, is_whole);
             server.latency(Duration::from_millis(50));
-            let late = self::told(&server, parts, is_whole);
+            let late = settled(&server, parts, is_whole);
             let plain_late = self::plain(&single, &server, parts, 448);
             server.latency(Duration::ZERO);
             println!(
@@ -130,6 +130,12 @@ fn plain(runtime: &Runtime, server: &Server, parts: &[Part], at_once: usize) -> 
         });
     assert_eq!(bytes, parts.len() as u64 * PART_BYTES);
     speed(begun, bytes)
+}
+
+/// The second of two turns: in the first one, the number of requests follows the server to its new distance.
+fn settled(server: &Server, parts: &[Part], is_whole: bool) -> f64 {
+    told(server, parts, is_whole);
+    told(server, parts, is_whole)
 }
 
 /// One thread tells, some read.
