@@ -48,6 +48,10 @@ pub(crate) struct SourceArgs {
     /// a number, a list of numbers or a text, as the first line has it
     #[arg(long = "array", value_name = "NAME")]
     pub(crate) arrays: Vec<String>,
+    /// Take the bytes of the column NAME of Arrow or Parquet files for pictures (JPEG, PNG, WebP) in RGB,
+    /// upright; can be repeated. Columns that Hugging Face datasets wrote as pictures need no option
+    #[arg(long = "picture", value_name = "NAME")]
+    pub(crate) pictures: Vec<String>,
     /// Read each .npy file of a folder, or of a pattern in quotes, as many samples: one per row
     #[arg(long)]
     pub(crate) stacked: bool,
@@ -111,6 +115,9 @@ impl SourceArgs {
         }
         for name in &self.arrays {
             add("--array", name.as_ref());
+        }
+        for name in &self.pictures {
+            add("--picture", name.as_ref());
         }
         if let Some(bytes) = self.record_bytes {
             add("--record-bytes", bytes.to_string().as_ref());

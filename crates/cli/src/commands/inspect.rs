@@ -3,8 +3,8 @@
 use std::ops;
 
 use tallow::{
-    Dim, Extent, Field, Layout, PartShare, RowBuffer, Sampler, Schema, Source, SourceError,
-    SourceErrorKind,
+    Dim, Extent, Field, Layout, PartShare, Picture, RowBuffer, RowDType, Sampler, Schema, Source,
+    SourceError, SourceErrorKind,
 };
 
 use crate::args::{InspectArgs, MixArgs, SourceArgs};
@@ -84,6 +84,11 @@ pub(crate) fn run(args: &InspectArgs, console: &mut Console) -> Result {
         looked_at: looked_at.samples,
         values: looked_at.values(source.schema()),
         pictures: looked_at.pictures(),
+        encoded: if found.are_of_columns() {
+            looked_at.encoded(source.schema())
+        } else {
+            Vec::new()
+        },
         means,
         unread: sizes.failed.max(looked_at.failed.len()),
         problem: problem.map(|error| exit::in_options(&error.to_string())),
@@ -157,7 +162,8 @@ fn next(report: &report::Inspect, source: &SourceArgs, mix: &MixArgs) -> Option<
         return Some(format!("run {source} --augment{chain}{masks} --shuffle --step-ms 20"));
     }
     let pads: String = report.schema.fields().iter().filter(is_ragged).map(pad).collect();
-    report.shapes.is_empty().then(|| format!("run {source}{pads} --shuffle --step-ms 20"))
+    let is_told = !report.shapes.is_empty() || !report.encoded.is_empty();
+    (!is_told).then(|| format!("run {source}{pads} --shuffle --step-ms 20"))
 }
 
 /// Bytes in files, and the smallest and the largest sample.
@@ -280,6 +286,8 @@ struct LookedAt {
     ranges: Vec<Option<Range>>,
     /// The pictures of each field that has some.
     pictures: Vec<Option<Pictures>>,
+    /// Whether each field is of bytes that are pictures, as far as samples were looked at.
+    are_encoded: Vec<bool>,
     pixels: Pixels,
     failed: Vec<SourceError>,
 }
@@ -291,8 +299,9 @@ impl LookedAt {
         let pictures =
             pictures.map(|field| field.as_picture().map(|_| Pictures::new(field.name())));
         let pictures = pictures.collect();
-        let pixels = Pixels::default();
-        let mut this = Self { samples: 0, ranges, pictures, pixels, failed: Vec::new() };
+        let are_encoded = source.schema().fields().iter().map(is_of_bytes).collect();
+        let (pixels, failed) = (Pixels::default(), Vec::new());
+        let mut this = Self { samples: 0, ranges, pictures, are_encoded, pixels, failed };
         let mut buffer = match RowBuffer::new(source.schema()) {
             Ok(buffer) => buffer,
             Err(error) => {
@@ -331,6 +340,8 @@ impl LookedAt {
                 (Range::of(of.bytes, of.dtype), of.bytes.len())
             })?;
             let field = row.field(at);
+            self.are_encoded[at] =
+                self.are_encoded[at] && Picture::rgb().head(field.bytes()).is_ok();
             let undecoded = || (Range::of(field.bytes(), field.dtype()), field.bytes().len());
             let (range, len) = decoded.unwrap_or_else(undecoded);
             bytes += len;
@@ -352,6 +363,13 @@ impl LookedAt {
             .collect()
     }
 
+    /// The fields whose bytes are pictures that nobody said to decode.
+    fn encoded(&self, schema: &Schema) -> Vec<String> {
+        let fields = schema.fields().iter().zip(&self.are_encoded);
+        let encoded = fields.filter(|(_, is_encoded)| **is_encoded && self.samples > 0);
+        encoded.map(|(field, _)| field.name().to_owned()).collect()
+    }
+
     fn values(&self, schema: &Schema) -> Vec<FieldValues> {
         let fields = schema.fields().iter().zip(&self.ranges);
         let values = |(field, range): (&Field, &Option<Range>)| {
@@ -362,6 +380,13 @@ impl LookedAt {
         };
         if self.samples == 0 { Vec::new() } else { fields.filter_map(values).collect() }
     }
+}
+
+/// Whether the values of a field are bytes of any number.
+fn is_of_bytes(field: &Field) -> bool {
+    field.as_picture().is_none()
+        && field.dtype() == RowDType::U8
+        && matches!(field.dims(), [Dim::Ragged { .. }])
 }
 
 /// The fields whose files have different shapes. Shapes are looked at only if sizes or samples

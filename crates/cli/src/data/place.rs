@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tallow::{FieldFolders, Found, Limits, OpenOptions, Source, SourceError, SourceErrorKind};
+use tallow::{
+    FieldFolders, Found, Limits, OpenOptions, Picture, Source, SourceError, SourceErrorKind,
+};
 
 use crate::args::{Ragged, SourceArgs};
 use crate::report::Packed;
@@ -33,6 +35,10 @@ pub(super) fn find(args: &SourceArgs, path: Option<&Path>) -> tallow::SourceResu
         .iter()
         .fold(options, |options, Ragged { field, axis, max }| options.ragged(field, *axis, *max));
     let options = options.fields(&args.arrays);
+    let options = args.pictures.iter().fold(options, |options, name| {
+        // As those that Hugging Face datasets wrote.
+        options.picture(name, Picture::rgb().upright())
+    });
     let options = if args.recursive { options.recursive() } else { options };
     let options = match &args.table {
         Some(table) => options.table(table),
@@ -158,6 +164,7 @@ mod tests {
             recursive,
             ragged: Vec::new(),
             arrays: Vec::new(),
+            pictures: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
             table: None,

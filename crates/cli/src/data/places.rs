@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    Found, PackStats, Packing, Source, SourceError, SourceExt as _, SourceResult, concat,
+    Found, PackStats, Packing, Shards, Source, SourceError, SourceExt as _, SourceResult, concat,
 };
 
 use super::place::{self, Opened};
@@ -145,6 +145,12 @@ impl Places {
     /// Whether there are files with many samples each.
     pub(crate) fn is_of_arrays(&self) -> bool {
         self.found.iter().any(is_of_arrays)
+    }
+
+    /// Whether --picture applies to a file of samples.
+    pub(crate) fn are_of_columns(&self) -> bool {
+        let has_columns = |shards: &Shards| matches!(shards.extension(), "arrow" | "parquet");
+        self.found.iter().any(|it| matches!(it, Found::Shards(shards) if has_columns(shards)))
     }
 
     /// Whether all samples are in files with many each.

@@ -213,6 +213,7 @@ fn foreign_option(args: &SourceArgs) -> Option<(&'static str, &'static str)> {
         (!args.ragged.is_empty(), "--ragged", "--record-bytes says how long a record may be"),
         (!args.patterns.is_empty(), "--pattern", LEAVE_OUT),
         (args.stacked, "--stacked", LEAVE_OUT),
+        (!args.pictures.is_empty(), "--picture", LEAVE_OUT),
         (args.tokens.is_some(), "--tokens", LEAVE_OUT),
         (args.documents.is_some(), "--documents", LEAVE_OUT),
         (args.table.is_some(), "--table", LEAVE_OUT),

@@ -117,6 +117,10 @@ fn of_shards(shards: &Shards) -> String {
     if !shards.fields().is_empty() {
         options += &format!(".fields({:?})", shards.fields());
     }
+    for (name, picture) in shards.options().of_pictures() {
+        let turned = if picture.is_upright() { ".upright()" } else { "" };
+        options += &format!(".picture({name:?}, Picture::rgb(){turned})");
+    }
     if shards.options().is_stacked() {
         options += ".stacked()";
     }

@@ -14,6 +14,7 @@ use crate::data::place;
 use crate::data::shuffled::Shuffled;
 use crate::loading::augment::Augmented;
 use crate::measure::meter::Part;
+use crate::terminal::shell;
 use crate::terminal::style::{ADVICE, BAD, GOOD, Labelled};
 use crate::terminal::words::{bytes, count, counted, counted_as, duration, one_line, percent};
 use crate::tune::finals::Ratio;
@@ -448,6 +449,14 @@ pub(crate) fn inspect(out: &mut dyn Write, report: &Inspect) -> io::Result<()> {
     if let Some(problem) = &report.problem {
         let unread = counted(report.unread as u64, "sample");
         writeln!(out, "unread    {unread}: {}", one_line(problem))?;
+    }
+    for field in &report.encoded {
+        let option = format!("--picture {}", shell::quoted(field.as_ref()));
+        writeln!(
+            out,
+            "bytes     {}",
+            one_line(&format!("{field} has pictures, which {option} decodes"))
+        )?;
     }
     if !report.left_out.is_empty() {
         let columns = one_line(&report.left_out.join(", "));

@@ -196,6 +196,7 @@ pub(crate) fn inspect(report: &Inspect) -> Value {
         // Of the first field that has some, which is mostly the label.
         "classes": report.schema.fields().iter().find_map(|field| field.classes()).unwrap_or_default(),
         "pictures": report.pictures.iter().map(pictures).collect::<Vec<_>>(),
+        "encoded": report.encoded,
         "means": report.means.iter().map(means).collect::<Vec<_>>(),
         "unread": report.unread,
         "problem": report.problem,

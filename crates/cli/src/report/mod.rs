@@ -394,6 +394,8 @@ pub(crate) struct Inspect {
     pub(crate) values: Vec<FieldValues>,
     /// The pictures among the samples that were looked at, by field.
     pub(crate) pictures: Vec<Pictures>,
+    /// Fields whose bytes are pictures that `--picture` would decode.
+    pub(crate) encoded: Vec<String>,
     /// Of each field of images, if it was asked for.
     pub(crate) means: Vec<Means>,
     /// Samples that could not be read, and what is wrong with the first.

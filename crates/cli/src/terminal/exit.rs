@@ -104,7 +104,7 @@ impl Failure {
 /// A message of the library, with the options of this program instead of the library's methods.
 /// What the library calls a configuration is a command line here.
 pub(crate) fn in_options(message: &str) -> String {
-    const OPTIONS: [(&str, &str); 17] = [
+    const OPTIONS: [(&str, &str); 18] = [
         (", or keep the classes with .allow_empty()", ""),
         ("open the stream with more", "allow more with --record-bytes SIZE"),
         (".at_most(height, width)", "--ragged FIELD:AXIS:MAX"),
@@ -115,6 +115,7 @@ pub(crate) fn in_options(message: &str) -> String {
         (".mask(field)", "--mask FIELD"),
         (".one_hot(field, classes)", "--one-hot FIELD:CLASSES"),
         (".pattern(..)", "--pattern"),
+        (".picture(..)", "--picture NAME"),
         (".ragged(..)", "--ragged"),
         (".ragged(field, axis, max)", "--ragged FIELD:AXIS:MAX"),
         (".recursive()", "--recursive"),

@@ -377,6 +377,7 @@ mod tests {
             recursive: false,
             ragged: Vec::new(),
             arrays: Vec::new(),
+            pictures: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
             table: None,

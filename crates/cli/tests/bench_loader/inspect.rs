@@ -211,3 +211,21 @@ fn columns_that_no_tensor_holds_are_told() {
     let json = bench(dir.path(), "inspect DIR --json").expect(0).json();
     assert_eq!(json["left_out"], serde_json::json!(["when (timestamp)"]));
 }
+
+#[test]
+fn pictures_in_columns_of_bytes_are_told_and_decoded_with_an_option() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/data/parquet/encoded.parquet");
+    std::fs::copy(file, dir.path().join("encoded.parquet")).unwrap();
+    let human = bench(dir.path(), "inspect DIR").expect(0).stdout;
+    assert!(human.contains("bytes     png has pictures, which --picture png decodes\n"), "{human}");
+    assert!(human.lines().last().is_some_and(|line| line.starts_with("left out")), "{human}");
+    let json = bench(dir.path(), "inspect DIR --json --picture png").expect(0).json();
+    assert_eq!(json["encoded"], serde_json::json!(["wide"]));
+    assert_eq!(json["pictures"][0]["field"], "png");
+    let ended = bench(dir.path(), "inspect DIR --picture label").expect(2);
+    assert!(ended.stderr.contains("--picture NAME names \"label\", which is i64"), "{ended:#?}");
+    bench(dir.path(), "gen DIR/x --samples 3 --shape 2").expect(0);
+    let ended = bench(dir.path(), "inspect DIR/x --picture input").expect(2);
+    assert!(ended.stderr.contains("--picture NAME is for columns"), "{ended:#?}");
+}
