@@ -53,8 +53,6 @@
 pub use candle_core as candle;
 #[cfg(feature = "parquet")]
 pub use tallow_core::ParquetShards;
-#[cfg(feature = "remote")]
-pub use tallow_core::store;
 #[cfg(feature = "arrow")]
 pub use tallow_core::{ArrowShards, ColumnShardsBuilder};
 pub use tallow_core::{
@@ -74,6 +72,8 @@ pub use tallow_core::{
     TooLong, Transform, Until, Weighted, WithReplacement, Zip, concat, device, escaped, from_fn,
     from_fn_with, json_schema, open, testing,
 };
+#[cfg(feature = "remote")]
+pub use tallow_core::{StoreListing, store};
 pub use tallow_loader::{
     Auto, Batch, BatchId, Batches, Bin, ChannelStatistics, ClassCount, DeviceWork, Error,
     ErrorKind, Fault, FieldStatistics, FreedMemory, Lengths, Loader, LoaderBuilder, OnError,

@@ -56,6 +56,9 @@ mod state;
 mod steps;
 #[path = "suite/stopping.rs"]
 mod stopping;
+#[cfg(feature = "remote")]
+#[path = "suite/stores.rs"]
+mod stores;
 #[path = "suite/stress.rs"]
 mod stress;
 #[path = "suite/tester.rs"]

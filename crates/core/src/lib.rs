@@ -59,6 +59,8 @@ pub use dtype::{Element, RowDType};
 pub use encoding::{Decoders, Picture, PictureHead};
 pub use error::{Error, ErrorKind, Result, escaped};
 pub use field_index::FieldIndex;
+#[cfg(feature = "remote")]
+pub use files::StoreListing;
 pub use files::{
     Extent, Limits, Location, StoreLimits, StoreUse, StoreWait, StoreWatched, Unchecked,
 };

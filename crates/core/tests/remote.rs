@@ -10,16 +10,26 @@ mod server;
 #[path = "common/tar.rs"]
 mod tar;
 
+use std::fmt::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use common::{assert_says, bytes, read};
 use npy::floats;
 use server::{Fault, Server};
-use tallow_core::{ErrorKind, OpenOptions, RowDType, Source, open, testing};
+use tallow_core::{
+    ErrorKind, Fingerprint, ImageFolder, OpenOptions, RowDType, Source, SourceExt as _,
+    StoreListing, open, testing,
+};
 use tar::archive;
 use tempfile::TempDir;
 
 const SAMPLES: usize = 12;
+
+/// A picture of one pixel.
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
+    \0\0\0\nIDATx\x9cc\0\x01\0\0\x05\0\x01\r\n\x2d\xb4\0\0\0\0IEND\xaeB`\x82";
 
 /// Two archives, a folder of arrays and a file of tokens.
 fn written() -> TempDir {
@@ -154,6 +164,142 @@ fn an_object_that_changed_is_an_error_of_its_samples() {
     assert_eq!(error.kind(), ErrorKind::Changed, "{error}");
     assert_says(&error, &["cannot read (bytes ", "written to since it was opened"]);
     assert_eq!(error.path(), Some(Path::new(&server.at("0.tar/000"))));
+}
+
+/// The listing of all that a server has, in a file.
+fn listed(server: &Server, dir: &TempDir) -> std::path::PathBuf {
+    let file = dir.path().join("all.listing");
+    StoreListing::of(&server.url).unwrap().save(&file).unwrap();
+    file
+}
+
+#[test]
+fn a_listing_is_asked_instead_of_the_store() {
+    let (dir, kept) = (written(), tempfile::tempdir().unwrap());
+    let server = Server::of(dir.path());
+    let file = listed(&server, &kept);
+    let listing = StoreListing::open(&file).unwrap();
+    assert_eq!((listing.len(), listing.url()), (SAMPLES + 3, &*format!("{}/", server.url)));
+    server.plan.lock().unwrap().looked = 0;
+    for place in ["arrays", "*.tar", "[0].tar", "{0..1}.tar"] {
+        let local = open(dir.path().join(place)).unwrap();
+        assert_same(&*local, &*open(server.at(place)).unwrap());
+    }
+    let plan = server.plan.lock().unwrap();
+    assert_eq!(plan.looked, 0, "nothing was listed and no object looked for");
+    let opened = plan.ranges.iter().filter(|(name, ..)| name == "arrays/000.npy").count();
+    let whole = plan.ranges.iter().filter(|(name, _, end)| name.ends_with("npy") && *end == 288);
+    assert!(opened > 0 && whole.count() >= SAMPLES, "{:?}", plan.ranges);
+    drop(plan);
+    for absent in ["none.tar", "arrays/none", "arrays/000.npy/x"] {
+        let error = open(server.at(absent)).err().unwrap();
+        assert_says(&error, &["no such object in the listing of", "list the store again"]);
+    }
+}
+
+#[test]
+fn the_file_of_a_listing_is_a_source() {
+    let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for class in ["a", "a-b"] {
+        std::fs::create_dir(dir.path().join(class)).unwrap();
+        for at in 0..3 {
+            std::fs::write(dir.path().join(format!("{class}/{at}.png")), PNG).unwrap();
+        }
+    }
+    let server = Server::of(dir.path());
+    let file = listed(&server, &kept);
+    server.plan.lock().unwrap().looked = 0;
+    let source = open(&file).unwrap();
+    assert_same(&ImageFolder::open(dir.path()).unwrap(), &*source);
+    assert_eq!(source.name(0), server.at("a-b/0.png"));
+    assert_eq!(server.plan.lock().unwrap().looked, 0);
+}
+
+/// `examples/listing.rs` says how long it takes. Here it may take a hundred times as long, on a machine that does much
+/// else: what looks through a million names for each of them takes hours.
+#[test]
+fn a_million_objects_are_opened_in_little_memory() {
+    let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(dir.path().join("n0000")).unwrap();
+    std::fs::write(dir.path().join("n0000/n0000_0000.JPEG"), PNG).unwrap();
+    let server = Server::of(dir.path());
+    let mut text = format!("tallow-listing-1\t1000000\t{}\n", server.url);
+    for class in 0..1000u64 {
+        for at in 0..1000u64 {
+            let tag = (class << 32 | at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let bytes = if class + at == 0 { PNG.len() } else { 110_000 };
+            writeln!(text, "{bytes}\t{tag:032x}\tn{class:04}/n{class:04}_{at:04}.JPEG").unwrap();
+        }
+    }
+    let text = text.replacen(&format!("\t{:032x}\t", 0), "\t0\t", 1);
+    let file = kept.path().join("million.listing");
+    std::fs::write(&file, text).unwrap();
+    let begun = Instant::now();
+    let listing = StoreListing::open(&file).unwrap();
+    let source = ImageFolder::open(listing.url()).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(600), "{:?}", begun.elapsed());
+    assert_eq!((source.len(), source.classes().len()), (1_000_000, 1000));
+    let held = listing.memory_bytes() + source.memory_bytes();
+    assert!(held < 80 << 20, "{held} bytes");
+    let plan = server.plan.lock().unwrap();
+    assert_eq!((plan.looked, plan.ranges.len()), (0, 1), "the head of one picture was read");
+}
+
+#[test]
+fn an_object_that_is_not_as_it_was_listed_is_an_error() {
+    let (dir, kept) = (written(), tempfile::tempdir().unwrap());
+    let server = Server::of(dir.path());
+    StoreListing::open(listed(&server, &kept)).unwrap();
+    let source = open(server.at("arrays")).unwrap();
+    let longer = [std::fs::read(dir.path().join("arrays/003.npy")).unwrap(), vec![0]].concat();
+    std::fs::write(dir.path().join("arrays/003.npy"), longer).unwrap();
+    let error = read(&*source, 3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed, "{error}");
+    assert_says(&error, &["289 bytes instead of 288", "since the store was listed"]);
+    read(&*source, 4).unwrap();
+    server.plan.lock().unwrap().etag += 1;
+    let error = read(&*source, 4).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed, "{error}");
+    assert_says(&error, &["another entity tag", "list the store again"]);
+    // Listed again, it is what it is now.
+    let fresh = listed(&server, &kept);
+    StoreListing::open(fresh).unwrap();
+    read(&*open(server.at("arrays")).unwrap(), 4).unwrap();
+}
+
+#[test]
+fn versions_of_objects_pass_through_all_that_is_made_of_them() {
+    let (dir, kept) = (written(), tempfile::tempdir().unwrap());
+    std::fs::write(dir.path().join("row.npy"), floats(&[0.5; 40])).unwrap();
+    let (server, copy) = (Server::of(dir.path()), Server::of(dir.path()));
+    let made = |root: &str| {
+        let at = |name: &str| open(format!("{root}/{name}")).unwrap();
+        let rows = at("row.npy").zip(at("row.npy").rename("input", "other").unwrap()).unwrap();
+        let rows = rows.select(["input"]).unwrap().subset(0..10).unwrap();
+        let arrays = at("arrays").concat(at("arrays")).unwrap();
+        let [arrays, _] = arrays.split([0.5, 0.5], 1).unwrap();
+        let tars = at("{0..1}.tar").cache(1 << 20).unwrap();
+        [rows.fingerprint(), arrays.fingerprint(), tars.fingerprint()]
+    };
+    let local = made(dir.path().to_str().unwrap());
+    assert!(local.iter().all(|print| print.versions().is_none()));
+    let first = made(&server.url);
+    // Known from one listing or another, and from opening.
+    StoreListing::open(listed(&server, &kept)).unwrap();
+    let again = made(&server.url);
+    server.plan.lock().unwrap().etag += 1;
+    StoreListing::open(listed(&server, &kept)).unwrap();
+    let (written_to, elsewhere) = (made(&server.url), made(&copy.url));
+    assert_eq!([first, again, written_to, elsewhere], [local; 4]);
+    let versions = |prints: [Fingerprint; 3], at: usize| prints[at].versions().unwrap();
+    for at in 0..3 {
+        let (places, tags) = versions(first, at);
+        assert_eq!(versions(again, at), (places, tags));
+        let (same_places, other_tags) = versions(written_to, at);
+        assert!(same_places == places && other_tags != tags);
+        let (other_places, same_tags) = versions(elsewhere, at);
+        assert!(other_places != places && same_tags == tags);
+    }
 }
 
 #[test]

@@ -168,6 +168,7 @@ impl Consumer {
 
     fn state_of(&self, received: &Received) -> State {
         let batch_size = self.plan.batch_size as u64;
+        let (places, versions) = self.prints.source.versions().unzip();
         State {
             version: State::VERSION,
             source: self.prints.source,
@@ -180,6 +181,8 @@ impl Consumer {
             errors: received.errors as u64,
             samples: self.plan.is_bounded().then_some(self.plan.samples as u64),
             fields: self.prints.fields.clone(),
+            places,
+            versions,
         }
     }
 

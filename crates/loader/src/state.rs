@@ -29,6 +29,11 @@ pub struct State {
     pub(crate) samples: Option<u64>,
     #[serde(default)]
     pub(crate) fields: Option<FieldWords>,
+    /// Of a source in a store, where its objects lie and which versions of them were read. Old states have neither.
+    #[serde(default)]
+    pub(crate) places: Option<Fingerprint>,
+    #[serde(default)]
+    pub(crate) versions: Option<Fingerprint>,
 }
 
 /// Text that every batch's state shares.
@@ -125,7 +130,7 @@ impl State {
     /// How the source differs, as far as it can be said.
     fn other_source(&self, own: &Self) -> Vec<String> {
         if self.source == own.source {
-            return Vec::new();
+            return self.other_versions(own).into_iter().collect();
         }
         let mut problems = Vec::new();
         if let (Some(found), Some(expected)) = (self.samples, own.samples)
@@ -153,6 +158,16 @@ impl State {
             ));
         }
         problems
+    }
+
+    /// That the objects of the source were written to. Another place is a copy, of which nothing is known.
+    fn other_versions(&self, own: &Self) -> Option<String> {
+        let is_there = self.places.is_some() && self.places == own.places;
+        let is_other = matches!((self.versions, own.versions), (Some(a), Some(b)) if a != b);
+        let message = "objects of the source were written to since the state was saved: they have the same names and \
+                       lengths in the same store, and other entity tags; put the earlier ones back, or begin \
+                       a new run; without its `versions` the state goes on with what is there";
+        (is_there && is_other).then(|| message.to_owned())
     }
 
     /// What no loader can have saved.
@@ -202,6 +217,8 @@ mod tests {
             errors: 3,
             samples: Some(100),
             fields: FieldWords::short("x: f32[2]".to_owned()),
+            places: Some(print("places")),
+            versions: Some(print("versions")),
         }
     }
 
@@ -231,6 +248,23 @@ mod tests {
         assert!(error.contains("as many samples and the same fields"), "{error}");
         let error = refusal(|state| (state.source, state.samples) = (other, None));
         assert!(error.contains("the source is not the one the state was saved with"), "{error}");
+    }
+
+    #[test]
+    fn objects_that_were_written_to_are_told_unless_they_lie_elsewhere() {
+        let other = Some(Fingerprint::of("other").finish());
+        let error = refusal(|state| state.versions = other);
+        assert!(error.contains("were written to since the state was saved"), "{error}");
+        let resumes = |change: fn(&mut State, Option<Fingerprint>)| {
+            let (mut saved, mut own) = (state(), state());
+            change(&mut saved, other);
+            assert_eq!(saved.resume_on(&own, 100).unwrap(), 2);
+            (saved, own) = (state(), saved);
+            assert_eq!(saved.resume_on(&own, 100).unwrap(), 2);
+        };
+        resumes(|state, other| (state.places, state.versions) = (other, other));
+        resumes(|state, _| (state.places, state.versions) = (None, None));
+        resumes(|state, _| state.versions = None);
     }
 
     #[test]

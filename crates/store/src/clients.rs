@@ -48,6 +48,18 @@ impl Place {
         };
         Ok(Self { client, path, scheme, url: url.as_str().into() })
     }
+
+    /// The path of `other` below this one, which is empty if they are the same.
+    pub(crate) fn below<'a>(&self, other: &'a Self) -> Option<&'a str> {
+        let path = Some(other.path.as_ref()).filter(|_| Arc::ptr_eq(&self.client, &other.client));
+        match (self.path.as_ref(), path?) {
+            ("", path) => Some(path),
+            (own, path) => match path.strip_prefix(own)? {
+                "" => Some(""),
+                below => below.strip_prefix('/'),
+            },
+        }
+    }
 }
 
 /// Where the bucket is the first part of the path, as in `https://s3.region.amazonaws.com/bucket/key`.

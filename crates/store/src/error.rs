@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Changed,
     /// The store does not let us: credentials that are missing, wrong or expired.
     Denied,
+    /// The file of a listing is none, is cut or contradicts itself.
+    Listing,
     /// The cache on disk cannot be used as it is set.
     Cache,
     /// The reader was told to stop.

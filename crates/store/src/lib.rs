@@ -99,6 +99,14 @@
 //! The others look now and then whether it is there. The lock ends with its process, however that ends, and who waited
 //! for longer than a store may be silent, 30 seconds, fetches the page itself.
 //!
+//! ## Listings that are kept
+//!
+//! A [`Listing`] holds names, lengths and entity tags of a million objects in some 30 MB, in the order of their names: of 16
+//! names the first is whole, and each of the others shares what it begins with with the one before it. Saved, it is text.
+//! Once [`use_listing`] was told, [`kind`], [`visit_entries`] and the opening of objects below its URL look there instead
+//! of asking; the first request of an object brings as many bytes as the listing says, and an object that is not as it was
+//! listed is [`ErrorKind::Changed`].
+//!
 //! ## What can go wrong, and where it ends
 //!
 //! | what | where it ends |
@@ -141,6 +149,7 @@ mod persist;
 mod place;
 mod request;
 mod runtime;
+mod saved;
 mod scheduler;
 mod transport;
 mod waiting;
@@ -150,8 +159,9 @@ pub use self::budget::Budget;
 pub use self::cache::{Cache, cache, set_cache};
 pub use self::counters::{Counters, counters};
 pub use self::error::{Error, ErrorKind, Result};
-pub use self::listing::{Entry, Kind, entries, kind};
+pub use self::listing::{Entry, Kind, kind, visit_entries};
 pub use self::object::{Object, will_open};
 pub use self::place::{is_url, without_secrets};
+pub use self::saved::{LISTING_MARK, Listed, Listing, use_listing};
 pub use self::scheduler::{budget, set_budget};
 pub use self::waiting::{Waiting, Watched};

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::cache::{self, PAGE_BYTES, Pages, name_of};
 use crate::clients::Place;
 use crate::request::Target;
+use crate::saved::{Known, bare, known};
 use crate::scheduler::{self, Aim, Claim, Handle, Id, Want};
 use crate::window::Window;
 use crate::{Error, ErrorKind, Result};
@@ -58,20 +59,32 @@ struct Opening {
     id: Id,
     aim: Aim,
     range: Range<u64>,
+    /// What a listing says of it, if one is in use.
+    known: Option<Known>,
 }
 
 impl Opening {
     fn new(url: &str, first_bytes: u64) -> Result<Self> {
         let place = Place::of(url).map_err(|error| error.at(&url_shown(url), None))?;
+        let known = match known(&place) {
+            None => None,
+            Some((listing, below)) => match listing.find(&below) {
+                None => return Err(listing.absent().at(&place.url, None)),
+                known => known,
+            },
+        };
         let most = FIRST_BYTES_MAX.min(crate::budget().request_bytes);
-        let likely = LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN);
+        let likely = match &known {
+            Some(known) => known.bytes.max(1),
+            None => LATELY_OPENED.load(Relaxed).max(FIRST_BYTES_MIN),
+        };
         let mut end = first_bytes.clamp(1, most.min(likely));
         if let Ok(Some(_)) = cache::folder() {
             // Whole pages, which the next opening finds.
             end = end.next_multiple_of(PAGE_BYTES).min(most);
         }
         let range = 0..end;
-        Ok(Self { id: xxh3_128(place.url.as_bytes()), aim: Aim::Open(place), range })
+        Ok(Self { id: xxh3_128(place.url.as_bytes()), aim: Aim::Open(place), range, known })
     }
 }
 
@@ -97,12 +110,15 @@ impl Object {
     ///
     /// As `open`, and [`ErrorKind::Stopped`].
     pub fn open_unless(url: &str, first_bytes: u64, is_stopped: &dyn Fn() -> bool) -> Result<Self> {
-        let Opening { id, aim, range } = Opening::new(url, first_bytes)?;
+        let Opening { id, aim, range, known } = Opening::new(url, first_bytes)?;
         let Aim::Open(place) = &aim else { return Err(not_opened()) };
         let claim = Claim::new(id, &aim, 0, &[Want::all(range)])?;
         let fetched = claim.wait(is_stopped).map_err(|error| error.at(&place.url, None))?;
         claim.read(u64::MAX);
         let identity = fetched.identity.ok_or_else(not_opened)?;
+        if let Some(known) = known {
+            known.check(&identity).map_err(|error| error.at(&place.url, None))?;
+        }
         opened(identity.bytes.min(first_bytes));
         let folder = cache::folder().map_err(|error| error.at(&place.url, None))?;
         let pages = folder.filter(|_| identity.is_lasting());
@@ -122,6 +138,16 @@ impl Object {
     #[must_use]
     pub fn settled(self) -> Self {
         Self { window: None, ..self }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.target.place.url
+    }
+
+    /// Its entity tag without quotes, if the store gave one.
+    pub fn etag(&self) -> Option<String> {
+        self.target.identity.etag.as_deref().map(bare)
     }
 
     /// Its length in bytes.

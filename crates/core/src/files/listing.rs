@@ -13,6 +13,9 @@ use rustix::io::{Errno, retry_on_intr};
 use super::names::{Names, Pattern, rfind_dot};
 use super::open::open_local_folder;
 use super::stamp::Stamp;
+use crate::fingerprint::Versions;
+#[cfg(feature = "remote")]
+use crate::fingerprint::VersionsBuilder;
 use crate::{Error, ErrorKind, Result};
 
 /// What a folder holds, as far as one kind of file is concerned.
@@ -24,6 +27,8 @@ pub(crate) struct Listing {
     pub(crate) ignored: usize,
     /// The folders directly below, sorted by their bytes, if folders are listed recursively.
     pub(crate) folders: Vec<CString>,
+    /// Of the files, if they are objects of a store.
+    pub(crate) versions: Versions,
 }
 
 /// Lists the files of `folder` whose extension is one of `extensions` in any case and whose stem
@@ -46,8 +51,9 @@ pub(crate) fn list(
     const TRIES: usize = 3;
     #[cfg(feature = "remote")]
     if let Some(url) = super::stored::url(folder) {
-        let entries = super::stored::entries(url, recursive).map_err(|e| e.with_path(folder))?;
-        return Ok(list_stored(&entries, extensions, pattern, recursive));
+        let is_sample = |name: &[u8]| is_sample(name, extensions, pattern);
+        let listing = list_stored(url, is_sample, pattern, recursive);
+        return listing.map_err(|error| error.with_path(folder));
     }
     let mut result = list_once(folder, extensions, pattern, recursive);
     for _ in 1..TRIES {
@@ -77,7 +83,7 @@ fn list_once(
     starts.sort_unstable_by(|a, b| name(a).cmp(name(b)));
     let names = Names::from_sorted(starts.iter().map(name), pattern.clone());
     folders.sort_unstable();
-    Ok(Listing { names, ignored, folders })
+    Ok(Listing { names, ignored, folders, versions: Versions::default() })
 }
 
 /// Each level holds a descriptor while what is below it is listed.
@@ -230,33 +236,38 @@ fn is_sample(name: &[u8], extensions: &[&str], pattern: &Pattern) -> bool {
     })
 }
 
-/// The same of what a store lists, all of it at once: the names of objects, below the prefix.
+/// The same of what a store lists, all of it at once and in order: the names of objects, below the prefix.
 #[cfg(feature = "remote")]
 fn list_stored(
-    entries: &[(CString, bool)],
-    extensions: &[&str],
+    url: &str,
+    is_sample: impl Fn(&[u8]) -> bool,
     pattern: &Pattern,
     recursive: bool,
-) -> Listing {
-    let mut names: Vec<&CStr> = Vec::new();
+) -> Result<Listing> {
+    let mut names = Names::from_sorted(std::iter::empty(), pattern.clone());
     let (mut ignored, mut folders) = (0, std::collections::BTreeSet::new());
-    for (name, is_folder) in entries {
+    let mut tags = VersionsBuilder::at(url.trim_end_matches('/'));
+    super::stored::visit_entries(url, recursive, &mut |name, is_folder, etag| {
         let path = name.to_bytes();
         let mut parts = path.rsplit(|&byte| byte == b'/');
         let own = parts.next().unwrap_or_default();
         let is_hidden = own.starts_with(b".") || parts.any(|part| part.starts_with(b"."));
-        if is_hidden || *is_folder || !is_sample(own, extensions, pattern) {
+        if is_hidden || is_folder || !is_sample(own) {
             ignored += 1;
         } else {
             names.push(name);
+            tags.add(etag);
         }
-        if let Some(end) = path.iter().position(|&byte| byte == b'/').filter(|_| recursive) {
-            folders.extend(CString::new(&path[..end]));
+        let end = path.iter().position(|&byte| byte == b'/').filter(|_| recursive);
+        if let Some(top) = end.map(|end| &path[..end])
+            && !folders.contains(top)
+        {
+            folders.insert(top.to_owned());
         }
-    }
-    names.sort_unstable();
-    let names = Names::from_sorted(names.into_iter(), pattern.clone());
-    Listing { names, ignored, folders: folders.into_iter().collect() }
+        ControlFlow::Continue(())
+    })?;
+    let folders = folders.into_iter().filter_map(|folder| CString::new(folder).ok()).collect();
+    Ok(Listing { names, ignored, folders, versions: tags.finish() })
 }
 
 /// Calls `visit` with each entry of `folder` that is not hidden, until it breaks: with the name, and a
@@ -268,13 +279,15 @@ pub(crate) fn visit_entries(
     let failed = |e: Errno| Error::io("list the folder", e.into()).with_path(folder);
     #[cfg(feature = "remote")]
     if let Some(url) = super::stored::url(folder) {
-        let entries = super::stored::entries(url, false).map_err(|e| e.with_path(folder))?;
-        for (name, is_folder) in &entries {
-            if !name.to_bytes().starts_with(b".") && visit(name, &|| *is_folder).is_break() {
-                break;
-            }
-        }
-        return Ok(());
+        let visited =
+            super::stored::visit_entries(url, false, &mut |name, is_folder, _| match name
+                .to_bytes()
+                .starts_with(b".")
+            {
+                true => ControlFlow::Continue(()),
+                false => visit(name, &|| is_folder),
+            });
+        return visited.map_err(|error| error.with_path(folder));
     }
     let opened = open_local_folder(folder)?;
     for entry in Dir::read_from(&opened).map_err(failed)? {

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use super::{File, is_stored};
 use crate::escaped;
+use crate::fingerprint::Versions;
+#[cfg(feature = "remote")]
+use crate::fingerprint::VersionsBuilder;
 
 /// Where bytes lie: the path of a file, or the URL of an object in a store. Cheap to clone.
 ///
@@ -65,6 +68,17 @@ impl Location {
         };
         // What fails here fails again when it is read, and is reported there.
         told.unwrap_or(false)
+    }
+
+    /// What is known of its version from opening it.
+    pub(crate) fn versions(&self) -> Versions {
+        #[cfg(feature = "remote")]
+        if let Some(object) = &self.object {
+            let mut versions = VersionsBuilder::at(object.url());
+            versions.add(object.etag().as_deref());
+            return versions.finish();
+        }
+        Versions::default()
     }
 
     /// The file's path, or `None` where the bytes lie in no file of this machine.

@@ -18,6 +18,8 @@ mod sample_file;
 mod section;
 mod stamp;
 mod store_limits;
+#[cfg(feature = "remote")]
+mod store_listing;
 mod store_use;
 #[cfg(feature = "remote")]
 pub(crate) mod stored;
@@ -44,6 +46,8 @@ pub(crate) use self::sample_file::{SampleFile, held_max};
 pub(crate) use self::section::Section;
 pub(crate) use self::stamp::{Opened, Stamp};
 pub use self::store_limits::StoreLimits;
+#[cfg(feature = "remote")]
+pub use self::store_listing::StoreListing;
 pub use self::store_use::{StoreUse, StoreWait, StoreWatched};
 pub(crate) use self::through::Through;
 pub use self::unchecked::Unchecked;

@@ -20,11 +20,14 @@ impl Names {
     /// Names that all match `pattern`.
     pub(crate) fn from_sorted<'a>(names: impl Iterator<Item = &'a CStr>, pattern: Pattern) -> Self {
         let mut this = Self { bytes: Vec::new(), starts: vec![0], pattern };
-        for name in names {
-            this.bytes.extend_from_slice(name.to_bytes_with_nul());
-            this.starts.push(this.bytes.len());
-        }
+        names.for_each(|name| this.push(name));
         this
+    }
+
+    /// Adds a name that comes after the last.
+    pub(super) fn push(&mut self, name: &CStr) {
+        self.bytes.extend_from_slice(name.to_bytes_with_nul());
+        self.starts.push(self.bytes.len());
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -118,7 +118,7 @@ impl SampleFile {
 
     /// Its beginning and its length, which stand for its contents.
     pub(crate) fn add_to(&self, print: FingerprintBuilder) -> FingerprintBuilder {
-        print.with(self.beginning()).number(self.bytes())
+        print.with(self.beginning()).number(self.bytes()).with_versions(self.location.versions())
     }
 
     /// What it begins with.

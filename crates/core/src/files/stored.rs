@@ -1,7 +1,7 @@
 //! Files that are objects of a store: what `tallow_store` says, in the words of this crate.
 
-use std::ffi::{CStr, CString, OsStr};
-use std::ops::Range;
+use std::ffi::{CStr, OsStr};
+use std::ops::{ControlFlow, Range};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::{fmt, io};
@@ -82,6 +82,7 @@ fn kind_of(error: &tallow_store::Error) -> ErrorKind {
     match error.kind() {
         tallow_store::ErrorKind::Changed => ErrorKind::Changed,
         tallow_store::ErrorKind::Stopped => ErrorKind::Stopped,
+        tallow_store::ErrorKind::Listing => ErrorKind::Header,
         tallow_store::ErrorKind::Place | tallow_store::ErrorKind::Cache => ErrorKind::Config,
         _ => ErrorKind::Io,
     }
@@ -95,19 +96,31 @@ pub(super) fn is_folder(url: &str) -> Result<bool> {
     }
 }
 
-/// The names below `url` and whether each is a folder, in the order of their bytes.
-pub(super) fn entries(url: &str, all: bool) -> Result<Vec<(CString, bool)>> {
-    let entries = tallow_store::entries(url, all).map_err(|e| of_store("list the folder", e))?;
-    let entry = |entry: tallow_store::Entry| {
-        let name = CString::new(entry.name).map_err(|_| {
-            Error::new(
-                ErrorKind::Foreign,
-                "an object has a zero byte in its name, which no path has",
-            )
-        })?;
-        Ok((name, entry.is_prefix))
+/// What is called with a name, whether it is a folder's, and its entity tag if that is known.
+pub(super) type Visit<'a> = dyn FnMut(&CStr, bool, Option<&str>) -> ControlFlow<()> + 'a;
+
+/// Visits the names below `url` until `visit` breaks. With `all` these are all objects, in the order of their bytes.
+pub(super) fn visit_entries(url: &str, all: bool, visit: &mut Visit<'_>) -> Result<()> {
+    let (mut name, mut has_zero) = (Vec::new(), false);
+    let mut visit = |entry: tallow_store::Entry<'_>| {
+        name.clear();
+        name.extend_from_slice(entry.name.as_bytes());
+        name.push(0);
+        match CStr::from_bytes_with_nul(&name) {
+            Ok(name) => visit(name, entry.is_prefix, entry.etag).is_continue(),
+            Err(_) => {
+                has_zero = true;
+                false
+            }
+        }
     };
-    entries.into_iter().map(entry).collect()
+    let visited = tallow_store::visit_entries(url, all, &mut visit);
+    visited.map_err(|error| of_store("list the folder", error))?;
+    if has_zero {
+        let message = "an object has a zero byte in its name, which no path has";
+        return Err(Error::new(ErrorKind::Foreign, message));
+    }
+    Ok(())
 }
 
 /// The URL of `name` below `folder`, if that is no place of this machine.

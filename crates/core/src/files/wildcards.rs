@@ -1,5 +1,7 @@
 //! Many files by one word: braces, and stars.
 
+#[cfg(feature = "remote")]
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
@@ -92,14 +94,16 @@ fn matches_stored(word: &str) -> std::result::Result<Vec<PathBuf>, String> {
         return Err("a wildcard in the name of a store".into());
     };
     let pattern = glob::Pattern::new(rest).map_err(|error| error.to_string())?;
-    let entries = super::stored::entries(folder, rest.contains('/'));
-    let entries = entries.map_err(|error| error.message().to_owned())?;
-    let mut files: Vec<PathBuf> = entries
-        .iter()
-        .filter_map(|(name, is_folder)| name.to_str().ok().filter(|_| !is_folder))
-        .filter(|name| pattern.matches_with(name, OPTIONS))
-        .map(|name| PathBuf::from(format!("{folder}{name}")))
-        .collect();
+    let mut files = Vec::new();
+    let visited =
+        super::stored::visit_entries(folder, rest.contains('/'), &mut |name, is_folder, _| {
+            let name = name.to_str().ok().filter(|_| !is_folder);
+            if let Some(name) = name.filter(|name| pattern.matches_with(name, OPTIONS)) {
+                files.push(PathBuf::from(format!("{folder}{name}")));
+            }
+            ControlFlow::Continue(())
+        });
+    visited.map_err(|error| error.message().to_owned())?;
     files.sort_unstable();
     Ok(files)
 }

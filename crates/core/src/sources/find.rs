@@ -39,6 +39,10 @@ const BESIDE_MAX: usize = 8;
 
 /// What lies at `place`, to which all options apply, with its table.
 pub(super) fn at(place: &Path, mut options: OpenOptions) -> Result<Found> {
+    #[cfg(feature = "remote")]
+    if let Some(listing) = crate::StoreListing::found_in(place)? {
+        return at(Path::new(listing.url()), options);
+    }
     let given = options.table.take();
     // A table that is named is that of the files, whatever lies beside them.
     let own = || metadata_of(place).filter(|_| options == OpenOptions::new());

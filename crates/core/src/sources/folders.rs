@@ -9,6 +9,7 @@ use super::column::{Column, PICTURES};
 use super::likeness::Likeness;
 use super::pairing::{Pairing, pair, summarize};
 use crate::files::{Limits, Names, Pattern, list};
+use crate::fingerprint::Versions;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, Fingerprint, FingerprintBuilder, Location,
     NpyFile, Picture, Result, Row, Schema, Source,
@@ -22,6 +23,7 @@ pub(super) struct Folders {
     schema: Schema,
     columns: Vec<Column>,
     ignored: usize,
+    versions: Versions,
 }
 
 impl Folders {
@@ -115,7 +117,7 @@ impl Source for Folders {
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of(self.kind).text(&self.schema.to_string());
         let add = |print: FingerprintBuilder, c: &Column| print.bytes(c.names.as_bytes());
-        self.columns.iter().fold(start, add).finish()
+        self.columns.iter().fold(start, add).with_versions(self.versions).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
@@ -317,7 +319,7 @@ impl FoldersBuilder {
         self.check_fields()?;
         self.declare_pictures()?;
         let mut listings = Vec::new();
-        let mut ignored = 0;
+        let (mut ignored, mut versions) = (0, Versions::default());
         for Part { name, root, content } in &self.parts {
             let listing =
                 list(root, content.extensions(), &self.pattern_of(name)?, self.recursive)?;
@@ -326,18 +328,19 @@ impl FoldersBuilder {
                 return Err(Error::new(ErrorKind::Empty, message).with_path(root));
             }
             ignored += listing.ignored;
+            versions = versions.and(listing.versions);
             listings.push(listing.names);
         }
         let folders: Vec<(&Path, &Names)> =
             self.parts.iter().map(|part| part.root.as_path()).zip(&listings).collect();
         let Pairing { indices, problems, alike } = pair(&folders);
         let advice = alike.map(|(i, j, likeness)| self.advice(i, j, &likeness));
-        let names = shared_names(&listings, indices);
+        let names = shared_names(listings, indices);
         if names[0].len() == 0 {
             let error = summarize(&problems, advice.as_deref());
             return Err(error.unwrap_or_else(|| Error::new(ErrorKind::Empty, "no sample")));
         }
-        let source = self.columns(names, ignored)?;
+        let source = Folders { versions, ..self.columns(names, ignored)? };
         Ok(Survey { problems, advice, ..Survey::of(source, ignored) })
     }
 
@@ -405,7 +408,8 @@ impl FoldersBuilder {
             columns.push(column);
             fields.push(field);
         }
-        Ok(Folders { kind: self.kind, schema: Schema::new(fields)?, columns, ignored })
+        let (kind, schema) = (self.kind, Schema::new(fields)?);
+        Ok(Folders { kind, schema, columns, ignored, versions: Versions::default() })
     }
 
     fn column(&self, part: &Part, names: Arc<Names>) -> Result<(Column, Field)> {
@@ -459,12 +463,12 @@ pub(super) fn with_side(picture: Picture, name: &str, axis: usize, max: usize) -
 }
 
 /// The names of each folder in the order of the samples; one list where all are equal.
-fn shared_names(listings: &[Names], indices: Option<Vec<Vec<usize>>>) -> Vec<Arc<Names>> {
+fn shared_names(listings: Vec<Names>, indices: Option<Vec<Vec<usize>>>) -> Vec<Arc<Names>> {
     match indices {
         None => {
-            let pattern = listings[0].pattern().clone();
-            let shared = Arc::new(Names::from_sorted(listings[0].iter(), pattern));
-            std::iter::repeat_n(shared, listings.len()).collect()
+            let count = listings.len();
+            let shared = listings.into_iter().next().unwrap_or_default();
+            std::iter::repeat_n(Arc::new(shared), count).collect()
         }
         Some(indices) => {
             let chosen = |(names, indices): (&Names, Vec<usize>)| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::column::{Column, PICTURES};
 use crate::error::list_names;
 use crate::files::{Listing, Names, Pattern, list};
+use crate::fingerprint::Versions;
 use crate::{
     Error, ErrorKind, Extent, Field, FieldId, Fingerprint, FingerprintBuilder, Location, Picture,
     Result, Row, RowDType, Schema, Source,
@@ -43,6 +44,7 @@ pub struct ImageFolder {
     /// Where the samples of each class begin, and which class it is, in the order of the samples.
     runs: Vec<(usize, usize)>,
     ignored: usize,
+    versions: Versions,
 }
 
 /// Where the fields are in the schema.
@@ -126,7 +128,7 @@ impl Source for ImageFolder {
         let start = Fingerprint::of("image_folder").text(&self.schema.to_string());
         let start = start.bytes(self.column.names.as_bytes());
         let add = |print: FingerprintBuilder, class: &String| print.text(class);
-        self.classes().iter().fold(start, add).finish()
+        self.classes().iter().fold(start, add).with_versions(self.versions).finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {
@@ -168,9 +170,9 @@ impl ImageFolderBuilder {
     pub fn open(self) -> Result<ImageFolder> {
         let Self { root, picture, allows_empty } = self;
         let placed = |error: Error| error.with_path(&root);
-        let Listing { names, ignored, folders } =
+        let Listing { names, ignored, folders, versions } =
             list(&root, &PICTURES, &Pattern::default(), true)?;
-        let (names, beside) = with_class(&names);
+        let (names, beside) = with_class(names);
         if folders.is_empty() || names.len() == 0 {
             return Err(placed(empty(folders.len(), beside, ignored)));
         }
@@ -183,15 +185,17 @@ impl ImageFolderBuilder {
         let label = Field::new("label", RowDType::I64, &[]).with_classes(classes);
         let schema = Schema::new(vec![Field::pictures("image", picture), label])?;
         let ignored = ignored + beside;
-        Ok(ImageFolder { schema, column, runs, ignored })
+        Ok(ImageFolder { schema, column, runs, ignored, versions })
     }
 }
 
 /// The pictures that lie in some folder, and the number of those that do not.
-fn with_class(names: &Names) -> (Names, usize) {
+fn with_class(names: Names) -> (Names, usize) {
     let classed = || names.iter().filter(|name| class_of(name).is_some());
-    let beside = names.len() - classed().count();
-    (Names::from_sorted(classed(), Pattern::default()), beside)
+    match names.len() - classed().count() {
+        0 => (names, 0),
+        beside => (Names::from_sorted(classed(), Pattern::default()), beside),
+    }
 }
 
 /// The first folder of a path.

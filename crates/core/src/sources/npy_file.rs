@@ -110,7 +110,11 @@ impl Source for NpyFile {
     /// Header and length of the file represent its contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npy_file").text(&self.schema.to_string());
-        start.bytes(self.array.head()).number(self.file.bytes()).finish()
+        start
+            .bytes(self.array.head())
+            .number(self.file.bytes())
+            .with_versions(self.file.location().versions())
+            .finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {

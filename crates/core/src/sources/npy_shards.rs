@@ -228,7 +228,8 @@ impl Source for NpyShards {
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npy_shards").text(&self.schema.to_string());
         let add = |print: FingerprintBuilder, shard: &Shard| {
-            print.bytes(shard.array.head()).number(shard.file.bytes())
+            let print = print.bytes(shard.array.head()).number(shard.file.bytes());
+            print.with_versions(shard.file.location().versions())
         };
         self.shards.iter().fold(start, add).finish()
     }

@@ -298,7 +298,11 @@ impl Source for NpzFile {
     /// The checksums that the archive has of its arrays represent their contents.
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npz_file").text(&self.schema.to_string());
-        start.number(self.len as u64).with(self.directory).finish()
+        start
+            .number(self.len as u64)
+            .with(self.directory)
+            .with_versions(self.file.location().versions())
+            .finish()
     }
 
     fn extents(&self, index: usize, visit: &mut dyn FnMut(&Extent)) {

@@ -10,9 +10,10 @@ use super::npz_layout::NpzLayout;
 use crate::codecs::Header;
 use crate::error::{list_names, quoted};
 use crate::files::{
-    Archive, File, Folder, Limits, Member, Names, Pattern, Section, Stamp, absolute, list,
+    Archive, File, Folder, Limits, Listing, Member, Names, Pattern, Section, Stamp, absolute, list,
     not_inflated, open_folder, read_file, read_stored,
 };
+use crate::fingerprint::Versions;
 use crate::{
     Dim, Error, ErrorKind, Extent, Field, FieldId, FieldMut, Fingerprint, Location, Result, Row,
     Schema, Source,
@@ -44,6 +45,7 @@ pub struct NpzFolder {
     place: Place,
     names: Names,
     ignored: usize,
+    versions: Versions,
     schema: Schema,
     /// Whether files may hold more arrays than those that are read.
     is_choice: bool,
@@ -128,17 +130,17 @@ impl NpzFolderBuilder {
     /// does not exist; [`ErrorKind::Changed`] when the folder goes on changing while it is listed; or
     /// what is wrong with the first file when none of the first hundred can be read.
     pub fn open(self) -> Result<NpzFolder> {
-        let (place, names, ignored) = self.list()?;
+        let (place, Listing { names, ignored, versions, .. }) = self.list()?;
         let First { at, fields, layout } = self.first(&place, &names)?;
         let first = place.path(names.path(at));
         let declared = self.declare(fields).and_then(Schema::new);
         let schema = declared.map_err(|error| error.with_path(&first))?;
         let is_choice = self.fields.is_some();
         let limits = self.limits;
-        Ok(NpzFolder { place, names, ignored, schema, is_choice, first, layout, limits })
+        Ok(NpzFolder { place, names, versions, ignored, schema, is_choice, first, layout, limits })
     }
 
-    fn list(&self) -> Result<(Place, Names, usize)> {
+    fn list(&self) -> Result<(Place, Listing)> {
         match &self.files {
             Files::Of(root) => {
                 let listing = list(root, &["npz"], &Pattern::default(), self.recursive)?;
@@ -147,7 +149,7 @@ impl NpzFolderBuilder {
                     return Err(Error::new(ErrorKind::Empty, message).with_path(root));
                 }
                 let folder = open_folder(root)?;
-                Ok((Place::Folder(root.clone(), folder), listing.names, listing.ignored))
+                Ok((Place::Folder(root.clone(), folder), listing))
             }
             Files::Named(paths) if paths.is_empty() => {
                 Err(Error::new(ErrorKind::Empty, "no .npz file is named"))
@@ -162,7 +164,9 @@ impl NpzFolderBuilder {
                 };
                 let names = paths.iter().map(name).collect::<Result<Vec<_>>>()?;
                 let names = names.iter().map(CString::as_c_str);
-                Ok((Place::Files, Names::from_sorted(names, Pattern::default()), 0))
+                let names = Names::from_sorted(names, Pattern::default());
+                let versions = Versions::default();
+                Ok((Place::Files, Listing { names, ignored: 0, folders: Vec::new(), versions }))
             }
         }
     }
@@ -493,7 +497,9 @@ impl Source for NpzFolder {
     fn fingerprint(&self) -> Fingerprint {
         let start = Fingerprint::of("npz_folder").text(&self.schema.to_string());
         match &self.place {
-            Place::Folder(..) => start.bytes(self.names.as_bytes()).finish(),
+            Place::Folder(..) => {
+                start.bytes(self.names.as_bytes()).with_versions(self.versions).finish()
+            }
             // Their folder is no part of the data.
             Place::Files => {
                 let name = |at| self.names.path(at).file_name().unwrap_or_default().as_bytes();

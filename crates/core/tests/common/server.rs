@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) etag: u32,
     /// How long each answer takes.
     pub(crate) latency: Duration,
+    /// How often it was asked what there is, instead of for bytes.
+    pub(crate) looked: usize,
 }
 
 pub(crate) struct Server {
@@ -82,11 +84,13 @@ fn answer(stream: &TcpStream, root: &Path, plan: &Mutex<Plan>) -> Option<()> {
     let mut words = lines[0].split(' ');
     let (method, name) = (words.next()?, words.next()?.trim_start_matches('/').to_owned());
     let path = root.join(&name);
+    plan.lock().unwrap().looked += usize::from(method != "GET");
     if method == "PROPFIND" {
         if !path.exists() {
             return send(stream, "404 Not Found", "", b"", 0);
         }
-        let body = listing(root, &path);
+        let is_deep = value("depth").is_some_and(|depth| depth == "infinity");
+        let body = listing(root, &path, is_deep, plan.lock().unwrap().etag);
         return send(stream, "207 Multi-Status", "", body.as_bytes(), body.len());
     }
     let (fault, etag, latency) = {
@@ -134,12 +138,17 @@ fn send(mut stream: &TcpStream, status: &str, head: &str, body: &[u8], len: usiz
 }
 
 /// What WebDAV says of a folder and of what lies in it.
-fn listing(root: &Path, folder: &Path) -> String {
+fn listing(root: &Path, folder: &Path, is_deep: bool, etag: u32) -> String {
     let mut text = String::from("<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\">");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().map(|it| it.unwrap().path()).collect();
-    paths.push(folder.to_owned());
-    for path in paths {
+    let mut paths = vec![folder.to_owned()];
+    let mut done = 0;
+    while done < paths.len() {
+        let path = paths[done].clone();
+        if done == 0 || is_deep {
+            let below = std::fs::read_dir(&path).into_iter().flatten();
+            paths.extend(below.map(|it| it.unwrap().path()));
+        }
+        done += 1;
         let href = path.strip_prefix(root).unwrap().display();
         let kind = if path.is_dir() { "<D:collection/>" } else { "" };
         let len = path.metadata().unwrap().len();
@@ -148,6 +157,7 @@ fn listing(root: &Path, folder: &Path) -> String {
             "<D:response><D:href>/{href}</D:href><D:propstat><D:prop>\
              <D:getlastmodified>Fri, 27 Nov 2026 10:00:00 GMT</D:getlastmodified>\
              <D:getcontentlength>{len}</D:getcontentlength>\
+             <D:getetag>\"{etag}\"</D:getetag>\
              <D:resourcetype>{kind}</D:resourcetype></D:prop>\
              <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
         )

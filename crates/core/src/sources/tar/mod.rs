@@ -412,7 +412,10 @@ impl Source for Tar {
         let start = Fingerprint::of("tar").text(&self.schema.to_string());
         self.shards
             .iter()
-            .fold(start, |print, shard| print.with(shard.index.fingerprint()))
+            .fold(start, |print, shard| {
+                let versions = shard.file.location().versions();
+                print.with(shard.index.fingerprint()).with_versions(versions)
+            })
             .finish()
     }
 
