@@ -187,6 +187,8 @@ CONF
     refuses "may hold a credential" -- "$BENCH_LOADER" inspect "http://me:hunter22@127.0.0.1:$port/webdataset.tar"
     refuses "may hold a credential" -- "$BENCH_LOADER" inspect "$root/webdataset.tar?sig=hunter22"
     refuses "name the files" -- "$BENCH_LOADER" inspect "$root/pairs/"
+    handmade "$root" "$data" >"$OUT/all.listing"
+    kept "$root" "$OUT/all.listing"
     "$BENCH_LOADER" check "$root/webdataset.tar" >/dev/null || fail "check of a URL"
     "$BENCH_LOADER" doctor "$root/webdataset.tar" >/dev/null || fail "doctor of a URL"
 }
@@ -209,6 +211,7 @@ for path in root.rglob("*"):
 PUT
     each s3://samples/below listed
     each s3://samples/below folders
+    listed_once s3://samples/below
     refuses "no such object" "s3://samples/none" -- "$BENCH_LOADER" inspect s3://samples/none
     "$BENCH_LOADER" check s3://samples/below/pairs >/dev/null || fail "check of a URL"
 }
@@ -234,8 +237,52 @@ for path in root.rglob("*"):
 PUT
     each az://samples/below listed
     each az://samples/below folders
+    listed_once az://samples/below
     refuses "credentials" "az://samples/below/webdataset.tar" -- \
         env AZURE_STORAGE_ACCOUNT_KEY="${AZURE_STORAGE_ACCOUNT_KEY/N/X}" "$BENCH_LOADER" inspect az://samples/below/webdataset.tar
+}
+
+# A listing of a data set as anyone can write one: `handmade URL DIR`.
+handmade() {
+    printf 'tallow-listing-1\t%s\t%s\n' "$(find "$2" -type f | wc -l)" "$1"
+    find "$2" -type f -printf '%s\t-\t%P\n' | LC_ALL=C sort -t "$(printf '\t')" -k 3
+}
+
+# Whether a listing delivers what the disk delivers, and refuses objects that were written to: `kept URL LISTING`, of
+# the folder of data sets.
+kept() {
+    local root="$1" listing="$2" place options photos="--augment random_resized_crop(32)"
+    while IFS='|' read -r place options; do
+        read -r -a options <<<"$options"
+        digest "$data/$place" --workers 2 --epochs 1 "${options[@]}" >"$OUT/whole" || fail "$place cannot be read"
+        digest "$root/$place" --workers 2 --epochs 1 "${options[@]}" --listing "$listing" >"$OUT/found" ||
+            fail "$root/$place cannot be read by a listing"
+        cmp "$OUT/found" "$OUT/whole" || fail "$root/$place by a listing is something else"
+    done <<<"pairs|
+tar/*.tar|
+safetensors|
+photos|$photos"
+    # The listing as SOURCE, of one data set.
+    read -r -a options <<<"$photos"
+    { printf 'tallow-listing-1\t12\t%s\n' "$root/photos" && grep -P '\tphotos/' "$listing" | sed 's/\tphotos\//\t/'; } \
+        >"$OUT/photos.listing"
+    digest "$OUT/photos.listing" --workers 2 --epochs 1 "${options[@]}" >"$OUT/found" || fail "a listing is no source"
+    cmp "$OUT/found" "$OUT/whole" || fail "a listing is another source"
+    refuses "no such object in the listing" -- "$BENCH_LOADER" inspect "$root/none.tar" --listing "$listing"
+    sed '2,$ s/^/1/' "$OUT/photos.listing" >"$OUT/longer.listing"
+    refuses "bytes instead of 1" "since the store was listed" -- "$BENCH_LOADER" inspect "$OUT/longer.listing"
+    head -c 300 "$OUT/photos.listing" >"$OUT/cut.listing"
+    refuses "it is cut" -- "$BENCH_LOADER" inspect "$OUT/cut.listing"
+    echo "$root: a listing that was kept delivers what the disk delivers"
+}
+
+# The same of what the store lists itself, with tags: `listed_once URL`.
+listed_once() {
+    "$BENCH_LOADER" list "$1" --to "$OUT/all.listing" >/dev/null || fail "$1 cannot be listed"
+    kept "$1" "$OUT/all.listing"
+    # Tags that no object has.
+    sed '2,$ s/\t[^\t]*\t/\t00000000000000000000000000000000\t/' "$OUT/photos.listing" >"$OUT/rewritten.listing"
+    refuses "another entity tag" -- "$BENCH_LOADER" inspect "$OUT/rewritten.listing"
 }
 
 is_there() {

@@ -110,6 +110,16 @@ pub(crate) struct InspectArgs {
 }
 
 #[derive(Debug, Flags)]
+pub(crate) struct ListArgs {
+    /// URL of a folder in a store, like s3://bucket/train; subfolders are listed, too
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+    /// File to write: text, with a line for each object
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Flags)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,

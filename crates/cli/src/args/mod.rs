@@ -20,13 +20,14 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 
 pub(crate) use commands::{
     BuiltIn, CatalogueArgs, CheckArgs, CompareArgs, CompletionsArgs, ContendArgs, DemoArgs,
-    DigestArgs, DoctorArgs, ExplainArgs, GenArgs, InspectArgs, ManArgs, PackArgs, PackFormat,
-    PreviewArgs, RunArgs, StatsArgs, Storage, TuneArgs,
+    DigestArgs, DoctorArgs, ExplainArgs, GenArgs, InspectArgs, ListArgs, ManArgs, PackArgs,
+    PackFormat, PreviewArgs, RunArgs, StatsArgs, Storage, TuneArgs,
 };
 use examples::{
     CATALOGUE_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLE,
     DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
-    MAN_EXAMPLES, PACK_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES, TUNE_EXAMPLES,
+    LIST_EXAMPLES, MAN_EXAMPLES, PACK_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES,
+    TUNE_EXAMPLES,
 };
 pub(crate) use fields::{AugmentArgs, FieldArgs};
 use given::Given;
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     /// Show what a data set holds: fields, samples, sizes, shapes that differ, and some values
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
+    /// Write the names, lengths and entity tags of the objects of a store to a file, which is then a SOURCE
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListArgs),
     /// Read every sample and list every problem
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),

@@ -76,6 +76,10 @@ pub(crate) struct SourceArgs {
     /// after another, cut where a row ends
     #[arg(long, value_name = "HOW", value_enum, default_value_t, requires = "pack")]
     pub(crate) packing: PackingArg,
+    /// Ask this file, which `list` wrote, instead of the store what lies below its URL. As SOURCE, the file
+    /// stands for that URL itself
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) listing: Option<PathBuf>,
     /// Add the columns of this table, whose rows name the files: .csv or .tsv with a header, or .jsonl. A
     /// folder of pictures with a metadata.jsonl or metadata.csv has that one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -109,6 +113,9 @@ impl SourceArgs {
         }
         for (field, pattern) in &self.patterns {
             add("--pattern", format!("{field}:{pattern}").as_ref());
+        }
+        if let Some(listing) = &self.listing {
+            add("--listing", listing.as_ref());
         }
         if let Some(table) = &self.table {
             add("--table", table.as_ref());

@@ -11,6 +11,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod inspect;
+mod list;
 mod manual;
 mod pack;
 mod preview;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &Args, console: &mut Console) -> Result {
         Some(Command::Gen(args)) => generate::run(args, console),
         Some(Command::Doctor(args)) => doctor::run(args, console),
         Some(Command::Inspect(args)) => inspect::run(args, console),
+        Some(Command::List(args)) => list::run(args, console),
         Some(Command::Check(args)) => check::run(args, console),
         Some(Command::Run(args)) => run::run(args, console),
         Some(Command::Stats(args)) => stats::run(args, console),

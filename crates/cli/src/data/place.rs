@@ -167,6 +167,7 @@ mod tests {
             pictures: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
+            listing: None,
             table: None,
             tokens: None,
             documents: None,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tallow::{
-    Found, PackStats, Packing, Shards, Source, SourceError, SourceExt as _, SourceResult, concat,
+    Found, PackStats, Packing, Shards, Source, SourceError, SourceExt as _, SourceResult,
+    StoreListing, concat,
 };
 
 use super::place::{self, Opened};
@@ -35,6 +36,8 @@ struct Adapted {
 
 /// Looks at what is there, without opening a sample.
 pub(crate) fn find(args: &SourceArgs) -> SourceResult<Places> {
+    // It is in use from here on.
+    args.listing.as_ref().map(StoreListing::open).transpose()?;
     let stream = Stream::find(args)?;
     let found = match &args.sources[..] {
         _ if stream.is_some() => Vec::new(),

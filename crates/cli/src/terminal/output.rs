@@ -380,6 +380,7 @@ mod tests {
             pictures: Vec::new(),
             patterns: Vec::new(),
             stacked: false,
+            listing: None,
             table: None,
             tokens: None,
             documents: None,
