@@ -128,8 +128,8 @@
 //!
 //! On two cores, which a server on the same machine shares, 100 KB that are told ahead come 1.1 times as fast as by the
 //! better of 64 and 256 plain requests at once, as ranges and as objects (medians of three rounds, 1.02 and 0.89 at
-//! worst). 50 ms late they come 0.65 times as fast as without, which is what as many plain requests get there: more
-//! than 512 would fill the line, but were slower on this machine. `examples/throughput.rs` measures that:
+//! worst). 50 ms late ranges come 0.65 times as fast as without, and objects 0.63 times: about what as many plain
+//! requests get there. With more than 512, one run was slower and one was faster. `examples/throughput.rs` measures that:
 //!
 //! ```text
 //! cargo run --release -p tallow-store --example throughput -- 3
