@@ -27,12 +27,12 @@ fn a_state_goes_on_with_a_copy_and_not_with_objects_that_were_written_to() {
         let state = build(place).state_at(0, 2).unwrap();
         serde_json::to_string(&state).unwrap()
     };
-    let resumed = |place: &str, state: &str| {
+    let resumed = |place: &str, state: &str| -> tallow::Result<()> {
         let state: State = serde_json::from_str(state).unwrap();
         let loader = build(place);
         loader.resume(&state)?;
         assert_eq!(loader.epoch(0).map(Result::unwrap).count(), 4);
-        tallow::Result::Ok(())
+        Ok(())
     };
     let (local, server_at, copy_at) = (dir.path().to_str().unwrap(), server.at(""), copy.at(""));
     let (of_disk, of_server) = (saved(local), saved(&server_at));
