@@ -36,11 +36,9 @@ Examples:
   bench-loader inspect --field input=DOCUMENTS --ragged input:0:100000 --pack 2048
   bench-loader inspect --field input=IMAGES --ragged input:1:400 --ragged input:2:400";
 
-pub(super) const LIST_EXAMPLES: &str = "\
-Examples:
-  bench-loader list s3://bucket/train --to train.listing
-  bench-loader run train.listing --shuffle
-  bench-loader run s3://bucket/train/cats --listing train.listing --shuffle";
+pub(super) const LIST_EXAMPLE: &str = "\
+Example:
+  bench-loader list s3://bucket/train --to train.listing";
 
 pub(super) const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -26,7 +26,7 @@ pub(crate) use commands::{
 use examples::{
     CATALOGUE_EXAMPLES, CHECK_EXAMPLES, COMPARE_EXAMPLES, COMPLETIONS_EXAMPLES, DEMO_EXAMPLE,
     DIGEST_EXAMPLES, DOCTOR_EXAMPLE, EXPLAIN_EXAMPLES, GEN_EXAMPLES, INSPECT_EXAMPLES,
-    LIST_EXAMPLES, MAN_EXAMPLES, PACK_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES,
+    LIST_EXAMPLE, MAN_EXAMPLES, PACK_EXAMPLES, PREVIEW_EXAMPLES, RUN_EXAMPLES, STATS_EXAMPLES,
     TUNE_EXAMPLES,
 };
 pub(crate) use fields::{AugmentArgs, FieldArgs};
@@ -93,7 +93,7 @@ pub(crate) enum Command {
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
     /// Write the names, lengths and entity tags of the objects of a store to a file, which is then a SOURCE
-    #[command(after_help = LIST_EXAMPLES)]
+    #[command(after_help = LIST_EXAMPLE)]
     List(ListArgs),
     /// Read every sample and list every problem
     #[command(after_help = CHECK_EXAMPLES)]

@@ -225,7 +225,7 @@ fn pictures_in_columns_of_bytes_are_told_and_decoded_with_an_option() {
     assert_eq!(json["pictures"][0]["field"], "png");
     let ended = bench(dir.path(), "inspect DIR --picture label").expect(2);
     assert!(ended.stderr.contains("--picture NAME names \"label\", which is i64"), "{ended:#?}");
-    bench(dir.path(), "gen DIR/x --samples 3 --shape 2").expect(0);
+    bench(dir.path(), "gen DIR/x --samples 3 --shape 2 --dtype f32").expect(0);
     let ended = bench(dir.path(), "inspect DIR/x --picture input").expect(2);
     assert!(ended.stderr.contains("--picture NAME is for columns"), "{ended:#?}");
 }
