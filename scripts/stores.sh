@@ -272,7 +272,7 @@ photos|$photos"
     sed '2,$ s/^/1/' "$OUT/photos.listing" >"$OUT/longer.listing"
     refuses "bytes instead of 1" "since the store was listed" -- "$BENCH_LOADER" inspect "$OUT/longer.listing"
     head -c 300 "$OUT/photos.listing" >"$OUT/cut.listing"
-    refuses "it is cut" -- "$BENCH_LOADER" inspect "$OUT/cut.listing"
+    refuses "the file is cut" -- "$BENCH_LOADER" inspect "$OUT/cut.listing"
     echo "$root: a listing that was kept delivers what the disk delivers"
 }
 
