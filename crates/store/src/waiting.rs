@@ -46,7 +46,7 @@ thread_local! {
 }
 
 impl Waiting {
-    /// Watches this thread until what is returned is dropped; whoever watched it before goes on then.
+    /// Watches this thread until what is returned is dropped; then the watch before it goes on.
     pub fn watch(&self) -> Watched {
         let before = WATCHES.replace(Some(self.0.clone()));
         Watched { before, stays: PhantomData }
@@ -72,7 +72,7 @@ impl Drop for Watched {
     }
 }
 
-/// Whoever holds it sleeps.
+/// While it lives, the thread sleeps.
 #[derive(Debug)]
 pub(crate) struct Asleep(Option<Arc<Slept>>);
 

@@ -76,8 +76,8 @@ pub(crate) struct SourceArgs {
     /// after another, cut where a row ends
     #[arg(long, value_name = "HOW", value_enum, default_value_t, requires = "pack")]
     pub(crate) packing: PackingArg,
-    /// Ask this file, which `list` wrote, instead of the store what lies below its URL. As SOURCE, the file
-    /// stands for that URL itself
+    /// Take what lies below a URL from this file, which `list` wrote, instead of asking the store. As SOURCE,
+    /// the file is the data set at its URL
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) listing: Option<PathBuf>,
     /// Add the columns of this table, whose rows name the files: .csv or .tsv with a header, or .jsonl. A

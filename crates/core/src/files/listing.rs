@@ -279,14 +279,12 @@ pub(crate) fn visit_entries(
     let failed = |e: Errno| Error::io("list the folder", e.into()).with_path(folder);
     #[cfg(feature = "remote")]
     if let Some(url) = super::stored::url(folder) {
-        let visited =
-            super::stored::visit_entries(url, false, &mut |name, is_folder, _| match name
-                .to_bytes()
-                .starts_with(b".")
-            {
-                true => ControlFlow::Continue(()),
-                false => visit(name, &|| is_folder),
-            });
+        let visited = super::stored::visit_entries(url, false, &mut |name, is_folder, _| {
+            if name.to_bytes().starts_with(b".") {
+                return ControlFlow::Continue(());
+            }
+            visit(name, &|| is_folder)
+        });
         return visited.map_err(|error| error.with_path(folder));
     }
     let opened = open_local_folder(folder)?;

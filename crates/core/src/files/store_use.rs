@@ -64,7 +64,7 @@ pub struct StoreWatched(
 );
 
 impl StoreWait {
-    /// Watches this thread until what is returned is dropped; whoever watched it before goes on then.
+    /// Watches this thread until what is returned is dropped; then the watch before it goes on.
     #[must_use]
     pub fn watch(&self) -> StoreWatched {
         StoreWatched(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::sample_file::OpenFile;
 
-/// Files that rows were read from and that are yet to be looked at. Whoever reads many rows may have each file
+/// Files that rows were read from, and that have not been looked at since. Who reads many rows may have each file
 /// looked at once for all of them, instead of once for each: a file that was written to has another stamp from
 /// then on, so a look after the last row says what looks after each row would have said.
 ///

@@ -14,12 +14,12 @@ pub(crate) enum Turn {
     Theirs,
     /// Nobody: it is in the cache.
     Here,
-    /// Whoever wants it: the folder takes no locks or no files.
+    /// Each that wants it: the folder takes no locks, or no files.
     Unknown,
 }
 
-/// The file that a page will be, which is locked until it is, or until its process ends. Whoever drops it before removes
-/// the file.
+/// The file that becomes a page. It is locked until then, or until its process ends, and removed if it is dropped
+/// before.
 #[derive(Debug)]
 pub(crate) struct Hold {
     file: File,
