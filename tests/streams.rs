@@ -10,6 +10,9 @@ use tallow::{
     Schema, Sequential, ShuffleWindows, SourceError, SourceErrorKind, SourceExt, Streamed,
 };
 
+/// When a worker that does not get on is taken for stuck.
+const STALL: Duration = Duration::from_millis(600);
+
 fn schema() -> Schema {
     Schema::new(vec![Field::new("x", RowDType::I64, &[2])]).unwrap()
 }
@@ -210,7 +213,7 @@ fn a_stuck_reader_is_a_stall_error_and_goes_on_when_it_returns() {
     )
     .named("numbers");
     let loader = Loader::builder(stream).batch_size(4).workers(2).prefetch(2);
-    let loader = loader.stall_timeout(Some(Duration::from_millis(300))).build().unwrap();
+    let loader = loader.stall_timeout(Some(STALL)).build().unwrap();
     let mut batches = loader.epoch(0);
     for _ in 0..2 {
         batches.next().unwrap().unwrap();
@@ -233,7 +236,7 @@ fn a_slow_reader_is_not_stuck() {
         schema(),
         |_| {
             Ok((0..60i64).map(|x| {
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(STALL / 30);
                 Ok(x)
             }))
         },
@@ -242,7 +245,7 @@ fn a_slow_reader_is_not_stuck() {
     // The window takes longer than the timeout.
     let sampler = ShuffleWindows::new(50).unwrap();
     let loader = Loader::builder(stream).sampler(sampler).batch_size(4).workers(3).prefetch(2);
-    let loader = loader.stall_timeout(Some(Duration::from_millis(300))).build().unwrap();
+    let loader = loader.stall_timeout(Some(STALL)).build().unwrap();
     assert_eq!(loader.epoch(0).map(|batch| batch.unwrap().len()).sum::<usize>(), 60);
 }
 

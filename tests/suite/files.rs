@@ -11,7 +11,7 @@ use tallow::{
     Schema, Source, SourceError, SourceErrorKind, SourceExt, SourceResult, map,
 };
 
-use crate::tester::counting;
+use crate::tester::{STALL, counting};
 
 /// Two fields of two files, the second of which hangs for sample 3 until `released`.
 struct Hanging {
@@ -58,7 +58,7 @@ impl Source for Hanging {
 /// The words of the one error of a source whose sample 3 is [`Hanging`]'s.
 fn stall_of(source: impl Source + 'static, released: &Arc<AtomicBool>) -> String {
     let builder = Loader::builder(source).batch_size(4).workers(2);
-    let loader = builder.stall_timeout(Some(Duration::from_millis(80))).build().unwrap();
+    let loader = builder.stall_timeout(Some(STALL)).build().unwrap();
     let error = loader.epoch(0).find_map(SourceResult::err).unwrap();
     assert_eq!(error.kind(), ErrorKind::Stalled);
     released.store(true, Ordering::Relaxed);
@@ -105,7 +105,7 @@ fn a_stall_in_a_transform_names_the_sample() {
         (0..2).try_for_each(|i| row.field(i).copy_from_view(&raw.field(i)))
     });
     let builder = Loader::builder(source).transform(slow).workers(1);
-    let loader = builder.stall_timeout(Some(Duration::from_millis(80))).build().unwrap();
+    let loader = builder.stall_timeout(Some(STALL)).build().unwrap();
     let words = loader.epoch(0).next().unwrap().unwrap_err().to_string();
     assert!(
         words.contains("in stage transform") && words.contains("sample 0, \"input/0\""),

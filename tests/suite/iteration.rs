@@ -134,13 +134,13 @@ fn the_report_of_an_epoch_includes_its_consumer_and_no_other() {
     let loader = build().build().unwrap();
     for batch in loader.epochs(0..3) {
         let batch = batch.unwrap();
-        let pause = if batch.epoch() == 1 { 40 } else { 0 };
+        let pause = if batch.epoch() == 1 { 200 } else { 0 };
         std::thread::sleep(Duration::from_millis(pause));
         if batch.epoch() == 2 && batch.is_last() {
-            assert!(loader.epoch_report().wall < Duration::from_millis(40));
+            assert!(loader.epoch_report().wall < Duration::from_millis(200));
         }
     }
-    assert!(loader.report().wall >= Duration::from_millis(120));
+    assert!(loader.report().wall >= Duration::from_millis(600));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tallow::{
     RowDType, RowView, Sampler, Schema, Source, SourceError, SourceResult, Transform, from_fn,
 };
 
-use crate::tester::counting;
+use crate::tester::{STALL, counting};
 
 const WORKERS: [usize; 3] = [0, 1, 3];
 
@@ -424,12 +424,12 @@ fn a_source_that_turns_slow_is_not_taken_for_stuck() {
     // Fast rows make for claims of many, which the slow ones then take long over.
     let source = from_fn(schema, 640 + 24, |index, row| {
         if index >= 640 {
-            std::thread::sleep(Duration::from_millis(60));
+            std::thread::sleep(Duration::from_millis(180));
         }
         row.field(0).copy_from_slice(&[0u8])
     });
     let loader = Loader::builder(source).batch_size(8).workers(1);
-    let loader = loader.stall_timeout(Some(Duration::from_millis(200))).build().unwrap();
+    let loader = loader.stall_timeout(Some(STALL)).build().unwrap();
     assert_eq!(loader.epoch(0).filter_map(SourceResult::ok).count(), 83);
 }
 

@@ -7,7 +7,7 @@ use tallow::{
     Sequential, Source, from_fn,
 };
 
-use crate::tester::counting;
+use crate::tester::{STALL, counting};
 
 fn scalar(samples: usize, read: impl Fn(usize) + Send + Sync + 'static) -> impl Source {
     let schema = Schema::new(vec![Field::new("x", RowDType::U8, &[])]).unwrap();
@@ -30,7 +30,7 @@ fn dropping_at_any_moment_returns_soon() {
             let started = Instant::now();
             drop(batches);
             drop(loader);
-            assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
         }
     }
 }
@@ -77,7 +77,7 @@ fn a_stuck_sample(prefetch: usize) {
         }
     });
     let builder = Loader::builder(source).batch_size(8).workers(2).prefetch(prefetch);
-    let loader = builder.stall_timeout(Some(Duration::from_millis(100))).build().unwrap();
+    let loader = builder.stall_timeout(Some(STALL)).build().unwrap();
     let results: Vec<_> = loader.epoch(0).collect();
     assert_eq!(results.len(), 5);
     let error = results[1].as_ref().unwrap_err();
@@ -154,7 +154,7 @@ fn an_order_that_hangs_is_reported_by_any_number_of_workers() {
         let released = Arc::new(AtomicBool::new(false));
         let sampler = Hanging { in_position, released: released.clone() };
         let builder = Loader::builder(counting(12)).batch_size(4).sampler(sampler);
-        let builder = builder.workers(workers).stall_timeout(Some(Duration::from_millis(200)));
+        let builder = builder.workers(workers).stall_timeout(Some(STALL));
         let loader = builder.build().unwrap();
         assert_eq!(loader.epoch(0).filter(Result::is_ok).count(), 3);
         let results: Vec<_> = loader.epoch(1).collect();
@@ -185,7 +185,7 @@ fn workers_that_are_all_stuck_give_errors_and_are_left_behind() {
         counted.fetch_add(1, Ordering::Relaxed);
     });
     let builder = Loader::builder(source).batch_size(2).workers(2).prefetch(2);
-    let loader = builder.stall_timeout(Some(Duration::from_millis(50))).build().unwrap();
+    let loader = builder.stall_timeout(Some(STALL)).build().unwrap();
     let results: Vec<_> = loader.epoch(0).collect();
     assert_eq!(results.len(), 4);
     assert!(results.iter().all(Result::is_err));
@@ -212,13 +212,13 @@ fn an_iteration_ends_at_once_when_several_workers_are_stuck() {
         }
     });
     let builder = Loader::builder(source).batch_size(4).workers(4).prefetch(2);
-    let loader = builder.stall_timeout(Some(Duration::from_millis(80))).build().unwrap();
+    let loader = builder.stall_timeout(Some(STALL)).build().unwrap();
     let mut batches = loader.epoch(0);
     assert!(batches.next().unwrap().is_ok());
     assert_eq!(batches.next().unwrap().unwrap_err().kind(), ErrorKind::Stalled);
     let started = Instant::now();
     assert!(batches.next().is_none());
-    assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
+    assert!(started.elapsed() < STALL, "{:?}", started.elapsed());
     release.store(true, Ordering::Relaxed);
     drop(batches);
     assert_eq!(loader.epochs(1..3).filter(Result::is_ok).count(), 4, "all are back");
@@ -251,8 +251,6 @@ fn dead_from(from: usize, released: &Arc<AtomicBool>) -> impl Source + use<> {
         }
     })
 }
-
-const STALL: Duration = Duration::from_millis(600);
 
 #[test]
 fn a_source_that_is_gone_costs_one_timeout_however_many_batches_there_are() {

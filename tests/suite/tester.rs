@@ -1,8 +1,14 @@
 //! Runs one expectation over a matrix of configurations.
 
+use std::time::Duration;
+
 use tallow::{
     Batch, Error, Field, LastBatch, Loader, LoaderBuilder, RowDType, Schema, Source, from_fn,
 };
+
+/// When a worker that does not get on is taken for stuck. So long that a machine with other work does
+/// not stand still for a quarter of it, after which workers are given up once all were stuck.
+pub(crate) const STALL: Duration = Duration::from_millis(600);
 
 /// A source whose two fields tell the index.
 pub(crate) fn counting(samples: usize) -> impl Source + 'static {

@@ -210,7 +210,9 @@ mod tests {
                 row.field(0).copy_from_slice(&[0u8])
             });
             let loader = Loader::builder(source).batch_size(8).workers(3).prefetch(prefetch);
-            let stall = Some(Duration::from_millis(80));
+            // After the stuck worker the next ones have a quarter of it, and a loaded machine may not
+            // run them for that long if it is little.
+            let stall = Some(Duration::from_secs(1));
             let loader = loader.stall_timeout(stall).build().unwrap();
             loader.limit(1, prefetch);
             let results: Vec<_> = loader.epoch(0).collect();
