@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::folders::Survey;
 use super::shards::Shards;
-use super::{mds, npz_file, safetensors, tar, token_files};
+use super::{mds, npz_file, safetensors, tar, tokens};
 use crate::files::Limits;
 use crate::{Result, Source};
 
@@ -47,7 +47,7 @@ static FORMATS: &[&Format] = &[
     &safetensors::FORMAT,
     &npz_file::FORMAT,
     &tar::FORMAT,
-    &token_files::FORMAT,
+    &tokens::FORMAT,
     #[cfg(feature = "arrow")]
     &super::arrow_shards::FORMAT,
     #[cfg(not(feature = "arrow"))]

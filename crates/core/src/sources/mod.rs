@@ -20,7 +20,6 @@ mod image_folder;
 mod image_folders;
 mod likeness;
 mod mds;
-mod megatron_index;
 mod memory;
 mod missing;
 mod npy_file;
@@ -43,11 +42,7 @@ mod splits;
 mod stacked;
 mod table;
 mod tar;
-mod token_documents;
-mod token_files;
-mod token_shard;
-mod token_type;
-mod token_windows;
+mod tokens;
 
 #[cfg(feature = "arrow")]
 pub use self::arrow_shards::ArrowShards;
@@ -76,6 +71,4 @@ pub use self::shards::Shards;
 pub use self::table::{Table, TableBuilder};
 pub(crate) use self::tar::{Declared, digits_of, split_key};
 pub use self::tar::{Tar, TarBuilder, TarContent};
-pub use self::token_documents::{DocumentsBy, TooLong};
-pub use self::token_files::{FileBorders, TokenFiles, TokenFilesBuilder};
-pub use self::token_windows::Tail;
+pub use self::tokens::{DocumentsBy, FileBorders, Tail, TokenFiles, TokenFilesBuilder, TooLong};

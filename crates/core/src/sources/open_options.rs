@@ -5,7 +5,7 @@ use super::columns::Declared;
 use super::contents::{Contents, Kind};
 use super::field_folders::FieldFolders;
 use super::format::Format;
-use super::{find, found::Found, mds, npy_shards, token_files};
+use super::{find, found::Found, mds, npy_shards, tokens};
 use crate::{DocumentsBy, Picture, Result, RowDType, Source};
 
 /// Opens what lies at `place`, whatever it is: a `.npy` or `.npz` file, a folder of `.npy` or `.npz` files, of
@@ -153,7 +153,7 @@ impl OpenOptions {
     /// The format of a file where these options tell it.
     pub(super) fn format_of(&self, file: &Path) -> Option<&'static Format> {
         if self.tokens.is_some() {
-            return Some(&token_files::FORMAT);
+            return Some(&tokens::FORMAT);
         }
         let name = file.file_name()?.as_encoded_bytes();
         (self.is_stacked && Kind::of(name) == Some(Kind::Npy)).then_some(&npy_shards::FORMAT)
@@ -162,7 +162,7 @@ impl OpenOptions {
     /// The format of the files in a folder where these options or an index in it tell it.
     pub(super) fn format_in(&self, folder: &Path) -> Result<Option<&'static Format>> {
         if self.tokens.is_some() {
-            return Ok(Some(&token_files::FORMAT));
+            return Ok(Some(&tokens::FORMAT));
         }
         if mds::is_in(folder) {
             return Ok(Some(&mds::FORMAT));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::megatron_index::check_index;
-use super::token_shard::TokenShard;
+use super::shard::TokenShard;
 use crate::files::Limits;
 use crate::{Error, ErrorKind, Fingerprint, FingerprintBuilder, Result};
 
