@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::request::Request;
 use super::state;
 use super::state::Aim;
-use crate::cache::{Known, Opened, Pages, Turn};
+use crate::cache::{Hold, Known, Opened, Pages, Turn};
 use crate::request::Pieces;
 
 /// How often it is looked whether another process is done with a page: at first, and after some time.
@@ -51,64 +51,49 @@ pub(super) async fn waited(request: &mut Request) -> Option<Pieces> {
         return None;
     }
     let page = part.range.clone();
-    let until = Instant::now() + crate::budget().silence();
-    let mut pause = LOOKS_MIN;
-    loop {
-        let (pages, page) = (pages.clone(), page.clone());
-        match spawn_blocking(move || look(&pages, &page)).await.ok()? {
-            Looked::Here(pieces) => return Some(pieces),
-            Looked::Turn(Turn::Ours(hold)) => {
-                part.hold = Some(hold);
-                return None;
-            }
-            Looked::Turn(Turn::Unknown) => return None,
-            Looked::Turn(_) if Instant::now() >= until => return None,
-            Looked::Turn(_) => sleep(pause).await,
-        }
-        pause = (pause * 2).min(LOOKS_MAX);
-    }
+    here(&mut part.hold, move || page_here(&pages, &page)).await
 }
 
 /// What is known of an object that is to be opened. If nothing is, it is this process's turn to ask, and others wait, as
 /// for a page.
 pub(super) async fn known(request: &mut Request) -> Option<Known> {
     let Aim::Open(place) = &request.aim else { return None };
-    let opened = Opened::of(place)?;
-    let range = request.range.clone();
+    let (opened, range) = (Opened::of(place)?, request.range.clone());
+    let part = request.parts.first_mut()?;
+    here(&mut part.hold, move || opened.known(&range).ok_or_else(|| opened.turn())).await
+}
+
+/// What `look` finds, as soon as it does. None once this process has to fetch it, `hold` being its turn if there are any.
+async fn here<T: Send + 'static>(
+    hold: &mut Option<Hold>,
+    look: impl Fn() -> Result<T, Turn> + Clone + Send + 'static,
+) -> Option<T> {
     let until = Instant::now() + crate::budget().silence();
     let mut pause = LOOKS_MIN;
     loop {
-        let (opened, range) = (opened.clone(), range.clone());
-        let look = move || opened.known(&range).ok_or_else(|| opened.turn());
-        match spawn_blocking(look).await.ok()? {
-            Ok(known) => return Some(known),
-            Err(Turn::Ours(hold)) => {
-                if let Some(part) = request.parts.first_mut() {
-                    part.hold = Some(hold);
-                }
+        match spawn_blocking(look.clone()).await.ok()? {
+            Ok(found) => return Some(found),
+            Err(Turn::Ours(turn)) => {
+                *hold = Some(turn);
                 return None;
             }
             Err(Turn::Theirs) if Instant::now() < until => sleep(pause).await,
-            // What is known is of other bytes, or of an object that changed.
+            // What is there is of other bytes, or of an object that changed.
             Err(_) => return None,
         }
         pause = (pause * 2).min(LOOKS_MAX);
     }
 }
 
-/// A page, if it is here.
-enum Looked {
-    Here(Pieces),
-    Turn(Turn),
-}
-
-fn look(pages: &Pages, page: &Range<u64>) -> Looked {
+/// The page, or whose turn it is to fetch it.
+fn page_here(pages: &Pages, page: &Range<u64>) -> Result<Pieces, Turn> {
     let mut bytes = Vec::new();
     match pages.turn(page) {
-        // One that is damaged is removed, and somebody's turn the next time.
         Turn::Here if pages.read(page, page, &mut |piece| bytes.extend_from_slice(piece)) => {
-            Looked::Here(bytes.into())
+            Ok(bytes.into())
         }
-        turn => Looked::Turn(turn),
+        // It was damaged and is removed, so that it is somebody's turn the next time.
+        Turn::Here => Err(Turn::Theirs),
+        turn => Err(turn),
     }
 }
