@@ -62,15 +62,15 @@ impl Delivery {
         let doing: Vec<Doing> = self.activities.iter().map(|a| a.doing(self.built)).collect();
         let stuck: Vec<usize> =
             (0..doing.len()).filter(|&at| self.is_stuck(state, at, doing[at], patience)).collect();
-        let is_idle = |at: usize| doing[at].stage == Stage::Idle;
-        let others = || (0..doing.len()).filter(|at| !stuck.contains(at));
-        // Workers that the limit holds back cannot help either.
-        let limited = state.is_limited(0);
-        let none_left = !stuck.is_empty() && others().all(|at| limited && is_idle(at));
+        // By what was claimed: a worker with a claim may not have begun it.
+        let others_rest = state.busy <= stuck.len();
+        let none_left = !stuck.is_empty() && stuck.len() == doing.len();
         let at_first = stuck.iter().find(|&&at| self.is_at_first(state, at, doing[at]));
         let longest = || stuck.iter().max_by_key(|&&at| doing[at].elapsed);
-        let &worker = at_first.or_else(|| longest().filter(|_| none_left))?;
-        if state.wave_at != state.watched && others().all(is_idle) {
+        // Workers that the limit holds back do not help, either.
+        let held_back = none_left || others_rest && state.is_limited(0);
+        let &worker = at_first.or_else(|| longest().filter(|_| held_back))?;
+        if state.wave_at != state.watched && others_rest {
             (state.waves, state.wave_at) = (state.waves + 1, state.watched);
         }
         let (id, next) = match state.window.pop_front() {
