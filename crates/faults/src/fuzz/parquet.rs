@@ -53,6 +53,11 @@ const BOOL: i64 = 0;
 const I32: i64 = 1;
 const STRINGS: i64 = 6;
 const FIXED: i64 = 7;
+/// The bytes of the shortest long string, and how many more one may have: so many that a reader may look
+/// for them in a page without expanding it.
+const LONG: (usize, usize) = (16 << 10, 16 << 10);
+/// The bytes that encoders of Snappy compress by themselves.
+const SNAPPY_BLOCK: usize = 1 << 16;
 const I8: Option<i64> = Some(15);
 const I16: Option<i64> = Some(16);
 const U64: Option<i64> = Some(14);
@@ -70,6 +75,10 @@ struct Column {
     of: Of,
     has_dictionary: bool,
     is_snappy: bool,
+    /// Whether nothing in a block of Snappy refers to the one before.
+    has_blocks: bool,
+    /// Whether its strings are long.
+    is_long: bool,
     /// Whether pages are of version 2.
     is_second: bool,
 }
@@ -87,7 +96,15 @@ impl Column {
             _ => Of::Lists,
         };
         let has_dictionary = kind.0 != BOOL && dice.one_in(3);
-        Self { kind, of, has_dictionary, is_snappy: dice.one_in(2), is_second: dice.one_in(3) }
+        Self {
+            kind,
+            of,
+            has_dictionary,
+            is_snappy: dice.one_in(2),
+            has_blocks: !dice.one_in(4),
+            is_long: kind.0 == STRINGS && dice.one_in(2),
+            is_second: dice.one_in(3),
+        }
     }
 
     /// The elements of its part of the schema.
@@ -126,6 +143,11 @@ impl Column {
         let (physical, means, _, width) = self.kind;
         let mut bytes = match physical {
             BOOL => vec![u8::from(dice.one_in(2))],
+            STRINGS if self.is_long => {
+                let (byte, len) = (dice.bytes(1)[0], LONG.0 + dice.below(LONG.1));
+                // Few runs, or Snappy's literals of one byte are longer than the string.
+                (0..len).map(|at| byte.wrapping_add((at >> 10) as u8)).collect()
+            }
             STRINGS => {
                 let len = dice.below(width);
                 dice.bytes(len)
@@ -300,7 +322,7 @@ impl Column {
         (levels, body): (&[u8], &[u8]),
         to: &mut Vec<u8>,
     ) {
-        let stored = if self.is_snappy { snappy(body) } else { body.to_vec() };
+        let stored = if self.is_snappy { snappy(body, self.has_blocks) } else { body.to_vec() };
         to.extend(thrift::write(vec![
             (1, Node::I32(kind)),
             (2, Node::I32((levels.len() + body.len()) as i64)),
@@ -330,10 +352,11 @@ fn runs(numbers: &[u8]) -> Vec<u8> {
 }
 
 /// Literals, and repetitions of the byte before.
-fn snappy(bytes: &[u8]) -> Vec<u8> {
+fn snappy(bytes: &[u8], has_blocks: bool) -> Vec<u8> {
     let mut stored = Vec::new();
     varint(bytes.len() as u64, &mut stored);
-    for run in bytes.chunk_by(|a, b| a == b) {
+    let block = if has_blocks { SNAPPY_BLOCK } else { bytes.len().max(1) };
+    for run in bytes.chunks(block).flat_map(|block| block.chunk_by(|a, b| a == b)) {
         stored.extend([0, run[0]]);
         for copied in run[1..].chunks(64) {
             stored.extend([(copied.len() as u8 - 1) << 2 | 2, 1, 0]);
@@ -347,7 +370,8 @@ fn file(columns: &[Column], dice: &mut Dice) -> (Vec<u8>, Vec<Vec<Option<Value>>
     let name = |at: usize| format!("{}{at}", ["x", "a b", "\u{e9}", "\n"][at % 4]).into_bytes();
     let (mut bytes, mut rows, mut groups) = (b"PAR1".to_vec(), Vec::new(), Vec::new());
     for _ in 0..dice.below(3) {
-        let count = 1 + dice.below(9);
+        let most = if columns.iter().any(|column| column.is_long) { 30 } else { 9 };
+        let count = 1 + dice.below(most);
         let drawn: Vec<Vec<Option<Vec<Drawn>>>> =
             columns.iter().map(|column| (0..count).map(|_| column.row(dice)).collect()).collect();
         let start = bytes.len();
