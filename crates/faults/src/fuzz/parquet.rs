@@ -13,7 +13,8 @@ pub(super) const PARQUET: Columns = Columns {
         // A page that claims to be large may take so much, and several are held at once.
         let mut limits = Limits::default();
         limits.inflated_bytes = 8 << 20;
-        limits.decoded_bytes = 8 << 20;
+        // Too little for a page of long strings, so that each is read alone the next time.
+        limits.decoded_bytes = 256 << 10;
         Ok(ParquetShards::builder(paths).limits(limits).open()?.boxed())
     },
 };
