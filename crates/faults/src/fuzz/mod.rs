@@ -8,6 +8,7 @@ mod corpus;
 mod flatbuffer;
 mod json;
 mod lines;
+mod listings;
 mod mds;
 pub(crate) mod memory;
 mod mosaic;
@@ -60,6 +61,8 @@ pub(crate) enum Name {
     Pictures,
     /// Saved states: resumed, and compared with a whole epoch
     States,
+    /// Saved listings of stores: opened, saved and opened again
+    Listings,
     /// Command lines of bench-loader
     Lines,
 }
@@ -126,6 +129,7 @@ impl Name {
             Self::Specs => Box::new(specs::Specs),
             Self::Pictures => Box::new(pictures::Pictures),
             Self::States => Box::new(states::States::new()),
+            Self::Listings => Box::new(listings::Listings),
             Self::Lines => Box::new(lines::Lines::new()),
         }
     }
