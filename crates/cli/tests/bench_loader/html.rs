@@ -356,6 +356,17 @@ fn a_page_of_compare_without_anyone_to_compare_with_says_so() {
 }
 
 #[test]
+fn decoding_has_a_colour_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    bench(dir.path(), "gen DIR/photos --samples 6 --shape 40,50 --as jpeg --classes 2").expect(0);
+    let line = "run DIR/photos --batch-size 2 --epochs 1 --augment 'center_crop(32) to_dtype(f32)' \
+                --html DIR/report.html";
+    let (page, _) = read_page(dir.path(), line, 0);
+    // In the bar and in its legend, beside the rules for all colours.
+    assert!(page.matches("t-decode").count() > 1, "{page}");
+}
+
+#[test]
 fn pages_of_tune_and_compare_are_opened_before_the_work_begins() {
     let dir = pairs(5);
     truncate(&file(&dir, "input", 3), 1);

@@ -167,6 +167,7 @@ fn of_stage(stage: Stage) -> Tone {
         Stage::Order => Tone::Order,
         Stage::Read => Tone::Read,
         Stage::Store => Tone::Store,
+        Stage::Decode => Tone::Decode,
         Stage::Transform => Tone::Transform,
         Stage::HandOver => Tone::HandOver,
         Stage::MapBatch => Tone::MapBatch,
