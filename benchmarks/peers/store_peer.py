@@ -6,7 +6,7 @@ Writes FOLDER unless it is there: samples of 100 KB of random bytes as a `.npy` 
 of 64 MB. One nginx with one process serves all of that to all loaders, and answers as S3 does: it reads no signatures, and
 lists what is there. Every loader makes shuffled batches of 64 `uint8` tensors with two workers or processes:
 
-- shards: Tallow, a full shuffle of tar shards, read ahead. `webdataset`, tar shards by `pipe:curl` in random order, and a
+- shards: Tallow, tar shards, read ahead, in a full shuffle, and shuffled two shards at a time. `webdataset`, tar shards by `pipe:curl` in random order, and a
   shuffle buffer of 1,000. `streaming`, MDS, with an empty local folder each turn, as it keeps shards there.
 - objects: Tallow, a folder of `.npy`, read ahead. `s3fs`, a torch Dataset that reads an object for each sample with
   `cat_file`, and one that reads a batch of objects with `cat`, which asks for all of them at once.
@@ -201,9 +201,9 @@ def of_s3fs(root, folder, kind):
     return turn
 
 
-def of_tallow(program, place):
+def of_tallow(program, place, *order):
     def turn(_seconds):
-        command = [program, "run", place, "--json", "--shuffle", "--epochs", "1", "--read-ahead", READ_AHEAD]
+        command = [program, "run", place, "--json", *order, "--epochs", "1", "--read-ahead", READ_AHEAD]
         command += ["--batch-size", str(BATCH), "--workers", str(WORKERS)]
         said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
         return json.loads(said)["bytes_per_second"] / 1e6
@@ -226,18 +226,22 @@ def plain(root, folder, out):
 
 
 def compare(title, turns, args):
-    """Prints the rates of all, which take turns. The first is Tallow, the last is no peer."""
+    """Prints the rates of all, which take turns. The last is no peer."""
     rates = {name: [] for name in turns}
-    names = list(turns)
-    ratios = []
+    ours = [name for name in turns if name.startswith("tallow")]
+    peers = [name for name in turns if name not in [*ours, "plain"]]
+    ratios = {name: [] for name in ours}
     for _ in range(args.rounds):
         for name, turn in turns.items():
             rates[name].append(turn(args.seconds))
-        ratios.append(rates[names[0]][-1] / max(rates[name][-1] for name in names[1:-1]))
+        for name in ours:
+            ratios[name].append(rates[name][-1] / max(rates[peer][-1] for peer in peers))
     print(f"{title}, MB/s:")
     for name, found in rates.items():
         print(f"  {name:<32} {statistics.median(found):8.0f}   {min(found):.0f} to {max(found):.0f}")
-    print(f"  {statistics.median(ratios):.1f} times the fastest peer, {min(ratios):.1f} to {max(ratios):.1f}", flush=True)
+    for name, found in ratios.items():
+        told = f"{statistics.median(found):.1f} times the fastest peer, {min(found):.1f} to {max(found):.1f}"
+        print(f"  {name}: {told}", flush=True)
 
 
 def main():
@@ -262,14 +266,15 @@ def main():
             shards = f"{root}/samples/tar/{{000000..{last:06}}}.tar"
             curl = plain(root, args.folder, Path(out))
             turns = {
-                "tallow, tar": of_tallow(args.bench_loader, shards),
+                "tallow, tar": of_tallow(args.bench_loader, shards, "--shuffle"),
+                "tallow, tar, by two shards": of_tallow(args.bench_loader, shards, "--shuffle-blocks", "2"),
                 "webdataset, tar": of_webdataset(root, args.folder),
                 "streaming, mds": of_streaming,
                 "plain": curl,
             }
             compare("shards", turns, args)
             turns = {
-                "tallow, objects": of_tallow(args.bench_loader, "s3://samples/objects"),
+                "tallow, objects": of_tallow(args.bench_loader, "s3://samples/objects", "--shuffle"),
                 "s3fs, by sample": of_s3fs(root, args.folder, Objects),
                 "s3fs, by batch": of_s3fs(root, args.folder, Batches),
                 "plain": curl,
