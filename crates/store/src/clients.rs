@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::{Position, Url};
 
-use crate::place::parse;
+use crate::place::{beginning, parse};
 use crate::transport::Listening;
 use crate::{Error, ErrorKind, Result};
 
@@ -33,8 +33,11 @@ impl Place {
     /// What `text` stands for.
     pub(crate) fn of(text: &str) -> Result<Self> {
         let url = parse(text)?;
-        let (scheme, path) = ObjectStoreScheme::parse(&url)
-            .map_err(|error| Error::new(ErrorKind::Place, format!("is of no store: {error}")))?;
+        let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|error| {
+            // It quotes the path, which may be a line of a damaged file.
+            let what = format!("is of no store: {}", beginning(&error.to_string(), 300));
+            Error::new(ErrorKind::Place, what)
+        })?;
         let own = match scheme {
             ObjectStoreScheme::Http => url[..Position::BeforePath].to_owned(),
             _ => format!("{}//{}", &url[..Position::BeforePath], bucket_of(&url)),

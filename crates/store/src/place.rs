@@ -92,6 +92,14 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
     Ok(url)
 }
 
+/// What a message shows of a text that may be long: at most so many characters of it.
+pub(crate) fn beginning(text: &str, chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => Cow::Owned(format!("{}..", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

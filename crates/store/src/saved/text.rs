@@ -8,7 +8,7 @@
 use std::io::{BufRead, Write};
 
 use super::packed::{Listed, Packed, order};
-use crate::place::parse;
+use crate::place::{beginning, parse};
 use crate::{Error, ErrorKind, Result};
 
 /// What the file of a listing begins with.
@@ -117,7 +117,8 @@ fn listed(line: &str) -> std::result::Result<Listed<'_>, String> {
     let (Some(bytes), Some(etag), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("no object, expected its bytes, entity tag and name with tabs between".into());
     };
-    let bytes = bytes.parse().map_err(|_| format!("{bytes:?}, expected a number of bytes"))?;
+    let bytes =
+        bytes.parse().map_err(|_| format!("{}, expected a number of bytes", shown(bytes)))?;
     check_name(name)?;
     check_etag(etag)?;
     Ok(Listed { name, bytes, etag: Some(etag).filter(|&etag| etag != "-") })
@@ -132,7 +133,7 @@ pub(super) fn check_name(name: &str) -> std::result::Result<(), String> {
         () if name.len() > LINE_BYTES_MAX / 2 => "too many characters",
         () => return Ok(()),
     };
-    Err(format!("the name {:?} with {what}", name.chars().take(100).collect::<String>()))
+    Err(format!("the name {} with {what}", shown(name)))
 }
 
 pub(super) fn check_etag(etag: &str) -> std::result::Result<(), String> {
@@ -142,16 +143,19 @@ pub(super) fn check_etag(etag: &str) -> std::result::Result<(), String> {
     }
 }
 
+/// A text as a message quotes it.
+fn shown(text: &str) -> String {
+    format!("{:?}", beginning(text, 100))
+}
+
 fn in_order<'a>(packed: &Packed, listed: Listed<'a>) -> std::result::Result<Listed<'a>, String> {
     use std::cmp::Ordering::{Equal, Greater, Less};
     match order(packed.last(), listed.name) {
         Less => Ok(listed),
-        Equal => Err(format!("{:?} for the second time", listed.name)),
+        Equal => Err(format!("{} for the second time", shown(listed.name))),
         Greater => {
-            let (name, last) = (listed.name, packed.last());
-            Err(format!(
-                "{name:?} after {last:?}, expected the byte order of names (LC_ALL=C sort)"
-            ))
+            let (name, last) = (shown(listed.name), shown(packed.last()));
+            Err(format!("{name} after {last}, expected the byte order of names (LC_ALL=C sort)"))
         }
     }
 }
@@ -164,6 +168,16 @@ mod tests {
                         10\t00112233445566778899aabbccddeeff\tcat/a.jpg\n\
                         0\t-\tcat/b c.jpg\n\
                         18446744073709551615\tW/x\tdog/é.jpg\n";
+
+    #[test]
+    fn a_long_line_is_not_quoted_whole() {
+        let long = "7".repeat(4000);
+        for line in [format!("{long}\t-\tx"), format!("1\t-\ta{long}/..")] {
+            let text = format!("tallow-listing-1\t1\thttp://h\n{line}\n");
+            let error = read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("777..") && error.len() < 300, "{error}");
+        }
+    }
 
     #[test]
     fn a_listing_is_written_as_it_was_read() {
