@@ -64,7 +64,7 @@ impl Delivery {
             (0..doing.len()).filter(|&at| self.is_stuck(state, at, doing[at], patience)).collect();
         // By what was claimed: a worker with a claim may not have begun it.
         let others_rest = state.busy <= stuck.len();
-        let none_left = !stuck.is_empty() && stuck.len() == doing.len();
+        let none_left = stuck.len() == doing.len();
         let at_first = stuck.iter().find(|&&at| self.is_at_first(state, at, doing[at]));
         let longest = || stuck.iter().max_by_key(|&&at| doing[at].elapsed);
         // Workers that the limit holds back do not help, either.
