@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::{Position, Url};
 
-use crate::place::{beginning, parse};
+use crate::place::{parse, shortened};
 use crate::transport::Listening;
 use crate::{Error, ErrorKind, Result};
 
@@ -35,7 +35,7 @@ impl Place {
         let url = parse(text)?;
         let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|error| {
             // It quotes the path, which may be a line of a damaged file.
-            let what = format!("is of no store: {}", beginning(&error.to_string(), 300));
+            let what = format!("is of no store: {}", shortened(&error.to_string(), 300));
             Error::new(ErrorKind::Place, what)
         })?;
         let own = match scheme {

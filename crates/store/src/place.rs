@@ -93,7 +93,7 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
 }
 
 /// What a message shows of a text that may be long: at most so many characters of it.
-pub(crate) fn beginning(text: &str, chars: usize) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str, chars: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars) {
         Some((end, _)) => Cow::Owned(format!("{}..", &text[..end])),
         None => Cow::Borrowed(text),

@@ -8,7 +8,7 @@
 use std::io::{BufRead, Write};
 
 use super::packed::{Listed, Packed, order};
-use crate::place::{beginning, parse};
+use crate::place::{parse, shortened};
 use crate::{Error, ErrorKind, Result};
 
 /// What the file of a listing begins with.
@@ -145,7 +145,7 @@ pub(super) fn check_etag(etag: &str) -> std::result::Result<(), String> {
 
 /// A text as a message quotes it.
 fn shown(text: &str) -> String {
-    format!("{:?}", beginning(text, 100))
+    format!("{:?}", shortened(text, 100))
 }
 
 fn in_order<'a>(packed: &Packed, listed: Listed<'a>) -> std::result::Result<Listed<'a>, String> {
