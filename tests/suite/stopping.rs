@@ -30,7 +30,7 @@ fn dropping_at_any_moment_returns_soon() {
             let started = Instant::now();
             drop(batches);
             drop(loader);
-            assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
         }
     }
 }
@@ -218,7 +218,7 @@ fn an_iteration_ends_at_once_when_several_workers_are_stuck() {
     assert_eq!(batches.next().unwrap().unwrap_err().kind(), ErrorKind::Stalled);
     let started = Instant::now();
     assert!(batches.next().is_none());
-    assert!(started.elapsed() < STALL, "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
     release.store(true, Ordering::Relaxed);
     drop(batches);
     assert_eq!(loader.epochs(1..3).filter(Result::is_ok).count(), 4, "all are back");
