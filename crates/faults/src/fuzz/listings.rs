@@ -13,7 +13,7 @@ use crate::dice::{Dice, scramble};
 
 pub(super) struct Listings;
 
-/// Parts of names: some begin alike, and some lead elsewhere or are no names, which is an error.
+/// Parts of names, some of which begin alike.
 const PARTS: [&str; 12] = [
     "a",
     "a b",
@@ -28,6 +28,7 @@ const PARTS: [&str; 12] = [
     "x.npy",
     "x.png",
 ];
+/// Parts that make a name an error.
 const WRONG: [&str; 5] = ["", "..", ".", "\r", "a\tb"];
 
 /// The file of a case, and beside it the same again if nothing is wrong with it.
@@ -45,7 +46,6 @@ impl Target for Listings {
             }
             names.insert(parts.join("/"));
         }
-        // An object and a prefix of others may have the same name.
         let mut names: Vec<String> = names.into_iter().collect();
         if dice.one_in(20) {
             let before = names.clone();
@@ -75,15 +75,16 @@ impl Target for Listings {
 
     fn run(&self, dir: &Path) -> Result<usize, String> {
         let right = fs::read(dir.join(RIGHT)).ok();
-        let saved = match saved(&dir.join(FILE), &dir.join("saved"))? {
-            Some(saved) => saved,
-            None if right.is_none() => return Ok(0),
-            None => return Err("a right listing was refused".to_owned()),
+        let Some(saved) = save_again(&dir.join(FILE), &dir.join("saved"))? else {
+            return match right {
+                Some(_) => Err("a right listing was refused".to_owned()),
+                None => Ok(0),
+            };
         };
         if right.is_some_and(|right| right != saved) {
             return Err("a right listing was saved otherwise".to_owned());
         }
-        match self::saved(&dir.join("saved"), &dir.join("again"))? {
+        match save_again(&dir.join("saved"), &dir.join("again"))? {
             Some(again) if again == saved => Ok(0),
             _ => Err("a saved listing is another one when it is read".to_owned()),
         }
@@ -91,7 +92,7 @@ impl Target for Listings {
 }
 
 /// What is saved of a listing that can be opened.
-fn saved(file: &Path, to: &Path) -> Result<Option<Vec<u8>>, String> {
+fn save_again(file: &Path, to: &Path) -> Result<Option<Vec<u8>>, String> {
     let listing = match StoreListing::open(file) {
         Ok(listing) => listing,
         Err(error) => return words::check(&error.to_string()).map(|()| None),
