@@ -6,8 +6,9 @@ Writes FOLDER unless it is there: samples of 100 KB of random bytes as a `.npy` 
 of 64 MB. One nginx with one process serves all of that to all loaders, and answers as S3 does: it reads no signatures, and
 lists what is there. Every loader makes shuffled batches of 64 `uint8` tensors with two workers or processes:
 
-- shards: Tallow, tar shards, read ahead, in a full shuffle, and shuffled two shards at a time. `webdataset`, tar shards by `pipe:curl` in random order, and a
-  shuffle buffer of 1,000. `streaming`, MDS, with an empty local folder each turn, as it keeps shards there.
+- shards: Tallow, tar shards, read ahead, in a full shuffle, and shuffled two shards at a time. `webdataset`, tar shards by
+  `pipe:curl` in random order, and a shuffle buffer of 1,000. `streaming`, MDS, with an empty local folder each turn, as it
+  keeps shards there.
 - objects: Tallow, a folder of `.npy`, read ahead. `s3fs`, a torch Dataset that reads an object for each sample with
   `cat_file`, and one that reads a batch of objects with `cat`, which asks for all of them at once.
 
